@@ -1,0 +1,102 @@
+/*
+ * The door to the kernel: every system call of Bunker's own process goes through the one C function `syscall`, by
+ * number, with seven integer arguments. `i64_fast` keeps results below 2^53 plain numbers, so nothing is a BigInt, and
+ * pointers are passed as numbers. libc's `syscall` returns -1 and sets errno; errno is thread-local, so its address is
+ * asked for once in each thread that loads this module and read straight after the call, before anything else of
+ * libc can run on this thread.
+ */
+import { dlopen, FFIType, read, toArrayBuffer } from "bun:ffi";
+import { type Architecture, hostArchitecture } from "./architecture.ts";
+import { BunkerError } from "./error.ts";
+import { type Memory, memoryOver } from "./memory.ts";
+import { ARM64_SYSTEM_CALLS } from "./system-call-numbers/arm64.ts";
+import { X86_64_SYSTEM_CALLS } from "./system-call-numbers/x86-64.ts";
+
+/** The name of a system call that exists on both architectures. */
+export type SystemCallName = keyof typeof X86_64_SYSTEM_CALLS & keyof typeof ARM64_SYSTEM_CALLS;
+
+/** The system call numbers of one architecture, of the calls that both have. */
+export function systemCallNumbers(architecture: Architecture): Readonly<Record<SystemCallName, number>> {
+  return architecture === "x86-64" ? X86_64_SYSTEM_CALLS : ARM64_SYSTEM_CALLS;
+}
+
+/** The system call numbers of this process's architecture. */
+export const SystemCall = systemCallNumbers(hostArchitecture());
+
+const argument = FFIType.i64_fast;
+
+function openLibc() {
+  const symbols = {
+    syscall: { args: [argument, argument, argument, argument, argument, argument, argument], returns: argument },
+    __errno_location: { args: [], returns: FFIType.ptr },
+  } as const;
+  // glibc's name first, then musl's for each architecture.
+  const names = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+  for (const name of names) {
+    try {
+      return dlopen(name, symbols).symbols;
+    } catch {
+      // The next name; the error below speaks for all of them.
+    }
+  }
+  throw new BunkerError({ code: "no_libc", operation: "load the C library", object: names.join(", ") });
+}
+
+const libc = openLibc();
+const errnoAddress = libc.__errno_location();
+if (errnoAddress === null) throw new BunkerError({ code: "no_libc", operation: "find errno" });
+
+/**
+ * Makes a system call.
+ * @param number from `SystemCall`
+ * @param a to `f` its arguments: integers below 2^53, file descriptors, addresses
+ * @returns the result as the kernel gives it: negative is the negated error number
+ */
+export function systemCall(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number {
+  const result = Number(libc.syscall(number, a, b, c, d, e, f));
+  return result === -1 ? -read.i32(errnoAddress as NonNullable<typeof errnoAddress>, 0) : result;
+}
+
+/**
+ * Turns a kernel result into a value or an error.
+ * @param result of `systemCall`
+ * @param operation and `object`: for the error's message
+ * @returns `result`, when it is not negative
+ * @throws BunkerError `system_call_failed` with the errno
+ */
+export function check(result: number, operation: string, object?: string): number {
+  if (result >= 0) return result;
+  throw new BunkerError({ code: "system_call_failed", operation, object, errno: -result });
+}
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const PROT_EXEC = 4;
+const MAP_SHARED = 1;
+const MAP_PRIVATE = 2;
+const MAP_ANONYMOUS = 0x20;
+
+/** Memory of its own pages, given back to the kernel by `dispose` (or `using`). */
+export interface MappedMemory extends Memory, Disposable {}
+
+/**
+ * Maps anonymous, zeroed memory; mmap(2).
+ * @param size bytes, rounded up to whole pages by the kernel
+ * @param sharing `shared` memory stays common with children that are cloned later, `private` memory is theirs by copy
+ */
+export function mapMemory(size: number, sharing: "shared" | "private"): MappedMemory {
+  const flags = MAP_ANONYMOUS | (sharing === "shared" ? MAP_SHARED : MAP_PRIVATE);
+  const address = check(systemCall(SystemCall.mmap, 0, size, PROT_READ | PROT_WRITE, flags, -1, 0), "map memory");
+  return {
+    ...memoryOver(toArrayBuffer(address as Parameters<typeof toArrayBuffer>[0], 0, size) as ArrayBuffer, address),
+    [Symbol.dispose]: () => {
+      systemCall(SystemCall.munmap, address, size);
+    },
+  };
+}
+
+/** Makes mapped memory readable and executable and no longer writable; mprotect(2). */
+export function makeExecutable(memory: MappedMemory): void {
+  const length = memory.buffer.length;
+  check(systemCall(SystemCall.mprotect, memory.address, length, PROT_READ | PROT_EXEC), "make memory executable");
+}
