@@ -1,0 +1,104 @@
+/*
+ * The border at which an OCI bundle's config.json becomes trusted data. Parsing is strict about what the specification
+ * defines and leaves out what it does not ("unknown properties MUST be ignored"). Two habits of the programs that write
+ * these files need care: Go writes an absent list as `null`, and 64-bit patterns (RLIM_INFINITY, seccomp masks) do not
+ * fit a double, so integers beyond 2^53 are read from their digits and stay bigints where every bit counts.
+ */
+import * as v from "valibot";
+import { BunkerError } from "../../sys/error.ts";
+import { checkConfiguration } from "./check.ts";
+import { configurationSchema } from "./schema/configuration.ts";
+import type { Immutable } from "./schema/values.ts";
+
+/** A container as config.json of the OCI runtime specification describes it, Linux part. */
+export type Configuration = Immutable<v.InferOutput<ReturnType<typeof configurationSchema>>>;
+export type Process = NonNullable<Configuration["process"]>;
+export type User = Process["user"];
+export type Capabilities = NonNullable<Process["capabilities"]>;
+/** `soft` and `hard` are numbers up to 2^53, beyond that bigints. */
+export type ResourceLimit = NonNullable<Process["rlimits"]>[number];
+export type Scheduler = NonNullable<Process["scheduler"]>;
+export type IoPriority = NonNullable<Process["ioPriority"]>;
+export type Root = Configuration["root"];
+export type Mount = NonNullable<Configuration["mounts"]>[number];
+export type Hooks = NonNullable<Configuration["hooks"]>;
+export type Hook = NonNullable<Hooks["createRuntime"]>[number];
+export type Linux = NonNullable<Configuration["linux"]>;
+export type Namespace = NonNullable<Linux["namespaces"]>[number];
+export type IdMapping = NonNullable<Linux["uidMappings"]>[number];
+export type TimeOffsets = NonNullable<Linux["timeOffsets"]>;
+export type Device = NonNullable<Linux["devices"]>[number];
+export type Resources = NonNullable<Linux["resources"]>;
+export type SeccompConfiguration = NonNullable<Linux["seccomp"]>;
+export type IntelRdt = NonNullable<Linux["intelRdt"]>;
+export type MemoryPolicy = NonNullable<Linux["memoryPolicy"]>;
+export type Personality = NonNullable<Linux["personality"]>;
+
+/**
+ * Reads and checks a config.json, the rules of `checkConfiguration` included.
+ * @param text the file's content
+ * @param path the file's path, for messages
+ * @throws BunkerError `invalid_configuration`: the first fault with its dotted path, what was expected and what was
+ * found, such as `process.rlimits.0.soft: expected a number, got "many"`
+ */
+export function parseConfiguration(text: string, path: string): Configuration {
+  const result = v.safeParse(configurationSchema(), withoutNulls(parseJson(text, path)), { abortEarly: true });
+  if (!result.success) throw invalidConfiguration(path, describe(result.issues[0]));
+  checkConfiguration(result.output, path);
+  return result.output;
+}
+
+/** A part of JSON that TypeScript's library does not know yet: a number of any length in `JSON.stringify`. */
+interface RawJson {
+  rawJSON(text: string): unknown;
+}
+
+/** A configuration as the text of a config.json, exact for bigints too. */
+export function formatConfiguration(configuration: Configuration): string {
+  const { rawJSON } = JSON as typeof JSON & RawJson;
+  return JSON.stringify(configuration, (_, value) => (typeof value === "bigint" ? rawJSON(`${value}`) : value), 2);
+}
+
+function parseJson(text: string, path: string): unknown {
+  // The reviver costs more than the parser, so it only runs where a number may be too long for a double.
+  const reviver = /\d{16}/.test(text) ? withBigIntegers : undefined;
+  try {
+    return JSON.parse(text, reviver);
+  } catch (error) {
+    throw invalidConfiguration(path, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function withBigIntegers(this: unknown, _key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  const source = context?.source ?? "";
+  return /^-?\d+$/.test(source) ? BigInt(source) : value;
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, member]) => (member === null ? [] : [[key, withoutNulls(member)]])),
+  );
+}
+
+function invalidConfiguration(path: string, reason: string): BunkerError {
+  return new BunkerError({ code: "invalid_configuration", operation: "read configuration", object: path, reason });
+}
+
+function describe(issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue);
+  const missing = issue.path?.at(-1)?.origin === "key" && issue.input === undefined;
+  const fault = missing ? "missing" : `expected ${issue.message}, got ${show(issue.input)}`;
+  return path === null ? fault : `${path}: ${fault}`;
+}
+
+/** A found value on one line of bounded length. */
+function show(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  if (typeof value === "bigint") return `${value}`;
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
