@@ -1,0 +1,27 @@
+import { defineCommandGroup } from "./command-group.ts";
+import { flag } from "./option.ts";
+
+/** The whole program: what `bunker` can be told to do, in the order of its help. */
+export const bunker = defineCommandGroup({
+  options: {
+    version: flag({ name: "version", short: "v", description: "Show the version in one line" }),
+  },
+  instead: async ({ version }) => {
+    if (!version) return undefined;
+    const { COMMIT, VERSION } = await import("./build.ts");
+    console.log(`Bunker version ${VERSION}, build ${COMMIT}`);
+    return 0;
+  },
+  commands: [
+    {
+      name: "run",
+      summary: "Create a container from an image and run a command in it",
+      load: async () => (await import("./run.ts")).run,
+    },
+    {
+      name: "version",
+      summary: "Show the version of Bunker and what it is made of",
+      load: async () => (await import("./version.ts")).version,
+    },
+  ],
+});

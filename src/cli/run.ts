@@ -1,0 +1,6 @@
+import { defineCommand } from "./command.ts";
+/** x */
+export const run = defineCommand(
+  { options: {}, required: ["IMAGE"], optional: "[COMMAND] [ARG...]", stopAtFirstOperand: true },
+  () => 0,
+);

@@ -1,0 +1,31 @@
+/*
+ * The executable's first code. It decides which program it was called as, hands the words to that program, and turns
+ * what comes back into an exit status. Everything else is loaded by the one command that needs it: Bun's own start is
+ * most of what `bunker version` costs, and every module that is not loaded keeps it so.
+ */
+import { bunker } from "./cli/bunker.ts";
+
+// As the OCI runtime of another engine, Bunker is configured by a path alone: a link with this name.
+const RUNTIME_NAME = "bunker-runtime";
+
+async function main(): Promise<number> {
+  // In a compiled executable argv[0] and argv[1] are Bun's; the name it was called by is only in argv0.
+  const calledAs = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
+  const words = process.argv.slice(2);
+  return bunker.execute({
+    name: "bunker",
+    summary: "A rootless container engine",
+    words: calledAs === RUNTIME_NAME ? ["runtime", ...words] : words,
+    globals: undefined,
+  });
+}
+
+async function fail(error: unknown): Promise<never> {
+  const { reportError } = await import("./cli/report-error.ts");
+  process.exit(reportError(error));
+}
+
+process.on("uncaughtException", fail);
+process.on("unhandledRejection", fail);
+// Exits even if something still listens: a command that has returned is done.
+main().then((status) => process.exit(status), fail);
