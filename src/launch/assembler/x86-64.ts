@@ -1,0 +1,229 @@
+/*
+ * As much of an x86-64 assembler as the interpreter needs (Intel 64 and IA-32 Architectures Software Developer's
+ * Manual, volume 2). An instruction is an optional REX prefix, an opcode, and mostly a ModRM byte that names a register
+ * and a "place": another register or memory at base + index * scale + displacement. Jumps have 8-bit distances unless
+ * they are called long.
+ */
+
+/** The general registers by their encoding. */
+export const Register = {
+  rax: 0,
+  rcx: 1,
+  rdx: 2,
+  rbx: 3,
+  rsp: 4,
+  rbp: 5,
+  rsi: 6,
+  rdi: 7,
+  r8: 8,
+  r9: 9,
+  r10: 10,
+} as const;
+
+/** Memory at `base + index * scale + displacement` (-128 to 127). */
+export interface Address {
+  readonly base: number;
+  readonly index?: number;
+  readonly scale?: 1 | 8;
+  readonly displacement?: number;
+}
+
+type Width = 32 | 64;
+
+/** Conditions by their encoding; below is unsigned, less is signed. */
+export const Condition = { below: 2, equal: 4, notEqual: 5, belowOrEqual: 6, less: 12 } as const;
+
+/** A place in the code that jumps can name before it is known. */
+export interface CodeLabel {
+  position: number | undefined;
+}
+
+interface Fixup {
+  readonly label: CodeLabel;
+  readonly position: number;
+  readonly size: 1 | 4;
+}
+
+/** Collects instructions and resolves labels; the methods are named after the mnemonics. */
+export class X86Assembler {
+  readonly #code: number[] = [];
+  readonly #fixups: Fixup[] = [];
+
+  label(): CodeLabel {
+    return { position: undefined };
+  }
+
+  place(label: CodeLabel): void {
+    label.position = this.#code.length;
+  }
+
+  /** The code with all jumps resolved. Throws if a label was never placed or is too far for its jump. */
+  finish(): Uint8Array {
+    const code = Uint8Array.from(this.#code);
+    const view = new DataView(code.buffer);
+    for (const { label, position, size } of this.#fixups) {
+      if (label.position === undefined) throw new Error("jump to a label that was never placed");
+      const distance = label.position - (position + size);
+      if (size === 4) view.setInt32(position, distance, true);
+      else if (distance === (distance << 24) >> 24) view.setInt8(position, distance);
+      else throw new Error(`short jump over ${distance} bytes`);
+    }
+    return code;
+  }
+
+  ret(): void {
+    this.#code.push(0xc3);
+  }
+
+  syscall(): void {
+    this.#code.push(0x0f, 0x05);
+  }
+
+  push(register: number): void {
+    this.#code.push(0x50 + register);
+  }
+
+  /** Sets a register to an unsigned 32-bit value. */
+  movImmediate(to: number, value: number): void {
+    this.#code.push(0xb8 + to);
+    this.#immediate32(value);
+  }
+
+  mov(to: number, from: number): void {
+    this.#instruction([0x89], from, to, 64);
+  }
+
+  load(to: number, from: Address): void {
+    this.#instruction([0x8b], to, from, 64);
+  }
+
+  store(width: Width, to: Address, from: number): void {
+    this.#instruction([0x89], from, to, width);
+  }
+
+  lea(to: number, address: Address): void {
+    this.#instruction([0x8d], to, address, 64);
+  }
+
+  /** Loads a sign-extended 32-bit value. */
+  movsxd(to: number, from: Address): void {
+    this.#instruction([0x63], to, from, 64);
+  }
+
+  /** Loads an unsigned 8-bit value. */
+  movzx8(to: number, from: Address): void {
+    this.#instruction([0x0f, 0xb6], to, from, 32);
+  }
+
+  /** Loads an unsigned 16-bit value. */
+  movzx16(to: number, from: Address): void {
+    this.#instruction([0x0f, 0xb7], to, from, 32);
+  }
+
+  add(to: number, from: number): void {
+    this.#instruction([0x01], from, to, 64);
+  }
+
+  sub(to: number, from: number): void {
+    this.#instruction([0x29], from, to, 64);
+  }
+
+  or(to: number, from: number): void {
+    this.#instruction([0x09], from, to, 64);
+  }
+
+  neg32(register: number): void {
+    this.#instruction([0xf7], 3, register, 32);
+  }
+
+  test(left: number, right: number): void {
+    this.#instruction([0x85], right, left, 64);
+  }
+
+  testByte(at: Address, bits: number): void {
+    this.#instruction([0xf6], 0, at, 32);
+    this.#code.push(bits);
+  }
+
+  cmp(width: Width, left: number, right: number): void {
+    this.#instruction([0x39], right, left, width);
+  }
+
+  /** Compares with a signed 8-bit value. */
+  cmpImmediate8(width: Width, left: number, value: number): void {
+    this.#instruction([0x83], 7, left, width);
+    this.#code.push(value & 0xff);
+  }
+
+  /** Compares all 64 bits with a sign-extended 32-bit value. */
+  cmpImmediate32(left: number, value: number): void {
+    this.#instruction([0x81], 7, left, 64);
+    this.#immediate32(value);
+  }
+
+  shlByCl(register: number): void {
+    this.#instruction([0xd3], 4, register, 64);
+  }
+
+  shl(register: number, count: number): void {
+    this.#instruction([0xc1], 4, register, 64);
+    this.#code.push(count);
+  }
+
+  shr(register: number, count: number): void {
+    this.#instruction([0xc1], 5, register, 64);
+    this.#code.push(count);
+  }
+
+  jmp(label: CodeLabel): void {
+    this.#code.push(0xeb);
+    this.#distance(label, 1);
+  }
+
+  jmpLong(label: CodeLabel): void {
+    this.#code.push(0xe9);
+    this.#distance(label, 4);
+  }
+
+  jcc(condition: number, label: CodeLabel): void {
+    this.#code.push(0x70 + condition);
+    this.#distance(label, 1);
+  }
+
+  jccLong(condition: number, label: CodeLabel): void {
+    this.#code.push(0x0f, 0x80 + condition);
+    this.#distance(label, 4);
+  }
+
+  #distance(label: CodeLabel, size: 1 | 4): void {
+    this.#fixups.push({ label, position: this.#code.length, size });
+    for (let byte = 0; byte < size; byte++) this.#code.push(0);
+  }
+
+  #immediate32(value: number): void {
+    this.#code.push(value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff);
+  }
+
+  #instruction(opcode: readonly number[], register: number, place: number | Address, width: Width): void {
+    const rm = typeof place === "number" ? place : place.base;
+    const index = typeof place === "number" ? undefined : place.index;
+    const rex = (width === 64 ? 8 : 0) | (register > 7 ? 4 : 0) | ((index ?? 0) > 7 ? 2 : 0) | (rm > 7 ? 1 : 0);
+    if (rex !== 0) this.#code.push(0x40 | rex);
+    this.#code.push(...opcode);
+    const registerBits = (register & 7) << 3;
+    if (typeof place === "number") {
+      this.#code.push(0xc0 | registerBits | (rm & 7));
+      return;
+    }
+    const displacement = place.displacement ?? 0;
+    // The base registers rbp and r13 without a displacement would mean rip-relative addressing.
+    const mode = displacement === 0 && (rm & 7) !== Register.rbp ? 0 : 0x40;
+    if (index === undefined) {
+      if ((rm & 7) === Register.rsp) throw new Error("rsp and r12 as a base need an index byte");
+      this.#code.push(mode | registerBits | (rm & 7));
+    } else {
+      this.#code.push(mode | registerBits | 4, (place.scale === 8 ? 0xc0 : 0) | ((index & 7) << 3) | (rm & 7));
+    }
+    if (mode !== 0) this.#code.push(displacement & 0xff);
+  }
+}

@@ -1,0 +1,128 @@
+import { CFunction, FFIType, type Pointer } from "bun:ffi";
+import { hostArchitecture } from "../sys/architecture.ts";
+import { CLONE_ARGUMENTS_SIZE, CloneFlag, writeCloneArguments } from "../sys/clone.ts";
+import { Errno } from "../sys/errno.ts";
+import type { BunkerError } from "../sys/error.ts";
+import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { allocate, type Memory } from "../sys/memory.ts";
+import { check, makeExecutable, mapMemory, SystemCall, systemCall } from "../sys/system-call.ts";
+import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "./failure.ts";
+import { emitInterpreter } from "./interpreter/emit.ts";
+import type { LaunchProgram } from "./program.ts";
+
+const O_CLOEXEC = 0o2000000;
+const SIGCHLD = 17;
+
+/** How the child is cloned. */
+export interface LaunchOptions {
+  /** Bits of `CloneFlag`: the namespaces to make, and PARENT. */
+  readonly flags: number;
+  /** The signal at the child's end; default SIGCHLD, or none with CLONE_PARENT, which inherits the caller's. */
+  readonly exitSignal?: number;
+  /** A descriptor of the cgroup v2 directory to start in. */
+  readonly cgroup?: number;
+}
+
+/** A child that executes its launch program, or by now what the program has executed. */
+export interface LaunchedProcess {
+  /** As seen from the caller's pid namespace. */
+  readonly pid: number;
+  readonly pidfd: FileDescriptor;
+}
+
+/** A child whose failure the caller reads with `readFailure`. */
+export interface ObservedProcess extends LaunchedProcess {
+  /** The read end of the pipe that a failure record comes through. */
+  readonly errors: FileDescriptor;
+}
+
+type Interpreter = (cloneArguments: number, size: number, slots: number) => number;
+
+interface Launcher {
+  readonly interpret: Interpreter;
+  readonly cloneArguments: Memory;
+  readonly pidfd: Memory;
+  readonly pipe: Memory;
+  readonly record: Memory;
+}
+
+let launcher: Launcher | undefined;
+
+/** The emitted interpreter and the structures around it, made at the first launch. */
+function theLauncher(): Launcher {
+  if (launcher !== undefined) return launcher;
+  const code = emitInterpreter(hostArchitecture(), "clone");
+  const page = mapMemory(code.length, "private");
+  page.buffer.set(code);
+  // On arm64 this is also where the kernel makes the instruction cache see the page.
+  makeExecutable(page);
+  const argument = FFIType.i64_fast;
+  const interpret = CFunction({
+    ptr: page.address as Pointer,
+    args: [argument, argument, argument],
+    returns: argument,
+  });
+  launcher = {
+    interpret: (cloneArguments, size, slots) => Number(interpret(cloneArguments, size, slots)),
+    cloneArguments: allocate(CLONE_ARGUMENTS_SIZE),
+    pidfd: allocate(4),
+    pipe: allocate(8),
+    record: allocate(FAILURE_RECORD_SIZE),
+  };
+  return launcher;
+}
+
+/**
+ * Clones a child that executes `program`, with a pipe for its failure.
+ * @throws BunkerError `launch_failed` if the clone itself fails
+ */
+export function launch(program: LaunchProgram, options: LaunchOptions): ObservedProcess {
+  const { pipe } = theLauncher();
+  check(systemCall(SystemCall.pipe2, pipe.address, O_CLOEXEC), "make a pipe");
+  using writeEnd = new FileDescriptor(pipe.view.getInt32(4, true));
+  const errors = new FileDescriptor(pipe.view.getInt32(0, true));
+  try {
+    return { ...launchReportingTo(writeEnd.number, program, options), errors };
+  } catch (error) {
+    errors.close();
+    throw error;
+  }
+}
+
+/**
+ * Clones a child that executes `program` and reports its failure to a descriptor of the caller's, from which
+ * `errorFromFailureRecord` makes an error wherever the record is read. The descriptor should be close-on-exec.
+ * @throws BunkerError `launch_failed` if the clone itself fails
+ */
+export function launchReportingTo(
+  errorDescriptor: number,
+  program: LaunchProgram,
+  options: LaunchOptions,
+): LaunchedProcess {
+  const { interpret, cloneArguments, pidfd } = theLauncher();
+  program.prepare(errorDescriptor);
+  const inheritsExitSignal = (options.flags & CloneFlag.PARENT) !== 0;
+  writeCloneArguments(cloneArguments.view, {
+    flags: options.flags | CloneFlag.PIDFD,
+    pidfdAddress: pidfd.address,
+    exitSignal: options.exitSignal ?? (inheritsExitSignal ? 0 : SIGCHLD),
+    clearSignalHandlers: true,
+    cgroup: options.cgroup,
+  });
+  const pid = check(interpret(cloneArguments.address, CLONE_ARGUMENTS_SIZE, program.address), "clone a process");
+  return { pid, pidfd: new FileDescriptor(pidfd.view.getInt32(0, true)) };
+}
+
+/**
+ * Waits until the launch program has ended: it has executed another program, exited, or failed.
+ * @returns the error that the program failed with, or undefined
+ */
+export function readFailure(process: ObservedProcess, program: LaunchProgram): BunkerError | undefined {
+  const { record } = theLauncher();
+  for (;;) {
+    const count = systemCall(SystemCall.read, process.errors.number, record.address, FAILURE_RECORD_SIZE);
+    if (count === -Errno.EINTR) continue;
+    check(count, "read the launch program's failure");
+    return count === FAILURE_RECORD_SIZE ? errorFromFailureRecord(record.buffer, program.failureTable()) : undefined;
+  }
+}

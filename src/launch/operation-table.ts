@@ -1,0 +1,284 @@
+import { BunkerError } from "../sys/error.ts";
+import type { SystemCallName } from "../sys/system-call.ts";
+import type { FailureTable, OperationDescription } from "./failure.ts";
+import {
+  type Argument,
+  DISCARD_SLOT,
+  encodeOperation,
+  FIRST_FREE_SLOT,
+  IGNORE_ANY,
+  MAXIMUM_ARGUMENTS,
+  OPERATION_SIZE,
+  OperationField,
+  type OperationKind,
+  SLOT_COUNT,
+  type Slot,
+} from "./operation.ts";
+
+/** A place in a table of operations, to jump to. Made by `OperationTable.label`, put somewhere by `place`. */
+export interface Label {
+  readonly name: string;
+}
+
+/** An operation as the builder keeps it, with names instead of numbers. */
+export interface Operation {
+  readonly kind: OperationKind;
+  readonly systemCall?: SystemCallName;
+  readonly arguments: readonly Argument[];
+  readonly result?: Slot | undefined;
+  /** Errnos that do not fail a call. */
+  readonly ignore: readonly number[] | "any";
+  /** Where to go next, if not to the following operation. */
+  readonly next?: Label | undefined;
+  /** Where a branch, a forked child or an ignored error goes, if not to the following operation. */
+  readonly otherwise?: Label | undefined;
+  readonly description?: OperationDescription;
+}
+
+/** What may be said about a system call besides its arguments. */
+export interface CallOptions {
+  /** Receives what the call returns, also an ignored error (negative). */
+  readonly result?: Slot;
+  /** At most two errnos that do not end the program, or all of them. */
+  readonly ignore?: readonly number[] | "any";
+  /** Where to go after success; default the following operation. */
+  readonly onSuccess?: Label;
+  /** Where to go after an ignored error; default the following operation. */
+  readonly onIgnored?: Label;
+}
+
+/** How `branch` compares its two values; `less` is signed. */
+export type Relation = "equal" | "not equal" | "less";
+
+const lastCalls: ReadonlySet<SystemCallName | undefined> = new Set(["exit_group", "exit", "execve", "execveat"]);
+
+/**
+ * A list of operations under construction: what every launch program is made of, without the memory behind it. Slots
+ * live at a known address, so an operation may also hand a slot's address to the kernel.
+ */
+export class OperationTable {
+  readonly slotsAddress: number;
+  readonly #operations: Operation[] = [];
+  readonly #slots: Slot[] = [];
+  readonly #positions = new Map<Label, number>();
+
+  constructor(slotsAddress: number) {
+    this.slotsAddress = slotsAddress;
+  }
+
+  get operations(): readonly Operation[] {
+    return this.#operations;
+  }
+
+  get slots(): readonly Slot[] {
+    return this.#slots;
+  }
+
+  /** A new variable, initially 0. Throws when there are no more. */
+  slot(name: string): Slot {
+    const slot = { name, index: FIRST_FREE_SLOT + this.#slots.length };
+    if (slot.index >= SLOT_COUNT) throw new Error(`launch program has no slot left for ${name}`);
+    this.#slots.push(slot);
+    return slot;
+  }
+
+  /** The address of a slot's 8 bytes (little-endian), for calls that want a pointer. */
+  addressOf(slot: Slot): number {
+    return this.slotsAddress + 8 * slot.index;
+  }
+
+  /** A new label; `place` says where it is, before or after the jumps to it. */
+  label(name = "label"): Label {
+    return { name };
+  }
+
+  /** Puts a label before the next operation. */
+  place(label: Label): void {
+    if (this.#positions.has(label)) throw new Error(`label ${label.name} placed twice`);
+    this.#positions.set(label, this.#operations.length);
+  }
+
+  /**
+   * A system call. Unless its errno is ignored, an error ends the program: it is written to the error descriptor and
+   * the process exits with status 127.
+   * @param args of the call; those left out are 0
+   * @param what names the operation and its object in the error
+   */
+  call(name: SystemCallName, args: readonly Argument[], what: OperationDescription, options: CallOptions = {}): void {
+    this.#append({
+      kind: "systemCall",
+      systemCall: name,
+      arguments: args,
+      result: options.result,
+      ignore: options.ignore ?? [],
+      next: options.onSuccess,
+      otherwise: options.onIgnored,
+      description: what,
+    });
+  }
+
+  /**
+   * Forks: the child continues at `child`, the parent with the following operation. They share the slots and all
+   * other memory of the program, so each must use slots of its own while both run.
+   * @param flags of clone(2), the exit signal in the low byte; CLONE_PIDFD stores to `pidfdAddress`
+   * @param result receives the child's pid in the parent
+   */
+  fork(
+    what: OperationDescription,
+    options: { child: Label; flags: number; result?: Slot; pidfdAddress?: number },
+  ): void {
+    this.#append({
+      kind: "fork",
+      systemCall: "clone",
+      arguments: [options.flags, 0, options.pidfdAddress ?? 0],
+      result: options.result,
+      ignore: [],
+      otherwise: options.child,
+      description: what,
+    });
+  }
+
+  /** Goes to `label`. */
+  jump(label: Label): void {
+    this.#append({ kind: "add", arguments: [], ignore: [], next: label });
+  }
+
+  /** Goes to `label` if `left` has this relation to `right`, else to the following operation. */
+  branch(left: Argument, relation: Relation, right: Argument, label: Label): void {
+    const arguments_ = [left, right];
+    if (relation === "less") this.#append({ kind: "less", arguments: arguments_, ignore: [], otherwise: label });
+    else if (relation === "equal") this.#append({ kind: "equal", arguments: arguments_, ignore: [], otherwise: label });
+    else this.#append({ kind: "equal", arguments: arguments_, ignore: [], next: label });
+  }
+
+  /** result = the sign-extended 32-bit value at address + offset. */
+  load32(result: Slot, address: Argument, offset: Argument = 0): void {
+    this.#append({ kind: "load32", arguments: [address, offset], result, ignore: [] });
+  }
+
+  /** result = the 64-bit value at address + offset. */
+  load64(result: Slot, address: Argument, offset: Argument = 0): void {
+    this.#append({ kind: "load64", arguments: [address, offset], result, ignore: [] });
+  }
+
+  /** Stores the low 32 bits of `value` at address + offset. */
+  store32(value: Argument, address: Argument, offset: Argument = 0): void {
+    this.#append({ kind: "store32", arguments: [address, offset, value], ignore: [] });
+  }
+
+  /** Stores `value` at address + offset. */
+  store64(value: Argument, address: Argument, offset: Argument = 0): void {
+    this.#append({ kind: "store64", arguments: [address, offset, value], ignore: [] });
+  }
+
+  /** result = left + (right << shift). */
+  add(result: Slot, left: Argument, right: Argument, shift = 0): void {
+    this.#append({ kind: "add", arguments: [left, right, shift], result, ignore: [] });
+  }
+
+  /** result = value. */
+  set(result: Slot, value: Argument): void {
+    this.add(result, value, 0);
+  }
+
+  /**
+   * Ends the program with an error.
+   * @param cause an errno; or a slot that holds a negative kernel result, which is taken as errno, or a positive
+   *   status, which the message names; 0 for neither
+   */
+  fail(what: OperationDescription, cause: Argument = 0): void {
+    const result = typeof cause === "number" ? -cause : cause;
+    this.#append({ kind: "fail", arguments: [result], ignore: [], description: what });
+  }
+
+  /** What each operation that can fail is about, for `errorFromFailureRecord`. */
+  failureTable(): FailureTable {
+    return this.#operations.flatMap(({ description }, index) =>
+      description === undefined ? [] : [{ index, ...description }],
+    );
+  }
+
+  /** The labels that stand before the operation of this index. */
+  labelsAt(index: number): Label[] {
+    return [...this.#positions].filter(([, position]) => position === index).map(([label]) => label);
+  }
+
+  /** The index of the operation that a label stands before. Throws if it was never placed. */
+  positionOf(label: Label): number {
+    const position = this.#positions.get(label);
+    if (position === undefined) throw new Error(`label ${label.name} was never placed`);
+    return position;
+  }
+
+  /**
+   * The operations as the interpreter reads them.
+   * @param numbers the system call numbers of the architecture that executes them
+   * @param size `fixed` gives every operation OPERATION_SIZE bytes, which failure records and short argument lists
+   *   rely on; `compact` leaves out the arguments that an operation does not name
+   * @throws Error when a label is missing or execution could run past the last operation
+   */
+  encode(numbers: Readonly<Record<SystemCallName, number>>, size: "fixed" | "compact"): Buffer {
+    this.#checkEnd();
+    const offsets = [0];
+    for (const operation of this.#operations) {
+      const bytes =
+        size === "fixed" ? OPERATION_SIZE : OperationField.arguments + 8 * Math.max(operation.arguments.length, 1);
+      offsets.push((offsets.at(-1) ?? 0) + bytes);
+    }
+    const offsetOf = (index: number) => offsets[index] ?? 0;
+    const encoded = Buffer.from(new ArrayBuffer(offsetOf(this.#operations.length)));
+    const view = new DataView(encoded.buffer);
+    for (const [index, operation] of this.#operations.entries()) {
+      const distance = (label: Label | undefined) =>
+        offsetOf(label === undefined ? index + 1 : this.positionOf(label)) - offsetOf(index);
+      const [first, second] = operation.ignore === "any" ? [IGNORE_ANY] : operation.ignore;
+      encodeOperation(view, offsetOf(index), {
+        kind: operation.kind,
+        systemCall: operation.systemCall === undefined ? 0 : numbers[operation.systemCall],
+        arguments: operation.arguments,
+        result: operation.result?.index ?? DISCARD_SLOT,
+        firstIgnored: first ?? 0,
+        secondIgnored: second ?? 0,
+        next: distance(operation.next),
+        otherwise: distance(operation.otherwise),
+      });
+    }
+    return encoded;
+  }
+
+  /** Takes an operation into the table. */
+  #append(operation: Operation): void {
+    if (operation.arguments.length > MAXIMUM_ARGUMENTS) throw new Error(`${operation.systemCall}: too many arguments`);
+    if (operation.ignore !== "any" && operation.ignore.length > 2) {
+      throw new Error(`${operation.systemCall}: at most two errnos can be ignored`);
+    }
+    for (const argument of operation.arguments) {
+      if (typeof argument === "number" && !Number.isSafeInteger(argument)) {
+        throw new BunkerError({
+          code: "bad_launch_argument",
+          operation: operation.description?.operation ?? operation.kind,
+          object: operation.description?.object,
+          reason: `${argument} is not an integer that 53 bits can hold`,
+        });
+      }
+    }
+    this.checkRoom(this.#operations.length + 1);
+    this.#operations.push(operation);
+  }
+
+  /** Throws if there is no room for so many operations. */
+  protected checkRoom(_operationCount: number): void {}
+
+  #checkEnd(): void {
+    const last = this.#operations.at(-1);
+    const isEnd =
+      last !== undefined &&
+      (last.kind === "fail" ||
+        (last.next !== undefined && last.otherwise !== undefined) ||
+        (last.kind === "add" && last.next !== undefined) ||
+        (lastCalls.has(last.systemCall) && (last.ignore.length === 0 || last.otherwise !== undefined)));
+    const [strayLabel] = this.labelsAt(this.#operations.length);
+    if (!isEnd) throw new Error("the last operation of a launch program must not fall through");
+    if (strayLabel !== undefined) throw new Error(`label ${strayLabel.name} stands after the last operation`);
+  }
+}

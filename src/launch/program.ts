@@ -1,0 +1,159 @@
+/*
+ * Theory of operation: the launch program.
+ *
+ * Between clone and exec a child must do dozens of things that only it can do: join namespaces, mount, pivot, drop
+ * privileges. JavaScript cannot run there, because a forked child has only one of the runtime's threads, and it cannot
+ * be done before the fork either, because the kernel lets no process with several threads change its user namespace.
+ *
+ * So the parent writes down what is to be done, as a table of operations, most of them one system call each, and the
+ * child obeys: an interpreter of a few hundred bytes of machine code (interpreter/) that was emitted into an
+ * executable page makes the clone3 call itself and, in the child, walks the table until an execve succeeds or an
+ * operation fails. It needs no libc, no stack and no memory but the program's.
+ *
+ * One mapping holds all of it, the arena:
+ *
+ *   | 64 slots | operations -> ...        ... <- texts, arrays, structures, buffers |
+ *
+ * The arena is shared memory, so the parent can read the slots and buffers after or while the child runs, and
+ * everything else is the child's own copy (no CLONE_VM). This cuts both ways: a child that the program forks shares
+ * the slots with its parent. Nothing in the arena is trusted as more than numbers and bytes by the parent, although
+ * only our own code can write to it: exec gives the memory up.
+ *
+ * A slot is a 64-bit variable. An operation names slots as arguments, for its result, and in branches; that suffices
+ * to pass a file descriptor from one call to the next, to fork, to wait for a byte from the parent, and to run and
+ * check another program on the way.
+ *
+ * An operation that fails and does not ignore its errno ends the program: the interpreter writes (index, errno) to the
+ * error descriptor and exits with status 127; see failure.ts. If exec succeeds, the error descriptor closes by itself
+ * (it is close-on-exec), and whoever reads its other end sees the end of the file. A program that forks a process
+ * which lives on without exec has to close `errorDescriptor` there, or the reader waits for it as well.
+ */
+import { getInteger64, setInteger64 } from "../sys/integer64.ts";
+import type { Memory } from "../sys/memory.ts";
+import { type MappedMemory, mapMemory, SystemCall } from "../sys/system-call.ts";
+import { describeOperations } from "./describe.ts";
+import { ERROR_DESCRIPTOR_SLOT, OPERATION_SIZE, SLOTS_SIZE, type Slot } from "./operation.ts";
+import { OperationTable } from "./operation-table.ts";
+
+const DEFAULT_SIZE = 2 ** 20;
+
+/** A launch program with its memory. Dispose it when the child has executed it. */
+export class LaunchProgram extends OperationTable implements Disposable {
+  /** The number of the error descriptor in the child, to be moved or kept open by the program's own calls. */
+  readonly errorDescriptor: Slot = { name: "error descriptor", index: ERROR_DESCRIPTOR_SLOT };
+  readonly #arena: MappedMemory;
+  readonly #texts = new Map<string, number>();
+  /** What stands at the addresses that were handed out, for `describe`. */
+  readonly #contents = new Map<number, string>();
+  #dataStart: number;
+  #disposed = false;
+
+  /** @param size of the arena in bytes; pages that are never touched cost nothing */
+  constructor(size = DEFAULT_SIZE) {
+    const arena = mapMemory(size, "shared");
+    super(arena.address);
+    this.#arena = arena;
+    this.#dataStart = size & ~7;
+  }
+
+  /** The address of the slots, which is also what the interpreter is started with. */
+  get address(): number {
+    return this.#arena.address;
+  }
+
+  /**
+   * Puts a NUL-terminated text into the arena; the same text gets the same address.
+   * @param value a string, stored as UTF-8 (so not a `ByteString`), or the bytes themselves
+   * @returns its address
+   * @throws Error if the text contains NUL, which would cut it short
+   */
+  text(value: string | Uint8Array): number {
+    const bytes = typeof value === "string" ? Buffer.from(value, "utf8") : value;
+    const key = Buffer.from(bytes).toString("latin1");
+    const known = this.#texts.get(key);
+    if (known !== undefined) return known;
+    if (bytes.includes(0)) throw new Error(`text for a launch program contains NUL: ${JSON.stringify(key)}`);
+    const { address, buffer } = this.#take(bytes.length + 1, JSON.stringify(Buffer.from(bytes).toString("utf8")));
+    buffer.set(bytes);
+    this.#texts.set(key, address);
+    return address;
+  }
+
+  /** Puts an array of pointers to texts, ended by a null pointer, into the arena: argv, envp. Returns its address. */
+  texts(values: readonly (string | Uint8Array)[]): number {
+    const addresses = values.map((value) => this.text(value));
+    const shown = addresses.map((address) => this.describeAddress(address)).join(", ");
+    const { address, view } = this.#take(8 * (values.length + 1), `[${shown}]`);
+    for (const [index, text] of addresses.entries()) setInteger64(view, 8 * index, text);
+    return address;
+  }
+
+  /** Puts a copy of `data` into the arena, aligned to 8 bytes. Returns its address. */
+  bytes(data: Uint8Array): number {
+    const { address, buffer } = this.reserve(data.length);
+    buffer.set(data);
+    return address;
+  }
+
+  /** Sets aside zeroed memory, aligned to 8 bytes, that the parent and the child share. */
+  reserve(size: number): Memory {
+    return this.#take(size, `memory[${size}]`);
+  }
+
+  /** The value of a slot now, signed. */
+  read(slot: Slot): number {
+    this.#checkNotDisposed();
+    return getInteger64(this.#arena.view, 8 * slot.index);
+  }
+
+  /** What `text`, `texts`, `bytes` or `reserve` put at an address, for people to read. */
+  describeAddress(address: number): string | undefined {
+    return this.#contents.get(address);
+  }
+
+  /**
+   * The program as text, one operation a line: index, label, the call with its arguments, the slot of its result,
+   * where it goes, what it is for.
+   */
+  describe(): string {
+    return describeOperations(this, (address) => this.describeAddress(address));
+  }
+
+  /** Writes the operations into the arena, for `launch`. */
+  prepare(errorDescriptor: number): void {
+    this.#checkNotDisposed();
+    const encoded = this.encode(SystemCall, "fixed");
+    this.#arena.buffer.set(encoded, SLOTS_SIZE);
+    setInteger64(this.#arena.view, 8 * ERROR_DESCRIPTOR_SLOT, errorDescriptor);
+  }
+
+  /** Gives the arena back; a running child keeps its own view of it. */
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#arena[Symbol.dispose]();
+  }
+
+  protected override checkRoom(operationCount: number): void {
+    if (SLOTS_SIZE + operationCount * OPERATION_SIZE > this.#dataStart) {
+      throw new Error(`launch program exceeds its arena of ${this.#arena.buffer.length} bytes`);
+    }
+  }
+
+  #take(size: number, content: string): Memory {
+    this.#checkNotDisposed();
+    const start = (this.#dataStart - size) & ~7;
+    if (start < SLOTS_SIZE + this.operations.length * OPERATION_SIZE) {
+      throw new Error(`launch program exceeds its arena of ${this.#arena.buffer.length} bytes`);
+    }
+    this.#dataStart = start;
+    const storage = this.#arena.view.buffer;
+    const address = this.#arena.address + start;
+    this.#contents.set(address, content);
+    return { address, buffer: Buffer.from(storage, start, size), view: new DataView(storage, start, size) };
+  }
+
+  #checkNotDisposed(): void {
+    if (this.#disposed) throw new Error("launch program used after it was disposed");
+  }
+}

@@ -1,0 +1,17 @@
+/*
+ * 64-bit integers of kernel structures as plain numbers, which hold them exactly up to 2^53 in either direction. A
+ * negative number is written in two's complement, so -1 also stands for "all bits set" in unsigned fields.
+ */
+
+const TWO_TO_THE_32 = 2 ** 32;
+
+/** Writes `value`, an integer, as 8 little-endian bytes at `offset`. */
+export function setInteger64(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, value, true);
+  view.setUint32(offset + 4, Math.floor(value / TWO_TO_THE_32), true);
+}
+
+/** Reads 8 little-endian bytes at `offset` as a signed integer; beyond 2^53 the lowest bits are lost. */
+export function getInteger64(view: DataView, offset: number): number {
+  return view.getInt32(offset + 4, true) * TWO_TO_THE_32 + view.getUint32(offset, true);
+}
