@@ -133,13 +133,12 @@ export const Errno = {
   EHWPOISON: 133,
 } as const;
 
-const names: ReadonlyMap<number, string> = new Map(Object.entries(Errno).map(([name, number]) => [number, name]));
-
 /**
  * The symbolic name of an error number.
  * @param errno a positive error number
  * @returns for instance `"ENOENT"`, or `"errno 4095"` for a number without a name
  */
 export function errnoName(errno: number): string {
-  return names.get(errno) ?? `errno ${errno}`;
+  // No index by number: every command would pay for it at its start, and only errors need it.
+  return Object.entries(Errno).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`;
 }
