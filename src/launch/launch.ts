@@ -5,13 +5,12 @@ import { Errno } from "../sys/errno.ts";
 import type { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { allocate, type Memory } from "../sys/memory.ts";
+import { OpenFlag } from "../sys/open.ts";
+import { Signal } from "../sys/signal.ts";
 import { check, makeExecutable, mapMemory, SystemCall, systemCall } from "../sys/system-call.ts";
 import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "./failure.ts";
 import { emitInterpreter } from "./interpreter/emit.ts";
 import type { LaunchProgram } from "./program.ts";
-
-const O_CLOEXEC = 0o2000000;
-const SIGCHLD = 17;
 
 /** How the child is cloned. */
 export interface LaunchOptions {
@@ -78,7 +77,7 @@ function theLauncher(): Launcher {
  */
 export function launch(program: LaunchProgram, options: LaunchOptions): ObservedProcess {
   const { pipe } = theLauncher();
-  check(systemCall(SystemCall.pipe2, pipe.address, O_CLOEXEC), "make a pipe");
+  check(systemCall(SystemCall.pipe2, pipe.address, OpenFlag.O_CLOEXEC), "make a pipe");
   using writeEnd = new FileDescriptor(pipe.view.getInt32(4, true));
   const errors = new FileDescriptor(pipe.view.getInt32(0, true));
   try {
@@ -105,7 +104,7 @@ export function launchReportingTo(
   writeCloneArguments(cloneArguments.view, {
     flags: options.flags | CloneFlag.PIDFD,
     pidfdAddress: pidfd.address,
-    exitSignal: options.exitSignal ?? (inheritsExitSignal ? 0 : SIGCHLD),
+    exitSignal: options.exitSignal ?? (inheritsExitSignal ? 0 : Signal.SIGCHLD),
     clearSignalHandlers: true,
     cgroup: options.cgroup,
   });

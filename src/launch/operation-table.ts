@@ -59,7 +59,9 @@ const lastCalls: ReadonlySet<SystemCallName | undefined> = new Set(["exit_group"
 export class OperationTable {
   readonly slotsAddress: number;
   readonly #operations: Operation[] = [];
+  /** The newest holder of each place from FIRST_FREE_SLOT on. */
   readonly #slots: Slot[] = [];
+  readonly #released: number[] = [];
   readonly #positions = new Map<Label, number>();
 
   constructor(slotsAddress: number) {
@@ -74,12 +76,21 @@ export class OperationTable {
     return this.#slots;
   }
 
-  /** A new variable, initially 0. Throws when there are no more. */
+  /** A new variable; initially 0 unless its place had been released by another. Throws when there are no more. */
   slot(name: string): Slot {
-    const slot = { name, index: FIRST_FREE_SLOT + this.#slots.length };
-    if (slot.index >= SLOT_COUNT) throw new Error(`launch program has no slot left for ${name}`);
-    this.#slots.push(slot);
+    const index = this.#released.pop() ?? FIRST_FREE_SLOT + this.#slots.length;
+    if (index >= SLOT_COUNT) throw new Error(`launch program has no slot left for ${name}`);
+    const slot = { name, index };
+    this.#slots[index - FIRST_FREE_SLOT] = slot;
     return slot;
+  }
+
+  /** Lets a later `slot` have the place of this one, which no operation added from now on may mention. */
+  release(slot: Slot): void {
+    if (this.#slots[slot.index - FIRST_FREE_SLOT] !== slot || this.#released.includes(slot.index)) {
+      throw new Error(`slot ${slot.name} is not this program's or was released before`);
+    }
+    this.#released.push(slot.index);
   }
 
   /** The address of a slot's 8 bytes (little-endian), for calls that want a pointer. */
