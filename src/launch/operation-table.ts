@@ -232,8 +232,7 @@ export class OperationTable {
     this.#checkEnd();
     const offsets = [0];
     for (const operation of this.#operations) {
-      const bytes =
-        size === "fixed" ? OPERATION_SIZE : OperationField.arguments + 8 * Math.max(operation.arguments.length, 1);
+      const bytes = size === "fixed" ? OPERATION_SIZE : OperationField.arguments + 8 * operation.arguments.length;
       offsets.push((offsets.at(-1) ?? 0) + bytes);
     }
     const offsetOf = (index: number) => offsets[index] ?? 0;

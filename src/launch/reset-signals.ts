@@ -1,12 +1,6 @@
 import { Errno } from "../sys/errno.ts";
+import { SIG_SETMASK, SIGNAL_ACTION_SIZE, SIGNAL_COUNT, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import type { LaunchProgram } from "./program.ts";
-
-const SIGNAL_COUNT = 64;
-/** Bytes of a signal set in system calls. */
-const SIGNAL_SET_SIZE = 8;
-/** Bytes of the kernel's `struct sigaction` on x86-64 and arm64; all zero it means SIG_DFL. */
-const SIGNAL_ACTION_SIZE = 32;
-const SIG_SETMASK = 2;
 
 /**
  * Lets the program that is executed start with every signal at its default action and none blocked; sigaction(2),

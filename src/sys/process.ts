@@ -9,8 +9,9 @@ export const WaitOption = { WNOHANG: 1, WEXITED: 4 } as const;
 /** The `si_code` of a child that ended by exit(2); every other code that WEXITED reports means a signal. */
 export const CLD_EXITED = 1;
 
-/** Bytes of `siginfo_t`, and the offsets of its 32-bit fields that speak of a child (64-bit architectures). */
-export const SIGNAL_INFORMATION_SIZE = 128;
+/** Bytes of `siginfo_t`. */
+const SIGNAL_INFORMATION_SIZE = 128;
+/** Offsets of the 32-bit fields of `siginfo_t` that speak of a child (64-bit architectures). */
 export const ChildInformation = { code: 8, pid: 16, status: 24 } as const;
 
 /** How a process ended. */

@@ -9,8 +9,8 @@ export const STACK_POINTER = 31;
 /** What the number 31 means elsewhere: a register that is always zero. */
 const ZERO_REGISTER = 31;
 
-/** Conditions by their encoding; carry set after a comparison means higher or same (unsigned), less is signed. */
-export const Condition = { equal: 0, notEqual: 1, carrySet: 2, lowerOrSame: 9, less: 11 } as const;
+/** Conditions by their encoding; carry clear after `cmn` means that the sum did not overflow, less is signed. */
+export const Condition = { equal: 0, notEqual: 1, carryClear: 3, lowerOrSame: 9, less: 11 } as const;
 
 /** A place in the code that jumps can name before it is known. */
 export interface CodeLabel {
@@ -79,8 +79,8 @@ export class Arm64Assembler {
     this.#threeRegisters(0x8b000000, to, left, right);
   }
 
-  sub(to: number, left: number, right: number): void {
-    this.#threeRegisters(0xcb000000, to, left, right);
+  sub32(to: number, left: number, right: number): void {
+    this.#threeRegisters(0x4b000000, to, left, right);
   }
 
   neg32(to: number, from: number): void {
@@ -96,8 +96,8 @@ export class Arm64Assembler {
     this.#threeRegisters(0x9ac02000, to, value, count);
   }
 
-  lsrImmediate(to: number, from: number, count: number): void {
-    this.#words.push(0xd340fc00 | (count << 16) | (from << 5) | to);
+  lsr32Immediate(to: number, from: number, count: number): void {
+    this.#words.push(0x53007c00 | (count << 16) | (from << 5) | to);
   }
 
   cmp(left: number, right: number): void {

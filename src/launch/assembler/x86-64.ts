@@ -124,8 +124,8 @@ export class X86Assembler {
     this.#instruction([0x01], from, to, 64);
   }
 
-  sub(to: number, from: number): void {
-    this.#instruction([0x29], from, to, 64);
+  sub32(to: number, from: number): void {
+    this.#instruction([0x29], from, to, 32);
   }
 
   or(to: number, from: number): void {
@@ -170,8 +170,8 @@ export class X86Assembler {
     this.#code.push(count);
   }
 
-  shr(register: number, count: number): void {
-    this.#instruction([0xc1], 5, register, 64);
+  shr32(register: number, count: number): void {
+    this.#instruction([0xc1], 5, register, 32);
     this.#code.push(count);
   }
 

@@ -120,7 +120,6 @@ export function emitArm64Interpreter(entry: InterpreterEntry): Uint8Array {
   a.b(advance);
 
   const notForkedChild = a.label();
-  const error = a.label();
   const ignored = a.label();
   a.place(call);
   a.ldrh(number, operation, OperationField.systemCall);
@@ -131,9 +130,7 @@ export function emitArm64Interpreter(entry: InterpreterEntry): Uint8Array {
   a.bCondition(Condition.equal, otherwise);
   a.place(notForkedChild);
   a.cmnImmediate(0, 4095);
-  a.bCondition(Condition.carrySet, error);
-  a.b(store);
-  a.place(error);
+  a.bCondition(Condition.carryClear, store);
   a.neg32(errno, 0);
   a.ldrb(scratch, operation, OperationField.firstIgnored);
   a.cmp32(scratch, errno);
@@ -152,8 +149,8 @@ export function emitArm64Interpreter(entry: InterpreterEntry): Uint8Array {
   // the slots in units of OPERATION_SIZE.
   a.place(failure);
   a.neg32(0, 0);
-  a.sub(operation, operation, slots);
-  a.lsrImmediate(operation, operation, 6);
+  a.sub32(operation, operation, slots);
+  a.lsr32Immediate(operation, operation, 6);
   a.orShifted(0, operation, 0, 32);
   a.push(0);
   a.ldr(0, slots, 8 * ERROR_DESCRIPTOR_SLOT);

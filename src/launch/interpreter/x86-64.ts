@@ -151,8 +151,8 @@ export function emitX86Interpreter(entry: InterpreterEntry): Uint8Array {
   a.place(failure);
   a.neg32(rax);
   a.shl(rax, 32);
-  a.sub(rbp, rbx);
-  a.shr(rbp, 6);
+  a.sub32(rbp, rbx);
+  a.shr32(rbp, 6);
   a.or(rax, rbp);
   a.push(rax);
   a.load(rdi, { base: rbx, displacement: 8 * ERROR_DESCRIPTOR_SLOT });
