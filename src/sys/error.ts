@@ -43,3 +43,9 @@ export class BunkerError extends Error {
     this.exitStatus = details.exitStatus ?? 125;
   }
 }
+
+/** The positive error number of an error thrown by `node:fs` and its like; undefined for any other error. */
+export function errnoOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errno" in error) || typeof error.errno !== "number") return undefined;
+  return Math.abs(error.errno);
+}

@@ -1,0 +1,412 @@
+/*
+ * Theory of operation: the life of a container's process up to its exec, as one launch program.
+ *
+ * The runtime and the program talk over one socket pair, in single bytes; each side waits for the other at most at
+ * these points, in this order, and a side that finds the socket closed gives up:
+ *
+ *   runtime -> program   the id maps of the new user namespace are written          (with a new user namespace)
+ *   program -> runtime   everything is mounted                                      (with hooks for that moment)
+ *   runtime -> program   the prestart and createRuntime hooks have run, and the container's state is in its file
+ *   program -> runtime   the terminal's master, as a descriptor                     (with a terminal)
+ *   program -> runtime   created: only the gate and the exec are left               (with a gate)
+ *   gate   -> program    start                                                      (with a gate)
+ *
+ * The gate is a FIFO that a later command opens and writes to; without it the program goes on to its exec. That exec
+ * succeeded is seen by the error descriptor closing.
+ *
+ * Order within the program: namespaces; the root file system and all mounts, while the host's paths can still be
+ * reached; then pivot_root, which leaves the host behind; then the process's attributes, from those that need most
+ * rights to those that take them away; and before the exec every descriptor is closed that the configuration does not
+ * name, so that no path through /proc/self/fd can reach the host from a hostile cwd or command (CVE-2024-21626).
+ *
+ * Memory: the child has a copy of the runtime's memory until its exec. Nobody can look into it: a new pid namespace
+ * has no other process, and where the program joins one it makes itself not dumpable first.
+ */
+
+import type { Slot } from "../launch/operation.ts";
+import { LaunchProgram } from "../launch/program.ts";
+import { resetSignals } from "../launch/reset-signals.ts";
+import { Errno } from "../sys/errno.ts";
+import { MNT_DETACH, MOVE_MOUNT_F_EMPTY_PATH, MountAttribute, MountFlag } from "../sys/mount.ts";
+import { AT_FDCWD, OPEN_HOW_SIZE, OpenFlag, openHowBytes, Resolve } from "../sys/open.ts";
+import type { WindowSize } from "../sys/terminal.ts";
+import type { Configuration, Hook, Process } from "./configuration/configuration.ts";
+import { NamespaceFlag } from "./configuration/namespaces.ts";
+import { parsePropagation } from "./mount-options.ts";
+import { emitMounts, type PlannedMount } from "./planned-mounts.ts";
+import { checkCommand, commandCandidates, executeCommand } from "./steps/command.ts";
+import { makeTerminal, useTerminal } from "./steps/console.ts";
+import { provideDeviceLinks, provideDevices } from "./steps/devices.ts";
+import { closeSlot, openDirectory, openOrMake, writeFile } from "./steps/files.ts";
+import { runHooksInContainer } from "./steps/hooks.ts";
+import { cloneTree, setAttributes } from "./steps/mounts.ts";
+import {
+  goThroughIntermediate,
+  intermediateMakesUserNamespace,
+  type NamespacePlan,
+  needsIntermediate,
+} from "./steps/namespaces.ts";
+import {
+  becomeNotDumpable,
+  becomeUser,
+  dieWithParent,
+  dropBoundingSet,
+  installSeccompFilter,
+  joinNewKeyring,
+  NO_CAPABILITIES,
+  type SeccompFilter,
+  setCapabilities,
+  setIoPriority,
+  setMemoryPolicy,
+  setNoNewPrivileges,
+  setPersonality,
+  setProcessorAffinity,
+  setResourceLimits,
+  setScheduler,
+} from "./steps/process-attributes.ts";
+import { makePathsReadOnly, maskPaths } from "./steps/protected-paths.ts";
+
+/** How a process is set up that is not said in the configuration. */
+export interface ProcessSetting {
+  /** The program's end of the socket pair. */
+  readonly socket: number;
+  /** Descriptors of the runtime's that the child must not keep open: its end of the socket pair. */
+  readonly closed: readonly number[];
+  /** Descriptors that become 0, 1 and 2 when there is no terminal; undefined keeps the runtime's own. */
+  readonly standardStreams: readonly [number, number, number] | undefined;
+  /** Descriptors from 3 on that the container gets. */
+  readonly preservedDescriptors: number;
+  readonly seccomp: SeccompFilter | undefined;
+  /** Whether the filter has a listener, so that it is installed before the gate and its descriptor can be fetched. */
+  readonly seccompListener: boolean;
+  readonly supplementaryGroups: "set" | "keep";
+  readonly newKeyring: boolean;
+  readonly dieWithParent: boolean;
+  /** A FIFO's read end that the program waits at before its exec. */
+  readonly gate: number | undefined;
+  /** AppArmor's interface, below /proc/thread-self. */
+  readonly apparmorFile: "attr/apparmor/exec" | "attr/exec";
+}
+
+/** Everything that the program of a container is made from. */
+export interface ContainerSetting extends ProcessSetting {
+  readonly configuration: Configuration;
+  readonly process: Process;
+  readonly bundle: string;
+  /** The root file system's directory: absolute, without symbolic links. */
+  readonly rootPath: string;
+  /** Mounts the root file system on `rootPath`; without it the directory itself is the root file system. */
+  readonly mountRoot: ((program: LaunchProgram) => void) | undefined;
+  readonly mounts: readonly PlannedMount[];
+  readonly namespaces: NamespacePlan;
+  /** Whether mknod(2) works; see `provideDevices`. */
+  readonly canMakeNodes: boolean;
+  readonly pivotRoot: boolean;
+  /** A file for the state that hooks get on their standard input. */
+  readonly stateDescriptor: number;
+}
+
+/** The program and what the runtime has to look at in its slots. */
+export interface BuiltProgram {
+  readonly program: LaunchProgram;
+  /** The pid of the container's process, if it is not the launched one itself. */
+  readonly container: Slot;
+  /** The seccomp listener's descriptor in the child, plus one; 0 until the filter is installed. */
+  readonly listener: Slot;
+}
+
+/** Emits the wait for the runtime's byte. Exits quietly when the runtime is gone. */
+function waitForRuntime(program: LaunchProgram, descriptor: number, operation: string): void {
+  const count = program.slot("count");
+  const buffer = program.reserve(8);
+  const goOn = program.label("go on");
+  program.call("read", [descriptor, buffer.address, 1], { operation }, { result: count });
+  program.branch(count, "equal", 1, goOn);
+  program.call("exit_group", [1], { operation: "leave" });
+  program.place(goOn);
+  program.release(count);
+}
+
+function tellRuntime(program: LaunchProgram, socket: number, operation: string): void {
+  program.call("write", [socket, program.text("."), 1], { operation });
+}
+
+/** Marks everything close-on-exec that was inherited, but for the preserved descriptors; close_range(2). */
+function closeOnExec(program: LaunchProgram, setting: ProcessSetting): void {
+  const CLOSE_RANGE_CLOEXEC = 4;
+  const F_SETFD = 2;
+  const what = { operation: "mark descriptors close-on-exec" };
+  program.call("close_range", [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC], what);
+  for (let number = 3; number < 3 + setting.preservedDescriptors; number++) {
+    program.call("fcntl", [number, F_SETFD, 0], { operation: "preserve file descriptor", object: String(number) });
+  }
+  for (const descriptor of setting.closed) program.call("close", [descriptor], what);
+}
+
+/** Closes what is left from the setup, so that only the preserved descriptors and the error pipe remain. */
+function closeSetupDescriptors(program: LaunchProgram, setting: ProcessSetting): void {
+  const first = 3 + setting.preservedDescriptors;
+  const bound = program.slot("bound");
+  const what = { operation: "close descriptors" };
+  program.add(bound, program.errorDescriptor, -1);
+  // EINVAL: the error descriptor is the first itself, and the range before it empty.
+  program.call("close_range", [first, bound, 0], what, { ignore: [Errno.EINVAL] });
+  program.add(bound, program.errorDescriptor, 1);
+  program.call("close_range", [bound, 0xffff_ffff, 0], what);
+  program.release(bound);
+}
+
+/** Changes the directory without following the magic links of /proc, which could lead back to the host. */
+function changeDirectory(program: LaunchProgram, directory: string, ignore: readonly number[]): void {
+  const what = { operation: "change to directory", object: directory };
+  const done = program.label();
+  const opened = program.slot("cwd");
+  const { O_PATH, O_DIRECTORY, O_CLOEXEC } = OpenFlag;
+  const how = program.bytes(openHowBytes(O_PATH | O_DIRECTORY | O_CLOEXEC, 0, Resolve.NO_MAGICLINKS));
+  program.call("openat2", [AT_FDCWD, program.text(directory), how, OPEN_HOW_SIZE], what, {
+    result: opened,
+    ...(ignore.length === 0 ? {} : { ignore, onIgnored: done }),
+  });
+  program.call("fchdir", [opened], what, ignore.length === 0 ? {} : { ignore });
+  closeSlot(program, opened);
+  program.place(done);
+}
+
+function writeLabel(program: LaunchProgram, proc: Slot, file: string, label: string, what: string): void {
+  writeFile(program, proc, `thread-self/${file}`, label, {
+    operation: `set the ${what}`,
+    object: label,
+    hint: "the host must have it loaded, and permit the change",
+  });
+}
+
+/**
+ * The attributes of a process from its limits to its exec; shared by the container's first process and by `exec`.
+ * @param proc the host's /proc
+ * @param terminal the slot of the terminal to take, if there is one
+ * @param beforeExec emits what comes between the gate and the exec
+ */
+export function emitProcess(
+  program: LaunchProgram,
+  process: Process,
+  setting: ProcessSetting,
+  context: {
+    readonly proc: Slot;
+    readonly terminal: Slot | undefined;
+    readonly listener: Slot;
+    readonly beforeExec: () => void;
+  },
+): void {
+  const { proc, terminal } = context;
+  const capabilities = process.capabilities ?? NO_CAPABILITIES;
+  const user = process.user;
+  if (terminal !== undefined) useTerminal(program, terminal);
+  if (setting.newKeyring) joinNewKeyring(program);
+  if (process.apparmorProfile !== undefined && process.apparmorProfile !== "") {
+    writeLabel(program, proc, setting.apparmorFile, `exec ${process.apparmorProfile}`, "AppArmor profile");
+  }
+  if (process.selinuxLabel !== undefined && process.selinuxLabel !== "") {
+    writeLabel(program, proc, "attr/exec", process.selinuxLabel, "SELinux label");
+  }
+  if (process.scheduler !== undefined) setScheduler(program, process.scheduler);
+  if (process.ioPriority !== undefined) setIoPriority(program, process.ioPriority);
+  if (process.execCPUAffinity?.final !== undefined) setProcessorAffinity(program, process.execCPUAffinity.final);
+  setResourceLimits(program, process.rlimits ?? []);
+  // What a user may not enter, it may after the change of user; the second attempt below then counts.
+  changeDirectory(program, process.cwd, [Errno.EACCES, Errno.EPERM]);
+
+  const installFilter = () => {
+    if (setting.seccomp === undefined) return;
+    if (!setting.seccompListener) return installSeccompFilter(program, setting.seccomp);
+    const listener = program.slot("listener");
+    installSeccompFilter(program, setting.seccomp, { result: listener });
+    program.add(context.listener, listener, 1);
+    program.release(listener);
+  };
+  const noNewPrivileges = process.noNewPrivileges === true;
+  // Without no-new-privileges a filter needs CAP_SYS_ADMIN, which the container will not have.
+  if (!noNewPrivileges) installFilter();
+  dropBoundingSet(program, process.capabilities);
+  becomeUser(program, { ...user, umask: user.umask ?? 0o022 }, setting.supplementaryGroups);
+  setCapabilities(program, capabilities);
+  changeDirectory(program, process.cwd, []);
+  if (setting.dieWithParent) dieWithParent(program);
+  if (noNewPrivileges) setNoNewPrivileges(program);
+  const candidates = commandCandidates(process.args[0] ?? "", process.env ?? []);
+  if (setting.gate !== undefined) checkCommand(program, process.args[0] ?? "", candidates);
+  if (noNewPrivileges && setting.seccompListener) installFilter();
+  if (setting.gate !== undefined) {
+    tellRuntime(program, setting.socket, "tell that the container is created");
+    waitForRuntime(program, setting.gate, "wait for start");
+  }
+  context.beforeExec();
+  if (noNewPrivileges && !setting.seccompListener) installFilter();
+  closeSetupDescriptors(program, setting);
+  executeCommand(program, process.args, process.env ?? [], candidates);
+}
+
+/** Emits the standard streams: every process of a container starts with its own. */
+export function emitStandardStreams(program: LaunchProgram, setting: ProcessSetting): void {
+  for (const [number, descriptor] of (setting.standardStreams ?? []).entries()) {
+    const what = { operation: "set up standard stream", object: String(number) };
+    program.call("dup3", [descriptor, number, 0], what, { ignore: [Errno.EINVAL] });
+  }
+}
+
+function emitRoot(program: LaunchProgram, setting: ContainerSetting): Slot {
+  const { configuration, rootPath } = setting;
+  const propagation = parsePropagation(configuration.linux?.rootfsPropagation ?? "rslave");
+  const what = { operation: "separate the mounts from the host's" };
+  // Whatever is asked for the container's root, the host must not see its mounts: at least a slave.
+  const flag = propagation?.flag === MountFlag.MS_PRIVATE ? MountFlag.MS_PRIVATE : MountFlag.MS_SLAVE;
+  program.call("mount", [0, program.text("/"), 0, MountFlag.MS_REC | flag, 0], what);
+  if (setting.mountRoot === undefined) {
+    const path = program.text(rootPath);
+    // The tree is cloned and put back rather than bound by mount(2), which would make its own copy shared again.
+    const whatRoot = { operation: "bind the root file system", object: rootPath };
+    const tree = cloneTree(program, rootPath, true, whatRoot);
+    setAttributes(program, tree, { propagation: MountFlag.MS_PRIVATE }, true, whatRoot);
+    program.call("move_mount", [tree, program.text(""), AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH], whatRoot);
+    closeSlot(program, tree);
+  } else {
+    setting.mountRoot(program);
+  }
+  return openDirectory(program, rootPath, "root");
+}
+
+/** Leaves the host's file system: pivot_root(2), or a move and chroot(2) where the root is the initial ramfs. */
+function emitPivot(program: LaunchProgram, root: Slot, setting: ContainerSetting): void {
+  const here = program.text(".");
+  const what = { operation: "change the root file system to", object: setting.rootPath };
+  program.call("fchdir", [root], what);
+  const hasMountNamespace = setting.namespaces.joined.some(({ type }) => type === "mount");
+  if ((setting.namespaces.created & NamespaceFlag.mount) === 0 && !hasMountNamespace) {
+    program.call("chroot", [here], what);
+  } else if (setting.pivotRoot) {
+    program.call("pivot_root", [here, here], {
+      ...what,
+      hint: "on an initial ramfs the root cannot be pivoted; use --no-pivot",
+    });
+    // The old root now lies on top of the new one, at "."; it is a slave, so the host keeps its mounts.
+    program.call("umount2", [here, MNT_DETACH], { operation: "leave the host's file system" });
+  } else {
+    program.call("mount", [here, program.text("/"), 0, MountFlag.MS_MOVE, 0], what);
+    program.call("chroot", [here], what);
+  }
+  program.call("chdir", [program.text("/")], what);
+}
+
+function hooksOf(
+  configuration: Configuration,
+  ...kinds: (keyof NonNullable<Configuration["hooks"]>)[]
+): readonly Hook[] {
+  return kinds.flatMap((kind) => configuration.hooks?.[kind] ?? []);
+}
+
+/** Whether the runtime has to act between the mounts and the pivot: hooks of any kind need the state file. */
+export function hasHooksAtCreation(configuration: Configuration): boolean {
+  return hooksOf(configuration, "prestart", "createRuntime", "createContainer", "startContainer").length > 0;
+}
+
+/** Builds the launch program of a container's first process. */
+export function buildContainerProgram(setting: ContainerSetting): BuiltProgram {
+  const { configuration, process, namespaces } = setting;
+  const program = new LaunchProgram();
+  const container = program.slot("container pid");
+  const listener = program.slot("listener plus one");
+  const linux = configuration.linux ?? {};
+
+  closeOnExec(program, setting);
+  const proc = openDirectory(program, "/proc", "host's /proc");
+  const waitForIdMaps = () => {
+    waitForRuntime(program, setting.socket, "wait for the id maps");
+    program.call("setresgid", [0, 0, 0], { operation: "become group 0", hint: "id 0 must be in the id map" });
+    program.call("setresuid", [0, 0, 0], { operation: "become user 0", hint: "id 0 must be in the id map" });
+  };
+  if (process.oomScoreAdj !== undefined) {
+    writeFile(program, proc, "self/oom_score_adj", String(process.oomScoreAdj), {
+      operation: "set the OOM score adjustment",
+      object: String(process.oomScoreAdj),
+      hint: "an ordinary user may raise it but not lower it",
+    });
+  }
+  if (needsIntermediate(namespaces)) {
+    goThroughIntermediate(program, namespaces, proc, container, waitForIdMaps);
+  }
+  const makesUserNamespace = (namespaces.created & NamespaceFlag.user) !== 0;
+  if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) waitForIdMaps();
+  if (namespaces.joined.some(({ type }) => type === "pid")) becomeNotDumpable(program);
+  resetSignals(program);
+  program.call("setsid", [], { operation: "start a session" }, { ignore: [Errno.EPERM] });
+  program.call("umask", [0], { operation: "clear the umask" });
+  program.call("chdir", [program.text(setting.bundle)], { operation: "change to the bundle", object: setting.bundle });
+
+  const root = emitRoot(program, setting);
+  emitMounts(program, root, setting.mounts);
+  // A /dev bound from the host is complete, and must not be changed.
+  if (!setting.mounts.some((mount) => mount.kind === "bind" && mount.destination === "/dev")) {
+    provideDevices(program, root, linux.devices ?? [], setting.canMakeNodes);
+    provideDeviceLinks(program, root);
+  }
+  if (hasHooksAtCreation(configuration)) {
+    tellRuntime(program, setting.socket, "tell that everything is mounted");
+    waitForRuntime(program, setting.socket, "wait for the hooks");
+  }
+  if (process.cwd !== "/") closeSlot(program, openOrMake(program, root, process.cwd, "directory"));
+  let terminal: Slot | undefined;
+  if (process.terminal === true) {
+    const size: WindowSize | undefined =
+      process.consoleSize === undefined
+        ? undefined
+        : { rows: process.consoleSize.height, columns: process.consoleSize.width };
+    terminal = makeTerminal(program, root, setting.socket, size, "/dev/console");
+  }
+  for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+    writeFile(program, proc, `sys/${name.replaceAll(".", "/")}`, value, {
+      operation: "set sysctl",
+      object: `${name}=${value}`,
+    });
+  }
+  if (configuration.hostname !== undefined && configuration.hostname !== "") {
+    program.call("sethostname", [program.text(configuration.hostname), Buffer.byteLength(configuration.hostname)], {
+      operation: "set hostname",
+      object: configuration.hostname,
+    });
+  }
+  if (configuration.domainname !== undefined && configuration.domainname !== "") {
+    program.call(
+      "setdomainname",
+      [program.text(configuration.domainname), Buffer.byteLength(configuration.domainname)],
+      { operation: "set domainname", object: configuration.domainname },
+    );
+  }
+  makePathsReadOnly(program, root, linux.readonlyPaths ?? []);
+  maskPaths(program, root, linux.maskedPaths ?? []);
+  runHooksInContainer(program, hooksOf(configuration, "createContainer"), setting.stateDescriptor, proc);
+  if (configuration.root?.readonly === true) {
+    setAttributes(program, root, { set: MountAttribute.RDONLY }, false, {
+      operation: "make the root file system read-only",
+    });
+  }
+  emitPivot(program, root, setting);
+  const propagation = parsePropagation(linux.rootfsPropagation ?? "");
+  if (propagation !== undefined && propagation.flag !== MountFlag.MS_PRIVATE) {
+    const flags = propagation.flag | (propagation.recursive ? MountFlag.MS_REC : 0);
+    program.call("mount", [0, program.text("/"), 0, flags, 0], {
+      operation: "set the root file system's propagation",
+      object: linux.rootfsPropagation,
+    });
+  }
+  if (linux.personality !== undefined) setPersonality(program, linux.personality);
+  if (linux.memoryPolicy !== undefined) setMemoryPolicy(program, linux.memoryPolicy);
+  if (terminal === undefined) emitStandardStreams(program, setting);
+  emitProcess(program, process, setting, {
+    proc,
+    terminal,
+    listener,
+    beforeExec: () => {
+      runHooksInContainer(program, hooksOf(configuration, "startContainer"), setting.stateDescriptor, proc);
+    },
+  });
+  return { program, container, listener };
+}

@@ -1,0 +1,91 @@
+/** Finding and executing the container's command (`process.args`) along PATH; execve(2), exec(3). */
+import type { Slot } from "../../launch/operation.ts";
+import type { LaunchProgram } from "../../launch/program.ts";
+import { Errno } from "../../sys/errno.ts";
+import { AT_FDCWD } from "../../sys/open.ts";
+
+const X_OK = 1;
+const AT_EACCESS = 0x200;
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** The paths at which a command may be, in the order in which they are tried. */
+export function commandCandidates(command: string, environment: readonly string[]): string[] {
+  if (command.includes("/")) return [command];
+  const path = environment.findLast((entry) => entry.startsWith("PATH="))?.slice("PATH=".length) ?? DEFAULT_PATH;
+  return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${command}`);
+}
+
+/** Ends the program: permission denied if some candidate was there without it, else not found. */
+function failToFind(program: LaunchProgram, command: string, denied: Slot): void {
+  const absent = program.label("not found");
+  program.branch(denied, "equal", 0, absent);
+  program.fail(
+    {
+      code: "command_not_executable",
+      operation: "execute",
+      object: command,
+      exitStatus: 126,
+      hint: "the file must be executable for the container's user, and not on a noexec mount",
+    },
+    Errno.EACCES,
+  );
+  program.place(absent);
+  const reason = command.includes("/") ? "no such file in the container" : "executable file not found in $PATH";
+  program.fail(
+    { code: "command_not_found", operation: "execute", object: command, reason, exitStatus: 127 },
+    Errno.ENOENT,
+  );
+}
+
+/** Fails now if no candidate can be executed, so that `create` tells and not `start`. */
+export function checkCommand(program: LaunchProgram, command: string, candidates: readonly string[]): void {
+  const found = program.label("found");
+  const result = program.slot("access");
+  const denied = program.slot("denied");
+  program.set(denied, 0);
+  for (const candidate of candidates) {
+    const next = program.label();
+    const what = { operation: "look for", object: candidate };
+    program.call("faccessat2", [AT_FDCWD, program.text(candidate), X_OK, AT_EACCESS], what, {
+      result,
+      ignore: "any",
+      onSuccess: found,
+    });
+    program.branch(result, "not equal", -Errno.EACCES, next);
+    program.set(denied, 1);
+    program.place(next);
+  }
+  failToFind(program, command, denied);
+  program.place(found);
+  program.release(result);
+  program.release(denied);
+}
+
+/** Executes the first candidate that is there; ends the program. */
+export function executeCommand(
+  program: LaunchProgram,
+  args: readonly string[],
+  environment: readonly string[],
+  candidates: readonly string[],
+): void {
+  const command = args[0] ?? "";
+  const argv = program.texts(args);
+  const envp = program.texts(environment);
+  const result = program.slot("exec");
+  const denied = program.slot("denied");
+  program.set(denied, 0);
+  for (const candidate of candidates) {
+    const next = program.label();
+    const isDenied = program.label("denied");
+    const what = { operation: "execute", object: candidate };
+    program.call("execve", [program.text(candidate), argv, envp], what, { result, ignore: "any" });
+    program.branch(result, "equal", -Errno.ENOENT, next);
+    program.branch(result, "equal", -Errno.ENOTDIR, next);
+    program.branch(result, "equal", -Errno.EACCES, isDenied);
+    program.fail({ ...what, code: "command_not_executable", exitStatus: 126 }, result);
+    program.place(isDenied);
+    program.set(denied, 1);
+    program.place(next);
+  }
+  failToFind(program, command, denied);
+}

@@ -1,0 +1,125 @@
+/** Device nodes and the links that every container's /dev has; config-linux.md, "Devices" and "Default Devices". */
+import { readFileSync, statSync } from "node:fs";
+import type { Slot } from "../../launch/operation.ts";
+import type { LaunchProgram } from "../../launch/program.ts";
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError } from "../../sys/error.ts";
+import type { Device } from "../configuration/configuration.ts";
+import { closeSlot, openOrMake } from "./files.ts";
+import { attach, cloneTree } from "./mounts.ts";
+
+const DEFAULT_DEVICES: readonly Device[] = [
+  { path: "/dev/null", type: "c", major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 },
+  { path: "/dev/zero", type: "c", major: 1, minor: 5, fileMode: 0o666, uid: 0, gid: 0 },
+  { path: "/dev/full", type: "c", major: 1, minor: 7, fileMode: 0o666, uid: 0, gid: 0 },
+  { path: "/dev/random", type: "c", major: 1, minor: 8, fileMode: 0o666, uid: 0, gid: 0 },
+  { path: "/dev/urandom", type: "c", major: 1, minor: 9, fileMode: 0o666, uid: 0, gid: 0 },
+  { path: "/dev/tty", type: "c", major: 5, minor: 0, fileMode: 0o666, uid: 0, gid: 0 },
+];
+
+const DEFAULT_LINKS: readonly (readonly [path: string, target: string])[] = [
+  ["/dev/fd", "/proc/self/fd"],
+  ["/dev/stdin", "/proc/self/fd/0"],
+  ["/dev/stdout", "/proc/self/fd/1"],
+  ["/dev/stderr", "/proc/self/fd/2"],
+  ["/dev/ptmx", "pts/ptmx"],
+];
+
+const FileType = { u: 0o020000, c: 0o020000, b: 0o060000, p: 0o010000 } as const;
+
+/** The kernel's encoding of a device number for mknod(2). */
+function deviceNumber(major: number, minor: number): number {
+  return (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
+}
+
+/**
+ * The host's node of a device: the same path if it is that device, or else what the kernel calls it.
+ * @throws BunkerError `device_not_found`
+ */
+function hostNode(device: Device): string {
+  const isThatDevice = (path: string) => {
+    try {
+      const status = statSync(path);
+      const isDevice = device.type === "b" ? status.isBlockDevice() : status.isCharacterDevice();
+      return isDevice && status.rdev === deviceNumber(device.major ?? 0, device.minor ?? 0);
+    } catch {
+      return false;
+    }
+  };
+  if (isThatDevice(device.path)) return device.path;
+  const kind = device.type === "b" ? "block" : "char";
+  try {
+    const event = readFileSync(`/sys/dev/${kind}/${device.major}:${device.minor}/uevent`, "utf8");
+    const name = /^DEVNAME=(.*)$/m.exec(event)?.[1];
+    if (name !== undefined && isThatDevice(`/dev/${name}`)) return `/dev/${name}`;
+  } catch {
+    // No such device here: said below.
+  }
+  throw new BunkerError({
+    code: "device_not_found",
+    operation: "find device",
+    object: `${device.path} (${device.type} ${device.major}:${device.minor})`,
+    reason: "the host has no such node, and a user namespace may not make one",
+  });
+}
+
+function bindDevice(program: LaunchProgram, root: Slot, device: Device): void {
+  const source = hostNode(device);
+  const what = { operation: `bind device ${source} on`, object: device.path };
+  const tree = cloneTree(program, source, false, what);
+  attach(program, tree, openOrMake(program, root, device.path, "file"), what);
+}
+
+function splitPath(path: string): { directory: string; name: string } {
+  const slash = path.lastIndexOf("/");
+  return { directory: path.slice(0, slash) || "/", name: path.slice(slash + 1) };
+}
+
+function makeDevice(program: LaunchProgram, root: Slot, device: Device): void {
+  const what = { operation: "make device", object: device.path };
+  const { directory, name } = splitPath(device.path);
+  const parent = openOrMake(program, root, directory, "directory");
+  const done = program.label();
+  const path = program.text(name);
+  const mode = device.fileMode ?? 0o666;
+  const number = deviceNumber(device.major ?? 0, device.minor ?? 0);
+  program.call("mknodat", [parent, path, FileType[device.type] | mode, number], what, {
+    ignore: [Errno.EEXIST],
+    onIgnored: done,
+  });
+  program.call("fchmodat", [parent, path, mode], what);
+  program.call("fchownat", [parent, path, device.uid ?? 0, device.gid ?? 0, 0], what);
+  program.place(done);
+  closeSlot(program, parent);
+}
+
+/**
+ * Provides the default devices and those of `linux.devices`.
+ * @param canMakeNodes whether mknod(2) works: only outside user namespaces; elsewhere the host's nodes are bound
+ */
+export function provideDevices(
+  program: LaunchProgram,
+  root: Slot,
+  devices: readonly Device[],
+  canMakeNodes: boolean,
+): void {
+  const asked = new Set(devices.map((device) => device.path));
+  for (const device of [...DEFAULT_DEVICES.filter((standard) => !asked.has(standard.path)), ...devices]) {
+    if (canMakeNodes || device.type === "p") makeDevice(program, root, device);
+    else bindDevice(program, root, device);
+  }
+}
+
+/** Makes the symbolic links of /dev; those that exist stay. */
+export function provideDeviceLinks(program: LaunchProgram, root: Slot): void {
+  const parent = openOrMake(program, root, "/dev", "directory");
+  for (const [path, target] of DEFAULT_LINKS) {
+    program.call(
+      "symlinkat",
+      [program.text(target), parent, program.text(splitPath(path).name)],
+      { operation: "make symbolic link", object: path },
+      { ignore: [Errno.EEXIST] },
+    );
+  }
+  closeSlot(program, parent);
+}

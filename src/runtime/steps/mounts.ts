@@ -1,0 +1,204 @@
+/*
+ * Mounts, from config.json to operations.
+ *
+ * Everything uses the mount API of Linux 5.2: a mount is first made detached (fsopen/fsmount for a filesystem of its
+ * own, open_tree for a bind), gets its attributes while nobody can see it, and is then moved onto its target. A bind is
+ * therefore never writable for a moment before it becomes read-only, and no existing flag of the source has to be
+ * known: attributes are added, not replaced, so what the kernel has locked in a user namespace is never touched.
+ * Targets are resolved by openat2 with the container's root as "/" (see files.ts), and the move names them by
+ * descriptor, so a symbolic link in the image can neither lead outside nor be swapped in between.
+ */
+import type { OperationDescription } from "../../launch/failure.ts";
+import type { Slot } from "../../launch/operation.ts";
+import type { LaunchProgram } from "../../launch/program.ts";
+import {
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  FsConfig,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
+  MountAttribute,
+  type MountAttributes,
+  mountAttributesBytes,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from "../../sys/mount.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from "../../sys/open.ts";
+import type { MountOptions } from "../mount-options.ts";
+import { closeSlot, openOrMake } from "./files.ts";
+
+const MOUNT_ATTRIBUTES_SIZE = 32;
+
+/** Changes the attributes of the mount that `mount` stands for, or of the whole tree below it. */
+export function setAttributes(
+  program: LaunchProgram,
+  mount: Slot,
+  attributes: MountAttributes,
+  recursive: boolean,
+  what: OperationDescription,
+): void {
+  const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+  program.call(
+    "mount_setattr",
+    [mount, program.text(""), flags, program.bytes(mountAttributesBytes(attributes)), MOUNT_ATTRIBUTES_SIZE],
+    what,
+  );
+}
+
+/**
+ * Makes a detached copy of what is mounted at a path.
+ * @param from a path, or a descriptor of the place
+ * @returns the slot with the mount's descriptor
+ */
+export function cloneTree(
+  program: LaunchProgram,
+  from: string | Slot,
+  recursive: boolean,
+  what: OperationDescription,
+): Slot {
+  const tree = program.slot("tree");
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+  if (typeof from === "string") {
+    program.call("open_tree", [AT_FDCWD, program.text(from), flags], what, { result: tree });
+  } else {
+    program.call("open_tree", [from, program.text(""), flags | AT_EMPTY_PATH], what, { result: tree });
+  }
+  return tree;
+}
+
+/** Attaches a detached mount to an opened target and closes both. */
+export function attach(program: LaunchProgram, mount: Slot, target: Slot, what: OperationDescription): void {
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  program.call("move_mount", [mount, program.text(""), target, program.text(""), flags], what);
+  closeSlot(program, mount);
+  closeSlot(program, target);
+}
+
+/**
+ * Makes a detached mount of a new filesystem.
+ * @param type as in /proc/filesystems
+ * @param attributes of the mount, bits of `MountAttribute`
+ * @param data what the filesystem is told: flags (no value) and pairs, in order
+ * @returns the slot with the mount's descriptor
+ */
+export function newFilesystem(
+  program: LaunchProgram,
+  type: string,
+  source: string | undefined,
+  attributes: number,
+  data: readonly (readonly [string, string | undefined])[],
+  what: OperationDescription,
+): Slot {
+  const context = program.slot(`${type} context`);
+  const mount = program.slot(`${type} mount`);
+  program.call("fsopen", [program.text(type), FSOPEN_CLOEXEC], what, { result: context });
+  const configure = (key: string, value: string | undefined) => {
+    const told = { ...what, operation: `set ${value === undefined ? key : `${key}=${value}`} to ${what.operation}` };
+    if (value === undefined) program.call("fsconfig", [context, FsConfig.SET_FLAG, program.text(key), 0, 0], told);
+    else program.call("fsconfig", [context, FsConfig.SET_STRING, program.text(key), program.text(value), 0], told);
+  };
+  if (source !== undefined && source !== "") configure("source", source);
+  for (const [key, value] of data) configure(key, value);
+  program.call("fsconfig", [context, FsConfig.CMD_CREATE, 0, 0, 0], what);
+  program.call("fsmount", [context, FSMOUNT_CLOEXEC, attributes], what, { result: mount });
+  closeSlot(program, context);
+  return mount;
+}
+
+function applyPropagation(
+  program: LaunchProgram,
+  mount: Slot,
+  options: MountOptions,
+  what: OperationDescription,
+): void {
+  for (const { flag, recursive } of options.propagation) {
+    setAttributes(program, mount, { propagation: flag }, recursive, what);
+  }
+}
+
+function isEmpty(change: { readonly set: number; readonly clear: number }): boolean {
+  return change.set === 0 && change.clear === 0;
+}
+
+/** The attributes and the propagation that the options ask for, on a detached or a mounted tree. */
+export function applyOptions(
+  program: LaunchProgram,
+  mount: Slot,
+  options: MountOptions,
+  what: OperationDescription,
+): void {
+  if (!isEmpty(options.attributes)) setAttributes(program, mount, options.attributes, false, what);
+  if (!isEmpty(options.recursiveAttributes)) setAttributes(program, mount, options.recursiveAttributes, true, what);
+  applyPropagation(program, mount, options, what);
+}
+
+/** A bind mount: `source` (a path of the host) appears at `destination` inside the root file system. */
+export function bindMount(
+  program: LaunchProgram,
+  root: Slot,
+  bind: {
+    readonly source: string;
+    readonly sourceKind: "directory" | "file";
+    readonly destination: string;
+    readonly options: MountOptions;
+    /** A descriptor of the user namespace whose mapping an idmapped mount takes over. */
+    readonly idMapNamespace?: number | undefined;
+  },
+): void {
+  const { source, destination, options } = bind;
+  const what = { operation: `bind mount ${source} on`, object: destination };
+  const tree = cloneTree(program, source, options.bind === "rbind", {
+    ...what,
+    hint:
+      options.bind === "rbind"
+        ? "check that the source exists and can be read by you"
+        : "a directory with mounts below it can only be bound recursively (rbind) in a user namespace",
+  });
+  if (bind.idMapNamespace !== undefined) {
+    const idMapped = { set: MountAttribute.IDMAP, userNamespace: bind.idMapNamespace };
+    setAttributes(program, tree, idMapped, options.idMap === "ridmap", {
+      ...what,
+      operation: `map the ids of ${source} on`,
+      hint: "the kernel lets only the administrator map ids of this filesystem",
+    });
+  }
+  applyOptions(program, tree, options, what);
+  attach(program, tree, openOrMake(program, root, destination, bind.sourceKind), what);
+}
+
+/** Mounts a new filesystem at `destination` inside the root file system. */
+export function filesystemMount(
+  program: LaunchProgram,
+  root: Slot,
+  mount: {
+    readonly type: string;
+    readonly source: string | undefined;
+    readonly destination: string;
+    readonly options: MountOptions;
+  },
+): void {
+  const { type, destination, options } = mount;
+  const what = { operation: `mount ${type} on`, object: destination, hint: filesystemHints[type] };
+  const target = openOrMake(program, root, destination, "directory");
+  const detached = newFilesystem(program, type, mount.source, options.attributes.set, options.data, what);
+  if (!isEmpty(options.recursiveAttributes)) {
+    setAttributes(program, detached, options.recursiveAttributes, true, what);
+  }
+  applyPropagation(program, detached, options, what);
+  attach(program, detached, target, what);
+}
+
+/** What to do about the refusals that ordinary users meet. */
+const filesystemHints: Readonly<Record<string, string>> = {
+  proc: "a new proc needs a pid namespace of the container's own and an outer /proc that nothing is mounted over",
+  sysfs: "a new sysfs needs a network namespace of the container's own; bind the host's /sys otherwise",
+  mqueue: "a new mqueue needs an ipc namespace of the container's own",
+};
+
+/** Changes the options of what is mounted at `destination` already. */
+export function remount(program: LaunchProgram, root: Slot, destination: string, options: MountOptions): void {
+  const what = { operation: "remount", object: destination };
+  const target = openOrMake(program, root, destination, "directory");
+  applyOptions(program, target, options, what);
+  closeSlot(program, target);
+}

@@ -1,0 +1,270 @@
+/*
+ * What a process is before it executes its program: limits, priorities, identity, capabilities, filters. The order is
+ * dictated by who may do what: everything that needs privileges first, then the bounding set, the ids, the remaining
+ * sets, and last what takes rights away from the process itself.
+ */
+import type { LaunchProgram } from "../../launch/program.ts";
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { setInteger64 } from "../../sys/integer64.ts";
+import { CAPABILITY_NAMES, Capability } from "../configuration/capabilities.ts";
+import type {
+  Capabilities,
+  IoPriority,
+  MemoryPolicy,
+  Personality,
+  ResourceLimit,
+  Scheduler,
+  User,
+} from "../configuration/configuration.ts";
+import { PersonalityDomain } from "../configuration/personality.ts";
+import { ResourceLimitType } from "../configuration/resource-limit-types.ts";
+import {
+  IoPriorityClass,
+  MemoryPolicyFlag,
+  MemoryPolicyMode,
+  SchedulerFlag,
+  SchedulerPolicy,
+} from "../configuration/scheduling.ts";
+
+const Prctl = {
+  PR_SET_PDEATHSIG: 1,
+  PR_SET_DUMPABLE: 4,
+  PR_SET_KEEPCAPS: 8,
+  PR_CAPBSET_DROP: 24,
+  PR_SET_NO_NEW_PRIVS: 38,
+  PR_CAP_AMBIENT: 47,
+} as const;
+const PR_CAP_AMBIENT_RAISE = 2;
+const PR_CAP_AMBIENT_CLEAR_ALL = 4;
+
+const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+const KEYCTL_JOIN_SESSION_KEYRING = 1;
+
+/** Takes the resource limits on; setrlimit(2). */
+export function setResourceLimits(program: LaunchProgram, limits: readonly ResourceLimit[]): void {
+  for (const { type, soft, hard } of limits) {
+    const bytes = Buffer.from(new ArrayBuffer(16));
+    bytes.writeBigUInt64LE(BigInt(soft), 0);
+    bytes.writeBigUInt64LE(BigInt(hard), 8);
+    program.call("prlimit64", [0, ResourceLimitType[type], program.bytes(bytes), 0], {
+      operation: "set resource limit",
+      object: `${type}=${soft}:${hard}`,
+      hint: "only the administrator can raise a hard limit; ask for at most the present one (ulimit -H)",
+    });
+  }
+}
+
+/** Scheduling policy and parameters; sched_setattr(2). */
+export function setScheduler(program: LaunchProgram, scheduler: Scheduler): void {
+  const SIZE = 48;
+  const bytes = Buffer.from(new ArrayBuffer(SIZE));
+  const flags = (scheduler.flags ?? []).reduce((all, name) => all | SchedulerFlag[name], 0);
+  bytes.writeUInt32LE(SIZE, 0);
+  bytes.writeUInt32LE(SchedulerPolicy[scheduler.policy], 4);
+  bytes.writeBigUInt64LE(BigInt(flags), 8);
+  bytes.writeInt32LE(scheduler.nice ?? 0, 16);
+  bytes.writeUInt32LE(scheduler.priority ?? 0, 20);
+  bytes.writeBigUInt64LE(BigInt(scheduler.runtime ?? 0), 24);
+  bytes.writeBigUInt64LE(BigInt(scheduler.deadline ?? 0), 32);
+  bytes.writeBigUInt64LE(BigInt(scheduler.period ?? 0), 40);
+  program.call("sched_setattr", [0, program.bytes(bytes), 0], {
+    operation: "set the scheduling policy",
+    object: scheduler.policy,
+  });
+}
+
+/** I/O scheduling class and level; ioprio_set(2). */
+export function setIoPriority(program: LaunchProgram, priority: IoPriority): void {
+  const IOPRIO_WHO_PROCESS = 1;
+  const value = (IoPriorityClass[priority.class] << 13) | priority.priority;
+  program.call("ioprio_set", [IOPRIO_WHO_PROCESS, 0, value], {
+    operation: "set the I/O priority",
+    object: priority.class,
+  });
+}
+
+/** NUMA memory policy; set_mempolicy(2). */
+export function setMemoryPolicy(program: LaunchProgram, policy: MemoryPolicy): void {
+  const nodes = parseNumberList(policy.nodes ?? "");
+  const words = Buffer.from(new ArrayBuffer(128));
+  for (const node of nodes) words[node >> 3] = (words[node >> 3] ?? 0) | (1 << (node & 7));
+  const flags = (policy.flags ?? []).reduce((all, name) => all | MemoryPolicyFlag[name], 0);
+  const mask = nodes.length === 0 ? 0 : program.bytes(words);
+  program.call("set_mempolicy", [MemoryPolicyMode[policy.mode] | flags, mask, nodes.length === 0 ? 0 : 1024], {
+    operation: "set the memory policy",
+    object: policy.mode,
+  });
+}
+
+/** The numbers of a list such as `0-3,7`; those above 1023 are more than the kernel's masks hold. */
+export function parseNumberList(text: string): number[] {
+  return text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "")
+    .flatMap((part) => {
+      const [first, last = first] = part.split("-").map((number) => Number(number.trim()));
+      if (first === undefined || last === undefined || !(first <= last) || last > 1023) {
+        throw new BunkerError({ code: "bad_number_list", operation: "read the list", object: text });
+      }
+      return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    });
+}
+
+/** The processors that the process may run on; sched_setaffinity(2). */
+export function setProcessorAffinity(program: LaunchProgram, list: string): void {
+  const mask = Buffer.from(new ArrayBuffer(128));
+  for (const processor of parseNumberList(list))
+    mask[processor >> 3] = (mask[processor >> 3] ?? 0) | (1 << (processor & 7));
+  program.call("sched_setaffinity", [0, mask.length, program.bytes(mask)], {
+    operation: "set the processor affinity",
+    object: list,
+  });
+}
+
+/** Execution domain; personality(2). */
+export function setPersonality(program: LaunchProgram, personality: Personality): void {
+  program.call("personality", [PersonalityDomain[personality.domain]], {
+    operation: "set the personality",
+    object: personality.domain,
+  });
+}
+
+/** Leaves the caller's session keyring for a new one; keyctl(2). Kernels without keyrings have none to leave. */
+export function joinNewKeyring(program: LaunchProgram): void {
+  program.call(
+    "keyctl",
+    [KEYCTL_JOIN_SESSION_KEYRING, 0],
+    {
+      operation: "join a new session keyring",
+      hint: "your quota of keys may be used up (/proc/key-users); --no-new-keyring goes without",
+    },
+    { ignore: [Errno.ENOSYS] },
+  );
+}
+
+function bit(name: string): bigint {
+  return 1n << BigInt(Capability[name as keyof typeof Capability]);
+}
+
+function bits(names: readonly string[] | undefined): bigint {
+  return (names ?? []).reduce((all, name) => all | bit(name), 0n);
+}
+
+/** Drops every capability that the bounding set does not name; capabilities(7). */
+export function dropBoundingSet(program: LaunchProgram, capabilities: Capabilities | undefined): void {
+  const kept = new Set(capabilities?.bounding);
+  for (const name of CAPABILITY_NAMES.filter((candidate) => !kept.has(candidate))) {
+    // EINVAL: a capability that this kernel does not know and therefore nobody has.
+    const what = { operation: "drop from the bounding set", object: name };
+    program.call("prctl", [Prctl.PR_CAPBSET_DROP, Capability[name], 0, 0, 0], what, { ignore: [Errno.EINVAL] });
+  }
+}
+
+/** The capability sets of a process with none. */
+export const NO_CAPABILITIES: Capabilities = {};
+
+/**
+ * Becomes the user with its groups, keeping the permitted capabilities until `setCapabilities`; setresuid(2).
+ * @param groups whether setgroups(2) is permitted: not in a user namespace that an ordinary user mapped without helper
+ */
+export function becomeUser(program: LaunchProgram, user: User, groups: "set" | "keep"): void {
+  program.call("prctl", [Prctl.PR_SET_KEEPCAPS, 1, 0, 0, 0], { operation: "keep capabilities across setuid" });
+  if (groups === "set") {
+    const ids = user.additionalGids ?? [];
+    const list = Buffer.from(new ArrayBuffer(Math.max(4 * ids.length, 8)));
+    for (const [index, id] of ids.entries()) list.writeUInt32LE(id, 4 * index);
+    program.call("setgroups", [ids.length, program.bytes(list)], {
+      operation: "set supplementary groups",
+      object: ids.join(",") || "to none",
+    });
+  }
+  const unmapped = "the id must be inside the container's id map";
+  program.call("setresgid", [user.gid, user.gid, user.gid], {
+    operation: "become group",
+    object: String(user.gid),
+    hint: unmapped,
+  });
+  program.call("setresuid", [user.uid, user.uid, user.uid], {
+    operation: "become user",
+    object: String(user.uid),
+    hint: unmapped,
+  });
+  if (user.umask !== undefined) program.call("umask", [user.umask], { operation: "set the umask" });
+}
+
+/** Takes the effective, permitted, inheritable and ambient sets; capset(2), prctl(2). */
+export function setCapabilities(program: LaunchProgram, capabilities: Capabilities): void {
+  program.call("prctl", [Prctl.PR_SET_KEEPCAPS, 0, 0, 0, 0], { operation: "stop keeping capabilities" });
+  const header = Buffer.from(new ArrayBuffer(8));
+  header.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
+  const data = Buffer.from(new ArrayBuffer(24));
+  const sets = [capabilities.effective, capabilities.permitted, capabilities.inheritable];
+  for (const [index, names] of sets.entries()) {
+    data.writeUInt32LE(Number(bits(names) & 0xffff_ffffn), 4 * index);
+    data.writeUInt32LE(Number(bits(names) >> 32n), 12 + 4 * index);
+  }
+  program.call("capset", [program.bytes(header), program.bytes(data)], {
+    operation: "set the capabilities",
+    hint: "a capability that the user namespace or the caller does not have cannot be given",
+  });
+  program.call("prctl", [Prctl.PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0], {
+    operation: "clear the ambient capabilities",
+  });
+  for (const name of capabilities.ambient ?? []) {
+    program.call("prctl", [Prctl.PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, Capability[name], 0, 0], {
+      operation: "raise ambient capability",
+      object: name,
+      hint: "it must be permitted and inheritable as well",
+    });
+  }
+}
+
+/** Never gains privileges by exec again; prctl(2). */
+export function setNoNewPrivileges(program: LaunchProgram): void {
+  program.call("prctl", [Prctl.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0], { operation: "set no-new-privileges" });
+}
+
+/** Is killed when the thread that launched it ends. Must come after every change of ids, which resets it. */
+export function dieWithParent(program: LaunchProgram): void {
+  const SIGKILL = 9;
+  program.call("prctl", [Prctl.PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0], { operation: "tie the life to the parent's" });
+}
+
+/**
+ * Closes itself to ptrace and /proc/PID/mem while our memory is still in the process: to be called before it enters
+ * namespaces in which others already run. exec makes it dumpable again.
+ */
+export function becomeNotDumpable(program: LaunchProgram): void {
+  program.call("prctl", [Prctl.PR_SET_DUMPABLE, 0, 0, 0, 0], { operation: "forbid tracing" });
+}
+
+/** A compiled seccomp filter. */
+export interface SeccompFilter {
+  /** struct sock_filter instructions, 8 bytes each. */
+  readonly instructions: Uint8Array;
+  /** Flags of seccomp(2). */
+  readonly flags: number;
+}
+
+/**
+ * Installs a seccomp filter; seccomp(2).
+ * @param options with `result`, the slot that receives the listener's descriptor if the flags ask for one
+ */
+export function installSeccompFilter(
+  program: LaunchProgram,
+  filter: SeccompFilter,
+  options: Parameters<LaunchProgram["call"]>[3] = {},
+): void {
+  const SECCOMP_SET_MODE_FILTER = 1;
+  const header = Buffer.from(new ArrayBuffer(16));
+  header.writeUInt16LE(filter.instructions.length / 8, 0);
+  setInteger64(new DataView(header.buffer), 8, program.bytes(filter.instructions));
+  program.call(
+    "seccomp",
+    [SECCOMP_SET_MODE_FILTER, filter.flags, program.bytes(header)],
+    { operation: "install the seccomp filter" },
+    options,
+  );
+}

@@ -1,0 +1,41 @@
+/** Flags of open(2) and openat2(2) and the layout of struct open_how; the same numbers on all architectures but where noted. */
+
+export const AT_FDCWD = -100;
+export const AT_EMPTY_PATH = 0x1000;
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_RECURSIVE = 0x8000;
+
+const arm64 = process.arch === "arm64";
+
+export const OpenFlag = {
+  O_RDONLY: 0,
+  O_WRONLY: 1,
+  O_RDWR: 2,
+  O_CREAT: 0o100,
+  O_EXCL: 0o200,
+  O_NOCTTY: 0o400,
+  O_TRUNC: 0o1000,
+  O_NONBLOCK: 0o4000,
+  O_DIRECTORY: arm64 ? 0o40000 : 0o200000,
+  O_NOFOLLOW: arm64 ? 0o100000 : 0o400000,
+  O_CLOEXEC: 0o2000000,
+  O_PATH: 0o10000000,
+} as const;
+
+/** How openat2(2) resolves a path. */
+export const Resolve = {
+  NO_MAGICLINKS: 0x02,
+  /** The directory descriptor is the root for absolute paths, `..` and symbolic links. */
+  IN_ROOT: 0x10,
+} as const;
+
+export const OPEN_HOW_SIZE = 24;
+
+/** The bytes of struct open_how. */
+export function openHowBytes(flags: number, mode: number, resolve: number): Buffer {
+  const bytes = Buffer.from(new ArrayBuffer(OPEN_HOW_SIZE));
+  bytes.writeBigUInt64LE(BigInt(flags), 0);
+  bytes.writeBigUInt64LE(BigInt(mode), 8);
+  bytes.writeBigUInt64LE(BigInt(resolve), 16);
+  return bytes;
+}

@@ -1,0 +1,193 @@
+/*
+ * The event loop of Bunker's long-lived processes and of every foreground command that waits for a container.
+ *
+ * Bun's own loop cannot wait for the things such a process lives by: process descriptors, signal descriptors, pipes
+ * that are spliced and never read. So the reactor is a plain epoll(7) loop: a descriptor, the events wanted, a
+ * callback. Everything else is a descriptor too: signals come through signalfd(2), time through timerfd_create(2), the
+ * end of a process through pidfd_open(2). While the loop waits, the JavaScript thread is blocked in the kernel: no
+ * promise resolves and no timer of Bun's fires until `run` returns, which is why nothing here is asynchronous.
+ *
+ * Readiness is level-triggered: a callback may do a bounded piece of work and return; it is called again while there
+ * is more. A callback may add, change and remove any descriptor, its own and those whose events were fetched in the
+ * same round: an event of a descriptor that was removed meanwhile is dropped. A number that is removed and given out
+ * anew within one round is told apart by a generation count in the event's user data.
+ */
+import { Errno } from "./errno.ts";
+import { FileDescriptor } from "./file-descriptor.ts";
+import { allocate } from "./memory.ts";
+import { check, SystemCall, systemCall } from "./system-call.ts";
+
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLL_CTL_MOD = 3;
+
+/** Event bits of epoll_ctl(2). */
+export const Event = { IN: 0x1, OUT: 0x4, ERR: 0x8, HUP: 0x10 } as const;
+
+const EVENTS_IN_ONE_ROUND = 64;
+/** struct epoll_event is packed on x86-64 only. */
+const EVENT_SIZE = process.arch === "x64" ? 12 : 16;
+const EVENT_DATA = EVENT_SIZE - 8;
+
+const CLOCK_MONOTONIC = 1;
+const TFD_CLOEXEC = 0o2000000;
+const SFD_CLOEXEC = 0o2000000;
+const SFD_NONBLOCK = 0o4000;
+const SIGNAL_INFORMATION_SIZE = 128;
+
+/** Called with the events that are ready, a mask of `Event` bits. */
+export type EventCallback = (events: number) => void;
+
+interface Registration {
+  readonly generation: number;
+  readonly callback: EventCallback;
+}
+
+/** An epoll loop; see the head of this file. */
+export class Reactor implements Disposable {
+  readonly #epoll = new FileDescriptor(check(systemCall(SystemCall.epoll_create1, EPOLL_CLOEXEC), "make an epoll"));
+  readonly #events = allocate(EVENTS_IN_ONE_ROUND * EVENT_SIZE);
+  readonly #change = allocate(EVENT_SIZE);
+  readonly #registrations = new Map<number, Registration>();
+  #generation = 0;
+  #running = false;
+
+  #control(operation: number, descriptor: number, events: number, generation: number): number {
+    this.#change.view.setUint32(0, events, true);
+    this.#change.view.setInt32(EVENT_DATA, descriptor, true);
+    this.#change.view.setUint32(EVENT_DATA + 4, generation, true);
+    return systemCall(SystemCall.epoll_ctl, this.#epoll.number, operation, descriptor, this.#change.address);
+  }
+
+  /**
+   * Calls `callback` whenever one of `events` (or ERR or HUP) is ready on `descriptor`.
+   * @returns false when the kernel says that this kind of file cannot be waited for (a regular file: always ready)
+   * @throws BunkerError for any other refusal
+   */
+  add(descriptor: number, events: number, callback: EventCallback): boolean {
+    const generation = ++this.#generation;
+    const result = this.#control(EPOLL_CTL_ADD, descriptor, events, generation);
+    if (result === -Errno.EPERM) return false;
+    check(result, "wait for events of a file descriptor");
+    this.#registrations.set(descriptor, { generation, callback });
+    return true;
+  }
+
+  /** Changes the events waited for; 0 pauses a descriptor except for ERR and HUP. */
+  change(descriptor: number, events: number): void {
+    const registration = this.#registrations.get(descriptor);
+    if (registration !== undefined) this.#control(EPOLL_CTL_MOD, descriptor, events, registration.generation);
+  }
+
+  /** Stops waiting for a descriptor; to be called before it is closed. Unknown ones are ignored. */
+  remove(descriptor: number): void {
+    if (this.#registrations.delete(descriptor)) this.#control(EPOLL_CTL_DEL, descriptor, 0, 0);
+  }
+
+  /** Handles events until `stop` is called or nothing is left to wait for. */
+  run(): void {
+    this.#running = true;
+    while (this.#running && this.#registrations.size > 0) {
+      const { address, view } = this.#events;
+      const count = systemCall(SystemCall.epoll_pwait, this.#epoll.number, address, EVENTS_IN_ONE_ROUND, -1, 0, 8);
+      if (count === -Errno.EINTR) continue;
+      check(count, "wait for events");
+      for (let index = 0; index < count; index++) {
+        const offset = index * EVENT_SIZE;
+        const registration = this.#registrations.get(view.getInt32(offset + EVENT_DATA, true));
+        if (registration?.generation !== view.getUint32(offset + EVENT_DATA + 4, true)) continue;
+        registration.callback(view.getUint32(offset, true));
+      }
+    }
+    this.#running = false;
+  }
+
+  /** Makes `run` return after the events of the current round. */
+  stop(): void {
+    this.#running = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#epoll.close();
+  }
+}
+
+/**
+ * A descriptor that becomes readable (IN) when the process has ended; pidfd_open(2).
+ * @param pid a child that has not been waited for, so that the number cannot have been given to another process
+ */
+export function openProcess(pid: number): FileDescriptor {
+  return new FileDescriptor(check(systemCall(SystemCall.pidfd_open, pid, 0), "open process", String(pid)));
+}
+
+/** A timer whose descriptor becomes readable when it expires; timerfd_create(2), on the monotonic clock. */
+export class Timer implements Disposable {
+  readonly descriptor = new FileDescriptor(
+    check(systemCall(SystemCall.timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC), "make a timer"),
+  );
+  readonly #specification = allocate(32);
+
+  /**
+   * Starts the timer anew.
+   * @param first milliseconds until it expires; 0 disarms it
+   * @param interval milliseconds between the following expirations; 0 for a single one
+   */
+  start(first: number, interval = 0): void {
+    const { view, address } = this.#specification;
+    [interval, first].forEach((milliseconds, index) => {
+      view.setBigInt64(16 * index, BigInt(Math.floor(milliseconds / 1000)), true);
+      view.setBigInt64(16 * index + 8, BigInt(Math.round((milliseconds % 1000) * 1e6)), true);
+    });
+    check(systemCall(SystemCall.timerfd_settime, this.descriptor.number, 0, address, 0), "start a timer");
+  }
+
+  /** Takes note of the expirations so far, so that the descriptor is no longer readable; waits when there is none. */
+  acknowledge(): number {
+    const { view, address } = this.#specification;
+    check(systemCall(SystemCall.read, this.descriptor.number, address, 8), "read a timer");
+    return Number(view.getBigUint64(0, true));
+  }
+
+  [Symbol.dispose](): void {
+    this.descriptor.close();
+  }
+}
+
+/**
+ * Signals as events of a descriptor; signalfd(2). It sees the signals only if every thread of the process blocks them,
+ * which holds when the program was started with them blocked: a process that sets the mask itself is too late, since
+ * Bun's helper threads exist before the first line of JavaScript runs. A process started by hand uses `SignalPipe`.
+ */
+export class SignalDescriptor implements Disposable {
+  readonly descriptor: FileDescriptor;
+  readonly #information = allocate(SIGNAL_INFORMATION_SIZE);
+
+  /** @param signals the numbers of the signals to block on this thread and to receive here */
+  constructor(signals: readonly number[]) {
+    const mask = allocate(8);
+    const bits = signals.reduce((all, signal) => all | (1n << BigInt(signal - 1)), 0n);
+    mask.view.setBigUint64(0, bits, true);
+    const SIG_BLOCK = 0;
+    check(systemCall(SystemCall.rt_sigprocmask, SIG_BLOCK, mask.address, 0, 8), "block signals");
+    this.descriptor = new FileDescriptor(
+      check(
+        systemCall(SystemCall.signalfd4, -1, mask.address, 8, SFD_CLOEXEC | SFD_NONBLOCK),
+        "make a signal descriptor",
+      ),
+    );
+  }
+
+  /** The next pending signal's number, or undefined when there is none. */
+  next(): number | undefined {
+    const { address, view } = this.#information;
+    const result = systemCall(SystemCall.read, this.descriptor.number, address, SIGNAL_INFORMATION_SIZE);
+    if (result === -Errno.EAGAIN) return undefined;
+    check(result, "read a signal");
+    return view.getUint32(0, true);
+  }
+
+  [Symbol.dispose](): void {
+    this.descriptor.close();
+  }
+}
