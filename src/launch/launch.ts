@@ -2,7 +2,7 @@ import { CFunction, FFIType, type Pointer } from "bun:ffi";
 import { hostArchitecture } from "../sys/architecture.ts";
 import { CLONE_ARGUMENTS_SIZE, CloneFlag, writeCloneArguments } from "../sys/clone.ts";
 import { Errno } from "../sys/errno.ts";
-import type { BunkerError } from "../sys/error.ts";
+import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { allocate, type Memory } from "../sys/memory.ts";
 import { OpenFlag } from "../sys/open.ts";
@@ -108,7 +108,8 @@ export function launchReportingTo(
     clearSignalHandlers: true,
     cgroup: options.cgroup,
   });
-  const pid = check(interpret(cloneArguments.address, CLONE_ARGUMENTS_SIZE, program.address), "clone a process");
+  const pid = interpret(cloneArguments.address, CLONE_ARGUMENTS_SIZE, program.slotsAddress);
+  if (pid < 0) throw new BunkerError({ code: "launch_failed", operation: "clone a process", errno: -pid });
   return { pid, pidfd: new FileDescriptor(pidfd.view.getInt32(0, true)) };
 }
 

@@ -57,6 +57,7 @@ const lastCalls: ReadonlySet<SystemCallName | undefined> = new Set(["exit_group"
  * live at a known address, so an operation may also hand a slot's address to the kernel.
  */
 export class OperationTable {
+  /** Where the slots are in memory. */
   readonly slotsAddress: number;
   readonly #operations: Operation[] = [];
   /** The newest holder of each place from FIRST_FREE_SLOT on. */
@@ -64,14 +65,17 @@ export class OperationTable {
   readonly #released: number[] = [];
   readonly #positions = new Map<Label, number>();
 
+  /** @param slotsAddress where the SLOTS_SIZE bytes of the slots are going to be */
   constructor(slotsAddress: number) {
     this.slotsAddress = slotsAddress;
   }
 
+  /** The operations so far. */
   get operations(): readonly Operation[] {
     return this.#operations;
   }
 
+  /** The slots so far, of those that were released only the newest in each place. */
   get slots(): readonly Slot[] {
     return this.#slots;
   }

@@ -56,11 +56,6 @@ export class LaunchProgram extends OperationTable implements Disposable {
     this.#dataStart = size & ~7;
   }
 
-  /** The address of the slots, which is also what the interpreter is started with. */
-  get address(): number {
-    return this.#arena.address;
-  }
-
   /**
    * Puts a NUL-terminated text into the arena; the same text gets the same address.
    * @param value a string, stored as UTF-8 (so not a `ByteString`), or the bytes themselves

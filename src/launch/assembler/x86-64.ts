@@ -101,10 +101,6 @@ export class X86Assembler {
     this.#instruction([0x89], from, to, width);
   }
 
-  lea(to: number, address: Address): void {
-    this.#instruction([0x8d], to, address, 64);
-  }
-
   /** Loads a sign-extended 32-bit value. */
   movsxd(to: number, from: Address): void {
     this.#instruction([0x63], to, from, 64);
@@ -149,10 +145,10 @@ export class X86Assembler {
     this.#instruction([0x39], right, left, width);
   }
 
-  /** Compares with a signed 8-bit value. */
-  cmpImmediate8(width: Width, left: number, value: number): void {
-    this.#instruction([0x83], 7, left, width);
-    this.#code.push(value & 0xff);
+  /** Compares the low 32 bits with a value of 0 to 127. */
+  cmp32Immediate8(left: number, value: number): void {
+    this.#instruction([0x83], 7, left, 32);
+    this.#code.push(value);
   }
 
   /** Compares all 64 bits with a sign-extended 32-bit value. */

@@ -71,10 +71,10 @@ export function emitX86Interpreter(entry: InterpreterEntry): Uint8Array {
     add: a.label(),
   };
   a.movzx8(rcx, field("kind"));
-  a.cmpImmediate8(32, rcx, OperationKind.fork);
+  a.cmp32Immediate8(rcx, OperationKind.fork);
   a.jccLong(Condition.belowOrEqual, call);
   for (const [kind, label] of Object.entries(kinds)) {
-    a.cmpImmediate8(32, rcx, OperationKind[kind as keyof typeof kinds]);
+    a.cmp32Immediate8(rcx, OperationKind[kind as keyof typeof kinds]);
     a.jcc(Condition.equal, label);
   }
   a.mov(rax, rdi); // OperationKind.fail
@@ -126,7 +126,7 @@ export function emitX86Interpreter(entry: InterpreterEntry): Uint8Array {
   a.test(rax, rax);
   a.jcc(Condition.notEqual, notForkedChild);
   a.movzx8(rcx, field("kind"));
-  a.cmpImmediate8(32, rcx, OperationKind.fork);
+  a.cmp32Immediate8(rcx, OperationKind.fork);
   a.jcc(Condition.equal, otherwise);
   a.place(notForkedChild);
   a.cmpImmediate32(rax, -4095);
