@@ -1,0 +1,55 @@
+import { BunkerError } from "../sys/error.ts";
+import type { ImageConfiguration } from "./image-configuration.ts";
+import type { RunOptions } from "./run-options.ts";
+
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/**
+ * The words of the container's process. An entry point of the user's (even an empty one) replaces the image's entry
+ * point and command; words after the image replace the image's command alone.
+ * @throws BunkerError `no_command` when nothing is left to run
+ */
+export function containerArguments(options: RunOptions, image: ImageConfiguration): readonly string[] {
+  const entrypoint = options.entrypoint ?? image.Entrypoint ?? [];
+  const imageCommand = options.entrypoint === undefined ? (image.Cmd ?? []) : [];
+  const words = [...entrypoint, ...(options.command.length > 0 ? options.command : imageCommand)];
+  if (words.length === 0) {
+    throw new BunkerError({
+      code: "no_command",
+      operation: "no command specified",
+      hint: "Name a program after the image: this one has neither an entry point nor a command of its own.",
+    });
+  }
+  return words;
+}
+
+/** What the environment takes from elsewhere than the user and the image. */
+export interface EnvironmentDefaults {
+  readonly hostname: string;
+  readonly terminal: boolean;
+  readonly home: string;
+}
+
+/**
+ * The environment of the container's process: each name once. The user's entries come before the image's, those before
+ * the defaults; of several entries with one name the last one counts. An entry without `=` takes the name away.
+ * HOME is the user's home directory where nobody gave it a value.
+ */
+export function containerEnvironment(
+  user: readonly string[],
+  image: readonly string[],
+  { hostname, terminal, home }: EnvironmentDefaults,
+): readonly string[] {
+  const variables = new Map([
+    ["PATH", DEFAULT_PATH],
+    ["HOSTNAME", hostname],
+  ]);
+  if (terminal) variables.set("TERM", "xterm");
+  for (const entry of [...image, ...user]) {
+    const separator = entry.indexOf("=");
+    if (separator < 0) variables.delete(entry);
+    else if (separator > 0) variables.set(entry.slice(0, separator), entry.slice(separator + 1));
+  }
+  if ((variables.get("HOME") ?? "") === "") variables.set("HOME", home);
+  return [...variables].map(([name, value]) => `${name}=${value}`);
+}

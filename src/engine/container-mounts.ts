@@ -1,0 +1,173 @@
+/*
+ * The mounts of a container, in the order in which they are made.
+ *
+ * There are three sources: the file systems that every container has, the files that Bunker writes for it, and what the
+ * user asked for. What the user mounts replaces what would have been at the same place, and a /dev of the user's
+ * replaces everything below it. The order is by depth, so that a mount never covers one that was made before it;
+ * among mounts of one depth it does not matter.
+ *
+ * A user namespace may mount a fresh proc, sysfs or mqueue only if it owns the pid, network or ipc namespace that the
+ * file system shows (user_namespaces(7)). Where the container shares that namespace with the host, the host's own mount
+ * is bound instead, which shows the same.
+ */
+import type { Mount } from "../runtime/configuration/configuration.ts";
+import { type IdMap, outerId } from "../runtime/id-map/id-mapping.ts";
+import { BunkerError } from "../sys/error.ts";
+import type { HostFacts } from "./host-facts.ts";
+import type { DeviceRequest, MountRequest, RunOptions } from "./run-options.ts";
+
+/** The group that owns terminals in every distribution. */
+const TERMINAL_GROUP = 5;
+
+/** Where the container's init is, with `--init`. */
+export const INIT_DESTINATION = "/dev/init";
+
+/** Files of the engine that stand for files of the image; a path each, undefined to leave the image's file alone. */
+export interface ContainerFiles {
+  readonly hosts: string | undefined;
+  readonly hostname: string | undefined;
+  readonly resolvConf: string | undefined;
+  /** The init program; needed with `--init`. */
+  readonly init: string | undefined;
+}
+
+export interface ContainerMountsInput {
+  readonly options: RunOptions;
+  readonly userNamespace: IdMap | undefined;
+  readonly files: ContainerFiles;
+  readonly host: HostFacts;
+}
+
+/**
+ * The mounts of a container, parents before children.
+ * @throws BunkerError `duplicate_mount` for a destination that occurs twice, `unsupported_device_permissions`
+ */
+export function containerMounts(input: ContainerMountsInput): readonly Mount[] {
+  const wished = [
+    ...input.options.mounts.map(wishedMount),
+    ...input.options.devices.map((device) => deviceMount(device)),
+  ];
+  refuseDuplicates(wished);
+  const taken = new Set(wished.map(({ destination }) => destination));
+  const isFree = ({ destination }: Mount) =>
+    !taken.has(destination) && !(taken.has("/dev") && destination.startsWith("/dev/"));
+  const own = [...systemMounts(input), ...input.host.devices.map(hostDevice)].filter(isFree);
+  const files = fileMounts(input).filter(({ destination }) => !taken.has(destination));
+  return [...own, ...files, ...wished].sort((a, b) => depth(a) - depth(b));
+}
+
+function depth({ destination }: Mount): number {
+  return destination.split("/").length;
+}
+
+function systemMounts({ options, userNamespace, host }: ContainerMountsInput): readonly Mount[] {
+  const { privileged, readOnly } = options;
+  const protection = ["nosuid", "noexec", "nodev"];
+  const writable = privileged && !readOnly;
+  const shares = (namespace: "private" | "host" | "none") => namespace === "host" && userNamespace !== undefined;
+  const hasTerminalGroup =
+    userNamespace === undefined || outerId(userNamespace.gidMappings, TERMINAL_GROUP) !== undefined;
+  const mounts: Mount[] = [
+    shares(options.pidNamespace)
+      ? bind("/proc", "/proc", ["rbind", ...protection])
+      : { destination: "/proc", type: "proc", source: "proc", options: protection },
+    {
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
+      options: [
+        ...["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+        ...(hasTerminalGroup ? [`gid=${TERMINAL_GROUP}`] : []),
+      ],
+    },
+    options.network === "host" && userNamespace !== undefined
+      ? bind("/sys", "/sys", ["rbind", ...protection, ...(writable ? [] : ["ro", "rro"])])
+      : { destination: "/sys", type: "sysfs", source: "sysfs", options: [...protection, ...(writable ? [] : ["ro"])] },
+    {
+      destination: "/sys/fs/cgroup",
+      type: "cgroup",
+      source: "cgroup",
+      options: [...protection, ...(writable ? [] : ["ro"])],
+    },
+  ];
+  if (options.ipcNamespace === "none") return mounts;
+  if (!shares(options.ipcNamespace)) {
+    mounts.push({ destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: protection });
+  } else if (host.hasMessageQueues) {
+    mounts.push(bind("/dev/mqueue", "/dev/mqueue", ["rbind", ...protection]));
+  }
+  const sharedMemory =
+    options.ipcNamespace === "host"
+      ? bind("/dev/shm", "/dev/shm", ["rbind", ...protection])
+      : {
+          destination: "/dev/shm",
+          type: "tmpfs",
+          source: "shm",
+          options: [...protection, "mode=1777", `size=${options.sharedMemorySize}`],
+        };
+  return [...mounts, sharedMemory];
+}
+
+function bind(source: string, destination: string, options: readonly string[]): Mount {
+  return { destination, type: "bind", source, options };
+}
+
+function fileMounts({ options, files }: ContainerMountsInput): readonly Mount[] {
+  const writability = options.readOnly ? "ro" : "rw";
+  const sources = [
+    ["/etc/hosts", files.hosts],
+    ["/etc/hostname", files.hostname],
+    ["/etc/resolv.conf", files.resolvConf],
+  ] as const;
+  const mounts = sources.flatMap(([destination, source]) =>
+    source === undefined ? [] : [bind(source, destination, ["rbind", "rprivate", writability])],
+  );
+  if (options.init && files.init !== undefined) mounts.push(bind(files.init, INIT_DESTINATION, ["bind", "ro"]));
+  return mounts;
+}
+
+function wishedMount(request: MountRequest): Mount {
+  const { destination } = request;
+  if (request.type === "tmpfs") return { destination, type: "tmpfs", source: "tmpfs", options: request.options };
+  const readOnly = request.readOnly ? ["ro", ...(request.recursiveReadOnly ? ["rro"] : [])] : ["rw"];
+  const recursion = request.recursive ? "rbind" : "bind";
+  return bind(request.source, destination, [recursion, ...readOnly, request.propagation, ...request.options]);
+}
+
+/**
+ * A device of the host. Nobody without root can make device nodes or filter their use, so the host's node is bound and
+ * its own permissions decide.
+ */
+function deviceMount({ hostPath, containerPath, permissions }: DeviceRequest): Mount {
+  if (!permissions.includes("r") || !permissions.includes("w")) {
+    throw new BunkerError({
+      code: "unsupported_device_permissions",
+      operation: "add device",
+      object: hostPath,
+      reason: `permissions "${permissions}" cannot be enforced without root`,
+      hint: "The device's own permissions on the host decide; leave the permissions out, or write rwm.",
+    });
+  }
+  return bind(hostPath, containerPath, ["rbind", "rprivate", "nosuid", "noexec"]);
+}
+
+function hostDevice(path: string): Mount {
+  return bind(path, path, ["bind", "rprivate", "nosuid", "noexec"]);
+}
+
+function refuseDuplicates(mounts: readonly Mount[]): void {
+  const seen = new Set<string>();
+  for (const { destination } of mounts) {
+    if (seen.has(destination)) {
+      const reason = "duplicate mount point";
+      throw new BunkerError({ code: "duplicate_mount", operation: "mount", object: destination, reason });
+    }
+    seen.add(destination);
+  }
+}

@@ -1,0 +1,218 @@
+/*
+ * Where a container's config.json comes from: what the user asked for (RunOptions) joined with what the image says, the
+ * ids that the user has, and a few facts of the host, by Docker's rules. Nothing here touches the system; what must be
+ * looked up is handed in, so the result is a pure function of its input and is tested as data. The runtime then obeys
+ * the configuration and knows neither images nor options.
+ */
+import { posix } from "node:path";
+import type { CapabilityName } from "../runtime/configuration/capabilities.ts";
+import { checkConfiguration } from "../runtime/configuration/check.ts";
+import type {
+  Configuration,
+  Linux,
+  Namespace,
+  Process,
+  SeccompConfiguration,
+} from "../runtime/configuration/configuration.ts";
+import { type IdMap, mappedCount, outerId } from "../runtime/id-map/id-mapping.ts";
+import { BunkerError } from "../sys/error.ts";
+import { containerCapabilities } from "./container-capabilities.ts";
+import { containerArguments, containerEnvironment } from "./container-command.ts";
+import { type ContainerFiles, containerMounts, INIT_DESTINATION } from "./container-mounts.ts";
+import type { HostFacts } from "./host-facts.ts";
+import type { ImageConfiguration } from "./image-configuration.ts";
+import { protectedPaths } from "./protected-paths.ts";
+import type { RunOptions } from "./run-options.ts";
+import { securityLabels } from "./security-labels.ts";
+import { type ContainerUser, lookUpUser } from "./user-lookup.ts";
+
+const SPECIFICATION_VERSION = "1.2.1";
+const STOP_SIGNAL_ANNOTATION = "org.opencontainers.image.stopSignal";
+
+export interface ContainerInput {
+  /** The container's full id; its first 12 characters are the default host name. */
+  readonly id: string;
+  readonly options: RunOptions;
+  readonly image: ImageConfiguration;
+  /** The directory that becomes the container's root, for `root.path`. */
+  readonly rootPath: string;
+  /** /etc/passwd and /etc/group of the root file system; empty if missing. */
+  readonly passwdText: string;
+  readonly groupText: string;
+  /**
+   * The container's user namespace, with the ids outside being those of whoever runs the runtime; undefined to stay in
+   * the present one, which only real root should.
+   */
+  readonly userNamespace: IdMap | undefined;
+  readonly files: ContainerFiles;
+  readonly cgroupsPath: string | undefined;
+  /** The terminal's size at the start, in characters; undefined when unknown. */
+  readonly consoleSize: { readonly height: number; readonly width: number } | undefined;
+  /**
+   * Makes the seccomp filter of a container with these capabilities.
+   * @param profileJson a profile in Docker's form; undefined for the default profile
+   */
+  readonly resolveSeccomp: (
+    profileJson: string | undefined,
+    capabilities: readonly CapabilityName[],
+  ) => SeccompConfiguration;
+  readonly host: HostFacts;
+}
+
+/**
+ * The configuration of a new container, as Docker would make it.
+ * @throws BunkerError for what the options ask and cannot be had: `no_command`, `user_not_found`, `group_not_found`,
+ * `id_not_mapped`, `unknown_capability`, `conflicting_options`, `invalid_working_directory`, `duplicate_mount`,
+ * `invalid_label`, `unsupported_device_permissions`, and `invalid_configuration` from `checkConfiguration`
+ */
+export function containerSpecification(input: ContainerInput): Configuration {
+  const { id, options, image, host } = input;
+  const capabilities = containerCapabilities(options);
+  const hostname = containerHostname(input);
+  const labels = securityLabels(options.security.labels);
+  const configuration: Configuration = {
+    ociVersion: SPECIFICATION_VERSION,
+    process: containerProcess(input, capabilities, hostname ?? host.hostname, labels.processLabel),
+    root: { path: input.rootPath, readonly: options.readOnly },
+    hostname,
+    domainname: options.domainname,
+    mounts: containerMounts(input),
+    annotations: image.StopSignal === undefined ? undefined : { [STOP_SIGNAL_ANNOTATION]: image.StopSignal },
+    linux: {
+      namespaces: containerNamespaces(input),
+      uidMappings: input.userNamespace?.uidMappings,
+      gidMappings: input.userNamespace?.gidMappings,
+      cgroupsPath: input.cgroupsPath,
+      rootfsPropagation: rootPropagation(options),
+      seccomp: containerSeccomp(input, capabilities),
+      ...protectedPaths(options.security, options.privileged, host.maskedPaths),
+      mountLabel: labels.mountLabel,
+      sysctl: containerSysctls(options),
+    },
+  };
+  checkConfiguration(configuration, `of container ${id.slice(0, 12)}`);
+  return configuration;
+}
+
+function containerProcess(
+  input: ContainerInput,
+  capabilities: readonly CapabilityName[],
+  hostname: string,
+  selinuxLabel: string | undefined,
+): Process {
+  const { options, image, files } = input;
+  const { security, terminal } = options;
+  const user = lookUpUser(
+    options.user ?? image.User ?? "",
+    input.passwdText,
+    input.groupText,
+    options.additionalGroups,
+  );
+  const words = containerArguments(options, image);
+  if (options.init && files.init === undefined) throw new Error("--init without the path of an init program");
+  return {
+    terminal,
+    consoleSize: terminal ? input.consoleSize : undefined,
+    user: processUser(user, input.userNamespace),
+    args: options.init ? [INIT_DESTINATION, "--", ...words] : [...words],
+    env: containerEnvironment(options.environment, image.Env ?? [], { hostname, terminal, home: user.home }),
+    cwd: workingDirectory(options.workingDirectory ?? image.WorkingDir ?? ""),
+    capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+    // The names were checked when the options were read.
+    rlimits: options.resourceLimits as Process["rlimits"],
+    noNewPrivileges: security.noNewPrivileges,
+    apparmorProfile: security.apparmorProfile,
+    selinuxLabel,
+    oomScoreAdj: options.oomScoreAdjustment,
+  };
+}
+
+/**
+ * The ids of the process. With one group id only, the kernel refuses setgroups(2) for good, and groups of which the
+ * user is merely a member in /etc/group are left out; what was asked for by name must exist in any case.
+ */
+function processUser(user: ContainerUser, userNamespace: IdMap | undefined): Process["user"] {
+  const { uid, gid } = user;
+  if (userNamespace === undefined)
+    return { uid, gid, additionalGids: distinct(gid, ...user.memberGids, ...user.addedGids) };
+  const { uidMappings, gidMappings } = userNamespace;
+  const onlyOneGroup = mappedCount(gidMappings) === 1;
+  const groups = distinct(gid, ...(onlyOneGroup ? [] : user.memberGids), ...user.addedGids);
+  if (outerId(uidMappings, uid) === undefined) throw notMapped("user", uid, mappedCount(uidMappings));
+  const unmapped = groups.find((group) => outerId(gidMappings, group) === undefined);
+  if (unmapped !== undefined) throw notMapped("group", unmapped, mappedCount(gidMappings));
+  return { uid, gid, additionalGids: onlyOneGroup ? undefined : groups };
+}
+
+function distinct(...ids: readonly number[]): readonly number[] {
+  return [...new Set(ids)];
+}
+
+function notMapped(kind: "user" | "group", id: number, count: number): BunkerError {
+  return new BunkerError({
+    code: "id_not_mapped",
+    operation: "use",
+    object: `${kind} id ${id}`,
+    reason: `the container's user namespace has ${count === 1 ? "1 id" : `${count} ids`}, and this is none of them`,
+    hint: `An administrator can give you more ids in /etc/sub${kind === "user" ? "u" : "g"}id.`,
+  });
+}
+
+function workingDirectory(path: string): string {
+  if (path === "") return "/";
+  if (path.startsWith("/")) return posix.normalize(path);
+  throw new BunkerError({
+    code: "invalid_working_directory",
+    operation: "use working directory",
+    object: JSON.stringify(path),
+    reason: "it needs to be an absolute path",
+  });
+}
+
+/** The host name to set: with the host's network it is the host's, so that the name resolves; as in Docker. */
+function containerHostname({ id, options, host }: ContainerInput): string | undefined {
+  if (options.utsNamespace === "private") {
+    return options.hostname ?? (options.network === "host" ? host.hostname : id.slice(0, 12));
+  }
+  const conflict =
+    options.hostname !== undefined ? "hostname" : options.domainname !== undefined ? "domainname" : undefined;
+  if (conflict === undefined) return undefined;
+  throw new BunkerError({
+    code: "conflicting_options",
+    operation: `conflicting options: ${conflict} and the UTS mode`,
+    hint: `With --uts host the container has the host's names; leave out --${conflict} or --uts host.`,
+  });
+}
+
+function containerNamespaces({ options, userNamespace }: ContainerInput): readonly Namespace[] {
+  const types: Namespace["type"][] = ["mount"];
+  if (options.network !== "host") types.push("network");
+  if (options.utsNamespace !== "host") types.push("uts");
+  if (options.pidNamespace !== "host") types.push("pid");
+  if (options.ipcNamespace !== "host") types.push("ipc");
+  if (options.cgroupNamespace !== "host") types.push("cgroup");
+  if (userNamespace !== undefined) types.push("user");
+  return types.map((type) => ({ type }));
+}
+
+/** A privileged container has a filter only if one was named. */
+function containerSeccomp(
+  { options, resolveSeccomp }: ContainerInput,
+  capabilities: readonly CapabilityName[],
+): SeccompConfiguration | undefined {
+  const { seccomp } = options.security;
+  if (seccomp?.kind === "unconfined" || (seccomp === undefined && options.privileged)) return undefined;
+  return resolveSeccomp(seccomp?.json, capabilities);
+}
+
+/** A mount can only take part in the host's propagation if the root it is made in does. */
+function rootPropagation({ mounts }: RunOptions): Linux["rootfsPropagation"] {
+  const modes = new Set(mounts.map((mount) => (mount.type === "bind" ? mount.propagation : "rprivate")));
+  if (modes.has("shared") || modes.has("rshared")) return "shared";
+  return modes.has("slave") || modes.has("rslave") ? "rslave" : undefined;
+}
+
+/** With a network of its own, no port of the container is reserved for its root. */
+function containerSysctls({ network, sysctls }: RunOptions): Readonly<Record<string, string>> {
+  return network === "host" ? sysctls : { "net.ipv4.ip_unprivileged_port_start": "0", ...sysctls };
+}

@@ -1,0 +1,26 @@
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
+import { accessibleDevices } from "./host-devices.ts";
+import { thermalThrottlePaths } from "./protected-paths.ts";
+import type { RunOptions } from "./run-options.ts";
+
+/** What a container's configuration depends on besides the user's and the image's wishes. */
+export interface HostFacts {
+  readonly hostname: string;
+  /** Paths of this host to mask besides the fixed ones. */
+  readonly maskedPaths: readonly string[];
+  /** Devices that a privileged container gets; none for others. */
+  readonly devices: readonly string[];
+  /** Whether /dev/mqueue is there to be shared with `--ipc host`. */
+  readonly hasMessageQueues: boolean;
+}
+
+/** Looks at the host, as far as these options need it. */
+export function readHostFacts(options: RunOptions): HostFacts {
+  return {
+    hostname: hostname(),
+    maskedPaths: thermalThrottlePaths(),
+    devices: options.privileged ? accessibleDevices() : [],
+    hasMessageQueues: existsSync("/dev/mqueue"),
+  };
+}
