@@ -34,7 +34,7 @@ const built = await Bun.build({
   splitting: true,
   bytecode: true,
   minify: true,
-  sourcemap: "inline",
+  sourcemap: "linked",
   define: { BUNKER_VERSION: JSON.stringify(version), BUNKER_COMMIT: JSON.stringify(gitCommit()) },
   compile: {
     ...(values.target === undefined ? {} : { target: compileTarget(values.target) }),
@@ -47,6 +47,8 @@ const built = await Bun.build({
   },
 });
 for (const message of built.logs) console.error(String(message));
+// The executable has its own copy of the source maps.
+for (const output of built.outputs) if (output.kind === "sourcemap") rmSync(output.path);
 
 rmSync(link, { force: true });
 symlinkSync("bunker", link);

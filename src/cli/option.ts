@@ -57,8 +57,9 @@ export function flag(description: Description & { readonly initial?: boolean }):
  * An option with one value, of which the last one given wins.
  * @param description with `initial`, the result when the option is absent, and `initialText`, what the help says of it
  */
-export function single<Value, Initial = undefined>(
-  description: ValueDescription<Value> & { readonly initial?: Initial; readonly initialText?: string },
+export function single<Value>(description: ValueDescription<Value>): Option<Value, Value | undefined>;
+export function single<Value, const Initial>(
+  description: ValueDescription<Value> & { readonly initial: Initial; readonly initialText?: string },
 ): Option<Value, Value | Initial>;
 export function single<Value, Initial>(
   description: ValueDescription<Value> & { readonly initial?: Initial; readonly initialText?: string },

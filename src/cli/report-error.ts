@@ -14,14 +14,19 @@ export function reportError(error: unknown): number {
   if (error instanceof BunkerError) {
     console.error(`bunker: ${oneLine(error.message)}`);
     if (error.hint !== undefined) console.error(`hint: ${oneLine(error.hint)}`);
-    if (wantsStack) console.error(error.stack);
+    if (wantsStack) printStack(error);
     return error.exitStatus;
   }
   if (isBrokenPipe(error)) return BROKEN_PIPE_STATUS;
   console.error(`bunker: internal_error: ${oneLine(error instanceof Error ? error.message : String(error))}`);
   if (!wantsStack) console.error("hint: run it again with BUNKER_DEBUG=1 to see where, and report it");
-  else if (error instanceof Error) console.error(error.stack);
+  else if (error instanceof Error) printStack(error);
   return 125;
+}
+
+/** The lines of the stack without the message, which has been said. */
+function printStack(error: Error): void {
+  for (const line of error.stack?.split("\n") ?? []) if (/^ +at /.test(line)) console.error(line);
 }
 
 function isBrokenPipe(error: unknown): boolean {

@@ -1,6 +1,8 @@
+import type { ImageSource } from "../image/image-source.ts";
+
 /**
  * What a user may ask of a new container, parsed and checked but not yet joined with the image's configuration:
- * the seam between the command line (and later the API) and the engine. Paths and names are as the user wrote them.
+ * the seam between the command line (and later the API) and the engine.
  */
 export interface RunOptions {
   readonly image: ImageSource;
@@ -23,6 +25,7 @@ export interface RunOptions {
   readonly remove: boolean;
   readonly name: string | undefined;
   readonly init: boolean;
+  /** `CAP_…` names, or `ALL`. */
   readonly capabilitiesAdded: readonly string[];
   readonly capabilitiesDropped: readonly string[];
   readonly security: SecurityOptions;
@@ -42,36 +45,36 @@ export interface RunOptions {
   readonly devices: readonly DeviceRequest[];
   /** `os/architecture[/variant]`. */
   readonly platform: string | undefined;
+  /** Print the launch program, what the container's first process will do up to its exec, before it runs. */
+  readonly debugLaunch: boolean;
 }
 
-/** Where the root file system comes from. */
-export type ImageSource =
-  | { readonly kind: "rootfs"; readonly path: string; readonly overlay: boolean }
-  | { readonly kind: "oci"; readonly path: string; readonly tag: string | undefined }
-  | { readonly kind: "oci-archive"; readonly path: string; readonly tag: string | undefined }
-  | { readonly kind: "docker-archive"; readonly path: string; readonly tag: string | undefined };
+export type MountRequest = BindMountRequest | TmpfsMountRequest;
 
-export type MountRequest =
-  | {
-      readonly type: "bind";
-      readonly source: string;
-      readonly destination: string;
-      readonly readOnly: boolean;
-      /** `--mount` demands that the source exists; `-v` makes a missing directory, as Docker does. */
-      readonly createSource: boolean;
-      readonly propagation: "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave";
-      readonly recursive: boolean;
-      /** Read-only for what is mounted below the source as well. */
-      readonly recursiveReadOnly: boolean;
-      /** Further mount options in the words of mount(8): nosuid, nodev, noexec, … */
-      readonly options: readonly string[];
-    }
-  | {
-      readonly type: "tmpfs";
-      readonly destination: string;
-      /** Mount options in the words of mount(8): size=64m, mode=1777, ro, noexec, … */
-      readonly options: readonly string[];
-    };
+export interface BindMountRequest {
+  readonly type: "bind";
+  /** An absolute path of the host. */
+  readonly source: string;
+  readonly destination: string;
+  readonly readOnly: boolean;
+  /** `--mount` demands that the source exists; `-v` makes a missing directory, as Docker does. */
+  readonly createSource: boolean;
+  readonly propagation: "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave";
+  readonly recursive: boolean;
+  /** Read-only for what is mounted below the source as well. */
+  readonly recursiveReadOnly: boolean;
+  /** On a host with SELinux, the label the source gets: one for all containers (`z`) or for this one (`Z`). */
+  readonly relabel: "shared" | "private" | undefined;
+  /** Further mount options in the words of mount(8): nosuid, nodev, noexec, … */
+  readonly options: readonly string[];
+}
+
+export interface TmpfsMountRequest {
+  readonly type: "tmpfs";
+  readonly destination: string;
+  /** Mount options in the words of mount(8), complete: noexec, nosuid, nodev, size=64m, mode=1777, … */
+  readonly options: readonly string[];
+}
 
 export interface SecurityOptions {
   /** `seccomp=unconfined`, or the text of a profile in Docker's JSON form; undefined is Docker's default profile. */
@@ -95,8 +98,9 @@ export type UserNamespaceMode =
 export interface ResourceLimit {
   /** As in the OCI specification: `RLIMIT_NOFILE`. */
   readonly type: string;
-  readonly soft: number;
-  readonly hard: number;
+  /** A bigint only for `UNLIMITED`. */
+  readonly soft: number | bigint;
+  readonly hard: number | bigint;
 }
 
 export interface DeviceRequest {

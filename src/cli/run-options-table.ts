@@ -1,0 +1,215 @@
+import { flag, list, single } from "./option.ts";
+import type { OptionTable } from "./option-table.ts";
+import { parseCapabilityOption } from "./values/capability-option.ts";
+import { oneOf } from "./values/choice.ts";
+import { parseDeviceOption } from "./values/device-option.ts";
+import { parseEnvironmentOption } from "./values/environment-option.ts";
+import { parseMountOption } from "./values/mount-option.ts";
+import { integerBetween, parseBytes } from "./values/numbers.ts";
+import { parseContainerPath } from "./values/paths.ts";
+import { parseSecurityOption } from "./values/security-option.ts";
+import { parseTmpfsOption } from "./values/tmpfs-option.ts";
+import { parseUlimitOption } from "./values/ulimit-option.ts";
+import { parseUsernsOption } from "./values/userns-option.ts";
+import { parseVolumeOption } from "./values/volume-option.ts";
+import {
+  parseContainerName,
+  parseGroup,
+  parseHostname,
+  parsePlatform,
+  parseSysctl,
+  parseUser,
+} from "./values/words.ts";
+
+const asWritten = (text: string) => text;
+
+/** The options of `bunker run`, with Docker's meaning (and Podman's where Docker has no such option). */
+export const runOptionsTable = {
+  interactive: flag({ name: "interactive", short: "i", description: "Keep standard input open" }),
+  terminal: flag({ name: "tty", short: "t", description: "Give the container a terminal" }),
+  environment: list({
+    name: "env",
+    short: "e",
+    valueName: "NAME[=VALUE]",
+    description: "Set an environment variable, or pass on the caller's",
+    parse: parseEnvironmentOption,
+  }),
+  environmentFiles: list({
+    name: "env-file",
+    valueName: "FILE",
+    description: "Read environment variables from a file",
+    parse: asWritten,
+  }),
+  volumes: list({
+    name: "volume",
+    short: "v",
+    valueName: "SOURCE:DESTINATION[:OPTIONS]",
+    description: "Bind mount a file or directory of the host",
+    parse: parseVolumeOption,
+  }),
+  mounts: list({
+    name: "mount",
+    valueName: "type=TYPE[,KEY=VALUE]",
+    description: "Make a mount of type bind or tmpfs",
+    parse: parseMountOption,
+  }),
+  tmpfsMounts: list({
+    name: "tmpfs",
+    valueName: "DESTINATION[:OPTIONS]",
+    description: "Mount an empty file system in memory",
+    parse: parseTmpfsOption,
+  }),
+  workingDirectory: single({
+    name: "workdir",
+    short: "w",
+    valueName: "DIRECTORY",
+    description: "Working directory in the container",
+    parse: parseContainerPath,
+  }),
+  user: single({
+    name: "user",
+    short: "u",
+    valueName: "USER[:GROUP]",
+    description: "User and group of the process, names or numbers",
+    parse: parseUser,
+  }),
+  additionalGroups: list({
+    name: "group-add",
+    valueName: "GROUP",
+    description: "Add a supplementary group",
+    parse: parseGroup,
+  }),
+  hostname: single({
+    name: "hostname",
+    short: "h",
+    valueName: "NAME",
+    description: "Host name in the container",
+    parse: parseHostname,
+  }),
+  domainname: single({
+    name: "domainname",
+    valueName: "NAME",
+    description: "NIS domain name in the container",
+    parse: parseHostname,
+  }),
+  readOnly: flag({ name: "read-only", description: "Make the root file system read-only" }),
+  remove: flag({ name: "rm", description: "Remove the container when it exits" }),
+  name: single({ name: "name", valueName: "NAME", description: "Name of the container", parse: parseContainerName }),
+  entrypoint: single({
+    name: "entrypoint",
+    valueName: "COMMAND",
+    description: "Use instead of the image's entry point",
+    parse: asWritten,
+  }),
+  init: flag({ name: "init", description: "Run an init in the container that forwards signals and reaps processes" }),
+  capabilitiesAdded: list({
+    name: "cap-add",
+    valueName: "CAPABILITY",
+    description: "Add a Linux capability, or ALL",
+    parse: parseCapabilityOption,
+  }),
+  capabilitiesDropped: list({
+    name: "cap-drop",
+    valueName: "CAPABILITY",
+    description: "Drop a Linux capability, or ALL",
+    parse: parseCapabilityOption,
+  }),
+  security: list({
+    name: "security-opt",
+    valueName: "KIND=VALUE",
+    description: "Set seccomp, no-new-privileges, apparmor, label, mask, unmask or systempaths",
+    parse: parseSecurityOption,
+  }),
+  privileged: flag({ name: "privileged", description: "Give all capabilities and devices that the caller has" }),
+  pidNamespace: single({
+    name: "pid",
+    valueName: "private|host",
+    description: "PID namespace",
+    parse: oneOf("private", "host"),
+    initial: "private",
+    initialText: "private",
+  }),
+  ipcNamespace: single({
+    name: "ipc",
+    valueName: "private|host|none",
+    description: "IPC namespace",
+    parse: oneOf("private", "host", "none"),
+    initial: "private",
+    initialText: "private",
+  }),
+  utsNamespace: single({
+    name: "uts",
+    valueName: "private|host",
+    description: "UTS namespace",
+    parse: oneOf("private", "host"),
+    initial: "private",
+    initialText: "private",
+  }),
+  cgroupNamespace: single({
+    name: "cgroupns",
+    valueName: "private|host",
+    description: "Cgroup namespace",
+    parse: oneOf("private", "host"),
+    initial: "private",
+    initialText: "private",
+  }),
+  userNamespace: single({
+    name: "userns",
+    valueName: "host|keep-id[:uid=UID,gid=GID]",
+    description: "User namespace; keep-id maps the caller to the same ID",
+    parse: parseUsernsOption,
+    initial: { kind: "default" },
+  }),
+  network: single({
+    name: "network",
+    aliases: ["net"],
+    valueName: "none|host",
+    description: "Network",
+    parse: oneOf("none", "host"),
+    initial: "none",
+    initialText: "none",
+  }),
+  sharedMemorySize: single({
+    name: "shm-size",
+    valueName: "BYTES",
+    description: "Size of /dev/shm",
+    parse: parseBytes,
+    initial: 64 * 1024 * 1024,
+    initialText: "64m",
+  }),
+  resourceLimits: list({
+    name: "ulimit",
+    valueName: "NAME=SOFT[:HARD]",
+    description: "Set a resource limit",
+    parse: parseUlimitOption,
+  }),
+  sysctls: list({
+    name: "sysctl",
+    valueName: "NAME=VALUE",
+    description: "Set a kernel parameter of the container's namespaces",
+    parse: parseSysctl,
+  }),
+  oomScoreAdjustment: single({
+    name: "oom-score-adj",
+    valueName: "NUMBER",
+    description: "How readily the kernel kills it when memory is short, -1000 to 1000",
+    parse: integerBetween(-1000, 1000),
+  }),
+  devices: list({
+    name: "device",
+    valueName: "SOURCE[:DESTINATION][:rwm]",
+    description: "Give the container a device of the host",
+    parse: parseDeviceOption,
+  }),
+  platform: single({
+    name: "platform",
+    valueName: "OS/ARCHITECTURE[/VARIANT]",
+    description: "Platform to choose from an image for several",
+    parse: parsePlatform,
+  }),
+  rootfs: flag({ name: "rootfs", description: "Take IMAGE as a directory; DIRECTORY:O leaves it unchanged" }),
+  debugLaunch: flag({
+    name: "debug-launch",
+    description: "Print what the container's first process does until its exec",
+  }),
+} as const satisfies OptionTable;

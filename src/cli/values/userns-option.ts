@@ -1,0 +1,23 @@
+import type { UserNamespaceMode } from "../../engine/run-options.ts";
+import { InvalidValue } from "../invalid-value.ts";
+
+const LARGEST_ID = 2 ** 32 - 2;
+
+/**
+ * Reads the value of `--userns`: `host`, or Podman's `keep-id[:uid=UID,gid=GID]`.
+ * @throws InvalidValue
+ */
+export function parseUsernsOption(text: string): UserNamespaceMode {
+  if (text === "host") return { kind: "host" };
+  if (text === "keep-id") return { kind: "keep-id", uid: undefined, gid: undefined };
+  const given = new Map<string, number>();
+  const [, ids = ""] = /^keep-id:(.*)$/.exec(text) ?? [];
+  for (const word of ids.split(",")) {
+    const [, key, digits] = /^(uid|gid)=(\d+)$/.exec(word) ?? [];
+    const id = Number(digits);
+    if (key === undefined || id > LARGEST_ID) throw new InvalidValue("expected host or keep-id[:uid=UID,gid=GID]");
+    if (given.has(key)) throw new InvalidValue(`${key} is given twice`);
+    given.set(key, id);
+  }
+  return { kind: "keep-id", uid: given.get("uid"), gid: given.get("gid") };
+}
