@@ -89,6 +89,7 @@ export function containerInit(architecture: Architecture): Uint8Array {
     table.call("ioctl", [0, TIOCSPGRP, table.addressOf(child)], what, { ignore: "any" });
     table.call("rt_sigprocmask", [SIG_SETMASK, givenMaskAddress, 0, SIGNAL_SET_SIZE], what);
     table.load64(value, argument);
+    table.branch(value, "equal", 0, noCommand);
     table.call("execve", [value, argument, environment], what, { result: value, ignore: "any" });
     table.branch(value, "equal", -Errno.ENOENT, noCommand);
     table.call("exit_group", [NOT_EXECUTABLE], what);

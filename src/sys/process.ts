@@ -4,8 +4,8 @@ import { check, SystemCall, systemCall } from "./system-call.ts";
 
 /** Which children waitid(2) waits for. */
 export const WaitFor = { ALL: 0, PID: 1, PIDFD: 3 } as const;
-/** Options of waitid(2). */
-export const WaitOption = { WNOHANG: 1, WEXITED: 4 } as const;
+/** Options of waitid(2); ALL also waits for children whose end sends another signal than SIGCHLD, or none. */
+export const WaitOption = { WNOHANG: 1, WEXITED: 4, ALL: 0x40000000 } as const;
 /** The `si_code` of a child that ended by exit(2); every other code that WEXITED reports means a signal. */
 export const CLD_EXITED = 1;
 
@@ -28,7 +28,8 @@ export function waitForExit(pid: number): ProcessEnd {
   information ??= allocate(SIGNAL_INFORMATION_SIZE);
   const { address, view } = information;
   for (;;) {
-    const result = systemCall(SystemCall.waitid, WaitFor.PID, pid, address, WaitOption.WEXITED, 0);
+    const options = WaitOption.WEXITED | WaitOption.ALL;
+    const result = systemCall(SystemCall.waitid, WaitFor.PID, pid, address, options, 0);
     if (result === -Errno.EINTR) continue;
     check(result, "wait for process", `${pid}`);
     const status = view.getInt32(ChildInformation.status, true);

@@ -110,16 +110,19 @@ describe("launch", () => {
     expect(waitForExit(program.read(orphan))).toEqual({ exitCode: 127 });
   });
 
-  test("CLONE_PARENT makes a sibling, whose parent is the caller's parent", () => {
+  test("CLONE_PARENT makes a sibling of the caller", () => {
+    const script = join(import.meta.dir, "fixtures/launch-sibling.ts");
+    const { stdout, stderr } = Bun.spawnSync([process.execPath, script]);
+    expect(stderr.toString()).toBe("");
+    const { pid, parent } = JSON.parse(stdout.toString());
+    expect(parent).toBe(process.pid);
+    expect(waitForExit(pid)).toEqual({ exitCode: 5 });
+  });
+
+  test("the exit signal can be none", () => {
     using program = new LaunchProgram();
-    const parent = program.slot("parent");
-    program.call("getppid", [], unexpected, { result: parent });
-    exit(program, 0);
-    const child = launch(program, { flags: CloneFlag.PARENT });
-    using _errors = child.errors;
-    using _pidfd = child.pidfd;
-    expect(readFailure(child, program)).toBeUndefined();
-    expect(program.read(parent)).toBe(process.ppid);
+    exit(program, 6);
+    expect(runProgram(program, { flags: 0, exitSignal: 0 }).end).toEqual({ exitCode: 6 });
   });
 });
 
