@@ -4,6 +4,7 @@
  * The runtime and the program talk over one socket pair, in single bytes; each side waits for the other at most at
  * these points, in this order, and a side that finds the socket closed gives up:
  *
+ *   program -> runtime   the user namespace is made                                 (if the clone did not make it)
  *   runtime -> program   the id maps of the new user namespace are written          (with a new user namespace)
  *   program -> runtime   everything is mounted                                      (with hooks for that moment)
  *   runtime -> program   the prestart and createRuntime hooks have run, and the container's state is in its file
@@ -331,7 +332,10 @@ export function buildContainerProgram(setting: ContainerSetting): BuiltProgram {
     });
   }
   if (needsIntermediate(namespaces)) {
-    goThroughIntermediate(program, namespaces, proc, container, waitForIdMaps);
+    goThroughIntermediate(program, namespaces, proc, container, () => {
+      tellRuntime(program, setting.socket, "tell that the user namespace is made");
+      waitForIdMaps();
+    });
   }
   const makesUserNamespace = (namespaces.created & NamespaceFlag.user) !== 0;
   if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) waitForIdMaps();

@@ -7,7 +7,7 @@
  */
 import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
-import { OPEN_HOW_SIZE, OpenFlag, openHowBytes, Resolve } from "../../sys/open.ts";
+import { OpenFlag } from "../../sys/open.ts";
 import {
   CONTROL_DESCRIPTOR_OFFSET,
   descriptorControlBytes,
@@ -15,7 +15,7 @@ import {
   vectorBytes,
 } from "../../sys/socket.ts";
 import { TerminalRequest, type WindowSize, windowSizeBytes } from "../../sys/terminal.ts";
-import { closeSlot, openOrMake } from "./files.ts";
+import { closeSlot, openInRoot, openOrMake } from "./files.ts";
 import { attach, cloneTree } from "./mounts.ts";
 
 const { O_RDWR, O_NOCTTY, O_CLOEXEC } = OpenFlag;
@@ -49,10 +49,8 @@ export function makeTerminal(
   console: string | undefined,
 ): Slot {
   const what = { operation: "open a terminal", object: "/dev/pts/ptmx" };
-  const master = program.slot("terminal master");
   const peer = program.slot("terminal");
-  const how = program.bytes(openHowBytes(O_RDWR | O_NOCTTY | O_CLOEXEC, 0, Resolve.IN_ROOT));
-  program.call("openat2", [root, program.text("/dev/pts/ptmx"), how, OPEN_HOW_SIZE], what, { result: master });
+  const master = openInRoot(program, root, "/dev/pts/ptmx", { flags: O_RDWR | O_NOCTTY, what });
   const unlocked = program.reserve(4);
   program.call("ioctl", [master, TerminalRequest.TIOCSPTLCK, unlocked.address], what);
   program.call("ioctl", [master, TerminalRequest.TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC], what, { result: peer });

@@ -2,6 +2,7 @@
 
 import type { OperationDescription } from "../../launch/failure.ts";
 import type { Slot } from "../../launch/operation.ts";
+import type { Label } from "../../launch/operation-table.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { Errno } from "../../sys/errno.ts";
 import { AT_FDCWD, OPEN_HOW_SIZE, OpenFlag, openHowBytes, Resolve } from "../../sys/open.ts";
@@ -52,15 +53,55 @@ export function writeFile(
   program.place(done);
 }
 
-/** The paths that lead to `path`, outermost first, without the root and without `path` itself. */
-function parents(path: string): string[] {
+/**
+ * Opens a path inside the container's root file system. Every symbolic link on the way is resolved as if the
+ * container's root were "/", so an image cannot point outside; openat2(2).
+ * @param path absolute inside the container, or relative to its root
+ * @param ifMissing where to go if there is no such path; without it that is an error
+ * @returns the slot with the descriptor; the caller closes it
+ */
+export function openInRoot(
+  program: LaunchProgram,
+  root: Slot,
+  path: string,
+  options: {
+    readonly flags?: number;
+    readonly mode?: number;
+    readonly result?: Slot;
+    readonly ifMissing?: Label;
+    readonly what?: OperationDescription;
+  } = {},
+): Slot {
+  const { flags = O_PATH, mode = 0, ifMissing, result = program.slot(path) } = options;
+  const what = options.what ?? { operation: "open", object: `${path} in the root file system` };
+  const how = program.bytes(openHowBytes(flags | O_CLOEXEC, mode, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS));
+  const again = program.label("open again");
+  const opened = program.label("opened");
+  program.place(again);
+  program.call("openat2", [root, program.text(path === "/" ? "." : path), how, OPEN_HOW_SIZE], what, {
+    result,
+    ignore: "any",
+    onSuccess: opened,
+  });
+  // Something was renamed or mounted elsewhere while ".." was resolved, and the kernel could not rule out an escape.
+  program.branch(result, "equal", -Errno.EAGAIN, again);
+  if (ifMissing !== undefined) {
+    program.branch(result, "equal", -Errno.ENOENT, ifMissing);
+    program.branch(result, "equal", -Errno.ENOTDIR, ifMissing);
+  }
+  program.fail(what, result);
+  program.place(opened);
+  return result;
+}
+
+/** The paths from the outermost directory down to `path` itself. */
+function pathsDownTo(path: string): string[] {
   const names = path.split("/").filter((name) => name !== "");
-  return names.slice(0, -1).map((_, index) => names.slice(0, index + 1).join("/"));
+  return names.map((_, index) => names.slice(0, index + 1).join("/"));
 }
 
 /**
  * Opens (O_PATH) a path inside the container's root file system, and makes it, with its parents, when it is missing.
- * Every symbolic link on the way is resolved as if the container's root were "/", so an image cannot point outside.
  * @param root the container's root directory
  * @param path absolute inside the container
  * @param kind what to make when there is nothing
@@ -73,48 +114,35 @@ export function openOrMake(
   kind: "directory" | "file",
   mode = kind === "directory" ? 0o755 : 0o644,
 ): Slot {
-  const target = program.slot(`target ${path}`);
-  const ready = program.label();
-  const how = program.bytes(openHowBytes(O_PATH | O_CLOEXEC, 0, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS));
-  const openPath = (at: string, result: Slot, onSuccess = program.label()) => {
-    program.call(
-      "openat2",
-      [root, program.text(at), how, OPEN_HOW_SIZE],
-      { operation: "open", object: `${at} in the root file system` },
-      { result, ignore: [Errno.ENOENT], onSuccess },
-    );
-    return onSuccess;
-  };
-  openPath(path === "/" ? "." : path, target, ready);
-
-  const names = path.split("/").filter((name) => name !== "");
-  const directories = kind === "directory" ? [...parents(path), names.join("/")] : parents(path);
+  const missing = program.label("missing");
+  const ready = program.label("ready");
+  const target = openInRoot(program, root, path, { ifMissing: missing });
+  program.jump(ready);
+  program.place(missing);
+  const directories = kind === "directory" ? pathsDownTo(path) : pathsDownTo(path).slice(0, -1);
   let parent = root;
   for (const directory of directories) {
-    const opened = program.slot(directory);
-    const exists = openPath(directory, opened);
+    const make = program.label("make");
+    const made = program.label("made");
+    const opened = openInRoot(program, root, directory, { ifMissing: make });
+    program.jump(made);
+    program.place(make);
     const name = directory.slice(directory.lastIndexOf("/") + 1);
     const what = { operation: "make directory", object: `/${directory} in the root file system` };
-    program.call("mkdirat", [parent, program.text(name), mode], what, { ignore: [Errno.EEXIST] });
-    program.call("openat2", [root, program.text(directory), how, OPEN_HOW_SIZE], what, { result: opened });
-    program.place(exists);
+    program.call("mkdirat", [parent, program.text(name), kind === "directory" ? mode : 0o755], what, {
+      ignore: [Errno.EEXIST],
+    });
+    openInRoot(program, root, directory, { result: opened, what });
+    program.place(made);
     if (parent !== root) closeSlot(program, parent);
     parent = opened;
   }
   if (parent !== root) closeSlot(program, parent);
   if (kind === "file") {
-    const create = program.bytes(openHowBytes(O_CREAT | O_WRONLY | O_CLOEXEC, mode, Resolve.IN_ROOT));
-    const created = program.slot(`new ${path}`);
     const what = { operation: "make file", object: `${path} in the root file system` };
-    program.call("openat2", [root, program.text(path), create, OPEN_HOW_SIZE], what, { result: created });
-    closeSlot(program, created);
+    closeSlot(program, openInRoot(program, root, path, { flags: O_CREAT | O_WRONLY, mode, what }));
   }
-  program.call(
-    "openat2",
-    [root, program.text(path), how, OPEN_HOW_SIZE],
-    { operation: "open", object: `${path} in the root file system` },
-    { result: target },
-  );
+  openInRoot(program, root, path, { result: target });
   program.place(ready);
   return target;
 }

@@ -1,0 +1,439 @@
+/*
+ * The runtime's side of a container's creation: it builds the launch program, clones, writes the id maps, runs the
+ * hooks of the runtime's namespaces and takes the terminal, in the conversation that container-program.ts describes.
+ * Whatever fails on either side, nothing of the container is left: the child is killed and reaped.
+ */
+import { existsSync, openSync, readFileSync, readSync, realpathSync, writeSync } from "node:fs";
+import { resolve } from "node:path";
+import { launch, launchReportingTo, type ObservedProcess, readFailure } from "../launch/launch.ts";
+import type { LaunchProgram } from "../launch/program.ts";
+import { hostArchitecture } from "../sys/architecture.ts";
+import { BunkerError, errnoOf } from "../sys/error.ts";
+import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { allocate } from "../sys/memory.ts";
+import { MemoryFile } from "../sys/memory-file.ts";
+import { waitForExit } from "../sys/process.ts";
+import { openProcess } from "../sys/reactor.ts";
+import { connectUnix, receiveDescriptor, sendDescriptors, socketPair } from "../sys/socket.ts";
+import { SystemCall, systemCall } from "../sys/system-call.ts";
+import type { Configuration, Process } from "./configuration/configuration.ts";
+import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
+import { type BuiltProgram, buildContainerProgram, hasHooksAtCreation } from "./container-program.ts";
+import { runHostHooks } from "./host-hooks.ts";
+import { openIdMapNamespace } from "./id-map/id-map-namespace.ts";
+import type { IdMap } from "./id-map/id-mapping.ts";
+import { isInInitialUserNamespace, isPrivileged, permitsSetGroups, writeIdMap } from "./id-map/write-id-map.ts";
+import { planMounts } from "./planned-mounts.ts";
+import { type CompiledFilter, compile } from "./seccomp/compile.ts";
+import { OCI_VERSION, type State } from "./state.ts";
+import { intermediateMakesUserNamespace, needsIntermediate, planNamespaces } from "./steps/namespaces.ts";
+
+/** What a container needs besides its configuration. */
+export interface LaunchContainerOptions {
+  readonly id: string;
+  readonly configuration: Configuration;
+  /** The bundle's directory; relative paths of the configuration start here. */
+  readonly bundle: string;
+  /** Mounts the root file system on the configuration's root path, which then only is a mount point. */
+  readonly mountRoot?: (program: LaunchProgram) => void;
+  /** Descriptors that become the standard streams; the runtime's own without it. */
+  readonly standardStreams?: readonly [number, number, number];
+  readonly preservedDescriptors?: number;
+  readonly pivotRoot?: boolean;
+  readonly newKeyring?: boolean;
+  readonly dieWithParent?: boolean;
+  /** The read end of a FIFO at which the container waits before its exec, and where a later failure is reported. */
+  readonly gate?: { readonly descriptor: number; readonly errors: FileDescriptor; readonly errorWriteEnd: number };
+  /** Receives what the container works in spite of: data about things that have no effect. */
+  readonly onWarning?: (message: string) => void;
+  /** Is shown the finished launch program before it runs. */
+  readonly onProgram?: (program: LaunchProgram) => void;
+}
+
+/** A container whose process waits at its gate, or runs. */
+export interface LaunchedContainer extends Disposable {
+  readonly pid: number;
+  readonly pidfd: FileDescriptor;
+  /** The terminal's master, if the configuration asks for one. */
+  readonly terminal: FileDescriptor | undefined;
+  /** To decode a failure that the process reports after the gate. */
+  readonly program: LaunchProgram;
+}
+
+function openNamespace(path: string, type: NamespaceType): number {
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    throw new BunkerError({
+      code: "namespace_not_found",
+      operation: `open the ${type} namespace`,
+      object: path,
+      errno: errnoOf(error),
+    });
+  }
+}
+
+function rootPathOf(configuration: Configuration, bundle: string): string {
+  const path = resolve(bundle, configuration.root?.path ?? "");
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    throw new BunkerError({
+      code: "root_not_found",
+      operation: "find the root file system",
+      object: path,
+      errno: errnoOf(error),
+    });
+  }
+}
+
+/** @throws BunkerError when a label is asked for that the host has no security module for */
+function checkSecurityModules(process: Process): void {
+  const { apparmorProfile = "", selinuxLabel = "" } = process;
+  const hasApparmor = () => readIfThere("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") === true;
+  const missing =
+    apparmorProfile !== "" && !hasApparmor()
+      ? { object: apparmorProfile, reason: "AppArmor is not enabled on this host" }
+      : selinuxLabel !== "" && !existsSync("/sys/fs/selinux/enforce")
+        ? { object: selinuxLabel, reason: "SELinux is not enabled on this host" }
+        : undefined;
+  if (missing !== undefined) {
+    throw new BunkerError({ code: "no_security_module", operation: "apply the label", ...missing });
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where AppArmor's exec attribute is: in its own directory since Linux 5.8. */
+function apparmorFile(): "attr/apparmor/exec" | "attr/exec" {
+  return existsSync("/proc/self/attr/apparmor/exec") ? "attr/apparmor/exec" : "attr/exec";
+}
+
+/** Compiles the filter of a configuration and reports what in it has no effect. */
+export function compileSeccomp(
+  configuration: Configuration,
+  onWarning: ((message: string) => void) | undefined,
+): CompiledFilter | undefined {
+  const seccomp = configuration.linux?.seccomp;
+  if (seccomp === undefined) return undefined;
+  const filter = compile(seccomp, hostArchitecture());
+  for (const warning of filter.warnings) {
+    onWarning?.(
+      warning.kind === "unknown-system-calls"
+        ? `seccomp: system calls unknown on this architecture: ${warning.names.join(", ")}`
+        : `seccomp: flag ${warning.flag} has no effect without SCMP_ACT_NOTIFY`,
+    );
+  }
+  return filter;
+}
+
+/** What of a process's setting follows from its configuration and the host alone. */
+export function processSettingOf(process: Process, seccomp: CompiledFilter | undefined) {
+  checkSecurityModules(process);
+  return {
+    seccomp: seccomp === undefined ? undefined : { instructions: seccomp.program, flags: seccomp.flags },
+    seccompListener: seccomp?.listener !== undefined,
+    apparmorFile: apparmorFile(),
+  };
+}
+
+/**
+ * Creates a container's process and waits until it has executed its command or, with a gate, waits there.
+ * @throws BunkerError; nothing is left of the container then
+ */
+export function launchContainer(options: LaunchContainerOptions): LaunchedContainer {
+  const { configuration, bundle, gate } = options;
+  const process = configuration.process;
+  if (process === undefined) {
+    throw new BunkerError({
+      code: "invalid_configuration",
+      operation: "create container",
+      object: options.id,
+      reason: "the configuration has no process",
+    });
+  }
+  const linux = configuration.linux ?? {};
+  const privileged = isPrivileged();
+  const joinDescriptors: FileDescriptor[] = [];
+  using cleanup = new DisposableStack();
+  cleanup.defer(() => {
+    for (const descriptor of joinDescriptors) descriptor.close();
+  });
+  const own = (descriptor: number) => {
+    joinDescriptors.push(new FileDescriptor(descriptor));
+    return descriptor;
+  };
+  const namespaces = planNamespaces(linux.namespaces ?? [], linux.timeOffsets, (path, type) =>
+    own(openNamespace(path, type)),
+  );
+  const makesUserNamespace = (namespaces.created & NamespaceFlag.user) !== 0;
+  const idMap: IdMap = { uidMappings: linux.uidMappings ?? [], gidMappings: linux.gidMappings ?? [] };
+  const joinsUserNamespace = namespaces.joined.some(({ type }) => type === "user");
+  const seccomp = compileSeccomp(configuration, options.onWarning);
+
+  const [ours, theirs] = socketPair();
+  cleanup.use(ours);
+  cleanup.use(theirs);
+  const stateFile = cleanup.use(new MemoryFile("container state"));
+  const built = buildContainerProgram({
+    ...processSettingOf(process, seccomp),
+    configuration,
+    process,
+    bundle,
+    rootPath: rootPathOf(configuration, bundle),
+    mountRoot: options.mountRoot,
+    mounts: planMounts(configuration.mounts ?? [], {
+      bundle,
+      ownCgroupNamespace: linux.namespaces?.some(({ type }) => type === "cgroup") === true,
+      openIdMapNamespace: ({ uidMappings, gidMappings }) =>
+        own(
+          openIdMapNamespace(
+            { uidMappings: uidMappings ?? idMap.uidMappings, gidMappings: gidMappings ?? idMap.gidMappings },
+            privileged,
+          ),
+        ),
+    }),
+    namespaces,
+    canMakeNodes: !makesUserNamespace && !joinsUserNamespace && isInInitialUserNamespace() && privileged,
+    pivotRoot: options.pivotRoot ?? true,
+    stateDescriptor: stateFile.descriptor.number,
+    socket: theirs.number,
+    closed: [ours.number],
+    standardStreams: options.standardStreams,
+    preservedDescriptors: options.preservedDescriptors ?? 0,
+    supplementaryGroups: supplementaryGroups(configuration, makesUserNamespace ? idMap : undefined, privileged),
+    newKeyring: options.newKeyring ?? true,
+    dieWithParent: options.dieWithParent ?? false,
+    gate: gate?.descriptor,
+  });
+  const { program } = built;
+  options.onProgram?.(program);
+
+  const flags = needsIntermediate(namespaces) ? 0 : namespaces.created;
+  const child = startChild(program, flags, gate);
+  theirs.close();
+  const conversation: Conversation = { child, program, socket: ours };
+  let container: { pid: number; pidfd: FileDescriptor } = child;
+  const terminalOwner = new DisposableStack();
+  try {
+    if (needsIntermediate(namespaces)) {
+      if (intermediateMakesUserNamespace(namespaces)) {
+        expectByte(conversation);
+        writeIdMap(child.pid, idMap, privileged);
+        sendByte(conversation);
+      }
+      container = awaitContainer(conversation, built);
+    }
+    if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) {
+      writeIdMap(container.pid, idMap, privileged);
+      sendByte(conversation);
+    }
+    const state = (status: State["status"]): State => ({
+      ociVersion: OCI_VERSION,
+      id: options.id,
+      status,
+      pid: container.pid,
+      bundle,
+      annotations: configuration.annotations,
+    });
+    if (hasHooksAtCreation(configuration)) {
+      expectByte(conversation);
+      runHostHooks(configuration.hooks?.prestart ?? [], state("creating"));
+      runHostHooks(configuration.hooks?.createRuntime ?? [], state("creating"));
+      stateFile.write(JSON.stringify(state("created")));
+      sendByte(conversation);
+    }
+    let terminal: FileDescriptor | undefined;
+    if (process.terminal === true) {
+      terminal = receiveDescriptor(ours.number);
+      if (terminal === undefined) throw failureOf(conversation);
+      terminalOwner.use(terminal);
+    }
+    if (seccomp?.listener !== undefined) {
+      passListener(conversation, built, container, seccomp.listener, state("creating"));
+    }
+    if (gate !== undefined) expectByte(conversation);
+    else {
+      const failure = readFailure(child, program);
+      if (failure !== undefined) throw failure;
+    }
+    if (container !== child) child.pidfd.close();
+    child.errors.close();
+    return {
+      ...container,
+      terminal,
+      program,
+      [Symbol.dispose]: () => {
+        container.pidfd.close();
+        terminalOwner.dispose();
+        program[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    terminalOwner.dispose();
+    abandon(child, container);
+    program[Symbol.dispose]();
+    throw error;
+  }
+}
+
+interface Conversation {
+  readonly child: ObservedProcess;
+  readonly program: LaunchProgram;
+  readonly socket: FileDescriptor;
+}
+
+function startChild(program: LaunchProgram, flags: number, gate: LaunchContainerOptions["gate"]): ObservedProcess {
+  try {
+    if (gate === undefined) return launch(program, { flags });
+    return { ...launchReportingTo(gate.errorWriteEnd, program, { flags }), errors: gate.errors };
+  } catch (error) {
+    program[Symbol.dispose]();
+    if (!(error instanceof BunkerError) || (flags & NamespaceFlag.user) === 0) throw error;
+    throw new BunkerError({
+      code: "no_user_namespace",
+      operation: "make the container's namespaces",
+      errno: error.errno,
+      hint: userNamespaceHint(),
+    });
+  }
+}
+
+/** What keeps an ordinary user from making a user namespace on this host, as far as the host's files tell. */
+function userNamespaceHint(): string {
+  if (readIfThere("/proc/sys/kernel/unprivileged_userns_clone")?.trim() === "0") {
+    return "an administrator has to permit user namespaces: sysctl -w kernel.unprivileged_userns_clone=1";
+  }
+  if (readIfThere("/proc/sys/user/max_user_namespaces")?.trim() === "0") {
+    return "an administrator has to permit user namespaces: sysctl -w user.max_user_namespaces=15000";
+  }
+  if (readIfThere("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")?.trim() === "1") {
+    return (
+      "AppArmor restricts user namespaces; an administrator can permit them: " +
+      "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+    );
+  }
+  return "see /proc/sys/user/max_*_namespaces for the host's limits; a chroot or a container's seccomp filter may forbid them too";
+}
+
+function supplementaryGroups(
+  configuration: Configuration,
+  map: IdMap | undefined,
+  privileged: boolean,
+): "set" | "keep" {
+  const asked = configuration.process?.user.additionalGids ?? [];
+  const keep = configuration.annotations?.["run.oci.keep_original_groups"] === "1";
+  const permitted =
+    map === undefined
+      ? readIfThere("/proc/self/setgroups")?.trim() !== "deny" && privileged
+      : permitsSetGroups(map, privileged);
+  if (permitted) return keep && asked.length === 0 ? "keep" : "set";
+  if (asked.length === 0) return "keep";
+  throw new BunkerError({
+    code: "groups_not_permitted",
+    operation: "set supplementary groups",
+    object: asked.join(","),
+    reason: "a user namespace with a single group id has none",
+    hint: "an administrator can give subordinate ids in /etc/subuid and /etc/subgid",
+  });
+}
+
+const byteBuffer = { memory: undefined as ReturnType<typeof allocate> | undefined };
+
+/** Waits for the program's byte. */
+function expectByte(conversation: Conversation): void {
+  byteBuffer.memory ??= allocate(8);
+  const count = readSync(conversation.socket.number, byteBuffer.memory.buffer, 0, 1, null);
+  if (count !== 1) throw failureOf(conversation);
+}
+
+function sendByte(conversation: Conversation): void {
+  try {
+    writeSync(conversation.socket.number, ".");
+  } catch {
+    throw failureOf(conversation);
+  }
+}
+
+/** What the program failed with, after it closed the socket. */
+function failureOf({ child, program }: Conversation): BunkerError {
+  return (
+    readFailure(child, program) ??
+    new BunkerError({
+      code: "launch_lost",
+      operation: "create the container's process",
+      reason: "it was killed before it could say why",
+    })
+  );
+}
+
+/** Waits for the process in between to leave, and takes over the container's own process. */
+function awaitContainer(conversation: Conversation, built: BuiltProgram): { pid: number; pidfd: FileDescriptor } {
+  const end = waitForExit(conversation.child.pid);
+  const pid = conversation.program.read(built.container);
+  if (!("exitCode" in end) || end.exitCode !== 0 || pid === 0) throw failureOf(conversation);
+  return { pid, pidfd: openProcess(pid) };
+}
+
+/** Fetches the seccomp listener from the child and sends it, with the container's state, to its agent. */
+function passListener(
+  conversation: Conversation,
+  built: BuiltProgram,
+  container: { readonly pid: number; readonly pidfd: FileDescriptor },
+  listener: { readonly path: string; readonly metadata: string | undefined },
+  state: State,
+): void {
+  // The child cannot say that the filter is there: it may already wait for the agent's answer in its next call.
+  const POLL_INTERVAL_NANOSECONDS = 200_000;
+  const wait = allocate(32);
+  const POLLIN = 1;
+  wait.view.setInt32(0, container.pidfd.number, true);
+  wait.view.setInt16(4, POLLIN, true);
+  wait.view.setBigInt64(16, BigInt(POLL_INTERVAL_NANOSECONDS), true);
+  while (conversation.program.read(built.listener) === 0) {
+    const ended = systemCall(SystemCall.ppoll, wait.address, 1, wait.address + 8, 0, 8) > 0;
+    if (ended) throw failureOf(conversation);
+  }
+  const number = conversation.program.read(built.listener) - 1;
+  const fetched = systemCall(SystemCall.pidfd_getfd, container.pidfd.number, number, 0);
+  if (fetched < 0) {
+    throw new BunkerError({
+      code: "seccomp_listener_refused",
+      operation: "take the seccomp listener of",
+      object: `process ${container.pid}`,
+      errno: -fetched,
+      hint: "a kernel.yama.ptrace_scope above 1 forbids it",
+    });
+  }
+  using descriptor = new FileDescriptor(fetched);
+  using agent = connectUnix(listener.path);
+  const message = {
+    ociVersion: OCI_VERSION,
+    fds: ["seccompFd"],
+    pid: container.pid,
+    metadata: listener.metadata ?? "",
+    state,
+  };
+  sendDescriptors(agent.number, Buffer.from(JSON.stringify(message)), [descriptor.number]);
+}
+
+/** Kills and reaps whatever there is of a container that could not be created. */
+function abandon(child: ObservedProcess, container: { readonly pid: number; readonly pidfd: FileDescriptor }): void {
+  const SIGKILL = 9;
+  for (const one of new Set([child, container])) {
+    systemCall(SystemCall.pidfd_send_signal, one.pidfd.number, SIGKILL, 0, 0);
+    try {
+      waitForExit(one.pid);
+    } catch {
+      // Reaped already: the process in between.
+    }
+    one.pidfd.close();
+  }
+  child.errors.close();
+}
