@@ -10,7 +10,7 @@ import type { Command } from "./command.ts";
 import { type OptionTable, type OptionValues, parseArguments, quote } from "./option-table.ts";
 
 /** A command as its group knows it, without its code. */
-export interface CommandEntry<Globals> {
+interface CommandEntry<Globals> {
   readonly name: string;
   /** One line for the help. */
   readonly summary: string;

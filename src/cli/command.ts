@@ -7,7 +7,7 @@ import {
 } from "./option-table.ts";
 
 /** One call of a command. */
-export interface Invocation<Globals> {
+interface Invocation<Globals> {
   /** The command as typed, for messages and help: `bunker run`. */
   readonly name: string;
   /** What it does, one line. */
