@@ -1,0 +1,93 @@
+/*
+ * Blobs of local images: each is a range of bytes in a file, a whole file in an image directory or a member of an
+ * archive. A location is plain data, so that another process (the one that unpacks, which may run in a user namespace)
+ * can open it again by itself.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { BunkerError } from "../sys/error.ts";
+import type { Digest } from "./digest.ts";
+import { digestOf, splitDigest } from "./digest.ts";
+import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "./documents.ts";
+
+/** Where the bytes of a blob are. */
+export interface BlobLocation {
+  readonly path: string;
+  /** Bytes from the beginning of the file. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** A regular file that is open for reading. */
+export interface OpenFile extends Disposable {
+  readonly descriptor: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/**
+ * Opens a regular file; anything else, a pipe or a device, is refused without waiting for it.
+ * @param name what it is, for messages
+ * @throws BunkerError `image_not_found`, `image_unreadable`
+ */
+export function openFile(path: string, name: string): OpenFile {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch (cause) {
+    throw unreadable(name, cause);
+  }
+  const status = fstatSync(descriptor);
+  if (status.isFile()) return { descriptor, size: status.size, [Symbol.dispose]: () => closeSync(descriptor) };
+  closeSync(descriptor);
+  const reason = status.isDirectory() ? "it is a directory" : "it is not a regular file";
+  throw new BunkerError({ code: "image_unreadable", operation: "read", object: name, reason });
+}
+
+function unreadable(name: string, cause: unknown): unknown {
+  if (!(cause instanceof Error && "errno" in cause && typeof cause.errno === "number")) return cause;
+  const missing = "code" in cause && cause.code === "ENOENT";
+  return new BunkerError(
+    {
+      code: missing ? "image_not_found" : "image_unreadable",
+      operation: "read",
+      object: name,
+      errno: Math.abs(cause.errno),
+    },
+    { cause },
+  );
+}
+
+/**
+ * Reads a JSON document whole.
+ * @param location undefined size means to the end of the file
+ * @throws BunkerError `image_not_found`, `image_unreadable`, `image_invalid` when it has more than 4 MiB
+ */
+export function readDocument(path: string, name: string, range?: { offset: number; size: number }): Buffer {
+  using file = openFile(path, name);
+  const { offset, size } = range ?? { offset: 0, size: file.size };
+  if (size > MAXIMUM_DOCUMENT_SIZE) throw invalidDocument(name, `it has ${size} bytes, more than 4 MiB`);
+  const bytes = Buffer.allocUnsafe(size);
+  let length = 0;
+  while (length < size) {
+    const count = readSync(file.descriptor, bytes, length, size - length, offset + length);
+    if (count === 0) throw invalidDocument(name, "it is truncated");
+    length += count;
+  }
+  return bytes;
+}
+
+/**
+ * Checks that a document is the one that was referred to.
+ * @throws BunkerError `digest_mismatch`
+ */
+export function verifyDigest(bytes: Buffer, digest: Digest, name: string): void {
+  const actual = digestOf(bytes, splitDigest(digest).algorithm);
+  if (actual === digest) return;
+  throw new BunkerError({
+    code: "digest_mismatch",
+    operation: "verify",
+    object: name,
+    reason: `its digest is ${actual}`,
+  });
+}

@@ -1,0 +1,147 @@
+/*
+ * The JSON documents of an image: OCI image specification (index, manifest, configuration) and the manifest.json of
+ * `docker save`. They are foreign: what is wrong in them is said with the path to it, what is not listed is ignored.
+ * Go writes empty lists and maps as null, so null is the same as absence everywhere.
+ */
+import * as v from "valibot";
+import { BunkerError } from "../sys/error.ts";
+import { digestSchema } from "./digest.ts";
+
+/** Bytes that a JSON document may have. */
+export const MAXIMUM_DOCUMENT_SIZE = 4 << 20;
+
+const text = v.string();
+const texts = v.array(text);
+const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const textMap = v.record(text, text);
+/** A set in the form of Go's `map[string]struct{}`. */
+const set = v.pipe(
+  v.record(text, v.nullish(v.looseObject({}))),
+  v.transform((members) => Object.keys(members)),
+);
+
+const platform = v.pipe(
+  v.object({ os: text, architecture: text, variant: v.nullish(text) }),
+  v.transform(({ os, architecture, variant }) => ({ os, architecture, variant: variant || undefined })),
+);
+
+const descriptor = v.object({
+  mediaType: v.nullish(text, ""),
+  digest: digestSchema,
+  size,
+  platform: v.nullish(platform),
+  annotations: v.nullish(textMap, {}),
+});
+
+/** A reference to a blob: media type, digest, size in bytes. */
+export type Descriptor = v.InferOutput<typeof descriptor>;
+
+const index = v.object({ schemaVersion: v.literal(2), manifests: v.nullish(v.array(descriptor), []) });
+
+/** An OCI image index, or a Docker manifest list. */
+export type Index = v.InferOutput<typeof index>;
+
+const manifest = v.object({
+  schemaVersion: v.literal(2),
+  mediaType: v.nullish(text),
+  config: descriptor,
+  layers: v.nullish(v.array(descriptor), []),
+});
+
+export type Manifest = v.InferOutput<typeof manifest>;
+
+const nanoseconds = v.nullish(v.pipe(v.number(), v.safeInteger()));
+
+const imageConfiguration = v.pipe(
+  v.object({
+    os: v.nullish(text, ""),
+    architecture: v.nullish(text, ""),
+    variant: v.nullish(text),
+    created: v.nullish(text),
+    rootfs: v.object({ type: v.literal("layers"), diff_ids: v.nullish(v.array(digestSchema), []) }),
+    config: v.nullish(
+      v.object({
+        User: v.nullish(text, ""),
+        ExposedPorts: v.nullish(set, {}),
+        Env: v.nullish(texts, []),
+        Entrypoint: v.nullish(texts, []),
+        Cmd: v.nullish(texts, []),
+        Volumes: v.nullish(set, {}),
+        WorkingDir: v.nullish(text, ""),
+        Labels: v.nullish(textMap, {}),
+        StopSignal: v.nullish(text),
+        Healthcheck: v.nullish(
+          v.object({
+            Test: v.nullish(texts, []),
+            Interval: nanoseconds,
+            Timeout: nanoseconds,
+            StartPeriod: nanoseconds,
+            StartInterval: nanoseconds,
+            Retries: v.nullish(size),
+          }),
+        ),
+        Shell: v.nullish(texts, []),
+      }),
+      {},
+    ),
+  }),
+  v.transform(({ config, rootfs, os, architecture, variant, created }) => ({
+    platform: { os: os || "linux", architecture, variant: variant || undefined },
+    created: created ?? undefined,
+    diffIds: rootfs.diff_ids,
+    user: config.User,
+    exposedPorts: config.ExposedPorts,
+    environment: config.Env,
+    entrypoint: config.Entrypoint,
+    command: config.Cmd,
+    volumes: config.Volumes,
+    workingDirectory: config.WorkingDir,
+    labels: config.Labels,
+    stopSignal: config.StopSignal || undefined,
+    healthcheck: config.Healthcheck ?? undefined,
+    shell: config.Shell,
+  })),
+);
+
+/** What an image says about itself: OCI image configuration, with Docker's `Healthcheck` and `Shell`. */
+export type ImageConfiguration = Readonly<v.InferOutput<typeof imageConfiguration>>;
+
+const dockerManifest = v.array(
+  v.object({ Config: text, RepoTags: v.nullish(texts, []), Layers: v.nullish(texts, []) }),
+);
+
+/** The manifest.json of `docker save`. */
+export type DockerManifest = v.InferOutput<typeof dockerManifest>;
+
+const layout = v.object({ imageLayoutVersion: v.pipe(text, v.regex(/^1\./, "expected version 1")) });
+
+const documents = { index, manifest, imageConfiguration, dockerManifest, layout } as const;
+
+/**
+ * Parses a document.
+ * @param bytes JSON in UTF-8
+ * @param name what is being read, for messages: `index.json of oci:/images/x`
+ * @throws BunkerError `image_invalid` with the path of the first thing that is wrong
+ */
+export function parseDocument<Kind extends keyof typeof documents>(
+  kind: Kind,
+  bytes: Buffer,
+  name: string,
+): v.InferOutput<(typeof documents)[Kind]> {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString("utf8"));
+  } catch (cause) {
+    throw invalidDocument(name, "it is not JSON", cause);
+  }
+  const result = v.safeParse(documents[kind], value);
+  if (result.success) return result.output as v.InferOutput<(typeof documents)[Kind]>;
+  const [issue] = result.issues;
+  const path = v.getDotPath(issue);
+  throw invalidDocument(name, path === null ? issue.message : `${path}: ${issue.message}`);
+}
+
+/** An image of which a part is not as it must be. */
+export function invalidDocument(name: string, reason: string, cause?: unknown): BunkerError {
+  return new BunkerError({ code: "image_invalid", operation: "read", object: name, reason }, { cause });
+}

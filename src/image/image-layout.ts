@@ -1,0 +1,73 @@
+/*
+ * Images in the OCI image layout: index.json names manifests, a manifest names its configuration and its layers, and
+ * all of them are blobs under their digests; OCI image specification, image-layout.md.
+ */
+import { identifyLayers } from "./chain-id.ts";
+import type { Digest } from "./digest.ts";
+import { type Descriptor, invalidDocument, parseDocument } from "./documents.ts";
+import type { Image, Layer } from "./image.ts";
+import { blobPath, type LayoutFiles, readBlob } from "./layout-files.ts";
+import { checkPlatform, chooseManifest } from "./manifest-choice.ts";
+import type { Platform } from "./platform.ts";
+
+/** Archives with one file system change set each, as OCI and Docker name them. */
+const layerMediaType =
+  /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+(?:gzip|zstd))?|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.(?:gzip|zstd))?)$/;
+
+/**
+ * Opens an image of a layout.
+ * @param tag the image's `org.opencontainers.image.ref.name`, `@N` for place N in index.json, undefined for the only one
+ * @param platform undefined takes what fits this machine, or the only one there is
+ * @param name of the image, for messages
+ * @throws BunkerError `image_invalid`, `image_not_found`, `image_ambiguous`, `platform_mismatch`, `digest_mismatch`
+ */
+export function openLayout(
+  files: LayoutFiles,
+  tag: string | undefined,
+  platform: Platform | undefined,
+  name: string,
+): Image {
+  parseDocument("layout", files.read("oci-layout"), `oci-layout of ${name}`);
+  const index = parseDocument("index", files.read("index.json"), `index.json of ${name}`);
+  const readIndex = (descriptor: Descriptor) =>
+    parseDocument("index", readBlob(files, descriptor, "index"), `index ${descriptor.digest} of ${name}`);
+  const chosen = chooseManifest(index, tag, platform, readIndex, name);
+
+  const manifestName = `manifest ${chosen.digest} of ${name}`;
+  const manifest = parseDocument("manifest", readBlob(files, chosen, "manifest"), manifestName);
+  const configurationName = `configuration ${manifest.config.digest} of ${name}`;
+  const configurationBytes = readBlob(files, manifest.config, "configuration");
+  const configuration = parseDocument("imageConfiguration", configurationBytes, configurationName);
+  checkPlatform(configuration.platform, platform, name);
+  return {
+    name,
+    digest: chosen.digest,
+    configurationDigest: manifest.config.digest,
+    configuration,
+    layers: joinLayers(files, manifest.layers, configuration.diffIds, manifestName),
+  };
+}
+
+function joinLayers(
+  files: LayoutFiles,
+  descriptors: readonly Descriptor[],
+  diffIds: readonly Digest[],
+  name: string,
+): Layer[] {
+  if (descriptors.length !== diffIds.length) {
+    throw invalidDocument(name, `it has ${descriptors.length} layers, its configuration ${diffIds.length}`);
+  }
+  return identifyLayers(diffIds).map((identity, position) => {
+    const descriptor = descriptors[position];
+    if (descriptor === undefined) throw new Error("a layer without a descriptor");
+    const { mediaType, digest, size } = descriptor;
+    if (!layerMediaType.test(mediaType)) {
+      throw invalidDocument(name, `layers.${position}.mediaType: ${JSON.stringify(mediaType)} is not supported`);
+    }
+    const blob = files.locate(blobPath(digest));
+    if (blob.size !== size) {
+      throw invalidDocument(`layer ${digest} of ${name}`, `it has ${blob.size} bytes instead of ${size}`);
+    }
+    return { ...identity, mediaType, digest, blob };
+  });
+}

@@ -1,0 +1,374 @@
+/*
+ * Putting the entries of a layer's archive into its directory.
+ *
+ * The archive is hostile. Each name is brought into normal form, its directory is opened by the kernel with the layer
+ * as root, and the last component is only ever created: with O_EXCL, or by calls that do not follow links. When
+ * something is there already it is removed first, as Docker does, but a directory stays where another entry for the
+ * same directory comes. So no sequence of entries reaches anything outside.
+ *
+ * Directories are made with mode 0700 and get their owner, mode, attributes and times at the end: a set-group-id bit
+ * or a default access control list must not rub off on what is created in them, nor must creating change their times.
+ *
+ * Whiteouts: `.wh.NAME` becomes the mark that overlay understands. It concerns lower layers only, so when the same
+ * layer has NAME as well, the entry stays; and if that is a directory it is opaque, since the namesake below it is gone.
+ */
+import {
+  OPAQUE_ATTRIBUTE,
+  OPAQUE_VALUE,
+  OVERRIDE_STAT_ATTRIBUTE,
+  overrideStatValue,
+} from "../../mount/overlay-attributes.ts";
+import type { ByteString } from "../../sys/byte-string.ts";
+import { Errno } from "../../sys/errno.ts";
+import {
+  changeMode,
+  changeOwner,
+  changeOwnerAt,
+  linkAt,
+  makeDirectoryAt,
+  makeNodeAt,
+  makeSymbolicLinkAt,
+  openAt,
+  openAt2,
+  setAttribute,
+  setAttributeAt,
+  setSize,
+  setTimes,
+  setTimesAt,
+  statusAt,
+  unlinkAt,
+  writeAt,
+} from "../../sys/file.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { OpenFlag, Resolve } from "../../sys/open.ts";
+import { removeTreeAt } from "../../sys/remove-tree.ts";
+import { FileMode, isType } from "../../sys/stat.ts";
+import type { TarEntry } from "../tar/tar-entry.ts";
+import { showName } from "../tar/tar-error.ts";
+import type { TarReceiver } from "../tar/tar-reader.ts";
+import { DirectoryCache, isWhiteout } from "./directory-cache.ts";
+import { type Loss, setEntryAttributes } from "./entry-attributes.ts";
+import { normalisePath, splitPath } from "./entry-path.ts";
+import { copyDirectoryMetadata, findLowerDirectory } from "./implicit-directory.ts";
+import type { LayerMapping } from "./layer-directory.ts";
+import { storeOwnership } from "./ownership.ts";
+import { checkEntry, checkOwner, refusedEntry } from "./unpack-error.ts";
+import { forEachDataPart } from "./zero-blocks.ts";
+
+const WHITEOUT_PREFIX = ".wh.";
+const OPAQUE_WHITEOUT = ".wh..wh..opq";
+/** What aufs kept for itself in the layers of old images. */
+const AUFS_PREFIX = ".wh..wh.";
+
+const CREATE_FLAGS = OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_EXCL | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
+const DIRECTORY_FLAGS = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
+
+/** The file that data is being written to. */
+interface OpenEntry {
+  readonly entry: TarEntry;
+  readonly path: ByteString;
+  readonly descriptor: FileDescriptor;
+  /** Mode and record of the owner, as they are to be on disk. */
+  readonly mode: number;
+  readonly changesOwner: boolean;
+  readonly override: ByteString | undefined;
+  /** Where the last byte that was written lies, plus one. */
+  written: number;
+}
+
+export class LayerWriter implements TarReceiver, Disposable {
+  readonly #root: number;
+  readonly #mapping: LayerMapping;
+  readonly #lose: Loss;
+  readonly #cache: DirectoryCache;
+  /** Entries of directories by path, in the order of the last entry for each. */
+  readonly #directories = new Map<ByteString, TarEntry>();
+  /** Directories without an entry. */
+  readonly #implicit = new Set<ByteString>(["" as ByteString]);
+  readonly #opaque = new Set<ByteString>();
+  #file: OpenEntry | undefined;
+
+  /**
+   * @param root descriptor of the layer's empty directory, open for reading; stays the caller's. The process's umask
+   *   has to be 0
+   * @param lose is told of what cannot be kept
+   */
+  constructor(root: number, mapping: LayerMapping, lose: Loss) {
+    this.#root = root;
+    this.#mapping = mapping;
+    this.#lose = lose;
+    this.#cache = new DirectoryCache(root, (path, origin) => {
+      this.#implicit.add(path);
+      if (origin === "whiteout") this.#makeOpaque(path);
+    });
+  }
+
+  entry(entry: TarEntry): void {
+    const path = normalisePath(entry.name);
+    const [directory, base] = splitPath(path);
+    if (path === "") this.#enterRoot(entry);
+    else if (base.startsWith(WHITEOUT_PREFIX)) this.#makeWhiteout(path, directory, base);
+    else this.#create(entry, path, directory, base);
+  }
+
+  data(chunk: Buffer, start: number, end: number, offset: number): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    forEachDataPart(chunk, start, end, offset, (from, to, position) => {
+      checkEntry(writeAt(file.descriptor.number, chunk, from, to, position), "write", file.path);
+      file.written = position + to - from;
+    });
+  }
+
+  end(): void {
+    if (this.#file === undefined) return;
+    using descriptor = this.#file.descriptor;
+    const { entry, path, mode, changesOwner, override, written } = this.#file;
+    this.#file = undefined;
+    const file = descriptor.number;
+    if (written < entry.size) checkEntry(setSize(file, entry.size), "write", path);
+    // Changing the owner takes set-id bits and capabilities away; changing the mode adjusts access control lists.
+    if (changesOwner) checkOwner(changeOwner(file, entry.uid, entry.gid), path, entry.uid, entry.gid);
+    if ((mode & ~0o777) !== 0) checkEntry(changeMode(file, mode), "change the mode of", path);
+    if (override !== undefined) {
+      checkEntry(setAttribute(file, OVERRIDE_STAT_ATTRIBUTE, override), "record the owner of", path);
+    }
+    setEntryAttributes(entry, path, (name, value) => setAttribute(file, name, value), this.#lose);
+    checkEntry(setTimes(file, entry.accessed ?? entry.modified, entry.modified), "set the times of", path);
+  }
+
+  /**
+   * Gives directories their owners, modes, attributes and times. Nothing may be added afterwards.
+   * @param lower descriptors of the directories of the layers below, the nearest first
+   */
+  finish(lower: readonly number[]): void {
+    for (const path of this.#implicit) this.#finishImplicit(path, lower);
+    for (const [path, entry] of this.#directories) this.#finishDirectory(path, entry);
+  }
+
+  [Symbol.dispose](): void {
+    this.#file?.descriptor.close();
+    this.#cache[Symbol.dispose]();
+  }
+
+  #enterRoot(entry: TarEntry): void {
+    if (entry.type !== "directory") throw refusedEntry(entry.name, "the root directory cannot be anything else");
+    this.#noteDirectory("" as ByteString, entry);
+  }
+
+  #noteDirectory(path: ByteString, entry: TarEntry): void {
+    this.#implicit.delete(path);
+    this.#directories.delete(path);
+    this.#directories.set(path, entry);
+  }
+
+  #makeWhiteout(path: ByteString, directory: ByteString, base: ByteString): void {
+    if (base === OPAQUE_WHITEOUT) {
+      this.#cache.open(directory);
+      this.#makeOpaque(directory);
+      return;
+    }
+    if (base.startsWith(AUFS_PREFIX)) return;
+    const hidden = base.slice(WHITEOUT_PREFIX.length) as ByteString;
+    if (hidden === "" || hidden === "." || hidden === "..") throw refusedEntry(path, "the whiteout hides no name");
+    const parent = this.#cache.open(directory);
+    const made = makeNodeAt(parent, hidden, FileMode.characterDevice);
+    if (made !== -Errno.EEXIST) {
+      checkEntry(made, "create the whiteout", path);
+      return;
+    }
+    const status = statusAt(parent, hidden);
+    if (typeof status === "number" || !isType(status, FileMode.directory)) return;
+    this.#makeOpaque((directory === "" ? hidden : `${directory}/${hidden}`) as ByteString);
+  }
+
+  /** Hides what directories of the same path have in the layers below. */
+  #makeOpaque(path: ByteString): void {
+    using directory = this.#openDirectory(path);
+    const result = setAttribute(directory.number, OPAQUE_ATTRIBUTE, OPAQUE_VALUE);
+    checkEntry(result, `set the attribute ${OPAQUE_ATTRIBUTE} of`, path);
+    this.#opaque.add(path);
+  }
+
+  #create(entry: TarEntry, path: ByteString, directory: ByteString, base: ByteString): void {
+    switch (entry.type) {
+      case "file":
+        this.#createFile(entry, path, directory, base);
+        break;
+      case "directory":
+        this.#createDirectory(entry, path, directory, base);
+        break;
+      case "symbolic-link":
+        this.#make(path, directory, base, "create the symbolic link", (parent) =>
+          makeSymbolicLinkAt(entry.linkName, parent, base),
+        );
+        this.#finishSpecial(entry, path, directory, base);
+        break;
+      case "hard-link":
+        this.#createHardLink(entry, path, directory, base);
+        break;
+      case "fifo":
+        this.#make(path, directory, base, "create the fifo", (parent) =>
+          makeNodeAt(parent, base, FileMode.fifo | entry.mode),
+        );
+        this.#finishSpecial(entry, path, directory, base);
+        break;
+      case "character-device":
+      case "block-device":
+        this.#createDevice(entry, path, directory, base);
+        break;
+    }
+  }
+
+  /** Creates something, in the place of what has the name already. */
+  #make(
+    path: ByteString,
+    directory: ByteString,
+    base: ByteString,
+    operation: string,
+    create: (parent: number) => number,
+  ): number {
+    const result = create(this.#cache.open(directory));
+    if (result !== -Errno.EEXIST) return checkEntry(result, operation, path);
+    this.#remove(path, directory, base);
+    return checkEntry(create(this.#cache.open(directory)), operation, path);
+  }
+
+  #remove(path: ByteString, directory: ByteString, base: ByteString): void {
+    const parent = this.#cache.open(directory);
+    if (unlinkAt(parent, base) < 0) {
+      removeTreeAt(parent, base);
+      const isInside = (other: ByteString) => other === path || other.startsWith(`${path}/`);
+      for (const known of [this.#directories, this.#implicit, this.#opaque]) {
+        for (const other of known.keys()) if (isInside(other)) known.delete(other);
+      }
+    }
+    this.#cache.forget();
+  }
+
+  #createFile(entry: TarEntry, path: ByteString, directory: ByteString, base: ByteString): void {
+    const { changesOwner, mode, override } = storeOwnership(entry, this.#mapping, "file");
+    const file = this.#make(path, directory, base, "create", (parent) =>
+      openAt(parent, base, CREATE_FLAGS, mode & 0o777),
+    );
+    this.#file = { entry, path, descriptor: new FileDescriptor(file), mode, changesOwner, override, written: 0 };
+  }
+
+  #createDirectory(entry: TarEntry, path: ByteString, directory: ByteString, base: ByteString): void {
+    const parent = this.#cache.open(directory);
+    const made = makeDirectoryAt(parent, base, 0o700);
+    if (made === -Errno.EEXIST) {
+      const status = statusAt(parent, base);
+      if (typeof status === "number" || !isType(status, FileMode.directory)) {
+        const hidesLower = isWhiteout(parent, base);
+        this.#remove(path, directory, base);
+        checkEntry(makeDirectoryAt(this.#cache.open(directory), base, 0o700), "create the directory", path);
+        if (hidesLower) this.#makeOpaque(path);
+      }
+    } else {
+      checkEntry(made, "create the directory", path);
+    }
+    this.#noteDirectory(path, entry);
+  }
+
+  #createHardLink(entry: TarEntry, path: ByteString, directory: ByteString, base: ByteString): void {
+    const target = normalisePath(entry.linkName);
+    if (target === path) return;
+    const [targetDirectory, targetBase] = splitPath(target);
+    const found = statusAt(checkTarget(this.#cache.find(targetDirectory), path, target), targetBase);
+    checkTarget(typeof found === "number" ? found : 0, path, target);
+    this.#make(path, directory, base, `link to ${showName(target)}`, (parent) => {
+      const targetParent = checkTarget(this.#cache.find(targetDirectory), path, target);
+      return linkAt(targetParent, targetBase, parent, base);
+    });
+  }
+
+  #createDevice(entry: TarEntry, path: ByteString, directory: ByteString, base: ByteString): void {
+    const { deviceMajor, deviceMinor, mode } = entry;
+    const isCharacter = entry.type === "character-device";
+    const type = isCharacter ? FileMode.characterDevice : FileMode.blockDevice;
+    // A real device 0/0 would be taken for a whiteout.
+    const isPossible = !isCharacter || deviceMajor !== 0 || deviceMinor !== 0;
+    const made = isPossible
+      ? this.#make(path, directory, base, "create the device", (parent) => {
+          const result = makeNodeAt(parent, base, type | mode, deviceMajor, deviceMinor);
+          return result === -Errno.EPERM ? 1 : result;
+        })
+      : 1;
+    if (made === 0) {
+      this.#finishSpecial(entry, path, directory, base);
+      return;
+    }
+    // The container's own /dev lies over this one.
+    if (path.startsWith("dev/")) return;
+    this.#lose("device nodes cannot be made here; an empty file takes the place", path);
+    const file = this.#make(path, directory, base, "create", (parent) => openAt(parent, base, CREATE_FLAGS, 0));
+    const kind = `${isCharacter ? "char" : "block"}-${deviceMajor}-${deviceMinor}`;
+    this.#file = {
+      entry: { ...entry, attributes: new Map(), accessList: undefined },
+      path,
+      descriptor: new FileDescriptor(file),
+      mode: 0,
+      changesOwner: this.#mapping === "full",
+      override: overrideStatValue(entry.uid, entry.gid, mode, kind),
+      written: 0,
+    };
+  }
+
+  /** Gives something that is neither a file nor a directory its owner, attributes and times. */
+  #finishSpecial(entry: TarEntry, path: ByteString, directory: ByteString, base: ByteString): void {
+    const parent = this.#cache.open(directory);
+    const { uid, gid, modified } = entry;
+    if (this.#mapping === "full") checkOwner(changeOwnerAt(parent, base, uid, gid), path, uid, gid);
+    setEntryAttributes(entry, path, (name, value) => setAttributeAt(parent, base, name, value), this.#lose);
+    checkEntry(setTimesAt(parent, base, entry.accessed ?? modified, modified), "set the times of", path);
+  }
+
+  #openDirectory(path: ByteString): FileDescriptor {
+    return new FileDescriptor(checkEntry(this.#findDirectory(path), "open the directory", path));
+  }
+
+  /** Opens a directory for reading; the descriptor, which is the caller's, or the negated error number. */
+  #findDirectory(path: ByteString): number {
+    const name = (path === "" ? "." : path) as ByteString;
+    return openAt2(this.#root, name, DIRECTORY_FLAGS, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS);
+  }
+
+  #finishDirectory(path: ByteString, entry: TarEntry): void {
+    const found = this.#findDirectory(path);
+    // Under another name for it, by way of a symbolic link, the directory may have been replaced.
+    if (found === -Errno.ENOENT || found === -Errno.ENOTDIR || found === -Errno.ELOOP) return;
+    using directory = new FileDescriptor(checkEntry(found, "open the directory", path));
+    const file = directory.number;
+    const { uid, gid, modified } = entry;
+    const { changesOwner, mode, override } = storeOwnership(entry, this.#mapping, "dir");
+    if (changesOwner) checkOwner(changeOwner(file, uid, gid), path, uid, gid);
+    checkEntry(changeMode(file, mode), "change the mode of", path);
+    if (override !== undefined) {
+      checkEntry(setAttribute(file, OVERRIDE_STAT_ATTRIBUTE, override), "record the owner of", path);
+    }
+    setEntryAttributes(entry, path, (name, value) => setAttribute(file, name, value), this.#lose);
+    checkEntry(setTimes(file, entry.accessed ?? modified, modified), "set the times of", path);
+  }
+
+  /** A directory without an entry looks as in the layers below, unless this layer hides those. */
+  #finishImplicit(path: ByteString, lower: readonly number[]): void {
+    for (let above: ByteString = path; ; [above] = splitPath(above)) {
+      if (this.#opaque.has(above)) return;
+      if (above === "") break;
+    }
+    using found = findLowerDirectory(lower, path);
+    if (found === undefined) return;
+    const own = this.#findDirectory(path);
+    if (own < 0) return;
+    using directory = new FileDescriptor(own);
+    copyDirectoryMetadata(found.number, directory.number, path, this.#mapping);
+  }
+}
+
+function checkTarget(result: number, path: ByteString, target: ByteString): number {
+  if (result === -Errno.ENOENT || result === -Errno.ENOTDIR || result === -Errno.ELOOP) {
+    throw refusedEntry(path, `it is a hard link to ${showName(target)}, which this layer does not have`);
+  }
+  return checkEntry(result, "find the target of the hard link", path);
+}

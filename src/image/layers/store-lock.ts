@@ -1,0 +1,68 @@
+/*
+ * Who may touch `<store>/tmp`.
+ *
+ * Everything that a store is to show grows in `tmp/` and is renamed to its place when it is whole. Whoever has
+ * something there holds a shared lock on `<store>/lock`. Locks of flock(2) end with their holder, however it ends: so
+ * whoever gets the lock exclusively knows that all there is in `tmp/` was left by somebody who died, and removes it.
+ */
+import { mkdirSync } from "node:fs";
+import { encodeText } from "../../sys/byte-string.ts";
+import { directoryEntries } from "../../sys/directory-entries.ts";
+import { Lock, lock, openAt } from "../../sys/file.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { removeTreeAt } from "../../sys/remove-tree.ts";
+import { check } from "../../sys/system-call.ts";
+
+const LOCK_FLAGS = OpenFlag.O_RDWR | OpenFlag.O_CREAT | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
+
+/** The right to use `<store>/tmp`. */
+export interface StoreLock extends Disposable {
+  /** `<store>/tmp`, open. */
+  readonly staging: FileDescriptor;
+  readonly stagingPath: string;
+}
+
+/**
+ * Makes the directories of a store where they are missing, and takes the shared lock; removes what the dead have left,
+ * when nobody else has the lock, both now and when it is given back.
+ * @param store the store's directory
+ * @throws BunkerError `system_call_failed`
+ */
+export function lockStore(store: string): StoreLock {
+  const stagingPath = `${store}/tmp`;
+  // Other users of the machine must not reach the set-user-id programs of images.
+  mkdirSync(stagingPath, { recursive: true, mode: 0o700 });
+  mkdirSync(`${store}/layers`, { recursive: true, mode: 0o700 });
+  const file = openLock(`${store}/lock`);
+  const staging = openDirectory(stagingPath);
+  sweep(file, staging);
+  // The way from one kind of lock to the other is not atomic, and need not be: nothing of ours is there yet.
+  check(lock(file.number, Lock.shared), "lock", store);
+  return {
+    staging,
+    stagingPath,
+    [Symbol.dispose]: () => {
+      sweep(file, staging);
+      staging.close();
+      file.close();
+    },
+  };
+}
+
+/** Opens a file to be locked, and makes it when it is missing. */
+export function openLock(path: string): FileDescriptor {
+  return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), LOCK_FLAGS, 0o600), "open", path));
+}
+
+/** Opens a directory for reading. */
+export function openDirectory(path: string): FileDescriptor {
+  const flags = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC;
+  return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), flags), "open the directory", path));
+}
+
+function sweep(file: FileDescriptor, staging: FileDescriptor): void {
+  if (lock(file.number, Lock.exclusive | Lock.nonBlocking) < 0) return;
+  using fresh = openDirectory(`/proc/self/fd/${staging.number}`);
+  for (const { name } of directoryEntries(fresh.number)) removeTreeAt(fresh.number, name);
+}

@@ -1,0 +1,163 @@
+/*
+ * Unpacking the layers of an image.
+ *
+ * Every layer grows in `<store>/tmp`, several at a time, and is verified while it streams. When all are there, the
+ * directories that an archive only implies get what the layers below say of them, one syncfs(2) brings everything to
+ * the disk, and renames make the layers visible, from the lowest to the uppermost. So a layer that can be seen is
+ * whole and verified, and lies on layers that can be seen, whenever the power goes.
+ *
+ * Processes that want the same layer wait for each other by locks, one for each layer, that all take from the lowest
+ * layer to the uppermost; chain ids make that the same order for all, so nobody waits in a circle. The lock files live
+ * in `tmp/` too: that is swept only when nobody can be holding or awaiting one.
+ */
+import { randomUUID } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { type ByteString, encodeText } from "../../sys/byte-string.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { Lock, lock, makeDirectoryAt, renameAt, setUmask, synchronize, synchronizeFileSystem } from "../../sys/file.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { removeTreeAt } from "../../sys/remove-tree.ts";
+import { check } from "../../sys/system-call.ts";
+import type { Image, Layer } from "../image.ts";
+import { TarReader } from "../tar/tar-reader.ts";
+import { type LayerMapping, layerDirectory, layerName, missingLayers } from "./layer-directory.ts";
+import { streamLayer } from "./layer-stream.ts";
+import { LayerWriter } from "./layer-writer.ts";
+import { Losses } from "./losses.ts";
+import { lockStore, openDirectory, openLock, type StoreLock } from "./store-lock.ts";
+
+/** Layers that are unpacked at the same time at most: one thread writes files, the others decompress. */
+const MAXIMUM_PARALLEL = 4;
+
+export interface UnpackOptions {
+  readonly mapping: LayerMapping;
+  /** Is told, in one sentence, of what cannot be kept. */
+  readonly onWarning: (message: string) => void;
+}
+
+/** A layer that is being unpacked. */
+interface Work extends Disposable {
+  readonly layer: Layer;
+  /** In `tmp/`, with `diff` in it. */
+  readonly name: ByteString;
+  readonly content: FileDescriptor;
+  readonly writer: LayerWriter;
+  readonly losses: Losses;
+}
+
+/**
+ * Unpacks layers into a store. Has to run as user 0 with all capabilities, in the user namespace whose ids the files
+ * are to have or as real root, with /proc there. Sets the process's umask while it runs, and waits in flock(2) while
+ * another process unpacks the same layers.
+ * @param image the layers' image; those of its layers that are not in `missing` are unpacked
+ * @param missing as `missingLayers` has said
+ * @param store the store's directory
+ * @throws BunkerError naming the layer, `archive_invalid`, `layer_refused`, `layer_damaged`, `digest_mismatch`,
+ *   `no_space`, `id_not_mapped`, `system_call_failed`; nothing of this call is left in the store then
+ */
+export async function unpackLayers(
+  image: Image,
+  missing: readonly Layer[],
+  store: string,
+  options: UnpackOptions,
+): Promise<void> {
+  if (missing.length === 0) return;
+  const umask = setUmask(0);
+  try {
+    using storeLock = lockStore(store);
+    using resources = new DisposableStack();
+    for (const layer of missing) {
+      const file = resources.use(openLock(`${storeLock.stagingPath}/${layerName(layer, options.mapping)}.lock`));
+      check(lock(file.number, Lock.exclusive), "lock the layer", layer.diffId);
+    }
+    const wanted = new Set(missing.map(({ chainId }) => chainId));
+    const layers = missingLayers(image, store, options.mapping).filter(({ chainId }) => wanted.has(chainId));
+    const works = layers.map((layer) => resources.use(beginWork(layer, storeLock, options)));
+    await unpackAll(works, image);
+    for (const work of works) finishWork(work, works, image, store, options.mapping);
+    check(synchronizeFileSystem(storeLock.staging.number), "write to disk", store);
+    using directory = openDirectory(`${store}/layers`);
+    for (const { layer, name } of works) {
+      const visible = encodeText(layerName(layer, options.mapping));
+      check(renameAt(storeLock.staging.number, name, directory.number, visible), "publish the layer", layer.diffId);
+    }
+    check(synchronize(directory.number), "write to disk", `${store}/layers`);
+    for (const { layer, losses } of works) {
+      for (const message of losses.messages()) options.onWarning(`layer ${layer.diffId} of ${image.name}: ${message}`);
+    }
+  } finally {
+    setUmask(umask);
+  }
+}
+
+function beginWork(layer: Layer, storeLock: StoreLock, options: UnpackOptions): Work {
+  const staging = storeLock.staging.number;
+  const name = randomUUID() as string as ByteString;
+  check(makeDirectoryAt(staging, name, 0o700), "create a directory in", storeLock.stagingPath);
+  const path = `${storeLock.stagingPath}/${name}/diff`;
+  check(makeDirectoryAt(staging, `${name}/diff` as ByteString, 0o755), "create", path);
+  const content = openDirectory(path);
+  const losses = new Losses();
+  const writer = new LayerWriter(content.number, options.mapping, (reason, entry) => losses.add(reason, entry));
+  return {
+    layer,
+    name,
+    content,
+    writer,
+    losses,
+    [Symbol.dispose]: () => {
+      writer[Symbol.dispose]();
+      content.close();
+      removeTreeAt(staging, name);
+    },
+  };
+}
+
+/** Streams all layers into their directories; the first failure stops the others. */
+async function unpackAll(works: readonly Work[], image: Image): Promise<void> {
+  const queue = works.values();
+  const abort = new AbortController();
+  let failure: { readonly cause: unknown } | undefined;
+  const runQueue = async () => {
+    for (const { layer, writer } of queue) {
+      try {
+        const reader = new TarReader(writer);
+        await streamLayer(layer, (bytes) => reader.feed(bytes), abort.signal);
+        reader.finish();
+      } catch (cause) {
+        failure ??= { cause: layerError(cause, layer, image) };
+        abort.abort();
+        return;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism() + 1, MAXIMUM_PARALLEL) }, runQueue));
+  if (failure !== undefined) throw failure.cause;
+}
+
+function finishWork(work: Work, works: readonly Work[], image: Image, store: string, mapping: LayerMapping): void {
+  using resources = new DisposableStack();
+  const below = image.layers.slice(
+    0,
+    image.layers.findIndex(({ chainId }) => chainId === work.layer.chainId),
+  );
+  const lower = below.reverse().map((layer) => {
+    const sibling = works.find(({ layer: { chainId } }) => chainId === layer.chainId);
+    return sibling?.content ?? resources.use(openDirectory(layerDirectory(layer, store, mapping)));
+  });
+  try {
+    work.writer.finish(lower.map(({ number }) => number));
+  } catch (cause) {
+    throw layerError(cause, work.layer, image);
+  }
+}
+
+/** Says which layer of which image an error concerns. */
+function layerError(cause: unknown, { diffId }: Layer, { name }: Image): unknown {
+  if (!(cause instanceof BunkerError)) return cause;
+  const { code, hint, message } = cause;
+  return new BunkerError(
+    { code, operation: "unpack", object: `layer ${diffId} of ${name}`, reason: message, hint },
+    { cause },
+  );
+}

@@ -1,0 +1,73 @@
+import { statSync } from "node:fs";
+import { BunkerError } from "../sys/error.ts";
+import type { ArchiveMembers } from "./archive-members.ts";
+import { type BlobLocation, readDocument, verifyDigest } from "./blob.ts";
+import { type Digest, splitDigest } from "./digest.ts";
+import { invalidDocument } from "./documents.ts";
+
+/** The files of an image: a directory, or an archive of one. Paths are relative. */
+export interface LayoutFiles {
+  /** Reads a JSON document. */
+  read(path: string): Buffer;
+  /** Finds a file's bytes without reading them. */
+  locate(path: string): BlobLocation;
+}
+
+/**
+ * The files of an image directory.
+ * @param name of the image, for messages
+ */
+export function directoryFiles(directory: string, name: string): LayoutFiles {
+  return {
+    read: (path) => readDocument(`${directory}/${path}`, `${path} of ${name}`),
+    locate: (path) => {
+      const status = statSync(`${directory}/${path}`, { throwIfNoEntry: false });
+      if (status?.isFile() !== true) throw missing(path, name);
+      return { path: `${directory}/${path}`, offset: 0, size: status.size };
+    },
+  };
+}
+
+/** The files of an image's archive. */
+export function archiveFiles(members: ArchiveMembers, name: string): LayoutFiles {
+  const locate = (path: string) => {
+    const location = members.find(path);
+    if (location === undefined) throw missing(path, name);
+    return location;
+  };
+  return {
+    locate,
+    read: (path) => {
+      const location = locate(path);
+      return readDocument(location.path, `${path} of ${name}`, location);
+    },
+  };
+}
+
+function missing(path: string, name: string): BunkerError {
+  return new BunkerError({ code: "image_invalid", operation: "read", object: name, reason: `${path} is missing` });
+}
+
+/** The path of a blob in a layout. */
+export function blobPath(digest: Digest): string {
+  const { algorithm, hex } = splitDigest(digest);
+  return `blobs/${algorithm}/${hex}`;
+}
+
+/**
+ * Reads a blob that is a JSON document, and verifies size and digest.
+ * @param what it is, for messages: `manifest`
+ * @throws BunkerError `image_invalid`, `digest_mismatch`
+ */
+export function readBlob(
+  files: LayoutFiles,
+  { digest, size }: { readonly digest: Digest; readonly size: number },
+  what: string,
+): Buffer {
+  const bytes = files.read(blobPath(digest));
+  if (bytes.length !== size) {
+    throw invalidDocument(`${what} ${digest}`, `it has ${bytes.length} bytes instead of ${size}`);
+  }
+  verifyDigest(bytes, digest, `${what} ${digest}`);
+  return bytes;
+}

@@ -1,0 +1,130 @@
+/*
+ * Which of the manifests of an index is meant: by tag, by place, by platform, or because there is only one. An index
+ * may name further indexes, usually one for each image, with a manifest for each platform.
+ */
+import { BunkerError } from "../sys/error.ts";
+import { type Descriptor, type Index, invalidDocument } from "./documents.ts";
+import { formatPlatform, hostPlatform, type Platform, platformRank } from "./platform.ts";
+
+const TAG_ANNOTATION = "org.opencontainers.image.ref.name";
+const MAXIMUM_DEPTH = 4;
+const indexMediaTypes: readonly string[] = [
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+
+/**
+ * Chooses a manifest.
+ * @param tag,platform as `openLayout`
+ * @param readIndex reads an index that the index names
+ * @throws BunkerError `image_not_found`, `image_ambiguous`, `platform_mismatch`, `image_invalid`
+ */
+export function chooseManifest(
+  index: Index,
+  tag: string | undefined,
+  platform: Platform | undefined,
+  readIndex: (descriptor: Descriptor) => Index,
+  name: string,
+): Descriptor {
+  const named = filterByTag(index.manifests, tag, name);
+  const wanted = platform ?? hostPlatform();
+  const candidates = named.flatMap((descriptor) => resolveIndex(descriptor, wanted, readIndex, name, 0));
+  const single = onlyOne(candidates);
+  if (single !== undefined) return single;
+  const fitting = bestOf(candidates, wanted);
+  const chosen = onlyOne(fitting);
+  if (chosen !== undefined) return chosen;
+  if (fitting.length === 0 && candidates.every((descriptor) => descriptor.platform != null)) {
+    throw new BunkerError({
+      code: "platform_mismatch",
+      operation: "choose the image for a platform from",
+      object: name,
+      reason: `it has none for ${formatPlatform(wanted)}, only for ${listPlatforms(candidates)}`,
+      hint: "Choose one of them with --platform.",
+    });
+  }
+  throw new BunkerError({
+    code: "image_ambiguous",
+    operation: "choose an image from",
+    object: name,
+    reason: `it has several: ${listNames(index.manifests)}`,
+    hint: "Add a colon and one of these names.",
+  });
+}
+
+/**
+ * Checks what a manifest without a platform of its own turns out to be for.
+ * @throws BunkerError `platform_mismatch`
+ */
+export function checkPlatform(actual: Platform, wanted: Platform | undefined, name: string): void {
+  if (wanted === undefined || platformRank(wanted, actual) > 0) return;
+  throw new BunkerError({
+    code: "platform_mismatch",
+    operation: "use",
+    object: name,
+    reason: `it is for ${formatPlatform(actual)}, not for ${formatPlatform(wanted)}`,
+  });
+}
+
+function filterByTag(manifests: readonly Descriptor[], tag: string | undefined, name: string): readonly Descriptor[] {
+  const place = /^@([0-9]{1,9})$/.exec(tag ?? "")?.[1];
+  const named =
+    tag === undefined
+      ? manifests
+      : manifests.filter(({ annotations }, position) =>
+          place === undefined ? annotations[TAG_ANNOTATION] === tag : position === Number(place),
+        );
+  if (named.length > 0) return named;
+  throw new BunkerError({
+    code: "image_not_found",
+    operation: "find the image",
+    object: name,
+    reason: manifests.length === 0 ? "its index is empty" : `there is only ${listNames(manifests)}`,
+  });
+}
+
+/**
+ * The manifests that a descriptor stands for, with the platform of the index entry where they have none. Of an index
+ * that is the first of those that fit best, or all when none fits.
+ */
+function resolveIndex(
+  descriptor: Descriptor,
+  wanted: Platform,
+  readIndex: (descriptor: Descriptor) => Index,
+  name: string,
+  depth: number,
+): readonly Descriptor[] {
+  if (!indexMediaTypes.includes(descriptor.mediaType)) return isImage(descriptor) ? [descriptor] : [];
+  if (depth === MAXIMUM_DEPTH) throw invalidDocument(name, `its indexes are nested more than ${MAXIMUM_DEPTH} deep`);
+  const manifests = readIndex(descriptor).manifests.flatMap((inner) =>
+    resolveIndex({ ...inner, platform: inner.platform ?? descriptor.platform }, wanted, readIndex, name, depth + 1),
+  );
+  const [first] = bestOf(manifests, wanted);
+  return first === undefined ? manifests : [first];
+}
+
+/** Those that fit the platform best; none when none fits. */
+function bestOf(descriptors: readonly Descriptor[], wanted: Platform): readonly Descriptor[] {
+  const rank = ({ platform }: Descriptor) => (platform == null ? 0 : platformRank(wanted, platform));
+  const best = descriptors.reduce((highest, descriptor) => Math.max(highest, rank(descriptor)), 0);
+  return best === 0 ? [] : descriptors.filter((descriptor) => rank(descriptor) === best);
+}
+
+/** The manifest that all descriptors mean, if they mean the same. */
+function onlyOne(descriptors: readonly Descriptor[]): Descriptor | undefined {
+  const [first] = descriptors;
+  return descriptors.every(({ digest }) => digest === first?.digest) ? first : undefined;
+}
+
+/** Build tools put attestations beside images, as manifests for the platform "unknown". */
+function isImage({ annotations, platform }: Descriptor): boolean {
+  return annotations["vnd.docker.reference.type"] !== "attestation-manifest" && platform?.os !== "unknown";
+}
+
+function listNames(manifests: readonly Descriptor[]): string {
+  return manifests.map(({ annotations, digest }) => annotations[TAG_ANNOTATION] ?? digest).join(", ");
+}
+
+function listPlatforms(manifests: readonly Descriptor[]): string {
+  return manifests.map(({ platform }) => (platform == null ? "?" : formatPlatform(platform))).join(", ");
+}

@@ -1,0 +1,52 @@
+import type { ByteString } from "./byte-string.ts";
+import { allocate, type Memory } from "./memory.ts";
+import { check, SystemCall, systemCall } from "./system-call.ts";
+
+/** One name in a directory. */
+export interface DirectoryEntry {
+  readonly name: ByteString;
+  /** What the file system says without a stat(2); `other` also where it does not say. */
+  readonly type: "directory" | "other";
+}
+
+const BUFFER_SIZE = 65536;
+const DT_DIR = 4;
+// struct linux_dirent64: inode (8 bytes), offset (8), record length (2), type (1), the name, NUL.
+const RECORD_LENGTH = 16;
+const TYPE = 18;
+const NAME = 19;
+
+let memory: Memory | undefined;
+
+/**
+ * Reads the names in a directory without `.` and `..`, in batches of what getdents64(2) gives at once. A batch is
+ * taken whole before its first entry is handed out, so entries may be removed and other directories be read meanwhile.
+ * @param directory a descriptor opened for reading; its position moves
+ * @throws BunkerError `system_call_failed`
+ */
+export function* directoryEntries(directory: number): Generator<DirectoryEntry, void, undefined> {
+  for (;;) {
+    const batch = readBatch(directory);
+    if (batch.length === 0) return;
+    yield* batch;
+  }
+}
+
+/** The next entries; none at the end of the directory only. */
+function readBatch(directory: number): DirectoryEntry[] {
+  memory ??= allocate(BUFFER_SIZE);
+  const { address, buffer, view } = memory;
+  for (;;) {
+    const length = check(
+      systemCall(SystemCall.getdents64, directory, address, BUFFER_SIZE),
+      "read the entries of a directory",
+    );
+    const entries: DirectoryEntry[] = [];
+    for (let at = 0; at < length; at += view.getUint16(at + RECORD_LENGTH, true)) {
+      const name = buffer.toString("latin1", at + NAME, buffer.indexOf(0, at + NAME)) as ByteString;
+      if (name === "." || name === "..") continue;
+      entries.push({ name, type: buffer[at + TYPE] === DT_DIR ? "directory" : "other" });
+    }
+    if (length === 0 || entries.length > 0) return entries;
+  }
+}

@@ -1,0 +1,316 @@
+/*
+ * System calls on files, relative to an open directory.
+ *
+ * Each function is one system call and returns the kernel's result as `systemCall` does: negative is the negated
+ * error number, to be handled or given to `check`. Names are byte strings, since Linux keeps names as arbitrary bytes.
+ * `directory` is an open descriptor (O_PATH will do) or `AT_FDCWD`. A name that the kernel could not have
+ * been given whole is answered as the kernel answers such names: EINVAL for one with a NUL byte, which would be cut
+ * there, and ENAMETOOLONG for one beyond PATH_MAX.
+ *
+ * The arguments lie in two path buffers and one scratch buffer made at first use: calls are synchronous, so that one
+ * set is enough.
+ */
+import { writeSync } from "node:fs";
+import type { ByteString } from "./byte-string.ts";
+import { Errno } from "./errno.ts";
+import { setInteger64 } from "./integer64.ts";
+import { allocate, type Memory } from "./memory.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, OPEN_HOW_SIZE } from "./open.ts";
+import { allocateStatus, type FileStatus, readStatus, type Timestamp } from "./stat.ts";
+import { SystemCall, systemCall } from "./system-call.ts";
+
+const AT_REMOVEDIR = 0x200;
+const STATX_BASIC_STATS = 0x7ff;
+const PATH_MAX = 4096;
+const XATTR_SIZE_MAX = 65536;
+
+interface Arguments {
+  readonly first: Memory;
+  readonly second: Memory;
+  readonly scratch: Memory;
+  readonly status: Memory;
+  readonly value: Memory;
+}
+
+let allocated: Arguments | undefined;
+
+function buffers(): Arguments {
+  allocated ??= {
+    first: allocate(PATH_MAX),
+    second: allocate(PATH_MAX),
+    scratch: allocate(32),
+    status: allocateStatus(),
+    value: allocate(XATTR_SIZE_MAX),
+  };
+  return allocated;
+}
+
+/** Writes a NUL-terminated name; returns 0, or the negated error number that the kernel would answer with. */
+function putName({ buffer }: Memory, name: ByteString): number {
+  if (name.length >= PATH_MAX) return -Errno.ENAMETOOLONG;
+  if (name.includes("\0")) return -Errno.EINVAL;
+  buffer.write(name, 0, "latin1");
+  buffer[name.length] = 0;
+  return 0;
+}
+
+/** openat(2). Interrupted opens are not repeated. */
+export function openAt(directory: number, name: ByteString, flags: number, mode = 0): number {
+  const { first } = buffers();
+  return putName(first, name) || systemCall(SystemCall.openat, directory, first.address, flags, mode);
+}
+
+/**
+ * openat2(2).
+ * @param resolve bits of `Resolve`
+ */
+export function openAt2(directory: number, name: ByteString, flags: number, resolve: number, mode = 0): number {
+  const { first, scratch } = buffers();
+  const invalid = putName(first, name);
+  if (invalid !== 0) return invalid;
+  setInteger64(scratch.view, 0, flags);
+  setInteger64(scratch.view, 8, mode);
+  setInteger64(scratch.view, 16, resolve);
+  for (;;) {
+    const result = systemCall(SystemCall.openat2, directory, first.address, scratch.address, OPEN_HOW_SIZE);
+    // The kernel gives up a scoped resolution when something is renamed anywhere meanwhile: EAGAIN asks to repeat.
+    if (result !== -Errno.EAGAIN) return result;
+  }
+}
+
+/** mkdirat(2). The process's umask applies. */
+export function makeDirectoryAt(directory: number, name: ByteString, mode: number): number {
+  const { first } = buffers();
+  return putName(first, name) || systemCall(SystemCall.mkdirat, directory, first.address, mode);
+}
+
+/**
+ * mknodat(2).
+ * @param mode type and permissions
+ * @param major and `minor`: of a device node; else ignored
+ */
+export function makeNodeAt(directory: number, name: ByteString, mode: number, major = 0, minor = 0): number {
+  const { first } = buffers();
+  // The kernel's encoding: minor bits 0 to 7, major 12 bits, the rest of minor.
+  const device = ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
+  return putName(first, name) || systemCall(SystemCall.mknodat, directory, first.address, mode, device);
+}
+
+/** linkat(2) without following a symbolic link at `target`. */
+export function linkAt(targetDirectory: number, target: ByteString, directory: number, name: ByteString): number {
+  const { first, second } = buffers();
+  return (
+    putName(first, target) ||
+    putName(second, name) ||
+    systemCall(SystemCall.linkat, targetDirectory, first.address, directory, second.address, 0)
+  );
+}
+
+/** symlinkat(2). */
+export function makeSymbolicLinkAt(target: ByteString, directory: number, name: ByteString): number {
+  const { first, second } = buffers();
+  return (
+    putName(first, target) ||
+    putName(second, name) ||
+    systemCall(SystemCall.symlinkat, first.address, directory, second.address)
+  );
+}
+
+/** readlinkat(2): the target, or the negated error number. */
+export function readSymbolicLinkAt(directory: number, name: ByteString): ByteString | number {
+  const { first, second } = buffers();
+  const invalid = putName(first, name);
+  if (invalid !== 0) return invalid;
+  const length = systemCall(SystemCall.readlinkat, directory, first.address, second.address, PATH_MAX);
+  return length < 0 ? length : (second.buffer.toString("latin1", 0, length) as ByteString);
+}
+
+/** unlinkat(2) of anything but a directory. */
+export function unlinkAt(directory: number, name: ByteString): number {
+  const { first } = buffers();
+  return putName(first, name) || systemCall(SystemCall.unlinkat, directory, first.address, 0);
+}
+
+/** unlinkat(2) of an empty directory. */
+export function removeDirectoryAt(directory: number, name: ByteString): number {
+  const { first } = buffers();
+  return putName(first, name) || systemCall(SystemCall.unlinkat, directory, first.address, AT_REMOVEDIR);
+}
+
+/** renameat2(2) without flags: replaces what is at the new name. */
+export function renameAt(directory: number, name: ByteString, newDirectory: number, newName: ByteString): number {
+  const { first, second } = buffers();
+  return (
+    putName(first, name) ||
+    putName(second, newName) ||
+    systemCall(SystemCall.renameat2, directory, first.address, newDirectory, second.address, 0)
+  );
+}
+
+/** fchownat(2) without following a symbolic link. */
+export function changeOwnerAt(directory: number, name: ByteString, uid: number, gid: number): number {
+  const { first } = buffers();
+  return (
+    putName(first, name) || systemCall(SystemCall.fchownat, directory, first.address, uid, gid, AT_SYMLINK_NOFOLLOW)
+  );
+}
+
+/** fchown(2). */
+export function changeOwner(file: number, uid: number, gid: number): number {
+  return systemCall(SystemCall.fchown, file, uid, gid);
+}
+
+/** chmod(2) through /proc/self/fd of a file that may be open with O_PATH only. */
+export function changeModeThroughProc(file: number, mode: number): number {
+  const { first } = buffers();
+  return (
+    putName(first, `/proc/self/fd/${file}` as ByteString) ||
+    systemCall(SystemCall.fchmodat, AT_FDCWD, first.address, mode)
+  );
+}
+
+/** fchmod(2). */
+export function changeMode(file: number, mode: number): number {
+  return systemCall(SystemCall.fchmod, file, mode);
+}
+
+/** utimensat(2) without following a symbolic link. */
+export function setTimesAt(directory: number, name: ByteString, accessed: Timestamp, modified: Timestamp): number {
+  const { first, scratch } = buffers();
+  const invalid = putName(first, name);
+  if (invalid !== 0) return invalid;
+  putTimes(scratch, accessed, modified);
+  return systemCall(SystemCall.utimensat, directory, first.address, scratch.address, AT_SYMLINK_NOFOLLOW);
+}
+
+/** futimens(3). */
+export function setTimes(file: number, accessed: Timestamp, modified: Timestamp): number {
+  const { scratch } = buffers();
+  putTimes(scratch, accessed, modified);
+  return systemCall(SystemCall.utimensat, file, 0, scratch.address, 0);
+}
+
+function putTimes({ view }: Memory, accessed: Timestamp, modified: Timestamp): void {
+  putTimestamp(view, 0, accessed);
+  putTimestamp(view, 16, modified);
+}
+
+function putTimestamp(view: DataView, offset: number, { seconds, nanoseconds }: Timestamp): void {
+  setInteger64(view, offset, seconds);
+  setInteger64(view, offset + 8, nanoseconds);
+}
+
+/**
+ * fsetxattr(2). E2BIG for a value beyond 64 KiB, as from the kernel.
+ * @param file not opened with O_PATH
+ */
+export function setAttribute(file: number, name: ByteString, value: ByteString): number {
+  const { first, value: memory } = buffers();
+  if (value.length > XATTR_SIZE_MAX) return -Errno.E2BIG;
+  const invalid = putName(first, name);
+  if (invalid !== 0) return invalid;
+  memory.buffer.write(value, 0, "latin1");
+  return systemCall(SystemCall.fsetxattr, file, first.address, memory.address, value.length, 0);
+}
+
+/**
+ * lsetxattr(2) on a name in an open directory, which the kernel has no call for before Linux 6.13: the path goes
+ * through /proc/self/fd, so /proc must be there. A symbolic link at `name` is not followed.
+ */
+export function setAttributeAt(directory: number, name: ByteString, attribute: ByteString, value: ByteString): number {
+  const { first, second, value: memory } = buffers();
+  if (value.length > XATTR_SIZE_MAX) return -Errno.E2BIG;
+  const invalid = putName(first, attribute) || putName(second, `/proc/self/fd/${directory}/${name}` as ByteString);
+  if (invalid !== 0) return invalid;
+  memory.buffer.write(value, 0, "latin1");
+  return systemCall(SystemCall.lsetxattr, second.address, first.address, memory.address, value.length, 0);
+}
+
+/**
+ * fgetxattr(2).
+ * @param file not opened with O_PATH
+ * @returns the value, or the negated error number: ENODATA when there is no such attribute
+ */
+export function getAttribute(file: number, name: ByteString): ByteString | number {
+  const { first, value: memory } = buffers();
+  const invalid = putName(first, name);
+  if (invalid !== 0) return invalid;
+  const length = systemCall(SystemCall.fgetxattr, file, first.address, memory.address, XATTR_SIZE_MAX);
+  return length < 0 ? length : (memory.buffer.toString("latin1", 0, length) as ByteString);
+}
+
+/** flistxattr(2): the names of a file's extended attributes, or the negated error number. */
+export function listAttributes(file: number): ByteString[] | number {
+  const { value: memory } = buffers();
+  const length = systemCall(SystemCall.flistxattr, file, memory.address, XATTR_SIZE_MAX);
+  if (length < 0) return length;
+  return memory.buffer.toString("latin1", 0, length).split("\0").slice(0, -1) as ByteString[];
+}
+
+/** statx(2) without following a symbolic link: the status, or the negated error number. */
+export function statusAt(directory: number, name: ByteString): FileStatus | number {
+  const { first, status } = buffers();
+  const invalid = putName(first, name);
+  if (invalid !== 0) return invalid;
+  const flags = AT_SYMLINK_NOFOLLOW | (name === "" ? AT_EMPTY_PATH : 0);
+  const result = systemCall(SystemCall.statx, directory, first.address, flags, STATX_BASIC_STATS, status.address);
+  return result < 0 ? result : readStatus(status);
+}
+
+/** statx(2) of an open file, O_PATH included: the status, or the negated error number. */
+export function statusOf(file: number): FileStatus | number {
+  return statusAt(file, "" as ByteString);
+}
+
+/** ftruncate(2): makes a file `size` bytes long; what is added reads as zeros and takes no space. */
+export function setSize(file: number, size: number): number {
+  return systemCall(SystemCall.ftruncate, file, size);
+}
+
+/** fsync(2). */
+export function synchronize(file: number): number {
+  return systemCall(SystemCall.fsync, file);
+}
+
+/** syncfs(2): writes the whole file system that `file` lies on to its disk. */
+export function synchronizeFileSystem(file: number): number {
+  return systemCall(SystemCall.syncfs, file);
+}
+
+/** How flock(2) locks. */
+export const Lock = { shared: 1, exclusive: 2, release: 8, nonBlocking: 4 } as const;
+
+/**
+ * flock(2), repeated when a signal interrupts the waiting.
+ * @param operation bits of `Lock`; with `nonBlocking` EAGAIN says that somebody else holds the lock
+ */
+export function lock(file: number, operation: number): number {
+  for (;;) {
+    const result = systemCall(SystemCall.flock, file, operation);
+    if (result !== -Errno.EINTR) return result;
+  }
+}
+
+/** umask(2): sets the process's mask of permissions and returns the one before. */
+export function setUmask(mask: number): number {
+  return systemCall(SystemCall.umask, mask);
+}
+
+/**
+ * Writes all of `data` from `start` to `end` at `position` of a file; pwrite(2). The bytes may lie in any buffer: the
+ * call goes through node:fs, which holds them still.
+ * @returns 0 or the negated error number
+ */
+export function writeAt(file: number, data: Uint8Array, start: number, end: number, position: number): number {
+  try {
+    while (start < end) {
+      const written = writeSync(file, data, start, end - start, position);
+      start += written;
+      position += written;
+    }
+    return 0;
+  } catch (error) {
+    if (error instanceof Error && "errno" in error && typeof error.errno === "number") return -Math.abs(error.errno);
+    throw error;
+  }
+}

@@ -1,0 +1,129 @@
+/*
+ * Removing a directory tree whose content is hostile.
+ *
+ * Every step is relative to an open directory, follows no symbolic link and enters no mount, so nothing outside the
+ * tree can be hit, whatever is in it and whoever changes it meanwhile: at worst a name has become something else
+ * between two calls, and then the call fails and the name is looked at again. What has gone by itself is what was
+ * wanted. Directories that their owner may not read or write (a container made them so) are made accessible first.
+ *
+ * One descriptor per level is open. A tree may be deeper than a process may have descriptors, and deeper than any path
+ * can name: what lies below `MAXIMUM_DEPTH` is moved up into the top directory and removed in the next round there.
+ */
+import type { ByteString } from "./byte-string.ts";
+import { encodeText } from "./byte-string.ts";
+import { directoryEntries } from "./directory-entries.ts";
+import { Errno } from "./errno.ts";
+import { BunkerError } from "./error.ts";
+import {
+  changeMode,
+  changeModeThroughProc,
+  openAt,
+  openAt2,
+  removeDirectoryAt,
+  renameAt,
+  statusOf,
+  unlinkAt,
+} from "./file.ts";
+import { FileDescriptor } from "./file-descriptor.ts";
+import { AT_FDCWD, OpenFlag } from "./open.ts";
+import { check } from "./system-call.ts";
+
+const MAXIMUM_DEPTH = 128;
+const RESOLVE_NO_XDEV = 0x01;
+const OPEN_DIRECTORY = OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
+/** How many rounds may end without success because somebody changes the tree meanwhile. */
+const FUTILE_ROUNDS = 100;
+
+/** One round of a removal. */
+interface Round {
+  /** The top directory, into which parts that are too deep are moved. */
+  top: number | undefined;
+  moved: number;
+}
+
+/**
+ * Removes a file or a directory with everything in it. That it does not exist is no error.
+ * @param path its own last component is not followed when it is a symbolic link
+ * @throws BunkerError `system_call_failed`; EXDEV when something is mounted in the tree
+ */
+export function removeTree(path: string): void {
+  const trimmed = encodeText(path).replace(/\/+$/, "");
+  const slash = trimmed.lastIndexOf("/");
+  const parent = (slash < 0 ? "." : trimmed.slice(0, slash + 1)) as ByteString;
+  const result = openAt(AT_FDCWD, parent, OpenFlag.O_PATH | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC);
+  if (result === -Errno.ENOENT) return;
+  using directory = new FileDescriptor(check(result, "open the directory", parent));
+  removeTreeAt(directory.number, trimmed.slice(slash + 1) as ByteString);
+}
+
+/**
+ * Removes the file or directory tree `name` in an open directory. That it does not exist is no error.
+ * @param parent may be opened with O_PATH
+ * @param name a single component
+ * @throws BunkerError as `removeTree`
+ */
+export function removeTreeAt(parent: number, name: ByteString): void {
+  for (let futile = 0; futile < FUTILE_ROUNDS; ) {
+    const round: Round = { top: undefined, moved: 0 };
+    if (removeEntry(parent, name, 0, round)) return;
+    if (round.moved === 0) futile++;
+  }
+  throw new BunkerError({
+    code: "tree_changes",
+    operation: "remove",
+    object: shown(name),
+    reason: "it keeps changing",
+  });
+}
+
+/** Tries to remove a name; false means that something was moved or has changed meanwhile: another round is needed. */
+function removeEntry(parent: number, name: ByteString, depth: number, round: Round): boolean {
+  const opened = openDirectory(parent, name);
+  if (opened === -Errno.ENOENT) return true;
+  if (opened === -Errno.ENOTDIR || opened === -Errno.ELOOP) return removeFile(parent, name);
+  using directory = new FileDescriptor(check(opened, "open the directory", shown(name)));
+  round.top ??= directory.number;
+  if (depth >= MAXIMUM_DEPTH) {
+    // A collision with a name that is there already is avoided by the next number in the next round.
+    renameAt(parent, name, round.top, `.removed-${round.moved++}` as ByteString);
+    return false;
+  }
+  for (const entry of directoryEntries(directory.number)) {
+    if (entry.type === "directory" || !removeFile(directory.number, entry.name)) {
+      removeEntry(directory.number, entry.name, depth + 1, round);
+    }
+  }
+  const result = removeDirectoryAt(parent, name);
+  if (result === 0 || result === -Errno.ENOENT) return true;
+  if (result !== -Errno.ENOTEMPTY && result !== -Errno.ENOTDIR) check(result, "remove the directory", shown(name));
+  return false;
+}
+
+/** Removes anything but a directory; false when it is a directory. */
+function removeFile(parent: number, name: ByteString): boolean {
+  const result = unlinkAt(parent, name);
+  if (result === -Errno.EISDIR) return false;
+  if (result !== -Errno.ENOENT) check(result, "remove", shown(name));
+  return true;
+}
+
+/** Opens a directory for reading, with all permissions for its owner; the descriptor or a negated error number. */
+function openDirectory(parent: number, name: ByteString): number {
+  let result = openAt2(parent, name, OPEN_DIRECTORY, RESOLVE_NO_XDEV);
+  if (result === -Errno.EACCES) {
+    const located = openAt2(parent, name, OpenFlag.O_PATH | OPEN_DIRECTORY, RESOLVE_NO_XDEV);
+    if (located < 0) return located;
+    using unreadable = new FileDescriptor(located);
+    if (changeModeThroughProc(unreadable.number, 0o700) < 0) return result;
+    result = openAt2(parent, name, OPEN_DIRECTORY, RESOLVE_NO_XDEV);
+  }
+  if (result < 0) return result;
+  const status = statusOf(result);
+  // A refusal shows when something in the directory cannot be removed.
+  if (typeof status !== "number" && (status.mode & 0o700) !== 0o700) changeMode(result, 0o700);
+  return result;
+}
+
+function shown(name: ByteString): string {
+  return JSON.stringify(name);
+}

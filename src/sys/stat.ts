@@ -1,0 +1,92 @@
+/*
+ * `struct statx`: the one form of stat(2) whose layout is the same on every architecture. It is read here and nowhere
+ * else.
+ */
+import { getInteger64 } from "./integer64.ts";
+import { allocate, type Memory } from "./memory.ts";
+
+/** Bits of a file's mode; inode(7). */
+export const FileMode = {
+  /** Mask of the file type. */
+  type: 0o170000,
+  socket: 0o140000,
+  symbolicLink: 0o120000,
+  regular: 0o100000,
+  blockDevice: 0o060000,
+  directory: 0o040000,
+  characterDevice: 0o020000,
+  fifo: 0o010000,
+  /** Mask of everything chmod(2) can set. */
+  permissions: 0o7777,
+  setUserId: 0o4000,
+  setGroupId: 0o2000,
+} as const;
+
+/** A point in time: whole seconds since 1970, which may be negative, and nanoseconds from 0 to 999 999 999. */
+export interface Timestamp {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+/** What statx(2) tells about a file. */
+export interface FileStatus {
+  /** Type and permissions, to be taken apart with `FileMode`. */
+  readonly mode: number;
+  readonly linkCount: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Space taken, in units of 512 bytes. */
+  readonly blocks: number;
+  readonly accessed: Timestamp;
+  readonly modified: Timestamp;
+  /** The device that a device node stands for. */
+  readonly deviceMajor: number;
+  readonly deviceMinor: number;
+}
+
+const SIZE = 256;
+const NLINK = 16;
+const UID = 20;
+const GID = 24;
+const MODE = 28;
+const FILE_SIZE = 40;
+const BLOCKS = 48;
+const ATIME = 64;
+const MTIME = 112;
+const RDEV_MAJOR = 128;
+const RDEV_MINOR = 132;
+
+/** Allocates memory for one `struct statx`. */
+export function allocateStatus(): Memory {
+  return allocate(SIZE);
+}
+
+/** Reads the `struct statx` that the kernel has written to `memory`. */
+export function readStatus({ view }: Memory): FileStatus {
+  return {
+    mode: view.getUint16(MODE, true),
+    linkCount: view.getUint32(NLINK, true),
+    uid: view.getUint32(UID, true),
+    gid: view.getUint32(GID, true),
+    size: getInteger64(view, FILE_SIZE),
+    blocks: getInteger64(view, BLOCKS),
+    accessed: readTimestamp(view, ATIME),
+    modified: readTimestamp(view, MTIME),
+    deviceMajor: view.getUint32(RDEV_MAJOR, true),
+    deviceMinor: view.getUint32(RDEV_MINOR, true),
+  };
+}
+
+/** Whether a status is that of a file of the given type, such as `FileMode.directory`. */
+export function isType(status: FileStatus, type: number): boolean {
+  return (status.mode & FileMode.type) === type;
+}
+
+function readTimestamp(view: DataView, offset: number): Timestamp {
+  return {
+    seconds: getInteger64(view, offset),
+    nanoseconds: view.getUint32(offset + 8, true),
+  };
+}
