@@ -235,27 +235,32 @@ export class OperationTable {
   encode(numbers: Readonly<Record<SystemCallName, number>>, size: "fixed" | "compact"): Buffer {
     this.#checkEnd();
     const offsets = [0];
-    for (const operation of this.#operations) {
-      const bytes = size === "fixed" ? OPERATION_SIZE : OperationField.arguments + 8 * operation.arguments.length;
-      offsets.push((offsets.at(-1) ?? 0) + bytes);
+    let end = 0;
+    for (const {
+      arguments: { length },
+    } of this.#operations) {
+      end += size === "fixed" ? OPERATION_SIZE : OperationField.arguments + 8 * length;
+      offsets.push(end);
     }
-    const offsetOf = (index: number) => offsets[index] ?? 0;
-    const encoded = Buffer.from(new ArrayBuffer(offsetOf(this.#operations.length)));
+    const offsetOf = (label: Label | undefined, index: number) =>
+      offsets[label === undefined ? index + 1 : this.positionOf(label)] ?? end;
+    const encoded = Buffer.from(new ArrayBuffer(end));
     const view = new DataView(encoded.buffer);
-    for (const [index, operation] of this.#operations.entries()) {
-      const distance = (label: Label | undefined) =>
-        offsetOf(label === undefined ? index + 1 : this.positionOf(label)) - offsetOf(index);
-      const [first, second] = operation.ignore === "any" ? [IGNORE_ANY] : operation.ignore;
-      encodeOperation(view, offsetOf(index), {
+    let index = 0;
+    for (const operation of this.#operations) {
+      const offset = offsets[index] ?? end;
+      const { ignore } = operation;
+      encodeOperation(view, offset, {
         kind: operation.kind,
         systemCall: operation.systemCall === undefined ? 0 : numbers[operation.systemCall],
         arguments: operation.arguments,
         result: operation.result?.index ?? DISCARD_SLOT,
-        firstIgnored: first ?? 0,
-        secondIgnored: second ?? 0,
-        next: distance(operation.next),
-        otherwise: distance(operation.otherwise),
+        firstIgnored: ignore === "any" ? IGNORE_ANY : (ignore[0] ?? 0),
+        secondIgnored: ignore === "any" ? 0 : (ignore[1] ?? 0),
+        next: offsetOf(operation.next, index) - offset,
+        otherwise: offsetOf(operation.otherwise, index) - offset,
       });
+      index++;
     }
     return encoded;
   }
@@ -285,14 +290,26 @@ export class OperationTable {
 
   #checkEnd(): void {
     const last = this.#operations.at(-1);
-    const isEnd =
-      last !== undefined &&
-      (last.kind === "fail" ||
-        (last.next !== undefined && last.otherwise !== undefined) ||
-        (last.kind === "add" && last.next !== undefined) ||
-        (lastCalls.has(last.systemCall) && (last.ignore.length === 0 || last.otherwise !== undefined)));
-    const [strayLabel] = this.labelsAt(this.#operations.length);
+    const isEnd = last !== undefined && !fallsThrough(last);
     if (!isEnd) throw new Error("the last operation of a launch program must not fall through");
-    if (strayLabel !== undefined) throw new Error(`label ${strayLabel.name} stands after the last operation`);
+    for (const [label, position] of this.#positions) {
+      if (position === this.#operations.length) throw new Error(`label ${label.name} stands after the last operation`);
+    }
+  }
+}
+
+/** Whether the operation that follows this one may be executed after it. */
+function fallsThrough({ kind, systemCall, ignore, next, otherwise }: Operation): boolean {
+  switch (kind) {
+    case "fail":
+      return false;
+    case "equal":
+    case "less":
+    case "fork":
+      return next === undefined || otherwise === undefined;
+    case "systemCall":
+      return (next === undefined && !lastCalls.has(systemCall)) || (ignore.length > 0 && otherwise === undefined);
+    default:
+      return next === undefined;
   }
 }

@@ -59,7 +59,7 @@ export class X86Assembler {
 
   /** The code with all jumps resolved. Throws if a label was never placed or is too far for its jump. */
   finish(): Uint8Array {
-    const code = Uint8Array.from(this.#code);
+    const code = new Uint8Array(this.#code);
     const view = new DataView(code.buffer);
     for (const { label, position, size } of this.#fixups) {
       if (label.position === undefined) throw new Error("jump to a label that was never placed");
