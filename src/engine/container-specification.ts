@@ -34,6 +34,8 @@ export interface ContainerInput {
   readonly id: string;
   readonly options: RunOptions;
   readonly image: ImageConfiguration;
+  /** Who the process is when neither the options nor the image say it: empty for root, `uid:gid` with keep-id. */
+  readonly defaultUser: string;
   /** The directory that becomes the container's root, for `root.path`. */
   readonly rootPath: string;
   /** /etc/passwd and /etc/group of the root file system; empty if missing. */
@@ -103,7 +105,7 @@ function containerProcess(
   const { options, image, files } = input;
   const { security, terminal } = options;
   const user = lookUpUser(
-    options.user ?? image.User ?? "",
+    options.user ?? (image.User || input.defaultUser),
     input.passwdText,
     input.groupText,
     options.additionalGroups,

@@ -20,6 +20,7 @@ function input(options: Partial<RunOptions> = {}, changes: Partial<ContainerInpu
     id: "0123456789abcdef0123456789abcdef",
     options: runOptions(options),
     image: { Cmd: ["/bin/sh"], Env: ["PATH=/bin"] },
+    defaultUser: "",
     rootPath: "/store/rootfs",
     passwdText: "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n",
     groupText: "root:x:0:root\nbin:x:1:root,daemon\nalice:x:1000:\naudio:x:29:alice\n",
@@ -137,6 +138,12 @@ describe("the process", () => {
     expect(configuration.annotations).toEqual({ "org.opencontainers.image.stopSignal": "SIGQUIT" });
     const overridden = specification({ user: "root", workingDirectory: "/", entrypoint: ["/mine"] }, { image });
     expect(overridden.process).toMatchObject({ args: ["/mine"], cwd: "/", user: { uid: 0 } });
+  });
+
+  test("the default user counts where nobody names one", () => {
+    const user = (options: Partial<RunOptions>, User?: string) =>
+      specification(options, { image: { Cmd: ["/bin/sh"], User }, defaultUser: "1000:1000" }).process?.user.uid;
+    expect([user({}), user({}, ""), user({}, "5"), user({ user: "0" }, "5")]).toEqual([1000, 1000, 5, 0]);
   });
 
   test("a relative working directory is refused", () => {
