@@ -6,6 +6,7 @@
  */
 import * as v from "valibot";
 import { BunkerError } from "../../sys/error.ts";
+import { parseExactJson } from "../seccomp/exact-json.ts";
 import { checkConfiguration } from "./check.ts";
 import { configurationSchema } from "./schema/configuration.ts";
 import type { Immutable } from "./schema/values.ts";
@@ -60,19 +61,11 @@ export function formatConfiguration(configuration: Configuration): string {
 }
 
 function parseJson(text: string, path: string): unknown {
-  // The reviver costs more than the parser, so it only runs where a number may be too long for a double.
-  const reviver = /\d{16}/.test(text) ? withBigIntegers : undefined;
   try {
-    return JSON.parse(text, reviver);
+    return parseExactJson(text);
   } catch (error) {
     throw invalidConfiguration(path, error instanceof Error ? error.message : String(error));
   }
-}
-
-function withBigIntegers(this: unknown, _key: string, value: unknown, context?: { readonly source?: string }): unknown {
-  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
-  const source = context?.source ?? "";
-  return /^-?\d+$/.test(source) ? BigInt(source) : value;
 }
 
 function withoutNulls(value: unknown): unknown {
