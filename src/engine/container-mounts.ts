@@ -19,16 +19,11 @@ import type { DeviceRequest, MountRequest, RunOptions } from "./run-options.ts";
 /** The group that owns terminals in every distribution. */
 const TERMINAL_GROUP = 5;
 
-/** Where the container's init is, with `--init`. */
-export const INIT_DESTINATION = "/dev/init";
-
 /** Files of the engine that stand for files of the image; a path each, undefined to leave the image's file alone. */
 export interface ContainerFiles {
   readonly hosts: string | undefined;
   readonly hostname: string | undefined;
   readonly resolvConf: string | undefined;
-  /** The init program; needed with `--init`. */
-  readonly init: string | undefined;
 }
 
 export interface ContainerMountsInput {
@@ -125,11 +120,9 @@ function fileMounts({ options, files }: ContainerMountsInput): readonly Mount[] 
     ["/etc/hostname", files.hostname],
     ["/etc/resolv.conf", files.resolvConf],
   ] as const;
-  const mounts = sources.flatMap(([destination, source]) =>
+  return sources.flatMap(([destination, source]) =>
     source === undefined ? [] : [bind(source, destination, ["rbind", "rprivate", writability])],
   );
-  if (options.init && files.init !== undefined) mounts.push(bind(files.init, INIT_DESTINATION, ["bind", "ro"]));
-  return mounts;
 }
 
 function wishedMount(request: MountRequest): Mount {

@@ -18,7 +18,7 @@ import { type IdMap, mappedCount, outerId } from "../runtime/id-map/id-mapping.t
 import { BunkerError } from "../sys/error.ts";
 import { containerCapabilities } from "./container-capabilities.ts";
 import { containerArguments, containerEnvironment } from "./container-command.ts";
-import { type ContainerFiles, containerMounts, INIT_DESTINATION } from "./container-mounts.ts";
+import { type ContainerFiles, containerMounts } from "./container-mounts.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
 import { protectedPaths } from "./protected-paths.ts";
@@ -27,6 +27,8 @@ import { securityLabels } from "./security-labels.ts";
 import { type ContainerUser, lookUpUser } from "./user-lookup.ts";
 
 const SPECIFICATION_VERSION = "1.2.1";
+/** What the container's init is called in the list of processes; it has no file. */
+const INIT_NAME = "/dev/init";
 const STOP_SIGNAL_ANNOTATION = "org.opencontainers.image.stopSignal";
 
 export interface ContainerInput {
@@ -102,7 +104,7 @@ function containerProcess(
   hostname: string,
   selinuxLabel: string | undefined,
 ): Process {
-  const { options, image, files } = input;
+  const { options, image } = input;
   const { security, terminal } = options;
   const user = lookUpUser(
     options.user ?? (image.User || input.defaultUser),
@@ -111,12 +113,11 @@ function containerProcess(
     options.additionalGroups,
   );
   const words = containerArguments(options, image);
-  if (options.init && files.init === undefined) throw new Error("--init without the path of an init program");
   return {
     terminal,
     consoleSize: terminal ? input.consoleSize : undefined,
     user: processUser(user, input.userNamespace),
-    args: options.init ? [INIT_DESTINATION, "--", ...words] : [...words],
+    args: options.init ? [INIT_NAME, "--", ...words] : [...words],
     env: containerEnvironment(options.environment, image.Env ?? [], { hostname, terminal, home: user.home }),
     cwd: workingDirectory(options.workingDirectory ?? image.WorkingDir ?? ""),
     capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },

@@ -35,7 +35,7 @@ import type { Configuration, Hook, Process } from "./configuration/configuration
 import { NamespaceFlag } from "./configuration/namespaces.ts";
 import { parsePropagation } from "./mount-options.ts";
 import { emitMounts, type PlannedMount } from "./planned-mounts.ts";
-import { checkCommand, commandCandidates, executeCommand } from "./steps/command.ts";
+import { checkCommand, commandCandidates, executeCommand, executeInit } from "./steps/command.ts";
 import { makeTerminal, useTerminal } from "./steps/console.ts";
 import { provideDeviceLinks, provideDevices } from "./steps/devices.ts";
 import { closeSlot, openDirectory, openOrMake, writeFile } from "./steps/files.ts";
@@ -75,8 +75,12 @@ export interface ProcessSetting {
   readonly closed: readonly number[];
   /** Descriptors that become 0, 1 and 2 when there is no terminal; undefined keeps the runtime's own. */
   readonly standardStreams: readonly [number, number, number] | undefined;
+  /** Which of 0, 1 and 2 are pipes or sockets made for the container: its user gets them, to open them by path too. */
+  readonly ownedStreams: readonly number[];
   /** Descriptors from 3 on that the container gets. */
   readonly preservedDescriptors: number;
+  /** A program file that is executed as process 1 and starts the command; `process.args` begin with its name and "--". */
+  readonly init: number | undefined;
   readonly seccomp: SeccompFilter | undefined;
   /** Whether the filter has a listener, so that it is installed before the gate and its descriptor can be fetched. */
   readonly seccompListener: boolean;
@@ -146,9 +150,13 @@ function closeOnExec(program: LaunchProgram, setting: ProcessSetting): void {
 
 /** Closes what is left from the setup, so that only the preserved descriptors and the error pipe remain. */
 function closeSetupDescriptors(program: LaunchProgram, setting: ProcessSetting): void {
-  const first = 3 + setting.preservedDescriptors;
+  let first = 3 + setting.preservedDescriptors;
   const bound = program.slot("bound");
   const what = { operation: "close descriptors" };
+  if (setting.init !== undefined) {
+    program.call("dup3", [setting.init, first, OpenFlag.O_CLOEXEC], what, { ignore: [Errno.EINVAL] });
+    first++;
+  }
   program.add(bound, program.errorDescriptor, -1);
   // EINVAL: the error descriptor is the first itself, and the range before it empty.
   program.call("close_range", [first, bound, 0], what, { ignore: [Errno.EINVAL] });
@@ -202,6 +210,10 @@ export function emitProcess(
   const capabilities = process.capabilities ?? NO_CAPABILITIES;
   const user = process.user;
   if (terminal !== undefined) useTerminal(program, terminal);
+  for (const stream of terminal === undefined ? setting.ownedStreams : [0]) {
+    const what = { operation: "give the standard streams to the container's user" };
+    program.call("fchown", [stream, user.uid, terminal === undefined ? user.gid : -1], what, { ignore: "any" });
+  }
   if (setting.newKeyring) joinNewKeyring(program);
   if (process.apparmorProfile !== undefined && process.apparmorProfile !== "") {
     writeLabel(program, proc, setting.apparmorFile, `exec ${process.apparmorProfile}`, "AppArmor profile");
@@ -233,8 +245,9 @@ export function emitProcess(
   changeDirectory(program, process.cwd, []);
   if (setting.dieWithParent) dieWithParent(program);
   if (noNewPrivileges) setNoNewPrivileges(program);
-  const candidates = commandCandidates(process.args[0] ?? "", process.env ?? []);
-  if (setting.gate !== undefined) checkCommand(program, process.args[0] ?? "", candidates);
+  const command = process.args[setting.init === undefined ? 0 : 2] ?? "";
+  const candidates = commandCandidates(command, process.env ?? []);
+  if (setting.gate !== undefined) checkCommand(program, command, candidates);
   if (noNewPrivileges && setting.seccompListener) installFilter();
   if (setting.gate !== undefined) {
     tellRuntime(program, setting.socket, "tell that the container is created");
@@ -243,7 +256,8 @@ export function emitProcess(
   context.beforeExec();
   if (noNewPrivileges && !setting.seccompListener) installFilter();
   closeSetupDescriptors(program, setting);
-  executeCommand(program, process.args, process.env ?? [], candidates);
+  if (setting.init === undefined) executeCommand(program, process.args, process.env ?? [], candidates);
+  else executeInit(program, 3 + setting.preservedDescriptors, process.args, process.env ?? [], candidates);
 }
 
 /** Emits the standard streams: every process of a container starts with its own. */

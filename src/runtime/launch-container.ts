@@ -3,7 +3,7 @@
  * hooks of the runtime's namespaces and takes the terminal, in the conversation that container-program.ts describes.
  * Whatever fails on either side, nothing of the container is left: the child is killed and reaped.
  */
-import { existsSync, openSync, readFileSync, readSync, realpathSync, writeSync } from "node:fs";
+import { existsSync, fstatSync, openSync, readFileSync, readSync, realpathSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { launch, launchReportingTo, type ObservedProcess, readFailure } from "../launch/launch.ts";
 import type { LaunchProgram } from "../launch/program.ts";
@@ -39,6 +39,8 @@ export interface LaunchContainerOptions {
   /** Descriptors that become the standard streams; the runtime's own without it. */
   readonly standardStreams?: readonly [number, number, number];
   readonly preservedDescriptors?: number;
+  /** See `ProcessSetting.init`. */
+  readonly init?: number;
   readonly pivotRoot?: boolean;
   readonly newKeyring?: boolean;
   readonly dieWithParent?: boolean;
@@ -206,7 +208,9 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     socket: theirs.number,
     closed: [ours.number],
     standardStreams: options.standardStreams,
+    ownedStreams: [0, 1, 2].filter((number) => isPipe(options.standardStreams?.[number] ?? number)),
     preservedDescriptors: options.preservedDescriptors ?? 0,
+    init: options.init,
     supplementaryGroups: supplementaryGroups(configuration, makesUserNamespace ? idMap : undefined, privileged),
     newKeyring: options.newKeyring ?? true,
     dieWithParent: options.dieWithParent ?? false,
@@ -280,6 +284,16 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     abandon(child, container);
     program[Symbol.dispose]();
     throw error;
+  }
+}
+
+/** Whether a descriptor is a pipe or a socket, and so was made for whoever reads or writes here. */
+function isPipe(descriptor: number): boolean {
+  try {
+    const status = fstatSync(descriptor);
+    return status.isFIFO() || status.isSocket();
+  } catch {
+    return false;
   }
 }
 

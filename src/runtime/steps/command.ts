@@ -2,9 +2,11 @@
 import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { Errno } from "../../sys/errno.ts";
-import { AT_FDCWD } from "../../sys/open.ts";
+import { AT_EMPTY_PATH, AT_FDCWD } from "../../sys/open.ts";
 
 const X_OK = 1;
+/** Where the command stands in the arguments of an init: `NAME -- COMMAND`. */
+const COMMAND_OF_INIT = 2;
 const AT_EACCESS = 0x200;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -88,4 +90,45 @@ export function executeCommand(
     program.place(next);
   }
   failToFind(program, command, denied);
+}
+
+/**
+ * Executes an init program, which then starts the command; ends the program. The init does no search, so the command is
+ * looked up here and its path put into the arguments.
+ * @param init the descriptor of the program file
+ * @param args of the init: its name, `--`, and the command with its arguments
+ */
+export function executeInit(
+  program: LaunchProgram,
+  init: number,
+  args: readonly string[],
+  environment: readonly string[],
+  candidates: readonly string[],
+): void {
+  const command = args[COMMAND_OF_INIT] ?? "";
+  const argv = program.texts(args);
+  const result = program.slot("access");
+  const denied = program.slot("denied");
+  const start = program.label("start init");
+  program.set(denied, 0);
+  for (const candidate of candidates) {
+    const absent = program.label();
+    const next = program.label();
+    const path = program.text(candidate);
+    const what = { operation: "look for", object: candidate };
+    program.call("faccessat2", [AT_FDCWD, path, X_OK, AT_EACCESS], what, { result, ignore: "any", onIgnored: absent });
+    program.store64(path, argv + 8 * COMMAND_OF_INIT);
+    program.jump(start);
+    program.place(absent);
+    program.branch(result, "not equal", -Errno.EACCES, next);
+    program.set(denied, 1);
+    program.place(next);
+  }
+  failToFind(program, command, denied);
+  program.place(start);
+  const envp = program.texts(environment);
+  program.call("execveat", [init, program.text(""), argv, envp, AT_EMPTY_PATH], {
+    operation: "execute the container's init",
+  });
+  program.call("exit_group", [1], { operation: "leave" });
 }

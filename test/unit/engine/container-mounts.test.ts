@@ -16,7 +16,7 @@ function input(options: Partial<RunOptions> = {}, changes: Partial<ContainerMoun
   return {
     options: runOptions(options),
     userNamespace: fullMap,
-    files: { hosts: "/c/hosts", hostname: "/c/hostname", resolvConf: "/c/resolv.conf", init: "/proc/self/fd/9" },
+    files: { hosts: "/c/hosts", hostname: "/c/hostname", resolvConf: "/c/resolv.conf" },
     host: { hostname: "laptop", maskedPaths: [], devices: [], hasMessageQueues: true },
     ...changes,
   };
@@ -117,7 +117,6 @@ describe("the mounts of every container", () => {
       { type: "tmpfs", source: "shm", options: [...protection, "mode=1777", "size=1048576"] },
     ],
     ["/etc/hosts", { readOnly: true }, {}, { type: "bind", source: "/c/hosts", options: ["rbind", "rprivate", "ro"] }],
-    ["/dev/init", { init: true }, {}, { type: "bind", source: "/proc/self/fd/9", options: ["bind", "ro"] }],
   ] as const)("%s with %j and %j", (destination, options, changes, expected) => {
     expect<unknown>(mountAt(destination, options, changes)).toEqual({ destination, ...expected });
   });
@@ -125,8 +124,7 @@ describe("the mounts of every container", () => {
   test.each([
     ["/dev/shm", { ipcNamespace: "none" }, {}],
     ["/dev/mqueue", { ipcNamespace: "none" }, {}],
-    ["/dev/init", {}, {}],
-    ["/etc/hosts", {}, { files: { hosts: undefined, hostname: undefined, resolvConf: undefined, init: undefined } }],
+    ["/etc/hosts", {}, { files: { hosts: undefined, hostname: undefined, resolvConf: undefined } }],
     [
       "/dev/mqueue",
       { ipcNamespace: "host" },
@@ -174,7 +172,7 @@ describe("what the user mounts", () => {
     const below = containerMounts(input({ mounts, init: true })).filter(({ destination }) =>
       destination.startsWith("/dev"),
     );
-    expect(below.map(({ destination }) => destination)).toEqual(["/dev", "/dev/init", "/dev/shm"]);
+    expect(below.map(({ destination }) => destination)).toEqual(["/dev", "/dev/shm"]);
   });
 
   test("comes after its parents, whatever the order of the options", () => {

@@ -25,7 +25,7 @@ function input(options: Partial<RunOptions> = {}, changes: Partial<ContainerInpu
     passwdText: "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n",
     groupText: "root:x:0:root\nbin:x:1:root,daemon\nalice:x:1000:\naudio:x:29:alice\n",
     userNamespace: fullMap,
-    files: { hosts: "/c/hosts", hostname: "/c/hostname", resolvConf: "/c/resolv.conf", init: "/proc/self/fd/9" },
+    files: { hosts: "/c/hosts", hostname: "/c/hostname", resolvConf: "/c/resolv.conf" },
     cgroupsPath: undefined,
     consoleSize: { height: 24, width: 80 },
     resolveSeccomp: (profileJson, capabilities) => ({

@@ -1,0 +1,177 @@
+/*
+ * A private copy-on-write view of a directory of the host, as the root file system of a container (`--rootfs DIR:O`).
+ *
+ * One overlay over the directory would do, if nothing were mounted below it. But in a new user namespace the host's
+ * mounts are locked together, so that nobody sees what a mount hides, and the kernel refuses as a lower directory
+ * whatever has mounts below ("/" nearly always). So the view is put together: a directory with mounts below it is made
+ * anew, empty, and its entries are treated one by one; every entry without mounts below becomes an overlay of its own.
+ * Symbolic links are made again. Plain files beside such directories are bound read-only.
+ *
+ * Some directories are better empty than shared: those of kernel filesystems, which the container gets from its own
+ * configuration; and, in a view of "/", the homes and the places where programs of the host leave their sockets and
+ * temporary files. The caller is user 0 in the container, so it could read all of its own files otherwise.
+ */
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { LaunchProgram } from "../launch/program.ts";
+import { attach, cloneTree, setAttributes } from "../runtime/steps/mounts.ts";
+import { MountAttribute } from "../sys/mount.ts";
+import { AT_FDCWD, OpenFlag } from "../sys/open.ts";
+import { mountOverlay } from "./overlay.ts";
+
+/** Directories of "/" that a view of it shows empty, besides the caller's home. */
+const PRIVATE_DIRECTORIES = ["/home", "/root", "/run", "/tmp", "/var/tmp", "/var/run"];
+
+/** Filesystems without files of anybody's. */
+const KERNEL_FILESYSTEMS: ReadonlySet<string> = new Set([
+  "autofs",
+  "binfmt_misc",
+  "bpf",
+  "cgroup",
+  "cgroup2",
+  "configfs",
+  "debugfs",
+  "devpts",
+  "devtmpfs",
+  "efivarfs",
+  "fusectl",
+  "hugetlbfs",
+  "mqueue",
+  "proc",
+  "pstore",
+  "ramfs",
+  "securityfs",
+  "sysfs",
+  "tmpfs",
+  "tracefs",
+]);
+
+interface MountPoint {
+  readonly path: string;
+  readonly type: string;
+}
+
+/** One place of the view, relative to its root. */
+type Place =
+  | { readonly kind: "overlay"; readonly path: string; readonly lower: string; readonly mode: number }
+  | { readonly kind: "file"; readonly path: string; readonly source: string };
+
+/** How a view is mounted. */
+export interface HostView {
+  /** What the view is of. */
+  readonly source: string;
+  readonly places: readonly Place[];
+}
+
+/** The mount points of this process's mount namespace; proc_pid_mountinfo(5). */
+function mountPoints(): MountPoint[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      const words = line.split(" ");
+      const path = words[4]?.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+        String.fromCharCode(Number.parseInt(digits, 8)),
+      );
+      const type = words[words.indexOf("-") + 1];
+      return path === undefined || type === undefined ? [] : [{ path, type }];
+    });
+}
+
+/**
+ * Plans a view, and makes the directories, links and empty files that it consists of besides its mounts.
+ * @param source an absolute path without symbolic links
+ * @param skeleton an empty directory that becomes the view's root
+ * @param store where the view's own files lie: shown empty, since an overlay must not contain itself
+ */
+export function planHostView(source: string, skeleton: string, store: string): HostView {
+  const mounts = mountPoints();
+  const hidden = new Set([store, ...(source === "/" ? [...PRIVATE_DIRECTORIES, homedir()] : [])]);
+  const places: Place[] = [];
+  const isBelow = (path: string, directory: string) => path.startsWith(directory === "/" ? "/" : `${directory}/`);
+
+  const visit = (path: string, inside: string) => {
+    const target = join(skeleton, inside);
+    const status = lstatSync(path);
+    if (status.isSymbolicLink()) {
+      if (!hidden.has(path)) symlinkSync(readlinkSync(path), target);
+      else mkdirSync(target, { recursive: true });
+      return;
+    }
+    if (!status.isDirectory()) {
+      if (!status.isFile()) return;
+      writeFileSync(target, "");
+      places.push({ kind: "file", path: inside, source: path });
+      return;
+    }
+    mkdirSync(target, { recursive: true });
+    const ownMount = mounts.findLast((mount) => mount.path === path);
+    if (hidden.has(path) || (ownMount !== undefined && KERNEL_FILESYSTEMS.has(ownMount.type))) return;
+    const hasHidden = [...hidden].some((directory) => isBelow(directory, path));
+    const hasMounts = mounts.some((mount) => mount.path !== path && isBelow(mount.path, path));
+    if (!hasHidden && !hasMounts) {
+      places.push({ kind: "overlay", path: inside, lower: path, mode: status.mode & 0o7777 });
+      return;
+    }
+    for (const name of readableNames(path)) visit(join(path, name), join(inside, name));
+  };
+  visit(source, "/");
+  return { source, places };
+}
+
+function readableNames(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    // Not readable for the caller, so not for the container either.
+    return [];
+  }
+}
+
+/**
+ * Emits the mounts of a view.
+ * @param skeleton the directory given to `planHostView`
+ * @param writable a directory for the upper and work directories of the overlays, which are made here
+ */
+export function mountHostView(
+  program: LaunchProgram,
+  view: HostView,
+  skeleton: string,
+  writable: string,
+  isVolatile: boolean,
+): void {
+  const what = { operation: "mount the view of", object: view.source };
+  const open = (path: string) => {
+    const target = program.slot("view target");
+    program.call("openat", [AT_FDCWD, program.text(path), OpenFlag.O_PATH | OpenFlag.O_CLOEXEC], what, {
+      result: target,
+    });
+    return target;
+  };
+  attach(program, cloneTree(program, skeleton, false, what), open(skeleton), what);
+  for (const [index, place] of view.places.entries()) {
+    const target = join(skeleton, place.path);
+    if (place.kind === "file") {
+      const file = cloneTree(program, place.source, false, what);
+      setAttributes(program, file, { set: MountAttribute.RDONLY }, false, what);
+      attach(program, file, open(target), what);
+      continue;
+    }
+    const upper = join(writable, `upper-${index}`);
+    const work = join(writable, `work-${index}`);
+    mkdirSync(upper);
+    mkdirSync(work);
+    // The top directory of an overlay looks as its upper one does.
+    chmodSync(upper, place.mode);
+    mountOverlay(program, writable, { lower: [place.lower], upper, work, target, volatile: isVolatile });
+  }
+}

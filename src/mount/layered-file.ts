@@ -1,0 +1,60 @@
+import { closeSync, fstatSync, readFileSync } from "node:fs";
+import { encodeText } from "../sys/byte-string.ts";
+import { Errno } from "../sys/errno.ts";
+import { getAttribute, openAt, openAt2 } from "../sys/file.ts";
+import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { AT_FDCWD, OpenFlag, Resolve } from "../sys/open.ts";
+import { OPAQUE_ATTRIBUTE } from "./overlay-attributes.ts";
+
+const { O_RDONLY, O_PATH, O_DIRECTORY, O_CLOEXEC, O_NONBLOCK, O_NOFOLLOW } = OpenFlag;
+
+/** A user database beyond this size is an attack on memory. */
+const LARGEST_FILE = 16 * 1024 * 1024;
+
+/**
+ * Reads a file as a union of layers would show it, without mounting them. Symbolic links are resolved inside the layer
+ * that has them, so none leads outside.
+ * @param layers directories, uppermost first
+ * @param path relative to the root, such as `etc/passwd`
+ * @returns undefined when the union has no such (readable) file
+ */
+export function readLayeredFile(layers: readonly string[], path: string): string | undefined {
+  const parents = path
+    .split("/")
+    .slice(0, -1)
+    .map((_, index, names) => names.slice(0, index + 1).join("/"));
+  for (const layer of layers) {
+    const root = openAt(AT_FDCWD, encodeText(layer), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0) continue;
+    using directory = new FileDescriptor(root);
+    const file = openAt2(
+      directory.number,
+      encodeText(path),
+      O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+      Resolve.IN_ROOT | Resolve.NO_MAGICLINKS,
+    );
+    if (file >= 0) {
+      try {
+        const status = fstatSync(file);
+        return status.isFile() && status.size <= LARGEST_FILE ? readFileSync(file, "utf8") : undefined;
+      } catch {
+        return undefined;
+      } finally {
+        closeSync(file);
+      }
+    }
+    // A whiteout is a device that nothing drives: it hides the file below.
+    if (file === -Errno.ENXIO) return undefined;
+    if (parents.some((parent) => hidesBelow(directory.number, parent))) return undefined;
+  }
+  return undefined;
+}
+
+/** Whether a layer's entry keeps everything in lower layers of that name from view: a whiteout, or opaque. */
+function hidesBelow(root: number, path: string): boolean {
+  const opened = openAt(root, encodeText(path), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (opened === -Errno.ENXIO) return true;
+  if (opened < 0) return false;
+  using directory = new FileDescriptor(opened);
+  return getAttribute(directory.number, OPAQUE_ATTRIBUTE) === "y";
+}

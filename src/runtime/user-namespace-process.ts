@@ -1,0 +1,117 @@
+/*
+ * Bunker itself as root of the user's own user namespace.
+ *
+ * Files of a container belong to subordinate ids. To give files to them, and to remove such files, the work has to be
+ * done inside the namespace that maps them; and since no running JavaScript process can enter one (it has more than
+ * one thread), the executable is started again inside: cloned into the new namespace, mapped, and executed. It stays in
+ * the host's other namespaces, where no container's process is.
+ *
+ * The started command reports a failure as JSON through descriptor 3, so that the user sees one error, from here.
+ */
+import { readSync, writeSync } from "node:fs";
+import * as v from "valibot";
+import { launch, readFailure } from "../launch/launch.ts";
+import { LaunchProgram } from "../launch/program.ts";
+import { resetSignals } from "../launch/reset-signals.ts";
+import { CloneFlag } from "../sys/clone.ts";
+import { BunkerError } from "../sys/error.ts";
+import { waitForExit } from "../sys/process.ts";
+import { pipe } from "../sys/socket.ts";
+import type { IdMap } from "./id-map/id-mapping.ts";
+import { isPrivileged, writeIdMap } from "./id-map/write-id-map.ts";
+
+const REPORT_DESCRIPTOR = 3;
+const PROGRAM_SIZE = 262144;
+
+const reportSchema = v.object({
+  code: v.string(),
+  message: v.string(),
+  hint: v.optional(v.string()),
+});
+
+/** The words that start this program again: the executable alone, or Bun and the script it was started with. */
+function ownCommand(): string[] {
+  const isCompiled = Bun.main.startsWith("/$bunfs/");
+  return isCompiled ? ["bunker"] : ["bun", Bun.main];
+}
+
+/**
+ * Runs a command of this program as root of a new user namespace and waits for it.
+ * @param words the command and its arguments
+ * @throws BunkerError that the command reported, or that kept it from starting
+ */
+export function runInUserNamespace(map: IdMap, words: readonly string[]): void {
+  const [goRead, goWrite] = pipe();
+  const [reportRead, reportWrite] = pipe();
+  using cleanup = new DisposableStack();
+  for (const end of [goRead, goWrite, reportRead, reportWrite]) cleanup.use(end);
+  const program = cleanup.use(new LaunchProgram(PROGRAM_SIZE));
+  const what = { operation: "start Bunker in a user namespace" };
+  const buffer = program.reserve(8);
+  const count = program.slot("count");
+  const mapped = program.label("mapped");
+  program.call("close", [goWrite.number], what);
+  program.call("read", [goRead.number, buffer.address, 1], what, { result: count });
+  program.branch(count, "equal", 1, mapped);
+  program.call("exit_group", [1], what);
+  program.place(mapped);
+  program.call("setresgid", [0, 0, 0], what);
+  program.call("setresuid", [0, 0, 0], what);
+  resetSignals(program);
+  program.call("dup3", [reportWrite.number, REPORT_DESCRIPTOR, 0], what, { ignore: "any" });
+  const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+  program.call(
+    "execve",
+    [program.text("/proc/self/exe"), program.texts([...ownCommand(), ...words]), program.texts(environment)],
+    what,
+  );
+  const child = launch(program, { flags: CloneFlag.NEWUSER });
+  cleanup.use(child.pidfd);
+  cleanup.use(child.errors);
+  reportWrite.close();
+  try {
+    writeIdMap(child.pid, map, isPrivileged());
+    writeSync(goWrite.number, ".");
+  } catch (error) {
+    goWrite.close();
+    waitForExit(child.pid);
+    throw error;
+  }
+  const failure = readFailure(child, program);
+  const report = readAll(reportRead.number);
+  const end = waitForExit(child.pid);
+  if (failure !== undefined) throw failure;
+  if ("exitCode" in end && end.exitCode === 0) return;
+  throw errorFromReport(report, words[0] ?? "", end);
+}
+
+function readAll(descriptor: number): string {
+  const buffer = Buffer.alloc(65536);
+  let text = "";
+  for (;;) {
+    const count = readSync(descriptor, buffer);
+    if (count === 0) return text;
+    text += buffer.toString("utf8", 0, count);
+  }
+}
+
+function errorFromReport(report: string, command: string, end: object): BunkerError {
+  if (report !== "") {
+    const { code, message, hint } = v.parse(reportSchema, JSON.parse(report));
+    return new BunkerError({ code, operation: message, hint });
+  }
+  return new BunkerError({
+    code: "helper_lost",
+    operation: command,
+    reason: `the process in the user namespace ended with ${JSON.stringify(end)}`,
+  });
+}
+
+/** Reports an error to the process that started this one by `runInUserNamespace`. */
+export function reportFailure(error: unknown): void {
+  const report =
+    error instanceof BunkerError
+      ? { code: error.code, message: error.message, hint: error.hint }
+      : { code: "internal_error", message: String(error) };
+  writeSync(REPORT_DESCRIPTOR, JSON.stringify(report));
+}
