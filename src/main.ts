@@ -12,11 +12,10 @@ async function main(): Promise<number> {
   // In a compiled executable argv[0] and argv[1] are Bun's; the name it was called by is only in argv0.
   const calledAs = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
   const words = process.argv.slice(2);
-  return bunker.execute({
-    name: "bunker",
-    summary: "A rootless container engine",
-    words: calledAs === RUNTIME_NAME ? ["runtime", ...words] : words,
-    globals: undefined,
+  if (words[0] === "internal") return (await import("./cli/internal.ts")).internal(words.slice(1));
+  return bunker.run({
+    rawArgs: calledAs === RUNTIME_NAME ? ["runtime", ...words] : words,
+    data: { name: "bunker", summary: "A rootless container engine", globals: undefined },
   });
 }
 

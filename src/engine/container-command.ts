@@ -10,8 +10,8 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
  * @throws BunkerError `no_command` when nothing is left to run
  */
 export function containerArguments(options: RunOptions, image: ImageConfiguration): readonly string[] {
-  const entrypoint = options.entrypoint ?? image.Entrypoint ?? [];
-  const imageCommand = options.entrypoint === undefined ? (image.Cmd ?? []) : [];
+  const entrypoint = options.entrypoint ?? image.entrypoint ?? [];
+  const imageCommand = options.entrypoint === undefined ? (image.command ?? []) : [];
   const words = [...entrypoint, ...(options.command.length > 0 ? options.command : imageCommand)];
   if (words.length === 0) {
     throw new BunkerError({

@@ -81,7 +81,7 @@ export function containerSpecification(input: ContainerInput): Configuration {
     hostname,
     domainname: options.domainname,
     mounts: containerMounts(input),
-    annotations: image.StopSignal === undefined ? undefined : { [STOP_SIGNAL_ANNOTATION]: image.StopSignal },
+    annotations: image.stopSignal === undefined ? undefined : { [STOP_SIGNAL_ANNOTATION]: image.stopSignal },
     linux: {
       namespaces: containerNamespaces(input),
       uidMappings: input.userNamespace?.uidMappings,
@@ -107,7 +107,7 @@ function containerProcess(
   const { options, image } = input;
   const { security, terminal } = options;
   const user = lookUpUser(
-    options.user ?? (image.User || input.defaultUser),
+    options.user ?? (image.user || input.defaultUser),
     input.passwdText,
     input.groupText,
     options.additionalGroups,
@@ -118,8 +118,8 @@ function containerProcess(
     consoleSize: terminal ? input.consoleSize : undefined,
     user: processUser(user, input.userNamespace),
     args: options.init ? [INIT_NAME, "--", ...words] : [...words],
-    env: containerEnvironment(options.environment, image.Env ?? [], { hostname, terminal, home: user.home }),
-    cwd: workingDirectory(options.workingDirectory ?? image.WorkingDir ?? ""),
+    env: containerEnvironment(options.environment, image.environment ?? [], { hostname, terminal, home: user.home }),
+    cwd: workingDirectory(options.workingDirectory ?? image.workingDirectory ?? ""),
     capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
     // The names were checked when the options were read.
     rlimits: options.resourceLimits as Process["rlimits"],

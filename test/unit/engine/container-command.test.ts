@@ -3,11 +3,11 @@ import { containerArguments, containerEnvironment } from "../../../src/engine/co
 import { runOptions } from "./run-options.ts";
 
 describe("containerArguments", () => {
-  const both = { Entrypoint: ["/entry", "-e"], Cmd: ["cmd", "arg"] };
+  const both = { entrypoint: ["/entry", "-e"], command: ["cmd", "arg"] };
   test.each([
     ["image", both, undefined, [], ["/entry", "-e", "cmd", "arg"]],
-    ["image without entry point", { Cmd: ["cmd"] }, undefined, [], ["cmd"]],
-    ["image without command", { Entrypoint: ["/entry"] }, undefined, [], ["/entry"]],
+    ["image without entry point", { command: ["cmd"] }, undefined, [], ["cmd"]],
+    ["image without command", { entrypoint: ["/entry"] }, undefined, [], ["/entry"]],
     ["words replace the command", both, undefined, ["ls"], ["/entry", "-e", "ls"]],
     ["--entrypoint clears the command", both, ["/mine"], [], ["/mine"]],
     ["--entrypoint with words", both, ["/mine"], ["ls", ""], ["/mine", "ls", ""]],
@@ -18,7 +18,7 @@ describe("containerArguments", () => {
 
   test.each([
     [{}, undefined],
-    [{ Entrypoint: [], Cmd: [] }, undefined],
+    [{ entrypoint: [], command: [] }, undefined],
     [both, []],
   ])("nothing to run in %j with entry point %j", (image, entrypoint) => {
     expect(() => containerArguments(runOptions({ entrypoint }), image)).toThrow(

@@ -19,7 +19,7 @@ function input(options: Partial<RunOptions> = {}, changes: Partial<ContainerInpu
   return {
     id: "0123456789abcdef0123456789abcdef",
     options: runOptions(options),
-    image: { Cmd: ["/bin/sh"], Env: ["PATH=/bin"] },
+    image: { command: ["/bin/sh"], environment: ["PATH=/bin"] },
     defaultUser: "",
     rootPath: "/store/rootfs",
     passwdText: "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n",
@@ -131,7 +131,13 @@ describe("the process", () => {
   });
 
   test("the image's wishes count where the user has none", () => {
-    const image = { Entrypoint: ["/entry"], Cmd: ["x"], User: "alice", WorkingDir: "/work", StopSignal: "SIGQUIT" };
+    const image = {
+      entrypoint: ["/entry"],
+      command: ["x"],
+      user: "alice",
+      workingDirectory: "/work",
+      stopSignal: "SIGQUIT",
+    };
     const configuration = specification({}, { image });
     expect(configuration.process).toMatchObject({ args: ["/entry", "x"], cwd: "/work", user: { uid: 1000 } });
     expect(configuration.process?.env).toContain("HOME=/home/alice");
@@ -141,8 +147,8 @@ describe("the process", () => {
   });
 
   test("the default user counts where nobody names one", () => {
-    const user = (options: Partial<RunOptions>, User?: string) =>
-      specification(options, { image: { Cmd: ["/bin/sh"], User }, defaultUser: "1000:1000" }).process?.user.uid;
+    const user = (options: Partial<RunOptions>, user?: string) =>
+      specification(options, { image: { command: ["/bin/sh"], user }, defaultUser: "1000:1000" }).process?.user.uid;
     expect([user({}), user({}, ""), user({}, "5"), user({ user: "0" }, "5")]).toEqual([1000, 1000, 5, 0]);
   });
 

@@ -1,0 +1,45 @@
+/*
+ * Commands that Bunker gives to itself: work that has to be done as root of the user's own user namespace, in which
+ * `runInUserNamespace` starts them. They are in no help; their failures go to the process that started them.
+ */
+import * as v from "valibot";
+import { unpackImage } from "../engine/unpack-image.ts";
+import { reportFailure } from "../runtime/user-namespace-process.ts";
+import { BunkerError } from "../sys/error.ts";
+import { removeTree } from "../sys/remove-tree.ts";
+
+const unpackSchema = v.object({
+  source: v.object({
+    kind: v.picklist(["oci", "oci-archive", "docker-archive"]),
+    path: v.string(),
+    tag: v.optional(v.string()),
+  }),
+  platform: v.optional(v.string()),
+  store: v.string(),
+  mapping: v.picklist(["full", "single"]),
+});
+
+async function execute(command: string | undefined, argument: string | undefined): Promise<void> {
+  if (command === "remove" && argument !== undefined) return removeTree(argument);
+  if (command === "unpack" && argument !== undefined) {
+    const { source, platform, ...place } = v.parse(unpackSchema, JSON.parse(argument));
+    const request = { source: { ...source, tag: source.tag }, platform, ...place };
+    return unpackImage(request, (message) => console.error(`bunker: warning: ${message}`));
+  }
+  throw new BunkerError({ code: "unknown_command", operation: "bunker internal", object: command });
+}
+
+/**
+ * Executes one of the commands.
+ * @param words its name and its argument
+ * @returns the exit status
+ */
+export async function internal(words: readonly string[]): Promise<number> {
+  try {
+    await execute(words[0], words[1]);
+    return 0;
+  } catch (error) {
+    reportFailure(error);
+    return 125;
+  }
+}

@@ -1,0 +1,12 @@
+import { homedir } from "node:os";
+
+/**
+ * Where Bunker keeps what must survive: `$XDG_DATA_HOME/bunker`, by default `~/.local/share/bunker`; for root
+ * `/var/lib/bunker`.
+ */
+export function dataDirectory(): string {
+  const { XDG_DATA_HOME = "" } = process.env;
+  // The XDG specification: relative paths are invalid and to be ignored.
+  if (XDG_DATA_HOME.startsWith("/")) return `${XDG_DATA_HOME}/bunker`;
+  return process.geteuid?.() === 0 ? "/var/lib/bunker" : `${homedir()}/.local/share/bunker`;
+}

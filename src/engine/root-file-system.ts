@@ -1,0 +1,124 @@
+/** A container's root file system: an image's layers, a directory of the host, or a view of one. */
+import { chmodSync, mkdirSync, realpathSync } from "node:fs";
+import { resolve } from "node:path";
+import type { ImageSource } from "../image/image-source.ts";
+import { type LayerMapping, layerDirectory, missingLayers } from "../image/layers/layer-directory.ts";
+import { openImage } from "../image/open-image.ts";
+import { parsePlatform } from "../image/platform.ts";
+import type { LaunchProgram } from "../launch/program.ts";
+import { mountHostView, planHostView } from "../mount/host-view.ts";
+import { readLayeredFile } from "../mount/layered-file.ts";
+import { mountOverlay } from "../mount/overlay.ts";
+import type { IdMap } from "../runtime/id-map/id-mapping.ts";
+import { BunkerError, errnoOf } from "../sys/error.ts";
+import type { ImageConfiguration } from "./image-configuration.ts";
+
+/** A root file system before its container exists. */
+export interface RootFileSystem {
+  readonly image: ImageConfiguration;
+  /** Where it will be, on the host's side. */
+  readonly path: string;
+  /** Mounts it there; undefined for a directory that is used as it is. */
+  readonly mount: ((program: LaunchProgram) => void) | undefined;
+  /** A file of it, by a path relative to its root, as it is before the container has run. */
+  readFile(path: string): string | undefined;
+}
+
+/** Where the files of a root file system lie. */
+export interface RootPlace {
+  /** The store of unpacked layers. */
+  readonly store: string;
+  /** The container's own directory. */
+  readonly directory: string;
+  /** Bunker's data directory. */
+  readonly data: string;
+  readonly mapping: LayerMapping;
+  /** Whether its changes need not survive a crash. */
+  readonly ephemeral: boolean;
+  /** The container's root on the host's side, when it is not the caller: the owner of its writable directories. */
+  readonly userNamespace: IdMap | undefined;
+}
+
+/** What names an image, with its platform, in another process. */
+export interface ImageRequest {
+  readonly source: Exclude<ImageSource, { kind: "rootfs" }>;
+  readonly platform: string | undefined;
+}
+
+/**
+ * Prepares a root file system.
+ * @param unpack makes the missing layers of an image in the store
+ * @throws BunkerError when the image or directory cannot be read or used
+ */
+export function prepareRootFileSystem(
+  source: ImageSource,
+  platform: string | undefined,
+  place: RootPlace,
+  unpack: (request: ImageRequest) => void,
+): RootFileSystem {
+  if (source.kind === "rootfs") {
+    const path = directoryPath(source.path);
+    return source.overlay ? hostView(path, place) : plainDirectory(path);
+  }
+  const image = openImage(source, platform === undefined ? undefined : parsePlatform(platform));
+  if (missingLayers(image, place.store, place.mapping).length > 0) unpack({ source, platform });
+  const lower = image.layers.map((layer) => layerDirectory(layer, place.store, place.mapping)).reverse();
+  const path = `${place.directory}/root`;
+  const upper = `${place.directory}/upper`;
+  const work = `${place.directory}/work`;
+  for (const directory of [path, upper, work]) mkdirSync(directory);
+  // mkdir's mode is cut by the umask, but this is the root directory of the container.
+  chmodSync(upper, 0o755);
+  return {
+    image: image.configuration,
+    path,
+    mount: (program) => {
+      ownWritableDirectories(program, place.userNamespace, [upper, work]);
+      mountOverlay(program, place.data, { lower, upper, work, target: path, volatile: place.ephemeral });
+    },
+    readFile: (file) => readLayeredFile(lower, file),
+  };
+}
+
+function directoryPath(path: string): string {
+  try {
+    return realpathSync(resolve(path));
+  } catch (error) {
+    throw new BunkerError({
+      code: "root_not_found",
+      operation: "find the root file system",
+      object: path,
+      errno: errnoOf(error),
+    });
+  }
+}
+
+function plainDirectory(path: string): RootFileSystem {
+  return { image: {}, path, mount: undefined, readFile: (file) => readLayeredFile([path], file) };
+}
+
+function hostView(source: string, place: RootPlace): RootFileSystem {
+  const path = `${place.directory}/root`;
+  mkdirSync(path);
+  const view = planHostView(source, path, place.data);
+  return {
+    image: {},
+    path,
+    mount: (program) => mountHostView(program, view, path, place.directory, place.ephemeral),
+    readFile: (file) => readLayeredFile([source], file),
+  };
+}
+
+/** Where the container's root is not the caller, its own directories have to be given to it. */
+function ownWritableDirectories(program: LaunchProgram, map: IdMap | undefined, paths: readonly string[]): void {
+  if (map === undefined) return;
+  const root = map.uidMappings.find(({ containerID }) => containerID === 0)?.hostID;
+  if (root === process.geteuid?.()) return;
+  for (const path of paths) {
+    const AT_FDCWD = -100;
+    program.call("fchownat", [AT_FDCWD, program.text(path), 0, 0, 0], {
+      operation: "give to the container's root",
+      object: path,
+    });
+  }
+}
