@@ -10,10 +10,12 @@
  *   runtime -> program   the prestart and createRuntime hooks have run, and the container's state is in its file
  *   program -> runtime   the terminal's master, as a descriptor                     (with a terminal)
  *   program -> runtime   created: only the gate and the exec are left               (with a gate)
+ *   runtime -> program   the container is on record                                 (with a gate)
  *   gate   -> program    start                                                      (with a gate)
  *
- * The gate is a FIFO that a later command opens and writes to; without it the program goes on to its exec. That exec
- * succeeded is seen by the error descriptor closing.
+ * The gate is a FIFO that a later command opens and writes to; without it the program goes on to its exec. The record
+ * comes first, because from the gate on nobody waits for the process: a runtime that is killed earlier takes it along,
+ * and one that is killed later has left word of it. That exec succeeded is seen by the error descriptor closing.
  *
  * Order within the program: namespaces; the root file system and all mounts, while the host's paths can still be
  * reached; then pivot_root, which leaves the host behind; then the process's attributes, from those that need most
@@ -251,6 +253,7 @@ export function emitProcess(
   if (noNewPrivileges && setting.seccompListener) installFilter();
   if (setting.gate !== undefined) {
     tellRuntime(program, setting.socket, "tell that the container is created");
+    waitForRuntime(program, setting.socket, "wait for being recorded");
     waitForRuntime(program, setting.gate, "wait for start");
   }
   context.beforeExec();

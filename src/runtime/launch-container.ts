@@ -3,22 +3,27 @@
  * hooks of the runtime's namespaces and takes the terminal, in the conversation that container-program.ts describes.
  * Whatever fails on either side, nothing of the container is left: the child is killed and reaped.
  */
-import { existsSync, fstatSync, openSync, readFileSync, readSync, realpathSync, writeSync } from "node:fs";
+import { existsSync, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { launch, launchReportingTo, type ObservedProcess, readFailure } from "../launch/launch.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { hostArchitecture } from "../sys/architecture.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
-import { allocate } from "../sys/memory.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
-import { waitForExit } from "../sys/process.ts";
-import { openProcess } from "../sys/reactor.ts";
-import { connectUnix, receiveDescriptor, sendDescriptors, socketPair } from "../sys/socket.ts";
-import { SystemCall, systemCall } from "../sys/system-call.ts";
+import { receiveDescriptor, socketPair } from "../sys/socket.ts";
 import type { Configuration, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
-import { type BuiltProgram, buildContainerProgram, hasHooksAtCreation } from "./container-program.ts";
+import { buildContainerProgram, hasHooksAtCreation } from "./container-program.ts";
+import {
+  abandon,
+  awaitSuccessor,
+  type Conversation,
+  expectByte,
+  failureOf,
+  passListener,
+  sendByte,
+} from "./conversation.ts";
 import { runHostHooks } from "./host-hooks.ts";
 import { openIdMapNamespace } from "./id-map/id-map-namespace.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
@@ -35,21 +40,34 @@ export interface LaunchContainerOptions {
   /** The bundle's directory; relative paths of the configuration start here. */
   readonly bundle: string;
   /** Mounts the root file system on the configuration's root path, which then only is a mount point. */
-  readonly mountRoot?: (program: LaunchProgram) => void;
+  readonly mountRoot?: ((program: LaunchProgram) => void) | undefined;
   /** Descriptors that become the standard streams; the runtime's own without it. */
-  readonly standardStreams?: readonly [number, number, number];
-  readonly preservedDescriptors?: number;
+  readonly standardStreams?: readonly [number, number, number] | undefined;
+  readonly preservedDescriptors?: number | undefined;
   /** See `ProcessSetting.init`. */
-  readonly init?: number;
-  readonly pivotRoot?: boolean;
-  readonly newKeyring?: boolean;
-  readonly dieWithParent?: boolean;
-  /** The read end of a FIFO at which the container waits before its exec, and where a later failure is reported. */
-  readonly gate?: { readonly descriptor: number; readonly errors: FileDescriptor; readonly errorWriteEnd: number };
+  readonly init?: number | undefined;
+  readonly pivotRoot?: boolean | undefined;
+  readonly newKeyring?: boolean | undefined;
+  readonly dieWithParent?: boolean | undefined;
+  /** Where the container waits before its exec; without it, it goes on. */
+  readonly gate?: Gate | undefined;
   /** Receives what the container works in spite of: data about things that have no effect. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Is shown the finished launch program before it runs. */
-  readonly onProgram?: (program: LaunchProgram) => void;
+  readonly onProgram?: ((program: LaunchProgram) => void) | undefined;
+}
+
+/** How a created container waits for its start; the descriptors' numbers are the child's, too. */
+export interface Gate {
+  /** What the container's process reads a byte from when it may go on. */
+  readonly start: FileDescriptor;
+  /** The ends of what a failure is told through: to us now, later to whoever starts the container. */
+  readonly failure: { readonly readEnd: FileDescriptor; readonly writeEnd: FileDescriptor };
+  /**
+   * Called when the process is complete, with its pid and with the program that it executes. Only when it has returned
+   * the process goes to its gate, where it can outlive us: what it throws, or a kill of us, ends the container.
+   */
+  readonly onCreated: (pid: number, program: LaunchProgram) => void;
 }
 
 /** A container whose process waits at its gate, or runs. */
@@ -214,7 +232,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     supplementaryGroups: supplementaryGroups(configuration, makesUserNamespace ? idMap : undefined, privileged),
     newKeyring: options.newKeyring ?? true,
     dieWithParent: options.dieWithParent ?? false,
-    gate: gate?.descriptor,
+    gate: gate?.start.number,
   });
   const { program } = built;
   options.onProgram?.(program);
@@ -222,6 +240,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   const flags = needsIntermediate(namespaces) ? 0 : namespaces.created;
   const child = startChild(program, flags, gate);
   theirs.close();
+  gate?.failure.writeEnd.close();
   const conversation: Conversation = { child, program, socket: ours };
   let container: { pid: number; pidfd: FileDescriptor } = child;
   const terminalOwner = new DisposableStack();
@@ -232,7 +251,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         writeIdMap(child.pid, idMap, privileged);
         sendByte(conversation);
       }
-      container = awaitContainer(conversation, built);
+      container = awaitSuccessor(conversation, built.container);
     }
     if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) {
       writeIdMap(container.pid, idMap, privileged);
@@ -260,10 +279,13 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       terminalOwner.use(terminal);
     }
     if (seccomp?.listener !== undefined) {
-      passListener(conversation, built, container, seccomp.listener, state("creating"));
+      passListener(conversation, built.listener, container, seccomp.listener, state("creating"));
     }
-    if (gate !== undefined) expectByte(conversation);
-    else {
+    if (gate !== undefined) {
+      expectByte(conversation);
+      gate.onCreated(container.pid, program);
+      sendByte(conversation);
+    } else {
       const failure = readFailure(child, program);
       if (failure !== undefined) throw failure;
     }
@@ -297,16 +319,11 @@ function isPipe(descriptor: number): boolean {
   }
 }
 
-interface Conversation {
-  readonly child: ObservedProcess;
-  readonly program: LaunchProgram;
-  readonly socket: FileDescriptor;
-}
-
 function startChild(program: LaunchProgram, flags: number, gate: LaunchContainerOptions["gate"]): ObservedProcess {
   try {
     if (gate === undefined) return launch(program, { flags });
-    return { ...launchReportingTo(gate.errorWriteEnd, program, { flags }), errors: gate.errors };
+    const { readEnd, writeEnd } = gate.failure;
+    return { ...launchReportingTo(writeEnd.number, program, { flags }), errors: readEnd };
   } catch (error) {
     program[Symbol.dispose]();
     if (!(error instanceof BunkerError) || (flags & NamespaceFlag.user) === 0) throw error;
@@ -356,98 +373,4 @@ function supplementaryGroups(
     reason: "a user namespace with a single group id has none",
     hint: "an administrator can give subordinate ids in /etc/subuid and /etc/subgid",
   });
-}
-
-const byteBuffer = { memory: undefined as ReturnType<typeof allocate> | undefined };
-
-/** Waits for the program's byte. */
-function expectByte(conversation: Conversation): void {
-  byteBuffer.memory ??= allocate(8);
-  const count = readSync(conversation.socket.number, byteBuffer.memory.buffer, 0, 1, null);
-  if (count !== 1) throw failureOf(conversation);
-}
-
-function sendByte(conversation: Conversation): void {
-  try {
-    writeSync(conversation.socket.number, ".");
-  } catch {
-    throw failureOf(conversation);
-  }
-}
-
-/** What the program failed with, after it closed the socket. */
-function failureOf({ child, program }: Conversation): BunkerError {
-  return (
-    readFailure(child, program) ??
-    new BunkerError({
-      code: "launch_lost",
-      operation: "create the container's process",
-      reason: "it was killed before it could say why",
-    })
-  );
-}
-
-/** Waits for the process in between to leave, and takes over the container's own process. */
-function awaitContainer(conversation: Conversation, built: BuiltProgram): { pid: number; pidfd: FileDescriptor } {
-  const end = waitForExit(conversation.child.pid);
-  const pid = conversation.program.read(built.container);
-  if (!("exitCode" in end) || end.exitCode !== 0 || pid === 0) throw failureOf(conversation);
-  return { pid, pidfd: openProcess(pid) };
-}
-
-/** Fetches the seccomp listener from the child and sends it, with the container's state, to its agent. */
-function passListener(
-  conversation: Conversation,
-  built: BuiltProgram,
-  container: { readonly pid: number; readonly pidfd: FileDescriptor },
-  listener: { readonly path: string; readonly metadata: string | undefined },
-  state: State,
-): void {
-  // The child cannot say that the filter is there: it may already wait for the agent's answer in its next call.
-  const POLL_INTERVAL_NANOSECONDS = 200_000;
-  const wait = allocate(32);
-  const POLLIN = 1;
-  wait.view.setInt32(0, container.pidfd.number, true);
-  wait.view.setInt16(4, POLLIN, true);
-  wait.view.setBigInt64(16, BigInt(POLL_INTERVAL_NANOSECONDS), true);
-  while (conversation.program.read(built.listener) === 0) {
-    const ended = systemCall(SystemCall.ppoll, wait.address, 1, wait.address + 8, 0, 8) > 0;
-    if (ended) throw failureOf(conversation);
-  }
-  const number = conversation.program.read(built.listener) - 1;
-  const fetched = systemCall(SystemCall.pidfd_getfd, container.pidfd.number, number, 0);
-  if (fetched < 0) {
-    throw new BunkerError({
-      code: "seccomp_listener_refused",
-      operation: "take the seccomp listener of",
-      object: `process ${container.pid}`,
-      errno: -fetched,
-      hint: "a kernel.yama.ptrace_scope above 1 forbids it",
-    });
-  }
-  using descriptor = new FileDescriptor(fetched);
-  using agent = connectUnix(listener.path);
-  const message = {
-    ociVersion: OCI_VERSION,
-    fds: ["seccompFd"],
-    pid: container.pid,
-    metadata: listener.metadata ?? "",
-    state,
-  };
-  sendDescriptors(agent.number, Buffer.from(JSON.stringify(message)), [descriptor.number]);
-}
-
-/** Kills and reaps whatever there is of a container that could not be created. */
-function abandon(child: ObservedProcess, container: { readonly pid: number; readonly pidfd: FileDescriptor }): void {
-  const SIGKILL = 9;
-  for (const one of new Set([child, container])) {
-    systemCall(SystemCall.pidfd_send_signal, one.pidfd.number, SIGKILL, 0, 0);
-    try {
-      waitForExit(one.pid);
-    } catch {
-      // Reaped already: the process in between.
-    }
-    one.pidfd.close();
-  }
-  child.errors.close();
 }

@@ -1,0 +1,135 @@
+/*
+ * The runtime's half of the talk with a launch program that makes a process of a container; container-program.ts says
+ * what is said when. Each side learns of the other's death by the socket's end, and the reason comes through the error
+ * descriptor.
+ */
+import { readSync, writeSync } from "node:fs";
+import { type ObservedProcess, readFailure } from "../launch/launch.ts";
+import type { Slot } from "../launch/operation.ts";
+import type { LaunchProgram } from "../launch/program.ts";
+import { BunkerError } from "../sys/error.ts";
+import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { allocate } from "../sys/memory.ts";
+import { waitForExit } from "../sys/process.ts";
+import { openProcess } from "../sys/reactor.ts";
+import { connectUnix, sendDescriptors } from "../sys/socket.ts";
+import { SystemCall, systemCall } from "../sys/system-call.ts";
+import { OCI_VERSION, type State } from "./state.ts";
+
+/** The parties: the child that was launched, its program, and the runtime's end of their socket pair. */
+export interface Conversation {
+  readonly child: ObservedProcess;
+  readonly program: LaunchProgram;
+  readonly socket: FileDescriptor;
+}
+
+const byteBuffer = { memory: undefined as ReturnType<typeof allocate> | undefined };
+
+/**
+ * Waits for the program's byte.
+ * @throws BunkerError: what the program failed with instead
+ */
+export function expectByte(conversation: Conversation): void {
+  byteBuffer.memory ??= allocate(8);
+  const count = readSync(conversation.socket.number, byteBuffer.memory.buffer, 0, 1, null);
+  if (count !== 1) throw failureOf(conversation);
+}
+
+/**
+ * Lets the program go on.
+ * @throws BunkerError: what the program failed with
+ */
+export function sendByte(conversation: Conversation): void {
+  try {
+    writeSync(conversation.socket.number, ".");
+  } catch {
+    throw failureOf(conversation);
+  }
+}
+
+/** What the program failed with, after it closed the socket. */
+export function failureOf({ child, program }: Conversation): BunkerError {
+  return (
+    readFailure(child, program) ??
+    new BunkerError({
+      code: "launch_lost",
+      operation: "create the container's process",
+      reason: "it was killed before it could say why",
+    })
+  );
+}
+
+/**
+ * Waits for the process in between to leave, and takes over the one that it has cloned.
+ * @param successor the slot with the clone's pid
+ */
+export function awaitSuccessor(conversation: Conversation, successor: Slot): { pid: number; pidfd: FileDescriptor } {
+  const end = waitForExit(conversation.child.pid);
+  const pid = conversation.program.read(successor);
+  if (!("exitCode" in end) || end.exitCode !== 0 || pid === 0) throw failureOf(conversation);
+  return { pid, pidfd: openProcess(pid) };
+}
+
+/**
+ * Fetches the seccomp listener from the child and sends it, with the container's state, to its agent.
+ * @param slot where the program stores the listener's descriptor, plus one
+ * @throws BunkerError
+ */
+export function passListener(
+  conversation: Conversation,
+  slot: Slot,
+  container: { readonly pid: number; readonly pidfd: FileDescriptor },
+  listener: { readonly path: string; readonly metadata: string | undefined },
+  state: State,
+): void {
+  // The child cannot say that the filter is there: it may already wait for the agent's answer in its next call.
+  const POLL_INTERVAL_NANOSECONDS = 200_000;
+  const wait = allocate(32);
+  const POLLIN = 1;
+  wait.view.setInt32(0, container.pidfd.number, true);
+  wait.view.setInt16(4, POLLIN, true);
+  wait.view.setBigInt64(16, BigInt(POLL_INTERVAL_NANOSECONDS), true);
+  while (conversation.program.read(slot) === 0) {
+    const ended = systemCall(SystemCall.ppoll, wait.address, 1, wait.address + 8, 0, 8) > 0;
+    if (ended) throw failureOf(conversation);
+  }
+  const number = conversation.program.read(slot) - 1;
+  const fetched = systemCall(SystemCall.pidfd_getfd, container.pidfd.number, number, 0);
+  if (fetched < 0) {
+    throw new BunkerError({
+      code: "seccomp_listener_refused",
+      operation: "take the seccomp listener of",
+      object: `process ${container.pid}`,
+      errno: -fetched,
+      hint: "a kernel.yama.ptrace_scope above 1 forbids it",
+    });
+  }
+  using descriptor = new FileDescriptor(fetched);
+  using agent = connectUnix(listener.path);
+  const message = {
+    ociVersion: OCI_VERSION,
+    fds: ["seccompFd"],
+    pid: container.pid,
+    metadata: listener.metadata ?? "",
+    state,
+  };
+  sendDescriptors(agent.number, Buffer.from(JSON.stringify(message)), [descriptor.number]);
+}
+
+/** Kills and reaps whatever there is of a process that could not be created. */
+export function abandon(
+  child: ObservedProcess,
+  container: { readonly pid: number; readonly pidfd: FileDescriptor },
+): void {
+  const SIGKILL = 9;
+  for (const one of new Set([child, container])) {
+    systemCall(SystemCall.pidfd_send_signal, one.pidfd.number, SIGKILL, 0, 0);
+    try {
+      waitForExit(one.pid);
+    } catch {
+      // Reaped already: the process in between.
+    }
+    one.pidfd.close();
+  }
+  child.errors.close();
+}
