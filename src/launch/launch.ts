@@ -5,8 +5,8 @@ import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { allocate, type Memory } from "../sys/memory.ts";
-import { OpenFlag } from "../sys/open.ts";
 import { Signal } from "../sys/signal.ts";
+import { pipe } from "../sys/socket.ts";
 import { check, makeExecutable, mapMemory, SystemCall, systemCall } from "../sys/system-call.ts";
 import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "./failure.ts";
 import { emitInterpreter } from "./interpreter/emit.ts";
@@ -41,7 +41,6 @@ interface Launcher {
   readonly interpret: Interpreter;
   readonly cloneArguments: Memory;
   readonly pidfd: Memory;
-  readonly pipe: Memory;
   readonly record: Memory;
 }
 
@@ -65,7 +64,6 @@ function theLauncher(): Launcher {
     interpret: (cloneArguments, size, slots) => Number(interpret(cloneArguments, size, slots)),
     cloneArguments: allocate(CLONE_ARGUMENTS_SIZE),
     pidfd: allocate(4),
-    pipe: allocate(8),
     record: allocate(FAILURE_RECORD_SIZE),
   };
   return launcher;
@@ -76,10 +74,8 @@ function theLauncher(): Launcher {
  * @throws BunkerError `launch_failed` if the clone itself fails
  */
 export function launch(program: LaunchProgram, options: LaunchOptions): ObservedProcess {
-  const { pipe } = theLauncher();
-  check(systemCall(SystemCall.pipe2, pipe.address, OpenFlag.O_CLOEXEC), "make a pipe");
-  using writeEnd = new FileDescriptor(pipe.view.getInt32(4, true));
-  const errors = new FileDescriptor(pipe.view.getInt32(0, true));
+  const [errors, writeEnd] = pipe();
+  using _closedHere = writeEnd;
   try {
     return { ...launchReportingTo(writeEnd.number, program, options), errors };
   } catch (error) {

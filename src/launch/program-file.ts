@@ -19,9 +19,9 @@ const SEGMENT_ALIGNMENT = 0x10000;
 const FILE_ADDRESS = 0x400000;
 /** Where the slots of a program file are: give it to its `OperationTable`. */
 export const VARIABLES_ADDRESS = FILE_ADDRESS + SEGMENT_ALIGNMENT;
-/** Zeroed memory for the structures that a program file's operations use. */
+/** Zeroed memory, 512 bytes, for the structures that a program file's operations use. */
 export const VARIABLES_BUFFER_ADDRESS = VARIABLES_ADDRESS + SLOTS_SIZE;
-export const VARIABLES_BUFFER_SIZE = 512;
+const VARIABLES_BUFFER_SIZE = 512;
 
 const ELF_HEADER_SIZE = 64;
 const PROGRAM_HEADER_SIZE = 56;

@@ -73,14 +73,18 @@ describe.each(["x86-64", "arm64"] as const)("the init for %s", (architecture) =>
     "forwards %s",
     async (signal) => {
       using file = executableFile(architecture, init);
-      const script = `trap 'kill $!; echo got; exit 9' ${signal.slice(3)}; sleep 1000 & echo ready; wait`;
+      // It loops instead of waiting, because a signal between two commands would not end the wait; and not for ever.
+      const script = `trap 'echo got; exit 9' ${signal.slice(3)}; echo ready; while kill -0 $PPID; do :; done`;
       const child = Bun.spawn([...file.command, "--", "/bin/sh", "-c", script], { stdin: "ignore", stdout: "pipe" });
-      const reader = child.stdout.getReader();
-      const { value } = await reader.read();
-      expect(Buffer.from(value ?? []).toString()).toBe("ready\n");
-      child.kill(constants.signals[signal]);
-      expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe("got\n");
-      expect(await child.exited).toBe(9);
+      try {
+        const reader = child.stdout.getReader();
+        expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe("ready\n");
+        child.kill(constants.signals[signal]);
+        expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe("got\n");
+        expect(await child.exited).toBe(9);
+      } finally {
+        child.kill("SIGKILL");
+      }
     },
   );
 
