@@ -4,7 +4,8 @@
  * can open it again by itself.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { BunkerError } from "../sys/error.ts";
+import { Errno } from "../sys/errno.ts";
+import { BunkerError, errnoOf } from "../sys/error.ts";
 import type { Digest } from "./digest.ts";
 import { digestOf, splitDigest } from "./digest.ts";
 import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "./documents.ts";
@@ -45,22 +46,15 @@ export function openFile(path: string, name: string): OpenFile {
 }
 
 function unreadable(name: string, cause: unknown): unknown {
-  if (!(cause instanceof Error && "errno" in cause && typeof cause.errno === "number")) return cause;
-  const missing = "code" in cause && cause.code === "ENOENT";
-  return new BunkerError(
-    {
-      code: missing ? "image_not_found" : "image_unreadable",
-      operation: "read",
-      object: name,
-      errno: Math.abs(cause.errno),
-    },
-    { cause },
-  );
+  const errno = errnoOf(cause);
+  if (errno === undefined) return cause;
+  const code = errno === Errno.ENOENT ? "image_not_found" : "image_unreadable";
+  return new BunkerError({ code, operation: "read", object: name, errno }, { cause });
 }
 
 /**
  * Reads a JSON document whole.
- * @param location undefined size means to the end of the file
+ * @param range bytes; the whole file unless given
  * @throws BunkerError `image_not_found`, `image_unreadable`, `image_invalid` when it has more than 4 MiB
  */
 export function readDocument(path: string, name: string, range?: { offset: number; size: number }): Buffer {

@@ -13,6 +13,7 @@
 import { writeSync } from "node:fs";
 import type { ByteString } from "./byte-string.ts";
 import { Errno } from "./errno.ts";
+import { errnoOf } from "./error.ts";
 import { setInteger64 } from "./integer64.ts";
 import { allocate, type Memory } from "./memory.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, OPEN_HOW_SIZE } from "./open.ts";
@@ -310,7 +311,8 @@ export function writeAt(file: number, data: Uint8Array, start: number, end: numb
     }
     return 0;
   } catch (error) {
-    if (error instanceof Error && "errno" in error && typeof error.errno === "number") return -Math.abs(error.errno);
-    throw error;
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    return -errno;
   }
 }
