@@ -3,7 +3,7 @@ import { CAPABILITY_NAMES, type CapabilityName } from "../runtime/configuration/
 import { BunkerError } from "../sys/error.ts";
 
 /** What every container may do unless told otherwise: Docker's fourteen. */
-const DEFAULT_CAPABILITIES: readonly CapabilityName[] = [
+export const DEFAULT_CAPABILITIES: readonly CapabilityName[] = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",
   "CAP_FOWNER",

@@ -55,11 +55,12 @@ export interface ContainerInput {
   /**
    * Makes the seccomp filter of a container with these capabilities.
    * @param profileJson a profile in Docker's form; undefined for the default profile
+   * @returns undefined when the caller installs the filter by other means
    */
   readonly resolveSeccomp: (
     profileJson: string | undefined,
     capabilities: readonly CapabilityName[],
-  ) => SeccompConfiguration;
+  ) => SeccompConfiguration | undefined;
   readonly host: HostFacts;
 }
 

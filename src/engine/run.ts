@@ -25,11 +25,11 @@ import { attach, checkTerminal, makeStreams, receiveSignals, terminalSize } from
 import { makeContainerDirectory, newContainerId } from "./container-directory.ts";
 import { type ContainerInput, containerSpecification } from "./container-specification.ts";
 import { dataDirectory } from "./data-directory.ts";
+import { defaultSeccompFilter, hasDefaultSeccompFilter } from "./default-seccomp-filter.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { hostnameFile, hostsFile, resolverFile } from "./network-files.ts";
 import { type ImageRequest, prepareRootFileSystem } from "./root-file-system.ts";
 import type { RunOptions } from "./run-options.ts";
-import { unpackImage } from "./unpack-image.ts";
 
 /** The user namespace of a container, and how the store keeps files for it. */
 interface Ownership {
@@ -121,8 +121,9 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
   const unpack = (request: ImageRequest) => {
     const work = { ...request, store: ownership.store, mapping: ownership.mapping };
     if (userNamespace !== undefined) runInUserNamespace(userNamespace, ["internal", "unpack", JSON.stringify(work)]);
-    else unpackings.push(unpackImage(work, onWarning));
+    else unpackings.push(import("./unpack-image.ts").then(({ unpackImage }) => unpackImage(work, onWarning)));
   };
+  // Unpacking is a large part of the program that a container whose image is there has no need of.
   const unpackings: Promise<void>[] = [];
   const root = prepareRootFileSystem(
     options.image,
@@ -139,6 +140,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
 
   const host = readHostFacts(options);
   const hostname = options.hostname ?? (options.network === "host" ? host.hostname : id.slice(0, 12));
+  const defaultFilter = hasDefaultSeccompFilter(options) ? defaultSeccompFilter() : undefined;
   const configuration = containerSpecification({
     id,
     options,
@@ -150,7 +152,8 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
     files: writeContainerFiles(directory.path, options, hostname),
     cgroupsPath: undefined,
     consoleSize: terminalSize(),
-    resolveSeccomp,
+    // A filter that is compiled already need not be spelled out, except in the file of a container that stays.
+    resolveSeccomp: defaultFilter !== undefined && options.remove ? () => undefined : resolveSeccomp,
     host,
     defaultUser: ownership.defaultUser,
   });
@@ -166,6 +169,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
     standardStreams:
       streams === undefined ? undefined : [streams.inner[0].number, streams.inner[1].number, streams.inner[2].number],
     init: init?.number,
+    seccomp: defaultFilter,
     dieWithParent: true,
     // The default profile names calls of every architecture; only a user's own profile deserves a word about them.
     onWarning: options.security.seccomp === undefined ? undefined : onWarning,

@@ -230,25 +230,30 @@ export class OperationTable {
    * @param numbers the system call numbers of the architecture that executes them
    * @param size `fixed` gives every operation OPERATION_SIZE bytes, which failure records and short argument lists
    *   rely on; `compact` leaves out the arguments that an operation does not name
+   * @param end `open` when more operations are to follow before any after the last one is executed
    * @throws Error when a label is missing or execution could run past the last operation
    */
-  encode(numbers: Readonly<Record<SystemCallName, number>>, size: "fixed" | "compact"): Buffer {
-    this.#checkEnd();
+  encode(
+    numbers: Readonly<Record<SystemCallName, number>>,
+    size: "fixed" | "compact",
+    end: "open" | "closed" = "closed",
+  ): Buffer {
+    if (end === "closed") this.#checkEnd();
     const offsets = [0];
-    let end = 0;
+    let total = 0;
     for (const {
       arguments: { length },
     } of this.#operations) {
-      end += size === "fixed" ? OPERATION_SIZE : OperationField.arguments + 8 * length;
-      offsets.push(end);
+      total += size === "fixed" ? OPERATION_SIZE : OperationField.arguments + 8 * length;
+      offsets.push(total);
     }
     const offsetOf = (label: Label | undefined, index: number) =>
-      offsets[label === undefined ? index + 1 : this.positionOf(label)] ?? end;
-    const encoded = Buffer.from(new ArrayBuffer(end));
+      offsets[label === undefined ? index + 1 : this.positionOf(label)] ?? total;
+    const encoded = Buffer.from(new ArrayBuffer(total));
     const view = new DataView(encoded.buffer);
     let index = 0;
     for (const operation of this.#operations) {
-      const offset = offsets[index] ?? end;
+      const offset = offsets[index] ?? total;
       const { ignore } = operation;
       encodeOperation(view, offset, {
         kind: operation.kind,

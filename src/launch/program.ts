@@ -19,6 +19,9 @@
  * the slots with its parent. Nothing in the arena is trusted as more than numbers and bytes by the parent, although
  * only our own code can write to it: exec gives the memory up.
  *
+ * Because it is shared, the program also need not be complete when it is launched: it may end at an operation that waits
+ * for the parent, and the parent adds the rest while the child, or somebody on the child's behalf, is busy.
+ *
  * A slot is a 64-bit variable. An operation names slots as arguments, for its result, and in branches; that suffices
  * to pass a file descriptor from one call to the next, to fork, to wait for a byte from the parent, and to run and
  * check another program on the way.
@@ -37,16 +40,28 @@ import { OperationTable } from "./operation-table.ts";
 
 const DEFAULT_SIZE = 2 ** 20;
 
+/** What was put into the arena: a text, texts, or so many bytes. */
+type Content = string | Uint8Array | readonly (string | Uint8Array)[] | number;
+
+function describeContent(content: Content): string {
+  if (typeof content === "number") return `memory[${content}]`;
+  if (typeof content === "string") return JSON.stringify(content);
+  if (content instanceof Uint8Array) return JSON.stringify(Buffer.from(content).toString("utf8"));
+  return `[${content.map(describeContent).join(", ")}]`;
+}
+
 /** A launch program with its memory. Dispose it when the child has executed it. */
 export class LaunchProgram extends OperationTable implements Disposable {
   /** The number of the error descriptor in the child, to be moved or kept open by the program's own calls. */
   readonly errorDescriptor: Slot = { name: "error descriptor", index: ERROR_DESCRIPTOR_SLOT };
   readonly #arena: MappedMemory;
   readonly #texts = new Map<string, number>();
-  /** What stands at the addresses that were handed out, for `describe`. */
-  readonly #contents = new Map<number, string>();
+  readonly #byteTexts = new Map<string, number>();
+  /** What stands at the offsets that were handed out, for `describe`. */
+  readonly #contents = new Map<number, Content>();
   #dataStart: number;
   #disposed = false;
+  #isOpen = false;
 
   /** @param size of the arena in bytes; pages that are never touched cost nothing */
   constructor(size = DEFAULT_SIZE) {
@@ -63,36 +78,41 @@ export class LaunchProgram extends OperationTable implements Disposable {
    * @throws Error if the text contains NUL, which would cut it short
    */
   text(value: string | Uint8Array): number {
-    const bytes = typeof value === "string" ? Buffer.from(value, "utf8") : value;
-    const key = Buffer.from(bytes).toString("latin1");
-    const known = this.#texts.get(key);
+    const key = typeof value === "string" ? value : Buffer.from(value).toString("latin1");
+    const texts = typeof value === "string" ? this.#texts : this.#byteTexts;
+    const known = texts.get(key);
     if (known !== undefined) return known;
-    if (bytes.includes(0)) throw new Error(`text for a launch program contains NUL: ${JSON.stringify(key)}`);
-    const { address, buffer } = this.#take(bytes.length + 1, JSON.stringify(Buffer.from(bytes).toString("utf8")));
-    buffer.set(bytes);
-    this.#texts.set(key, address);
+    if (key.includes("\0")) throw new Error(`text for a launch program contains NUL: ${JSON.stringify(key)}`);
+    const encoding = typeof value === "string" ? "utf8" : "latin1";
+    const size = Buffer.byteLength(key, encoding);
+    const start = this.#take(size + 1, value);
+    this.#arena.buffer.write(key, start, encoding);
+    const address = this.#arena.address + start;
+    texts.set(key, address);
     return address;
   }
 
   /** Puts an array of pointers to texts, ended by a null pointer, into the arena: argv, envp. Returns its address. */
   texts(values: readonly (string | Uint8Array)[]): number {
     const addresses = values.map((value) => this.text(value));
-    const shown = addresses.map((address) => this.describeAddress(address)).join(", ");
-    const { address, view } = this.#take(8 * (values.length + 1), `[${shown}]`);
-    for (const [index, text] of addresses.entries()) setInteger64(view, 8 * index, text);
-    return address;
+    const start = this.#take(8 * (values.length + 1), values);
+    for (const [index, text] of addresses.entries()) setInteger64(this.#arena.view, start + 8 * index, text);
+    return this.#arena.address + start;
   }
 
   /** Puts a copy of `data` into the arena, aligned to 8 bytes. Returns its address. */
   bytes(data: Uint8Array): number {
-    const { address, buffer } = this.reserve(data.length);
-    buffer.set(data);
-    return address;
+    const start = this.#take(data.length, data.length);
+    this.#arena.buffer.set(data, start);
+    return this.#arena.address + start;
   }
 
   /** Sets aside zeroed memory, aligned to 8 bytes, that the parent and the child share. */
   reserve(size: number): Memory {
-    return this.#take(size, `memory[${size}]`);
+    const start = this.#take(size, size);
+    const storage = this.#arena.view.buffer;
+    const address = this.#arena.address + start;
+    return { address, buffer: Buffer.from(storage, start, size), view: new DataView(storage, start, size) };
   }
 
   /** The value of a slot now, signed. */
@@ -103,7 +123,8 @@ export class LaunchProgram extends OperationTable implements Disposable {
 
   /** What `text`, `texts`, `bytes` or `reserve` put at an address, for people to read. */
   describeAddress(address: number): string | undefined {
-    return this.#contents.get(address);
+    const content = this.#contents.get(address - this.#arena.address);
+    return content === undefined ? undefined : describeContent(content);
   }
 
   /**
@@ -114,12 +135,30 @@ export class LaunchProgram extends OperationTable implements Disposable {
     return describeOperations(this, (address) => this.describeAddress(address));
   }
 
+  /**
+   * Says that the last operation so far waits for the parent, which launches the program now and adds the rest while
+   * the child waits; `finish` has to come before the child is woken.
+   */
+  waitForRest(): void {
+    this.#isOpen = true;
+  }
+
+  /** Hands the operations that were added since the launch to the child. */
+  finish(): void {
+    this.#isOpen = false;
+    this.#writeOperations();
+  }
+
   /** Writes the operations into the arena, for `launch`. */
   prepare(errorDescriptor: number): void {
-    this.#checkNotDisposed();
-    const encoded = this.encode(SystemCall, "fixed");
-    this.#arena.buffer.set(encoded, SLOTS_SIZE);
+    this.#writeOperations();
     setInteger64(this.#arena.view, 8 * ERROR_DESCRIPTOR_SLOT, errorDescriptor);
+  }
+
+  #writeOperations(): void {
+    this.#checkNotDisposed();
+    // What the child has executed already is written again, the same bytes as before.
+    this.#arena.buffer.set(this.encode(SystemCall, "fixed", this.#isOpen ? "open" : "closed"), SLOTS_SIZE);
   }
 
   /** Gives the arena back; a running child keeps its own view of it. */
@@ -135,17 +174,16 @@ export class LaunchProgram extends OperationTable implements Disposable {
     }
   }
 
-  #take(size: number, content: string): Memory {
+  /** Sets aside memory from the arena's end on. Returns its offset. */
+  #take(size: number, content: Content): number {
     this.#checkNotDisposed();
     const start = (this.#dataStart - size) & ~7;
     if (start < SLOTS_SIZE + this.operations.length * OPERATION_SIZE) {
       throw new Error(`launch program exceeds its arena of ${this.#arena.buffer.length} bytes`);
     }
     this.#dataStart = start;
-    const storage = this.#arena.view.buffer;
-    const address = this.#arena.address + start;
-    this.#contents.set(address, content);
-    return { address, buffer: Buffer.from(storage, start, size), view: new DataView(storage, start, size) };
+    this.#contents.set(start, content);
+    return start;
   }
 
   #checkNotDisposed(): void {

@@ -114,8 +114,10 @@ export interface ContainerSetting extends ProcessSetting {
 }
 
 /** The program and what the runtime has to look at in its slots. */
-export interface BuiltProgram {
+export interface BegunProgram {
   readonly program: LaunchProgram;
+  /** The host's /proc in the child. */
+  readonly proc: Slot;
   /** The pid of the container's process, if it is not the launched one itself. */
   readonly container: Slot;
   /** The seccomp listener's descriptor in the child, plus one; 0 until the filter is installed. */
@@ -139,7 +141,7 @@ function tellRuntime(program: LaunchProgram, socket: number, operation: string):
 }
 
 /** Marks everything close-on-exec that was inherited, but for the preserved descriptors; close_range(2). */
-function closeOnExec(program: LaunchProgram, setting: ProcessSetting): void {
+export function closeOnExec(program: LaunchProgram, setting: Pick<ProcessSetting, "closed" | "preservedDescriptors">): void {
   const CLOSE_RANGE_CLOEXEC = 4;
   const F_SETFD = 2;
   const what = { operation: "mark descriptors close-on-exec" };
@@ -326,13 +328,18 @@ export function hasHooksAtCreation(configuration: Configuration): boolean {
   return hooksOf(configuration, "prestart", "createRuntime", "createContainer", "startContainer").length > 0;
 }
 
-/** Builds the launch program of a container's first process. */
-export function buildContainerProgram(setting: ContainerSetting): BuiltProgram {
-  const { configuration, process, namespaces } = setting;
+/**
+ * Begins the launch program of a container's first process: up to the wait for the id maps, if it makes a user
+ * namespace itself. It may be launched then, and finished while the maps are being written.
+ */
+export function beginContainerProgram(
+  process: Process,
+  namespaces: NamespacePlan,
+  setting: Pick<ProcessSetting, "closed" | "preservedDescriptors" | "socket">,
+): BegunProgram {
   const program = new LaunchProgram();
   const container = program.slot("container pid");
   const listener = program.slot("listener plus one");
-  const linux = configuration.linux ?? {};
 
   closeOnExec(program, setting);
   const proc = openDirectory(program, "/proc", "host's /proc");
@@ -356,6 +363,13 @@ export function buildContainerProgram(setting: ContainerSetting): BuiltProgram {
   }
   const makesUserNamespace = (namespaces.created & NamespaceFlag.user) !== 0;
   if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) waitForIdMaps();
+  return { program, container, listener, proc };
+}
+
+/** Adds the rest of a container's launch program. */
+export function finishContainerProgram({ program, listener, proc }: BegunProgram, setting: ContainerSetting): void {
+  const { configuration, process, namespaces } = setting;
+  const linux = configuration.linux ?? {};
   if (namespaces.joined.some(({ type }) => type === "pid")) becomeNotDumpable(program);
   resetSignals(program);
   program.call("setsid", [], { operation: "start a session" }, { ignore: [Errno.EPERM] });
@@ -429,5 +443,4 @@ export function buildContainerProgram(setting: ContainerSetting): BuiltProgram {
       runHooksInContainer(program, hooksOf(configuration, "startContainer"), setting.stateDescriptor, proc);
     },
   });
-  return { program, container, listener };
 }

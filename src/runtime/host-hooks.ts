@@ -5,13 +5,11 @@
 import { launch, readFailure } from "../launch/launch.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
-import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
-import type { FileDescriptor } from "../sys/file-descriptor.ts";
-import { allocate } from "../sys/memory.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
 import { waitForExit } from "../sys/process.ts";
-import { SystemCall, systemCall } from "../sys/system-call.ts";
+import { endsWithin, sendSignal } from "../sys/process-identity.ts";
+import { Signal } from "../sys/signal.ts";
 import type { Hook } from "./configuration/configuration.ts";
 import type { State } from "./state.ts";
 import { openDirectory } from "./steps/files.ts";
@@ -40,8 +38,7 @@ function runHook(hook: Hook, stateDescriptor: number): void {
   using _errors = child.errors;
   const failure = readFailure(child, program);
   const inTime = hook.timeout === undefined || endsWithin(child.pidfd, hook.timeout);
-  const SIGKILL = 9;
-  if (!inTime) systemCall(SystemCall.pidfd_send_signal, child.pidfd.number, SIGKILL, 0, 0);
+  if (!inTime) sendSignal(child.pidfd, Signal.SIGKILL);
   const end = waitForExit(child.pid);
   if (failure !== undefined) throw failure;
   if (inTime && "exitCode" in end && end.exitCode === 0) return;
@@ -51,17 +48,4 @@ function runHook(hook: Hook, stateDescriptor: number): void {
       : `killed by signal ${end.signal}`
     : `it ran longer than its timeout of ${hook.timeout} s`;
   throw new BunkerError({ code: "hook_failed", operation: "run hook", object: hook.path, reason });
-}
-
-/** Waits for a process to end. Returns false when the time, in seconds, is over first; ppoll(2). */
-function endsWithin(pidfd: FileDescriptor, seconds: number): boolean {
-  const POLLIN = 1;
-  const memory = allocate(24);
-  memory.view.setInt32(0, pidfd.number, true);
-  memory.view.setInt16(4, POLLIN, true);
-  memory.view.setBigInt64(8, BigInt(seconds), true);
-  let result: number;
-  do result = systemCall(SystemCall.ppoll, memory.address, 1, memory.address + 8, 0, 8);
-  while (result === -Errno.EINTR);
-  return result !== 0;
 }

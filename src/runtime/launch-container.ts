@@ -14,7 +14,7 @@ import { MemoryFile } from "../sys/memory-file.ts";
 import { receiveDescriptor, socketPair } from "../sys/socket.ts";
 import type { Configuration, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
-import { buildContainerProgram, hasHooksAtCreation } from "./container-program.ts";
+import { beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
 import {
   abandon,
   awaitSuccessor,
@@ -27,7 +27,13 @@ import {
 import { runHostHooks } from "./host-hooks.ts";
 import { openIdMapNamespace } from "./id-map/id-map-namespace.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
-import { isInInitialUserNamespace, isPrivileged, permitsSetGroups, writeIdMap } from "./id-map/write-id-map.ts";
+import {
+  beginIdMap,
+  isInInitialUserNamespace,
+  isPrivileged,
+  permitsSetGroups,
+  writeIdMap,
+} from "./id-map/write-id-map.ts";
 import { planMounts } from "./planned-mounts.ts";
 import { type CompiledFilter, compile } from "./seccomp/compile.ts";
 import { OCI_VERSION, type State } from "./state.ts";
@@ -46,6 +52,8 @@ export interface LaunchContainerOptions {
   readonly preservedDescriptors?: number | undefined;
   /** See `ProcessSetting.init`. */
   readonly init?: number | undefined;
+  /** The compiled filter of `linux.seccomp`, where the caller has it already. */
+  readonly seccomp?: CompiledFilter | undefined;
   readonly pivotRoot?: boolean | undefined;
   readonly newKeyring?: boolean | undefined;
   readonly dieWithParent?: boolean | undefined;
@@ -195,47 +203,62 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   const makesUserNamespace = (namespaces.created & NamespaceFlag.user) !== 0;
   const idMap: IdMap = { uidMappings: linux.uidMappings ?? [], gidMappings: linux.gidMappings ?? [] };
   const joinsUserNamespace = namespaces.joined.some(({ type }) => type === "user");
-  const seccomp = compileSeccomp(configuration, options.onWarning);
-
   const [ours, theirs] = socketPair();
   cleanup.use(ours);
   cleanup.use(theirs);
   const stateFile = cleanup.use(new MemoryFile("container state"));
-  const built = buildContainerProgram({
-    ...processSettingOf(process, seccomp),
-    configuration,
-    process,
-    bundle,
-    rootPath: rootPathOf(configuration, bundle),
-    mountRoot: options.mountRoot,
-    mounts: planMounts(configuration.mounts ?? [], {
-      bundle,
-      ownCgroupNamespace: linux.namespaces?.some(({ type }) => type === "cgroup") === true,
-      openIdMapNamespace: ({ uidMappings, gidMappings }) =>
-        own(
-          openIdMapNamespace(
-            { uidMappings: uidMappings ?? idMap.uidMappings, gidMappings: gidMappings ?? idMap.gidMappings },
-            privileged,
-          ),
-        ),
-    }),
-    namespaces,
-    canMakeNodes: !makesUserNamespace && !joinsUserNamespace && isInInitialUserNamespace() && privileged,
-    pivotRoot: options.pivotRoot ?? true,
-    stateDescriptor: stateFile.descriptor.number,
+  const common = {
     socket: theirs.number,
     closed: [ours.number],
-    standardStreams: options.standardStreams,
-    ownedStreams: [0, 1, 2].filter((number) => isPipe(options.standardStreams?.[number] ?? number)),
     preservedDescriptors: options.preservedDescriptors ?? 0,
-    init: options.init,
-    supplementaryGroups: supplementaryGroups(configuration, makesUserNamespace ? idMap : undefined, privileged),
-    newKeyring: options.newKeyring ?? true,
-    dieWithParent: options.dieWithParent ?? false,
-    gate: gate?.start.number,
+  };
+  // Before the launch, since the child has to inherit the descriptors that are opened here.
+  const mounts = planMounts(configuration.mounts ?? [], {
+    bundle,
+    ownCgroupNamespace: linux.namespaces?.some(({ type }) => type === "cgroup") === true,
+    openIdMapNamespace: ({ uidMappings, gidMappings }) =>
+      own(
+        openIdMapNamespace(
+          { uidMappings: uidMappings ?? idMap.uidMappings, gidMappings: gidMappings ?? idMap.gidMappings },
+          privileged,
+        ),
+      ),
   });
+  const built = beginContainerProgram(process, namespaces, common);
   const { program } = built;
-  options.onProgram?.(program);
+  const programOwner = cleanup.use(new DisposableStack());
+  programOwner.use(program);
+  let listener: CompiledFilter["listener"];
+  const finishProgram = () => {
+    const seccomp = options.seccomp ?? compileSeccomp(configuration, options.onWarning);
+    listener = seccomp?.listener;
+    finishContainerProgram(built, {
+      ...common,
+      ...processSettingOf(process, seccomp),
+      configuration,
+      process,
+      bundle,
+      rootPath: rootPathOf(configuration, bundle),
+      mountRoot: options.mountRoot,
+      mounts,
+      namespaces,
+      canMakeNodes: !makesUserNamespace && !joinsUserNamespace && isInInitialUserNamespace() && privileged,
+      pivotRoot: options.pivotRoot ?? true,
+      stateDescriptor: stateFile.descriptor.number,
+      standardStreams: options.standardStreams,
+      ownedStreams: [0, 1, 2].filter((number) => isPipe(options.standardStreams?.[number] ?? number)),
+      init: options.init,
+      supplementaryGroups: supplementaryGroups(configuration, makesUserNamespace ? idMap : undefined, privileged),
+      newKeyring: options.newKeyring ?? true,
+      dieWithParent: options.dieWithParent ?? false,
+      gate: gate?.start.number,
+    });
+    options.onProgram?.(program);
+  };
+  // While newuidmap and newgidmap run, there is time to write the rest of the program.
+  const isFinishedLater = makesUserNamespace && !needsIntermediate(namespaces);
+  if (isFinishedLater) program.waitForRest();
+  else finishProgram();
 
   const flags = needsIntermediate(namespaces) ? 0 : namespaces.created;
   const child = startChild(program, flags, gate);
@@ -254,7 +277,13 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       container = awaitSuccessor(conversation, built.container);
     }
     if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) {
-      writeIdMap(container.pid, idMap, privileged);
+      const isMapped = beginIdMap(container.pid, idMap, privileged);
+      try {
+        if (isFinishedLater) finishProgram();
+      } finally {
+        isMapped();
+      }
+      if (isFinishedLater) program.finish();
       sendByte(conversation);
     }
     const state = (status: State["status"]): State => ({
@@ -278,9 +307,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       if (terminal === undefined) throw failureOf(conversation);
       terminalOwner.use(terminal);
     }
-    if (seccomp?.listener !== undefined) {
-      passListener(conversation, built.listener, container, seccomp.listener, state("creating"));
-    }
+    if (listener !== undefined) passListener(conversation, built.listener, container, listener, state("creating"));
     if (gate !== undefined) {
       expectByte(conversation);
       gate.onCreated(container.pid, program);
@@ -291,6 +318,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     }
     if (container !== child) child.pidfd.close();
     child.errors.close();
+    programOwner.move();
     return {
       ...container,
       terminal,
@@ -304,13 +332,12 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   } catch (error) {
     terminalOwner.dispose();
     abandon(child, container);
-    program[Symbol.dispose]();
     throw error;
   }
 }
 
 /** Whether a descriptor is a pipe or a socket, and so was made for whoever reads or writes here. */
-function isPipe(descriptor: number): boolean {
+export function isPipe(descriptor: number): boolean {
   try {
     const status = fstatSync(descriptor);
     return status.isFIFO() || status.isSocket();

@@ -39,7 +39,17 @@ const PATH_SIZE = 4096;
  * @param name of the program
  * @param searchPath directories separated by colons; the caller's PATH unless given
  */
-export function findHelper(name: HelperName, searchPath: string = callersPath()): HelperSearch {
+export function findHelper(name: HelperName, searchPath?: string): HelperSearch {
+  if (searchPath !== undefined) return searchHelper(name, searchPath);
+  const known = found.get(name) ?? searchHelper(name, callersPath());
+  found.set(name, known);
+  return known;
+}
+
+/** What was found along the caller's PATH. */
+const found = new Map<HelperName, HelperSearch>();
+
+function searchHelper(name: HelperName, searchPath: string): HelperSearch {
   const directories = [
     ...searchPath.split(":").filter((path) => path.startsWith("/")),
     "/usr/bin",

@@ -54,23 +54,31 @@ function isOwnIdOnly({ uidMappings, gidMappings }: IdMap): boolean {
 }
 
 /**
- * Writes both maps.
+ * Starts to write both maps.
  * @param pid of a process in the new namespace, a child of this one
- * @throws BunkerError `id_map_refused` with what the kernel or the helper said
+ * @returns a function that waits until they are written
+ * @throws BunkerError `id_map_refused` with what the kernel or the helper said; so does the function
  */
-export function writeIdMap(pid: number, map: IdMap, privileged: boolean): void {
-  if (privileged) return writeMapFiles(pid, map);
-  if (isOwnIdOnly(map)) {
+export function beginIdMap(pid: number, map: IdMap, privileged: boolean): () => void {
+  if (privileged || isOwnIdOnly(map)) {
     // Without privilege the group map is accepted only after setgroups was given up.
-    write(`/proc/${pid}/setgroups`, "deny");
-    return writeMapFiles(pid, map);
+    if (!privileged) write(`/proc/${pid}/setgroups`, "deny");
+    writeMapFiles(pid, map);
+    return () => {};
   }
   const helpers = [
     startHelper("newuidmap", pid, formatMap(map.uidMappings)),
     startHelper("newgidmap", pid, formatMap(map.gidMappings)),
   ];
-  const problems = helpers.flatMap((helper) => helper.finish() ?? []);
-  if (problems[0] !== undefined) throw problems[0];
+  return () => {
+    const problems = helpers.flatMap((helper) => helper.finish() ?? []);
+    if (problems[0] !== undefined) throw problems[0];
+  };
+}
+
+/** Writes both maps, and waits until they are; see `beginIdMap`. */
+export function writeIdMap(pid: number, map: IdMap, privileged: boolean): void {
+  beginIdMap(pid, map, privileged)();
 }
 
 function writeMapFiles(pid: number, { uidMappings, gidMappings }: IdMap): void {

@@ -57,7 +57,7 @@ export function writeFile(
  * Opens a path inside the container's root file system. Every symbolic link on the way is resolved as if the
  * container's root were "/", so an image cannot point outside; openat2(2).
  * @param path absolute inside the container, or relative to its root
- * @param ifMissing where to go if there is no such path; without it that is an error
+ * @param ifMissing where to go if there is no such path (ENOENT); without it that is an error
  * @returns the slot with the descriptor; the caller closes it
  */
 export function openInRoot(
@@ -75,21 +75,19 @@ export function openInRoot(
   const { flags = O_PATH, mode = 0, ifMissing, result = program.slot(path) } = options;
   const what = options.what ?? { operation: "open", object: `${path} in the root file system` };
   const how = program.bytes(openHowBytes(flags | O_CLOEXEC, mode, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS));
+  const args = [root, program.text(path === "/" ? "." : path), how, OPEN_HOW_SIZE];
   const again = program.label("open again");
-  const opened = program.label("opened");
   program.place(again);
-  program.call("openat2", [root, program.text(path === "/" ? "." : path), how, OPEN_HOW_SIZE], what, {
-    result,
-    ignore: "any",
-    onSuccess: opened,
-  });
-  // Something was renamed or mounted elsewhere while ".." was resolved, and the kernel could not rule out an escape.
-  program.branch(result, "equal", -Errno.EAGAIN, again);
-  if (ifMissing !== undefined) {
-    program.branch(result, "equal", -Errno.ENOENT, ifMissing);
-    program.branch(result, "equal", -Errno.ENOTDIR, ifMissing);
+  // EAGAIN: something was renamed or mounted elsewhere while ".." was resolved, and the kernel could not rule out an
+  // escape.
+  if (ifMissing === undefined) {
+    program.call("openat2", args, what, { result, ignore: [Errno.EAGAIN], onIgnored: again });
+    return result;
   }
-  program.fail(what, result);
+  const opened = program.label("opened");
+  program.call("openat2", args, what, { result, ignore: [Errno.ENOENT, Errno.EAGAIN], onSuccess: opened });
+  program.branch(result, "equal", -Errno.EAGAIN, again);
+  program.jump(ifMissing);
   program.place(opened);
   return result;
 }
@@ -122,20 +120,13 @@ export function openOrMake(
   const directories = kind === "directory" ? pathsDownTo(path) : pathsDownTo(path).slice(0, -1);
   let parent = root;
   for (const directory of directories) {
-    const make = program.label("make");
-    const made = program.label("made");
-    const opened = openInRoot(program, root, directory, { ifMissing: make });
-    program.jump(made);
-    program.place(make);
     const name = directory.slice(directory.lastIndexOf("/") + 1);
     const what = { operation: "make directory", object: `/${directory} in the root file system` };
     program.call("mkdirat", [parent, program.text(name), kind === "directory" ? mode : 0o755], what, {
       ignore: [Errno.EEXIST],
     });
-    openInRoot(program, root, directory, { result: opened, what });
-    program.place(made);
     if (parent !== root) closeSlot(program, parent);
-    parent = opened;
+    parent = openInRoot(program, root, directory, { what });
   }
   if (parent !== root) closeSlot(program, parent);
   if (kind === "file") {

@@ -1,0 +1,208 @@
+/*
+ * Theory of operation: another process in a container that runs (`exec`).
+ *
+ * A launch program joins the namespaces of the container's first process, all at once by its pidfd, and executes the
+ * command with the same operations as the first process did (container-program.ts). Only namespaces that differ from
+ * ours are joined, since one's own user namespace cannot be joined again. Who joins a pid namespace is not in it, only
+ * its children are: so the program then clones once more, with CLONE_PARENT, and the clone is our child all the same.
+ *
+ *   program -> runtime   the terminal's master, as a descriptor                     (with a terminal)
+ *
+ * From the join on, processes of the container could look into this one, which still has the runtime's memory, and
+ * through it at the host. It therefore makes itself not dumpable before; the exec of the container's own program undoes
+ * that. It never executes a file of the host (CVE-2019-5736), no path of the container is resolved before the root is
+ * the container's, and what is open from the host is closed before the exec (CVE-2024-21626).
+ */
+import { readFileSync, readlinkSync } from "node:fs";
+import { launch, readFailure } from "../launch/launch.ts";
+import { LaunchProgram } from "../launch/program.ts";
+import { resetSignals } from "../launch/reset-signals.ts";
+import { CloneFlag } from "../sys/clone.ts";
+import { Errno } from "../sys/errno.ts";
+import { BunkerError } from "../sys/error.ts";
+import type { FileDescriptor } from "../sys/file-descriptor.ts";
+import { receiveDescriptor, socketPair } from "../sys/socket.ts";
+import type { Configuration, Process } from "./configuration/configuration.ts";
+import { NamespaceFlag } from "./configuration/namespaces.ts";
+import { closeOnExec, emitProcess } from "./container-program.ts";
+import { abandon, awaitSuccessor, type Conversation, failureOf, passListener } from "./conversation.ts";
+import { isPrivileged } from "./id-map/write-id-map.ts";
+import { compileSeccomp, isPipe, type LaunchedContainer, processSettingOf } from "./launch-container.ts";
+import type { State } from "./state.ts";
+import { makeTerminal } from "./steps/console.ts";
+import { openDirectory, writeFile } from "./steps/files.ts";
+import { becomeNotDumpable, setPersonality, setProcessorAffinity } from "./steps/process-attributes.ts";
+
+/** What a further process of a container is made from. */
+export interface LaunchProcessOptions {
+  /** The container's state; `pid` is its first process. */
+  readonly state: State & { readonly pid: number };
+  /** A descriptor of that process. */
+  readonly pidfd: FileDescriptor;
+  readonly configuration: Configuration;
+  readonly process: Process;
+  readonly preservedDescriptors: number;
+  readonly onWarning: (message: string) => void;
+  readonly onProgram: (program: LaunchProgram) => void;
+}
+
+/** The names of namespaces in /proc/PID/ns. */
+const NAMESPACE_FILES = {
+  user: "user",
+  ipc: "ipc",
+  uts: "uts",
+  net: "network",
+  pid: "pid",
+  cgroup: "cgroup",
+  time: "time",
+  mnt: "mount",
+} as const;
+
+/** CLONE_NEW* flags of the namespaces in which a process differs from us. */
+function differingNamespaces(pid: number): number {
+  return Object.entries(NAMESPACE_FILES).reduce((flags, [file, type]) => {
+    const differs = namespaceOf(pid, file) !== namespaceOf("self", file);
+    return differs ? flags | NamespaceFlag[type] : flags;
+  }, 0);
+}
+
+function namespaceOf(pid: number | "self", file: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/${file}`);
+  } catch {
+    // A kernel without this kind of namespace; that the process is gone shows when its pidfd is used.
+    return "";
+  }
+}
+
+/** Whether setgroups(2) will be permitted to a process that has joined the container. */
+function supplementaryGroups(pid: number, flags: number, asked: readonly number[]): "set" | "keep" {
+  const mayHaveRights = (flags & NamespaceFlag.user) !== 0 || isPrivileged();
+  if (mayHaveRights && readFileSync(`/proc/${pid}/setgroups`, "utf8").trim() !== "deny") return "set";
+  if (asked.length === 0) return "keep";
+  throw new BunkerError({
+    code: "groups_not_permitted",
+    operation: "set supplementary groups",
+    object: asked.join(","),
+    reason: "the container's user namespace has a single group id",
+  });
+}
+
+/**
+ * Starts a process in a container and waits until it has executed its command.
+ * @throws BunkerError; nothing is left of the process then
+ */
+export function launchProcess(options: LaunchProcessOptions): LaunchedContainer {
+  const { state, pidfd, configuration, process } = options;
+  const flags = differingNamespaces(state.pid);
+  const seccomp = compileSeccomp(configuration, options.onWarning);
+  const [ours, theirs] = socketPair();
+  using cleanup = new DisposableStack();
+  cleanup.use(ours);
+  cleanup.use(theirs);
+
+  const setting = {
+    ...processSettingOf(process, seccomp),
+    socket: theirs.number,
+    closed: [ours.number],
+    standardStreams: undefined,
+    ownedStreams: [0, 1, 2].filter(isPipe),
+    preservedDescriptors: options.preservedDescriptors,
+    init: undefined,
+    supplementaryGroups: supplementaryGroups(state.pid, flags, process.user.additionalGids ?? []),
+    newKeyring: true,
+    dieWithParent: false,
+    gate: undefined,
+  };
+  const program = new LaunchProgram();
+  const successor = program.slot("process pid");
+  const listener = program.slot("listener plus one");
+  const proc = openDirectory(program, "/proc", "host's /proc");
+  if (process.oomScoreAdj !== undefined) {
+    const value = String(process.oomScoreAdj);
+    const what = { operation: "set the OOM score adjustment", object: value };
+    writeFile(program, proc, "self/oom_score_adj", value, what);
+  }
+  closeOnExec(program, setting);
+  if (process.execCPUAffinity?.initial !== undefined) setProcessorAffinity(program, process.execCPUAffinity.initial);
+  becomeNotDumpable(program);
+  emitJoin(program, pidfd.number, state.pid, flags);
+  if ((flags & NamespaceFlag.pid) !== 0) {
+    const child = program.label("in the pid namespace");
+    program.fork({ operation: "clone into the pid namespace" }, { child, flags: CloneFlag.PARENT, result: successor });
+    program.call("exit_group", [0], { operation: "leave" });
+    program.place(child);
+  }
+  resetSignals(program);
+  program.call("setsid", [], { operation: "start a session" }, { ignore: [Errno.EPERM] });
+  const size = process.consoleSize;
+  const terminal =
+    process.terminal === true
+      ? makeTerminal(
+          program,
+          openDirectory(program, "/", "container's root"),
+          theirs.number,
+          size === undefined ? undefined : { rows: size.height, columns: size.width },
+          undefined,
+        )
+      : undefined;
+  if (configuration.linux?.personality !== undefined) setPersonality(program, configuration.linux.personality);
+  emitProcess(program, process, setting, { proc, terminal, listener, beforeExec: () => {} });
+  options.onProgram(program);
+
+  const child = launch(program, { flags: 0 });
+  theirs.close();
+  const conversation: Conversation = { child, program, socket: ours };
+  let launched: { readonly pid: number; readonly pidfd: FileDescriptor } = child;
+  const terminalOwner = new DisposableStack();
+  try {
+    if ((flags & NamespaceFlag.pid) !== 0) launched = awaitSuccessor(conversation, successor);
+    const master = terminal === undefined ? undefined : receiveDescriptor(ours.number);
+    if (master !== undefined) terminalOwner.use(master);
+    else if (terminal !== undefined) throw failureOf(conversation);
+    if (seccomp?.listener !== undefined) {
+      passListener(conversation, listener, launched, seccomp.listener, { ...state, pid: launched.pid });
+    }
+    const failure = readFailure(child, program);
+    if (failure !== undefined) throw failure;
+    if (launched !== child) child.pidfd.close();
+    child.errors.close();
+    return {
+      ...launched,
+      terminal: master,
+      program,
+      [Symbol.dispose]: () => {
+        launched.pidfd.close();
+        terminalOwner.dispose();
+        program[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    terminalOwner.dispose();
+    abandon(child, launched);
+    program[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Joins the namespaces; without one of mounts, the container's root is entered by itself. */
+function emitJoin(program: LaunchProgram, pidfd: number, pid: number, flags: number): void {
+  const root = (flags & NamespaceFlag.mount) === 0 ? openDirectory(program, `/proc/${pid}/root`, "root") : undefined;
+  if (flags !== 0) {
+    program.call("setns", [pidfd, flags], {
+      operation: "join the namespaces of",
+      object: `process ${pid}`,
+      hint: "only the user who created the container, and root, can enter it",
+    });
+  }
+  if ((flags & NamespaceFlag.user) !== 0) {
+    // EINVAL: a container without an id 0.
+    for (const call of ["setresgid", "setresuid"] as const) {
+      program.call(call, [0, 0, 0], { operation: "become the container's root" }, { ignore: [Errno.EINVAL] });
+    }
+  }
+  if (root === undefined) return;
+  const what = { operation: "enter the container's root file system" };
+  program.call("fchdir", [root], what);
+  program.call("chroot", [program.text(".")], what);
+}

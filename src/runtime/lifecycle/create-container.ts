@@ -1,0 +1,159 @@
+/*
+ * The command `create`, up to a process that waits at its gate; container-record.ts tells what is kept of it.
+ *
+ * Both FIFOs are opened before the launch, so that no opening ever blocks: the gate for reading and writing, which also
+ * keeps the waiting process from seeing the end of a file when a starter has come and gone.
+ */
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { OpenFlag } from "../../sys/open.ts";
+import { endsWithin, identify, sendSignal } from "../../sys/process-identity.ts";
+import { Signal } from "../../sys/signal.ts";
+import { connectUnix, sendDescriptors } from "../../sys/socket.ts";
+import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
+import { type Gate, type LaunchedContainer, launchContainer } from "../launch-container.ts";
+import { ContainerDirectory } from "./container-record.ts";
+import { type Bundle, readBundle } from "./read-bundle.ts";
+import { unappliedLimits } from "./unapplied-limits.ts";
+
+const F_SETFL = 4;
+
+/** What `create` and `run` are told. */
+export interface CreateOptions {
+  readonly bundle: string;
+  /** Where the terminal's master is sent to. */
+  readonly consoleSocket: string | undefined;
+  /** Whether somebody here takes the terminal, so that no socket is needed. */
+  readonly keepsTerminal: boolean;
+  readonly pidFile: string | undefined;
+  readonly pivotRoot: boolean;
+  readonly newKeyring: boolean;
+  readonly preservedDescriptors: number;
+  /** Receives what the user should know although the container works. */
+  readonly onWarning: (message: string) => void;
+  /** Receives what --debug shows. */
+  readonly onDebug: (message: string) => void;
+}
+
+/**
+ * Creates a container, which then waits for its start.
+ * @param root from `stateRoot`
+ * @returns its process, with the terminal if `keepsTerminal`
+ * @throws BunkerError; nothing is left of the container then
+ */
+export function createContainer(root: string, id: string, options: CreateOptions): LaunchedContainer {
+  const bundle = readBundle(options.bundle);
+  checkTerminal(bundle.configuration.process?.terminal === true, options);
+  const warning = unappliedLimits(bundle.configuration);
+  if (warning !== undefined) options.onWarning(warning);
+  using directory = ContainerDirectory.claim(root, id);
+  try {
+    return launchInto(directory, bundle, options);
+  } catch (error) {
+    directory.remove();
+    throw error;
+  }
+}
+
+/** @throws BunkerError when a terminal has nowhere to go, or a socket waits for none */
+export function checkTerminal(
+  terminal: boolean,
+  { consoleSocket, keepsTerminal }: { readonly consoleSocket: string | undefined; readonly keepsTerminal: boolean },
+): void {
+  if (terminal && consoleSocket === undefined && !keepsTerminal) {
+    throw new BunkerError({
+      code: "no_console_socket",
+      operation: "make the process's terminal",
+      reason: "nobody would hold it when this command has ended",
+      hint: "--console-socket names the unix socket that takes it",
+    });
+  }
+  if (consoleSocket !== undefined && (!terminal || keepsTerminal)) {
+    throw new BunkerError({
+      code: "needless_console_socket",
+      operation: "use the console socket",
+      object: consoleSocket,
+      reason: terminal ? "the terminal stays with this command" : "the process has no terminal (process.terminal)",
+    });
+  }
+}
+
+function launchInto(directory: ContainerDirectory, bundle: Bundle, options: CreateOptions): LaunchedContainer {
+  const { configuration, path } = bundle;
+  const record = {
+    bundle: path,
+    rootfs: resolve(path, configuration.root.path),
+    created: new Date().toISOString(),
+    annotations: { ...configuration.annotations },
+  };
+  directory.writeRecord(record);
+  directory.write("config.json", bundle.text);
+  directory.makeFifos();
+  using socket = options.consoleSocket === undefined ? undefined : connectUnix(options.consoleSocket);
+  using start = new FileDescriptor(check(directory.openFifo("start", OpenFlag.O_RDWR), "open the gate"));
+  const gate: Gate = {
+    start,
+    failure: openFailure(directory),
+    onCreated: (pid, program) => {
+      directory.write("failures.json", JSON.stringify(program.failureTable()));
+      directory.writeRecord({ ...record, process: identify(pid) });
+      if (options.pidFile !== undefined) writePidFile(options.pidFile, pid);
+    },
+  };
+  const container = launchContainer({
+    id: directory.id,
+    configuration,
+    bundle: path,
+    preservedDescriptors: options.preservedDescriptors,
+    pivotRoot: options.pivotRoot,
+    newKeyring: options.newKeyring,
+    gate,
+    onWarning: options.onWarning,
+    onProgram: (program) => options.onDebug(program.describe()),
+  });
+  try {
+    handOver(container.terminal, socket, "/dev/pts/ptmx");
+    return container;
+  } catch (error) {
+    sendSignal(container.pidfd, Signal.SIGKILL);
+    endsWithin(container.pidfd, 10);
+    container[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The reading end first, because the writing end opens only when there is a reader. */
+function openFailure(directory: ContainerDirectory): Gate["failure"] {
+  const open = (flags: number) => new FileDescriptor(check(directory.openFifo("failure", flags), "open a FIFO"));
+  const readEnd = open(OpenFlag.O_RDONLY | OpenFlag.O_NONBLOCK);
+  const writeEnd = open(OpenFlag.O_WRONLY);
+  check(systemCall(SystemCall.fcntl, readEnd.number, F_SETFL, 0), "make a FIFO blocking");
+  return { readEnd, writeEnd };
+}
+
+/**
+ * Gives the terminal's master to whoever waits at the console socket.
+ * @param name told along with it
+ * @throws BunkerError
+ */
+export function handOver(terminal: FileDescriptor | undefined, socket: FileDescriptor | undefined, name: string): void {
+  if (terminal === undefined || socket === undefined) return;
+  sendDescriptors(socket.number, Buffer.from(name), [terminal.number]);
+  terminal.close();
+}
+
+/** @throws BunkerError `pid_file_unwritable` */
+export function writePidFile(path: string, pid: number): void {
+  try {
+    writeFileSync(path, String(pid));
+  } catch (error) {
+    throw new BunkerError({
+      code: "pid_file_unwritable",
+      operation: "write the pid file",
+      object: path,
+      errno: errnoOf(error),
+    });
+  }
+}

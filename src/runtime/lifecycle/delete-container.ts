@@ -1,0 +1,48 @@
+import { BunkerError } from "../../sys/error.ts";
+import { endsWithin, openIdentified, sendSignal } from "../../sys/process-identity.ts";
+import { Signal } from "../../sys/signal.ts";
+import type { ContainerDirectory } from "./container-record.ts";
+import { runLateHooks } from "./late-hooks.ts";
+
+/** How long the kernel may take to end a killed process, in seconds. */
+const END_LIMIT = 10;
+
+/**
+ * Forgets a container. One that waits for its start is killed, one that runs only with `force`. Its mounts have gone
+ * with its processes.
+ * @param onWarning receives what poststop hooks failed with
+ * @throws BunkerError `container_running`
+ */
+export function deleteContainer(
+  directory: ContainerDirectory,
+  force: boolean,
+  onWarning: (message: string) => void,
+): void {
+  directory.lock();
+  const state = directory.state();
+  const record = directory.record();
+  if (state.status !== "stopped" && record?.process !== undefined) {
+    if (state.status === "running" && !force) {
+      throw new BunkerError({
+        code: "container_running",
+        operation: "delete container",
+        object: directory.id,
+        reason: "it is running",
+        hint: "kill it first, or use --force",
+      });
+    }
+    using pidfd = openIdentified(record.process);
+    if (pidfd !== undefined && sendSignal(pidfd, Signal.SIGKILL) && !endsWithin(pidfd, END_LIMIT)) {
+      throw new BunkerError({
+        code: "container_running",
+        operation: "delete container",
+        object: directory.id,
+        reason: `process ${record.process.pid} was killed and has not ended within ${END_LIMIT} s`,
+      });
+    }
+  }
+  // A creation that was killed early has left no configuration, and has run no hooks.
+  const hooks = record?.process === undefined ? undefined : directory.configuration().hooks;
+  directory.remove();
+  runLateHooks(hooks?.poststop, { ...state, status: "stopped", pid: undefined }, onWarning);
+}
