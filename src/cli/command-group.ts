@@ -1,11 +1,16 @@
 /*
  * A command that is a list of commands: `bunker`, and below it `bunker runtime`. Options before the name of the command
- * belong to the group, everything behind it to the command. A group is a command itself, so groups nest, and it loads
- * the code of exactly the command that is called.
+ * belong to the group, everything behind it to the command. A group is a command itself, so groups nest.
+ *
+ * The tree is made of citty's commands, and citty writes the help from it. A group knows the name and the one line of
+ * each command without loading it; the code is loaded when the command is called, and only that command's. Which
+ * command the words call is found here and not by citty's `runCommand`, which takes a word for a command's name that is
+ * the value of an unknown option, takes `toString` for a name that exists, and drops what the group's options said.
  */
 
 import { nearestName } from "../nearest-name.ts";
 import { BunkerError } from "../sys/error.ts";
+import { argumentDefinitions } from "./argument-definitions.ts";
 import type { Command } from "./command.ts";
 import { type OptionTable, type OptionValues, parseArguments, quote } from "./option-table.ts";
 
@@ -14,6 +19,8 @@ interface CommandEntry<Globals> {
   readonly name: string;
   /** One line for the help. */
   readonly summary: string;
+  /** Whether neither help nor error messages mention it: it is not for people. */
+  readonly hidden?: boolean;
   load(): Promise<Command<Globals>>;
 }
 
@@ -34,34 +41,42 @@ export interface CommandGroup<Table extends OptionTable> {
  * @returns a command that throws BunkerError unknown_command, with the nearest name, besides what its commands throw
  */
 export function defineCommandGroup<const Table extends OptionTable>(group: CommandGroup<Table>): Command {
-  const syntax = {
-    options: group.options,
-    required: [],
-    optional: "COMMAND [ARG...]",
-    stopAtFirstOperand: true,
-  } as const;
-  return {
-    async execute({ name, summary, words }) {
-      const given = parseArguments(name, syntax, words);
+  const options = { options: group.options, required: [] } as const;
+  const syntax = { ...options, optional: "COMMAND [ARG...]", stopAtFirstOperand: true } as const;
+  const subCommands = Object.fromEntries(group.commands.map((entry) => [entry.name, loadedWhenCalled(entry)]));
+  const command: Command = {
+    args: () => argumentDefinitions(options),
+    subCommands,
+    async run({ rawArgs, data: { name, summary } }) {
+      const printHelp = async () => {
+        const help = await import("./help.ts");
+        return help.printHelp({ ...command, meta: { name, description: summary } });
+      };
+      const given = parseArguments(name, syntax, rawArgs);
       if (given === "help") return printHelp();
       const globals = given.options;
       const status = await group.instead?.(globals);
       if (status !== undefined) return status;
       const { called, rest } = resolve(given.operands);
       if (called === undefined) return printHelp();
-      const entry = findCommand(name, group.commands, called);
-      const proceed = async () => {
-        const command = await entry.load();
-        return command.execute({ name: `${name} ${entry.name}`, summary: entry.summary, words: rest, globals });
-      };
+      const subCommand = Object.hasOwn(subCommands, called) ? subCommands[called] : undefined;
+      if (subCommand === undefined) throw unknownCommand(name, called, group.commands);
+      const proceed = () =>
+        subCommand.run({
+          rawArgs: rest,
+          data: { name: `${name} ${called}`, summary: subCommand.meta.description, globals },
+        });
       return group.around === undefined ? proceed() : group.around(globals, proceed);
-
-      async function printHelp(): Promise<number> {
-        const { renderHelp } = await import("./help.ts");
-        console.log(renderHelp({ name, summary, syntax, commands: group.commands }));
-        return 0;
-      }
     },
+  };
+  return command;
+}
+
+/** A command in the tree: what its group's help says of it is at hand, its code comes when it is called. */
+function loadedWhenCalled<Globals>({ name, summary, hidden = false, load }: CommandEntry<Globals>) {
+  return {
+    meta: { name, description: summary, hidden },
+    run: async (context: Parameters<Command<Globals>["run"]>[0]) => (await load()).run(context),
   };
 }
 
@@ -73,17 +88,9 @@ function resolve(operands: readonly string[]) {
   return { called: topic, rest: [...subtopics, "--help"] };
 }
 
-function findCommand<Globals>(
-  group: string,
-  commands: readonly CommandEntry<Globals>[],
-  name: string,
-): CommandEntry<Globals> {
-  const found = commands.find((command) => command.name === name);
-  if (found !== undefined) return found;
-  const nearest = nearestName(
-    name,
-    commands.map((command) => command.name),
-  );
+function unknownCommand(group: string, name: string, commands: readonly CommandEntry<never>[]): BunkerError {
+  const visible = commands.filter((command) => !command.hidden).map((command) => command.name);
+  const nearest = nearestName(name, visible);
   const advice = nearest === undefined ? `${group} --help lists the commands` : `did you mean ${group} ${nearest}?`;
-  throw new BunkerError({ code: "unknown_command", operation: `unknown command ${quote(name)}; ${advice}` });
+  return new BunkerError({ code: "unknown_command", operation: `unknown command ${quote(name)}; ${advice}` });
 }

@@ -1,31 +1,34 @@
-import {
-  type AnyCommandSyntax,
-  type CommandSyntax,
-  type OptionTable,
-  type ParsedArguments,
-  parseArguments,
-} from "./option-table.ts";
+import type { CommandDef } from "citty";
+import { argumentDefinitions } from "./argument-definitions.ts";
+import { type CommandSyntax, type OptionTable, type ParsedArguments, parseArguments } from "./option-table.ts";
 
-/** One call of a command. */
+/** What the command tree tells a command besides its words. */
 interface Invocation<Globals> {
   /** The command as typed, for messages and help: `bunker run`. */
   readonly name: string;
   /** What it does, one line. */
   readonly summary: string;
-  /** The words behind its name. */
-  readonly words: readonly string[];
   /** What the options before its name came to. */
   readonly globals: Globals;
 }
 
-/** A command, loaded and ready to be called. */
-export interface Command<Globals = unknown> {
+/** What help shows of a command: a command of citty's but for what it does. */
+export interface DescribedCommand extends Omit<CommandDef, "run" | "subCommands"> {
+  readonly subCommands?: Record<string, DescribedCommand>;
+}
+
+/**
+ * A command of citty's, loaded and ready to be called. It is called with its `run` alone, never with citty's
+ * `runCommand`: that reads the words first, forgets repeated options and lets unknown ones pass.
+ */
+export interface Command<Globals = unknown> extends DescribedCommand {
   /**
    * Reads the words and does what they ask; `--help` among them prints the help instead.
+   * @param context of citty's context what is needed: the words behind the command's name, and what the tree adds
    * @returns the exit status
    * @throws BunkerError
    */
-  execute(invocation: Invocation<Globals>): Promise<number>;
+  run(context: { readonly rawArgs: readonly string[]; readonly data: Invocation<Globals> }): Promise<number>;
 }
 
 /**
@@ -41,16 +44,14 @@ export function defineCommand<
   syntax: CommandSyntax<Table, Required>,
   run: (given: ParsedArguments<Table, Required>, globals: Globals) => Promise<number> | number,
 ): Command<Globals> {
-  return {
-    async execute({ name, summary, words, globals }) {
-      const given = parseArguments(name, syntax, words);
-      return given === "help" ? printHelp(name, summary, syntax) : run(given, globals);
+  const command: Command<Globals> = {
+    args: () => argumentDefinitions(syntax),
+    async run({ rawArgs, data: { name, summary, globals } }) {
+      const given = parseArguments(name, syntax, rawArgs);
+      if (given !== "help") return run(given, globals);
+      const { printHelp } = await import("./help.ts");
+      return printHelp({ ...command, meta: { name, description: summary } });
     },
   };
-}
-
-async function printHelp(name: string, summary: string, syntax: AnyCommandSyntax): Promise<number> {
-  const { renderHelp } = await import("./help.ts");
-  console.log(renderHelp({ name, summary, syntax }));
-  return 0;
+  return command;
 }

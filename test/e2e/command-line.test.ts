@@ -47,19 +47,39 @@ describe("version", () => {
 describe("help", () => {
   test.each([[[]], [["--help"]], [["-h"]], [["help"]]])("bunker %j lists the commands", (words: string[]) => {
     const { status, output, errors } = bunker(words);
-    expect(output).toStartWith("Usage:  bunker [OPTIONS] COMMAND [ARG...]\n\nA rootless container engine\n");
-    expect(output).toMatch(/\nCommands:\n( {2}\w+ +\S.*\n)+\nOptions:\n/);
-    expect(output).toMatch(/\n {2}run +Create a container/);
+    expect(output).toMatch(/^A rootless container engine \(bunker\)\n\nUSAGE bunker \[OPTIONS\] run\|\S+\n\nOPTIONS\n/);
+    expect(output).toMatch(/\nCOMMANDS\n\n( +\w+ {4}\S.*\n)+\nUse bunker <command> --help /);
+    expect(output).toMatch(/\n +run {4}Create a container/);
+    expect(output).not.toContain("internal");
     expect({ status, errors }).toEqual({ status: 0, errors: "" });
   });
 
   test.each([[["run", "--help"]], [["help", "run"]], [["run", "-it", "--help"]]])("bunker %j shows run's", (words) => {
     const { status, output, errors } = bunker(words);
-    expect(output).toStartWith("Usage:  bunker run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nCreate a container");
-    expect(output).toMatch(/\n {2}-e, --env NAME\[=VALUE\]\.\.\. +Set an/);
-    expect(output).toMatch(/\n {6}--shm-size BYTES +Size of \/dev\/shm \(default 64m\)\n/);
+    expect(output).toMatch(/^Create a container .*\n\nUSAGE bunker run \[OPTIONS\] <IMAGE> \[COMMAND\] \[ARG...\]\n/);
+    expect(output).toMatch(/\n +-e, --env=<NAME\[=VALUE\]> {4}Set an .* \(repeatable\)\n/);
+    expect(output).toMatch(/\n +--shm-size=<BYTES> {4}Size of \/dev\/shm \(Default: 64m\)\n/);
     expect(output).not.toContain("\x1b");
     expect({ status, errors }).toEqual({ status: 0, errors: "" });
+  });
+
+  test.each([
+    ["is in colour on a terminal", {}, true],
+    ["is without colour where that is not wanted", { NO_COLOR: "1" }, false],
+  ])("%s", async (_what, environment, coloured) => {
+    const chunks: Uint8Array[] = [];
+    const ended = Promise.withResolvers<void>();
+    // citty itself leaves colours out where CI or TEST is set.
+    const child = Bun.spawn([executable(), "--help"], {
+      env: { TERM: "xterm-256color", ...environment },
+      terminal: { data: (_terminal, data) => void chunks.push(data), exit: () => ended.resolve() },
+    });
+    expect(await child.exited).toBe(0);
+    await ended.promise;
+    child.terminal?.close();
+    const output = Buffer.concat(chunks).toString();
+    expect(output).toContain("A rootless container engine");
+    expect(output.includes("\x1b[")).toBe(coloured);
   });
 });
 

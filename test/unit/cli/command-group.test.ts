@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, type Mock, spyOn, test } from "bun:test";
-import { defineCommand } from "../../../src/cli/command.ts";
+import { renderUsage } from "citty";
+import { type DescribedCommand, defineCommand } from "../../../src/cli/command.ts";
 import { defineCommandGroup } from "../../../src/cli/command-group.ts";
 import { flag, list, single } from "../../../src/cli/option.ts";
 import { BunkerError } from "../../../src/sys/error.ts";
@@ -57,10 +58,19 @@ const inner = defineCommandGroup({
 
 const outer = defineCommandGroup({
   options: {},
-  commands: [{ name: "runtime", summary: "Low-level commands", load: async () => inner }],
+  commands: [
+    { name: "runtime", summary: "Low-level commands", load: async () => inner },
+    {
+      name: "internal",
+      summary: "Not for people",
+      hidden: true,
+      load: async () => defineCommand({ options: {}, required: [] }, () => 5),
+    },
+  ],
 });
 
-const call = (...words: string[]) => outer.execute({ name: "bunker", summary: "An engine", words, globals: undefined });
+const call = (...rawArgs: string[]) =>
+  outer.run({ rawArgs, data: { name: "bunker", summary: "An engine", globals: undefined } });
 
 describe("a group of commands", () => {
   test("gives its options to the command and the words behind the name as well", async () => {
@@ -86,22 +96,24 @@ describe("a group of commands", () => {
     "%s shows the group",
     async (words) => {
       expect(await call(...words.split(" "))).toBe(0);
-      expect(printed()).toBe(`Usage:  bunker runtime [OPTIONS] COMMAND [ARG...]
+      expect(printed()).toBe(`Low-level commands (bunker runtime)
 
-Low-level commands
+USAGE bunker runtime [OPTIONS] create|broken
 
-Commands:
-  create   Create a container
-  broken   Never loaded unless called
+OPTIONS
 
-Options:
-      --debug            Say more
-  -l, --log FILE...      Write a log
-      --root DIRECTORY   Where the state is
-  -v, --version          Show the version
-      --help             Show this help
+             --debug    Say more
+    -l, --log=<FILE>    Write a log (repeatable)
+  --root=<DIRECTORY>    Where the state is
+       -v, --version    Show the version
+          -h, --help    Show this help
 
-'bunker runtime COMMAND --help' shows the help of a command.`);
+COMMANDS
+
+  create    Create a container
+  broken    Never loaded unless called
+
+Use bunker runtime <command> --help for more information about a command.`);
       expect(calls).toEqual([]);
     },
   );
@@ -110,16 +122,40 @@ Options:
     "%s shows the command",
     async (words) => {
       expect(await call(...words.split(" "))).toBe(0);
-      expect(printed()).toBe(`Usage:  bunker runtime create [OPTIONS] CONTAINER
+      expect(printed()).toBe(`Create a container (bunker runtime create)
 
-Create a container
+USAGE bunker runtime create [OPTIONS] <CONTAINER>
 
-Options:
-      --bundle DIRECTORY   The bundle
-      --help               Show this help`);
+ARGUMENTS
+
+  CONTAINER    (Required)
+
+OPTIONS
+
+  --bundle=<DIRECTORY>    The bundle
+            -h, --help    Show this help`);
       expect(calls).toEqual([]);
     },
   );
+
+  test("is a tree of citty's that tells what it has without loading it", async () => {
+    const tree: DescribedCommand = outer;
+    const usage = Bun.stripANSI(await renderUsage({ ...tree, meta: { name: "bunker", description: "An engine" } }));
+    expect(usage).toContain("USAGE bunker [OPTIONS] runtime\n");
+    expect(usage).toContain("\n  runtime    Low-level commands\n");
+  });
+
+  test("calls a hidden command, which neither help nor errors mention", async () => {
+    expect(await call("internal")).toBe(5);
+    await call();
+    expect(printed()).toContain("runtime");
+    expect(printed()).not.toContain("internal");
+    await expect(call("interna")).rejects.toThrow('unknown command "interna"; bunker --help lists the commands');
+  });
+
+  test.each(["toString", "__proto__", "constructor", ""])("%j is no command", async (name) => {
+    await expect(call(name)).rejects.toMatchObject({ code: "unknown_command" });
+  });
 
   test.each([
     ["runtim", "unknown_command", 'unknown command "runtim"; did you mean bunker runtime?'],
