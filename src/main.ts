@@ -21,7 +21,7 @@ async function main(): Promise<number> {
 
 async function fail(error: unknown): Promise<never> {
   const { reportError } = await import("./cli/report-error.ts");
-  process.exit(reportError(error));
+  process.exit(await reportError(error));
 }
 
 process.on("uncaughtException", fail);

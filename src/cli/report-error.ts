@@ -9,37 +9,20 @@ const BROKEN_PIPE_STATUS = 141;
  * when the reader of standard output has gone.
  * @returns the exit status
  */
-export function reportError(error: unknown): number {
+export async function reportError(error: unknown): Promise<number> {
+  if (!(error instanceof BunkerError) && isBrokenPipe(error)) return BROKEN_PIPE_STATUS;
+  const messages = await import("./messages.ts");
   const wantsStack = process.env["BUNKER_DEBUG"] === "1";
   if (error instanceof BunkerError) {
-    console.error(`bunker: ${oneLine(error.message)}`);
-    if (error.hint !== undefined) console.error(`hint: ${oneLine(error.hint)}`);
-    if (wantsStack) printStack(error);
-    return error.exitStatus;
+    messages.error(error.message, error.hint);
+  } else {
+    const hint = wantsStack ? undefined : "run it again with BUNKER_DEBUG=1 to see where, and report it";
+    messages.error(`internal_error: ${error instanceof Error ? error.message : String(error)}`, hint);
   }
-  if (isBrokenPipe(error)) return BROKEN_PIPE_STATUS;
-  console.error(`bunker: internal_error: ${oneLine(error instanceof Error ? error.message : String(error))}`);
-  if (!wantsStack) console.error("hint: run it again with BUNKER_DEBUG=1 to see where, and report it");
-  else if (error instanceof Error) printStack(error);
-  return 125;
-}
-
-/** The lines of the stack without the message, which has been said. */
-function printStack(error: Error): void {
-  for (const line of error.stack?.split("\n") ?? []) if (/^ +at /.test(line)) console.error(line);
+  if (wantsStack && error instanceof Error) messages.stack(error);
+  return error instanceof BunkerError ? error.exitStatus : 125;
 }
 
 function isBrokenPipe(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EPIPE";
-}
-
-/**
- * Names from images and users may hold line breaks, terminal controls and marks that turn the direction of writing; a
- * message does not pass them on.
- */
-function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) =>
-    character === "\n" ? "\\n" : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
