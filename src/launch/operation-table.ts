@@ -249,13 +249,13 @@ export class OperationTable {
     }
     const offsetOf = (label: Label | undefined, index: number) =>
       offsets[label === undefined ? index + 1 : this.positionOf(label)] ?? total;
-    const encoded = Buffer.from(new ArrayBuffer(total));
-    const view = new DataView(encoded.buffer);
+    const encoded = new ArrayBuffer(total);
+    const words = new Int32Array(encoded);
     let index = 0;
     for (const operation of this.#operations) {
       const offset = offsets[index] ?? total;
       const { ignore } = operation;
-      encodeOperation(view, offset, {
+      encodeOperation(words, offset / 4, {
         kind: operation.kind,
         systemCall: operation.systemCall === undefined ? 0 : numbers[operation.systemCall],
         arguments: operation.arguments,
@@ -267,7 +267,7 @@ export class OperationTable {
       });
       index++;
     }
-    return encoded;
+    return Buffer.from(encoded);
   }
 
   /** Takes an operation into the table. */

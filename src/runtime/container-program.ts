@@ -39,7 +39,7 @@ import { parsePropagation } from "./mount-options.ts";
 import { emitMounts, type PlannedMount } from "./planned-mounts.ts";
 import { checkCommand, commandCandidates, executeCommand, executeInit } from "./steps/command.ts";
 import { makeTerminal, useTerminal } from "./steps/console.ts";
-import { provideDeviceLinks, provideDevices } from "./steps/devices.ts";
+import { provideDevices } from "./steps/devices.ts";
 import { closeSlot, openDirectory, openOrMake, writeFile } from "./steps/files.ts";
 import { runHooksInContainer } from "./steps/hooks.ts";
 import { cloneTree, setAttributes } from "./steps/mounts.ts";
@@ -141,7 +141,10 @@ function tellRuntime(program: LaunchProgram, socket: number, operation: string):
 }
 
 /** Marks everything close-on-exec that was inherited, but for the preserved descriptors; close_range(2). */
-export function closeOnExec(program: LaunchProgram, setting: Pick<ProcessSetting, "closed" | "preservedDescriptors">): void {
+export function closeOnExec(
+  program: LaunchProgram,
+  setting: Pick<ProcessSetting, "closed" | "preservedDescriptors">,
+): void {
   const CLOSE_RANGE_CLOEXEC = 4;
   const F_SETFD = 2;
   const what = { operation: "mark descriptors close-on-exec" };
@@ -381,7 +384,6 @@ export function finishContainerProgram({ program, listener, proc }: BegunProgram
   // A /dev bound from the host is complete, and must not be changed.
   if (!setting.mounts.some((mount) => mount.kind === "bind" && mount.destination === "/dev")) {
     provideDevices(program, root, linux.devices ?? [], setting.canMakeNodes);
-    provideDeviceLinks(program, root);
   }
   if (hasHooksAtCreation(configuration)) {
     tellRuntime(program, setting.socket, "tell that everything is mounted");

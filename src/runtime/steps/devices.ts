@@ -4,9 +4,10 @@ import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { MOVE_MOUNT_F_EMPTY_PATH } from "../../sys/mount.ts";
 import type { Device } from "../configuration/configuration.ts";
 import { closeSlot, openOrMake } from "./files.ts";
-import { attach, cloneTree } from "./mounts.ts";
+import { cloneTree } from "./mounts.ts";
 
 const DEFAULT_DEVICES: readonly Device[] = [
   { path: "/dev/null", type: "c", major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 },
@@ -26,6 +27,9 @@ const DEFAULT_LINKS: readonly (readonly [path: string, target: string])[] = [
 ];
 
 const FileType = { u: 0o020000, c: 0o020000, b: 0o060000, p: 0o010000 } as const;
+
+/** The mode of a regular file that nodes are bound on. */
+const EMPTY_FILE = 0o100666;
 
 /** The kernel's encoding of a device number for mknod(2). */
 function deviceNumber(major: number, minor: number): number {
@@ -63,11 +67,15 @@ function hostNode(device: Device): string {
   });
 }
 
-function bindDevice(program: LaunchProgram, root: Slot, device: Device): void {
+/** Binds the host's node on a new, empty file. The move follows no link at the name that it is given. */
+function bindDevice(program: LaunchProgram, parent: Slot, device: Device): void {
   const source = hostNode(device);
   const what = { operation: `bind device ${source} on`, object: device.path };
+  const name = program.text(splitPath(device.path).name);
   const tree = cloneTree(program, source, false, what);
-  attach(program, tree, openOrMake(program, root, device.path, "file"), what);
+  program.call("mknodat", [parent, name, EMPTY_FILE, 0], what, { ignore: [Errno.EEXIST] });
+  program.call("move_mount", [tree, program.text(""), parent, name, MOVE_MOUNT_F_EMPTY_PATH], what);
+  closeSlot(program, tree);
 }
 
 function splitPath(path: string): { directory: string; name: string } {
@@ -75,12 +83,10 @@ function splitPath(path: string): { directory: string; name: string } {
   return { directory: path.slice(0, slash) || "/", name: path.slice(slash + 1) };
 }
 
-function makeDevice(program: LaunchProgram, root: Slot, device: Device): void {
+function makeDevice(program: LaunchProgram, parent: Slot, device: Device): void {
   const what = { operation: "make device", object: device.path };
-  const { directory, name } = splitPath(device.path);
-  const parent = openOrMake(program, root, directory, "directory");
   const done = program.label();
-  const path = program.text(name);
+  const path = program.text(splitPath(device.path).name);
   const mode = device.fileMode ?? 0o666;
   const number = deviceNumber(device.major ?? 0, device.minor ?? 0);
   program.call("mknodat", [parent, path, FileType[device.type] | mode, number], what, {
@@ -90,11 +96,10 @@ function makeDevice(program: LaunchProgram, root: Slot, device: Device): void {
   program.call("fchmodat", [parent, path, mode], what);
   program.call("fchownat", [parent, path, device.uid ?? 0, device.gid ?? 0, 0], what);
   program.place(done);
-  closeSlot(program, parent);
 }
 
 /**
- * Provides the default devices and those of `linux.devices`.
+ * Provides the default devices and those of `linux.devices`, and the symbolic links of /dev. Links that exist stay.
  * @param canMakeNodes whether mknod(2) works: only outside user namespaces; elsewhere the host's nodes are bound
  */
 export function provideDevices(
@@ -104,15 +109,20 @@ export function provideDevices(
   canMakeNodes: boolean,
 ): void {
   const asked = new Set(devices.map((device) => device.path));
-  for (const device of [...DEFAULT_DEVICES.filter((standard) => !asked.has(standard.path)), ...devices]) {
-    if (canMakeNodes || device.type === "p") makeDevice(program, root, device);
-    else bindDevice(program, root, device);
+  const provided = [...DEFAULT_DEVICES.filter((standard) => !asked.has(standard.path)), ...devices];
+  const directories = Map.groupBy(provided, (device) => splitPath(device.path).directory);
+  for (const [directory, members] of directories) {
+    const parent = openOrMake(program, root, directory, "directory");
+    for (const device of members) {
+      if (canMakeNodes || device.type === "p") makeDevice(program, parent, device);
+      else bindDevice(program, parent, device);
+    }
+    if (directory === "/dev") provideLinks(program, parent);
+    closeSlot(program, parent);
   }
 }
 
-/** Makes the symbolic links of /dev; those that exist stay. */
-export function provideDeviceLinks(program: LaunchProgram, root: Slot): void {
-  const parent = openOrMake(program, root, "/dev", "directory");
+function provideLinks(program: LaunchProgram, parent: Slot): void {
   for (const [path, target] of DEFAULT_LINKS) {
     program.call(
       "symlinkat",
@@ -121,5 +131,4 @@ export function provideDeviceLinks(program: LaunchProgram, root: Slot): void {
       { ignore: [Errno.EEXIST] },
     );
   }
-  closeSlot(program, parent);
 }

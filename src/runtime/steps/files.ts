@@ -57,7 +57,8 @@ export function writeFile(
  * Opens a path inside the container's root file system. Every symbolic link on the way is resolved as if the
  * container's root were "/", so an image cannot point outside; openat2(2).
  * @param path absolute inside the container, or relative to its root
- * @param ifMissing where to go if there is no such path (ENOENT); without it that is an error
+ * @param options with `ifThere`: where to go when it is open; the following operation is then executed when there is no
+ * such path (ENOENT), which is an error otherwise
  * @returns the slot with the descriptor; the caller closes it
  */
 export function openInRoot(
@@ -68,28 +69,38 @@ export function openInRoot(
     readonly flags?: number;
     readonly mode?: number;
     readonly result?: Slot;
-    readonly ifMissing?: Label;
+    readonly ifThere?: Label;
     readonly what?: OperationDescription;
   } = {},
 ): Slot {
-  const { flags = O_PATH, mode = 0, ifMissing, result = program.slot(path) } = options;
+  const { flags = O_PATH, mode = 0, ifThere, result = program.slot(path) } = options;
   const what = options.what ?? { operation: "open", object: `${path} in the root file system` };
-  const how = program.bytes(openHowBytes(flags | O_CLOEXEC, mode, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS));
+  const how = howAddress(program, flags, mode);
   const args = [root, program.text(path === "/" ? "." : path), how, OPEN_HOW_SIZE];
   const again = program.label("open again");
   program.place(again);
   // EAGAIN: something was renamed or mounted elsewhere while ".." was resolved, and the kernel could not rule out an
   // escape.
-  if (ifMissing === undefined) {
+  if (ifThere === undefined) {
     program.call("openat2", args, what, { result, ignore: [Errno.EAGAIN], onIgnored: again });
-    return result;
+  } else {
+    program.call("openat2", args, what, { result, ignore: [Errno.ENOENT, Errno.EAGAIN], onSuccess: ifThere });
+    program.branch(result, "equal", -Errno.EAGAIN, again);
   }
-  const opened = program.label("opened");
-  program.call("openat2", args, what, { result, ignore: [Errno.ENOENT, Errno.EAGAIN], onSuccess: opened });
-  program.branch(result, "equal", -Errno.EAGAIN, again);
-  program.jump(ifMissing);
-  program.place(opened);
   return result;
+}
+
+/** The structures for openat2 that a program holds already, by their flags and mode. */
+const howAddresses = new WeakMap<LaunchProgram, Map<string, number>>();
+
+function howAddress(program: LaunchProgram, flags: number, mode: number): number {
+  const known = howAddresses.get(program) ?? new Map<string, number>();
+  howAddresses.set(program, known);
+  const key = `${flags} ${mode}`;
+  const address =
+    known.get(key) ?? program.bytes(openHowBytes(flags | O_CLOEXEC, mode, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS));
+  known.set(key, address);
+  return address;
 }
 
 /** The paths from the outermost directory down to `path` itself. */
@@ -112,28 +123,26 @@ export function openOrMake(
   kind: "directory" | "file",
   mode = kind === "directory" ? 0o755 : 0o644,
 ): Slot {
-  const missing = program.label("missing");
   const ready = program.label("ready");
-  const target = openInRoot(program, root, path, { ifMissing: missing });
-  program.jump(ready);
-  program.place(missing);
+  const target = openInRoot(program, root, path, { ifThere: ready });
   const directories = kind === "directory" ? pathsDownTo(path) : pathsDownTo(path).slice(0, -1);
   let parent = root;
-  for (const directory of directories) {
+  for (const [index, directory] of directories.entries()) {
     const name = directory.slice(directory.lastIndexOf("/") + 1);
     const what = { operation: "make directory", object: `/${directory} in the root file system` };
     program.call("mkdirat", [parent, program.text(name), kind === "directory" ? mode : 0o755], what, {
       ignore: [Errno.EEXIST],
     });
     if (parent !== root) closeSlot(program, parent);
-    parent = openInRoot(program, root, directory, { what });
+    const isTarget = kind === "directory" && index === directories.length - 1;
+    parent = openInRoot(program, root, directory, isTarget ? { what, result: target } : { what });
   }
-  if (parent !== root) closeSlot(program, parent);
   if (kind === "file") {
+    if (parent !== root) closeSlot(program, parent);
     const what = { operation: "make file", object: `${path} in the root file system` };
     closeSlot(program, openInRoot(program, root, path, { flags: O_CREAT | O_WRONLY, mode, what }));
+    openInRoot(program, root, path, { result: target });
   }
-  openInRoot(program, root, path, { result: target });
   program.place(ready);
   return target;
 }

@@ -1,5 +1,6 @@
 /** Masked and read-only paths (`linux.maskedPaths`, `linux.readonlyPaths`): what of /proc and /sys a container may not see or change. */
 import type { Slot } from "../../launch/operation.ts";
+import type { Label } from "../../launch/operation-table.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { Errno } from "../../sys/errno.ts";
 import { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, MountAttribute } from "../../sys/mount.ts";
@@ -14,6 +15,15 @@ const EMPTY = [
   ["mode", "755"],
 ] as const;
 
+/** Opens a path in the root file system, or goes to `absent` when there is none. */
+function openIfThere(program: LaunchProgram, root: Slot, path: string, absent: Label): Slot {
+  const there = program.label("there");
+  const target = openInRoot(program, root, path, { ifThere: there });
+  program.jump(absent);
+  program.place(there);
+  return target;
+}
+
 /**
  * Hides paths: a file behind the host's /dev/null, a directory behind an empty read-only tmpfs. Paths that do not exist
  * are passed over.
@@ -22,7 +32,7 @@ export function maskPaths(program: LaunchProgram, root: Slot, paths: readonly st
   for (const path of paths) {
     const what = { operation: "mask", object: path };
     const done = program.label();
-    const target = openInRoot(program, root, path, { ifMissing: done });
+    const target = openIfThere(program, root, path, done);
     const close = program.label();
     const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     const nothing = cloneTree(program, "/dev/null", false, what);
@@ -47,7 +57,7 @@ export function makePathsReadOnly(program: LaunchProgram, root: Slot, paths: rea
   for (const path of paths) {
     const what = { operation: "make read-only", object: path };
     const done = program.label();
-    const target = openInRoot(program, root, path, { ifMissing: done });
+    const target = openIfThere(program, root, path, done);
     const tree = cloneTree(program, target, true, what);
     setAttributes(program, tree, { set: RDONLY }, true, what);
     attach(program, tree, target, what);
