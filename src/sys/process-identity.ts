@@ -1,0 +1,92 @@
+/*
+ * Processes that somebody else waits for, told apart over time.
+ *
+ * A pid alone is given to a new process after the old one is gone. Together with the start time, which the kernel counts
+ * from the machine's start, it names one process for ever. A pidfd pins the process it was opened for, so the order is:
+ * open, then compare, then use the pidfd only.
+ */
+import { readFileSync } from "node:fs";
+import { Errno } from "./errno.ts";
+import { FileDescriptor } from "./file-descriptor.ts";
+import { allocate } from "./memory.ts";
+import { check, SystemCall, systemCall } from "./system-call.ts";
+
+/** A process, also one that is gone. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks between the machine's start and the process's; proc_pid_stat(5), field 22. */
+  readonly startTime: number;
+}
+
+/** What /proc/PID/stat says; proc_pid_stat(5). */
+export interface ProcessStatus {
+  readonly parent: number;
+  /** User and system time used, in clock ticks. */
+  readonly time: number;
+  readonly startTime: number;
+}
+
+/** The status of a process that has not ended, or undefined. */
+export function processStatus(pid: number): ProcessStatus | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return undefined;
+  }
+  // The second field is the command's name in parentheses, which may contain anything.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const field = (number: number) => Number(fields[number - 3]);
+  if (fields[0] === "Z" || fields[0] === "X") return undefined;
+  return { parent: field(4), time: field(14) + field(15), startTime: field(22) };
+}
+
+/** The identity of a process that is running, or undefined. */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const status = processStatus(pid);
+  return status === undefined ? undefined : { pid, startTime: status.startTime };
+}
+
+/**
+ * Opens a process; pidfd_open(2).
+ * @returns undefined when it has ended
+ * @throws BunkerError for any other refusal
+ */
+export function openIdentified(identity: ProcessIdentity): FileDescriptor | undefined {
+  const result = systemCall(SystemCall.pidfd_open, identity.pid, 0);
+  if (result === -Errno.ESRCH) return undefined;
+  const pidfd = new FileDescriptor(check(result, "open process", String(identity.pid)));
+  if (identify(identity.pid)?.startTime === identity.startTime) return pidfd;
+  pidfd.close();
+  return undefined;
+}
+
+/**
+ * Sends a signal; pidfd_send_signal(2).
+ * @returns false when the process has ended
+ * @throws BunkerError for any other refusal
+ */
+export function sendSignal(pidfd: FileDescriptor, signal: number): boolean {
+  const result = systemCall(SystemCall.pidfd_send_signal, pidfd.number, signal, 0, 0);
+  if (result === -Errno.ESRCH) return false;
+  check(result, "send a signal");
+  return true;
+}
+
+/**
+ * Waits until a process has ended, whoever's child it is.
+ * @param seconds how long at most
+ * @returns false when the time is over first
+ */
+export function endsWithin(pidfd: FileDescriptor, seconds: number): boolean {
+  const POLLIN = 1;
+  const memory = allocate(24);
+  memory.view.setInt32(0, pidfd.number, true);
+  memory.view.setInt16(4, POLLIN, true);
+  memory.view.setBigInt64(8, BigInt(seconds), true);
+  let result: number;
+  // Linux's own ppoll(2) leaves the rest of the time in the structure.
+  do result = systemCall(SystemCall.ppoll, memory.address, 1, memory.address + 8, 0, 8);
+  while (result === -Errno.EINTR);
+  return check(result, "wait for a process") !== 0;
+}
