@@ -16,6 +16,15 @@ export function checkConfiguration(configuration: Configuration, path: string): 
     namespacesFault(configuration) ??
     (linux === undefined ? undefined : (idMappingsFault(linux) ?? sysctlFault(linux))) ??
     mountsFault(configuration.mounts ?? []);
+  refuse(fault, path);
+}
+
+/** Checks a process that is given by itself; as `checkConfiguration`. */
+export function checkProcess(process: Process, path: string): void {
+  refuse(processFault(process), path);
+}
+
+function refuse(fault: string | undefined, path: string): void {
   if (fault === undefined) return;
   throw new BunkerError({
     code: "invalid_configuration",

@@ -7,8 +7,9 @@
 import * as v from "valibot";
 import { BunkerError } from "../../sys/error.ts";
 import { parseExactJson } from "../seccomp/exact-json.ts";
-import { checkConfiguration } from "./check.ts";
+import { checkConfiguration, checkProcess } from "./check.ts";
 import { configurationSchema } from "./schema/configuration.ts";
+import { processSchema } from "./schema/process.ts";
 import type { Immutable } from "./schema/values.ts";
 
 /** A container as config.json of the OCI runtime specification describes it, Linux part. */
@@ -43,9 +44,24 @@ export type Personality = NonNullable<Linux["personality"]>;
  * found, such as `process.rlimits.0.soft: expected a number, got "many"`
  */
 export function parseConfiguration(text: string, path: string): Configuration {
-  const result = v.safeParse(configurationSchema(), withoutNulls(parseJson(text, path)), { abortEarly: true });
+  const configuration = parseBy(configurationSchema(), text, path);
+  checkConfiguration(configuration, path);
+  return configuration;
+}
+
+/**
+ * Reads and checks a process by itself, as `exec --process` takes it.
+ * @throws BunkerError as `parseConfiguration`
+ */
+export function parseProcess(text: string, path: string): Process {
+  const process = parseBy(processSchema(), text, path);
+  checkProcess(process, path);
+  return process;
+}
+
+function parseBy<Schema extends v.GenericSchema>(schema: Schema, text: string, path: string): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, withoutNulls(parseJson(text, path)), { abortEarly: true });
   if (!result.success) throw invalidConfiguration(path, describe(result.issues[0]));
-  checkConfiguration(result.output, path);
   return result.output;
 }
 
