@@ -142,3 +142,15 @@ export function checkBindOptions(options: MountOptions, destination: string): vo
     reason: `option ${first[0]} is for filesystems, not for bind mounts`,
   });
 }
+
+/** Every option that has a meaning for all filesystems, sorted; what a filesystem itself takes is not among them. */
+export function mountOptionNames(): string[] {
+  const both = (names: readonly string[]) => names.flatMap((name) => [name, `r${name}`]);
+  return [
+    ...["bind", "rbind", "idmap", "ridmap", "remount", "tmpcopyup"],
+    ...both(Object.keys(attributeOptions)),
+    ...both(Object.keys(propagationOptions)),
+    ...superblockFlags,
+    ...[...withoutEffect].filter((name) => name !== ""),
+  ].toSorted();
+}

@@ -61,8 +61,8 @@ export interface CompiledFilter {
 const NUMBER_OFFSET = 0;
 const ARCH_OFFSET = 4;
 
-// linux/seccomp.h
-const FLAGS: Readonly<Record<SeccompFlag, number>> = {
+/** Bits of the flags of seccomp(2); linux/seccomp.h. */
+export const SECCOMP_FLAG_BITS: Readonly<Record<SeccompFlag, number>> = {
   SECCOMP_FILTER_FLAG_TSYNC: 1 << 0,
   SECCOMP_FILTER_FLAG_LOG: 1 << 1,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 1 << 2,
@@ -103,10 +103,10 @@ function flagsOf(seccomp: Seccomp, notifies: boolean, warnings: FilterWarning[])
     if (flag === "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" && !notifies) {
       // The kernel refuses it without a listener, of whom alone it speaks.
       warnings.push({ kind: "flag-without-notification", flag });
-    } else flags |= FLAGS[flag];
+    } else flags |= SECCOMP_FLAG_BITS[flag];
   }
   // With both, the result could not say whether it is a descriptor or a thread that could not follow.
-  const both = FLAGS.SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  const both = SECCOMP_FLAG_BITS.SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_NEW_LISTENER;
   return (flags & both) === both ? flags | SECCOMP_FILTER_FLAG_TSYNC_ESRCH : flags;
 }
 
