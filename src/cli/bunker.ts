@@ -19,6 +19,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./run.ts")).run,
     },
     {
+      name: "runtime",
+      summary: "Run OCI bundles; the runtime that other engines call",
+      load: async () => (await import("./runtime/runtime.ts")).runtime,
+    },
+    {
       name: "version",
       summary: "Show the version of Bunker and what it is made of",
       load: async () => (await import("./version.ts")).version,

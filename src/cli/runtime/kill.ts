@@ -1,0 +1,22 @@
+import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts";
+import { killContainer } from "../../runtime/lifecycle/kill-container.ts";
+import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
+import { parseSignal } from "../../sys/signal.ts";
+import { defineCommand } from "../command.ts";
+import { flag } from "../option.ts";
+import type { RuntimeGlobals } from "./globals.ts";
+
+/** `bunker runtime kill`. */
+export const kill = defineCommand(
+  {
+    options: { all: flag({ name: "all", short: "a", description: "Signal all processes of the container" }) },
+    required: ["ID"],
+    optional: "[SIGNAL]",
+    optionalLimit: 1,
+  },
+  ({ options, operands: [id, signal = "SIGTERM"] }, globals: RuntimeGlobals) => {
+    using directory = ContainerDirectory.open(stateRoot(globals.root), id);
+    killContainer(directory, parseSignal(signal), options.all);
+    return 0;
+  },
+);

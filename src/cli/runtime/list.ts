@@ -1,0 +1,60 @@
+import { ContainerDirectory, type ShownState } from "../../runtime/lifecycle/container-record.ts";
+import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { flag, single } from "../option.ts";
+import { oneOf } from "../values/choice.ts";
+import type { RuntimeGlobals } from "./globals.ts";
+import { renderTable } from "./table.ts";
+
+/** `bunker runtime list`. */
+export const list = defineCommand(
+  {
+    options: {
+      format: single({
+        name: "format",
+        short: "f",
+        valueName: "FORMAT",
+        description: "table or json",
+        parse: oneOf("table", "json"),
+        initial: "table",
+        initialText: "table",
+      }),
+      quiet: flag({ name: "quiet", short: "q", description: "Show ids only" }),
+    },
+    required: [],
+  },
+  ({ options }, globals: RuntimeGlobals) => {
+    const root = stateRoot(globals.root);
+    const ids = ContainerDirectory.ids(root);
+    if (options.quiet) {
+      for (const id of ids) console.log(id);
+      return 0;
+    }
+    const states = ids.flatMap((id) => stateOf(root, id) ?? []);
+    if (options.format === "json") console.log(JSON.stringify(states));
+    else {
+      const rows = states.map((state) => [
+        state.id,
+        String(state.pid),
+        state.status,
+        state.bundle,
+        state.created,
+        state.owner,
+      ]);
+      console.log(renderTable([["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"], ...rows]));
+    }
+    return 0;
+  },
+);
+
+/** The state of a container, or undefined when it has been deleted meanwhile. */
+function stateOf(root: string, id: string): ShownState | undefined {
+  try {
+    using directory = ContainerDirectory.open(root, id);
+    return directory.state();
+  } catch (error) {
+    if (error instanceof BunkerError && error.code === "container_not_found") return undefined;
+    throw error;
+  }
+}

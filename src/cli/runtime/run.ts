@@ -1,0 +1,43 @@
+import { attach, receiveSignals } from "../../engine/attachment.ts";
+import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts";
+import { createContainer } from "../../runtime/lifecycle/create-container.ts";
+import { deleteContainer } from "../../runtime/lifecycle/delete-container.ts";
+import { startContainer } from "../../runtime/lifecycle/start-container.ts";
+import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
+import { defineCommand } from "../command.ts";
+import { flag } from "../option.ts";
+import { createOptionsOf, createOptionsTable } from "./create-options.ts";
+import { exitStatusOf } from "./exit-status.ts";
+import type { RuntimeGlobals } from "./globals.ts";
+import { warn } from "./log.ts";
+
+/** `bunker runtime run`: create, start, and unless detached wait and delete. */
+export const run = defineCommand(
+  {
+    options: {
+      ...createOptionsTable,
+      detach: flag({ name: "detach", short: "d", description: "Do not wait for the container's end" }),
+      keep: flag({ name: "keep", description: "Do not delete the container when it has ended" }),
+      noSubreaper: flag({ name: "no-subreaper", description: "Do not adopt orphans; Bunker never does" }),
+    },
+    required: ["ID"],
+  },
+  ({ options, operands: [id] }, globals: RuntimeGlobals) => {
+    const root = stateRoot(globals.root);
+    const onWarning = (message: string) => warn(globals, message);
+    using signals = options.detach ? undefined : receiveSignals();
+    using container = createContainer(root, id, createOptionsOf(options, globals, !options.detach));
+    using directory = ContainerDirectory.open(root, id);
+    try {
+      startContainer(directory, onWarning);
+    } catch (error) {
+      deleteContainer(directory, true, onWarning);
+      throw error;
+    }
+    if (signals === undefined) return 0;
+    directory.unlock();
+    const end = attach(container, signals, undefined, { interactive: true, whole: false });
+    if (!options.keep) deleteContainer(directory, true, onWarning);
+    return exitStatusOf(end);
+  },
+);

@@ -1,0 +1,52 @@
+import { endsWithin, sendSignal } from "../../sys/process-identity.ts";
+import { Signal } from "../../sys/signal.ts";
+import { connectUnix } from "../../sys/socket.ts";
+import type { Configuration, Process } from "../configuration/configuration.ts";
+import type { LaunchedContainer } from "../launch-container.ts";
+import { launchProcess } from "../launch-process.ts";
+import { openContainerProcess } from "./container-processes.ts";
+import type { ContainerDirectory } from "./container-record.ts";
+import { checkTerminal, handOver, writePidFile } from "./create-container.ts";
+
+/** What `exec` is told. */
+export interface ExecOptions {
+  readonly configuration: Configuration;
+  readonly process: Process;
+  readonly consoleSocket: string | undefined;
+  /** Whether somebody here takes the terminal, so that no socket is needed. */
+  readonly keepsTerminal: boolean;
+  readonly pidFile: string | undefined;
+  readonly preservedDescriptors: number;
+  readonly onWarning: (message: string) => void;
+  readonly onDebug: (message: string) => void;
+}
+
+/**
+ * Starts a further process in a container.
+ * @returns the process, a child of this one, which has executed its command
+ * @throws BunkerError; nothing is left of the process then
+ */
+export function execInContainer(directory: ContainerDirectory, options: ExecOptions): LaunchedContainer {
+  checkTerminal(options.process.terminal === true, options);
+  using socket = options.consoleSocket === undefined ? undefined : connectUnix(options.consoleSocket);
+  using pidfd = openContainerProcess(directory, "execute in");
+  const launched = launchProcess({
+    state: directory.state(),
+    pidfd,
+    configuration: options.configuration,
+    process: options.process,
+    preservedDescriptors: options.preservedDescriptors,
+    onWarning: options.onWarning,
+    onProgram: (program) => options.onDebug(program.describe()),
+  });
+  try {
+    if (options.pidFile !== undefined) writePidFile(options.pidFile, launched.pid);
+    handOver(launched.terminal, socket, "/dev/pts/ptmx");
+    return launched;
+  } catch (error) {
+    sendSignal(launched.pidfd, Signal.SIGKILL);
+    endsWithin(launched.pidfd, 10);
+    launched[Symbol.dispose]();
+    throw error;
+  }
+}
