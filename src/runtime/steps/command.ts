@@ -4,6 +4,7 @@ import type { LaunchProgram } from "../../launch/program.ts";
 import { Errno } from "../../sys/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD } from "../../sys/open.ts";
 
+const { O_CLOEXEC, O_DIRECTORY, O_PATH } = OpenFlag;
 const X_OK = 1;
 /** Where the command stands in the arguments of an init: `NAME -- COMMAND`. */
 const COMMAND_OF_INIT = 2;
@@ -47,13 +48,26 @@ export function checkCommand(program: LaunchProgram, command: string, candidates
   program.set(denied, 0);
   for (const candidate of candidates) {
     const next = program.label();
+    const permitted = program.label("permitted");
+    const unfit = program.label("unfit");
+    const path = program.text(candidate);
     const what = { operation: "look for", object: candidate };
-    program.call("faccessat2", [AT_FDCWD, program.text(candidate), X_OK, AT_EACCESS], what, {
+    program.call("faccessat2", [AT_FDCWD, path, X_OK, AT_EACCESS], what, {
       result,
       ignore: "any",
-      onSuccess: found,
+      onSuccess: permitted,
     });
-    program.branch(result, "not equal", -Errno.EACCES, next);
+    program.branch(result, "equal", -Errno.EACCES, unfit);
+    program.jump(next);
+    program.place(permitted);
+    // A directory may be "executable", but only to be searched.
+    program.call("openat", [AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC], what, {
+      result,
+      ignore: "any",
+      onIgnored: found,
+    });
+    program.call("close", [result], what);
+    program.place(unfit);
     program.set(denied, 1);
     program.place(next);
   }
