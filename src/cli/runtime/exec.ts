@@ -14,7 +14,7 @@ import { integerBetween } from "../values/numbers.ts";
 import { attachmentOptions } from "./create-options.ts";
 import { exitStatusOf } from "./exit-status.ts";
 import type { RuntimeGlobals } from "./globals.ts";
-import { debug, warn } from "./log.ts";
+import { debug } from "./log.ts";
 import { parseCapability, parseEnvironmentEntry, parseNumericUser } from "./values.ts";
 
 const asIs = (text: string) => text;
@@ -95,7 +95,6 @@ export const exec = defineCommand(
       keepsTerminal: !options.detach,
       pidFile: options.pidFile,
       preservedDescriptors: options.preservedDescriptors,
-      onWarning: (message) => warn(globals, message),
       onDebug: (message) => debug(globals, message),
     });
     if (signals === undefined) return 0;

@@ -110,7 +110,8 @@ function launchInto(directory: ContainerDirectory, bundle: Bundle, options: Crea
     pivotRoot: options.pivotRoot,
     newKeyring: options.newKeyring,
     gate,
-    onWarning: options.onWarning,
+    // What a portable seccomp profile says about other architectures is no news to the user of an engine.
+    onWarning: options.onDebug,
     onProgram: (program) => options.onDebug(program.describe()),
   });
   try {

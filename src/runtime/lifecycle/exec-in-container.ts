@@ -17,7 +17,7 @@ export interface ExecOptions {
   readonly keepsTerminal: boolean;
   readonly pidFile: string | undefined;
   readonly preservedDescriptors: number;
-  readonly onWarning: (message: string) => void;
+  /** Receives what --debug shows. */
   readonly onDebug: (message: string) => void;
 }
 
@@ -36,7 +36,7 @@ export function execInContainer(directory: ContainerDirectory, options: ExecOpti
     configuration: options.configuration,
     process: options.process,
     preservedDescriptors: options.preservedDescriptors,
-    onWarning: options.onWarning,
+    onWarning: options.onDebug,
     onProgram: (program) => options.onDebug(program.describe()),
   });
   try {
