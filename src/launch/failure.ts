@@ -13,6 +13,8 @@ import { OPERATION_SIZE, SLOTS_SIZE } from "./operation.ts";
 const descriptionSchema = v.object({
   operation: v.string(),
   object: v.optional(v.string()),
+  /** Instead of `object`: the index of the slot that holds it, for operations in a loop; see `LaunchProgram.forEach`. */
+  objectSlot: v.optional(v.number()),
   reason: v.optional(v.string()),
   hint: v.optional(v.string()),
   code: v.optional(v.string()),

@@ -35,6 +35,7 @@ import { getInteger64, setInteger64 } from "../sys/integer64.ts";
 import type { Memory } from "../sys/memory.ts";
 import { type MappedMemory, mapMemory, SystemCall } from "../sys/system-call.ts";
 import { describeOperations } from "./describe.ts";
+import type { FailureTable } from "./failure.ts";
 import { ERROR_DESCRIPTOR_SLOT, OPERATION_SIZE, SLOTS_SIZE, type Slot } from "./operation.ts";
 import { OperationTable } from "./operation-table.ts";
 
@@ -113,6 +114,49 @@ export class LaunchProgram extends OperationTable implements Disposable {
     const storage = this.#arena.view.buffer;
     const address = this.#arena.address + start;
     return { address, buffer: Buffer.from(storage, start, size), view: new DataView(storage, start, size) };
+  }
+
+  /**
+   * Does the same for each row of values: `body` emits the operations once, with a slot for each column that holds the
+   * row's value in its turn. A description with a slot's index as `objectSlot` names the value in errors.
+   * @param columns the names of the slots
+   * @param rows numbers, or the addresses of texts
+   */
+  forEach<const Columns extends readonly string[]>(
+    columns: Columns,
+    rows: readonly { readonly [Column in keyof Columns]: number }[],
+    body: (...values: { readonly [Column in keyof Columns]: Slot }) => void,
+  ): void {
+    if (rows.length === 0) return;
+    const rowSize = 8 * columns.length;
+    const start = this.#take(rowSize * rows.length, rowSize * rows.length);
+    let offset = start;
+    for (const row of rows) {
+      for (const value of row) {
+        setInteger64(this.#arena.view, offset, value);
+        offset += 8;
+      }
+    }
+    const cursor = this.slot("row");
+    const slots = columns.map((name) => this.slot(name));
+    const next = this.label("next row");
+    this.set(cursor, this.#arena.address + start);
+    this.place(next);
+    for (const [index, slot] of slots.entries()) this.load64(slot, cursor, 8 * index);
+    body(...(slots as unknown as { readonly [Column in keyof Columns]: Slot }));
+    this.add(cursor, cursor, rowSize);
+    this.branch(cursor, "less", this.#arena.address + offset, next);
+    for (const slot of [cursor, ...slots]) this.release(slot);
+  }
+
+  /** What each operation that can fail is about, with the objects that slots hold now. */
+  override failureTable(): FailureTable {
+    return super.failureTable().map(({ objectSlot, ...entry }) => {
+      if (objectSlot === undefined) return entry;
+      const value = this.read({ name: "object", index: objectSlot });
+      const text = this.describeAddress(value);
+      return { ...entry, object: text === undefined ? String(value) : String(JSON.parse(text)) };
+    });
   }
 
   /** The value of a slot now, signed. */

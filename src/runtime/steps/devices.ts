@@ -4,10 +4,10 @@ import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { MOVE_MOUNT_F_EMPTY_PATH } from "../../sys/mount.ts";
+import { MOVE_MOUNT_F_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "../../sys/mount.ts";
+import { AT_FDCWD } from "../../sys/open.ts";
 import type { Device } from "../configuration/configuration.ts";
 import { closeSlot, openOrMake } from "./files.ts";
-import { cloneTree } from "./mounts.ts";
 
 const DEFAULT_DEVICES: readonly Device[] = [
   { path: "/dev/null", type: "c", major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 },
@@ -67,15 +67,20 @@ function hostNode(device: Device): string {
   });
 }
 
-/** Binds the host's node on a new, empty file. The move follows no link at the name that it is given. */
-function bindDevice(program: LaunchProgram, parent: Slot, device: Device): void {
-  const source = hostNode(device);
-  const what = { operation: `bind device ${source} on`, object: device.path };
-  const name = program.text(splitPath(device.path).name);
-  const tree = cloneTree(program, source, false, what);
-  program.call("mknodat", [parent, name, EMPTY_FILE, 0], what, { ignore: [Errno.EEXIST] });
-  program.call("move_mount", [tree, program.text(""), parent, name, MOVE_MOUNT_F_EMPTY_PATH], what);
-  closeSlot(program, tree);
+/** Binds the host's nodes on new, empty files. The move follows no link at the name that it is given. */
+function bindDevices(program: LaunchProgram, parent: Slot, devices: readonly Device[]): void {
+  const rows = devices.map((device) => {
+    const name = program.text(splitPath(device.path).name);
+    return [program.text(hostNode(device)), name, program.text(device.path)] as const;
+  });
+  program.forEach(["source", "name", "path"], rows, (source, name, path) => {
+    const what = { operation: "bind the host's device on", objectSlot: path.index };
+    const tree = program.slot("tree");
+    program.call("open_tree", [AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC], what, { result: tree });
+    program.call("mknodat", [parent, name, EMPTY_FILE, 0], what, { ignore: [Errno.EEXIST] });
+    program.call("move_mount", [tree, program.text(""), parent, name, MOVE_MOUNT_F_EMPTY_PATH], what);
+    closeSlot(program, tree);
+  });
 }
 
 function splitPath(path: string): { directory: string; name: string } {
@@ -113,10 +118,13 @@ export function provideDevices(
   const directories = Map.groupBy(provided, (device) => splitPath(device.path).directory);
   for (const [directory, members] of directories) {
     const parent = openOrMake(program, root, directory, "directory");
-    for (const device of members) {
-      if (canMakeNodes || device.type === "p") makeDevice(program, parent, device);
-      else bindDevice(program, parent, device);
-    }
+    const isMade = (device: Device) => canMakeNodes || device.type === "p";
+    for (const device of members.filter(isMade)) makeDevice(program, parent, device);
+    bindDevices(
+      program,
+      parent,
+      members.filter((device) => !isMade(device)),
+    );
     if (directory === "/dev") provideLinks(program, parent);
     closeSlot(program, parent);
   }

@@ -56,7 +56,8 @@ export function writeFile(
 /**
  * Opens a path inside the container's root file system. Every symbolic link on the way is resolved as if the
  * container's root were "/", so an image cannot point outside; openat2(2).
- * @param path absolute inside the container, or relative to its root
+ * @param path absolute inside the container, or relative to its root; or the slot with such a text's address, and then
+ * `what` has to be given
  * @param options with `ifThere`: where to go when it is open; the following operation is then executed when there is no
  * such path (ENOENT), which is an error otherwise
  * @returns the slot with the descriptor; the caller closes it
@@ -64,7 +65,7 @@ export function writeFile(
 export function openInRoot(
   program: LaunchProgram,
   root: Slot,
-  path: string,
+  path: string | Slot,
   options: {
     readonly flags?: number;
     readonly mode?: number;
@@ -73,10 +74,11 @@ export function openInRoot(
     readonly what?: OperationDescription;
   } = {},
 ): Slot {
-  const { flags = O_PATH, mode = 0, ifThere, result = program.slot(path) } = options;
-  const what = options.what ?? { operation: "open", object: `${path} in the root file system` };
+  const { flags = O_PATH, mode = 0, ifThere, result = program.slot("opened") } = options;
+  const what = options.what ?? { operation: "open in the root file system", object: String(path) };
   const how = howAddress(program, flags, mode);
-  const args = [root, program.text(path === "/" ? "." : path), how, OPEN_HOW_SIZE];
+  const name = typeof path === "string" ? program.text(path === "/" ? "." : path) : path;
+  const args = [root, name, how, OPEN_HOW_SIZE];
   const again = program.label("open again");
   program.place(again);
   // EAGAIN: something was renamed or mounted elsewhere while ".." was resolved, and the kernel could not rule out an

@@ -155,11 +155,12 @@ function bits(names: readonly string[] | undefined): bigint {
 /** Drops every capability that the bounding set does not name; capabilities(7). */
 export function dropBoundingSet(program: LaunchProgram, capabilities: Capabilities | undefined): void {
   const kept = new Set(capabilities?.bounding);
-  for (const name of CAPABILITY_NAMES.filter((candidate) => !kept.has(candidate))) {
+  const dropped = CAPABILITY_NAMES.filter((name) => !kept.has(name)).map((name) => [Capability[name]] as const);
+  program.forEach(["capability"], dropped, (capability) => {
     // EINVAL: a capability that this kernel does not know and therefore nobody has.
-    const what = { operation: "drop from the bounding set", object: name };
-    program.call("prctl", [Prctl.PR_CAPBSET_DROP, Capability[name], 0, 0, 0], what, { ignore: [Errno.EINVAL] });
-  }
+    const what = { operation: "drop from the bounding set capability", objectSlot: capability.index };
+    program.call("prctl", [Prctl.PR_CAPBSET_DROP, capability, 0, 0, 0], what, { ignore: [Errno.EINVAL] });
+  });
 }
 
 /** The capability sets of a process with none. */

@@ -1,4 +1,6 @@
 /** Masked and read-only paths (`linux.maskedPaths`, `linux.readonlyPaths`): what of /proc and /sys a container may not see or change. */
+
+import type { OperationDescription } from "../../launch/failure.ts";
 import type { Slot } from "../../launch/operation.ts";
 import type { Label } from "../../launch/operation-table.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
@@ -16,12 +18,29 @@ const EMPTY = [
 ] as const;
 
 /** Opens a path in the root file system, or goes to `absent` when there is none. */
-function openIfThere(program: LaunchProgram, root: Slot, path: string, absent: Label): Slot {
+function openIfThere(program: LaunchProgram, root: Slot, path: Slot, what: OperationDescription, absent: Label): Slot {
   const there = program.label("there");
-  const target = openInRoot(program, root, path, { ifThere: there });
+  const target = openInRoot(program, root, path, { what, ifThere: there });
   program.jump(absent);
   program.place(there);
   return target;
+}
+
+/** Calls `protect` for each of several paths that exists, with its opened place. */
+function forEachPath(
+  program: LaunchProgram,
+  root: Slot,
+  paths: readonly string[],
+  operation: string,
+  protect: (target: Slot, what: OperationDescription) => void,
+): void {
+  const rows = paths.map((path) => [program.text(path)] as const);
+  program.forEach(["path"], rows, (path) => {
+    const what = { operation, objectSlot: path.index };
+    const done = program.label("done");
+    protect(openIfThere(program, root, path, what, done), what);
+    program.place(done);
+  });
 }
 
 /**
@@ -29,11 +48,8 @@ function openIfThere(program: LaunchProgram, root: Slot, path: string, absent: L
  * are passed over.
  */
 export function maskPaths(program: LaunchProgram, root: Slot, paths: readonly string[]): void {
-  for (const path of paths) {
-    const what = { operation: "mask", object: path };
-    const done = program.label();
-    const target = openIfThere(program, root, path, done);
-    const close = program.label();
+  forEachPath(program, root, paths, "mask", (target, what) => {
+    const close = program.label("close");
     const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     const nothing = cloneTree(program, "/dev/null", false, what);
     const noPath = program.text("");
@@ -48,19 +64,14 @@ export function maskPaths(program: LaunchProgram, root: Slot, paths: readonly st
     program.place(close);
     closeSlot(program, nothing);
     closeSlot(program, target);
-    program.place(done);
-  }
+  });
 }
 
 /** Makes paths, with all that is mounted below them, read-only; those that do not exist are passed over. */
 export function makePathsReadOnly(program: LaunchProgram, root: Slot, paths: readonly string[]): void {
-  for (const path of paths) {
-    const what = { operation: "make read-only", object: path };
-    const done = program.label();
-    const target = openIfThere(program, root, path, done);
+  forEachPath(program, root, paths, "make read-only", (target, what) => {
     const tree = cloneTree(program, target, true, what);
     setAttributes(program, tree, { set: RDONLY }, true, what);
     attach(program, tree, target, what);
-    program.place(done);
-  }
+  });
 }

@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { writeSync } from "node:fs";
+import { launch, readFailure } from "../../../src/launch/launch.ts";
 import { LaunchProgram } from "../../../src/launch/program.ts";
 import { Errno } from "../../../src/sys/errno.ts";
-import { ChildInformation, CLD_EXITED, WaitFor, WaitOption } from "../../../src/sys/process.ts";
+import { ChildInformation, CLD_EXITED, WaitFor, WaitOption, waitForExit } from "../../../src/sys/process.ts";
 import { Signal } from "../../../src/sys/signal.ts";
+import { pipe } from "../../../src/sys/socket.ts";
 import { runProgram, unexpected } from "./run-program.ts";
 
 /** Adds exit_group(status). */
@@ -357,5 +360,64 @@ describe("mistakes in building", () => {
     expect(() => program.call("lseek", [0, 2 ** 53], what)).toThrow("is not an integer that 53 bits can hold");
     expect(() => program.call("lseek", [0, 0, 0, 0, 0, 0, 0], what)).toThrow("too many arguments");
     expect(() => program.call("lseek", [], what, { ignore: [1, 2, 3] })).toThrow("at most two errnos");
+  });
+});
+
+describe("forEach", () => {
+  test("does the same for each row, and its errors name the row's object", () => {
+    using program = new LaunchProgram();
+    const total = program.slot("total");
+    program.forEach(
+      ["left", "right"],
+      [
+        [1, 10],
+        [2, 20],
+        [3, 30],
+      ],
+      (left, right) => {
+        program.add(total, total, left);
+        program.add(total, total, right);
+      },
+    );
+    const rows = ["/", "/no/such/directory"].map((path) => [program.text(path)] as const);
+    program.forEach(["path"], rows, (path) => {
+      program.call("chdir", [path], { operation: "change to", objectSlot: path.index });
+    });
+    program.call("exit_group", [0], { operation: "leave" });
+    const child = launch(program, { flags: 0 });
+    const failure = readFailure(child, program);
+    waitForExit(child.pid);
+    child.pidfd.close();
+    child.errors.close();
+    expect(program.read(total)).toBe(66);
+    expect(failure?.message).toBe("change to /no/such/directory: ENOENT");
+  });
+
+  test("does nothing for no rows", () => {
+    using program = new LaunchProgram();
+    program.forEach(["value"], [], () => {
+      throw new Error("called");
+    });
+    expect(program.operations).toEqual([]);
+  });
+});
+
+describe("a program that is finished while its child waits", () => {
+  test("executes what was added after the launch", () => {
+    using program = new LaunchProgram();
+    const [readEnd, writeEnd] = pipe();
+    const buffer = program.reserve(8);
+    const result = program.slot("result");
+    program.call("read", [readEnd.number, buffer.address, 1], { operation: "wait" });
+    program.waitForRest();
+    const child = launch(program, { flags: 0 });
+    program.set(result, 42);
+    program.call("exit_group", [7], { operation: "leave" });
+    program.finish();
+    writeSync(writeEnd.number, ".");
+    expect(readFailure(child, program)).toBeUndefined();
+    expect(waitForExit(child.pid)).toEqual({ exitCode: 7 });
+    expect(program.read(result)).toBe(42);
+    for (const end of [readEnd, writeEnd, child.pidfd, child.errors]) end.close();
   });
 });
