@@ -50,12 +50,15 @@ export function debug(globals: RuntimeGlobals, message: string): void {
   else writeEntry(globals, "debug", message);
 }
 
-/**
- * Says why a command failed.
- * @throws the error itself when it is not Bunker's own kind
- */
+/** Says why a command failed. */
 export function logError(globals: RuntimeGlobals, error: unknown): void {
-  if (!(error instanceof BunkerError)) throw error;
+  if (!(error instanceof BunkerError)) {
+    const message = `internal_error: ${error instanceof Error ? error.message : String(error)}`;
+    messages.error(message);
+    writeEntry(globals, "error", message);
+    if (process.env["BUNKER_DEBUG"] === "1" && error instanceof Error) messages.stack(error);
+    return;
+  }
   const words = SPELLED_OUT.get(error.errno);
   const message = words === undefined ? error.message : `${error.message} (${words})`;
   messages.error(message, error.hint);
