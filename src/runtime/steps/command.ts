@@ -2,7 +2,7 @@
 import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { Errno } from "../../sys/errno.ts";
-import { AT_EMPTY_PATH, AT_FDCWD } from "../../sys/open.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 
 const { O_CLOEXEC, O_DIRECTORY, O_PATH } = OpenFlag;
 const X_OK = 1;
