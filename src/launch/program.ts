@@ -154,8 +154,9 @@ export class LaunchProgram extends OperationTable implements Disposable {
     return super.failureTable().map(({ objectSlot, ...entry }) => {
       if (objectSlot === undefined) return entry;
       const value = this.read({ name: "object", index: objectSlot });
-      const text = this.describeAddress(value);
-      return { ...entry, object: text === undefined ? String(value) : String(JSON.parse(text)) };
+      // Only for the operation that has just failed the slot is sure to hold its object still.
+      const content = this.#contents.get(value - this.#arena.address);
+      return { ...entry, object: typeof content === "string" ? content : String(value) };
     });
   }
 
