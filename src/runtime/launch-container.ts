@@ -38,6 +38,7 @@ import { planMounts } from "./planned-mounts.ts";
 import { type CompiledFilter, compile } from "./seccomp/compile.ts";
 import { OCI_VERSION, type State } from "./state.ts";
 import { intermediateMakesUserNamespace, needsIntermediate, planNamespaces } from "./steps/namespaces.ts";
+import { impossibleAmbient } from "./steps/process-attributes.ts";
 
 /** What a container needs besides its configuration. */
 export interface LaunchContainerOptions {
@@ -162,8 +163,16 @@ export function compileSeccomp(
 }
 
 /** What of a process's setting follows from its configuration and the host alone. */
-export function processSettingOf(process: Process, seccomp: CompiledFilter | undefined) {
+export function processSettingOf(
+  process: Process,
+  seccomp: CompiledFilter | undefined,
+  onWarning: ((message: string) => void) | undefined,
+) {
   checkSecurityModules(process);
+  const impossible = impossibleAmbient(process.capabilities ?? {});
+  if (impossible.length > 0) {
+    onWarning?.(`ambient capabilities that are not permitted and inheritable too: ${impossible.join(", ")}`);
+  }
   return {
     seccomp: seccomp === undefined ? undefined : { instructions: seccomp.program, flags: seccomp.flags },
     seccompListener: seccomp?.listener !== undefined,
@@ -234,7 +243,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     listener = seccomp?.listener;
     finishContainerProgram(built, {
       ...common,
-      ...processSettingOf(process, seccomp),
+      ...processSettingOf(process, seccomp, options.onWarning),
       configuration,
       process,
       bundle,

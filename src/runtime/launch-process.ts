@@ -102,7 +102,7 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
   cleanup.use(theirs);
 
   const setting = {
-    ...processSettingOf(process, seccomp),
+    ...processSettingOf(process, seccomp, options.onWarning),
     socket: theirs.number,
     closed: [ours.number],
     standardStreams: undefined,

@@ -195,7 +195,12 @@ export function becomeUser(program: LaunchProgram, user: User, groups: "set" | "
   if (user.umask !== undefined) program.call("umask", [user.umask], { operation: "set the umask" });
 }
 
-/** Takes the effective, permitted, inheritable and ambient sets; capset(2), prctl(2). */
+/** What of the ambient set the kernel could not give: it must be permitted and inheritable as well; capabilities(7). */
+export function impossibleAmbient({ ambient = [], inheritable = [], permitted = [] }: Capabilities): readonly string[] {
+  return ambient.filter((name) => !inheritable.includes(name) || !permitted.includes(name));
+}
+
+/** Takes the effective, permitted, inheritable and ambient sets, but for `impossibleAmbient`; capset(2), prctl(2). */
 export function setCapabilities(program: LaunchProgram, capabilities: Capabilities): void {
   program.call("prctl", [Prctl.PR_SET_KEEPCAPS, 0, 0, 0, 0], { operation: "stop keeping capabilities" });
   const header = Buffer.from(new ArrayBuffer(8));
@@ -213,11 +218,11 @@ export function setCapabilities(program: LaunchProgram, capabilities: Capabiliti
   program.call("prctl", [Prctl.PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0], {
     operation: "clear the ambient capabilities",
   });
-  for (const name of capabilities.ambient ?? []) {
+  const impossible = impossibleAmbient(capabilities);
+  for (const name of (capabilities.ambient ?? []).filter((candidate) => !impossible.includes(candidate))) {
     program.call("prctl", [Prctl.PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, Capability[name], 0, 0], {
       operation: "raise ambient capability",
       object: name,
-      hint: "it must be permitted and inheritable as well",
     });
   }
 }
