@@ -1,4 +1,5 @@
 import type { ByteString } from "./byte-string.ts";
+import { Errno } from "./errno.ts";
 import { allocate, type Memory } from "./memory.ts";
 import { check, SystemCall, systemCall } from "./system-call.ts";
 
@@ -37,10 +38,9 @@ function readBatch(directory: number): DirectoryEntry[] {
   memory ??= allocate(BUFFER_SIZE);
   const { address, buffer, view } = memory;
   for (;;) {
-    const length = check(
-      systemCall(SystemCall.getdents64, directory, address, BUFFER_SIZE),
-      "read the entries of a directory",
-    );
+    const result = systemCall(SystemCall.getdents64, directory, address, BUFFER_SIZE);
+    // The directory itself has been removed meanwhile.
+    const length = result === -Errno.ENOENT ? 0 : check(result, "read the entries of a directory");
     const entries: DirectoryEntry[] = [];
     for (let at = 0; at < length; at += view.getUint16(at + RECORD_LENGTH, true)) {
       const name = buffer.toString("latin1", at + NAME, buffer.indexOf(0, at + NAME)) as ByteString;

@@ -34,11 +34,14 @@ const OPEN_DIRECTORY = OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_C
 /** How many rounds may end without success because somebody changes the tree meanwhile. */
 const FUTILE_ROUNDS = 100;
 
-/** One round of a removal. */
-interface Round {
-  /** The top directory, into which parts that are too deep are moved. */
+/** The state of one removal. */
+interface Removal {
+  /** The top directory in this round, into which parts that are too deep are moved. */
   top: number | undefined;
-  moved: number;
+  /** Number of the next part that is moved. */
+  next: number;
+  /** Whether a part has been moved in this round. */
+  hasMoved: boolean;
 }
 
 /**
@@ -63,10 +66,12 @@ export function removeTree(path: string): void {
  * @throws BunkerError as `removeTree`
  */
 export function removeTreeAt(parent: number, name: ByteString): void {
+  const removal: Removal = { top: undefined, next: 0, hasMoved: false };
   for (let futile = 0; futile < FUTILE_ROUNDS; ) {
-    const round: Round = { top: undefined, moved: 0 };
-    if (removeEntry(parent, name, 0, round)) return;
-    if (round.moved === 0) futile++;
+    removal.top = undefined;
+    removal.hasMoved = false;
+    if (removeEntry(parent, name, 0, removal)) return;
+    if (!removal.hasMoved) futile++;
   }
   throw new BunkerError({
     code: "tree_changes",
@@ -77,26 +82,37 @@ export function removeTreeAt(parent: number, name: ByteString): void {
 }
 
 /** Tries to remove a name; false means that something was moved or has changed meanwhile: another round is needed. */
-function removeEntry(parent: number, name: ByteString, depth: number, round: Round): boolean {
+function removeEntry(parent: number, name: ByteString, depth: number, removal: Removal): boolean {
   const opened = openDirectory(parent, name);
   if (opened === -Errno.ENOENT) return true;
   if (opened === -Errno.ENOTDIR || opened === -Errno.ELOOP) return removeFile(parent, name);
   using directory = new FileDescriptor(check(opened, "open the directory", shown(name)));
-  round.top ??= directory.number;
+  removal.top ??= directory.number;
   if (depth >= MAXIMUM_DEPTH) {
-    // A collision with a name that is there already is avoided by the next number in the next round.
-    renameAt(parent, name, round.top, `.removed-${round.moved++}` as ByteString);
+    moveUp(parent, name, removal, removal.top);
     return false;
   }
   for (const entry of directoryEntries(directory.number)) {
     if (entry.type === "directory" || !removeFile(directory.number, entry.name)) {
-      removeEntry(directory.number, entry.name, depth + 1, round);
+      removeEntry(directory.number, entry.name, depth + 1, removal);
     }
   }
   const result = removeDirectoryAt(parent, name);
   if (result === 0 || result === -Errno.ENOENT) return true;
   if (result !== -Errno.ENOTEMPTY && result !== -Errno.ENOTDIR) check(result, "remove the directory", shown(name));
   return false;
+}
+
+/** Moves a directory into the top one, under a name that nothing there has. */
+function moveUp(parent: number, name: ByteString, removal: Removal, top: number): void {
+  for (;;) {
+    const moved = `.removed-${removal.next++}` as ByteString;
+    const result = renameAt(parent, name, top, moved);
+    if (result === -Errno.EEXIST || result === -Errno.ENOTEMPTY || result === -Errno.ENOTDIR) continue;
+    if (result !== -Errno.ENOENT) check(result, "move", shown(name));
+    removal.hasMoved = true;
+    return;
+  }
 }
 
 /** Removes anything but a directory; false when it is a directory. */
