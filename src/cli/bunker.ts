@@ -14,6 +14,16 @@ export const bunker = defineCommandGroup({
   },
   commands: [
     {
+      name: "ps",
+      summary: "List containers",
+      load: async () => (await import("./ps.ts")).ps,
+    },
+    {
+      name: "rm",
+      summary: "Remove containers that have ended",
+      load: async () => (await import("./rm.ts")).rm,
+    },
+    {
       name: "run",
       summary: "Create a container from an image and run a command in it",
       load: async () => (await import("./run.ts")).run,

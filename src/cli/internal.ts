@@ -7,6 +7,7 @@ import { unpackImage } from "../engine/unpack-image.ts";
 import { reportFailure } from "../runtime/user-namespace-process.ts";
 import { BunkerError } from "../sys/error.ts";
 import { removeTree } from "../sys/remove-tree.ts";
+import { warning } from "./messages.ts";
 
 const unpackSchema = v.object({
   source: v.object({
@@ -24,7 +25,7 @@ async function execute(command: string | undefined, argument: string | undefined
   if (command === "unpack" && argument !== undefined) {
     const { source, platform, ...place } = v.parse(unpackSchema, JSON.parse(argument));
     const request = { source: { ...source, tag: source.tag }, platform, ...place };
-    return unpackImage(request, (message) => console.error(`bunker: warning: ${message}`));
+    return unpackImage(request, warning);
   }
   throw new BunkerError({ code: "unknown_command", operation: "bunker internal", object: command });
 }

@@ -21,7 +21,8 @@ export const run = defineCommand(
     const image = options.rootfs ? parseRootfs(operand) : parseImageName(operand);
     const request = await runOptionsOf(options, image, command);
     const { runContainer } = await import("../engine/run.ts");
-    return runContainer(request, (message) => console.error(`bunker: warning: ${message}`));
+    const { warning } = await import("./messages.ts");
+    return runContainer(request, warning);
   },
 );
 

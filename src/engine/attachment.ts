@@ -145,12 +145,13 @@ export function attach(
   const finishIfDone = () => {
     if (ended && outputs.size === 0) reactor.stop();
   };
+  const { terminal } = container;
   const copyOut = (source: FileDescriptor, to: number) => {
     const destination = cleanup.use(openNonBlocking(to, "w"));
     const pump: Pump = new Pump(reactor, { source: source.number, destination: destination.number }, (end: PumpEnd) => {
       outputs.delete(pump);
       // Nobody reads our output any more: the container's writes shall fail as ours have.
-      if (end.destinationError !== undefined) source.close();
+      if (end.destinationError !== undefined && source !== terminal) source.close();
       finishIfDone();
     });
     outputs.add(pump);
@@ -163,7 +164,6 @@ export function attach(
     });
   };
 
-  const { terminal } = container;
   if (terminal !== undefined) {
     setNonBlocking(terminal.number);
     copyOut(terminal, STANDARD_OUTPUT);

@@ -30,7 +30,7 @@ function openLock(directory: string, flags: number): number {
 }
 
 /** Whether some process runs the container of a directory. */
-function isInUse(directory: string): boolean {
+export function isInUse(directory: string): boolean {
   const opened = openLock(directory, O_RDWR);
   if (opened < 0) return false;
   using file = new FileDescriptor(opened);
@@ -146,7 +146,7 @@ function readdirIfThere(path: string): string[] | undefined {
   }
 }
 
-function releaseName(data: string, name: string, id: string): void {
+export function releaseName(data: string, name: string, id: string): void {
   const link = `${data}/names/${name}`;
   try {
     if (readlinkSync(link) === id) unlinkSync(link);

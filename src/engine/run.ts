@@ -3,76 +3,29 @@
  * stays with it as its only supervisor, until it ends. If it is killed, the kernel kills the container's first process
  * (and with its pid namespace all others), and what is left on disk is found by its free lock; see container-directory.ts.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
-import type { LayerMapping } from "../image/layers/layer-directory.ts";
+import { formatImageSource } from "../image/image-source.ts";
 import { memfdWithContainerInit } from "../launch/container-init.ts";
 import { formatConfiguration } from "../runtime/configuration/configuration.ts";
-import { callersIdMap } from "../runtime/id-map/callers-id-map.ts";
-import type { IdMap } from "../runtime/id-map/id-mapping.ts";
-import { keepIdMap } from "../runtime/id-map/keep-id-map.ts";
-import { isPrivileged } from "../runtime/id-map/write-id-map.ts";
 import { launchContainer } from "../runtime/launch-container.ts";
 import { defaultProfile } from "../runtime/seccomp/default-profile.ts";
 import { parseProfile } from "../runtime/seccomp/profile.ts";
 import { resolveProfile } from "../runtime/seccomp/resolve-profile.ts";
 import { runInUserNamespace } from "../runtime/user-namespace-process.ts";
 import { hostArchitecture } from "../sys/architecture.ts";
-import { Errno } from "../sys/errno.ts";
-import { BunkerError } from "../sys/error.ts";
-import { removeTree } from "../sys/remove-tree.ts";
+import { BunkerError, errnoOf } from "../sys/error.ts";
 import { attach, checkTerminal, makeStreams, receiveSignals, terminalSize } from "./attachment.ts";
 import { makeContainerDirectory, newContainerId } from "./container-directory.ts";
+import { writeContainerRecord } from "./container-record.ts";
 import { type ContainerInput, containerSpecification } from "./container-specification.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { defaultSeccompFilter, hasDefaultSeccompFilter } from "./default-seccomp-filter.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { hostnameFile, hostsFile, resolverFile } from "./network-files.ts";
+import { ownershipOf, removeOwnedTree } from "./ownership.ts";
 import { type ImageRequest, prepareRootFileSystem } from "./root-file-system.ts";
-import type { RunOptions } from "./run-options.ts";
-
-/** The user namespace of a container, and how the store keeps files for it. */
-interface Ownership {
-  /** undefined stays in the present user namespace. */
-  readonly userNamespace: IdMap | undefined;
-  readonly mapping: LayerMapping;
-  /** The store of unpacked layers whose files have the owners that this namespace shows. */
-  readonly store: string;
-  /** Who runs when neither the user nor the image says it; empty is root. */
-  readonly defaultUser: string;
-}
-
-const ALL_IDS = { containerID: 0, hostID: 0, size: 4294967295 };
-
-function ownershipOf(options: RunOptions, data: string): Ownership {
-  const { userNamespace: mode } = options;
-  const privileged = isPrivileged();
-  const own = privileged ? { uidMappings: [ALL_IDS], gidMappings: [ALL_IDS] } : callersIdMap();
-  const mapping = "kind" in own && own.kind === "single" ? "single" : "full";
-  if (mode.kind !== "keep-id")
-    return { userNamespace: privileged ? undefined : own, mapping, store: data, defaultUser: "" };
-  const wanted = { uid: mode.uid ?? process.geteuid?.() ?? 0, gid: mode.gid ?? process.getegid?.() ?? 0 };
-  const kept = keepIdMap(own, wanted);
-  // The files of a layer have owners for one map only; another map needs another copy.
-  return {
-    userNamespace: kept,
-    mapping,
-    store: `${data}/keep-id/${wanted.uid}-${wanted.gid}`,
-    defaultUser: `${wanted.uid}:${wanted.gid}`,
-  };
-}
-
-function remover(userNamespace: IdMap | undefined): (path: string) => void {
-  return (path) => {
-    try {
-      removeTree(path);
-    } catch (error) {
-      const isDenied = error instanceof BunkerError && (error.errno === Errno.EACCES || error.errno === Errno.EPERM);
-      if (!isDenied || userNamespace === undefined) throw error;
-      runInUserNamespace(userNamespace, ["internal", "remove", path]);
-    }
-  };
-}
+import type { MountRequest, RunOptions } from "./run-options.ts";
 
 function writeContainerFiles(directory: string, options: RunOptions, hostname: string) {
   const host = options.network === "host";
@@ -103,6 +56,23 @@ const resolveSeccomp: ContainerInput["resolveSeccomp"] = (profileJson, capabilit
     kernelVersion: release(),
   });
 
+/** Makes the directories that `-v` names as sources and that are not there, as Docker does. */
+function makeMissingSources(mounts: readonly MountRequest[]): void {
+  for (const mount of mounts) {
+    if (mount.type !== "bind" || !mount.createSource || existsSync(mount.source)) continue;
+    try {
+      mkdirSync(mount.source, { recursive: true });
+    } catch (error) {
+      throw new BunkerError({
+        code: "mount_source_missing",
+        operation: `bind mount on ${mount.destination}: make directory`,
+        object: mount.source,
+        errno: errnoOf(error),
+      });
+    }
+  }
+}
+
 /**
  * Runs a container in the foreground.
  * @param onWarning receives what a user should know about and the container runs in spite of
@@ -113,10 +83,10 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
   checkTerminal(options);
   const id = newContainerId();
   const data = dataDirectory();
-  const ownership = ownershipOf(options, data);
+  const ownership = ownershipOf(options.userNamespace, data);
   const { userNamespace } = ownership;
-  const remove = remover(userNamespace);
-  using signals = receiveSignals();
+  const remove = (path: string) => removeOwnedTree(path, userNamespace);
+  makeMissingSources(options.mounts);
   using directory = makeContainerDirectory(data, id, { name: options.name, ephemeral: options.remove }, remove);
   const unpack = (request: ImageRequest) => {
     const work = { ...request, store: ownership.store, mapping: ownership.mapping };
@@ -137,6 +107,15 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
     unpack,
   );
   await Promise.all(unpackings);
+
+  const record = {
+    id,
+    name: options.name,
+    image: formatImageSource(options.image),
+    command: options.command.slice(),
+    created: Date.now(),
+  };
+  writeContainerRecord(directory.path, record);
 
   const host = readHostFacts(options);
   const hostname = options.hostname ?? (options.network === "host" ? host.hostname : id.slice(0, 12));
@@ -159,6 +138,8 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
   });
   if (!options.remove) writeFileSync(`${directory.path}/config.json`, formatConfiguration(configuration));
 
+  // Until now a signal has ended this process, as it should; from here on signals are the container's.
+  using signals = receiveSignals();
   const streams = options.terminal ? undefined : makeStreams(options.interactive);
   using init = options.init ? memfdWithContainerInit() : undefined;
   using container = launchContainer({
@@ -180,5 +161,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
     interactive: options.interactive,
     whole: options.pidNamespace === "private",
   });
-  return "exitCode" in end ? end.exitCode : 128 + end.signal;
+  const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
+  if (!options.remove) writeContainerRecord(directory.path, { ...record, finished: Date.now(), exitStatus });
+  return exitStatus;
 }

@@ -1,0 +1,61 @@
+/** To whom the files of containers and layers belong, and how they are removed. */
+import type { LayerMapping } from "../image/layers/layer-directory.ts";
+import { callersIdMap } from "../runtime/id-map/callers-id-map.ts";
+import type { IdMap } from "../runtime/id-map/id-mapping.ts";
+import { keepIdMap } from "../runtime/id-map/keep-id-map.ts";
+import { isPrivileged } from "../runtime/id-map/write-id-map.ts";
+import { runInUserNamespace } from "../runtime/user-namespace-process.ts";
+import { Errno } from "../sys/errno.ts";
+import { BunkerError } from "../sys/error.ts";
+import { removeTree } from "../sys/remove-tree.ts";
+import type { UserNamespaceMode } from "./run-options.ts";
+
+/** The user namespace of a container, and how the store keeps files for it. */
+export interface Ownership {
+  /** undefined stays in the present user namespace. */
+  readonly userNamespace: IdMap | undefined;
+  readonly mapping: LayerMapping;
+  /** The store of unpacked layers whose files have the owners that this namespace shows. */
+  readonly store: string;
+  /** Who runs when neither the user nor the image says it; empty is root. */
+  readonly defaultUser: string;
+}
+
+const ALL_IDS = { containerID: 0, hostID: 0, size: 4294967295 };
+
+/**
+ * Decides on the user namespace of a container: none for root, the caller's own map for everyone else, or that map
+ * turned so that the caller keeps an id.
+ * @param data Bunker's data directory
+ * @throws BunkerError `invalid_subordinate_ids`
+ */
+export function ownershipOf(mode: UserNamespaceMode, data: string): Ownership {
+  const privileged = isPrivileged();
+  const own = privileged ? { uidMappings: [ALL_IDS], gidMappings: [ALL_IDS] } : callersIdMap();
+  const mapping = "kind" in own && own.kind === "single" ? "single" : "full";
+  if (mode.kind !== "keep-id") {
+    return { userNamespace: privileged ? undefined : own, mapping, store: data, defaultUser: "" };
+  }
+  const wanted = { uid: mode.uid ?? process.geteuid?.() ?? 0, gid: mode.gid ?? process.getegid?.() ?? 0 };
+  return {
+    userNamespace: keepIdMap(own, wanted),
+    mapping,
+    // The files of a layer have owners for one map only; another map needs another copy.
+    store: `${data}/keep-id/${wanted.uid}-${wanted.gid}`,
+    defaultUser: `${wanted.uid}:${wanted.gid}`,
+  };
+}
+
+/**
+ * Removes a tree whose files may belong to subordinate ids, where necessary as root of a user namespace that has them.
+ * @param userNamespace undefined when the caller is root already
+ */
+export function removeOwnedTree(path: string, userNamespace: IdMap | undefined): void {
+  try {
+    removeTree(path);
+  } catch (error) {
+    const isDenied = error instanceof BunkerError && (error.errno === Errno.EACCES || error.errno === Errno.EPERM);
+    if (!isDenied || userNamespace === undefined) throw error;
+    runInUserNamespace(userNamespace, ["internal", "remove", path]);
+  }
+}
