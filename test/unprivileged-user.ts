@@ -35,15 +35,25 @@ export interface RunSettings {
   readonly directory?: string;
 }
 
-/** A started program with a terminal. */
-export interface TerminalSession {
+/** A program to talk with. */
+export interface Session {
   readonly process: Bun.Subprocess;
-  readonly terminal: Bun.Terminal;
-  /** All that has been shown so far. */
+  /** All that it has written so far; in a terminal what it shows, otherwise its standard output. */
   shown(): string;
-  /** Waits until a text or pattern has been shown, after what earlier calls have found. */
+  /** Waits until a text or pattern has come, behind what earlier calls have found. */
   expect(what: string | RegExp): Promise<string>;
   type(text: string): void;
+}
+
+/** A program with pipes for its standard streams. */
+export interface PipedSession extends Session {
+  readonly process: Bun.Subprocess<"pipe", "pipe", "pipe">;
+  /** Ends its input, and waits for it to end. */
+  finish(): Promise<Outcome>;
+}
+
+export interface TerminalSession extends Session {
+  readonly terminal: Bun.Terminal;
 }
 
 export class UnprivilegedUser implements Disposable {
@@ -131,6 +141,39 @@ export class UnprivilegedUser implements Disposable {
     });
   }
 
+  /** Starts `bunker run --rm -i` to talk with. */
+  talkTo(words: readonly string[]): PipedSession {
+    return this.talk([this.bunkerPath, "run", "--rm", "-i", ...words]);
+  }
+
+  /** Starts a program to talk with through pipes. */
+  talk(words: readonly string[], settings: Omit<RunSettings, "input"> = {}): PipedSession {
+    const child = Bun.spawn(this.as(words), {
+      cwd: settings.directory ?? this.home,
+      env: { ...this.environment, ...settings.environment },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const output = new Transcript();
+    const reading = output.readAll(child.stdout);
+    const errors = new Response(child.stderr).text();
+    return {
+      process: child,
+      shown: () => output.text,
+      expect: (what) => output.expect(what),
+      type: (text) => {
+        child.stdin.write(text);
+        child.stdin.flush();
+      },
+      finish: async () => {
+        await child.stdin.end();
+        await reading;
+        return { status: await child.exited, output: output.text, errors: await errors };
+      },
+    };
+  }
+
   /** Starts `bunker run --rm` in a terminal of 80 columns and 24 rows. */
   runInTerminal(words: readonly string[]): TerminalSession {
     return this.startInTerminal([this.bunkerPath, "run", "--rm", ...words]);
@@ -138,43 +181,20 @@ export class UnprivilegedUser implements Disposable {
 
   /** Starts a program in a terminal of 80 columns and 24 rows. */
   startInTerminal(words: readonly string[]): TerminalSession {
-    let text = "";
-    let position = 0;
-    const decoder = new TextDecoder();
+    const screen = new Transcript();
     const child = Bun.spawn(this.as(words), {
       cwd: this.home,
       env: { ...this.environment, TERM: "xterm" },
-      terminal: {
-        cols: 80,
-        rows: 24,
-        data: (_terminal, data) => {
-          text += decoder.decode(data, { stream: true });
-        },
-      },
+      terminal: { cols: 80, rows: 24, data: (_terminal, data) => screen.add(data) },
     });
     const { terminal } = child;
     if (terminal === undefined) throw new Error("no terminal was made");
     return {
       process: child,
       terminal,
-      shown: () => text,
+      shown: () => screen.text,
+      expect: (what) => screen.expect(what),
       type: (typed) => void terminal.write(typed),
-      expect: async (what) => {
-        let found = "";
-        await eventually(
-          () => {
-            const rest = text.slice(position);
-            const match = typeof what === "string" ? { index: rest.indexOf(what), 0: what } : what.exec(rest);
-            if (match === null || match.index < 0) return false;
-            position += match.index + match[0].length;
-            found = match[0];
-            return true;
-          },
-          () =>
-            `${what} to be shown after ${JSON.stringify(text.slice(0, position))}; then came ${JSON.stringify(text.slice(position))}`,
-        );
-        return found;
-      },
     };
   }
 
@@ -230,6 +250,46 @@ export class UnprivilegedUser implements Disposable {
 
   [Symbol.dispose](): void {
     rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** What a program has written, and how far it has been looked at. */
+class Transcript {
+  text = "";
+  private position = 0;
+  private readonly decoder = new TextDecoder();
+
+  add(bytes: Uint8Array): void {
+    this.text += this.decoder.decode(bytes, { stream: true });
+  }
+
+  async readAll(stream: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const bytes of stream) this.add(bytes);
+  }
+
+  async expect(what: string | RegExp): Promise<string> {
+    let found: string | undefined;
+    await eventually(
+      () => {
+        found = this.find(what);
+        return found !== undefined;
+      },
+      () => `${what} behind ${JSON.stringify(this.text.slice(0, this.position))}; there is ${this.rest()}`,
+    );
+    return found ?? "";
+  }
+
+  private find(what: string | RegExp): string | undefined {
+    const rest = this.text.slice(this.position);
+    const [index, found] =
+      typeof what === "string" ? [rest.indexOf(what), what] : [rest.search(what), what.exec(rest)?.[0] ?? ""];
+    if (index < 0) return undefined;
+    this.position += index + found.length;
+    return found;
+  }
+
+  private rest(): string {
+    return JSON.stringify(this.text.slice(this.position));
   }
 }
 
