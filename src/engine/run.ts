@@ -89,6 +89,8 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
   makeMissingSources(options.mounts);
   using directory = makeContainerDirectory(data, id, { name: options.name, ephemeral: options.remove }, remove);
   const unpack = (request: ImageRequest) => {
+    // Made by the caller, who has to see what is there, also where the files in it will belong to others.
+    for (const name of ["layers", "tmp"]) mkdirSync(`${ownership.store}/${name}`, { recursive: true, mode: 0o700 });
     const work = { ...request, store: ownership.store, mapping: ownership.mapping };
     if (userNamespace !== undefined) runInUserNamespace(userNamespace, ["internal", "unpack", JSON.stringify(work)]);
     else unpackings.push(import("./unpack-image.ts").then(({ unpackImage }) => unpackImage(work, onWarning)));

@@ -93,7 +93,8 @@ export async function unpackLayers(
 function beginWork(layer: Layer, storeLock: StoreLock, options: UnpackOptions): Work {
   const staging = storeLock.staging.number;
   const name = randomUUID() as string as ByteString;
-  check(makeDirectoryAt(staging, name, 0o700), "create a directory in", storeLock.stagingPath);
+  // Open to all, in a store that is not: the caller looks into layers that belong to a container's other root.
+  check(makeDirectoryAt(staging, name, 0o755), "create a directory in", storeLock.stagingPath);
   const path = `${storeLock.stagingPath}/${name}/diff`;
   check(makeDirectoryAt(staging, `${name}/diff` as ByteString, 0o755), "create", path);
   const content = openDirectory(path);
