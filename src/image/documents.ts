@@ -48,8 +48,6 @@ const manifest = v.object({
   layers: v.nullish(v.array(descriptor), []),
 });
 
-export type Manifest = v.InferOutput<typeof manifest>;
-
 const nanoseconds = v.nullish(v.pipe(v.number(), v.safeInteger()));
 
 const imageConfiguration = v.pipe(

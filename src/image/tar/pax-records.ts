@@ -28,7 +28,7 @@ export function parsePaxRecords(data: ByteString): PaxRecord[] {
 }
 
 /** A decimal number of a pax record. */
-export function parsePaxNumber(text: string): number {
+function parsePaxNumber(text: string): number {
   const value = /^-?[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(value)) throw archiveError("a pax header has a number that is no number");
   return value;
