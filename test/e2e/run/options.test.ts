@@ -1,41 +1,12 @@
 /* What each option of `bunker run` changes inside the container, held against what Docker documents. */
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { ARCHITECTURE, busyboxLayout } from "../../fixtures/images.ts";
-import { UnprivilegedUser } from "../../unprivileged-user.ts";
+import { containerSuite } from "./suite.ts";
 
-setDefaultTimeout(60_000);
-
-let user: UnprivilegedUser;
-let busybox: string;
-beforeAll(() => {
-  user = new UnprivilegedUser();
-  busybox = `oci:${busyboxLayout()}`;
-});
-afterEach(() => user.expectNothingLeft());
-afterAll(() => user[Symbol.dispose]());
-
-/** What a shell script in the container prints. */
-async function inside(options: readonly string[], script: string, image = "latest"): Promise<string> {
-  const entry = image === "latest" ? [] : ["--entrypoint", ""];
-  const { status, output, errors } = await user.run([...options, ...entry, `${busybox}:${image}`, "sh", "-c", script]);
-  expect({ status, errors }).toEqual({ status: 0, errors: "" });
-  return output;
-}
-
-type Row = readonly [options: readonly string[], script: string, expected: string | RegExp];
-
-function check(rows: readonly Row[], image?: string): void {
-  test.each(rows.map((row) => [row[0].join(" ") || "by default", ...row] as const))(
-    "%s",
-    async (_name, options, script, expected) => {
-      const output = await inside(options, script, image);
-      if (typeof expected === "string") expect(output).toBe(expected);
-      else expect(output).toMatch(expected);
-    },
-  );
-}
+const suite = containerSuite();
+const { check, inside } = suite;
 
 describe("user", () => {
   check([
@@ -56,7 +27,7 @@ describe("user", () => {
     ["alice:nobody-knows", "unable to find group nobody-knows: no matching entries in group file"],
     ["70000", "use user id 70000: the container's user namespace has 65537 ids, and this is none of them"],
   ])("-u %s is refused", async (name, message) => {
-    const { status, errors } = await user.run(["-u", name, `${busybox}:latest`, "true"]);
+    const { status, errors } = await suite.user.run(["-u", name, suite.image, "true"]);
     expect(errors).toStartWith(`bunker: ${message}\nhint: `);
     expect(status).toBe(125);
   });
@@ -76,7 +47,7 @@ describe("environment", () => {
   ]);
 
   test("a file of variables", async () => {
-    const file = `${user.directory}/variables`;
+    const file = `${suite.user.directory}/variables`;
     writeFileSync(file, '# comment\nA=from file\nB="quoted"\nUSER\nABSENT\n\nC=a=b\n');
     const script = 'echo "$A|$B|$USER|$(env | grep ^ABSENT= || echo unset)|$C"';
     expect(await inside(["--env-file", file, "-e", "A=option"], script)).toBe(
@@ -101,7 +72,7 @@ describe("what the image says", () => {
     ["another entry point with words", ["--entrypoint=/bin/echo"], ["just", "words"], "just words\n"],
     ["no entry point", ["--entrypoint", ""], ["echo", "command"], "command\n"],
   ])("%s", async (_what, options, words, expected) => {
-    const { output } = await user.run([...options, `${busybox}:configured`, ...words]);
+    const { output } = await suite.user.run([...options, `oci:${busyboxLayout()}:configured`, ...words]);
     expect(output).toBe(expected);
   });
 
@@ -109,7 +80,7 @@ describe("what the image says", () => {
     ["empty", []],
     ["configured", ["--entrypoint", ""]],
   ])("nothing to run is an error: %s %j", async (image, options) => {
-    const { status, errors } = await user.run([...options, `${busybox}:${image}`]);
+    const { status, errors } = await suite.user.run([...options, `oci:${busyboxLayout()}:${image}`]);
     expect(errors).toMatch(/^bunker: no command specified\nhint: Name a program after the image.*\n$/);
     expect(status).toBe(125);
   });
@@ -162,13 +133,13 @@ describe("limits and kernel parameters", () => {
   ]);
 
   test("what an ordinary user may not raise is said", async () => {
-    const { status, errors } = await user.run(["--ulimit", "nofile=1:100000000", `${busybox}:latest`, "true"]);
+    const { status, errors } = await suite.user.run(["--ulimit", "nofile=1:100000000", suite.image, "true"]);
     expect(errors).toMatch(/^bunker: set .*RLIMIT_NOFILE.*: EPERM\nhint: .*\n$/);
     expect(status).toBe(125);
   });
 
   test("nor lower", async () => {
-    const { status, errors } = await user.run(["--oom-score-adj=-900", `${busybox}:latest`, "true"]);
+    const { status, errors } = await suite.user.run(["--oom-score-adj=-900", suite.image, "true"]);
     expect(errors).toBe(
       "bunker: set the OOM score adjustment -900: EACCES\nhint: an ordinary user may raise it but not lower it\n",
     );
@@ -176,7 +147,7 @@ describe("limits and kernel parameters", () => {
   });
 
   test("parameters of the host are refused", async () => {
-    const { status, errors } = await user.run(["--sysctl", "kernel.pid_max=1000", `${busybox}:latest`, "true"]);
+    const { status, errors } = await suite.user.run(["--sysctl", "kernel.pid_max=1000", suite.image, "true"]);
     expect(errors).toMatch(/^bunker: .*kernel\.pid_max.*\n/);
     expect(status).toBe(125);
   });
@@ -188,7 +159,7 @@ describe("platform", () => {
   });
 
   test("another one is an error that names both", async () => {
-    const { status, errors } = await user.run(["--platform", "linux/s390x", `${busybox}:latest`, "true"]);
+    const { status, errors } = await suite.user.run(["--platform", "linux/s390x", suite.image, "true"]);
     expect(errors).toMatch(/^bunker: .*linux\/s390x.*\n/);
     expect(errors).toContain(`linux/${ARCHITECTURE}`);
     expect(status).toBe(125);
@@ -202,9 +173,9 @@ describe("names of containers", () => {
   });
 
   test("a name in use is refused with its holder, and the holder goes on", async () => {
-    const holder = user.talkTo(["--name", "mine", `${busybox}:latest`, "sh", "-c", "hostname; read x; echo got $x"]);
+    const holder = suite.user.talkTo(["--name", "mine", suite.image, "sh", "-c", "hostname; read x; echo got $x"]);
     const id = (await holder.expect(/[0-9a-f]{12}\n/)).trim();
-    const { status, errors } = await user.run(["--name", "mine", `${busybox}:latest`, "true"]);
+    const { status, errors } = await suite.user.run(["--name", "mine", suite.image, "true"]);
     expect(errors).toBe(
       `bunker: use the container name "mine": it is in use by container ${id}\n` +
         "hint: choose another name, or remove that container\n",
@@ -215,19 +186,19 @@ describe("names of containers", () => {
   });
 
   test("without --rm the container keeps its name and its configuration", async () => {
-    const words = ["run", "--name", "kept", `${busybox}:latest`, "sh", "-c", "hostname; echo x >/written"];
-    const { output } = await user.bunker(words);
-    const again = await user.bunker(words);
+    const words = ["run", "--name", "kept", suite.image, "sh", "-c", "hostname; echo x >/written"];
+    const { output } = await suite.user.bunker(words);
+    const again = await suite.user.bunker(words);
     expect(again.errors).toContain(`it is in use by container ${output.trim()}`);
-    const [id = ""] = readdirSync(`${user.data}/containers`);
+    const [id = ""] = readdirSync(`${suite.user.data}/containers`);
     expect(id).toStartWith(output.trim());
-    const directory = `${user.data}/containers/${id}`;
+    const directory = `${suite.user.data}/containers/${id}`;
     expect(JSON.parse(readFileSync(`${directory}/config.json`, "utf8"))).toMatchObject({
       ociVersion: expect.stringMatching(/^1\.2/),
       hostname: output.trim(),
       process: { args: ["sh", "-c", "hostname; echo x >/written"] },
     });
     expect(readFileSync(`${directory}/upper/written`, "utf8")).toBe("x\n");
-    for (const part of [directory, `${user.data}/names/kept`]) rmSync(part, { recursive: true });
+    for (const part of [directory, `${suite.user.data}/names/kept`]) rmSync(part, { recursive: true });
   });
 });
