@@ -160,6 +160,12 @@ export class LaunchProgram extends OperationTable implements Disposable {
     });
   }
 
+  /** Sets a slot, for a child that waits meanwhile. */
+  write(slot: Slot, value: number): void {
+    this.#checkNotDisposed();
+    setInteger64(this.#arena.view, 8 * slot.index, value);
+  }
+
   /** The value of a slot now, signed. */
   read(slot: Slot): number {
     this.#checkNotDisposed();

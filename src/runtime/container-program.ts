@@ -6,6 +6,7 @@
  *
  *   program -> runtime   the user namespace is made                                 (if the clone did not make it)
  *   runtime -> program   the id maps of the new user namespace are written          (with a new user namespace)
+ *   both                 copies into new tmpfs mounts, see launch/remote-calls.ts  (for each mount with tmpcopyup)
  *   program -> runtime   everything is mounted                                      (with hooks for that moment)
  *   runtime -> program   the prestart and createRuntime hooks have run, and the container's state is in its file
  *   program -> runtime   the terminal's master, as a descriptor                     (with a terminal)
@@ -33,12 +34,14 @@ import { Errno } from "../sys/errno.ts";
 import { MNT_DETACH, MOVE_MOUNT_F_EMPTY_PATH, MountAttribute, MountFlag } from "../sys/mount.ts";
 import { AT_FDCWD, OPEN_HOW_SIZE, OpenFlag, openHowBytes, Resolve } from "../sys/open.ts";
 import type { WindowSize } from "../sys/terminal.ts";
+import { parameterPath } from "./configuration/check.ts";
 import type { Configuration, Hook, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag } from "./configuration/namespaces.ts";
 import { parsePropagation } from "./mount-options.ts";
 import { emitMounts, type PlannedMount } from "./planned-mounts.ts";
 import { checkCommand, commandCandidates, executeCommand, executeInit } from "./steps/command.ts";
 import { makeTerminal, useTerminal } from "./steps/console.ts";
+import type { CopyUp } from "./steps/copy-up.ts";
 import { provideDevices } from "./steps/devices.ts";
 import { closeSlot, openDirectory, openOrMake, writeFile } from "./steps/files.ts";
 import { runHooksInContainer } from "./steps/hooks.ts";
@@ -369,8 +372,14 @@ export function beginContainerProgram(
   return { program, container, listener, proc };
 }
 
-/** Adds the rest of a container's launch program. */
-export function finishContainerProgram({ program, listener, proc }: BegunProgram, setting: ContainerSetting): void {
+/**
+ * Adds the rest of a container's launch program.
+ * @returns the copies that the program waits for while it mounts
+ */
+export function finishContainerProgram(
+  { program, listener, proc }: BegunProgram,
+  setting: ContainerSetting,
+): readonly CopyUp[] {
   const { configuration, process, namespaces } = setting;
   const linux = configuration.linux ?? {};
   if (namespaces.joined.some(({ type }) => type === "pid")) becomeNotDumpable(program);
@@ -380,7 +389,7 @@ export function finishContainerProgram({ program, listener, proc }: BegunProgram
   program.call("chdir", [program.text(setting.bundle)], { operation: "change to the bundle", object: setting.bundle });
 
   const root = emitRoot(program, setting);
-  emitMounts(program, root, setting.mounts);
+  const copyUps = emitMounts(program, root, setting.socket, setting.mounts);
   // A /dev bound from the host is complete, and must not be changed.
   if (!setting.mounts.some((mount) => mount.kind === "bind" && mount.destination === "/dev")) {
     provideDevices(program, root, linux.devices ?? [], setting.canMakeNodes);
@@ -399,7 +408,7 @@ export function finishContainerProgram({ program, listener, proc }: BegunProgram
     terminal = makeTerminal(program, root, setting.socket, size, "/dev/console");
   }
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
-    writeFile(program, proc, `sys/${name.replaceAll(".", "/")}`, value, {
+    writeFile(program, proc, `sys/${parameterPath(name)}`, value, {
       operation: "set sysctl",
       object: `${name}=${value}`,
     });
@@ -445,4 +454,5 @@ export function finishContainerProgram({ program, listener, proc }: BegunProgram
       runHooksInContainer(program, hooksOf(configuration, "startContainer"), setting.stateDescriptor, proc);
     },
   });
+  return copyUps;
 }

@@ -37,6 +37,7 @@ import {
 import { planMounts } from "./planned-mounts.ts";
 import { type CompiledFilter, compile } from "./seccomp/compile.ts";
 import { OCI_VERSION, type State } from "./state.ts";
+import type { CopyUp } from "./steps/copy-up.ts";
 import { intermediateMakesUserNamespace, needsIntermediate, planNamespaces } from "./steps/namespaces.ts";
 import { impossibleAmbient } from "./steps/process-attributes.ts";
 
@@ -238,10 +239,11 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   const programOwner = cleanup.use(new DisposableStack());
   programOwner.use(program);
   let listener: CompiledFilter["listener"];
+  let copyUps: readonly CopyUp[] = [];
   const finishProgram = () => {
     const seccomp = options.seccomp ?? compileSeccomp(configuration, options.onWarning);
     listener = seccomp?.listener;
-    finishContainerProgram(built, {
+    copyUps = finishContainerProgram(built, {
       ...common,
       ...processSettingOf(process, seccomp, options.onWarning),
       configuration,
@@ -303,6 +305,8 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       bundle,
       annotations: configuration.annotations,
     });
+    const exchange = { send: () => sendByte(conversation), expect: () => expectByte(conversation) };
+    for (const copyUp of copyUps) copyUp.run(exchange);
     if (hasHooksAtCreation(configuration)) {
       expectByte(conversation);
       runHostHooks(configuration.hooks?.prestart ?? [], state("creating"));

@@ -5,6 +5,7 @@ import type { LaunchProgram } from "../launch/program.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import type { Mount } from "./configuration/configuration.ts";
 import { checkBindOptions, type MountOptions, parseMountOptions } from "./mount-options.ts";
+import type { CopyUp } from "./steps/copy-up.ts";
 import { bindMount, filesystemMount, remount } from "./steps/mounts.ts";
 
 /** A mount of the configuration after everything about it is decided that can be decided before the launch. */
@@ -64,6 +65,14 @@ function planMount(mount: Mount, context: MountContext): PlannedMount {
   }
   const type = mount.type ?? "none";
   if (type === "cgroup" || type === "cgroup2") return planCgroupMount(destination, options, context);
+  if (options.copyUp && type !== "tmpfs") {
+    throw new BunkerError({
+      code: "bad_mount_option",
+      operation: `mount ${type} on`,
+      object: destination,
+      reason: "option tmpcopyup is for tmpfs only",
+    });
+  }
   return { kind: "filesystem", type, source: mount.source, destination, options };
 }
 
@@ -99,11 +108,21 @@ function kindOf(source: string, destination: string): "directory" | "file" {
   }
 }
 
-/** Emits the mounts in their order. */
-export function emitMounts(program: LaunchProgram, root: Slot, mounts: readonly PlannedMount[]): void {
-  for (const mount of mounts) {
+/**
+ * Emits the mounts in their order.
+ * @param socket the program's end of the socket pair
+ * @returns the copies that the program waits for on the way, in their order
+ */
+export function emitMounts(
+  program: LaunchProgram,
+  root: Slot,
+  socket: number,
+  mounts: readonly PlannedMount[],
+): CopyUp[] {
+  return mounts.flatMap((mount) => {
+    if (mount.kind === "filesystem") return filesystemMount(program, root, socket, mount) ?? [];
     if (mount.kind === "bind") bindMount(program, root, mount);
-    else if (mount.kind === "filesystem") filesystemMount(program, root, mount);
     else remount(program, root, mount.destination, mount.options);
-  }
+    return [];
+  });
 }

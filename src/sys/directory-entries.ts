@@ -36,17 +36,26 @@ export function* directoryEntries(directory: number): Generator<DirectoryEntry, 
 /** The next entries; none at the end of the directory only. */
 function readBatch(directory: number): DirectoryEntry[] {
   memory ??= allocate(BUFFER_SIZE);
-  const { address, buffer, view } = memory;
+  const { address } = memory;
   for (;;) {
     const result = systemCall(SystemCall.getdents64, directory, address, BUFFER_SIZE);
     // The directory itself has been removed meanwhile.
     const length = result === -Errno.ENOENT ? 0 : check(result, "read the entries of a directory");
-    const entries: DirectoryEntry[] = [];
-    for (let at = 0; at < length; at += view.getUint16(at + RECORD_LENGTH, true)) {
-      const name = buffer.toString("latin1", at + NAME, buffer.indexOf(0, at + NAME)) as ByteString;
-      if (name === "." || name === "..") continue;
-      entries.push({ name, type: buffer[at + TYPE] === DT_DIR ? "directory" : "other" });
-    }
+    const entries = parseDirectoryEntries(memory, length);
     if (length === 0 || entries.length > 0) return entries;
   }
+}
+
+/**
+ * The entries in what getdents64(2) has written, without `.` and `..`.
+ * @param length what the call returned, in bytes
+ */
+export function parseDirectoryEntries({ buffer, view }: Memory, length: number): DirectoryEntry[] {
+  const entries: DirectoryEntry[] = [];
+  for (let at = 0; at < length; at += view.getUint16(at + RECORD_LENGTH, true)) {
+    const name = buffer.toString("latin1", at + NAME, buffer.indexOf(0, at + NAME)) as ByteString;
+    if (name === "." || name === "..") continue;
+    entries.push({ name, type: buffer[at + TYPE] === DT_DIR ? "directory" : "other" });
+  }
+  return entries;
 }

@@ -17,7 +17,7 @@ import { errnoOf } from "./error.ts";
 import { setInteger64 } from "./integer64.ts";
 import { allocate, type Memory } from "./memory.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, OPEN_HOW_SIZE } from "./open.ts";
-import { allocateStatus, type FileStatus, readStatus, type Timestamp } from "./stat.ts";
+import { allocateStatus, deviceNumber, type FileStatus, readStatus, type Timestamp } from "./stat.ts";
 import { SystemCall, systemCall } from "./system-call.ts";
 
 const AT_REMOVEDIR = 0x200;
@@ -92,8 +92,7 @@ export function makeDirectoryAt(directory: number, name: ByteString, mode: numbe
  */
 export function makeNodeAt(directory: number, name: ByteString, mode: number, major = 0, minor = 0): number {
   const { first } = buffers();
-  // The kernel's encoding: minor bits 0 to 7, major 12 bits, the rest of minor.
-  const device = ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
+  const device = deviceNumber(major, minor);
   return putName(first, name) || systemCall(SystemCall.mknodat, directory, first.address, mode, device);
 }
 
@@ -115,15 +114,6 @@ export function makeSymbolicLinkAt(target: ByteString, directory: number, name: 
     putName(second, name) ||
     systemCall(SystemCall.symlinkat, first.address, directory, second.address)
   );
-}
-
-/** readlinkat(2): the target, or the negated error number. */
-export function readSymbolicLinkAt(directory: number, name: ByteString): ByteString | number {
-  const { first, second } = buffers();
-  const invalid = putName(first, name);
-  if (invalid !== 0) return invalid;
-  const length = systemCall(SystemCall.readlinkat, directory, first.address, second.address, PATH_MAX);
-  return length < 0 ? length : (second.buffer.toString("latin1", 0, length) as ByteString);
 }
 
 /** unlinkat(2) of anything but a directory. */

@@ -46,7 +46,8 @@ export interface FileStatus {
   readonly deviceMinor: number;
 }
 
-const SIZE = 256;
+/** Bytes of `struct statx`. */
+export const STATUS_SIZE = 256;
 const NLINK = 16;
 const UID = 20;
 const GID = 24;
@@ -58,9 +59,14 @@ const MTIME = 112;
 const RDEV_MAJOR = 128;
 const RDEV_MINOR = 132;
 
+/** The number of a device as the calls of the kernel take it: minor bits 0 to 7, major 12 bits, the rest of minor. */
+export function deviceNumber(major: number, minor: number): number {
+  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
+}
+
 /** Allocates memory for one `struct statx`. */
 export function allocateStatus(): Memory {
-  return allocate(SIZE);
+  return allocate(STATUS_SIZE);
 }
 
 /** Reads the `struct statx` that the kernel has written to `memory`. */

@@ -6,6 +6,7 @@ import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { MOVE_MOUNT_F_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "../../sys/mount.ts";
 import { AT_FDCWD } from "../../sys/open.ts";
+import { deviceNumber } from "../../sys/stat.ts";
 import type { Device } from "../configuration/configuration.ts";
 import { closeSlot, openOrMake } from "./files.ts";
 
@@ -30,11 +31,6 @@ const FileType = { u: 0o020000, c: 0o020000, b: 0o060000, p: 0o010000 } as const
 
 /** The mode of a regular file that nodes are bound on. */
 const EMPTY_FILE = 0o100666;
-
-/** The kernel's encoding of a device number for mknod(2). */
-function deviceNumber(major: number, minor: number): number {
-  return (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
-}
 
 /**
  * The host's node of a device: the same path if it is that device, or else what the kernel calls it.

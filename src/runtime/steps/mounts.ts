@@ -25,6 +25,7 @@ import {
 } from "../../sys/mount.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from "../../sys/open.ts";
 import type { MountOptions } from "../mount-options.ts";
+import { type CopyUp, emitCopyUp } from "./copy-up.ts";
 import { closeSlot, openOrMake } from "./files.ts";
 
 const MOUNT_ATTRIBUTES_SIZE = 32;
@@ -166,26 +167,39 @@ export function bindMount(
   attach(program, tree, openOrMake(program, root, destination, bind.sourceKind), what);
 }
 
-/** Mounts a new filesystem at `destination` inside the root file system. */
+/**
+ * Mounts a new filesystem at `destination` inside the root file system.
+ * @param socket the program's end of the socket pair
+ * @returns the copy that the program waits for before it attaches the mount, if the options ask for one
+ */
 export function filesystemMount(
   program: LaunchProgram,
   root: Slot,
+  socket: number,
   mount: {
     readonly type: string;
     readonly source: string | undefined;
     readonly destination: string;
     readonly options: MountOptions;
   },
-): void {
+): CopyUp | undefined {
   const { type, destination, options } = mount;
   const what = { operation: `mount ${type} on`, object: destination, hint: filesystemHints[type] };
   const target = openOrMake(program, root, destination, "directory");
-  const detached = newFilesystem(program, type, mount.source, options.attributes.set, options.data, what);
+  const { set } = options.attributes;
+  // What is copied to must be writable until then.
+  const first = options.copyUp ? set & ~MountAttribute.RDONLY : set;
+  const detached = newFilesystem(program, type, mount.source, first, options.data, what);
+  const isSettled = (...keys: string[]) => options.data.some(([key]) => keys.includes(key));
+  const settled = { owner: isSettled("uid", "gid"), mode: isSettled("mode") };
+  const copyUp = options.copyUp ? emitCopyUp(program, socket, target, detached, destination, settled) : undefined;
+  if (first !== set) setAttributes(program, detached, { set }, false, what);
   if (!isEmpty(options.recursiveAttributes)) {
     setAttributes(program, detached, options.recursiveAttributes, true, what);
   }
   applyPropagation(program, detached, options, what);
   attach(program, detached, target, what);
+  return copyUp;
 }
 
 /** What to do about the refusals that ordinary users meet. */
