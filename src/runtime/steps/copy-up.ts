@@ -47,7 +47,7 @@ const TIMES_SIZE = 32;
 const MOST_AT_ONCE = 2 ** 30;
 
 /** What of the tmpfs's own root its options have settled already. */
-export interface SettledAttributes {
+interface SettledAttributes {
   readonly owner: boolean;
   readonly mode: boolean;
 }
@@ -58,19 +58,24 @@ export interface CopyUp {
   run(exchange: Exchange): void;
 }
 
-/**
- * Emits the wait for a copy.
- * @param source a slot with the directory, which may be opened with O_PATH
- * @param destination a slot with the root of the tmpfs
- * @param path of the directory in the container, for messages
- */
+/** Where a copy goes; the slots may be released when `emitCopyUp` has returned. */
+interface CopyUpPlaces {
+  /** The directory, which may be opened with O_PATH. */
+  readonly source: Slot;
+  /** The root of the tmpfs. */
+  readonly destination: Slot;
+  /** Not 0 if there is something to copy. */
+  readonly wasThere: Slot;
+  /** Of the directory in the container, for messages. */
+  readonly path: string;
+  readonly settled: SettledAttributes;
+}
+
+/** Emits the wait for a copy. */
 export function emitCopyUp(
   program: LaunchProgram,
   socket: number,
-  source: Slot,
-  destination: Slot,
-  path: string,
-  settled: SettledAttributes,
+  { source, destination, wasThere, path, settled }: CopyUpPlaces,
 ): CopyUp {
   const remote = new RemoteCalls(program, socket, CALLS);
   const memory = {
@@ -83,6 +88,7 @@ export function emitCopyUp(
   return {
     run: (exchange) =>
       remote.serve(exchange, (call) => {
+        if (program.read(wasThere) === 0) return;
         const copy = new TreeCopy(call, memory);
         copy.copyRoot(program.read(source), program.read(destination), path, settled);
       }),

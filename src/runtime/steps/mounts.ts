@@ -26,7 +26,7 @@ import {
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from "../../sys/open.ts";
 import type { MountOptions } from "../mount-options.ts";
 import { type CopyUp, emitCopyUp } from "./copy-up.ts";
-import { closeSlot, openOrMake } from "./files.ts";
+import { closeSlot, openInRoot, openOrMake } from "./files.ts";
 
 const MOUNT_ATTRIBUTES_SIZE = 32;
 
@@ -185,6 +185,8 @@ export function filesystemMount(
 ): CopyUp | undefined {
   const { type, destination, options } = mount;
   const what = { operation: `mount ${type} on`, object: destination, hint: filesystemHints[type] };
+  // A directory that is made for the mount has nothing to hand down, not even its mode.
+  const wasThere = options.copyUp ? isThere(program, root, destination) : undefined;
   const target = openOrMake(program, root, destination, "directory");
   const { set } = options.attributes;
   // What is copied to must be writable until then.
@@ -192,7 +194,11 @@ export function filesystemMount(
   const detached = newFilesystem(program, type, mount.source, first, options.data, what);
   const isSettled = (...keys: string[]) => options.data.some(([key]) => keys.includes(key));
   const settled = { owner: isSettled("uid", "gid"), mode: isSettled("mode") };
-  const copyUp = options.copyUp ? emitCopyUp(program, socket, target, detached, destination, settled) : undefined;
+  const copyUp =
+    wasThere === undefined
+      ? undefined
+      : emitCopyUp(program, socket, { source: target, destination: detached, wasThere, path: destination, settled });
+  if (wasThere !== undefined) program.release(wasThere);
   if (first !== set) setAttributes(program, detached, { set }, false, what);
   if (!isEmpty(options.recursiveAttributes)) {
     setAttributes(program, detached, options.recursiveAttributes, true, what);
@@ -200,6 +206,18 @@ export function filesystemMount(
   applyPropagation(program, detached, options, what);
   attach(program, detached, target, what);
   return copyUp;
+}
+
+/** Emits the look for a path; the slot is 1 if it is there, 0 if not. */
+function isThere(program: LaunchProgram, root: Slot, path: string): Slot {
+  const found = program.slot("was there");
+  const missing = program.label("missing");
+  program.set(found, 0);
+  const file = openInRoot(program, root, path, { ifMissing: missing });
+  closeSlot(program, file);
+  program.set(found, 1);
+  program.place(missing);
+  return found;
 }
 
 /** What to do about the refusals that ordinary users meet. */
