@@ -211,12 +211,15 @@ export function filesystemMount(
 /** Emits the look for a path; the slot is 1 if it is there, 0 if not. */
 function isThere(program: LaunchProgram, root: Slot, path: string): Slot {
   const found = program.slot("was there");
-  const missing = program.label("missing");
+  const there = program.label("there");
+  const done = program.label();
+  const file = openInRoot(program, root, path, { ifThere: there });
   program.set(found, 0);
-  const file = openInRoot(program, root, path, { ifMissing: missing });
-  closeSlot(program, file);
+  program.jump(done);
+  program.place(there);
   program.set(found, 1);
-  program.place(missing);
+  closeSlot(program, file);
+  program.place(done);
   return found;
 }
 
