@@ -8,6 +8,7 @@
  */
 import { openSync } from "node:fs";
 import { SignalPipe } from "../launch/signal-pipe.ts";
+import { makeRawGuarded } from "../launch/terminal-guard.ts";
 import type { LaunchedContainer } from "../runtime/launch-container.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
@@ -19,7 +20,7 @@ import { Event, Reactor } from "../sys/reactor.ts";
 import { Signal } from "../sys/signal.ts";
 import { pipe } from "../sys/socket.ts";
 import { check, SystemCall, systemCall } from "../sys/system-call.ts";
-import { isTerminal, makeRaw, setWindowSize, windowSize } from "../sys/terminal.ts";
+import { isTerminal, setWindowSize, windowSize } from "../sys/terminal.ts";
 
 const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;
@@ -82,24 +83,30 @@ function setNonBlocking(descriptor: number): void {
   check(systemCall(SystemCall.fcntl, descriptor, F_SETFL, OpenFlag.O_NONBLOCK), "make a stream non-blocking");
 }
 
+/** One of our streams for a pump. */
+interface OwnStream {
+  readonly descriptor: FileDescriptor;
+  /** Whether reading and writing wait. */
+  readonly mayBlock: boolean;
+}
+
 /**
  * A descriptor for the same pipe or terminal as one of ours that does not block. Ours itself is shared with the
- * processes that we have it from, which would be surprised. What cannot be opened anew (a socket) or would get another
- * offset (a file) is taken as it is.
+ * processes that we have it from, which would be surprised. What cannot be opened anew (a socket, a terminal of another
+ * user) or would get another offset (a file) is taken as it is.
  */
-function openNonBlocking(descriptor: number, flags: "r" | "w"): FileDescriptor {
+function openNonBlocking(descriptor: number, flags: "r" | "w"): OwnStream {
   const status = systemCall(SystemCall.lseek, descriptor, 0, 1);
   if (status === -Errno.ESPIPE || isTerminal(descriptor)) {
     try {
       const mode = flags === "r" ? OpenFlag.O_RDONLY : OpenFlag.O_WRONLY;
-      return new FileDescriptor(
-        openSync(`/proc/self/fd/${descriptor}`, mode | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY),
-      );
+      const opened = openSync(`/proc/self/fd/${descriptor}`, mode | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY);
+      return { descriptor: new FileDescriptor(opened), mayBlock: false };
     } catch {
       // Taken as it is.
     }
   }
-  return duplicate(descriptor);
+  return { descriptor: duplicate(descriptor), mayBlock: true };
 }
 
 function duplicate(descriptor: number): FileDescriptor {
@@ -147,7 +154,7 @@ export function attach(
   };
   const { terminal } = container;
   const copyOut = (source: FileDescriptor, to: number) => {
-    const destination = cleanup.use(openNonBlocking(to, "w"));
+    const destination = cleanup.use(openNonBlocking(to, "w").descriptor);
     const pump: Pump = new Pump(reactor, { source: source.number, destination: destination.number }, (end: PumpEnd) => {
       outputs.delete(pump);
       // Nobody reads our output any more: the container's writes shall fail as ours have.
@@ -157,8 +164,9 @@ export function attach(
     outputs.add(pump);
   };
   const copyIn = (destination: FileDescriptor) => {
-    const source = cleanup.use(openNonBlocking(STANDARD_INPUT, "r"));
-    input = new Pump(reactor, { source: source.number, destination: destination.number }, () => {
+    const { descriptor, mayBlock } = openNonBlocking(STANDARD_INPUT, "r");
+    const source = cleanup.use(descriptor);
+    input = new Pump(reactor, { source: source.number, destination: destination.number, mayBlock }, () => {
       // The container sees the end of its input.
       if (streams !== undefined) destination.close();
     });
@@ -170,7 +178,7 @@ export function attach(
     if (options.interactive) {
       // Its own descriptor, because the reactor knows each only in one role.
       copyIn(cleanup.use(duplicate(terminal.number)));
-      if (isTerminal(STANDARD_INPUT)) cleanup.defer(makeRaw(STANDARD_INPUT));
+      if (isTerminal(STANDARD_INPUT)) cleanup.defer(makeRawGuarded(STANDARD_INPUT));
     }
   } else if (streams !== undefined) {
     copyOut(streams.outer.output, STANDARD_OUTPUT);

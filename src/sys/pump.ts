@@ -4,7 +4,8 @@
  * Where the kernel can move pages (one side is a pipe, the other not a terminal), splice(2) does it and the bytes never
  * enter this process; otherwise they pass through one buffer. A pump watches one side at a time: the source while there
  * is nothing to write, the destination while it takes no more. That is also the back-pressure: while the destination is
- * full the source is left alone and fills up. A side that epoll refuses (a regular file) counts as always ready.
+ * full the source is left alone and fills up. A side that epoll refuses (a regular file) counts as always ready. A
+ * source that cannot be made non-blocking is read once each time that it is ready.
  */
 import { Errno } from "./errno.ts";
 import { allocate, type Memory } from "./memory.ts";
@@ -24,11 +25,12 @@ export interface PumpEnd {
   readonly destinationError: number | undefined;
 }
 
-/** Copies until the source ends; see the head of this file. Both descriptors should be non-blocking where they can be. */
+/** Copies until the source ends; see the head of this file. The destination should not block. */
 export class Pump {
   readonly #reactor: Reactor;
   readonly #source: number;
   readonly #destination: number;
+  readonly #mayBlock: boolean;
   readonly #onEnd: (end: PumpEnd) => void;
   #buffer: Memory | undefined;
   #start = 0;
@@ -36,14 +38,16 @@ export class Pump {
   #watching: "source" | "destination" | "nothing" = "nothing";
   #ended = false;
 
+  /** @param sides the two descriptors; `mayBlock` says that the source is a blocking one */
   constructor(
     reactor: Reactor,
-    sides: { readonly source: number; readonly destination: number },
+    sides: { readonly source: number; readonly destination: number; readonly mayBlock?: boolean },
     onEnd: (end: PumpEnd) => void,
   ) {
     this.#reactor = reactor;
     this.#source = sides.source;
     this.#destination = sides.destination;
+    this.#mayBlock = sides.mayBlock ?? false;
     this.#onEnd = onEnd;
     this.#await("source");
   }
@@ -86,8 +90,8 @@ export class Pump {
     for (let round = 0; round < ROUNDS; round++) {
       const state = this.#copy();
       if (this.#ended) return;
-      if (state === "more") continue;
-      this.#await(state);
+      if (state === "more" && !(this.#mayBlock && this.#length === 0)) continue;
+      this.#await(state === "more" ? "source" : state);
       return;
     }
   }

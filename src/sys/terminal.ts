@@ -50,14 +50,23 @@ export function isTerminal(descriptor: number): boolean {
 }
 
 /**
+ * The attributes of a terminal, as struct termios of the kernel.
+ * @throws BunkerError when the descriptor is no terminal
+ */
+export function readAttributes(descriptor: number): Buffer {
+  const { address, buffer: bytes } = buffer();
+  check(systemCall(SystemCall.ioctl, descriptor, TerminalRequest.TCGETS, address), "read the terminal's attributes");
+  return Buffer.from(bytes);
+}
+
+/**
  * Puts a terminal into raw mode: every byte passes unchanged in both directions; cfmakeraw(3).
  * @returns a function that puts back the attributes found, as often as it is called
  * @throws BunkerError when the descriptor is no terminal
  */
 export function makeRaw(descriptor: number): () => void {
   const { address, view, buffer: bytes } = buffer();
-  check(systemCall(SystemCall.ioctl, descriptor, TerminalRequest.TCGETS, address), "read the terminal's attributes");
-  const found = Buffer.from(bytes);
+  const found = readAttributes(descriptor);
   const clear = (offset: number, flags: number) => {
     view.setUint32(offset, view.getUint32(offset, true) & ~flags, true);
   };
