@@ -1,0 +1,40 @@
+/** How long a container takes that does nothing. */
+import { join } from "node:path";
+import { compare } from "./measure.ts";
+import type { Workplace } from "./workplace.ts";
+
+const ALL = ["--unshare-all", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"];
+
+export async function measureRun(workplace: Workplace, rounds: number): Promise<string> {
+  const { environment, rootfs, image, bunker } = workplace;
+  workplace.makeImage();
+  workplace.preparePodman();
+  const bundle = workplace.makeBundle("bundle", ["/bin/true"]);
+  const isolation = ["run", "--rm", "--network", "none"];
+  return compare(
+    [
+      { name: "bunker run", command: [bunker, ...isolation, image, "/bin/true"], environment },
+      { name: "podman run", command: ["podman", ...isolation, "localhost/bench", "/bin/true"], environment },
+      ...runtimes(workplace, bundle, ["crun", "runc"]),
+      { name: "bwrap", command: ["bwrap", "--ro-bind", rootfs, "/", ...ALL, "/bin/true"], environment },
+    ],
+    rounds,
+  );
+}
+
+export async function measureRuntime(workplace: Workplace, rounds: number): Promise<string> {
+  const bundle = workplace.makeBundle("bundle", ["/bin/true"]);
+  return compare(runtimes(workplace, bundle, ["bunker runtime", "crun", "runc"]), rounds);
+}
+
+function runtimes({ bunker, directory, environment }: Workplace, bundle: string, names: readonly string[]) {
+  return names.map((name) => {
+    const words = name === "bunker runtime" ? [bunker, "runtime"] : [name];
+    const state = join(directory, `state of ${name}`);
+    return {
+      name: `${name} run`,
+      command: [...words, "--root", state, "run", "--bundle", bundle, "bench"],
+      environment,
+    };
+  });
+}

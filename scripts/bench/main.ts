@@ -1,0 +1,100 @@
+/*
+ * Benchmarks against other programs: `bun run bench NAME [ROUNDS]`; without a name it lists them. The report is
+ * Markdown, for docs/benchmarks.md.
+ *
+ * Everything is measured as an ordinary user, because that is whom Bunker is for. Called by root, the program starts
+ * itself again as the user bunker-test, whom scripts/test makes, in a mount namespace without the cgroup2 hierarchy of
+ * a hybrid host, beside which crun and Podman refuse to work.
+ */
+import { cpus, release } from "node:os";
+import { join } from "node:path";
+import { Workplace } from "./workplace.ts";
+
+interface Benchmark {
+  readonly summary: string;
+  readonly rounds: number;
+  /** Commands that say the versions of the other programs. */
+  readonly peers: readonly (readonly string[])[];
+  /** Measures, and returns the report. */
+  readonly measure: (workplace: Workplace, rounds: number) => Promise<string>;
+}
+
+const podman = ["podman", "--version"];
+const crun = ["crun", "--version"];
+const runc = ["runc", "--version"];
+const bubblewrap = ["bwrap", "--version"];
+
+const benchmarks: Readonly<Record<string, Benchmark>> = {
+  run: {
+    summary: "`bunker run` of /bin/true in an image, against Podman, crun, runc and bubblewrap",
+    rounds: 30,
+    peers: [podman, crun, runc, bubblewrap],
+    measure: async (...task) => (await import("./container-start.ts")).measureRun(...task),
+  },
+  runtime: {
+    summary: "`bunker runtime run` of /bin/true in a bundle, against crun and runc",
+    rounds: 30,
+    peers: [crun, runc],
+    measure: async (...task) => (await import("./container-start.ts")).measureRuntime(...task),
+  },
+  start: {
+    summary: "the start of `bunker` itself, against a compiled hello world",
+    rounds: 50,
+    peers: [],
+    measure: async (...task) => (await import("./program-start.ts")).measureProgramStart(...task),
+  },
+  memory: {
+    summary: "the executable's size, and the memory of what lives as long as a container",
+    rounds: 5,
+    peers: [podman, crun],
+    measure: async (...task) => (await import("./memory.ts")).measureMemory(...task),
+  },
+};
+
+const root = join(import.meta.dir, "../..");
+const BUILT = "BUNKER_BENCH_BUILT";
+
+function build(): void {
+  const built = Bun.spawnSync([process.execPath, join(root, "scripts/build.ts")], { stdio: ["ignore", 2, 2] });
+  if (!built.success) process.exit(1);
+}
+
+/** @returns the exit status */
+function startAgainAsOrdinaryUser(words: readonly string[]): number {
+  const script = `
+    umount /sys/fs/cgroup/unified 2>/dev/null || true
+    cd /
+    exec setpriv --reuid=bunker-test --regid=bunker-test --init-groups env -i PATH="$PATH" ${BUILT}=1 "$@"`;
+  return Bun.spawnSync(["unshare", "--mount", "sh", "-c", script, "sh", process.execPath, import.meta.path, ...words], {
+    stdio: ["ignore", "inherit", "inherit"],
+  }).exitCode;
+}
+
+function describeMachine(peers: Benchmark["peers"]): string {
+  const versions = peers.map(
+    (command) =>
+      Bun.spawnSync([...command])
+        .stdout.toString()
+        .split("\n")[0],
+  );
+  const processors = `${cpus().length} processors (${cpus()[0]?.model.trim() ?? "unknown"})`;
+  return [processors, `Linux ${release()}`, `Bun ${Bun.version}`, ...versions].join(", ");
+}
+
+const [name = "", count] = process.argv.slice(2);
+const benchmark = benchmarks[name];
+if (benchmark === undefined) {
+  const lines = Object.entries(benchmarks).map(([key, { summary }]) => `  ${key.padEnd(8)} ${summary}`);
+  console.log(["Usage: bun run bench NAME [ROUNDS]", "", ...lines].join("\n"));
+  process.exit(name === "" ? 0 : 2);
+}
+const rounds = count === undefined ? benchmark.rounds : Number(count);
+if (!Number.isInteger(rounds) || rounds < 1) {
+  console.error(`ROUNDS must be a number from 1 on, not ${count}`);
+  process.exit(2);
+}
+if (process.env[BUILT] === undefined) build();
+if (process.getuid?.() === 0) process.exit(startAgainAsOrdinaryUser(process.argv.slice(2)));
+using workplace = new Workplace(join(root, "dist/bunker"));
+const report = await benchmark.measure(workplace, rounds);
+console.log(`## bun run bench ${name}\n\n${describeMachine(benchmark.peers)}; ${rounds} rounds.\n\n${report}`);
