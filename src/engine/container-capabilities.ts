@@ -31,13 +31,17 @@ export interface CapabilityOptions {
 /**
  * The capabilities of a container, in the order of their numbers. `--cap-add ALL` starts from every capability,
  * `--cap-drop ALL` otherwise from none; then single names are taken away, and after that single names are added.
+ * @param all what `ALL` and `--privileged` stand for: as much as this container can have at all
  * @throws BunkerError `unknown_capability`, which names the nearest known one
  */
-export function containerCapabilities(options: CapabilityOptions): readonly CapabilityName[] {
+export function containerCapabilities(
+  options: CapabilityOptions,
+  all: readonly CapabilityName[] = CAPABILITY_NAMES,
+): readonly CapabilityName[] {
   const added = readNames(options.capabilitiesAdded, "--cap-add");
   const dropped = readNames(options.capabilitiesDropped, "--cap-drop");
-  if (options.privileged) return CAPABILITY_NAMES;
-  const base = added.all ? CAPABILITY_NAMES : dropped.all ? [] : DEFAULT_CAPABILITIES;
+  if (options.privileged) return all;
+  const base = added.all ? all : dropped.all ? [] : DEFAULT_CAPABILITIES;
   const kept = new Set(base);
   for (const name of dropped.names) kept.delete(name);
   for (const name of added.names) kept.add(name);

@@ -72,7 +72,11 @@ export interface ContainerInput {
  */
 export function containerSpecification(input: ContainerInput): Configuration {
   const { id, options, image, host } = input;
-  const capabilities = containerCapabilities(options);
+  // In a user namespace of its own a container has every capability over it, whoever made it.
+  const capabilities = containerCapabilities(
+    options,
+    input.userNamespace === undefined ? host.capabilities : undefined,
+  );
   const hostname = containerHostname(input);
   const labels = securityLabels(options.security.labels);
   const configuration: Configuration = {

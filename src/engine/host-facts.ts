@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
+import { callersCapabilities } from "../runtime/callers-capabilities.ts";
+import type { CapabilityName } from "../runtime/configuration/capabilities.ts";
 import { accessibleDevices } from "./host-devices.ts";
 import { thermalThrottlePaths } from "./protected-paths.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -13,6 +15,8 @@ export interface HostFacts {
   readonly devices: readonly string[];
   /** Whether /dev/mqueue is there to be shared with `--ipc host`. */
   readonly hasMessageQueues: boolean;
+  /** What the caller may do on this host. */
+  readonly capabilities: readonly CapabilityName[];
 }
 
 /** Looks at the host, as far as these options need it. */
@@ -22,5 +26,6 @@ export function readHostFacts(options: RunOptions): HostFacts {
     maskedPaths: thermalThrottlePaths(),
     devices: options.privileged ? accessibleDevices() : [],
     hasMessageQueues: existsSync("/dev/mqueue"),
+    capabilities: callersCapabilities(),
   };
 }

@@ -13,7 +13,7 @@ import { BunkerError, errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { waitForExit } from "../../sys/process.ts";
 import { pipe } from "../../sys/socket.ts";
-import { Capability } from "../configuration/capabilities.ts";
+import { hasCapabilities } from "../callers-capabilities.ts";
 import { findHelper, type HelperName } from "./find-helper.ts";
 import { formatMap, type IdMap } from "./id-mapping.ts";
 
@@ -22,9 +22,7 @@ const STANDARD_ERROR = 2;
 
 /** Whether this process may write any map, and mount, chown and so on where it is. */
 export function isPrivileged(): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
-  const needed = (1n << BigInt(Capability.CAP_SETUID)) | (1n << BigInt(Capability.CAP_SETGID));
-  return (BigInt(`0x${effective}`) & needed) === needed;
+  return hasCapabilities(["CAP_SETUID", "CAP_SETGID"]);
 }
 
 /** Whether this process is in the initial user namespace, as far as its id map tells. */

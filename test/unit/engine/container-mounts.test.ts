@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type ContainerMountsInput, containerMounts } from "../../../src/engine/container-mounts.ts";
 import type { BindMountRequest, RunOptions } from "../../../src/engine/run-options.ts";
+import { CAPABILITY_NAMES } from "../../../src/runtime/configuration/capabilities.ts";
 import { runOptions } from "./run-options.ts";
 
 const fullMap = {
@@ -17,7 +18,7 @@ function input(options: Partial<RunOptions> = {}, changes: Partial<ContainerMoun
     options: runOptions(options),
     userNamespace: fullMap,
     files: { hosts: "/c/hosts", hostname: "/c/hostname", resolvConf: "/c/resolv.conf" },
-    host: { hostname: "laptop", maskedPaths: [], devices: [], hasMessageQueues: true },
+    host: { hostname: "laptop", maskedPaths: [], devices: [], hasMessageQueues: true, capabilities: CAPABILITY_NAMES },
     ...changes,
   };
 }
@@ -128,7 +129,15 @@ describe("the mounts of every container", () => {
     [
       "/dev/mqueue",
       { ipcNamespace: "host" },
-      { host: { hostname: "laptop", maskedPaths: [], devices: [], hasMessageQueues: false } },
+      {
+        host: {
+          hostname: "laptop",
+          maskedPaths: [],
+          devices: [],
+          hasMessageQueues: false,
+          capabilities: CAPABILITY_NAMES,
+        },
+      },
     ],
   ] as const)("no %s with %j and %j", (destination, options, changes) => {
     expect(mountAt(destination, options, changes)).toBeUndefined();

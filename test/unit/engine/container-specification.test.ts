@@ -32,7 +32,13 @@ function input(options: Partial<RunOptions> = {}, changes: Partial<ContainerInpu
       defaultAction: "SCMP_ACT_ERRNO",
       listenerMetadata: `${profileJson ?? "default"} for ${capabilities.length}`,
     }),
-    host: { hostname: "laptop", maskedPaths: ["/sys/hot"], devices: [], hasMessageQueues: true },
+    host: {
+      hostname: "laptop",
+      maskedPaths: ["/sys/hot"],
+      devices: [],
+      hasMessageQueues: true,
+      capabilities: CAPABILITY_NAMES,
+    },
     ...changes,
   };
 }
@@ -280,7 +286,13 @@ describe("seccomp and --privileged", () => {
   });
 
   test("a privileged container has all capabilities and neither filter nor protected paths", () => {
-    const host = { hostname: "laptop", maskedPaths: [], devices: ["/dev/kmsg"], hasMessageQueues: true };
+    const host = {
+      hostname: "laptop",
+      maskedPaths: [],
+      devices: ["/dev/kmsg"],
+      hasMessageQueues: true,
+      capabilities: CAPABILITY_NAMES,
+    };
     const { process, linux, mounts } = specification({ privileged: true }, { host });
     expect(process?.capabilities?.bounding).toEqual(CAPABILITY_NAMES);
     expect(linux).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
