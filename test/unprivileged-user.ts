@@ -209,11 +209,16 @@ export class UnprivilegedUser implements Disposable {
 
   /** Waits until nothing is left of any container; what a killed Bunker leaves, the kernel takes away a moment later. */
   async expectNothingLeft(): Promise<void> {
-    await eventually(
-      () => this.traces().length === 0,
-      () => `nothing to be left:\n${this.traces().join("\n")}`,
-      10_000,
-    );
+    try {
+      await eventually(
+        () => this.traces().length === 0,
+        () => `nothing to be left:\n${this.traces().join("\n")}`,
+        10_000,
+      );
+    } finally {
+      // One test's failure shall not be another's.
+      for (const pid of this.processes()) kill(pid);
+    }
   }
 
   /** The live processes that belong to this user's runs, in containers and outside. */
@@ -316,7 +321,8 @@ export async function eventually(condition: () => boolean, expected: () => strin
   }
 }
 
-function makeUser(name: UserName): void {
+/** Makes an account if it is missing. */
+export function makeUser(name: UserName): void {
   if (Bun.spawnSync(["id", "-u", name]).success) return;
   const withoutIds = name === "bunker-bare" ? ["-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0"] : [];
   output(["useradd", "--create-home", "--shell", "/bin/bash", ...withoutIds, name]);
@@ -335,6 +341,14 @@ function linkOrCopy(from: string, to: string): void {
   } catch {
     copyFileSync(from, to);
     chmodSync(to, 0o755);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has just ended.
   }
 }
 
