@@ -45,6 +45,7 @@ import type { CopyUp } from "./steps/copy-up.ts";
 import { provideDevices } from "./steps/devices.ts";
 import { closeSlot, openDirectory, openOrMake, writeFile } from "./steps/files.ts";
 import { runHooksInContainer } from "./steps/hooks.ts";
+import { startLoopback } from "./steps/loopback.ts";
 import { cloneTree, setAttributes } from "./steps/mounts.ts";
 import {
   goThroughIntermediate,
@@ -388,6 +389,7 @@ export function finishContainerProgram(
   program.call("umask", [0], { operation: "clear the umask" });
   program.call("chdir", [program.text(setting.bundle)], { operation: "change to the bundle", object: setting.bundle });
 
+  if ((namespaces.created & NamespaceFlag.network) !== 0) startLoopback(program);
   const root = emitRoot(program, setting);
   const copyUps = emitMounts(program, root, setting.socket, setting.mounts);
   // A /dev bound from the host is complete, and must not be changed.
