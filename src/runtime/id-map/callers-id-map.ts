@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { userInfo } from "node:os";
+import { loginName } from "../../sys/login-name.ts";
 import { findHelper } from "./find-helper.ts";
 import { type UserIdMap, userIdMap } from "./user-id-map.ts";
 
@@ -11,22 +11,15 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-function userName(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined;
-  }
-}
-
 /** The id map of the calling user's own user namespaces, from this host's files and helpers; see `userIdMap`. */
 export function callersIdMap(): UserIdMap {
+  const uid = process.geteuid?.() ?? 0;
   const helpers = [findHelper("newuidmap"), findHelper("newgidmap")];
   const unusable = helpers.find((helper) => helper.kind === "unusable");
   return userIdMap({
-    uid: process.geteuid?.() ?? 0,
+    uid,
     gid: process.getegid?.() ?? 0,
-    userName: userName(),
+    userName: loginName(uid),
     subuid: readIfThere("/etc/subuid"),
     subgid: readIfThere("/etc/subgid"),
     helperProblem: unusable?.problem,

@@ -14,13 +14,13 @@
  * process, if there was one, ended itself as soon as it missed the runtime (container-program.ts).
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { userInfo } from "node:os";
 import * as v from "valibot";
 import { encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { Lock, lock, makeNodeAt, openAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { loginName } from "../../sys/login-name.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { identify } from "../../sys/process-identity.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
@@ -150,7 +150,9 @@ export class ContainerDirectory implements Disposable {
   }
 
   writeRecord(record: Omit<ContainerRecord, "id" | "owner">): void {
-    this.write("state.json", JSON.stringify({ id: this.id, owner: ownName(), ...record }));
+    const uid = process.geteuid?.() ?? 0;
+    const owner = loginName(uid) ?? String(uid);
+    this.write("state.json", JSON.stringify({ id: this.id, owner, ...record }));
   }
 
   /** A file of the record, or undefined when it is not there. */
@@ -253,13 +255,5 @@ function safelyParsed(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined;
-  }
-}
-
-function ownName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return String(process.geteuid?.() ?? 0);
   }
 }
