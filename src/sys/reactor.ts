@@ -136,8 +136,9 @@ export class Timer implements Disposable {
   start(first: number, interval = 0): void {
     const { view, address } = this.#specification;
     [interval, first].forEach((milliseconds, index) => {
-      view.setBigInt64(16 * index, BigInt(Math.floor(milliseconds / 1000)), true);
-      view.setBigInt64(16 * index + 8, BigInt(Math.round((milliseconds % 1000) * 1e6)), true);
+      const nanoseconds = Math.round(milliseconds * 1e6);
+      view.setBigInt64(16 * index, BigInt(Math.floor(nanoseconds / 1e9)), true);
+      view.setBigInt64(16 * index + 8, BigInt(nanoseconds % 1e9), true);
     });
     check(systemCall(SystemCall.timerfd_settime, this.descriptor.number, 0, address, 0), "start a timer");
   }
