@@ -1,0 +1,296 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { openSync, readSync, writeSync } from "node:fs";
+import { launch } from "../../../src/launch/launch.ts";
+import { LaunchProgram } from "../../../src/launch/program.ts";
+import { FileDescriptor } from "../../../src/sys/file-descriptor.ts";
+import { allocate } from "../../../src/sys/memory.ts";
+import { waitForExit } from "../../../src/sys/process.ts";
+import { Event, openProcess, Reactor, Timer } from "../../../src/sys/reactor.ts";
+import { Signal } from "../../../src/sys/signal.ts";
+import { pipe } from "../../../src/sys/socket.ts";
+import { check, SystemCall, systemCall } from "../../../src/sys/system-call.ts";
+import { unexpected } from "../launch/run-program.ts";
+
+let cleanup: DisposableStack;
+let reactor: Reactor;
+
+beforeEach(() => {
+  cleanup = new DisposableStack();
+  reactor = cleanup.use(new Reactor());
+});
+afterEach(() => cleanup.dispose());
+
+/** A pipe that goes with the test. */
+function testPipe(content = ""): { readonly read: FileDescriptor; readonly write: FileDescriptor } {
+  const [read, write] = pipe();
+  cleanup.use(read);
+  cleanup.use(write);
+  if (content !== "") writeSync(write.number, content);
+  return { read, write };
+}
+
+function readByte(descriptor: number): string {
+  const buffer = Buffer.alloc(1);
+  return buffer.toString("latin1", 0, readSync(descriptor, buffer));
+}
+
+describe("Reactor", () => {
+  test("returns at once when there is nothing to wait for", () => {
+    reactor.run();
+  });
+
+  test("calls again while there is more, and with HUP at the end", () => {
+    const { read, write } = testPipe("abc");
+    write.close();
+    const seen: [string, number][] = [];
+    reactor.add(read.number, Event.IN, (events) => {
+      const byte = readByte(read.number);
+      seen.push([byte, events]);
+      if (byte === "") reactor.remove(read.number);
+    });
+    reactor.run();
+    const readable = Event.IN | Event.HUP;
+    expect(seen).toEqual([
+      ["a", readable],
+      ["b", readable],
+      ["c", readable],
+      ["", Event.HUP],
+    ]);
+  });
+
+  test("waits for room to write", () => {
+    const { write } = testPipe();
+    let seen = 0;
+    reactor.add(write.number, Event.OUT, (events) => {
+      seen = events;
+      reactor.stop();
+    });
+    reactor.run();
+    expect(seen).toBe(Event.OUT);
+  });
+
+  test("a paused descriptor is left alone until it is resumed", () => {
+    const paused = testPipe("x");
+    const { read } = testPipe("abc");
+    const calls: string[] = [];
+    reactor.add(paused.read.number, Event.IN, () => {
+      calls.push("paused");
+      reactor.stop();
+    });
+    reactor.change(paused.read.number, 0);
+    reactor.add(read.number, Event.IN, () => {
+      const byte = readByte(read.number);
+      calls.push(byte);
+      if (byte === "c") {
+        reactor.change(read.number, 0);
+        reactor.change(paused.read.number, Event.IN);
+      }
+    });
+    reactor.run();
+    expect(calls).toEqual(["a", "b", "c", "paused"]);
+  });
+
+  test("an event that was fetched for a descriptor removed meanwhile is dropped", () => {
+    const pipes = [testPipe("x"), testPipe("x")] as const;
+    let calls = 0;
+    for (const { read } of pipes) {
+      reactor.add(read.number, Event.IN, () => {
+        calls++;
+        for (const other of pipes) reactor.remove(other.read.number);
+      });
+    }
+    reactor.run();
+    expect(calls).toBe(1);
+  });
+
+  test("an event that was fetched for a number's former file does not reach the new one", () => {
+    const pipes = [testPipe("x"), testPipe("x")] as const;
+    const done = testPipe("x");
+    let replaced = 0;
+    const wrong: number[] = [];
+    pipes.forEach(({ read }, index) => {
+      reactor.add(read.number, Event.IN, () => {
+        const { number } = pipes[1 - index]?.read ?? read;
+        reactor.remove(read.number);
+        reactor.remove(number);
+        // The same number, another file: one that is not readable.
+        check(systemCall(SystemCall.dup3, testPipe().read.number, number, 0), "replace a file descriptor");
+        reactor.add(number, Event.IN, () => wrong.push(number));
+        replaced++;
+        reactor.add(done.read.number, Event.IN, () => reactor.stop());
+      });
+    });
+    reactor.run();
+    expect({ replaced, wrong }).toEqual({ replaced: 1, wrong: [] });
+  });
+
+  test("a callback may remove and close its own descriptor", () => {
+    const { read } = testPipe("x");
+    let calls = 0;
+    reactor.add(read.number, Event.IN, () => {
+      calls++;
+      reactor.remove(read.number);
+      read.close();
+    });
+    reactor.run();
+    expect(calls).toBe(1);
+  });
+
+  test("stop lets the round end, and run can be called again", () => {
+    const pipes = Array.from({ length: 3 }, () => testPipe("x"));
+    let calls = 0;
+    for (const { read } of pipes) {
+      reactor.add(read.number, Event.IN, () => {
+        calls++;
+        reactor.stop();
+      });
+    }
+    reactor.run();
+    expect(calls).toBe(3);
+    reactor.run();
+    expect(calls).toBe(6);
+  });
+
+  test("handles more descriptors than one round takes, each in its turn", () => {
+    const pipes = Array.from({ length: 150 }, () => testPipe("x"));
+    const seen = new Set<number>();
+    for (const { read } of pipes) {
+      reactor.add(read.number, Event.IN, () => {
+        seen.add(read.number);
+        reactor.remove(read.number);
+      });
+    }
+    reactor.run();
+    expect(seen.size).toBe(150);
+  });
+
+  test("says that a regular file cannot be waited for", () => {
+    const file = cleanup.use(new FileDescriptor(openSync(import.meta.path, "r")));
+    expect(reactor.add(file.number, Event.IN, () => reactor.stop())).toBe(false);
+    reactor.run();
+  });
+
+  test("refuses what is not open, and what it waits for already", () => {
+    const { read } = testPipe();
+    reactor.add(read.number, Event.IN, () => {});
+    expect(() => reactor.add(read.number, Event.IN, () => {})).toThrow("EEXIST");
+    reactor.remove(read.number);
+    read.close();
+    expect(() => reactor.add(1_000_000, Event.IN, () => {})).toThrow("wait for events of a file descriptor: EBADF");
+    reactor.remove(1_000_000);
+    reactor.change(1_000_000, Event.IN);
+    reactor.run();
+  });
+});
+
+test("openProcess: the descriptor becomes readable when the process ends", () => {
+  const { read, write } = testPipe();
+  using program = new LaunchProgram();
+  program.call("close", [write.number], unexpected);
+  program.call("read", [read.number, program.reserve(1).address, 1], unexpected);
+  program.call("exit_group", [7], unexpected);
+  const child = launch(program, { flags: 0 });
+  cleanup.use(child.errors);
+  cleanup.use(child.pidfd);
+  const opened = cleanup.use(openProcess(child.pid));
+  const { read: trigger } = testPipe("x");
+  const order: string[] = [];
+  reactor.add(opened.number, Event.IN, () => {
+    order.push("ended");
+    reactor.remove(opened.number);
+  });
+  reactor.add(trigger.number, Event.IN, () => {
+    order.push("told to end");
+    reactor.remove(trigger.number);
+    write.close();
+  });
+  reactor.run();
+  expect(order).toEqual(["told to end", "ended"]);
+  expect(waitForExit(child.pid)).toEqual({ exitCode: 7 });
+  expect(() => openProcess(child.pid)).toThrow(`open process ${child.pid}: ESRCH`);
+});
+
+describe("Timer", () => {
+  test("expires once", () => {
+    const timer = cleanup.use(new Timer());
+    timer.start(1);
+    const expirations: number[] = [];
+    reactor.add(timer.descriptor.number, Event.IN, () => {
+      expirations.push(timer.acknowledge());
+      reactor.stop();
+    });
+    reactor.run();
+    expect(expirations).toEqual([1]);
+    expect(setting(timer)).toEqual({ interval: 0, remaining: 0 });
+  });
+
+  test("expires again and again", () => {
+    const timer = cleanup.use(new Timer());
+    timer.start(1, 1);
+    let expirations = 0;
+    reactor.add(timer.descriptor.number, Event.IN, () => {
+      expirations += timer.acknowledge();
+      if (expirations >= 3) reactor.stop();
+    });
+    reactor.run();
+    expect(expirations).toBeGreaterThanOrEqual(3);
+  });
+
+  test.each([0.5, 1, 999.9999999, 1000, 1500.25, 86_400_000])("has an interval of %d ms", (milliseconds) => {
+    const timer = cleanup.use(new Timer());
+    timer.start(60_000, milliseconds);
+    expect(setting(timer).interval).toBe(Math.round(milliseconds * 1e6));
+    expect(setting(timer).remaining).toBeGreaterThan(0);
+    timer.start(0);
+    expect(setting(timer)).toEqual({ interval: 0, remaining: 0 });
+  });
+
+  /** What the kernel has, in nanoseconds; timerfd_gettime(2). */
+  function setting({ descriptor }: Timer): { readonly interval: number; readonly remaining: number } {
+    const { address, view } = allocate(32);
+    check(systemCall(SystemCall.timerfd_gettime, descriptor.number, address), "read a timer's setting");
+    const at = (offset: number) =>
+      Number(view.getBigInt64(offset, true)) * 1e9 + Number(view.getBigInt64(offset + 8, true));
+    return { interval: at(0), remaining: at(16) };
+  }
+});
+
+test("SignalDescriptor: signals of a process that was started with them blocked", () => {
+  const output = testPipe();
+  using program = new LaunchProgram();
+  const mask = Buffer.alloc(8);
+  mask.writeBigUInt64LE((1n << BigInt(Signal.SIGUSR1 - 1)) | (1n << BigInt(Signal.SIGTERM - 1)));
+  const SIG_BLOCK = 0;
+  const script = `${import.meta.dir}/fixtures/receive-signals.ts`;
+  program.call("dup3", [output.write.number, 1, 0], unexpected);
+  program.call("rt_sigprocmask", [SIG_BLOCK, program.bytes(mask), 0, 8], unexpected);
+  program.call(
+    "execve",
+    [program.text(process.execPath), program.texts(["bun", script]), program.texts(["HOME=/nonexistent"])],
+    unexpected,
+  );
+  const child = launch(program, { flags: 0 });
+  cleanup.use(child.errors);
+  cleanup.use(child.pidfd);
+  output.write.close();
+  const send = (signal: number) => systemCall(SystemCall.pidfd_send_signal, child.pidfd.number, signal, 0, 0);
+  try {
+    const line = () => {
+      let text = "";
+      for (let byte = readByte(output.read.number); byte !== "" && byte !== "\n"; byte = readByte(output.read.number)) {
+        text += byte;
+      }
+      return text;
+    };
+    expect(line()).toBe("ready");
+    send(Signal.SIGUSR1);
+    expect(line()).toBe(`signal ${Signal.SIGUSR1}`);
+    send(Signal.SIGTERM);
+    expect(line()).toBe(`signal ${Signal.SIGTERM}`);
+    expect(waitForExit(child.pid)).toEqual({ exitCode: 3 });
+  } catch (error) {
+    send(Signal.SIGKILL);
+    waitForExit(child.pid);
+    throw error;
+  }
+});
