@@ -6,12 +6,13 @@
  * nothing of it; it throws, or calls back with its warnings.
  */
 import { type ConsolaReporter, createConsola, type LogType } from "consola/core";
+import { standardError } from "./standard-error.ts";
 
 const INTRODUCTIONS: Partial<Record<LogType, string>> = { error: "bunker: ", info: "hint: ", warn: "warning: " };
 
 const reporter: ConsolaReporter = {
   log({ type, args }) {
-    console.error(`${INTRODUCTIONS[type] ?? ""}${oneLine(args.join(" "))}`);
+    standardError.writeLine(`${INTRODUCTIONS[type] ?? ""}${oneLine(args.join(" "))}`);
   },
 };
 

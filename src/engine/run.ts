@@ -3,7 +3,7 @@
  * stays with it as its only supervisor, until it ends. If it is killed, the kernel kills the container's first process
  * (and with its pid namespace all others), and what is left on disk is found by its free lock; see container-directory.ts.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { formatImageSource } from "../image/image-source.ts";
 import { memfdWithContainerInit } from "../launch/container-init.ts";
@@ -15,6 +15,7 @@ import { resolveProfile } from "../runtime/seccomp/resolve-profile.ts";
 import { runInUserNamespace } from "../runtime/user-namespace-process.ts";
 import { hostArchitecture } from "../sys/architecture.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import { readIfThere } from "../sys/read-if-there.ts";
 import { attach, checkTerminal, makeStreams, receiveSignals, terminalSize } from "./attachment.ts";
 import { makeContainerDirectory, newContainerId } from "./container-directory.ts";
 import { writeContainerRecord } from "./container-record.ts";
@@ -34,19 +35,11 @@ function writeContainerFiles(directory: string, options: RunOptions, hostname: s
     hostname: `${directory}/hostname`,
     resolvConf: `${directory}/resolv.conf`,
   };
-  const resolver = readIfThere("/etc/resolv.conf");
-  writeFileSync(files.hosts, host ? readIfThere("/etc/hosts") : hostsFile([]));
+  const resolver = readIfThere("/etc/resolv.conf") ?? "";
+  writeFileSync(files.hosts, host ? (readIfThere("/etc/hosts") ?? "") : hostsFile([]));
   writeFileSync(files.hostname, hostnameFile(hostname));
   writeFileSync(files.resolvConf, host ? resolver : resolverFile(resolver));
   return files;
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }
 
 const resolveSeccomp: ContainerInput["resolveSeccomp"] = (profileJson, capabilities) =>

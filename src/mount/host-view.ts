@@ -115,7 +115,8 @@ export function planHostView(source: string, skeleton: string, store: string): H
     }
     mkdirSync(target, { recursive: true });
     const ownMount = mounts.findLast((mount) => mount.path === path);
-    if (hidden.has(path) || (ownMount !== undefined && KERNEL_FILESYSTEMS.has(ownMount.type))) return;
+    const isKernels = path !== source && ownMount !== undefined && KERNEL_FILESYSTEMS.has(ownMount.type);
+    if (hidden.has(path) || isKernels) return;
     const hasHidden = [...hidden].some((directory) => isBelow(directory, path));
     const hasMounts = mounts.some((mount) => mount.path !== path && isBelow(mount.path, path));
     if (!hasHidden && !hasMounts) {

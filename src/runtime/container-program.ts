@@ -283,7 +283,10 @@ export function emitStandardStreams(program: LaunchProgram, setting: ProcessSett
 function emitRoot(program: LaunchProgram, setting: ContainerSetting): Slot {
   const { configuration, rootPath } = setting;
   const propagation = parsePropagation(configuration.linux?.rootfsPropagation ?? "rslave");
-  const what = { operation: "separate the mounts from the host's" };
+  const what = {
+    operation: "separate the mounts from the host's",
+    hint: "the host restricts what user namespaces may do; AppArmor does by kernel.apparmor_restrict_unprivileged_userns=1",
+  };
   // Whatever is asked for the container's root, the host must not see its mounts: at least a slave.
   const flag = propagation?.flag === MountFlag.MS_PRIVATE ? MountFlag.MS_PRIVATE : MountFlag.MS_SLAVE;
   program.call("mount", [0, program.text("/"), 0, MountFlag.MS_REC | flag, 0], what);

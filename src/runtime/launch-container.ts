@@ -3,7 +3,7 @@
  * hooks of the runtime's namespaces and takes the terminal, in the conversation that container-program.ts describes.
  * Whatever fails on either side, nothing of the container is left: the child is killed and reaped.
  */
-import { existsSync, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, fstatSync, openSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { launch, launchReportingTo, type ObservedProcess, readFailure } from "../launch/launch.ts";
 import type { LaunchProgram } from "../launch/program.ts";
@@ -11,6 +11,7 @@ import { hostArchitecture } from "../sys/architecture.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
+import { readIfThere } from "../sys/read-if-there.ts";
 import { receiveDescriptor, socketPair } from "../sys/socket.ts";
 import type { Configuration, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
@@ -40,6 +41,7 @@ import { OCI_VERSION, type State } from "./state.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
 import { intermediateMakesUserNamespace, needsIntermediate, planNamespaces } from "./steps/namespaces.ts";
 import { impossibleAmbient } from "./steps/process-attributes.ts";
+import { explainingRefusal } from "./user-namespace-refusal.ts";
 
 /** What a container needs besides its configuration. */
 export interface LaunchContainerOptions {
@@ -129,14 +131,6 @@ function checkSecurityModules(process: Process): void {
         : undefined;
   if (missing !== undefined) {
     throw new BunkerError({ code: "no_security_module", operation: "apply the label", ...missing });
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
   }
 }
 
@@ -360,37 +354,11 @@ export function isPipe(descriptor: number): boolean {
 }
 
 function startChild(program: LaunchProgram, flags: number, gate: LaunchContainerOptions["gate"]): ObservedProcess {
-  try {
+  return explainingRefusal(flags, () => {
     if (gate === undefined) return launch(program, { flags });
     const { readEnd, writeEnd } = gate.failure;
     return { ...launchReportingTo(writeEnd.number, program, { flags }), errors: readEnd };
-  } catch (error) {
-    program[Symbol.dispose]();
-    if (!(error instanceof BunkerError) || (flags & NamespaceFlag.user) === 0) throw error;
-    throw new BunkerError({
-      code: "no_user_namespace",
-      operation: "make the container's namespaces",
-      errno: error.errno,
-      hint: userNamespaceHint(),
-    });
-  }
-}
-
-/** What keeps an ordinary user from making a user namespace on this host, as far as the host's files tell. */
-function userNamespaceHint(): string {
-  if (readIfThere("/proc/sys/kernel/unprivileged_userns_clone")?.trim() === "0") {
-    return "an administrator has to permit user namespaces: sysctl -w kernel.unprivileged_userns_clone=1";
-  }
-  if (readIfThere("/proc/sys/user/max_user_namespaces")?.trim() === "0") {
-    return "an administrator has to permit user namespaces: sysctl -w user.max_user_namespaces=15000";
-  }
-  if (readIfThere("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")?.trim() === "1") {
-    return (
-      "AppArmor restricts user namespaces; an administrator can permit them: " +
-      "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
-    );
-  }
-  return "see /proc/sys/user/max_*_namespaces for the host's limits; a chroot or a container's seccomp filter may forbid them too";
+  });
 }
 
 function supplementaryGroups(

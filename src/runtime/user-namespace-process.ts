@@ -19,6 +19,7 @@ import { waitForExit } from "../sys/process.ts";
 import { pipe } from "../sys/socket.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
 import { isPrivileged, writeIdMap } from "./id-map/write-id-map.ts";
+import { explainingRefusal } from "./user-namespace-refusal.ts";
 
 const REPORT_DESCRIPTOR = 3;
 const PROGRAM_SIZE = 262144;
@@ -65,7 +66,7 @@ export function runInUserNamespace(map: IdMap, words: readonly string[]): void {
     [program.text("/proc/self/exe"), program.texts([...ownCommand(), ...words]), program.texts(environment)],
     what,
   );
-  const child = launch(program, { flags: CloneFlag.NEWUSER });
+  const child = explainingRefusal(CloneFlag.NEWUSER, () => launch(program, { flags: CloneFlag.NEWUSER }));
   cleanup.use(child.pidfd);
   cleanup.use(child.errors);
   reportWrite.close();

@@ -1,15 +1,7 @@
-import { readFileSync } from "node:fs";
 import { loginName } from "../../sys/login-name.ts";
+import { readIfThere } from "../../sys/read-if-there.ts";
 import { findHelper } from "./find-helper.ts";
 import { type UserIdMap, userIdMap } from "./user-id-map.ts";
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
 
 /** The id map of the calling user's own user namespaces, from this host's files and helpers; see `userIdMap`. */
 export function callersIdMap(): UserIdMap {

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, type Mock, spyOn, test } from "bun:test";
 import { error, stack, warning } from "../../../src/cli/messages.ts";
+import { standardError } from "../../../src/cli/standard-error.ts";
 
 let print: Mock<typeof console.error>;
 beforeEach(() => {
-  print = spyOn(console, "error").mockImplementation(() => {});
+  print = spyOn(standardError, "writeLine").mockImplementation(() => {});
 });
 afterEach(() => print.mockRestore());
 

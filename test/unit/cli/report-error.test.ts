@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, expect, type Mock, spyOn, test } from "bun:test";
 import { reportError } from "../../../src/cli/report-error.ts";
+import { standardError } from "../../../src/cli/standard-error.ts";
 import { BunkerError } from "../../../src/sys/error.ts";
 
 let print: Mock<typeof console.error>;
 const debug = process.env["BUNKER_DEBUG"];
 beforeEach(() => {
-  print = spyOn(console, "error").mockImplementation(() => {});
+  print = spyOn(standardError, "writeLine").mockImplementation(() => {});
   delete process.env["BUNKER_DEBUG"];
 });
 afterEach(() => {
