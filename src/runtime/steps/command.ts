@@ -14,19 +14,22 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /** The paths at which a command may be, in the order in which they are tried. */
 export function commandCandidates(command: string, environment: readonly string[]): string[] {
   if (command.includes("/")) return [command];
+  // Without a name a directory of PATH itself would be meant.
+  if (command === "") return [];
   const path = environment.findLast((entry) => entry.startsWith("PATH="))?.slice("PATH=".length) ?? DEFAULT_PATH;
   return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${command}`);
 }
 
 /** Ends the program: permission denied if some candidate was there without it, else not found. */
 function failToFind(program: LaunchProgram, command: string, denied: Slot): void {
+  const object = command === "" ? '""' : command;
   const absent = program.label("not found");
   program.branch(denied, "equal", 0, absent);
   program.fail(
     {
       code: "command_not_executable",
       operation: "execute",
-      object: command,
+      object,
       exitStatus: 126,
       hint: "the file must be executable for the container's user, and not on a noexec mount",
     },
@@ -34,14 +37,19 @@ function failToFind(program: LaunchProgram, command: string, denied: Slot): void
   );
   program.place(absent);
   const reason = command.includes("/") ? "no such file in the container" : "executable file not found in $PATH";
-  program.fail(
-    { code: "command_not_found", operation: "execute", object: command, reason, exitStatus: 127 },
-    Errno.ENOENT,
-  );
+  program.fail({ code: "command_not_found", operation: "execute", object, reason, exitStatus: 127 }, Errno.ENOENT);
 }
 
-/** Fails now if no candidate can be executed, so that `create` tells and not `start`. */
-export function checkCommand(program: LaunchProgram, command: string, candidates: readonly string[]): void {
+/**
+ * Looks for the first candidate that can be executed. Fails now if there is none, so that `create` tells and not `start`.
+ * @param whenFound emits what is to be done with the address of its path
+ */
+export function checkCommand(
+  program: LaunchProgram,
+  command: string,
+  candidates: readonly string[],
+  whenFound?: (path: number) => void,
+): void {
   const found = program.label("found");
   const result = program.slot("access");
   const denied = program.slot("denied");
@@ -49,6 +57,7 @@ export function checkCommand(program: LaunchProgram, command: string, candidates
   for (const candidate of candidates) {
     const next = program.label();
     const permitted = program.label("permitted");
+    const fit = program.label("fit");
     const unfit = program.label("unfit");
     const path = program.text(candidate);
     const what = { operation: "look for", object: candidate };
@@ -64,11 +73,15 @@ export function checkCommand(program: LaunchProgram, command: string, candidates
     program.call("openat", [AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC], what, {
       result,
       ignore: "any",
-      onIgnored: found,
+      onIgnored: fit,
     });
     program.call("close", [result], what);
     program.place(unfit);
     program.set(denied, 1);
+    program.jump(next);
+    program.place(fit);
+    whenFound?.(path);
+    program.jump(found);
     program.place(next);
   }
   failToFind(program, command, denied);
@@ -119,27 +132,10 @@ export function executeInit(
   environment: readonly string[],
   candidates: readonly string[],
 ): void {
-  const command = args[COMMAND_OF_INIT] ?? "";
   const argv = program.texts(args);
-  const result = program.slot("access");
-  const denied = program.slot("denied");
-  const start = program.label("start init");
-  program.set(denied, 0);
-  for (const candidate of candidates) {
-    const absent = program.label();
-    const next = program.label();
-    const path = program.text(candidate);
-    const what = { operation: "look for", object: candidate };
-    program.call("faccessat2", [AT_FDCWD, path, X_OK, AT_EACCESS], what, { result, ignore: "any", onIgnored: absent });
-    program.store64(path, argv + 8 * COMMAND_OF_INIT);
-    program.jump(start);
-    program.place(absent);
-    program.branch(result, "not equal", -Errno.EACCES, next);
-    program.set(denied, 1);
-    program.place(next);
-  }
-  failToFind(program, command, denied);
-  program.place(start);
+  checkCommand(program, args[COMMAND_OF_INIT] ?? "", candidates, (path) =>
+    program.store64(path, argv + 8 * COMMAND_OF_INIT),
+  );
   const envp = program.texts(environment);
   program.call("execveat", [init, program.text(""), argv, envp, AT_EMPTY_PATH], {
     operation: "execute the container's init",
