@@ -145,14 +145,14 @@ export function receiveDescriptor(socket: number): FileDescriptor | undefined {
   const payload = allocate(64);
   const vector = place(vectorBytes(payload.address, payload.buffer.length));
   const control = place(descriptorControlBytes([-1]));
-  const header = place(
-    messageHeaderBytes({ vector: vector.address, control: control.address, controlLength: control.buffer.length }),
-  );
+  // Exactly one: in the padding behind it the kernel would open another, which nobody closes.
+  const controlLength = CONTROL_HEADER_SIZE + 4;
+  const header = place(messageHeaderBytes({ vector: vector.address, control: control.address, controlLength }));
   let result: number;
   do result = systemCall(SystemCall.recvmsg, socket, header.address, MSG_CMSG_CLOEXEC);
   while (result === -Errno.EINTR);
   check(result, "receive a file descriptor");
   const received = Number(header.view.getBigUint64(40, true));
-  if (received < CONTROL_HEADER_SIZE + 4) return undefined;
+  if (received < controlLength) return undefined;
   return new FileDescriptor(control.view.getInt32(CONTROL_DESCRIPTOR_OFFSET, true));
 }
