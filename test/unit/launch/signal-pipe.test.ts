@@ -1,0 +1,110 @@
+import { expect, test } from "bun:test";
+import { emitSignalHandler } from "../../../src/launch/signal-pipe.ts";
+import { Signal } from "../../../src/sys/signal.ts";
+import { disassemble } from "./disassemble.ts";
+
+const withoutAddresses = (lines: readonly string[]) => lines.map((line) => line.replace(/^[0-9a-f]+: /, ""));
+
+test("x86-64: writes one byte, and returns through the restorer", () => {
+  const { code, restorer } = emitSignalHandler("x86-64", 300);
+  const lines = disassemble("x86-64", code);
+  // rsi holds the siginfo_t already; its first byte is the signal's number.
+  expect(withoutAddresses(lines)).toEqual([
+    "mov edi,0x12c",
+    "mov edx,0x1",
+    "mov eax,0x1",
+    "syscall",
+    "ret",
+    "mov eax,0xf",
+    "syscall",
+  ]);
+  expect(lines[5]).toStartWith(`${restorer?.toString(16)}: `);
+});
+
+test("arm64: writes one byte, and returns to the kernel's own restorer", () => {
+  const { code, restorer } = emitSignalHandler("arm64", 300);
+  expect(withoutAddresses(disassemble("arm64", code))).toEqual([
+    "mov x0, #0x12c",
+    "mov x2, #0x1",
+    "mov x8, #0x40",
+    "svc #0x0",
+    "ret",
+  ]);
+  expect(restorer).toBeUndefined();
+});
+
+/** The program of the tests below, told line by line what to do. */
+class Receiver implements Disposable {
+  readonly #child = Bun.spawn([process.execPath, `${import.meta.dir}/fixtures/signal-pipe.ts`], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  readonly #reader = this.#child.stdout.getReader();
+  readonly exited = this.#child.exited;
+  #text = "";
+
+  tell(line: string): void {
+    this.#child.stdin.write(`${line}\n`);
+    this.#child.stdin.flush();
+  }
+
+  send(signal: number): void {
+    process.kill(this.#child.pid, signal);
+  }
+
+  get signalCode() {
+    return this.#child.signalCode;
+  }
+
+  async line(): Promise<string> {
+    for (;;) {
+      const end = this.#text.indexOf("\n");
+      if (end >= 0) {
+        const line = this.#text.slice(0, end);
+        this.#text = this.#text.slice(end + 1);
+        return line;
+      }
+      const { value, done } = await this.#reader.read();
+      if (done) throw new Error(`the receiver ended after "${this.#text}"`);
+      this.#text += Buffer.from(value).toString();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+test("signals of another process, of any thread, of its own, and real-time ones", async () => {
+  using receiver = new Receiver();
+  expect(await receiver.line()).toBe("ready");
+  for (const signal of [Signal.SIGTERM, Signal.SIGUSR1, Signal.SIGTERM, 64]) {
+    receiver.send(signal);
+    expect(await receiver.line()).toBe(`signal ${signal}`);
+  }
+  receiver.tell("threads");
+  const threads = Number(await receiver.line());
+  // Bun has helper threads from the start; otherwise this would show nothing.
+  expect(threads).toBeGreaterThan(1);
+  for (let thread = 0; thread < threads; thread++) expect(await receiver.line()).toBe(`signal ${Signal.SIGUSR1}`);
+});
+
+test("a thousand signals from a process that floods it harm nothing", async () => {
+  using receiver = new Receiver();
+  expect(await receiver.line()).toBe("ready");
+  for (let count = 0; count < 1000; count++) receiver.send(34 + (count % 30));
+  receiver.tell("count");
+  // Real-time signals are queued, so that none is lost.
+  expect(await receiver.line()).toBe("counted 1000");
+});
+
+test("the former actions are back after the end", async () => {
+  using receiver = new Receiver();
+  expect(await receiver.line()).toBe("ready");
+  receiver.tell("end");
+  expect(await receiver.line()).toBe("same actions: true");
+  receiver.send(Signal.SIGTERM);
+  await receiver.exited;
+  expect(receiver.signalCode).toBe("SIGTERM");
+});
