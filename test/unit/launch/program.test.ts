@@ -421,3 +421,18 @@ describe("a program that is finished while its child waits", () => {
     for (const end of [readEnd, writeEnd, child.pidfd, child.errors]) end.close();
   });
 });
+
+test("children are waited for also when SIGCHLD was ignored by whoever started us", async () => {
+  const script = `
+    import { launch, readFailure } from "${import.meta.dir}/../../../src/launch/launch.ts";
+    import { LaunchProgram } from "${import.meta.dir}/../../../src/launch/program.ts";
+    import { waitForExit } from "${import.meta.dir}/../../../src/sys/process.ts";
+    const program = new LaunchProgram();
+    program.call("exit_group", [3], { operation: "leave" });
+    const child = launch(program, { flags: 0 });
+    readFailure(child, program);
+    console.log(JSON.stringify(waitForExit(child.pid)));`;
+  const ignoring = ["/bin/sh", "-c", 'trap "" CHLD; exec "$@"', "sh", process.execPath, "-e", script];
+  const child = Bun.spawn(ignoring, { stdout: "pipe", stderr: "inherit" });
+  expect(await new Response(child.stdout).text()).toBe('{"exitCode":3}\n');
+});
