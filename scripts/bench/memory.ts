@@ -1,8 +1,8 @@
 /*
  * What a container costs as long as it lives: the memory of all processes besides the container's own.
  *
- * `private` is what only this process has and what its end would give back; `resident` counts pages that are shared with
- * other processes too, such as those of the executable. proc_pid_smaps(5)
+ * `private` is what only this process has, and so what one more container costs: a second container always runs beside
+ * the measured one, so that the pages of the executable are shared. `resident` counts these too. proc_pid_smaps(5)
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -39,26 +39,31 @@ function processesOf(executable: string): number[] {
     });
 }
 
-/** The memory of `bunker run`, and of Podman's client and monitor, with one container each. */
-async function foreground(command: readonly string[], environment: Workplace["environment"], monitorFile?: string) {
+/** An engine's client with a container that sleeps. */
+async function startForeground(command: readonly string[], environment: Workplace["environment"]) {
   const child = Bun.spawn([...command], { env: environment, stdin: "ignore", stdout: "pipe", stderr: "inherit" });
-  const reader = child.stdout.getReader();
-  try {
-    await reader.read();
-    const monitor = monitorFile === undefined ? undefined : Number(readFileSync(monitorFile, "utf8"));
-    return { client: memoryOf(child.pid), monitor: monitor === undefined ? undefined : memoryOf(monitor) };
-  } finally {
-    child.kill("SIGKILL");
-    await child.exited;
-  }
+  await child.stdout.getReader().read();
+  return {
+    pid: child.pid,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
 }
 
-/** How many processes of an OCI runtime live beside a container that it has created and started. */
-function detached(workplace: Workplace, words: readonly string[], executable: string): number {
+/** How many processes of Bunker live beside a container that `bunker runtime` has created and started. */
+function detached(workplace: Workplace): number {
+  const executable = workplace.bunker;
   const before = processesOf(executable).length;
   const bundle = workplace.makeBundle("sleeper", ["/bin/sleep", "1000"]);
-  const runtime = [...words, "--root", join(workplace.directory, "state")];
-  workplace.run(...runtime, "create", "--bundle", bundle, "bench");
+  const runtime = [executable, "runtime", "--root", join(workplace.directory, "state")];
+  // The container keeps the standard streams that it is created with, so they must not be pipes that somebody reads.
+  const created = Bun.spawnSync([...runtime, "create", "--bundle", bundle, "bench"], {
+    env: workplace.environment,
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  if (!created.success) throw new Error(`runtime create: exit status ${created.exitCode}`);
   try {
     workplace.run(...runtime, "start", "bench");
     return processesOf(executable).length - before;
@@ -74,16 +79,20 @@ export async function measureMemory(workplace: Workplace, rounds: number): Promi
   const monitorFile = join(directory, "conmon.pid");
   const isolation = ["run", "--rm", "--network", "none"];
   const samples = new Map<string, Memory[]>();
-  const add = (name: string, memory: Memory | undefined) => {
-    if (memory !== undefined) samples.set(name, [...(samples.get(name) ?? []), memory]);
-  };
+  const add = (name: string, pid: number) => samples.set(name, [...(samples.get(name) ?? []), memoryOf(pid)]);
+  const own = [bunker, ...isolation, image, ...SLEEPER];
+  const peer = [...isolation, "localhost/bench", ...SLEEPER];
   for (let round = 0; round < rounds; round++) {
-    const own = await foreground([bunker, ...isolation, image, ...SLEEPER], environment);
-    add("`bunker run`", own.client);
-    const monitored = ["podman", ...isolation, "--conmon-pidfile", monitorFile, "localhost/bench", ...SLEEPER];
-    const peer = await foreground(monitored, environment, monitorFile);
-    add("`podman run`: podman", peer.client);
-    add("`podman run`: conmon", peer.monitor);
+    await using _companion = await startForeground(own, environment);
+    await using measured = await startForeground(own, environment);
+    add("`bunker run`", measured.pid);
+    await using _peerCompanion = await startForeground(["podman", ...peer], environment);
+    await using peerMeasured = await startForeground(
+      ["podman", ...peer.slice(0, 1), "--conmon-pidfile", monitorFile, ...peer.slice(1)],
+      environment,
+    );
+    add("`podman run`: podman", peerMeasured.pid);
+    add("`podman run`: conmon", Number(readFileSync(monitorFile, "utf8")));
     workplace.run("podman", "rm", "--all", "--force", "--time", "0");
   }
   const rows = [...samples].map(([name, memories]) => [
@@ -91,7 +100,7 @@ export async function measureMemory(workplace: Workplace, rounds: number): Promi
     (median(memories.map((memory) => memory.private)) / 1024).toFixed(1),
     (median(memories.map((memory) => memory.resident)) / 1024).toFixed(1),
   ]);
-  const left = detached(workplace, [bunker, "runtime"], bunker);
+  const left = detached(workplace);
   const size = (statSync(bunker).size / 1e6).toFixed(1);
   return [
     table(["process", "private, MiB", "resident, MiB"], rows),
