@@ -4,8 +4,10 @@ import { CLONE_ARGUMENTS_SIZE, CloneFlag, writeCloneArguments } from "../sys/clo
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { getInteger64 } from "../sys/integer64.ts";
 import { allocate, type Memory } from "../sys/memory.ts";
 import { Signal } from "../sys/signal.ts";
+import { SIGNAL_ACTION_SIZE, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import { pipe } from "../sys/socket.ts";
 import { check, makeExecutable, mapMemory, SystemCall, systemCall } from "../sys/system-call.ts";
 import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "./failure.ts";
@@ -54,6 +56,7 @@ function theLauncher(): Launcher {
   page.buffer.set(code);
   // On arm64 this is also where the kernel makes the instruction cache see the page.
   makeExecutable(page);
+  stopIgnoringChildren();
   const argument = FFIType.i64_fast;
   const interpret = CFunction({
     ptr: page.address as Pointer,
@@ -67,6 +70,16 @@ function theLauncher(): Launcher {
     record: allocate(FAILURE_RECORD_SIZE),
   };
   return launcher;
+}
+
+/** Whoever started us may have ignored SIGCHLD; then the kernel would reap our children, and nobody learn of their end. */
+function stopIgnoringChildren(): void {
+  const SIG_IGN = 1;
+  const action = allocate(SIGNAL_ACTION_SIZE);
+  systemCall(SystemCall.rt_sigaction, SIGCHLD, 0, action.address, SIGNAL_SET_SIZE);
+  if (getInteger64(action.view, 0) !== SIG_IGN) return;
+  action.buffer.fill(0);
+  systemCall(SystemCall.rt_sigaction, SIGCHLD, action.address, 0, SIGNAL_SET_SIZE);
 }
 
 /**
