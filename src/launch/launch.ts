@@ -76,10 +76,10 @@ function theLauncher(): Launcher {
 function stopIgnoringChildren(): void {
   const SIG_IGN = 1;
   const action = allocate(SIGNAL_ACTION_SIZE);
-  systemCall(SystemCall.rt_sigaction, SIGCHLD, 0, action.address, SIGNAL_SET_SIZE);
+  systemCall(SystemCall.rt_sigaction, Signal.SIGCHLD, 0, action.address, SIGNAL_SET_SIZE);
   if (getInteger64(action.view, 0) !== SIG_IGN) return;
   action.buffer.fill(0);
-  systemCall(SystemCall.rt_sigaction, SIGCHLD, action.address, 0, SIGNAL_SET_SIZE);
+  systemCall(SystemCall.rt_sigaction, Signal.SIGCHLD, action.address, 0, SIGNAL_SET_SIZE);
 }
 
 /**
