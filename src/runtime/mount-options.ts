@@ -25,26 +25,28 @@ export interface MountOptions {
 const { RDONLY, NOSUID, NODEV, NOEXEC, NODIRATIME, NOSYMFOLLOW, NOATIME, STRICTATIME, ATIME_FIELD } = MountAttribute;
 
 /** Attribute options without the `r` of their recursive form. */
-const attributeOptions: Readonly<Record<string, AttributeChange>> = {
-  ro: { set: RDONLY, clear: 0 },
-  rw: { set: 0, clear: RDONLY },
-  nosuid: { set: NOSUID, clear: 0 },
-  suid: { set: 0, clear: NOSUID },
-  nodev: { set: NODEV, clear: 0 },
-  dev: { set: 0, clear: NODEV },
-  noexec: { set: NOEXEC, clear: 0 },
-  exec: { set: 0, clear: NOEXEC },
-  nodiratime: { set: NODIRATIME, clear: 0 },
-  diratime: { set: 0, clear: NODIRATIME },
-  nosymfollow: { set: NOSYMFOLLOW, clear: 0 },
-  symfollow: { set: 0, clear: NOSYMFOLLOW },
-  noatime: { set: NOATIME, clear: ATIME_FIELD },
-  strictatime: { set: STRICTATIME, clear: ATIME_FIELD },
-  relatime: { set: 0, clear: ATIME_FIELD },
-  atime: { set: 0, clear: ATIME_FIELD },
-  norelatime: { set: 0, clear: ATIME_FIELD },
-  nostrictatime: { set: 0, clear: ATIME_FIELD },
-};
+const attributeOptions: ReadonlyMap<string, AttributeChange> = new Map(
+  Object.entries({
+    ro: { set: RDONLY, clear: 0 },
+    rw: { set: 0, clear: RDONLY },
+    nosuid: { set: NOSUID, clear: 0 },
+    suid: { set: 0, clear: NOSUID },
+    nodev: { set: NODEV, clear: 0 },
+    dev: { set: 0, clear: NODEV },
+    noexec: { set: NOEXEC, clear: 0 },
+    exec: { set: 0, clear: NOEXEC },
+    nodiratime: { set: NODIRATIME, clear: 0 },
+    diratime: { set: 0, clear: NODIRATIME },
+    nosymfollow: { set: NOSYMFOLLOW, clear: 0 },
+    symfollow: { set: 0, clear: NOSYMFOLLOW },
+    noatime: { set: NOATIME, clear: ATIME_FIELD },
+    strictatime: { set: STRICTATIME, clear: ATIME_FIELD },
+    relatime: { set: 0, clear: ATIME_FIELD },
+    atime: { set: 0, clear: ATIME_FIELD },
+    norelatime: { set: 0, clear: ATIME_FIELD },
+    nostrictatime: { set: 0, clear: ATIME_FIELD },
+  }),
+);
 
 /**
  * What a fresh mount or a bind already is. Asked for by name they change nothing, and must not be forced: in a user
@@ -52,12 +54,14 @@ const attributeOptions: Readonly<Record<string, AttributeChange>> = {
  */
 const attributeDefaults: ReadonlySet<string> = new Set(["rw", "relatime", "atime", "norelatime", "nostrictatime"]);
 
-const propagationOptions: Readonly<Record<string, number>> = {
-  private: MountFlag.MS_PRIVATE,
-  slave: MountFlag.MS_SLAVE,
-  shared: MountFlag.MS_SHARED,
-  unbindable: MountFlag.MS_UNBINDABLE,
-};
+const propagationOptions: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    private: MountFlag.MS_PRIVATE,
+    slave: MountFlag.MS_SLAVE,
+    shared: MountFlag.MS_SHARED,
+    unbindable: MountFlag.MS_UNBINDABLE,
+  }),
+);
 
 /** Generic options that the superblock knows under the same name. */
 const superblockFlags: ReadonlySet<string> = new Set([
@@ -87,8 +91,8 @@ function merge(before: AttributeChange, change: AttributeChange): AttributeChang
  * @returns undefined for any other word
  */
 export function parsePropagation(word: string): { readonly flag: number; readonly recursive: boolean } | undefined {
-  const recursive = word.startsWith("r") && Object.hasOwn(propagationOptions, word.slice(1));
-  const flag = propagationOptions[recursive ? word.slice(1) : word];
+  const recursive = word.startsWith("r") && propagationOptions.has(word.slice(1));
+  const flag = propagationOptions.get(recursive ? word.slice(1) : word);
   return flag === undefined ? undefined : { flag, recursive };
 }
 
@@ -107,8 +111,8 @@ export function parseMountOptions(words: readonly string[]): MountOptions {
   const propagation: { flag: number; recursive: boolean }[] = [];
   const data: [string, string | undefined][] = [];
   for (const word of words) {
-    const attribute = attributeOptions[word];
-    const recursiveAttribute = word.startsWith("r") ? attributeOptions[word.slice(1)] : undefined;
+    const attribute = attributeOptions.get(word);
+    const recursiveAttribute = word.startsWith("r") ? attributeOptions.get(word.slice(1)) : undefined;
     const propagationChange = parsePropagation(word);
     if (word === "bind" || word === "rbind") bind = word;
     else if (word === "idmap" || word === "ridmap") idMap = word;
@@ -148,8 +152,8 @@ export function mountOptionNames(): string[] {
   const both = (names: readonly string[]) => names.flatMap((name) => [name, `r${name}`]);
   return [
     ...["bind", "rbind", "idmap", "ridmap", "remount", "tmpcopyup"],
-    ...both(Object.keys(attributeOptions)),
-    ...both(Object.keys(propagationOptions)),
+    ...both([...attributeOptions.keys()]),
+    ...both([...propagationOptions.keys()]),
     ...superblockFlags,
     ...[...withoutEffect].filter((name) => name !== ""),
   ].toSorted();

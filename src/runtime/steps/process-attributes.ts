@@ -41,6 +41,9 @@ const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
 
+/** Processors and memory nodes that a mask has room for. */
+const MASK_BITS = 1024;
+
 /** Takes the resource limits on; setrlimit(2). */
 export function setResourceLimits(program: LaunchProgram, limits: readonly ResourceLimit[]): void {
   for (const { type, soft, hard } of limits) {
@@ -87,36 +90,49 @@ export function setIoPriority(program: LaunchProgram, priority: IoPriority): voi
 /** NUMA memory policy; set_mempolicy(2). */
 export function setMemoryPolicy(program: LaunchProgram, policy: MemoryPolicy): void {
   const nodes = parseNumberList(policy.nodes ?? "");
-  const words = Buffer.from(new ArrayBuffer(128));
-  for (const node of nodes) words[node >> 3] = (words[node >> 3] ?? 0) | (1 << (node & 7));
   const flags = (policy.flags ?? []).reduce((all, name) => all | MemoryPolicyFlag[name], 0);
-  const mask = nodes.length === 0 ? 0 : program.bytes(words);
-  program.call("set_mempolicy", [MemoryPolicyMode[policy.mode] | flags, mask, nodes.length === 0 ? 0 : 1024], {
+  const [mask, size] = nodes.length === 0 ? [0, 0] : [program.bytes(numberMask(nodes)), MASK_BITS];
+  program.call("set_mempolicy", [MemoryPolicyMode[policy.mode] | flags, mask, size], {
     operation: "set the memory policy",
     object: policy.mode,
   });
 }
 
-/** The numbers of a list such as `0-3,7`; those above 1023 are more than the kernel's masks hold. */
+/**
+ * The numbers of a list such as `0-3,7`.
+ * @throws BunkerError `bad_number_list`, also for numbers above 1023, which are more than the kernel's masks hold
+ */
 export function parseNumberList(text: string): number[] {
   return text
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "")
     .flatMap((part) => {
-      const [first, last = first] = part.split("-").map((number) => Number(number.trim()));
-      if (first === undefined || last === undefined || !(first <= last) || last > 1023) {
-        throw new BunkerError({ code: "bad_number_list", operation: "read the list", object: text });
+      const match = /^(\d+)(?:\s*-\s*(\d+))?$/.exec(part);
+      const first = Number(match?.[1]);
+      const last = Number(match?.[2] ?? first);
+      if (!(first <= last) || last >= MASK_BITS) {
+        throw new BunkerError({
+          code: "bad_number_list",
+          operation: "read the list",
+          object: text,
+          reason: `it must have numbers and ranges from 0 to ${MASK_BITS - 1}, such as 0-3,7`,
+        });
       }
       return Array.from({ length: last - first + 1 }, (_, index) => first + index);
     });
 }
 
+/** The kernel's bit mask with these numbers. */
+function numberMask(numbers: readonly number[]): Buffer {
+  const mask = Buffer.from(new ArrayBuffer(MASK_BITS / 8));
+  for (const number of numbers) mask[number >> 3] = (mask[number >> 3] ?? 0) | (1 << (number & 7));
+  return mask;
+}
+
 /** The processors that the process may run on; sched_setaffinity(2). */
 export function setProcessorAffinity(program: LaunchProgram, list: string): void {
-  const mask = Buffer.from(new ArrayBuffer(128));
-  for (const processor of parseNumberList(list))
-    mask[processor >> 3] = (mask[processor >> 3] ?? 0) | (1 << (processor & 7));
+  const mask = numberMask(parseNumberList(list));
   program.call("sched_setaffinity", [0, mask.length, program.bytes(mask)], {
     operation: "set the processor affinity",
     object: list,
