@@ -111,7 +111,7 @@ class TreeCopy {
     const status = this.#status(source, "" as ByteString, path);
     this.#withBoth(source, destination, "." as ByteString, READ | O_DIRECTORY, path, (from, to) => {
       this.#copyEntries(from, to, path);
-      if (!settled.owner) this.#check(this.#call("fchown", to, status.uid, status.gid), path);
+      if (!settled.owner) this.#checkOwner(this.#call("fchown", to, status.uid, status.gid), path);
       if (!settled.mode) this.#check(this.#call("fchmod", to, status.mode & FileMode.permissions), path);
       this.#copyExtendedAttributes(from, to, path);
       this.#check(this.#call("utimensat", to, 0, this.#times(status), 0), path);
@@ -160,14 +160,14 @@ class TreeCopy {
       const device = deviceNumber(status.deviceMajor, status.deviceMinor);
       this.#check(call("mknodat", to, this.#name(name), status.mode, device), path);
     }
-    this.#check(call("fchownat", to, this.#name(name), status.uid, status.gid, AT_SYMLINK_NOFOLLOW), path);
+    this.#checkOwner(call("fchownat", to, this.#name(name), status.uid, status.gid, AT_SYMLINK_NOFOLLOW), path);
     if (!isLink) this.#check(call("fchmodat", to, this.#name(name), status.mode & FileMode.permissions), path);
     this.#check(call("utimensat", to, this.#name(name), this.#times(status), AT_SYMLINK_NOFOLLOW), path);
   }
 
   /** Owner before mode, because a change of owner clears the set-user-id bit; times last. */
   #copyAttributes(source: number, destination: number, status: FileStatus, path: string): void {
-    this.#check(this.#call("fchown", destination, status.uid, status.gid), path);
+    this.#checkOwner(this.#call("fchown", destination, status.uid, status.gid), path);
     this.#check(this.#call("fchmod", destination, status.mode & FileMode.permissions), path);
     this.#copyExtendedAttributes(source, destination, path);
     this.#check(this.#call("utimensat", destination, 0, this.#times(status), 0), path);
@@ -223,6 +223,11 @@ class TreeCopy {
       setInteger64(view, 16 * index + 8, nanoseconds);
     }
     return address;
+  }
+
+  /** EINVAL: the owner has no id in the container, to which the copy then belongs. */
+  #checkOwner(result: number, path: string): void {
+    if (result !== -Errno.EINVAL) this.#check(result, path);
   }
 
   #check(result: number, path: string): number {
