@@ -1,10 +1,10 @@
 import { closeSync, fstatSync, readFileSync } from "node:fs";
 import { encodeText } from "../sys/byte-string.ts";
-import { Errno } from "../sys/errno.ts";
-import { getAttribute, openAt, openAt2 } from "../sys/file.ts";
+import { getAttribute, openAt, openAt2, statusAt } from "../sys/file.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { AT_FDCWD, OpenFlag, Resolve } from "../sys/open.ts";
-import { OPAQUE_ATTRIBUTE } from "./overlay-attributes.ts";
+import { FileMode } from "../sys/stat.ts";
+import { OPAQUE_ATTRIBUTE, OPAQUE_VALUE } from "./overlay-attributes.ts";
 
 const { O_RDONLY, O_PATH, O_DIRECTORY, O_CLOEXEC, O_NONBLOCK, O_NOFOLLOW } = OpenFlag;
 
@@ -13,16 +13,13 @@ const LARGEST_FILE = 16 * 1024 * 1024;
 
 /**
  * Reads a file as a union of layers would show it, without mounting them. Symbolic links are resolved inside the layer
- * that has them, so none leads outside.
+ * that has them, so none leads outside; one that leads to another layer's file counts as missing.
  * @param layers directories, uppermost first
  * @param path relative to the root, such as `etc/passwd`
  * @returns undefined when the union has no such (readable) file
  */
 export function readLayeredFile(layers: readonly string[], path: string): string | undefined {
-  const parents = path
-    .split("/")
-    .slice(0, -1)
-    .map((_, index, names) => names.slice(0, index + 1).join("/"));
+  const prefixes = path.split("/").map((_, index, names) => names.slice(0, index + 1).join("/"));
   for (const layer of layers) {
     const root = openAt(AT_FDCWD, encodeText(layer), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0) continue;
@@ -43,18 +40,21 @@ export function readLayeredFile(layers: readonly string[], path: string): string
         closeSync(file);
       }
     }
-    // A whiteout is a device that nothing drives: it hides the file below.
-    if (file === -Errno.ENXIO) return undefined;
-    if (parents.some((parent) => hidesBelow(directory.number, parent))) return undefined;
+    if (prefixes.some((prefix) => hidesBelow(directory.number, prefix))) return undefined;
   }
   return undefined;
 }
 
-/** Whether a layer's entry keeps everything in lower layers of that name from view: a whiteout, or opaque. */
+/**
+ * Whether a layer's entry keeps what lower layers have of that name from view: anything but a directory does, such as a
+ * whiteout, and an opaque directory. It is not opened for that: where devices are not permitted, nor are whiteouts.
+ */
 function hidesBelow(root: number, path: string): boolean {
-  const opened = openAt(root, encodeText(path), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-  if (opened === -Errno.ENXIO) return true;
+  const status = statusAt(root, encodeText(path));
+  if (typeof status === "number") return false;
+  if ((status.mode & FileMode.type) !== FileMode.directory) return true;
+  const opened = openAt(root, encodeText(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (opened < 0) return false;
   using directory = new FileDescriptor(opened);
-  return getAttribute(directory.number, OPAQUE_ATTRIBUTE) === "y";
+  return getAttribute(directory.number, OPAQUE_ATTRIBUTE) === OPAQUE_VALUE;
 }
