@@ -213,7 +213,7 @@ export class UnprivilegedUser implements Disposable {
       await eventually(
         () => this.traces().length === 0,
         () => `nothing to be left:\n${this.traces().join("\n")}`,
-        10_000,
+        5_000,
       );
     } finally {
       // One test's failure shall not be another's.
@@ -313,7 +313,7 @@ export async function finish(child: Bun.Subprocess<"ignore" | Uint8Array, "pipe"
  * @param expected says what did not come about
  * @param limit milliseconds after which it will not come about any more
  */
-export async function eventually(condition: () => boolean, expected: () => string, limit = 30_000): Promise<void> {
+export async function eventually(condition: () => boolean, expected: () => string, limit = 15_000): Promise<void> {
   const end = performance.now() + limit;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`expected ${expected()}`);
