@@ -41,6 +41,11 @@ function shortName(base: string, path: string): string {
   return name.startsWith("..") ? path : name;
 }
 
+/** Escapes for options of their own, among which the kernel takes only `lowerdir+` as it is. */
+function escapeBackslashes(path: string): string {
+  return path.replaceAll("\\", "\\\\");
+}
+
 /** Escapes what separates lower directories and options in the string of mount(2). */
 function escapeForMount(path: string): string {
   return path.replace(/[\\:,]/g, "\\$&");
@@ -61,13 +66,13 @@ export function mountOverlay(program: LaunchProgram, base: string, overlay: Over
   const lower = overlay.lower.map((path) => shortName(base, path));
   const upper = shortName(base, overlay.upper);
   const work = shortName(base, overlay.work);
-  if (isKernelAtLeast(6, 5) && [...lower, upper, work].every((name) => Buffer.byteLength(name) <= LONGEST_OPTION)) {
-    const data: (readonly [string, string | undefined])[] = [
-      ...lower.map((name) => ["lowerdir+", name] as const),
-      ["upperdir", upper],
-      ["workdir", work],
-      ["userxattr", undefined],
-    ];
+  const data: (readonly [string, string | undefined])[] = [
+    ...lower.map((name) => ["lowerdir+", name] as const),
+    ["upperdir", escapeBackslashes(upper)],
+    ["workdir", escapeBackslashes(work)],
+    ["userxattr", undefined],
+  ];
+  if (isKernelAtLeast(6, 5) && data.every(([, value = ""]) => Buffer.byteLength(value) <= LONGEST_OPTION)) {
     if (overlay.volatile) data.push(["volatile", undefined]);
     const mount = newFilesystem(program, "overlay", "overlay", MountAttribute.NODEV, data, what);
     attach(program, mount, openTarget(program, overlay.target), what);
