@@ -11,7 +11,7 @@ import { SIGNAL_ACTION_SIZE, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import { pipe } from "../sys/socket.ts";
 import { check, makeExecutable, mapMemory, SystemCall, systemCall } from "../sys/system-call.ts";
 import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "./failure.ts";
-import { emitInterpreter } from "./interpreter/emit.ts";
+import { cloneInterpreters } from "./interpreter/clone-interpreters.ts" with { type: "macro" };
 import type { LaunchProgram } from "./program.ts";
 
 /** How the child is cloned. */
@@ -47,11 +47,12 @@ interface Launcher {
 }
 
 let launcher: Launcher | undefined;
+const interpreters = cloneInterpreters();
 
-/** The emitted interpreter and the structures around it, made at the first launch. */
+/** The interpreter and the structures around it, made at the first launch. */
 function theLauncher(): Launcher {
   if (launcher !== undefined) return launcher;
-  const code = emitInterpreter(hostArchitecture(), "clone");
+  const code = Buffer.from(interpreters[hostArchitecture()], "base64");
   const page = mapMemory(code.length, "private");
   page.buffer.set(code);
   // On arm64 this is also where the kernel makes the instruction cache see the page.
