@@ -15,6 +15,7 @@ import { attachmentOptions } from "./create-options.ts";
 import { exitStatusOf } from "./exit-status.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 import { debug } from "./log.ts";
+import { ownTerminalSize } from "./own-terminal-size.ts";
 import { parseCapability, parseEnvironmentEntry, parseNumericUser } from "./values.ts";
 
 const asIs = (text: string) => text;
@@ -87,10 +88,11 @@ export const exec = defineCommand(
   ({ options, operands: [id, ...command] }, globals: RuntimeGlobals) => {
     using directory = ContainerDirectory.open(stateRoot(globals.root), id);
     const configuration = directory.configuration();
+    const process = processOf(options, command, configuration.process);
     using signals = options.detach ? undefined : receiveSignals();
     using launched = execInContainer(directory, {
       configuration,
-      process: processOf(options, command, configuration.process),
+      process: options.detach ? process : { ...process, consoleSize: process.consoleSize ?? consoleSize() },
       consoleSocket: options.consoleSocket,
       keepsTerminal: !options.detach,
       pidFile: options.pidFile,
@@ -101,6 +103,11 @@ export const exec = defineCommand(
     return exitStatusOf(attach(launched, signals, undefined, { interactive: true, whole: false }));
   },
 );
+
+function consoleSize(): Process["consoleSize"] {
+  const size = ownTerminalSize();
+  return size === undefined ? undefined : { height: size.rows, width: size.columns };
+}
 
 /**
  * The process that the command line asks for: that of a file, or the container's own with another command; what options

@@ -4,12 +4,14 @@ import { createContainer } from "../../runtime/lifecycle/create-container.ts";
 import { deleteContainer } from "../../runtime/lifecycle/delete-container.ts";
 import { startContainer } from "../../runtime/lifecycle/start-container.ts";
 import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
+import { setWindowSize } from "../../sys/terminal.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
 import { createOptionsOf, createOptionsTable } from "./create-options.ts";
 import { exitStatusOf } from "./exit-status.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 import { warn } from "./log.ts";
+import { ownTerminalSize } from "./own-terminal-size.ts";
 
 /** `bunker runtime run`: create, start, and unless detached wait and delete. */
 export const run = defineCommand(
@@ -28,6 +30,8 @@ export const run = defineCommand(
     using signals = options.detach ? undefined : receiveSignals();
     using container = createContainer(root, id, createOptionsOf(options, globals, !options.detach));
     using directory = ContainerDirectory.open(root, id);
+    const size = ownTerminalSize();
+    if (container.terminal !== undefined && size !== undefined) setWindowSize(container.terminal.number, size);
     try {
       startContainer(directory, onWarning);
     } catch (error) {

@@ -91,7 +91,6 @@ function launchInto(directory: ContainerDirectory, bundle: Bundle, options: Crea
   directory.writeRecord(record);
   directory.write("config.json", bundle.text);
   directory.makeFifos();
-  using socket = options.consoleSocket === undefined ? undefined : connectUnix(options.consoleSocket);
   using start = new FileDescriptor(check(directory.openFifo("start", OpenFlag.O_RDWR), "open the gate"));
   const gate: Gate = {
     start,
@@ -115,7 +114,7 @@ function launchInto(directory: ContainerDirectory, bundle: Bundle, options: Crea
     onProgram: (program) => options.onDebug(program.describe()),
   });
   try {
-    handOver(container.terminal, socket, "/dev/pts/ptmx");
+    handOver(container.terminal, options.consoleSocket);
     return container;
   } catch (error) {
     sendSignal(container.pidfd, Signal.SIGKILL);
@@ -135,13 +134,14 @@ function openFailure(directory: ContainerDirectory): Gate["failure"] {
 }
 
 /**
- * Gives the terminal's master to whoever waits at the console socket.
- * @param name told along with it
+ * Gives the terminal's master to whoever waits at the console socket. It is connected only now, when no child has its
+ * descriptor: a created container would keep the receiver from seeing the end until its start.
  * @throws BunkerError
  */
-export function handOver(terminal: FileDescriptor | undefined, socket: FileDescriptor | undefined, name: string): void {
-  if (terminal === undefined || socket === undefined) return;
-  sendDescriptors(socket.number, Buffer.from(name), [terminal.number]);
+export function handOver(terminal: FileDescriptor | undefined, consoleSocket: string | undefined): void {
+  if (terminal === undefined || consoleSocket === undefined) return;
+  using socket = connectUnix(consoleSocket);
+  sendDescriptors(socket.number, Buffer.from("/dev/pts/ptmx"), [terminal.number]);
   terminal.close();
 }
 

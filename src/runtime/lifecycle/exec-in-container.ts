@@ -1,6 +1,5 @@
 import { endsWithin, sendSignal } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
-import { connectUnix } from "../../sys/socket.ts";
 import type { Configuration, Process } from "../configuration/configuration.ts";
 import type { LaunchedContainer } from "../launch-container.ts";
 import { launchProcess } from "../launch-process.ts";
@@ -28,7 +27,6 @@ export interface ExecOptions {
  */
 export function execInContainer(directory: ContainerDirectory, options: ExecOptions): LaunchedContainer {
   checkTerminal(options.process.terminal === true, options);
-  using socket = options.consoleSocket === undefined ? undefined : connectUnix(options.consoleSocket);
   using pidfd = openContainerProcess(directory, "execute in");
   const launched = launchProcess({
     state: directory.state(),
@@ -41,7 +39,7 @@ export function execInContainer(directory: ContainerDirectory, options: ExecOpti
   });
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile, launched.pid);
-    handOver(launched.terminal, socket, "/dev/pts/ptmx");
+    handOver(launched.terminal, options.consoleSocket);
     return launched;
   } catch (error) {
     sendSignal(launched.pidfd, Signal.SIGKILL);
