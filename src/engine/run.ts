@@ -49,6 +49,22 @@ const resolveSeccomp: ContainerInput["resolveSeccomp"] = (profileJson, capabilit
     kernelVersion: release(),
   });
 
+/**
+ * `z` and `Z` of `-v` ask for another SELinux label of the source. Where there is no SELinux there is nothing to do.
+ * @throws BunkerError `cannot_relabel` where there is
+ */
+function checkLabels(mounts: readonly MountRequest[]): void {
+  const asking = mounts.find((mount) => mount.type === "bind" && mount.relabel !== undefined);
+  if (asking?.type !== "bind" || !existsSync("/sys/fs/selinux/enforce")) return;
+  throw new BunkerError({
+    code: "cannot_relabel",
+    operation: "relabel",
+    object: asking.source,
+    reason: "Bunker changes no SELinux labels",
+    hint: `label it yourself: chcon -R -t container_file_t ${asking.source}; and leave z and Z out`,
+  });
+}
+
 /** Makes the directories that `-v` names as sources and that are not there, as Docker does. */
 function makeMissingSources(mounts: readonly MountRequest[]): void {
   for (const mount of mounts) {
@@ -79,6 +95,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
   const ownership = ownershipOf(options.userNamespace, data);
   const { userNamespace } = ownership;
   const remove = (path: string) => removeOwnedTree(path, userNamespace);
+  checkLabels(options.mounts);
   makeMissingSources(options.mounts);
   using directory = makeContainerDirectory(data, id, { name: options.name, ephemeral: options.remove }, remove);
   const unpack = (request: ImageRequest) => {
