@@ -13,7 +13,7 @@ import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
 import { receiveDescriptor, socketPair } from "../sys/socket.ts";
-import type { Configuration, Process } from "./configuration/configuration.ts";
+import type { Configuration, Linux, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
 import { beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
 import {
@@ -120,7 +120,7 @@ function rootPathOf(configuration: Configuration, bundle: string): string {
 }
 
 /** @throws BunkerError when a label is asked for that the host has no security module for */
-function checkSecurityModules(process: Process): void {
+function checkSecurityModules(process: Pick<Process, "apparmorProfile" | "selinuxLabel">): void {
   const { apparmorProfile = "", selinuxLabel = "" } = process;
   const hasApparmor = () => readIfThere("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") === true;
   const missing =
@@ -132,6 +132,17 @@ function checkSecurityModules(process: Process): void {
   if (missing !== undefined) {
     throw new BunkerError({ code: "no_security_module", operation: "apply the label", ...missing });
   }
+}
+
+/** @throws BunkerError for what no host can get from us: better than to run without */
+function checkImplemented({ intelRdt, netDevices = {} }: Linux): void {
+  const member = intelRdt !== undefined ? "intelRdt" : Object.keys(netDevices).length > 0 ? "netDevices" : undefined;
+  if (member === undefined) return;
+  throw new BunkerError({
+    code: "not_implemented",
+    operation: "create container",
+    reason: `Bunker does not implement linux.${member}`,
+  });
 }
 
 /** Where AppArmor's exec attribute is: in its own directory since Linux 5.8. */
@@ -217,8 +228,11 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     preservedDescriptors: options.preservedDescriptors ?? 0,
   };
   // Before the launch, since the child has to inherit the descriptors that are opened here.
+  checkSecurityModules({ selinuxLabel: linux.mountLabel });
+  checkImplemented(linux);
   const mounts = planMounts(configuration.mounts ?? [], {
     bundle,
+    mountLabel: linux.mountLabel,
     ownCgroupNamespace: linux.namespaces?.some(({ type }) => type === "cgroup") === true,
     openIdMapNamespace: ({ uidMappings, gidMappings }) =>
       own(

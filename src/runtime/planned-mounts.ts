@@ -34,6 +34,8 @@ export interface MountContext {
   readonly bundle: string;
   /** Whether the container has a cgroup namespace of its own. */
   readonly ownCgroupNamespace: boolean;
+  /** The SELinux label of the container's own filesystems (`linux.mountLabel`). */
+  readonly mountLabel?: string | undefined;
   /** Gives a descriptor of a user namespace with the mount's mapping. */
   readonly openIdMapNamespace: (mount: Mount) => number;
 }
@@ -73,8 +75,13 @@ function planMount(mount: Mount, context: MountContext): PlannedMount {
       reason: "option tmpcopyup is for tmpfs only",
     });
   }
-  return { kind: "filesystem", type, source: mount.source, destination, options };
+  const label = LABELLED.has(type) && context.mountLabel !== "" ? context.mountLabel : undefined;
+  const data = label === undefined ? options.data : [...options.data, ["context", label] as const];
+  return { kind: "filesystem", type, source: mount.source, destination, options: { ...options, data } };
 }
+
+/** Filesystems whose files have no labels of their own, and which take one for all. */
+const LABELLED: ReadonlySet<string> = new Set(["tmpfs", "devpts"]);
 
 /**
  * The control groups as the container sees them: the unified hierarchy from its own namespace's root, which the kernel

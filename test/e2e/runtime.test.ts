@@ -322,10 +322,19 @@ describe("bad input", () => {
       );
     }
     if (!existsSync("/sys/fs/selinux/enforce")) {
+      const label = box.bundle(["true"], { linux: { mountLabel: "x" } });
+      expect(created(label).errors).toBe("bunker: apply the label x: SELinux is not enabled on this host\n");
       expect(created(box.bundle(["true"], { process: { selinuxLabel: "x" } })).errors).toContain(
         "SELinux is not enabled",
       );
     }
+  });
+
+  test("members that are not implemented are refused, not passed over", () => {
+    const refusal = (linux: NonNullable<Parameters<typeof box.bundle>[1]>["linux"] = {}) =>
+      created(box.bundle(["true"], { linux })).errors;
+    expect(refusal({ intelRdt: {} })).toBe("bunker: create container: Bunker does not implement linux.intelRdt\n");
+    expect(refusal({ netDevices: { eth7: {} } })).toContain("does not implement linux.netDevices");
   });
 
   test("limits without a cgroup are a warning, and cannot be changed", async () => {
