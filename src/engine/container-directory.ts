@@ -5,11 +5,21 @@
  *   <data>/ephemeral/<id>/    one of `--rm`, which is removed when it ends
  *   <data>/names/<name>       a symbolic link with the id of the container that has the name
  *
- * The process that runs a container holds a flock on the directory's file `lock` as long as it lives. So nothing needs
- * repair after a kill -9: an ephemeral directory whose lock is free belongs to nobody, and whoever starts the next
- * container removes it; a name whose container is gone is free.
+ * The process that runs a container holds a flock on the directory as long as it lives. So nothing needs repair after a
+ * kill -9: an ephemeral directory whose lock is free belongs to nobody, and whoever starts the next container removes
+ * it, and so it is with one of a container that was to stay and never came to have its record; a name whose container is
+ * gone is free. A directory may so be removed before its maker has come to lock it: then the maker makes it again.
  */
-import { mkdirSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
+import {
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+} from "node:fs";
 import { encodeText } from "../sys/byte-string.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
@@ -23,18 +33,23 @@ export interface ContainerDirectory extends Disposable {
   readonly path: string;
 }
 
-const { O_RDWR, O_CREAT, O_CLOEXEC } = OpenFlag;
+/** The file in a container's directory that says what is known of it, once there is something to know. */
+export const RECORD_FILE = "container.json";
 
-function openLock(directory: string, flags: number): number {
-  return openAt(AT_FDCWD, encodeText(`${directory}/lock`), flags | O_CLOEXEC, 0o600);
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC } = OpenFlag;
+
+/** Opens a directory to lock it: its descriptor, or the negated error number. */
+function openDirectory(path: string): number {
+  return openAt(AT_FDCWD, encodeText(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /** Whether some process runs the container of a directory. */
 export function isInUse(directory: string): boolean {
-  const opened = openLock(directory, O_RDWR);
+  const opened = openDirectory(directory);
   if (opened < 0) return false;
   using file = new FileDescriptor(opened);
-  return lock(file.number, Lock.exclusive | Lock.nonBlocking) === -Errno.EAGAIN;
+  // Shared, so that two who ask at once do not take one another for the container's process.
+  return lock(file.number, Lock.shared | Lock.nonBlocking) === -Errno.EAGAIN;
 }
 
 /** A new container id: 64 hexadecimal digits, as Docker's. */
@@ -54,25 +69,13 @@ export function makeContainerDirectory(
   remove: (path: string) => void,
 ): ContainerDirectory {
   const path = `${data}/${options.ephemeral ? "ephemeral" : "containers"}/${id}`;
-  sweep(`${data}/ephemeral`, remove);
+  sweep(data, remove);
+  const file = makeLocked(path);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new BunkerError({
-      code: "system_call_failed",
-      operation: "make directory",
-      object: path,
-      errno: errnoOf(error),
-      hint: "Bunker keeps its files below $XDG_DATA_HOME, or ~/.local/share; it must be writable and have room",
-    });
-  }
-  const file = new FileDescriptor(check(openLock(path, O_RDWR | O_CREAT), "make", `${path}/lock`));
-  try {
-    check(lock(file.number, Lock.exclusive), "lock", path);
     if (options.name !== undefined) claimName(data, options.name, id);
   } catch (error) {
-    file.close();
     remove(path);
+    file.close();
     throw error;
   }
   return {
@@ -87,32 +90,59 @@ export function makeContainerDirectory(
   };
 }
 
-/** Removes what killed processes have left of ephemeral containers. */
-function sweep(ephemeral: string, remove: (path: string) => void): void {
-  let names: string[];
-  try {
-    names = readdirSync(ephemeral);
-  } catch {
-    return;
-  }
-  for (const name of names) {
-    const path = `${ephemeral}/${name}`;
-    if (!isAbandoned(path)) continue;
-    remove(path);
+/** Makes a directory and locks it. */
+function makeLocked(path: string): FileDescriptor {
+  for (;;) {
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new BunkerError({
+        code: "system_call_failed",
+        operation: "make directory",
+        object: path,
+        errno: errnoOf(error),
+        hint: "Bunker keeps its files below $XDG_DATA_HOME, or ~/.local/share; it must be writable and have room",
+      });
+    }
+    const opened = openDirectory(path);
+    if (opened === -Errno.ENOENT) continue;
+    const file = new FileDescriptor(check(opened, "open the directory", path));
+    check(lock(file.number, Lock.exclusive), "lock", path);
+    if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(file.number).ino) return file;
+    file.close();
   }
 }
 
-/** Whether nobody holds a directory's lock, although the lock was made: before that its maker is still at it. */
-function isAbandoned(path: string): boolean {
-  const opened = openLock(path, O_RDWR);
-  if (opened < 0) return false;
-  using file = new FileDescriptor(opened);
-  return lock(file.number, Lock.exclusive | Lock.nonBlocking) === 0;
+/** Removes what killed processes have left of containers that nobody can use any more. */
+function sweep(data: string, remove: (path: string) => void): void {
+  const ephemeral = namesIn(`${data}/ephemeral`).map((name) => `${data}/ephemeral/${name}`);
+  const lasting = namesIn(`${data}/containers`).map((name) => `${data}/containers/${name}`);
+  for (const path of [...ephemeral, ...lasting.filter((directory) => !hasRecord(directory))]) {
+    const opened = openDirectory(path);
+    if (opened < 0) continue;
+    using file = new FileDescriptor(opened);
+    if (lock(file.number, Lock.exclusive | Lock.nonBlocking) < 0) continue;
+    // The record may have been written, and the lock given back, since we looked.
+    if (ephemeral.includes(path) || !hasRecord(path)) remove(path);
+  }
+}
+
+function hasRecord(directory: string): boolean {
+  return existsSync(`${directory}/${RECORD_FILE}`);
+}
+
+/** The names in a directory; none when there is no such directory. */
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
 
 function claimName(data: string, name: string, id: string): void {
+  const link = nameLink(data, name);
   mkdirSync(`${data}/names`, { recursive: true, mode: 0o700 });
-  const link = `${data}/names/${name}`;
   for (;;) {
     try {
       symlinkSync(id, link);
@@ -120,7 +150,9 @@ function claimName(data: string, name: string, id: string): void {
     } catch (error) {
       if (errnoOf(error) !== Errno.EEXIST) throw error;
     }
-    const holder = readlinkSync(link);
+    using _locked = lockNames(data);
+    const holder = holderOf(link);
+    if (holder === undefined) continue;
     if (isAlive(data, holder)) {
       throw new BunkerError({
         code: "name_in_use",
@@ -134,23 +166,36 @@ function claimName(data: string, name: string, id: string): void {
   }
 }
 
-function isAlive(data: string, id: string): boolean {
-  return isInUse(`${data}/ephemeral/${id}`) || readdirIfThere(`${data}/containers/${id}`) !== undefined;
+/** Gives a name back, unless it is another container's by now. */
+export function releaseName(data: string, name: string, id: string): void {
+  const link = nameLink(data, name);
+  if (holderOf(link) !== id) return;
+  using _locked = lockNames(data);
+  if (holderOf(link) === id) unlinkSync(link);
 }
 
-function readdirIfThere(path: string): string[] | undefined {
+function nameLink(data: string, name: string): string {
+  return `${data}/names/${name}`;
+}
+
+/** Names are removed under a lock, so that what is removed is what was looked at, and not its successor. */
+function lockNames(data: string): FileDescriptor {
+  const path = `${data}/names`;
+  const directory = new FileDescriptor(check(openDirectory(path), "open the directory", path));
+  check(lock(directory.number, Lock.exclusive), "lock", path);
+  return directory;
+}
+
+/** The id of the container that has a name. */
+function holderOf(link: string): string | undefined {
   try {
-    return readdirSync(path);
+    return readlinkSync(link);
   } catch {
     return undefined;
   }
 }
 
-export function releaseName(data: string, name: string, id: string): void {
-  const link = `${data}/names/${name}`;
-  try {
-    if (readlinkSync(link) === id) unlinkSync(link);
-  } catch {
-    // Gone already.
-  }
+function isAlive(data: string, id: string): boolean {
+  const [ephemeral, lasting] = [`${data}/ephemeral/${id}`, `${data}/containers/${id}`];
+  return isInUse(ephemeral) || hasRecord(lasting) || isInUse(lasting);
 }

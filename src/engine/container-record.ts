@@ -1,8 +1,8 @@
 /** What is known of a container that stays after its end: `container.json` in its directory. */
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
 import { BunkerError } from "../sys/error.ts";
-import { isInUse, releaseName } from "./container-directory.ts";
+import { isInUse, namesIn, RECORD_FILE, releaseName } from "./container-directory.ts";
 
 const recordSchema = v.object({
   id: v.string(),
@@ -27,7 +27,7 @@ export interface ListedContainer extends ContainerRecord {
 
 /** Writes or replaces the record of the container in `directory`. */
 export function writeContainerRecord(directory: string, record: ContainerRecord): void {
-  const path = `${directory}/container.json`;
+  const path = `${directory}/${RECORD_FILE}`;
   writeFileSync(`${path}.new`, JSON.stringify(record));
   renameSync(`${path}.new`, path);
 }
@@ -35,7 +35,7 @@ export function writeContainerRecord(directory: string, record: ContainerRecord)
 function readRecord(directory: string): ContainerRecord | undefined {
   let text: string;
   try {
-    text = readFileSync(`${directory}/container.json`, "utf8");
+    text = readFileSync(`${directory}/${RECORD_FILE}`, "utf8");
   } catch {
     // Its maker was killed before it came to this, or is at it.
     return undefined;
@@ -45,17 +45,9 @@ function readRecord(directory: string): ContainerRecord | undefined {
   throw new BunkerError({
     code: "invalid_container_record",
     operation: "read",
-    object: `${directory}/container.json`,
+    object: `${directory}/${RECORD_FILE}`,
     reason: result.issues[0].message,
   });
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }
 
 /** All containers, the newest first. */
