@@ -23,7 +23,7 @@ function ownershipOf(user: UserName | "root", mode: object): Ownership {
 const idOf = (user: UserName) => Number(output(["id", "-u", user]));
 
 describe("ownershipOf", () => {
-  const common = { kind: "private" };
+  const common = { kind: "default" };
 
   test("root needs no user namespace", () => {
     expect<unknown>(ownershipOf("root", common)).toEqual({ mapping: "full", store: "/data", defaultUser: "" });
