@@ -29,6 +29,8 @@ import { type ContainerUser, lookUpUser } from "./user-lookup.ts";
 const SPECIFICATION_VERSION = "1.2.1";
 /** What the container's init is called in the list of processes; it has no file. */
 const INIT_NAME = "/dev/init";
+/** The kernel's PATH_MAX, bytes with the NUL at the end. */
+const LONGEST_PATH = 4096;
 const STOP_SIGNAL_ANNOTATION = "org.opencontainers.image.stopSignal";
 
 export interface ContainerInput {
@@ -168,12 +170,17 @@ function notMapped(kind: "user" | "group", id: number, count: number): BunkerErr
 
 function workingDirectory(path: string): string {
   if (path === "") return "/";
-  if (path.startsWith("/")) return posix.normalize(path);
+  const reason = !path.startsWith("/")
+    ? "it needs to be an absolute path"
+    : Buffer.byteLength(path) >= LONGEST_PATH
+      ? `a path has at most ${LONGEST_PATH - 1} bytes`
+      : undefined;
+  if (reason === undefined) return posix.normalize(path);
   throw new BunkerError({
     code: "invalid_working_directory",
     operation: "use working directory",
-    object: JSON.stringify(path),
-    reason: "it needs to be an absolute path",
+    object: JSON.stringify(path.length > 100 ? `${path.slice(0, 100)}…` : path),
+    reason,
   });
 }
 

@@ -10,7 +10,11 @@ import { digestSchema } from "./digest.ts";
 /** Bytes that a JSON document may have. */
 export const MAXIMUM_DOCUMENT_SIZE = 4 << 20;
 
-const text = v.string();
+/** Most of it ends up with the kernel, where a NUL would end it early. */
+const text = v.pipe(
+  v.string(),
+  v.check((value) => !value.includes("\0"), "it contains a NUL character"),
+);
 const texts = v.array(text);
 const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const textMap = v.record(text, text);

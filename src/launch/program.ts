@@ -39,7 +39,8 @@ import type { FailureTable } from "./failure.ts";
 import { ERROR_DESCRIPTOR_SLOT, OPERATION_SIZE, SLOTS_SIZE, type Slot } from "./operation.ts";
 import { OperationTable } from "./operation-table.ts";
 
-const DEFAULT_SIZE = 2 ** 20;
+/** Arguments and environment may be 6 MiB (execve(2)); what is not used costs nothing. */
+const DEFAULT_SIZE = 2 ** 24;
 
 /** What was put into the arena: a text, texts, or so many bytes. */
 type Content = string | Uint8Array | readonly (string | Uint8Array)[] | number;
