@@ -36,7 +36,7 @@ export interface RunSettings {
 }
 
 /** A program to talk with. */
-export interface Session {
+interface Session {
   readonly process: Bun.Subprocess;
   /** All that it has written so far; in a terminal what it shows, otherwise its standard output. */
   shown(): string;

@@ -273,7 +273,7 @@ export function emitProcess(
 }
 
 /** Emits the standard streams: every process of a container starts with its own. */
-export function emitStandardStreams(program: LaunchProgram, setting: ProcessSetting): void {
+function emitStandardStreams(program: LaunchProgram, setting: ProcessSetting): void {
   for (const [number, descriptor] of (setting.standardStreams ?? []).entries()) {
     const what = { operation: "set up standard stream", object: String(number) };
     program.call("dup3", [descriptor, number, 0], what, { ignore: [Errno.EINVAL] });

@@ -39,7 +39,12 @@ import { planMounts } from "./planned-mounts.ts";
 import { type CompiledFilter, compile } from "./seccomp/compile.ts";
 import { OCI_VERSION, type State } from "./state.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
-import { intermediateMakesUserNamespace, needsIntermediate, planNamespaces } from "./steps/namespaces.ts";
+import {
+  firstCloneFlags,
+  intermediateMakesUserNamespace,
+  needsIntermediate,
+  planNamespaces,
+} from "./steps/namespaces.ts";
 import { impossibleAmbient } from "./steps/process-attributes.ts";
 import { explainingRefusal } from "./user-namespace-refusal.ts";
 
@@ -279,7 +284,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   if (isFinishedLater) program.waitForRest();
   else finishProgram();
 
-  const flags = needsIntermediate(namespaces) ? 0 : namespaces.created;
+  const flags = firstCloneFlags(namespaces);
   const child = startChild(program, flags, gate);
   theirs.close();
   gate?.failure.writeEnd.close();

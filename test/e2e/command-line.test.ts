@@ -47,7 +47,9 @@ describe("version", () => {
 describe("help", () => {
   test.each([[[]], [["--help"]], [["-h"]], [["help"]]])("bunker %j lists the commands", (words: string[]) => {
     const { status, output, errors } = bunker(words);
-    expect(output).toMatch(/^A rootless container engine \(bunker\)\n\nUSAGE bunker \[OPTIONS\] \S*\brun\|\S+\n\nOPTIONS\n/);
+    expect(output).toMatch(
+      /^A rootless container engine \(bunker\)\n\nUSAGE bunker \[OPTIONS\] \S*\brun\|\S+\n\nOPTIONS\n/,
+    );
     expect(output).toMatch(/\nCOMMANDS\n\n( +\w+ {4}\S.*\n)+\nUse bunker <command> --help /);
     expect(output).toMatch(/\n +run {4}Create a container/);
     expect(output).not.toContain("internal");

@@ -122,12 +122,7 @@ function isEmpty(change: { readonly set: number; readonly clear: number }): bool
 }
 
 /** The attributes and the propagation that the options ask for, on a detached or a mounted tree. */
-export function applyOptions(
-  program: LaunchProgram,
-  mount: Slot,
-  options: MountOptions,
-  what: OperationDescription,
-): void {
+function applyOptions(program: LaunchProgram, mount: Slot, options: MountOptions, what: OperationDescription): void {
   if (!isEmpty(options.attributes)) setAttributes(program, mount, options.attributes, false, what);
   if (!isEmpty(options.recursiveAttributes)) setAttributes(program, mount, options.recursiveAttributes, true, what);
   applyPropagation(program, mount, options, what);

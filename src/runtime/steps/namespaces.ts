@@ -22,7 +22,7 @@ import { writeFile } from "./files.ts";
 import { becomeNotDumpable } from "./process-attributes.ts";
 
 /** A namespace to enter that exists already. */
-export interface JoinedNamespace {
+interface JoinedNamespace {
   readonly type: NamespaceType;
   readonly path: string;
   /** An open descriptor of the namespace, which the child inherits. */

@@ -95,7 +95,7 @@ describe("output", () => {
   });
 
   test("that nobody reads any more ends the container cleanly", async () => {
-    const script = '"$BUNKER" run --rm "$IMAGE" sh -c "yes; exit 5" | head -n 1; echo ${PIPESTATUS[@]}';
+    const script = `"$BUNKER" run --rm "$IMAGE" sh -c "yes; exit 5" | head -n 1; echo \${PIPESTATUS[@]}`;
     expect(await shell(script)).toEqual({ status: 0, output: "y\n5 0\n", errors: "" });
   });
 

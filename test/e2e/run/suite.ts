@@ -3,7 +3,7 @@ import { busyboxLayout } from "../../fixtures/images.ts";
 import { UnprivilegedUser, type UserName } from "../../unprivileged-user.ts";
 
 /** Options of `bunker run`, a shell script, and what it has to print. */
-export type Row = readonly [options: readonly string[], script: string, expected: string | RegExp];
+type Row = readonly [options: readonly string[], script: string, expected: string | RegExp];
 
 /** What a file of tests needs to run containers; usable in tests and hooks, not before. */
 export interface Suite {

@@ -228,6 +228,7 @@ describe("devices", () => {
       maskedPaths: [],
       devices: ["/dev/dri/card0", "/dev/fuse"],
       hasMessageQueues: true,
+      capabilities: CAPABILITY_NAMES,
     };
     const devices = [{ hostPath: "/dev/other", containerPath: "/dev/fuse", permissions: "rwm" }];
     expect(mountAt("/dev/dri/card0", { devices }, { host })?.source).toBe("/dev/dri/card0");

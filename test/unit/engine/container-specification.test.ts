@@ -153,7 +153,7 @@ describe("the process", () => {
   });
 
   test("the default user counts where nobody names one", () => {
-    const user = (options: Partial<RunOptions>, user?: string) =>
+    const user = (options: Partial<RunOptions>, user = "") =>
       specification(options, { image: { command: ["/bin/sh"], user }, defaultUser: "1000:1000" }).process?.user.uid;
     expect([user({}), user({}, ""), user({}, "5"), user({ user: "0" }, "5")]).toEqual([1000, 1000, 5, 0]);
   });

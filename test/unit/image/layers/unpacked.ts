@@ -17,7 +17,7 @@ export interface Outcome {
 
 const isRoot = process.getuid?.() === 0;
 const TEST_USER = "bunker-test";
-const script = join(import.meta.dir, "unpack-process.ts");
+const script = join(import.meta.dir, "fixtures/unpack-process.ts");
 
 /** Where tests can run: real root only as root. */
 export const places: readonly Place[] = isRoot ? ["root", "ids", "single"] : ["ids", "single"];
@@ -45,11 +45,6 @@ export function enter(place: Place, command: readonly string[]): string[] {
   if (place === "root") return [...command];
   const user = isRoot ? ["setpriv", `--reuid=${TEST_USER}`, `--regid=${TEST_USER}`, "--init-groups"] : [];
   return [...user, "unshare", "-Urm", ...(place === "ids" ? ["--map-auto"] : []), "--", ...command];
-}
-
-/** The name of the user whose files they are, outside. */
-export function userName(): string {
-  return isRoot ? TEST_USER : userInfo().username;
 }
 
 /** Runs a command to its end; its output. */
