@@ -10,6 +10,7 @@ import { openSync } from "node:fs";
 import { SignalPipe } from "../launch/signal-pipe.ts";
 import { makeRawGuarded } from "../launch/terminal-guard.ts";
 import type { LaunchedContainer } from "../runtime/launch-container.ts";
+import { setBlocking } from "../sys/blocking.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
@@ -25,7 +26,6 @@ import { isTerminal, setWindowSize, windowSize } from "../sys/terminal.ts";
 const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
-const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 
 /** Signals that are passed on: not those that stop or kill us in any case, that report on ourselves, or that Bun uses. */
@@ -63,7 +63,7 @@ export interface Streams {
 export function makeStreams(interactive: boolean): Streams {
   const [outputOuter, outputInner] = pipe();
   const [errorOuter, errorInner] = pipe();
-  for (const end of [outputOuter, errorOuter]) setNonBlocking(end.number);
+  for (const end of [outputOuter, errorOuter]) setBlocking(end.number, false);
   if (!interactive) {
     const nothing = new FileDescriptor(openSync("/dev/null", "r"));
     return {
@@ -72,15 +72,11 @@ export function makeStreams(interactive: boolean): Streams {
     };
   }
   const [inputInner, inputOuter] = pipe();
-  setNonBlocking(inputOuter.number);
+  setBlocking(inputOuter.number, false);
   return {
     inner: [inputInner, outputInner, errorInner],
     outer: { input: inputOuter, output: outputOuter, error: errorOuter },
   };
-}
-
-function setNonBlocking(descriptor: number): void {
-  check(systemCall(SystemCall.fcntl, descriptor, F_SETFL, OpenFlag.O_NONBLOCK), "make a stream non-blocking");
 }
 
 /** One of our streams for a pump. */
@@ -173,7 +169,7 @@ export function attach(
   };
 
   if (terminal !== undefined) {
-    setNonBlocking(terminal.number);
+    setBlocking(terminal.number, false);
     copyOut(terminal, STANDARD_OUTPUT);
     if (options.interactive) {
       // Its own descriptor, because the reactor knows each only in one role.

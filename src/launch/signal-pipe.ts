@@ -9,6 +9,7 @@
  * blocks because nobody reads must not keep Ctrl-C from being seen.
  */
 import { type Architecture, hostArchitecture } from "../sys/architecture.ts";
+import { setBlocking } from "../sys/blocking.ts";
 import { Errno } from "../sys/errno.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { setInteger64 } from "../sys/integer64.ts";
@@ -31,8 +32,6 @@ const SA_SIGINFO = 0x4;
 const SA_RESTORER = 0x04000000;
 
 const PAGE_SIZE = 4096;
-const F_SETFL = 4;
-const O_NONBLOCK = 0o4000;
 
 /** The handler's code, and where in it the restorer starts, which x86-64 returns from signals by. */
 export function emitSignalHandler(
@@ -73,9 +72,7 @@ export class SignalPipe implements Disposable {
   /** @param signals the numbers of the signals to receive */
   constructor(signals: readonly number[]) {
     [this.#readEnd, this.#writeEnd] = pipe();
-    for (const end of [this.#readEnd, this.#writeEnd]) {
-      check(systemCall(SystemCall.fcntl, end.number, F_SETFL, O_NONBLOCK), "set up the signal pipe");
-    }
+    for (const end of [this.#readEnd, this.#writeEnd]) setBlocking(end.number, false);
     const { code, restorer } = emitSignalHandler(hostArchitecture(), this.#writeEnd.number);
     this.#page = mapMemory(PAGE_SIZE, "private");
     this.#page.buffer.set(code);

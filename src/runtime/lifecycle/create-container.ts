@@ -4,21 +4,21 @@
  * Both FIFOs are opened before the launch, so that no opening ever blocks: the gate for reading and writing, which also
  * keeps the waiting process from seeing the end of a file when a starter has come and gone.
  */
+
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { setBlocking } from "../../sys/blocking.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { endsWithin, identify, sendSignal } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
 import { connectUnix, sendDescriptors } from "../../sys/socket.ts";
-import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
+import { check } from "../../sys/system-call.ts";
 import { type Gate, type LaunchedContainer, launchContainer } from "../launch-container.ts";
 import { ContainerDirectory } from "./container-record.ts";
 import { type Bundle, readBundle } from "./read-bundle.ts";
 import { unappliedLimits } from "./unapplied-limits.ts";
-
-const F_SETFL = 4;
 
 /** What `create` and `run` are told. */
 export interface CreateOptions {
@@ -129,7 +129,7 @@ function openFailure(directory: ContainerDirectory): Gate["failure"] {
   const open = (flags: number) => new FileDescriptor(check(directory.openFifo("failure", flags), "open a FIFO"));
   const readEnd = open(OpenFlag.O_RDONLY | OpenFlag.O_NONBLOCK);
   const writeEnd = open(OpenFlag.O_WRONLY);
-  check(systemCall(SystemCall.fcntl, readEnd.number, F_SETFL, 0), "make a FIFO blocking");
+  setBlocking(readEnd.number, true);
   return { readEnd, writeEnd };
 }
 

@@ -1,14 +1,13 @@
 import { readSync, writeSync } from "node:fs";
 import * as v from "valibot";
 import { errorFromFailureRecord, FAILURE_RECORD_SIZE, failureTableSchema } from "../../launch/failure.ts";
+import { setBlocking } from "../../sys/blocking.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
-import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
+import { check } from "../../sys/system-call.ts";
 import type { ContainerDirectory } from "./container-record.ts";
 import { runLateHooks } from "./late-hooks.ts";
-
-const F_SETFL = 4;
 
 /**
  * Lets a created container execute its command, and waits until it has.
@@ -43,6 +42,6 @@ export function startContainer(directory: ContainerDirectory, onWarning: (messag
 function openFailure(directory: ContainerDirectory): FileDescriptor {
   const flags = OpenFlag.O_RDONLY | OpenFlag.O_NONBLOCK;
   const failure = new FileDescriptor(check(directory.openFifo("failure", flags), "open a FIFO"));
-  check(systemCall(SystemCall.fcntl, failure.number, F_SETFL, 0), "make a FIFO blocking");
+  setBlocking(failure.number, true);
   return failure;
 }
