@@ -1,6 +1,6 @@
 /* Unpacking in other processes: as root, and as an ordinary user in user namespaces of both kinds. */
 import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** `root`: real root; `ids`: a user namespace with subordinate ids; `single`: one with the user's own id only. */
