@@ -8,7 +8,7 @@
  *
  * The started command reports a failure as JSON through descriptor 3, so that the user sees one error, from here.
  */
-import { readSync, writeSync } from "node:fs";
+import { readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
 import { launch, readFailure } from "../launch/launch.ts";
 import { LaunchProgram } from "../launch/program.ts";
@@ -79,21 +79,11 @@ export function runInUserNamespace(map: IdMap, words: readonly string[]): void {
     throw error;
   }
   const failure = readFailure(child, program);
-  const report = readAll(reportRead.number);
+  const report = readFileSync(reportRead.number, "utf8");
   const end = waitForExit(child.pid);
   if (failure !== undefined) throw failure;
   if ("exitCode" in end && end.exitCode === 0) return;
   throw errorFromReport(report, words[0] ?? "", end);
-}
-
-function readAll(descriptor: number): string {
-  const buffer = Buffer.alloc(65536);
-  let text = "";
-  for (;;) {
-    const count = readSync(descriptor, buffer);
-    if (count === 0) return text;
-    text += buffer.toString("utf8", 0, count);
-  }
 }
 
 function errorFromReport(report: string, command: string, end: object): BunkerError {

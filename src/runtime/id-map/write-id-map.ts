@@ -5,12 +5,11 @@
  * /proc/PID/uid_map and gid_map itself. Everyone else may write only their own id; for more, newuidmap and newgidmap
  * check the user's ranges and write. They are the only programs that Bunker runs on the host, and run side by side.
  */
-import { readFileSync, readSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { launch, readFailure } from "../../launch/launch.ts";
 import { LaunchProgram } from "../../launch/program.ts";
 import { CloneFlag } from "../../sys/clone.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { waitForExit } from "../../sys/process.ts";
 import { pipe } from "../../sys/socket.ts";
 import { hasCapabilities } from "../callers-capabilities.ts";
@@ -120,7 +119,7 @@ function startHelper(name: HelperName, pid: number, map: string) {
     /** Waits for the helper; the error if it failed. */
     finish(): BunkerError | undefined {
       const failure = readFailure(helper, program);
-      const said = readAll(readEnd).trim();
+      const said = readFileSync(readEnd.number, "utf8").trim();
       const end = waitForExit(helper.pid);
       helper.pidfd.close();
       helper.errors.close();
@@ -137,15 +136,4 @@ function startHelper(name: HelperName, pid: number, map: string) {
       });
     },
   };
-}
-
-/** Reads a pipe up to its end. */
-function readAll(descriptor: FileDescriptor): string {
-  const buffer = Buffer.alloc(4096);
-  let text = "";
-  for (;;) {
-    const count = readSync(descriptor.number, buffer);
-    if (count === 0) return text;
-    text += buffer.toString("utf8", 0, count);
-  }
 }

@@ -49,6 +49,11 @@ describe.each(["bunker-test", "bunker-bare"] as const)("as %s", (user) => {
     });
   });
 
+  test("so does one that is longer than a pipe holds", () => {
+    const path = `/${"ä".repeat(50_000)}`;
+    expect(start("fail", path).message).toBe(`do it ${path}: EACCES`);
+  });
+
   test.each([
     ["throw", "internal_error", "TypeError: unforeseen"],
     ["exit", "helper_lost", 'inside: the process in the user namespace ended with {"exitCode":9}'],
