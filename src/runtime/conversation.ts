@@ -12,6 +12,7 @@ import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { allocate } from "../sys/memory.ts";
 import { waitForExit } from "../sys/process.ts";
 import { openProcess } from "../sys/reactor.ts";
+import { Signal } from "../sys/signal.ts";
 import { connectUnix, sendDescriptors } from "../sys/socket.ts";
 import { SystemCall, systemCall } from "../sys/system-call.ts";
 import { OCI_VERSION, type State } from "./state.ts";
@@ -121,9 +122,8 @@ export function abandon(
   child: ObservedProcess,
   container: { readonly pid: number; readonly pidfd: FileDescriptor },
 ): void {
-  const SIGKILL = 9;
   for (const one of new Set([child, container])) {
-    systemCall(SystemCall.pidfd_send_signal, one.pidfd.number, SIGKILL, 0, 0);
+    systemCall(SystemCall.pidfd_send_signal, one.pidfd.number, Signal.SIGKILL, 0, 0);
     try {
       waitForExit(one.pid);
     } catch {

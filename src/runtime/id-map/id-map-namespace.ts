@@ -3,7 +3,8 @@ import { launch } from "../../launch/launch.ts";
 import { LaunchProgram } from "../../launch/program.ts";
 import { CloneFlag } from "../../sys/clone.ts";
 import { waitForExit } from "../../sys/process.ts";
-import { SystemCall, systemCall } from "../../sys/system-call.ts";
+import { sendSignal } from "../../sys/process-identity.ts";
+import { Signal } from "../../sys/signal.ts";
 import type { IdMap } from "./id-mapping.ts";
 import { writeIdMap } from "./write-id-map.ts";
 
@@ -22,8 +23,7 @@ export function openIdMapNamespace(map: IdMap, privileged: boolean): number {
     writeIdMap(holder.pid, map, privileged);
     return openSync(`/proc/${holder.pid}/ns/user`, "r");
   } finally {
-    const SIGKILL = 9;
-    systemCall(SystemCall.pidfd_send_signal, pidfd.number, SIGKILL, 0, 0);
+    sendSignal(pidfd, Signal.SIGKILL);
     waitForExit(holder.pid);
   }
 }

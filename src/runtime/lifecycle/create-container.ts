@@ -4,7 +4,6 @@
  * Both FIFOs are opened before the launch, so that no opening ever blocks: the gate for reading and writing, which also
  * keeps the waiting process from seeing the end of a file when a starter has come and gone.
  */
-
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { setBlocking } from "../../sys/blocking.ts";

@@ -7,10 +7,10 @@ import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { CloneFlag } from "../../sys/clone.ts";
 import { OpenFlag } from "../../sys/open.ts";
+import { Signal } from "../../sys/signal.ts";
 import type { Hook } from "../configuration/configuration.ts";
 
 const SIGCHLD = 17;
-const SIGKILL = 9;
 const POLLIN = 1;
 
 /** Emits the execution of a hook by the process that is the hook from now on. */
@@ -62,7 +62,7 @@ export function runHooksInContainer(
       program.store32(result, poll.address);
       program.call("ppoll", [poll.address, 1, time.address, 0, 8], what, { result });
       program.branch(result, "not equal", 0, exited);
-      program.call("kill", [pid, SIGKILL], what);
+      program.call("kill", [pid, Signal.SIGKILL], what);
       program.call("wait4", [pid, 0, 0, 0], what);
       program.fail({ ...what, reason: `it ran longer than its timeout of ${hook.timeout} s` });
     }

@@ -7,6 +7,7 @@ import type { LaunchProgram } from "../../launch/program.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { setInteger64 } from "../../sys/integer64.ts";
+import { Signal } from "../../sys/signal.ts";
 import { CAPABILITY_NAMES, Capability } from "../configuration/capabilities.ts";
 import type {
   Capabilities,
@@ -250,8 +251,9 @@ export function setNoNewPrivileges(program: LaunchProgram): void {
 
 /** Is killed when the thread that launched it ends. Must come after every change of ids, which resets it. */
 export function dieWithParent(program: LaunchProgram): void {
-  const SIGKILL = 9;
-  program.call("prctl", [Prctl.PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0], { operation: "tie the life to the parent's" });
+  program.call("prctl", [Prctl.PR_SET_PDEATHSIG, Signal.SIGKILL, 0, 0, 0], {
+    operation: "tie the life to the parent's",
+  });
 }
 
 /**
