@@ -1,5 +1,5 @@
 /** A container's root file system: an image's layers, a directory of the host, or a view of one. */
-import { chmodSync, mkdirSync, realpathSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ImageSource } from "../image/image-source.ts";
 import { type LayerMapping, layerDirectory, missingLayers } from "../image/layers/layer-directory.ts";
@@ -10,7 +10,7 @@ import { mountHostView, planHostView } from "../mount/host-view.ts";
 import { readLayeredFile } from "../mount/layered-file.ts";
 import { mountOverlay } from "../mount/overlay.ts";
 import type { IdMap } from "../runtime/id-map/id-mapping.ts";
-import { BunkerError, errnoOf } from "../sys/error.ts";
+import { realRootPath } from "../runtime/root-path.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
 
 /** A root file system before its container exists. */
@@ -57,7 +57,7 @@ export function prepareRootFileSystem(
   unpack: (request: ImageRequest) => void,
 ): RootFileSystem {
   if (source.kind === "rootfs") {
-    const path = directoryPath(source.path);
+    const path = realRootPath(resolve(source.path));
     return source.overlay ? hostView(path, place) : plainDirectory(path);
   }
   const image = openImage(source, platform === undefined ? undefined : parsePlatform(platform));
@@ -78,19 +78,6 @@ export function prepareRootFileSystem(
     },
     readFile: (file) => readLayeredFile(lower, file),
   };
-}
-
-function directoryPath(path: string): string {
-  try {
-    return realpathSync(resolve(path));
-  } catch (error) {
-    throw new BunkerError({
-      code: "root_not_found",
-      operation: "find the root file system",
-      object: path,
-      errno: errnoOf(error),
-    });
-  }
 }
 
 function plainDirectory(path: string): RootFileSystem {

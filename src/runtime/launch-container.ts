@@ -3,7 +3,7 @@
  * hooks of the runtime's namespaces and takes the terminal, in the conversation that container-program.ts describes.
  * Whatever fails on either side, nothing of the container is left: the child is killed and reaped.
  */
-import { existsSync, fstatSync, openSync, realpathSync } from "node:fs";
+import { existsSync, fstatSync, openSync } from "node:fs";
 import { resolve } from "node:path";
 import { launch, launchReportingTo, type ObservedProcess, readFailure } from "../launch/launch.ts";
 import type { LaunchProgram } from "../launch/program.ts";
@@ -36,6 +36,7 @@ import {
   writeIdMap,
 } from "./id-map/write-id-map.ts";
 import { planMounts } from "./planned-mounts.ts";
+import { realRootPath } from "./root-path.ts";
 import { type CompiledFilter, compile } from "./seccomp/compile.ts";
 import { OCI_VERSION, type State } from "./state.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
@@ -104,20 +105,6 @@ function openNamespace(path: string, type: NamespaceType): number {
     throw new BunkerError({
       code: "namespace_not_found",
       operation: `open the ${type} namespace`,
-      object: path,
-      errno: errnoOf(error),
-    });
-  }
-}
-
-function rootPathOf(configuration: Configuration, bundle: string): string {
-  const path = resolve(bundle, configuration.root?.path ?? "");
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    throw new BunkerError({
-      code: "root_not_found",
-      operation: "find the root file system",
       object: path,
       errno: errnoOf(error),
     });
@@ -262,7 +249,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       configuration,
       process,
       bundle,
-      rootPath: rootPathOf(configuration, bundle),
+      rootPath: realRootPath(resolve(bundle, configuration.root?.path ?? "")),
       mountRoot: options.mountRoot,
       mounts,
       namespaces,
