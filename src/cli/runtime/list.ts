@@ -2,8 +2,8 @@ import { ContainerDirectory, type ShownState } from "../../runtime/lifecycle/con
 import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
-import { flag, single } from "../option.ts";
-import { oneOf } from "../values/choice.ts";
+import { flag } from "../option.ts";
+import { formatOption } from "./format-option.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 import { renderTable } from "./table.ts";
 
@@ -11,15 +11,7 @@ import { renderTable } from "./table.ts";
 export const list = defineCommand(
   {
     options: {
-      format: single({
-        name: "format",
-        short: "f",
-        valueName: "FORMAT",
-        description: "table or json",
-        parse: oneOf("table", "json"),
-        initial: "table",
-        initialText: "table",
-      }),
+      format: formatOption,
       quiet: flag({ name: "quiet", short: "q", description: "Show ids only" }),
     },
     required: [],

@@ -4,8 +4,7 @@ import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts"
 import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
 import { processStatus } from "../../sys/process-identity.ts";
 import { defineCommand } from "../command.ts";
-import { single } from "../option.ts";
-import { oneOf } from "../values/choice.ts";
+import { formatOption } from "./format-option.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 import { renderTable } from "./table.ts";
 
@@ -16,15 +15,7 @@ const CLOCK_TICKS = 100;
 export const ps = defineCommand(
   {
     options: {
-      format: single({
-        name: "format",
-        short: "f",
-        valueName: "FORMAT",
-        description: "table or json",
-        parse: oneOf("table", "json"),
-        initial: "table",
-        initialText: "table",
-      }),
+      format: formatOption,
     },
     required: ["ID"],
   },
