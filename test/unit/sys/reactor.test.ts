@@ -266,7 +266,11 @@ test("SignalDescriptor: signals of a process that was started with them blocked"
   program.call("rt_sigprocmask", [SIG_BLOCK, program.bytes(mask), 0, 8], unexpected);
   program.call(
     "execve",
-    [program.text(process.execPath), program.texts(["bun", script]), program.texts(["HOME=/nonexistent"])],
+    [
+      program.text(process.execPath),
+      program.texts(["bun", script]),
+      program.texts(["BUN_RUNTIME_TRANSPILER_CACHE_PATH=0"]),
+    ],
     unexpected,
   );
   const child = launch(program, { flags: 0 });
