@@ -177,8 +177,8 @@ describe("the options of run", () => {
   });
 
   test.each([
-    [["--env-file", "/nonexistent", "/image"], "read the environment file /nonexistent: ENOENT"],
-    [["--security-opt", "seccomp=/nonexistent", "/image"], "read the seccomp profile /nonexistent: ENOENT"],
+    [["--env-file", "/proc/nonexistent", "/image"], "read the environment file /proc/nonexistent: ENOENT"],
+    [["--security-opt", "seccomp=/proc/nonexistent", "/image"], "read the seccomp profile /proc/nonexistent: ENOENT"],
   ])("%j names the file", async (words, message) => {
     await expect(optionsFor(...words)).rejects.toThrow(message);
   });
