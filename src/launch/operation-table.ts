@@ -206,11 +206,16 @@ export class OperationTable {
     this.#append({ kind: "fail", arguments: [result], ignore: [], description: what });
   }
 
-  /** What each operation that can fail is about, for `errorFromFailureRecord`. */
-  failureTable(): FailureTable {
-    return this.#operations.flatMap(({ description }, index) =>
-      description === undefined ? [] : [{ index, ...description }],
-    );
+  /**
+   * What each operation that can fail is about, for `errorFromFailureRecord`.
+   * @param first the index of the first operation to tell of
+   */
+  failureTable(first = 0): FailureTable {
+    return this.#operations
+      .slice(first)
+      .flatMap(({ description }, index) =>
+        description === undefined ? [] : [{ index: first + index, ...description }],
+      );
   }
 
   /** The labels that stand before the operation of this index. */

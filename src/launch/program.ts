@@ -64,6 +64,7 @@ export class LaunchProgram extends OperationTable implements Disposable {
   #dataStart: number;
   #disposed = false;
   #isOpen = false;
+  #handedOver = 0;
 
   /** @param size of the arena in bytes; pages that are never touched cost nothing */
   constructor(size = DEFAULT_SIZE) {
@@ -151,14 +152,24 @@ export class LaunchProgram extends OperationTable implements Disposable {
   }
 
   /** What each operation that can fail is about, with the objects that slots hold now. */
-  override failureTable(): FailureTable {
-    return super.failureTable().map(({ objectSlot, ...entry }) => {
+  override failureTable(first = 0): FailureTable {
+    return super.failureTable(first).map(({ objectSlot, ...entry }) => {
       if (objectSlot === undefined) return entry;
       const value = this.read({ name: "object", index: objectSlot });
       // Only for the operation that has just failed the slot is sure to hold its object still.
       const content = this.#contents.get(value - this.#arena.address);
       return { ...entry, object: typeof content === "string" ? content : String(value) };
     });
+  }
+
+  /** Says that failures of the operations from here on are read by another process, long after the launch. */
+  handOver(): void {
+    this.#handedOver = this.operations.length;
+  }
+
+  /** What that other process needs to know to read them; plain data. */
+  failureTableAfterHandOver(): FailureTable {
+    return this.failureTable(this.#handedOver);
   }
 
   /** Sets a slot, for a child that waits meanwhile. */

@@ -264,6 +264,7 @@ export function emitProcess(
     tellRuntime(program, setting.socket, "tell that the container is created");
     waitForRuntime(program, setting.socket, "wait for being recorded");
     waitForRuntime(program, setting.gate, "wait for start");
+    program.handOver();
   }
   context.beforeExec();
   if (noNewPrivileges && !setting.seccompListener) installFilter();

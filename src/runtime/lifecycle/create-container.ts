@@ -95,7 +95,7 @@ function launchInto(directory: ContainerDirectory, bundle: Bundle, options: Crea
     start,
     failure: openFailure(directory),
     onCreated: (pid, program) => {
-      directory.write("failures.json", JSON.stringify(program.failureTable()));
+      directory.write("failures.json", JSON.stringify(program.failureTableAfterHandOver()));
       directory.writeRecord({ ...record, process: identify(pid) });
       if (options.pidFile !== undefined) writePidFile(options.pidFile, pid);
     },
