@@ -42,8 +42,8 @@ export interface LaunchProcessOptions {
   readonly configuration: Configuration;
   readonly process: Process;
   readonly preservedDescriptors: number;
-  readonly onWarning: (message: string) => void;
-  readonly onProgram: (program: LaunchProgram) => void;
+  readonly onWarning: ((message: string) => void) | undefined;
+  readonly onProgram: ((program: LaunchProgram) => void) | undefined;
 }
 
 /** The names of namespaces in /proc/PID/ns. */
@@ -148,7 +148,7 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
       : undefined;
   if (configuration.linux?.personality !== undefined) setPersonality(program, configuration.linux.personality);
   emitProcess(program, process, setting, { proc, terminal, listener, beforeExec: () => {} });
-  options.onProgram(program);
+  options.onProgram?.(program);
 
   const child = launch(program, { flags: 0 });
   theirs.close();

@@ -3,7 +3,7 @@ import { flag, single } from "../option.ts";
 import type { OptionValues } from "../option-table.ts";
 import { integerBetween } from "../values/numbers.ts";
 import type { RuntimeGlobals } from "./globals.ts";
-import { debug, warn } from "./log.ts";
+import { debugLog, warn } from "./log.ts";
 
 const asIs = (text: string) => text;
 const MOST_DESCRIPTORS = 1024;
@@ -57,6 +57,6 @@ export function createOptionsOf(
     newKeyring: !options.noNewKeyring,
     preservedDescriptors: options.preservedDescriptors,
     onWarning: (message) => warn(globals, message),
-    onDebug: (message) => debug(globals, message),
+    onDebug: debugLog(globals),
   };
 }

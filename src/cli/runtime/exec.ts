@@ -14,7 +14,7 @@ import { integerBetween } from "../values/numbers.ts";
 import { attachmentOptions } from "./create-options.ts";
 import { exitStatusOf } from "./exit-status.ts";
 import type { RuntimeGlobals } from "./globals.ts";
-import { debug } from "./log.ts";
+import { debugLog } from "./log.ts";
 import { ownTerminalSize } from "./own-terminal-size.ts";
 import { parseCapability, parseEnvironmentEntry, parseNumericUser } from "./values.ts";
 
@@ -97,7 +97,7 @@ export const exec = defineCommand(
       keepsTerminal: !options.detach,
       pidFile: options.pidFile,
       preservedDescriptors: options.preservedDescriptors,
-      onDebug: (message) => debug(globals, message),
+      onDebug: debugLog(globals),
     });
     if (signals === undefined) return 0;
     return exitStatusOf(attach(launched, signals, undefined, { interactive: true, whole: false }));

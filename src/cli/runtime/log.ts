@@ -43,11 +43,13 @@ export function warn(globals: RuntimeGlobals, message: string): void {
   else writeEntry(globals, "warning", message);
 }
 
-/** Says what --debug asks for. */
-export function debug(globals: RuntimeGlobals, message: string): void {
-  if (!globals.debug) return;
-  if (globals.log === undefined) console.error(message);
-  else writeEntry(globals, "debug", message);
+/** What says what --debug asks for; undefined without it, so that nobody takes pains over what is not wanted. */
+export function debugLog(globals: RuntimeGlobals): ((message: string) => void) | undefined {
+  if (!globals.debug) return undefined;
+  return (message) => {
+    if (globals.log === undefined) console.error(message);
+    else writeEntry(globals, "debug", message);
+  };
 }
 
 /** Says why a command failed. */

@@ -33,7 +33,7 @@ export interface CreateOptions {
   /** Receives what the user should know although the container works. */
   readonly onWarning: (message: string) => void;
   /** Receives what --debug shows. */
-  readonly onDebug: (message: string) => void;
+  readonly onDebug: ((message: string) => void) | undefined;
 }
 
 /**
@@ -81,6 +81,7 @@ export function checkTerminal(
 
 function launchInto(directory: ContainerDirectory, bundle: Bundle, options: CreateOptions): LaunchedContainer {
   const { configuration, path } = bundle;
+  const { onDebug } = options;
   const record = {
     bundle: path,
     rootfs: resolve(path, configuration.root.path),
@@ -109,8 +110,8 @@ function launchInto(directory: ContainerDirectory, bundle: Bundle, options: Crea
     newKeyring: options.newKeyring,
     gate,
     // What a portable seccomp profile says about other architectures is no news to the user of an engine.
-    onWarning: options.onDebug,
-    onProgram: (program) => options.onDebug(program.describe()),
+    onWarning: onDebug,
+    onProgram: onDebug === undefined ? undefined : (program) => onDebug(program.describe()),
   });
   try {
     handOver(container.terminal, options.consoleSocket);

@@ -17,7 +17,7 @@ export interface ExecOptions {
   readonly pidFile: string | undefined;
   readonly preservedDescriptors: number;
   /** Receives what --debug shows. */
-  readonly onDebug: (message: string) => void;
+  readonly onDebug: ((message: string) => void) | undefined;
 }
 
 /**
@@ -27,6 +27,7 @@ export interface ExecOptions {
  */
 export function execInContainer(directory: ContainerDirectory, options: ExecOptions): LaunchedContainer {
   checkTerminal(options.process.terminal === true, options);
+  const { onDebug } = options;
   using pidfd = openContainerProcess(directory, "execute in");
   const launched = launchProcess({
     state: directory.state(),
@@ -34,8 +35,8 @@ export function execInContainer(directory: ContainerDirectory, options: ExecOpti
     configuration: options.configuration,
     process: options.process,
     preservedDescriptors: options.preservedDescriptors,
-    onWarning: options.onDebug,
-    onProgram: (program) => options.onDebug(program.describe()),
+    onWarning: onDebug,
+    onProgram: onDebug === undefined ? undefined : (program) => onDebug(program.describe()),
   });
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile, launched.pid);
