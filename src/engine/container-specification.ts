@@ -50,6 +50,8 @@ export interface ContainerInput {
    * the present one, which only real root should.
    */
   readonly userNamespace: IdMap | undefined;
+  /** Why that has few ids, and what would give more. */
+  readonly idShortage?: string | undefined;
   readonly files: ContainerFiles;
   readonly cgroupsPath: string | undefined;
   /** The terminal's size at the start, in characters; undefined when unknown. */
@@ -123,7 +125,7 @@ function containerProcess(
   return {
     terminal,
     consoleSize: terminal ? input.consoleSize : undefined,
-    user: processUser(user, input.userNamespace),
+    user: processUser(user, input.userNamespace, input.idShortage),
     args: options.init ? [INIT_NAME, "--", ...words] : [...words],
     env: containerEnvironment(options.environment, image.environment ?? [], { hostname, terminal, home: user.home }),
     cwd: workingDirectory(options.workingDirectory ?? image.workingDirectory ?? ""),
@@ -141,16 +143,20 @@ function containerProcess(
  * The ids of the process. With one group id only, the kernel refuses setgroups(2) for good, and groups of which the
  * user is merely a member in /etc/group are left out; what was asked for by name must exist in any case.
  */
-function processUser(user: ContainerUser, userNamespace: IdMap | undefined): Process["user"] {
+function processUser(
+  user: ContainerUser,
+  userNamespace: IdMap | undefined,
+  idShortage: string | undefined,
+): Process["user"] {
   const { uid, gid } = user;
   if (userNamespace === undefined)
     return { uid, gid, additionalGids: distinct(gid, ...user.memberGids, ...user.addedGids) };
   const { uidMappings, gidMappings } = userNamespace;
   const onlyOneGroup = mappedCount(gidMappings) === 1;
   const groups = distinct(gid, ...(onlyOneGroup ? [] : user.memberGids), ...user.addedGids);
-  if (outerId(uidMappings, uid) === undefined) throw notMapped("user", uid, mappedCount(uidMappings));
+  if (outerId(uidMappings, uid) === undefined) throw notMapped("user", uid, uidMappings, idShortage);
   const unmapped = groups.find((group) => outerId(gidMappings, group) === undefined);
-  if (unmapped !== undefined) throw notMapped("group", unmapped, mappedCount(gidMappings));
+  if (unmapped !== undefined) throw notMapped("group", unmapped, gidMappings, idShortage);
   return { uid, gid, additionalGids: onlyOneGroup ? undefined : groups };
 }
 
@@ -158,13 +164,19 @@ function distinct(...ids: readonly number[]): readonly number[] {
   return [...new Set(ids)];
 }
 
-function notMapped(kind: "user" | "group", id: number, count: number): BunkerError {
+function notMapped(
+  kind: "user" | "group",
+  id: number,
+  mappings: IdMap["uidMappings"],
+  idShortage: string | undefined,
+): BunkerError {
+  const count = mappedCount(mappings);
   return new BunkerError({
     code: "id_not_mapped",
     operation: "use",
     object: `${kind} id ${id}`,
     reason: `the container's user namespace has ${count === 1 ? "1 id" : `${count} ids`}, and this is none of them`,
-    hint: `An administrator can give you more ids in /etc/sub${kind === "user" ? "u" : "g"}id.`,
+    hint: idShortage ?? `An administrator can give you more ids in /etc/sub${kind === "user" ? "u" : "g"}id.`,
   });
 }
 

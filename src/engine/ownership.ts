@@ -3,6 +3,7 @@ import type { LayerMapping } from "../image/layers/layer-directory.ts";
 import { callersIdMap } from "../runtime/id-map/callers-id-map.ts";
 import type { IdMap } from "../runtime/id-map/id-mapping.ts";
 import { keepIdMap } from "../runtime/id-map/keep-id-map.ts";
+import type { UserIdMap } from "../runtime/id-map/user-id-map.ts";
 import { isPrivileged } from "../runtime/id-map/write-id-map.ts";
 import { runInUserNamespace } from "../runtime/user-namespace-process.ts";
 import { Errno } from "../sys/errno.ts";
@@ -19,9 +20,14 @@ export interface Ownership {
   readonly store: string;
   /** Who runs when neither the user nor the image says it; empty is root. */
   readonly defaultUser: string;
+  /** Why there are few ids, and what would give more; undefined when there are as many as usual. */
+  readonly idShortage: string | undefined;
+  /** What about the ids a user should know, although containers run. */
+  readonly warnings: readonly string[];
 }
 
-const ALL_IDS = { containerID: 0, hostID: 0, size: 4294967295 };
+const IDENTITY = [{ containerID: 0, hostID: 0, size: 4294967295 }];
+const ALL_IDS: UserIdMap = { kind: "full", uidMappings: IDENTITY, gidMappings: IDENTITY, warnings: [] };
 
 /**
  * Decides on the user namespace of a container: none for root, the caller's own map for everyone else, or that map
@@ -31,10 +37,12 @@ const ALL_IDS = { containerID: 0, hostID: 0, size: 4294967295 };
  */
 export function ownershipOf(mode: UserNamespaceMode, data: string): Ownership {
   const privileged = isPrivileged();
-  const own = privileged ? { uidMappings: [ALL_IDS], gidMappings: [ALL_IDS] } : callersIdMap();
-  const mapping = "kind" in own && own.kind === "single" ? "single" : "full";
+  const own = privileged ? ALL_IDS : callersIdMap();
+  const { warnings } = own;
+  const mapping = own.kind;
+  const idShortage = own.kind === "single" ? own.reason : warnings[0];
   if (mode.kind !== "keep-id") {
-    return { userNamespace: privileged ? undefined : own, mapping, store: data, defaultUser: "" };
+    return { userNamespace: privileged ? undefined : own, mapping, store: data, defaultUser: "", idShortage, warnings };
   }
   const wanted = { uid: mode.uid ?? process.geteuid?.() ?? 0, gid: mode.gid ?? process.getegid?.() ?? 0 };
   return {
@@ -43,6 +51,8 @@ export function ownershipOf(mode: UserNamespaceMode, data: string): Ownership {
     // The files of a layer have owners for one map only; another map needs another copy.
     store: `${data}/keep-id/${wanted.uid}-${wanted.gid}`,
     defaultUser: `${wanted.uid}:${wanted.gid}`,
+    idShortage,
+    warnings,
   };
 }
 

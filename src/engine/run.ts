@@ -94,6 +94,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
   const data = dataDirectory();
   const ownership = ownershipOf(options.userNamespace, data);
   const { userNamespace } = ownership;
+  ownership.warnings.forEach(onWarning);
   const remove = (path: string) => removeOwnedTree(path, userNamespace);
   checkLabels(options.mounts);
   makeMissingSources(options.mounts);
@@ -140,6 +141,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
     passwdText: root.readFile("etc/passwd") ?? "",
     groupText: root.readFile("etc/group") ?? "",
     userNamespace,
+    idShortage: ownership.idShortage,
     files: writeContainerFiles(directory.path, options, hostname),
     cgroupsPath: undefined,
     consoleSize: terminalSize(),

@@ -6,6 +6,8 @@
  * one thread), the executable is started again inside: cloned into the new namespace, mapped, and executed. It stays in
  * the host's other namespaces, where no container's process is.
  *
+ * It does not outlive this process: what it was about to do, nobody waits for any more.
+ *
  * The started command reports a failure as JSON through descriptor 3, so that the user sees one error, from here.
  */
 import { readFileSync, writeSync } from "node:fs";
@@ -19,6 +21,7 @@ import { waitForExit } from "../sys/process.ts";
 import { pipe } from "../sys/socket.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
 import { isPrivileged, writeIdMap } from "./id-map/write-id-map.ts";
+import { dieWithParent } from "./steps/process-attributes.ts";
 import { explainingRefusal } from "./user-namespace-refusal.ts";
 
 const REPORT_DESCRIPTOR = 3;
@@ -58,6 +61,7 @@ export function runInUserNamespace(map: IdMap, words: readonly string[]): void {
   program.place(mapped);
   program.call("setresgid", [0, 0, 0], what);
   program.call("setresuid", [0, 0, 0], what);
+  dieWithParent(program);
   resetSignals(program);
   program.call("dup3", [reportWrite.number, REPORT_DESCRIPTOR, 0], what, { ignore: "any" });
   const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);

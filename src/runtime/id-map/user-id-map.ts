@@ -44,6 +44,8 @@ export type UserIdMap =
       readonly kind: "single";
       /** Why there is no full map, and what would give one. */
       readonly reason: string;
+      /** The same, where the administrator has given ids that cannot be used. */
+      readonly warnings: readonly string[];
     });
 
 /**
@@ -57,7 +59,9 @@ export function userIdMap(input: UserIdMapInput): UserIdMap {
   const groups = idMappings("/etc/subgid", subordinateRanges(subgid ?? "", "/etc/subgid", userName, uid), gid);
   const without = [...(users.length === 1 ? ["/etc/subuid"] : []), ...(groups.length === 1 ? ["/etc/subgid"] : [])];
   if (without.length > 0) return singleIdMap(uid, gid, missingRanges(userName ?? String(uid), without));
-  if (helperProblem !== undefined) return singleIdMap(uid, gid, helperProblem);
+  if (helperProblem !== undefined) {
+    return singleIdMap(uid, gid, helperProblem, [`containers have one user id only: ${helperProblem}`]);
+  }
   return {
     kind: "full",
     uidMappings: users,
@@ -66,12 +70,13 @@ export function userIdMap(input: UserIdMapInput): UserIdMap {
   };
 }
 
-function singleIdMap(uid: number, gid: number, reason: string): UserIdMap {
+function singleIdMap(uid: number, gid: number, reason: string, warnings: readonly string[] = []): UserIdMap {
   return {
     kind: "single",
     uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],
     gidMappings: [{ containerID: 0, hostID: gid, size: 1 }],
     reason,
+    warnings,
   };
 }
 

@@ -26,12 +26,19 @@ describe("ownershipOf", () => {
   const common = { kind: "default" };
 
   test("root needs no user namespace", () => {
-    expect<unknown>(ownershipOf("root", common)).toEqual({ mapping: "full", store: "/data", defaultUser: "" });
+    const own = ownershipOf("root", common);
+    expect(own.userNamespace).toBeUndefined();
+    expect(own).toMatchObject({
+      mapping: "full",
+      store: "/data",
+      defaultUser: "",
+      warnings: [],
+    });
   });
 
   test("a user gets their own map", () => {
     const own = ownershipOf("bunker-test", common);
-    expect(own).toMatchObject({ mapping: "full", store: "/data", defaultUser: "" });
+    expect(own).toMatchObject({ mapping: "full", store: "/data", defaultUser: "", warnings: [] });
     expect(own.userNamespace?.uidMappings[0]).toEqual({ containerID: 0, hostID: idOf("bunker-test"), size: 1 });
     expect(own.userNamespace?.uidMappings[1]?.containerID).toBe(1);
   });

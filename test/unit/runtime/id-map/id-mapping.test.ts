@@ -52,7 +52,14 @@ describe("userIdMap", () => {
     ],
     [{ helperProblem: "newuidmap is missing" }, "newuidmap is missing"],
   ])("single id with %j", (change, reason) => {
-    expect<unknown>(userIdMap({ ...input, ...change })).toEqual({ ...single, reason });
+    expect<unknown>(userIdMap({ ...input, ...change })).toMatchObject({ ...single, reason });
+  });
+
+  test("a single id is worth a warning only to those who have been given more", () => {
+    expect(userIdMap({ ...input, subuid: undefined }).warnings).toEqual([]);
+    expect(userIdMap({ ...input, helperProblem: "newuidmap is missing" }).warnings).toEqual([
+      "containers have one user id only: newuidmap is missing",
+    ]);
   });
 
   test("a user without a name is called by number", () => {
