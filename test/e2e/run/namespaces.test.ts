@@ -125,7 +125,7 @@ describe("a user without subordinate ids", () => {
     using bare = new UnprivilegedUser("bunker-bare");
     const { status, errors } = await bare.run(["-u", "alice", `oci:${busyboxLayout()}:latest`, "true"]);
     expect(errors).toMatch(
-      /^bunker: use user id 1000: .* has 1 id.*\nhint: An administrator can give you more ids in \/etc\/subuid\.\n$/,
+      /^bunker: use user id 1000: .* has 1 id.*\nhint: bunker-bare has no subordinate ids in \/etc\/subuid and \/etc\/subgid; .* usermod .*\n$/,
     );
     expect(status).toBe(125);
     await bare.expectNothingLeft();
