@@ -15,7 +15,7 @@
  *   | 64 slots | operations -> ...        ... <- texts, arrays, structures, buffers |
  *
  * The arena is shared memory, so the parent can read the slots and buffers after or while the child runs, and
- * everything else is the child's own copy (no CLONE_VM). This cuts both ways: a child that the program forks shares
+ * everything else is the child's own copy, unless the caller clones with CLONE_VM. This cuts both ways: a child that the program forks shares
  * the slots with its parent. Nothing in the arena is trusted as more than numbers and bytes by the parent, although
  * only our own code can write to it: exec gives the memory up.
  *
@@ -39,8 +39,7 @@ import type { FailureTable } from "./failure.ts";
 import { ERROR_DESCRIPTOR_SLOT, OPERATION_SIZE, SLOTS_SIZE, type Slot } from "./operation.ts";
 import { OperationTable } from "./operation-table.ts";
 
-/** Arguments and environment may be 6 MiB (execve(2)); what is not used costs nothing. */
-const DEFAULT_SIZE = 2 ** 24;
+const DEFAULT_SIZE = 2 ** 20;
 
 /** What was put into the arena: a text, texts, or so many bytes. */
 type Content = string | Uint8Array | readonly (string | Uint8Array)[] | number;
@@ -66,7 +65,8 @@ export class LaunchProgram extends OperationTable implements Disposable {
   #isOpen = false;
   #handedOver = 0;
 
-  /** @param size of the arena in bytes; pages that are never touched cost nothing */
+  /** @param size of the arena in bytes; what is not used costs no memory, but counts for the garbage collector, which starts all
+   * the sooner */
   constructor(size = DEFAULT_SIZE) {
     const arena = mapMemory(size, "shared");
     super(arena.address);

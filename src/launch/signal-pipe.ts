@@ -67,7 +67,9 @@ export class SignalPipe implements Disposable {
   readonly #writeEnd: FileDescriptor;
   readonly #page: MappedMemory;
   readonly #byte = allocate(1);
-  readonly #former: { readonly signal: number; readonly action: ReturnType<typeof allocate> }[] = [];
+  readonly #signals: readonly number[];
+  /** The actions found, in the signals' order. */
+  readonly #former: ReturnType<typeof allocate>;
 
   /** @param signals the numbers of the signals to receive */
   constructor(signals: readonly number[]) {
@@ -82,11 +84,13 @@ export class SignalPipe implements Disposable {
     setInteger64(action.view, 0, this.#page.address);
     setInteger64(action.view, 8, SA_SIGINFO | (restorer === undefined ? 0 : SA_RESTORER));
     setInteger64(action.view, 16, restorer === undefined ? 0 : this.#page.address + restorer);
+    this.#signals = signals;
+    this.#former = allocate(SIGNAL_ACTION_SIZE * signals.length);
+    let former = this.#former.address;
     for (const signal of signals) {
-      const former = allocate(SIGNAL_ACTION_SIZE);
-      const result = systemCall(SystemCall.rt_sigaction, signal, action.address, former.address, SIGNAL_SET_SIZE);
+      const result = systemCall(SystemCall.rt_sigaction, signal, action.address, former, SIGNAL_SET_SIZE);
       check(result, "handle signal", String(signal));
-      this.#former.push({ signal, action: former });
+      former += SIGNAL_ACTION_SIZE;
     }
   }
 
@@ -105,8 +109,10 @@ export class SignalPipe implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { signal, action } of this.#former) {
-      systemCall(SystemCall.rt_sigaction, signal, action.address, 0, SIGNAL_SET_SIZE);
+    let former = this.#former.address;
+    for (const signal of this.#signals) {
+      systemCall(SystemCall.rt_sigaction, signal, former, 0, SIGNAL_SET_SIZE);
+      former += SIGNAL_ACTION_SIZE;
     }
     this.#readEnd.close();
     this.#writeEnd.close();

@@ -23,7 +23,7 @@
  * rights to those that take them away; and before the exec every descriptor is closed that the configuration does not
  * name, so that no path through /proc/self/fd can reach the host from a hostile cwd or command (CVE-2024-21626).
  *
- * Memory: the child has a copy of the runtime's memory until its exec. Nobody can look into it: a new pid namespace
+ * Memory: the child has the runtime's memory, or a copy of it, until its exec. Nobody can look into it: a new pid namespace
  * has no other process, and where the program joins one it makes itself not dumpable first.
  */
 
@@ -340,6 +340,27 @@ export function hasHooksAtCreation(configuration: Configuration): boolean {
 }
 
 /**
+ * How large the arena of a process's launch program has to be. Arguments and environment alone may be 6 MiB (execve(2)),
+ * but rarely are more than a few KiB.
+ * @param configuration of the container, for its first process
+ */
+export function arenaSize(process: Process, configuration?: Configuration): number {
+  const BASE = 2 ** 18;
+  const FOR_EACH_WORD = 32;
+  const FOR_EACH_MEMBER = 8192;
+  const { hooks = {}, linux = {}, mounts = [] } = configuration ?? {};
+  const hookWords = Object.values(hooks).flatMap((list) =>
+    (list ?? []).flatMap(({ path, args = [], env = [] }) => [path, ...args, ...env]),
+  );
+  const words = [...process.args, ...(process.env ?? []), ...hookWords];
+  const { devices = [], maskedPaths = [], readonlyPaths = [], sysctl = {} } = linux;
+  const members = [mounts, devices, maskedPaths, readonlyPaths, Object.keys(sysctl), hookWords];
+  const memberCount = members.reduce((count, list) => count + list.length, 0);
+  const wordBytes = words.reduce((bytes, word) => bytes + Buffer.byteLength(word) + FOR_EACH_WORD, 0);
+  return BASE + wordBytes + FOR_EACH_MEMBER * memberCount;
+}
+
+/**
  * Begins the launch program of a container's first process: up to the wait for the id maps, if it makes a user
  * namespace itself. It may be launched then, and finished while the maps are being written.
  */
@@ -347,8 +368,9 @@ export function beginContainerProgram(
   process: Process,
   namespaces: NamespacePlan,
   setting: Pick<ProcessSetting, "closed" | "preservedDescriptors" | "socket">,
+  size: number,
 ): BegunProgram {
-  const program = new LaunchProgram();
+  const program = new LaunchProgram(size);
   const container = program.slot("container pid");
   const listener = program.slot("listener plus one");
 

@@ -15,7 +15,7 @@ import { readIfThere } from "../sys/read-if-there.ts";
 import { receiveDescriptor, socketPair } from "../sys/socket.ts";
 import type { Configuration, Linux, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
-import { beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
+import { arenaSize, beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
 import {
   abandon,
   awaitSuccessor,
@@ -48,6 +48,9 @@ import {
 } from "./steps/namespaces.ts";
 import { impossibleAmbient } from "./steps/process-attributes.ts";
 import { explainingRefusal } from "./user-namespace-refusal.ts";
+
+const PR_GET_DUMPABLE = 3;
+const PR_SET_DUMPABLE = 4;
 
 /** What a container needs besides its configuration. */
 export interface LaunchContainerOptions {
@@ -234,7 +237,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         ),
       ),
   });
-  const built = beginContainerProgram(process, namespaces, common);
+  const built = beginContainerProgram(process, namespaces, common, arenaSize(process, configuration));
   const { program } = built;
   const programOwner = cleanup.use(new DisposableStack());
   programOwner.use(program);
@@ -271,7 +274,8 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   if (isFinishedLater) program.waitForRest();
   else finishProgram();
 
-  const flags = firstCloneFlags(namespaces);
+  const flags = firstCloneFlags(namespaces, gate === undefined);
+  const dumpable = systemCall(SystemCall.prctl, PR_GET_DUMPABLE, 0, 0, 0, 0);
   const child = startChild(program, flags, gate);
   theirs.close();
   gate?.failure.writeEnd.close();
@@ -328,6 +332,8 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     } else {
       const failure = readFailure(child, program);
       if (failure !== undefined) throw failure;
+      // A child that shared our memory has made it not dumpable when it became another user.
+      systemCall(SystemCall.prctl, PR_SET_DUMPABLE, dumpable, 0, 0, 0);
     }
     if (container !== child) child.pidfd.close();
     child.errors.close();

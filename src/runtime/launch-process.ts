@@ -24,7 +24,7 @@ import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { receiveDescriptor, socketPair } from "../sys/socket.ts";
 import type { Configuration, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag } from "./configuration/namespaces.ts";
-import { closeOnExec, emitProcess } from "./container-program.ts";
+import { arenaSize, closeOnExec, emitProcess } from "./container-program.ts";
 import { abandon, awaitSuccessor, type Conversation, failureOf, passListener } from "./conversation.ts";
 import { isPrivileged } from "./id-map/write-id-map.ts";
 import { compileSeccomp, isPipe, type LaunchedContainer, processSettingOf } from "./launch-container.ts";
@@ -114,7 +114,7 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
     dieWithParent: false,
     gate: undefined,
   };
-  const program = new LaunchProgram();
+  const program = new LaunchProgram(arenaSize(process));
   const successor = program.slot("process pid");
   const listener = program.slot("listener plus one");
   const proc = openDirectory(program, "/proc", "host's /proc");
