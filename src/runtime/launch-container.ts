@@ -13,6 +13,7 @@ import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
 import { receiveDescriptor, socketPair } from "../sys/socket.ts";
+import { SystemCall, systemCall } from "../sys/system-call.ts";
 import type { Configuration, Linux, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
 import { arenaSize, beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
