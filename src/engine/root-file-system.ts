@@ -63,6 +63,12 @@ export function prepareRootFileSystem(
   const image = openImage(source, platform === undefined ? undefined : parsePlatform(platform));
   if (missingLayers(image, place.store, place.mapping).length > 0) unpack({ source, platform });
   const lower = image.layers.map((layer) => layerDirectory(layer, place.store, place.mapping)).reverse();
+  if (lower.length === 0) {
+    // An overlay has something below it, also for an image from scratch.
+    const nothing = `${place.directory}/nothing`;
+    mkdirSync(nothing);
+    lower.push(nothing);
+  }
   const path = `${place.directory}/root`;
   const upper = `${place.directory}/upper`;
   const work = `${place.directory}/work`;
