@@ -15,8 +15,9 @@
  *   | 64 slots | operations -> ...        ... <- texts, arrays, structures, buffers |
  *
  * The arena is shared memory, so the parent can read the slots and buffers after or while the child runs, and
- * everything else is the child's own copy, unless the caller clones with CLONE_VM. This cuts both ways: a child that the program forks shares
- * the slots with its parent. Nothing in the arena is trusted as more than numbers and bytes by the parent, although
+ * everything else is the child's own copy. (CLONE_VM only goes with CLONE_VFORK: a program that fails uses the stack,
+ * which would be the running parent's.) This cuts both ways: a child that the program forks shares the slots with its
+ * parent. Nothing in the arena is trusted as more than numbers and bytes by the parent, although
  * only our own code can write to it: exec gives the memory up.
  *
  * Because it is shared, the program also need not be complete when it is launched: it may end at an operation that waits

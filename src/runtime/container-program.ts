@@ -23,7 +23,7 @@
  * rights to those that take them away; and before the exec every descriptor is closed that the configuration does not
  * name, so that no path through /proc/self/fd can reach the host from a hostile cwd or command (CVE-2024-21626).
  *
- * Memory: the child has the runtime's memory, or a copy of it, until its exec. Nobody can look into it: a new pid namespace
+ * Memory: the child has a copy of the runtime's memory until its exec. Nobody can look into it: a new pid namespace
  * has no other process, and where the program joins one it makes itself not dumpable first.
  */
 

@@ -13,7 +13,6 @@ import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
 import { receiveDescriptor, socketPair } from "../sys/socket.ts";
-import { SystemCall, systemCall } from "../sys/system-call.ts";
 import type { Configuration, Linux, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
 import { arenaSize, beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
@@ -49,9 +48,6 @@ import {
 } from "./steps/namespaces.ts";
 import { impossibleAmbient } from "./steps/process-attributes.ts";
 import { explainingRefusal } from "./user-namespace-refusal.ts";
-
-const PR_GET_DUMPABLE = 3;
-const PR_SET_DUMPABLE = 4;
 
 /** What a container needs besides its configuration. */
 export interface LaunchContainerOptions {
@@ -275,8 +271,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   if (isFinishedLater) program.waitForRest();
   else finishProgram();
 
-  const flags = firstCloneFlags(namespaces, gate === undefined);
-  const dumpable = systemCall(SystemCall.prctl, PR_GET_DUMPABLE, 0, 0, 0, 0);
+  const flags = firstCloneFlags(namespaces);
   const child = startChild(program, flags, gate);
   theirs.close();
   gate?.failure.writeEnd.close();
@@ -333,8 +328,6 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     } else {
       const failure = readFailure(child, program);
       if (failure !== undefined) throw failure;
-      // A child that shared our memory has made it not dumpable when it became another user.
-      systemCall(SystemCall.prctl, PR_SET_DUMPABLE, dumpable, 0, 0, 0);
     }
     if (container !== child) child.pidfd.close();
     child.errors.close();

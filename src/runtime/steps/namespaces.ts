@@ -64,16 +64,9 @@ export function needsIntermediate(plan: NamespacePlan): boolean {
   return plan.joined.length > 0 || (plan.created & NamespaceFlag.time) !== 0;
 }
 
-/**
- * The flags of the first clone. A child whose namespaces are all new, and whose exec we wait for, shares our memory until
- * then (CLONE_VM) instead of getting a copy: the copy, and the copying of every page that we write to meanwhile, take
- * longer than all that the child does. It runs nothing but the interpreter, which uses no stack, on memory that is the
- * program's. Nobody else is in its namespaces who could look into the memory; where it joins some, it gets a copy.
- * @param isAwaited whether the program's memory stays until the exec
- */
-export function firstCloneFlags(plan: NamespacePlan, isAwaited: boolean): number {
-  if (needsIntermediate(plan)) return 0;
-  return isAwaited ? plan.created | CloneFlag.VM : plan.created;
+/** The flags of the first clone. */
+export function firstCloneFlags(plan: NamespacePlan): number {
+  return needsIntermediate(plan) ? 0 : plan.created;
 }
 
 /** Whether the process in between makes the user namespace, instead of the container's own clone. */
