@@ -11,6 +11,7 @@ import { readLayeredFile } from "../mount/layered-file.ts";
 import { mountOverlay } from "../mount/overlay.ts";
 import type { IdMap } from "../runtime/id-map/id-mapping.ts";
 import { realRootPath } from "../runtime/root-path.ts";
+import { AT_FDCWD } from "../sys/open.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
 
 /** A root file system before its container exists. */
@@ -108,7 +109,6 @@ function ownWritableDirectories(program: LaunchProgram, map: IdMap | undefined, 
   const root = map.uidMappings.find(({ containerID }) => containerID === 0)?.hostID;
   if (root === process.geteuid?.()) return;
   for (const path of paths) {
-    const AT_FDCWD = -100;
     program.call("fchownat", [AT_FDCWD, program.text(path), 0, 0, 0], {
       operation: "give to the container's root",
       object: path,

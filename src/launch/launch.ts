@@ -109,6 +109,9 @@ export function launchReportingTo(
   options: LaunchOptions,
 ): LaunchedProcess {
   const { interpret, cloneArguments, pidfd } = theLauncher();
+  // A program that fails puts its record on the stack, which would be the running parent's.
+  const sharesRunningStack = (options.flags & CloneFlag.VM) !== 0 && (options.flags & CloneFlag.VFORK) === 0;
+  if (sharesRunningStack) throw new Error("a launch with CLONE_VM needs CLONE_VFORK");
   program.prepare(errorDescriptor);
   const inheritsExitSignal = (options.flags & CloneFlag.PARENT) !== 0;
   writeCloneArguments(cloneArguments.view, {

@@ -6,9 +6,9 @@ import { Errno } from "./errno.ts";
 import { BunkerError } from "./error.ts";
 import { FileDescriptor } from "./file-descriptor.ts";
 import { allocate, type Memory } from "./memory.ts";
+import { OpenFlag } from "./open.ts";
 import { check, SystemCall, systemCall } from "./system-call.ts";
 
-const O_CLOEXEC = 0o2000000;
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
@@ -33,7 +33,7 @@ function twoDescriptors(fill: (address: number) => number, operation: string): [
  * @returns the read end and the write end
  */
 export function pipe(): [read: FileDescriptor, write: FileDescriptor] {
-  return twoDescriptors((address) => systemCall(SystemCall.pipe2, address, O_CLOEXEC), "make a pipe");
+  return twoDescriptors((address) => systemCall(SystemCall.pipe2, address, OpenFlag.O_CLOEXEC), "make a pipe");
 }
 
 /** A connected pair of unix stream sockets, both close-on-exec; socketpair(2). */

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { writeSync } from "node:fs";
 import { launch, readFailure } from "../../../src/launch/launch.ts";
 import { LaunchProgram } from "../../../src/launch/program.ts";
+import { CloneFlag } from "../../../src/sys/clone.ts";
 import { Errno } from "../../../src/sys/errno.ts";
 import { ChildInformation, CLD_EXITED, WaitFor, WaitOption, waitForExit } from "../../../src/sys/process.ts";
 import { Signal } from "../../../src/sys/signal.ts";
@@ -400,6 +401,12 @@ describe("forEach", () => {
     });
     expect(program.operations).toEqual([]);
   });
+});
+
+test("memory is not shared with a child that runs beside its parent, on whose stack it would fail", () => {
+  using program = new LaunchProgram();
+  program.call("exit_group", [0], { operation: "leave" });
+  expect(() => launch(program, { flags: CloneFlag.VM })).toThrow("CLONE_VFORK");
 });
 
 describe("a program that is finished while its child waits", () => {
