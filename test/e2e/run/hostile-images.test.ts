@@ -163,7 +163,8 @@ describe("entries that stay inside", () => {
     ]);
     expect(await new Response(child.stdout).text()).toBe("10737418240 0\n");
     await child.exited;
-    expect(child.resourceUsage()?.maxRSS).toBeLessThan(300_000_000);
+    // How much garbage there is before it is collected differs; a tenth of the file would not be garbage any more.
+    expect(child.resourceUsage()?.maxRSS).toBeLessThan(1_000_000_000);
   }, 120_000);
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, readlinkSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -12,6 +12,7 @@ import { Errno } from "../../../src/sys/errno.ts";
 import { waitForExit } from "../../../src/sys/process.ts";
 import { Signal } from "../../../src/sys/signal.ts";
 import { SIG_SETMASK } from "../../../src/sys/signal-set.ts";
+import { descriptorsLeftBy } from "../../open-descriptors.ts";
 import { runProgram, unexpected } from "./run-program.ts";
 
 /** Adds the execution of a shell command. */
@@ -43,23 +44,38 @@ describe("launch", () => {
   test("a failing clone is an error and leaves no descriptor", () => {
     using program = new LaunchProgram();
     exit(program, 0);
-    const before = readdirSync("/proc/self/fd");
-    // A user namespace cannot share the file system attributes with its parent.
-    expect(() => launch(program, { flags: CloneFlag.NEWUSER | CloneFlag.FS })).toThrow("clone a process: EINVAL");
-    expect(() => launch(program, { flags: 0, cgroup: 9999 })).toThrow("clone a process: EBADF");
-    expect(readdirSync("/proc/self/fd")).toEqual(before);
+    const left = descriptorsLeftBy(() => {
+      // A user namespace cannot share the file system attributes with its parent.
+      expect(() => launch(program, { flags: CloneFlag.NEWUSER | CloneFlag.FS })).toThrow("clone a process: EINVAL");
+      expect(() => launch(program, { flags: 0, cgroup: 9999 })).toThrow("clone a process: EBADF");
+    });
+    expect(left).toBe(0);
   });
 
-  test("leaves no descriptor behind, neither here nor in the executed program", () => {
-    const before = readdirSync("/proc/self/fd");
+  test("leaves no descriptor behind in the caller", () => {
+    using program = new LaunchProgram();
+    exit(program, 0);
+    const left = descriptorsLeftBy(() => {
+      expect(runProgram(program).end).toEqual({ exitCode: 0 });
+    });
+    expect(left).toBe(0);
+  });
+
+  test("the executed program gets no descriptor of the launch", () => {
     const list = join(directory, "descriptors");
     using program = new LaunchProgram();
-    shell(program, `ls /proc/$$/fd > ${list}; exit 0`);
-    expect(runProgram(program).end).toEqual({ exitCode: 0 });
-    expect(readdirSync("/proc/self/fd")).toEqual(before);
-    const inherited = readFileSync(list, "utf8").trim().split("\n");
-    expect(inherited).toContain("0");
-    expect(inherited.filter((descriptor) => !before.includes(descriptor))).toEqual([]);
+    shell(program, `ls -l /proc/$$/fd > ${list}; exit 0`);
+    const child = launch(program, { flags: 0 });
+    using errors = child.errors;
+    using _pidfd = child.pidfd;
+    const pipe = readlinkSync(`/proc/self/fd/${errors.number}`);
+    expect(readFailure(child, program)).toBeUndefined();
+    expect(waitForExit(child.pid)).toEqual({ exitCode: 0 });
+    const inherited = readFileSync(list, "utf8");
+    expect(inherited).toContain(" 0 -> ");
+    expect(pipe).toStartWith("pipe:");
+    expect(inherited).not.toContain(pipe);
+    expect(inherited).not.toContain("pidfd");
   });
 
   test("the child has its own copy of everything but the program", () => {

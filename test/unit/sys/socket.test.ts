@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { fstatSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Errno } from "../../../src/sys/errno.ts";
 import { FileDescriptor } from "../../../src/sys/file-descriptor.ts";
 import { connectUnix, pipe, receiveDescriptor, sendDescriptors, socketPair } from "../../../src/sys/socket.ts";
 import { SystemCall, systemCall } from "../../../src/sys/system-call.ts";
+import { descriptorsLeftBy } from "../../open-descriptors.ts";
 
 const F_GETFD = 1;
 const FD_CLOEXEC = 1;
@@ -36,10 +37,6 @@ function isCloseOnExec({ number }: FileDescriptor): boolean {
 function readText({ number }: FileDescriptor): string {
   const buffer = Buffer.alloc(100);
   return buffer.toString("utf8", 0, readSync(number, buffer));
-}
-
-function openDescriptors(): readonly string[] {
-  return readdirSync("/proc/self/fd");
 }
 
 test("pipe: read end, write end, both close-on-exec", () => {
@@ -92,13 +89,14 @@ describe("passing descriptors", () => {
   test("of several in one message only the first is taken, and none is left open", () => {
     const [near, far] = testPair();
     const [read, write] = testPipe();
-    sendDescriptors(near.number, Buffer.from("x"), [read.number, write.number, write.number]);
-    const before = openDescriptors();
-    const received = cleanup.use(receiveDescriptor(far.number));
-    expect(received).toBeDefined();
-    expect(openDescriptors().length).toBe(before.length + 1);
+    const left = descriptorsLeftBy(() => {
+      sendDescriptors(near.number, Buffer.from("x"), [read.number, write.number, write.number]);
+      using received = receiveDescriptor(far.number);
+      expect(received === undefined ? undefined : fstatSync(received.number).ino).toBe(fstatSync(read.number).ino);
+    });
+    expect(left).toBe(0);
     write.close();
-    expect(received === undefined ? "" : readText(received)).toBe("");
+    expect(readText(read)).toBe("");
   });
 
   test("undefined when there is none: bytes alone, or a peer that has closed", () => {
@@ -154,12 +152,13 @@ describe("connectUnix", () => {
 
   test("names the path that is missing, or where nobody listens, and leaves nothing open", () => {
     const directory = testDirectory();
-    const before = openDescriptors().length;
     const missing = join(directory, "missing");
-    expect(() => connectUnix(missing)).toThrow(`connect to ${missing}: ENOENT`);
     const file = join(directory, "file");
     writeFileSync(file, "");
-    expect(() => connectUnix(file)).toThrow(expect.objectContaining({ errno: Errno.ECONNREFUSED }));
-    expect(openDescriptors().length).toBe(before);
+    const left = descriptorsLeftBy(() => {
+      expect(() => connectUnix(missing)).toThrow(`connect to ${missing}: ENOENT`);
+      expect(() => connectUnix(file)).toThrow(expect.objectContaining({ errno: Errno.ECONNREFUSED }));
+    });
+    expect(left).toBe(0);
   });
 });

@@ -1,0 +1,112 @@
+/*
+ * Names of images in registries, as Docker reads them (distribution/reference, "normalized named"):
+ *
+ *   [REGISTRY/]REPOSITORY[:TAG][@DIGEST]
+ *
+ * What stands before the first slash is a registry if it could be a host (it has a dot, a colon or a capital letter, or
+ * is `localhost`); otherwise the registry is docker.io, where a repository of one component is `library/…`. The short
+ * form that users know and the full form that is stored and compared are two ways to write one `Reference`.
+ */
+import { BunkerError } from "../sys/error.ts";
+import type { Digest } from "./digest.ts";
+
+/** Where an image is in which registry. */
+export interface Reference {
+  /** Host with an optional port: `docker.io`, `localhost:5000`. */
+  readonly registry: string;
+  /** `library/debian` */
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly digest: Digest | undefined;
+}
+
+/** The registry of short names. */
+export const DOCKER_HUB = "docker.io";
+const OFFICIAL_PREFIX = "library/";
+const DEFAULT_TAG = "latest";
+/** Characters of registry and repository together. */
+const LONGEST_NAME = 255;
+
+const HOST =
+  /^(?:\[[0-9a-fA-F:]+\]|(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*)(?::[0-9]{1,5})?$/;
+const REPOSITORY = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
+const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}$/;
+const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
+
+/**
+ * Reads a name. A missing tag stays missing; `withDefaultTag` adds the usual one.
+ * @throws BunkerError `invalid_reference`
+ */
+export function parseReference(text: string): Reference {
+  const at = text.indexOf("@");
+  const digest = at < 0 ? undefined : text.slice(at + 1);
+  const named = at < 0 ? text : text.slice(0, at);
+  // A colon after the last slash begins a tag; one before it, a port.
+  const colon = named.indexOf(":", named.lastIndexOf("/") + 1);
+  const name = colon < 0 ? named : named.slice(0, colon);
+  const tag = colon < 0 ? undefined : named.slice(colon + 1);
+  const { registry, repository } = splitRegistry(name);
+  if (!HOST.test(registry)) throw invalid(text, `${JSON.stringify(registry)} is no registry's host`);
+  if (/[A-Z]/.test(repository)) throw invalid(text, "repository names are in lower case");
+  if (!REPOSITORY.test(repository)) throw invalid(text, `${JSON.stringify(repository)} is no repository's name`);
+  if (registry.length + 1 + repository.length > LONGEST_NAME) {
+    throw invalid(text, `registry and repository have more than ${LONGEST_NAME} characters`);
+  }
+  if (tag !== undefined && !TAG.test(tag)) throw invalid(text, `${JSON.stringify(tag)} is no tag`);
+  if (digest !== undefined && !DIGEST.test(digest)) throw invalid(text, `${JSON.stringify(digest)} is no digest`);
+  if (registry === DOCKER_HUB && /^[0-9a-f]{64}$/.test(text)) {
+    throw invalid(text, "64 hexadecimal digits are an image's id and cannot be its name");
+  }
+  return { registry, repository, tag, digest: digest as Digest | undefined };
+}
+
+function splitRegistry(name: string): Pick<Reference, "registry" | "repository"> {
+  const slash = name.indexOf("/");
+  const first = slash < 0 ? "" : name.slice(0, slash);
+  const isHost = /[.:A-Z]/.test(first) || first === "localhost";
+  if (!isHost) return { registry: DOCKER_HUB, repository: slash < 0 ? OFFICIAL_PREFIX + name : name };
+  const rest = name.slice(slash + 1);
+  const registry = first === "index.docker.io" ? DOCKER_HUB : first;
+  return { registry, repository: registry === DOCKER_HUB && !rest.includes("/") ? OFFICIAL_PREFIX + rest : rest };
+}
+
+function invalid(text: string, reason: string): BunkerError {
+  return new BunkerError({
+    code: "invalid_reference",
+    operation: "read the image name",
+    object: JSON.stringify(text),
+    reason,
+    hint: "Names are written [REGISTRY/]REPOSITORY[:TAG][@DIGEST].",
+  });
+}
+
+/** The same with the tag `latest`, unless it has a tag or a digest. */
+export function withDefaultTag(reference: Reference): Reference {
+  return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: DEFAULT_TAG } : reference;
+}
+
+/** Registry and repository: `docker.io/library/debian`. */
+export function fullRepository({ registry, repository }: Reference): string {
+  return `${registry}/${repository}`;
+}
+
+/** Registry and repository as users write them: `debian`. */
+export function familiarRepository({ registry, repository }: Reference): string {
+  if (registry !== DOCKER_HUB) return `${registry}/${repository}`;
+  const short = repository.startsWith(OFFICIAL_PREFIX) ? repository.slice(OFFICIAL_PREFIX.length) : repository;
+  return short.includes("/") ? repository : short;
+}
+
+/** The full form, which is stored and compared: `docker.io/library/debian:12`. */
+export function formatReference(reference: Reference): string {
+  return fullRepository(reference) + suffix(reference);
+}
+
+/** The form that users know: `debian:12`. */
+export function familiarReference(reference: Reference): string {
+  return familiarRepository(reference) + suffix(reference);
+}
+
+function suffix({ tag, digest }: Reference): string {
+  return (tag === undefined ? "" : `:${tag}`) + (digest === undefined ? "" : `@${digest}`);
+}
