@@ -21,7 +21,7 @@ export interface Reference {
 }
 
 /** The registry of short names. */
-export const DOCKER_HUB = "docker.io";
+const DOCKER_HUB = "docker.io";
 const OFFICIAL_PREFIX = "library/";
 const DEFAULT_TAG = "latest";
 /** Characters of registry and repository together. */
