@@ -1,0 +1,81 @@
+import { expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { runtimeSuite } from "./suite.ts";
+
+const suite = runtimeSuite();
+
+const hook = (name: string) => ({ path: "/bin/sh", args: ["sh", "-c", `cat >${suite.box.path}/${name}.json`] });
+const shown = (name: string) => JSON.parse(readFileSync(join(suite.box.path, `${name}.json`), "utf8"));
+
+test("each kind gets the state on its standard input", async () => {
+  const hooks = {
+    prestart: [hook("prestart")],
+    createRuntime: [hook("createRuntime")],
+    createContainer: [hook("createContainer")],
+    // The file system is the container's by then.
+    startContainer: [{ path: "/bin/sh", args: ["sh", "-c", "cat >/data/startContainer.json"] }],
+    poststart: [hook("poststart")],
+    poststop: [hook("poststop")],
+  };
+  const bundle = suite.box.bundle(["sleep", "1000"], { rest: { hooks, annotations: { a: "b" } } });
+  await suite.withCreated(bundle, () => {
+    const state = { ociVersion: "1.2.0", id: "test", bundle, annotations: { a: "b" } };
+    const { pid } = suite.stateOf();
+    expect(shown("prestart")).toEqual({ ...state, pid, status: "creating" });
+    expect(shown("createRuntime")).toEqual({ ...state, pid, status: "creating" });
+    expect(shown("createContainer")).toMatchObject({ ...state, pid });
+    expect(existsSync(join(suite.box.rootfs, "data/startContainer.json"))).toBe(false);
+    expect(suite.box.runtime("start", "test").status).toBe(0);
+    expect(JSON.parse(readFileSync(join(suite.box.rootfs, "data/startContainer.json"), "utf8"))).toMatchObject(state);
+    expect(shown("poststart")).toMatchObject({ ...state, pid, status: "running" });
+    expect(existsSync(join(suite.box.path, "poststop.json"))).toBe(false);
+  });
+  expect(shown("poststop")).toMatchObject({ id: "test", status: "stopped" });
+});
+
+test.each(["prestart", "createRuntime", "createContainer"])("%s that fails ends the creation", (kind) => {
+  const failing = [{ path: "/bin/sh", args: ["sh", "-c", "exit 3"] }];
+  const { status, errors } = suite.box.runtime(
+    "create",
+    "--bundle",
+    suite.box.bundle(["true"], { rest: { hooks: { [kind]: failing } } }),
+    "test",
+  );
+  expect(status).toBe(1);
+  expect(errors).toMatch(/^bunker: run hook \/bin\/sh: (exit )?status 3\n/);
+});
+
+test.each(["createRuntime", "createContainer"])("%s that exceeds its timeout is killed", (kind) => {
+  const slow = [{ path: "/bin/sleep", args: ["sleep", "1000"], env: [suite.box.mark], timeout: 1 }];
+  const { status, errors } = suite.box.runtime(
+    "create",
+    "--bundle",
+    suite.box.bundle(["true"], { rest: { hooks: { [kind]: slow } } }),
+    "test",
+  );
+  expect(status).toBe(1);
+  expect(errors).toContain("run hook /bin/sleep: it ran longer than its timeout of 1 s");
+});
+
+test("startContainer that fails is told by start", async () => {
+  const hooks = { startContainer: [{ path: "/bin/false" }] };
+  await suite.withCreated(suite.box.bundle(["true"], { rest: { hooks } }), () => {
+    const { status, errors } = suite.box.runtime("start", "test");
+    expect(status).toBe(1);
+    expect(errors).toStartWith("bunker: run hook /bin/false: status 1\n");
+  });
+});
+
+test("poststart and poststop that fail are warnings", () => {
+  const hooks = {
+    poststart: [{ path: "/bin/false" }],
+    poststop: [{ path: `${suite.box.path}/missing` }, hook("last")],
+  };
+  const { status, errors } = suite.box.run(["true"], { rest: { hooks } });
+  expect({ status, errors }).toEqual({
+    status: 0,
+    errors: `warning: run hook /bin/false: exit status 1\nwarning: run hook ${suite.box.path}/missing: ENOENT\n`,
+  });
+  expect(shown("last")).toMatchObject({ status: "stopped" });
+});

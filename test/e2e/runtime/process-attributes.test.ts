@@ -1,0 +1,103 @@
+import { expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { runtimeSuite } from "./suite.ts";
+
+const suite = runtimeSuite();
+
+const status = (fields: string, process: Parameters<typeof suite.box.run>[1] = {}) =>
+  suite.box.shell(`grep -E '^(${fields}):' /proc/self/status`, process).replaceAll("\t", " ");
+
+test("five capability sets", () => {
+  const capabilities = {
+    bounding: ["CAP_CHOWN", "CAP_KILL", "CAP_SYS_ADMIN"],
+    permitted: ["CAP_CHOWN", "CAP_KILL"],
+    effective: ["CAP_CHOWN"],
+    inheritable: ["CAP_KILL"],
+    ambient: ["CAP_KILL"],
+  } as const;
+  // Of what root executes, only an ambient set is kept when the bounding set gives nothing: so by another user.
+  const user = { uid: 1000, gid: 1000 };
+  expect(status("Cap.*", { process: { user, capabilities } })).toBe(
+    [
+      "CapInh: 0000000000000020",
+      "CapPrm: 0000000000000020",
+      "CapEff: 0000000000000020",
+      "CapBnd: 0000000000200021",
+      "CapAmb: 0000000000000020",
+    ].join("\n"),
+  );
+  expect(status("Cap(Prm|Eff|Bnd)", { process: { capabilities } })).toBe(
+    "CapPrm: 0000000000200021\nCapEff: 0000000000200021\nCapBnd: 0000000000200021",
+  );
+  expect(status("Cap(Prm|Eff|Bnd)")).toBe(
+    "CapPrm: 0000000000000000\nCapEff: 0000000000000000\nCapBnd: 0000000000000000",
+  );
+});
+
+test("no-new-privileges, umask, groups", () => {
+  const process = { noNewPrivileges: true, user: { uid: 3, gid: 4, umask: 0o027, additionalGids: [5, 6] } };
+  expect(
+    status("NoNewPrivs|Umask|Groups|Uid|Gid", { process })
+      .split("\n")
+      .map((line) => line.trimEnd()),
+  ).toEqual(["Umask: 0027", "Uid: 3 3 3 3", "Gid: 4 4 4 4", "Groups: 5 6", "NoNewPrivs: 1"]);
+});
+
+test("limits, OOM score, scheduling, I/O priority, personality", () => {
+  const changes = {
+    process: {
+      rlimits: [{ type: "RLIMIT_NOFILE" as const, soft: 77, hard: 88 }],
+      oomScoreAdj: 500,
+      scheduler: { policy: "SCHED_BATCH" as const, nice: 7 },
+      ioPriority: { class: "IOPRIO_CLASS_IDLE" as const, priority: 0 },
+    },
+    linux: { personality: { domain: "LINUX32" as const } },
+  };
+  const script =
+    "ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj; cut -d' ' -f19,41 /proc/self/stat; ionice; uname -m";
+  const machine = process.arch === "x64" ? "i686" : "armv8l";
+  expect(suite.box.shell(script, changes).split("\n")).toEqual(["77", "88", "500", "7 3", "idle", machine]);
+});
+
+test("kernel parameters of the container's own", () => {
+  const sysctl = { "net.ipv4.ip_forward": "1", "net/ipv4/conf/all/forwarding": "1", "kernel.shm_rmid_forced": "1" };
+  const files = "/proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shm_rmid_forced";
+  expect(suite.box.shell(`cat ${files}`, { linux: { sysctl } })).toBe("1\n1");
+});
+
+test("descriptors: only the preserved ones", () => {
+  const bundle = suite.box.bundle(["sh", "-c", "ls /proc/self/fd | tr '\\n' ' '; cat <&4"]);
+  const words = suite.box.words("run", "--preserve-fds", "2", "--bundle", bundle, "test");
+  const given = suite.box.file("given", "from four");
+  const shell = ["sh", "-c", 'exec 3</dev/null 4<"$0" 5</dev/null; exec "$@"', given, ...words];
+  const { stdout, stderr } = Bun.spawnSync(shell, { env: suite.box.environment });
+  // The last one is ls's own.
+  expect({ output: stdout.toString(), errors: stderr.toString() }).toEqual({
+    output: "0 1 2 3 4 5 from four",
+    errors: "",
+  });
+});
+
+test("a working directory that is missing is made", () => {
+  expect(suite.box.shell("pwd", { process: { cwd: "/made/for/it" } })).toBe("/made/for/it");
+  rmSync(join(suite.box.rootfs, "made"), { recursive: true });
+});
+
+test.each(["/proc/self/fd/7", "/proc/1/root", "/proc/self/fd/3/../../../.."])(
+  "cwd %s does not reach the host",
+  (cwd) => {
+    const { status: exit, output } = suite.box.run(["sh", "-c", "ls ../../../../work ../../../home /proc/self/cwd/"], {
+      process: { cwd },
+    });
+    expect(exit).not.toBe(0);
+    expect(output).toBe("");
+  },
+);
+
+test("a command behind /proc/self/fd does not reach the host", () => {
+  for (const descriptor of [3, 4, 5, 6, 7, 8, 9, 10]) {
+    const { status: exit, output } = suite.box.run([`/proc/self/fd/${descriptor}/../../../bin/echo`, "escaped"]);
+    expect([exit, output]).toEqual([127, ""]);
+  }
+});

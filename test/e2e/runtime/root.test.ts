@@ -1,0 +1,51 @@
+import { expect, test } from "bun:test";
+import { readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import type { NamespaceType } from "../../../src/runtime/configuration/namespaces.ts";
+import { runtimeSuite } from "./suite.ts";
+
+const suite = runtimeSuite("root");
+
+test("a container without a user namespace", async () => {
+  await suite.withCreated(suite.box.bundle(["sleep", "1000"]), () => {
+    expect(suite.box.runtime("start", "test").status).toBe(0);
+    const { pid } = JSON.parse(suite.box.runtime("state", "test").output);
+    expect(readlinkSync(`/proc/${pid}/ns/user`)).toBe(readlinkSync("/proc/self/ns/user"));
+    expect(suite.box.runtime("exec", "test", "sh", "-c", "id -u; cat /proc/self/uid_map").output).toMatch(
+      /^0\n +0 +0 +4294967295\n$/,
+    );
+    expect(suite.box.runtime("exec", "-u", "12:13", "test", "id").output).toBe("uid=12 gid=13\n");
+  });
+});
+
+test("device nodes are made with their mode and owner", () => {
+  const devices = [{ type: "c" as const, path: "/dev/mine", major: 1, minor: 3, fileMode: 0o640, uid: 4, gid: 5 }];
+  expect(suite.box.shell("stat -c '%A %u:%g %t:%T' /dev/mine", { linux: { devices } })).toBe("crw-r----- 4:5 1:3");
+});
+
+test("a container in a user namespace of ids of others", () => {
+  const uidMappings = [{ containerID: 0, hostID: 200000, size: 1000 }];
+  const namespaces: readonly NamespaceType[] = ["user", "mount", "pid", "ipc", "uts", "network", "cgroup"];
+  Bun.spawnSync(["chown", "-hR", "200000:200000", suite.box.rootfs]);
+  const shown = suite.box.shell("cat /proc/self/uid_map; id -u", {
+    namespaces,
+    linux: { uidMappings, gidMappings: uidMappings },
+  });
+  expect(shown.trim().split(/\s+/)).toEqual(["0", "200000", "1000", "0"]);
+  Bun.spawnSync(["chown", "-hR", "0:0", suite.box.rootfs]);
+});
+
+test("hooks, and a terminal in the foreground", async () => {
+  const marker = join(suite.box.path, "hook");
+  const hooks = { createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", `cat >${marker}`] }] };
+  expect(suite.box.run(["true"], { rest: { hooks } })).toEqual({ status: 0, output: "", errors: "" });
+  expect(JSON.parse(readFileSync(marker, "utf8"))).toMatchObject({ id: "test" });
+  let shown = "";
+  const bundle = suite.box.bundle(["tty"], { process: { terminal: true } });
+  const child = Bun.spawn(suite.box.words("run", "--bundle", bundle, "test"), {
+    env: suite.box.environment,
+    terminal: { data: (_, data) => (shown += Buffer.from(data).toString()) },
+  });
+  expect(await child.exited).toBe(0);
+  expect(shown).toBe("/dev/pts/0\r\n");
+});
