@@ -1,0 +1,316 @@
+/*
+ * `<data>/state.db`: the one place that says what exists. SQLite in WAL mode; every part of Bunker that has something
+ * to remember declares its own tables as a component, with a version, and is brought up to date when it is opened.
+ *
+ * Beginning. The file is made aside, with WAL mode in its header, and linked to its place: whoever finds it finds it
+ * complete. (Switching a database to WAL fails, without waiting, for one of two processes that try it together.)
+ *
+ * Durability. Nothing that is committed is ever torn. An ordinary transaction is not forced to the disk: after a power
+ * cut the last ones may be missing, after a kill never. A durable one is on the disk when it returns; whoever tells the
+ * user that something is stored asks for that.
+ *
+ * End. SQLite's last connection moves the log into the database when it closes, with two fsyncs and so several
+ * milliseconds for a command that changed one row. The log is as good where it is: it is read by the next one that
+ * opens the database, and moved when it has grown to some hundred pages. So a connection here also holds the lock that
+ * a second reader would hold, on a descriptor of its own, and SQLite leaves the log alone. Bun moves the log too, of
+ * all databases that are still open when the process ends, without regard to others; so this one is closed before.
+ *
+ * Read-only. Where the directory cannot be written the database is opened as it lies there; changes are refused. A
+ * log that was left beside it cannot be read then, unless somebody has it in use: that is an error, not an older state.
+ */
+import { constants, Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
+import {
+  accessSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  constants as mode,
+  openSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { Errno } from "../sys/errno.ts";
+import { BunkerError, errnoOf } from "../sys/error.ts";
+import { lockRange, RecordLock } from "../sys/record-lock.ts";
+
+/** Milliseconds that one waits for another process's transaction; those take a few. */
+const BUSY_TIMEOUT = 30_000;
+
+/** Pages of 4 KiB that the log may have before it is moved into the database: it is read whole at each start. */
+const LOG_LIMIT = 250;
+
+/** The bytes that SQLite's readers lock, in every database; sqlite3's os.h, SHARED_FIRST. */
+const READERS_LOCK = { start: 0x4000_0002, length: 510 };
+
+/** A part of Bunker with tables of its own. */
+export interface StateComponent {
+  /** Stable: `images`. */
+  readonly name: string;
+  /**
+   * SQL scripts; the one at place N brings the tables from version N to N + 1. Tables are STRICT, so that their columns
+   * hold what the code expects. Once released a script is never changed: another is added.
+   */
+  readonly migrations: readonly string[];
+}
+
+/** What a statement's parameters may be. */
+type Parameters = SQLQueryBindings[];
+
+/** The open database. Every method throws BunkerError with the codes that `openStateDatabase` names. */
+export class StateDatabase implements Disposable {
+  readonly #database: Database;
+  readonly #path: string;
+  readonly #reader: number | undefined;
+  /** Whether changes are refused, because the file system or its permissions do not allow them. */
+  readonly isReadOnly: boolean;
+
+  constructor(database: Database, path: string, reader: number | undefined) {
+    this.#database = database;
+    this.#path = path;
+    this.#reader = reader;
+    this.isReadOnly = reader === undefined;
+    process.once("exit", this.#close);
+  }
+
+  /** All rows of a query; `Row` is as the STRICT tables have it. */
+  all<Row>(sql: string, ...parameters: Parameters): Row[] {
+    return this.#try(() => this.#database.query<Row, Parameters>(sql).all(...parameters));
+  }
+
+  /** The first row of a query. */
+  get<Row>(sql: string, ...parameters: Parameters): Row | undefined {
+    return this.#try(() => this.#database.query<Row, Parameters>(sql).get(...parameters) ?? undefined);
+  }
+
+  /** Executes a statement; returns how many rows it changed. */
+  run(sql: string, ...parameters: Parameters): number {
+    return this.#try(() => this.#database.query<unknown, Parameters>(sql).run(...parameters).changes);
+  }
+
+  /** Executes statements that have no parameters: a migration. */
+  script(sql: string): void {
+    this.#try(() => this.#database.run(sql));
+  }
+
+  /**
+   * Makes several changes one, alone among all processes. Nothing of it happens when `work` throws. Not nested.
+   * @param durable whether it must be on the disk when this returns (some milliseconds)
+   */
+  transaction<Result>(work: () => Result, { durable = false }: { readonly durable?: boolean } = {}): Result {
+    const database = this.#database;
+    this.#try(() => {
+      if (durable) database.run("PRAGMA synchronous = FULL");
+      database.run("BEGIN IMMEDIATE");
+    });
+    try {
+      const result = work();
+      this.#try(() => database.run("COMMIT"));
+      return result;
+    } catch (error) {
+      // SQLite has rolled back already after some failures, such as a full disk.
+      if (database.inTransaction) database.run("ROLLBACK");
+      throw error;
+    } finally {
+      if (durable) database.run("PRAGMA synchronous = NORMAL");
+    }
+  }
+
+  [Symbol.dispose](): void {
+    process.off("exit", this.#close);
+    this.#close();
+  }
+
+  readonly #close = (): void => {
+    this.#database.close();
+    // Not before: closing any descriptor of a file takes the process's record locks on it away.
+    if (this.#reader !== undefined) closeSync(this.#reader);
+  };
+
+  #try<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      throw explain(error, this.#path);
+    }
+  }
+}
+
+/**
+ * Opens the database, makes it when there is none, and brings the tables of some components up to date. Opening costs
+ * about a millisecond: a command that needs no state does not do it.
+ * @param directory Bunker's data directory; made, for the user alone, when it is missing
+ * @throws BunkerError `state_damaged`, `state_newer` (written by a newer Bunker), `state_busy` (another process has kept
+ *   it locked for half a minute), `state_read_only`, `state_unreadable`, `no_space`
+ */
+export function openStateDatabase(directory: string, components: readonly StateComponent[]): StateDatabase {
+  const path = `${directory}/state.db`;
+  try {
+    const database = isWritable(directory) ? openToWrite(directory, path) : openToRead(directory, path);
+    try {
+      bringUpToDate(database, components, path);
+    } catch (error) {
+      database[Symbol.dispose]();
+      throw error;
+    }
+    return database;
+  } catch (error) {
+    throw explain(error, path);
+  }
+}
+
+function isWritable(directory: string): boolean {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    accessSync(directory, mode.W_OK);
+    return true;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === Errno.EROFS || errno === Errno.EACCES || errno === Errno.EPERM) return false;
+    throw error;
+  }
+}
+
+function openToWrite(directory: string, path: string): StateDatabase {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) create(directory, path);
+  const reader = openSync(path, mode.O_RDONLY | mode.O_NOFOLLOW);
+  try {
+    const database = new Database(path, constants.SQLITE_OPEN_READWRITE);
+    try {
+      database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
+      database.run("PRAGMA synchronous = NORMAL");
+      database.run("PRAGMA foreign_keys = ON");
+      database.run(`PRAGMA wal_autocheckpoint = ${LOG_LIMIT}`);
+      // EAGAIN: one of the others is closing without this lock, having found nobody. Then the log is moved at the end.
+      lockRange(reader, RecordLock.shared, READERS_LOCK.start, READERS_LOCK.length);
+      return new StateDatabase(database, path, reader);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  } catch (error) {
+    closeSync(reader);
+    throw error;
+  }
+}
+
+/** Makes the file aside and links it, so that it is there whole or not at all. */
+function create(directory: string, path: string): void {
+  const aside = `${path}.${crypto.randomUUID()}`;
+  try {
+    closeSync(openSync(aside, "wx", 0o600));
+    const database = new Database(aside, constants.SQLITE_OPEN_READWRITE);
+    try {
+      database.run("PRAGMA journal_mode = WAL");
+      database.run("CREATE TABLE component (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID");
+    } finally {
+      database.close();
+    }
+    linkSync(aside, path);
+  } catch (error) {
+    // Another process has been faster.
+    if (errnoOf(error) !== Errno.EEXIST) throw error;
+  } finally {
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(aside + suffix, { force: true });
+  }
+  const opened = openSync(directory, "r");
+  try {
+    fsyncSync(opened);
+  } finally {
+    closeSync(opened);
+  }
+}
+
+function openToRead(directory: string, path: string): StateDatabase {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    // A directory without a database holds nothing.
+    const empty = new Database(":memory:");
+    empty.run("CREATE TABLE component (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID");
+    return new StateDatabase(empty, path, undefined);
+  }
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  if (log === undefined || log.size === 0) {
+    const name = `file:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}?immutable=1`;
+    const database = new Database(name, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
+    return new StateDatabase(database, path, undefined);
+  }
+  try {
+    const database = new Database(path, constants.SQLITE_OPEN_READONLY);
+    database.query("SELECT 1 FROM component").get();
+    return new StateDatabase(database, path, undefined);
+  } catch (cause) {
+    throw new BunkerError(
+      {
+        code: "state_read_only",
+        operation: "read",
+        object: path,
+        reason: `its latest changes are in ${path}-wal, which can only be read where ${directory} can be written`,
+        hint: "Run any command of Bunker's once as a user who may write there.",
+      },
+      { cause },
+    );
+  }
+}
+
+function bringUpToDate(database: StateDatabase, components: readonly StateComponent[], path: string): void {
+  const outdated = () => {
+    const rows = database.all<{ name: string; version: number }>("SELECT name, version FROM component");
+    const versions = new Map(rows.map(({ name, version }) => [name, version]));
+    return components.flatMap((component) => {
+      const version = versions.get(component.name) ?? 0;
+      if (version > component.migrations.length) throw newer(component, version, path);
+      return version < component.migrations.length ? [{ component, version }] : [];
+    });
+  };
+  if (outdated().length === 0) return;
+  database.transaction(() => {
+    // Another process may have done it meanwhile.
+    for (const { component, version } of outdated()) {
+      for (const migration of component.migrations.slice(version)) database.script(migration);
+      const row = [component.name, component.migrations.length] as const;
+      database.run("INSERT OR REPLACE INTO component (name, version) VALUES (?, ?)", ...row);
+    }
+  });
+}
+
+function newer({ name, migrations }: StateComponent, version: number, path: string): BunkerError {
+  return new BunkerError({
+    code: "state_newer",
+    operation: "open",
+    object: path,
+    reason: `its ${name} have version ${version}, this Bunker knows up to ${migrations.length}`,
+    hint: "Use the newer Bunker that has written it.",
+  });
+}
+
+/** What SQLite's primary result codes mean for the user; sqlite.org/rescode.html. */
+const explanations: Readonly<Record<number, { code: string; reason: string; hint?: string }>> = {
+  5: { code: "state_busy", reason: "another process keeps it locked", hint: "See who has it open: fuser -v state.db." },
+  8: { code: "state_read_only", reason: "it cannot be written" },
+  11: { code: "state_damaged", reason: "it is damaged" },
+  13: {
+    code: "no_space",
+    reason: "no space is left for it",
+    hint: "Free some space on the file system of the data directory.",
+  },
+  26: { code: "state_damaged", reason: "it is no SQLite database" },
+};
+/** Its shared memory could not grow: SQLITE_IOERR_SHMSIZE. */
+const NO_SPACE_FOR_INDEX = 4874;
+
+function explain(error: unknown, path: string): unknown {
+  if (error instanceof SQLiteError) {
+    const result = error.errno === NO_SPACE_FOR_INDEX ? 13 : error.errno & 0xff;
+    // A mistake of the program's own, such as a violated constraint, stays what it is.
+    if (result === 1 || result === 19 || result === 20) return error;
+    const known = explanations[result] ?? { code: "state_unreadable", reason: `${error.message} (${error.code})` };
+    return new BunkerError({ operation: "use", object: path, ...known }, { cause: error });
+  }
+  const errno = errnoOf(error);
+  if (errno === undefined || error instanceof BunkerError) return error;
+  const isFull = errno === Errno.ENOSPC || errno === Errno.EDQUOT;
+  return new BunkerError(
+    { code: isFull ? "no_space" : "state_unreadable", operation: "open", object: path, errno },
+    { cause: error },
+  );
+}

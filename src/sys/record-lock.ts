@@ -1,0 +1,34 @@
+import { setInteger64 } from "./integer64.ts";
+import { allocate, type Memory } from "./memory.ts";
+import { SystemCall, systemCall } from "./system-call.ts";
+
+const F_OFD_SETLK = 37;
+const FLOCK_SIZE = 32;
+
+/** How a range is locked; the same numbers on all architectures of Linux. */
+export const RecordLock = { shared: 0, exclusive: 1, release: 2 } as const;
+
+let allocated: Memory | undefined;
+
+/**
+ * Locks a range of a file for the open file description, without waiting; F_OFD_SETLK of fcntl(2). It conflicts with the
+ * record locks of processes, also with this process's own.
+ * @param file opened for reading (shared) or writing (exclusive)
+ * @param start,length bytes
+ * @returns 0, or the negated error number: EAGAIN says that somebody else holds a lock there
+ */
+export function lockRange(
+  file: number,
+  kind: (typeof RecordLock)[keyof typeof RecordLock],
+  start: number,
+  length: number,
+): number {
+  allocated ??= allocate(FLOCK_SIZE);
+  const { address, view } = allocated;
+  view.setInt16(0, kind, true);
+  view.setInt16(2, 0, true);
+  setInteger64(view, 8, start);
+  setInteger64(view, 16, length);
+  view.setInt32(24, 0, true);
+  return systemCall(SystemCall.fcntl, file, F_OFD_SETLK, address);
+}

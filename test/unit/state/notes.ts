@@ -1,0 +1,7 @@
+import type { StateComponent } from "../../../src/state/state-database.ts";
+
+/** A component for tests. */
+export const notes: StateComponent = {
+  name: "notes",
+  migrations: ["CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"],
+};
