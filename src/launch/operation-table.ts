@@ -47,6 +47,15 @@ export interface CallOptions {
   readonly onIgnored?: Label;
 }
 
+/** Operations that stand in a table once and are gone to from several places; made by `OperationTable.subroutine`. */
+export interface Subroutine {
+  readonly entry: Label;
+  /** Holds the number of the place to come back to. */
+  readonly caller: Slot;
+  readonly returns: Label[];
+  readonly body: () => void;
+}
+
 /** How `branch` compares its two values; `less` is signed. */
 export type Relation = "equal" | "not equal" | "less";
 
@@ -64,6 +73,7 @@ export class OperationTable {
   readonly #slots: Slot[] = [];
   readonly #released: number[] = [];
   readonly #positions = new Map<Label, number>();
+  readonly #subroutines: Subroutine[] = [];
 
   /** @param slotsAddress where the SLOTS_SIZE bytes of the slots are going to be */
   constructor(slotsAddress: number) {
@@ -194,6 +204,41 @@ export class OperationTable {
   /** result = value. */
   set(result: Slot, value: Argument): void {
     this.add(result, value, 0);
+  }
+
+  /**
+   * Sets operations aside that `callSubroutine` goes to; `placeSubroutines` puts them into the table.
+   * @param body emits them. What it uses of slots has to be made before the first call and never released, since the
+   * operations run between others that come earlier in the table.
+   */
+  subroutine(name: string, body: () => void): Subroutine {
+    const subroutine = { entry: this.label(name), caller: this.slot(`caller of ${name}`), returns: [], body };
+    this.#subroutines.push(subroutine);
+    return subroutine;
+  }
+
+  /** Executes a subroutine, and then what follows. Subroutines do not call themselves. */
+  callSubroutine({ entry, caller, returns }: Subroutine): void {
+    const back = this.label("back");
+    this.set(caller, returns.length);
+    this.jump(entry);
+    this.place(back);
+    returns.push(back);
+  }
+
+  /** Emits the subroutines that were called, past which execution goes on; to be called once, after the last call. */
+  placeSubroutines(): void {
+    const behind = this.label("behind the subroutines");
+    this.jump(behind);
+    for (const { entry, caller, returns, body } of this.#subroutines) {
+      const last = returns.at(-1);
+      if (last === undefined) continue;
+      this.place(entry);
+      body();
+      for (const [number, back] of returns.slice(0, -1).entries()) this.branch(caller, "equal", number, back);
+      this.jump(last);
+    }
+    this.place(behind);
   }
 
   /**

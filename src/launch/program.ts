@@ -42,6 +42,9 @@ import { OperationTable } from "./operation-table.ts";
 
 const DEFAULT_SIZE = 2 ** 20;
 
+/** A program may look at each byte of a text by loading the eight that begin there, also of the last text. */
+const UNUSED_AT_THE_END = 8;
+
 /** What was put into the arena: a text, texts, or so many bytes. */
 type Content = string | Uint8Array | readonly (string | Uint8Array)[] | number;
 
@@ -72,7 +75,7 @@ export class LaunchProgram extends OperationTable implements Disposable {
     const arena = mapMemory(size, "shared");
     super(arena.address);
     this.#arena = arena;
-    this.#dataStart = size & ~7;
+    this.#dataStart = (size & ~7) - UNUSED_AT_THE_END;
   }
 
   /**

@@ -43,7 +43,7 @@ import { checkCommand, commandCandidates, executeCommand, executeInit } from "./
 import { makeTerminal, useTerminal } from "./steps/console.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
 import { provideDevices } from "./steps/devices.ts";
-import { closeSlot, openDirectory, openOrMake, writeFile } from "./steps/files.ts";
+import { closeSlot, openDirectory, writeFile } from "./steps/files.ts";
 import { runHooksInContainer } from "./steps/hooks.ts";
 import { startLoopback } from "./steps/loopback.ts";
 import { cloneTree, setAttributes } from "./steps/mounts.ts";
@@ -53,6 +53,7 @@ import {
   type NamespacePlan,
   needsIntermediate,
 } from "./steps/namespaces.ts";
+import { openOrMake } from "./steps/open-or-make.ts";
 import {
   becomeNotDumpable,
   becomeUser,
@@ -474,6 +475,7 @@ export function finishContainerProgram(
   if (linux.personality !== undefined) setPersonality(program, linux.personality);
   if (linux.memoryPolicy !== undefined) setMemoryPolicy(program, linux.memoryPolicy);
   if (terminal === undefined) emitStandardStreams(program, setting);
+  program.placeSubroutines();
   emitProcess(program, process, setting, {
     proc,
     terminal,

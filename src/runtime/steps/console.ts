@@ -15,8 +15,9 @@ import {
   vectorBytes,
 } from "../../sys/socket.ts";
 import { TerminalRequest, type WindowSize, windowSizeBytes } from "../../sys/terminal.ts";
-import { closeSlot, openInRoot, openOrMake } from "./files.ts";
+import { closeSlot, openInRoot } from "./files.ts";
 import { attach, cloneTree } from "./mounts.ts";
+import { openOrMake } from "./open-or-make.ts";
 
 const { O_RDWR, O_NOCTTY, O_CLOEXEC } = OpenFlag;
 

@@ -8,7 +8,8 @@ import { MOVE_MOUNT_F_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "../
 import { AT_FDCWD } from "../../sys/open.ts";
 import { deviceNumber } from "../../sys/stat.ts";
 import type { Device } from "../configuration/configuration.ts";
-import { closeSlot, openOrMake } from "./files.ts";
+import { closeSlot } from "./files.ts";
+import { openOrMake } from "./open-or-make.ts";
 
 const DEFAULT_DEVICES: readonly Device[] = [
   { path: "/dev/null", type: "c", major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 },

@@ -7,7 +7,7 @@ import type { LaunchProgram } from "../../launch/program.ts";
 import { Errno } from "../../sys/errno.ts";
 import { AT_FDCWD, OPEN_HOW_SIZE, OpenFlag, openHowBytes, Resolve } from "../../sys/open.ts";
 
-const { O_CLOEXEC, O_CREAT, O_PATH, O_WRONLY, O_DIRECTORY, O_NOFOLLOW } = OpenFlag;
+const { O_CLOEXEC, O_PATH, O_WRONLY, O_DIRECTORY, O_NOFOLLOW } = OpenFlag;
 
 /** Opens a directory as a place to resolve names from. */
 export function openDirectory(program: LaunchProgram, path: string, name: string): Slot {
@@ -76,7 +76,7 @@ export function openInRoot(
 ): Slot {
   const { flags = O_PATH, mode = 0, ifThere, result = program.slot("opened") } = options;
   const what = options.what ?? { operation: "open in the root file system", object: String(path) };
-  const how = howAddress(program, flags, mode);
+  const how = howInRoot(program, flags, mode);
   const name = typeof path === "string" ? program.text(path === "/" ? "." : path) : path;
   const args = [root, name, how, OPEN_HOW_SIZE];
   const again = program.label("open again");
@@ -95,7 +95,8 @@ export function openInRoot(
 /** The structures for openat2 that a program holds already, by their flags and mode. */
 const howAddresses = new WeakMap<LaunchProgram, Map<string, number>>();
 
-function howAddress(program: LaunchProgram, flags: number, mode: number): number {
+/** The address of the structure that makes openat2 take the directory it starts from for "/"; flags and mode as open's. */
+export function howInRoot(program: LaunchProgram, flags: number, mode: number): number {
   const known = howAddresses.get(program) ?? new Map<string, number>();
   howAddresses.set(program, known);
   const key = `${flags} ${mode}`;
@@ -103,48 +104,4 @@ function howAddress(program: LaunchProgram, flags: number, mode: number): number
     known.get(key) ?? program.bytes(openHowBytes(flags | O_CLOEXEC, mode, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS));
   known.set(key, address);
   return address;
-}
-
-/** The paths from the outermost directory down to `path` itself. */
-function pathsDownTo(path: string): string[] {
-  const names = path.split("/").filter((name) => name !== "");
-  return names.map((_, index) => names.slice(0, index + 1).join("/"));
-}
-
-/**
- * Opens (O_PATH) a path inside the container's root file system, and makes it, with its parents, when it is missing.
- * @param root the container's root directory
- * @param path absolute inside the container
- * @param kind what to make when there is nothing
- * @returns the slot with the descriptor; the caller closes it
- */
-export function openOrMake(
-  program: LaunchProgram,
-  root: Slot,
-  path: string,
-  kind: "directory" | "file",
-  mode = kind === "directory" ? 0o755 : 0o644,
-): Slot {
-  const ready = program.label("ready");
-  const target = openInRoot(program, root, path, { ifThere: ready });
-  const directories = kind === "directory" ? pathsDownTo(path) : pathsDownTo(path).slice(0, -1);
-  let parent = root;
-  for (const [index, directory] of directories.entries()) {
-    const name = directory.slice(directory.lastIndexOf("/") + 1);
-    const what = { operation: "make directory", object: `/${directory} in the root file system` };
-    program.call("mkdirat", [parent, program.text(name), kind === "directory" ? mode : 0o755], what, {
-      ignore: [Errno.EEXIST],
-    });
-    if (parent !== root) closeSlot(program, parent);
-    const isTarget = kind === "directory" && index === directories.length - 1;
-    parent = openInRoot(program, root, directory, isTarget ? { what, result: target } : { what });
-  }
-  if (kind === "file") {
-    if (parent !== root) closeSlot(program, parent);
-    const what = { operation: "make file", object: `${path} in the root file system` };
-    closeSlot(program, openInRoot(program, root, path, { flags: O_CREAT | O_WRONLY, mode, what }));
-    openInRoot(program, root, path, { result: target });
-  }
-  program.place(ready);
-  return target;
 }

@@ -26,7 +26,8 @@ import {
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from "../../sys/open.ts";
 import type { MountOptions } from "../mount-options.ts";
 import { type CopyUp, emitCopyUp } from "./copy-up.ts";
-import { closeSlot, openInRoot, openOrMake } from "./files.ts";
+import { closeSlot, openInRoot } from "./files.ts";
+import { openOrMake } from "./open-or-make.ts";
 
 const MOUNT_ATTRIBUTES_SIZE = 32;
 

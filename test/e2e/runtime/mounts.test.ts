@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runtimeSuite } from "./suite.ts";
 
@@ -122,4 +122,38 @@ test("the default devices and links, and one more", () => {
     "urandom",
     "zero",
   ]);
+});
+
+test("a mount on a link to what is missing is made inside the root", () => {
+  const { box } = suite;
+  const links = {
+    "etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf",
+    "etc/climbing": "../../../../../../../../climbed/file",
+  };
+  for (const [path, target] of Object.entries(links)) symlinkSync(target, join(box.rootfs, path));
+  const source = box.file("bound", "bound\n");
+  const mounts = Object.keys(links).map((path) => ({ destination: `/${path}`, source, options: ["bind", "ro"] }));
+  try {
+    expect(box.shell("cat /etc/resolv.conf /climbed/file; stat -c %a /run/systemd/resolve", { mounts })).toBe(
+      "bound\nbound\n755",
+    );
+    expect(existsSync("/climbed")).toBe(false);
+  } finally {
+    for (const path of [...Object.keys(links), "run", "climbed"]) rmSync(join(box.rootfs, path), { recursive: true });
+  }
+});
+
+test("a mount on a link that goes in a circle", () => {
+  const link = join(suite.box.rootfs, "data/circle");
+  symlinkSync("circle", link);
+  try {
+    const mounts = [{ destination: "/data/circle", type: "tmpfs", source: "tmpfs" }];
+    const { status, errors } = suite.box.run(["true"], { mounts });
+    expect({ status, errors }).toEqual({
+      status: 1,
+      errors: "bunker: open in the root file system /data/circle: ELOOP\n",
+    });
+  } finally {
+    rmSync(link);
+  }
 });

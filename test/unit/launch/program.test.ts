@@ -69,6 +69,34 @@ describe("operations", () => {
     }
   });
 
+  test("a subroutine comes back to each of its callers, and is passed by", () => {
+    using program = new LaunchProgram();
+    const [sum, addend] = [program.slot("sum"), program.slot("addend")];
+    const add = program.subroutine("add", () => program.add(sum, sum, addend));
+    const twice = program.subroutine("add twice", () => program.add(sum, sum, addend, 1));
+    program.subroutine("never called", () => program.fail(unexpected));
+    for (const [value, subroutine] of [
+      [1, add],
+      [10, twice],
+      [100, add],
+      [1000, add],
+    ] as const) {
+      program.set(addend, value);
+      program.callSubroutine(subroutine);
+    }
+    program.placeSubroutines();
+    exit(program, 0);
+    expect(runProgram(program)).toEqual({ failure: undefined, end: { exitCode: 0 } });
+    expect(program.read(sum)).toBe(1121);
+  });
+
+  test("a called subroutine has to be placed", () => {
+    using program = new LaunchProgram();
+    program.callSubroutine(program.subroutine("missing", () => {}));
+    exit(program, 0);
+    expect(() => program.prepare(2)).toThrow("label missing was never placed");
+  });
+
   test("jumps go forward and back", () => {
     using program = new LaunchProgram();
     const [start, finish] = [program.label("start"), program.label("finish")];
