@@ -10,6 +10,7 @@ import { openSync } from "node:fs";
 import { SignalPipe } from "../launch/signal-pipe.ts";
 import { makeRawGuarded } from "../launch/terminal-guard.ts";
 import type { LaunchedContainer } from "../runtime/launch-container.ts";
+import type { Orphans } from "../runtime/orphans.ts";
 import { setBlocking } from "../sys/blocking.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
@@ -133,12 +134,13 @@ export function terminalSize(): { readonly height: number; readonly width: numbe
  * Copies the streams, forwards signals and waits for the container to end and its output to be written.
  * @param streams the pipes, or undefined for a container with a terminal
  * @param whole whether the container's end means that nobody can write any more: it has a pid namespace of its own
+ * @param orphans what the container leaves behind, to be reaped when it ends meanwhile
  */
 export function attach(
   container: LaunchedContainer,
   signals: SignalPipe,
   streams: Streams | undefined,
-  options: { readonly interactive: boolean; readonly whole: boolean },
+  options: { readonly interactive: boolean; readonly whole: boolean; readonly orphans?: Orphans | undefined },
 ): ProcessEnd {
   using cleanup = new DisposableStack();
   const reactor = cleanup.use(new Reactor());
@@ -192,6 +194,7 @@ export function attach(
       else systemCall(SystemCall.pidfd_send_signal, container.pidfd.number, signal, 0, 0);
     }
   });
+  options.orphans?.watch(reactor, container.pid);
   let end: ProcessEnd | undefined;
   reactor.add(container.pidfd.number, Event.IN, () => {
     reactor.remove(container.pidfd.number);

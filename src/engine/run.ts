@@ -9,6 +9,7 @@ import { formatImageSource } from "../image/image-source.ts";
 import { memfdWithContainerInit } from "../launch/container-init.ts";
 import { formatConfiguration } from "../runtime/configuration/configuration.ts";
 import { launchContainer } from "../runtime/launch-container.ts";
+import { Orphans } from "../runtime/orphans.ts";
 import { defaultProfile } from "../runtime/seccomp/default-profile.ts";
 import { parseProfile } from "../runtime/seccomp/profile.ts";
 import { resolveProfile } from "../runtime/seccomp/resolve-profile.ts";
@@ -154,6 +155,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
 
   // Until now a signal has ended this process, as it should; from here on signals are the container's.
   using signals = receiveSignals();
+  using orphans = options.pidNamespace === "private" ? undefined : new Orphans();
   const streams = options.terminal ? undefined : makeStreams(options.interactive);
   using init = options.init ? memfdWithContainerInit() : undefined;
   using container = launchContainer({
@@ -174,6 +176,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
   const end = attach(container, signals, streams, {
     interactive: options.interactive,
     whole: options.pidNamespace === "private",
+    orphans,
   });
   const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
   if (!options.remove) writeContainerRecord(directory.path, { ...record, finished: Date.now(), exitStatus });

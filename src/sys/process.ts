@@ -5,12 +5,12 @@ import { check, SystemCall, systemCall } from "./system-call.ts";
 /** Which children waitid(2) waits for. */
 export const WaitFor = { ALL: 0, PID: 1, PIDFD: 3 } as const;
 /** Options of waitid(2); ALL also waits for children whose end sends another signal than SIGCHLD, or none. */
-export const WaitOption = { WNOHANG: 1, WEXITED: 4, ALL: 0x40000000 } as const;
+export const WaitOption = { WNOHANG: 1, WEXITED: 4, WNOWAIT: 0x1000000, ALL: 0x40000000 } as const;
 /** The `si_code` of a child that ended by exit(2); every other code that WEXITED reports means a signal. */
 export const CLD_EXITED = 1;
 
 /** Bytes of `siginfo_t`. */
-const SIGNAL_INFORMATION_SIZE = 128;
+export const SIGNAL_INFORMATION_SIZE = 128;
 /** Offsets of the 32-bit fields of `siginfo_t` that speak of a child (64-bit architectures). */
 export const ChildInformation = { code: 8, pid: 16, status: 24 } as const;
 

@@ -1,9 +1,11 @@
 import { attach, receiveSignals } from "../../engine/attachment.ts";
+import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts";
 import { createContainer } from "../../runtime/lifecycle/create-container.ts";
 import { deleteContainer } from "../../runtime/lifecycle/delete-container.ts";
 import { startContainer } from "../../runtime/lifecycle/start-container.ts";
 import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
+import { Orphans } from "../../runtime/orphans.ts";
 import { setWindowSize } from "../../sys/terminal.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
@@ -13,6 +15,10 @@ import type { RuntimeGlobals } from "./globals.ts";
 import { warn } from "./log.ts";
 import { ownTerminalSize } from "./own-terminal-size.ts";
 
+function hasOwnPidNamespace({ linux }: Configuration): boolean {
+  return linux?.namespaces?.some(({ type, path = "" }) => type === "pid" && path === "") === true;
+}
+
 /** `bunker runtime run`: create, start, and unless detached wait and delete. */
 export const run = defineCommand(
   {
@@ -20,7 +26,7 @@ export const run = defineCommand(
       ...createOptionsTable,
       detach: flag({ name: "detach", short: "d", description: "Do not wait for the container's end" }),
       keep: flag({ name: "keep", description: "Do not delete the container when it has ended" }),
-      noSubreaper: flag({ name: "no-subreaper", description: "Do not adopt orphans; Bunker never does" }),
+      noSubreaper: flag({ name: "no-subreaper", description: "Let what the container leaves behind live on" }),
     },
     required: ["ID"],
   },
@@ -30,6 +36,8 @@ export const run = defineCommand(
     using signals = options.detach ? undefined : receiveSignals();
     using container = createContainer(root, id, createOptionsOf(options, globals, !options.detach));
     using directory = ContainerDirectory.open(root, id);
+    const adopts = !options.detach && !options.noSubreaper && !hasOwnPidNamespace(directory.configuration());
+    using orphans = adopts ? new Orphans() : undefined;
     const size = ownTerminalSize();
     if (container.terminal !== undefined && size !== undefined) setWindowSize(container.terminal.number, size);
     try {
@@ -40,7 +48,7 @@ export const run = defineCommand(
     }
     if (signals === undefined) return 0;
     directory.unlock();
-    const end = attach(container, signals, undefined, { interactive: true, whole: false });
+    const end = attach(container, signals, undefined, { interactive: true, whole: false, orphans });
     if (!options.keep) deleteContainer(directory, true, onWarning);
     return exitStatusOf(end);
   },

@@ -69,6 +69,43 @@ describe("namespaces", () => {
   });
 });
 
+describe("processes that a container with --pid host leaves behind", () => {
+  const hidden = "setsid sh -c 'trap \"\" TERM HUP; (sleep 1000 & sleep 1000) & sleep 1000' >/dev/null 2>&1 &";
+
+  // Each test of this suite ends with a look for processes.
+  test.each([
+    ["as root", [], 3],
+    ["as another user", ["-u", "1000:1000"], 3],
+    ["with an init", ["--init"], 3],
+  ] as const)("are killed when it ends: %s", async (_, options, expected) => {
+    const script = `${hidden} sh -c 'sleep 1000 & sleep 1000 &'; exit ${expected}`;
+    const { status } = await suite.user.run(["--pid", "host", ...options, suite.image, "sh", "-c", script]);
+    expect(status).toBe(expected);
+    expect(suite.user.processes()).toEqual([]);
+  });
+
+  test("are killed when it is", async () => {
+    const words = ["--pid", "host", suite.image, "sh", "-c", `${hidden} kill -KILL $$`];
+    expect((await suite.user.run(words)).status).toBe(137);
+    expect(suite.user.processes()).toEqual([]);
+  });
+
+  test("are reaped while it runs", async () => {
+    const script = "pid=$(sh -c 'sleep 0.01 >/dev/null & echo $!'); while [ -e /proc/$pid ]; do :; done; echo reaped";
+    expect(await inside(["--pid", "host"], script)).toBe("reaped\n");
+  });
+
+  test("are not those that bunker's process had started before it was bunker's", async () => {
+    const { user, image } = suite;
+    const script = 'sleep 1000 >/dev/null 2>&1 & echo $!; exec "$@"';
+    const words = ["sh", "-c", script, "sh", user.bunkerPath, "run", "--rm", "--pid", "host", image, "true"];
+    const { status, output } = await user.execute(words);
+    expect(status).toBe(0);
+    expect(readFileSync(`/proc/${output.trim()}/cmdline`, "utf8")).toBe("sleep\x001000\0");
+    process.kill(Number(output), "SIGKILL");
+  });
+});
+
 describe("--userns keep-id", () => {
   let place: string;
   beforeAll(() => {

@@ -173,3 +173,18 @@ test("a create that is killed takes the waiting child along", async () => {
   );
   expect(suite.box.runtime("delete", "test").status).toBe(0);
 });
+
+test.each([
+  [[], false],
+  [["--no-subreaper"], true],
+] as const)("what a foreground run without a pid namespace leaves behind: %j lives: %p", (options, expected) => {
+  const { box } = suite;
+  const namespaces = ["user", "mount", "ipc", "uts", "network", "cgroup"] as const;
+  const mounts = [{ destination: "/proc", source: "/proc", type: "none", options: ["rbind"] }];
+  const script = "setsid sleep 1000 >/dev/null 2>&1 & echo $!";
+  const bundle = box.bundle(["sh", "-c", script], { namespaces, rest: { mounts } });
+  const { status, output, errors } = box.runtime("run", ...options, "--bundle", bundle, "test");
+  expect({ status, errors }).toEqual({ status: 0, errors: "" });
+  expect(existsSync(`/proc/${output.trim()}`)).toBe(expected);
+  if (expected) box.cleanUp();
+});
