@@ -6,12 +6,20 @@ import { BunkerError } from "../sys/error.ts";
 import { type Descriptor, type Index, invalidDocument } from "./documents.ts";
 import { formatPlatform, hostPlatform, type Platform, platformRank } from "./platform.ts";
 
-const TAG_ANNOTATION = "org.opencontainers.image.ref.name";
+/** The annotation that names an entry of a layout's index.json. */
+export const TAG_ANNOTATION = "org.opencontainers.image.ref.name";
+/** The media type of an OCI image index. */
+export const INDEX_MEDIA_TYPE = "application/vnd.oci.image.index.v1+json";
 const MAXIMUM_DEPTH = 4;
 const indexMediaTypes: readonly string[] = [
-  "application/vnd.oci.image.index.v1+json",
+  INDEX_MEDIA_TYPE,
   "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
+
+/** Whether a media type is that of an index, which names manifests for several platforms. */
+export function isIndex(mediaType: string): boolean {
+  return indexMediaTypes.includes(mediaType);
+}
 
 /**
  * Chooses a manifest.
@@ -94,7 +102,7 @@ function resolveIndex(
   name: string,
   depth: number,
 ): readonly Descriptor[] {
-  if (!indexMediaTypes.includes(descriptor.mediaType)) return isImage(descriptor) ? [descriptor] : [];
+  if (!isIndex(descriptor.mediaType)) return isImage(descriptor) ? [descriptor] : [];
   if (depth === MAXIMUM_DEPTH) throw invalidDocument(name, `its indexes are nested more than ${MAXIMUM_DEPTH} deep`);
   const manifests = readIndex(descriptor).manifests.flatMap((inner) =>
     resolveIndex({ ...inner, platform: inner.platform ?? descriptor.platform }, wanted, readIndex, name, depth + 1),

@@ -1,0 +1,139 @@
+/*
+ * Removing what no image needs: blobs and unpacked layers that cannot be reached from any row of the database.
+ *
+ * It happens while nobody relies on the store (images.lock), and inside of a transaction, so no image comes to need
+ * something meanwhile. Writers that found a blob in the store and have not committed yet are not waited for: they hold a
+ * link of their own to it; see store-writer.ts. A layer is renamed to `tmp/`, where it is nobody's, and removed when the
+ * locks are free again, because that may take long. Whoever is killed before leaves it to the next sweep of `tmp/`.
+ */
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { Lock, lock } from "../../sys/file.ts";
+import { check } from "../../sys/system-call.ts";
+import type { Digest } from "../digest.ts";
+import { parseDocument } from "../documents.ts";
+import { layerName } from "../layers/layer-directory.ts";
+import { openLock } from "../layers/store-lock.ts";
+import { isIndex } from "../manifest-choice.ts";
+import type { ImageStore } from "./image-store.ts";
+
+/** How long an interrupted download may wait for being continued; milliseconds. */
+const LONGEST_INTERRUPTION = 7 * 24 * 60 * 60 * 1000;
+
+/** What the store cannot know of those who use it. */
+export interface StoreUsers {
+  /** The chain ids of layers that containers lie on, whether their image still exists or not. */
+  readonly layersInUse: () => Iterable<Digest>;
+  /** Removes a directory whose files may belong to subordinate ids. */
+  readonly removeTree: (path: string) => void;
+}
+
+/** What was removed. */
+export interface Garbage {
+  /** Chain ids of unpacked layers. */
+  readonly layers: readonly Digest[];
+  readonly blobs: readonly Digest[];
+  /** Bytes of the blobs. */
+  readonly blobSize: number;
+}
+
+/**
+ * Removes what no image and no container needs.
+ * @throws BunkerError `store_read_only` and what removing can meet
+ */
+export function collectGarbage(store: ImageStore, users: StoreUsers): Garbage {
+  const doomed: string[] = [];
+  // While this is held nobody sweeps tmp/; see store-lock.ts.
+  using file = openLock(`${store.directory}/lock`);
+  check(lock(file.number, Lock.shared), "lock", store.directory);
+  const garbage = removeUnreachable(store, users, doomed);
+  for (const path of doomed) users.removeTree(path);
+  removeStaleDownloads(`${store.directory}/partial`);
+  return garbage;
+}
+
+function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[]): Garbage {
+  const { directory } = store;
+  using _ = store.excludeOthers();
+  return store.state.transaction(() => {
+    const reachable = reachableDigests(store);
+    const images = store.list().filter(({ isReadOnly }) => !isReadOnly);
+    const kept = [...images.flatMap(({ layers }) => layers.map(({ chainId }) => chainId)), ...users.layersInUse()];
+    const keptNames = new Set(
+      kept.flatMap((chainId) => {
+        const identity = { chainId, diffId: chainId };
+        return [layerName(identity, "full"), layerName(identity, "single")];
+      }),
+    );
+    const layers = layerStores(directory).flatMap((layerStore) =>
+      namesIn(`${layerStore}/layers`)
+        .filter((name) => !keptNames.has(name))
+        .map((name) => {
+          const path = `${directory}/tmp/${crypto.randomUUID()}`;
+          mkdirSync(`${directory}/tmp`, { recursive: true, mode: 0o700 });
+          renameSync(`${layerStore}/layers/${name}`, path);
+          doomed.push(path);
+          return name.replace("-", ":").replace(/-single$/, "") as Digest;
+        }),
+    );
+    let blobSize = 0;
+    const blobs = ["sha256", "sha512"].flatMap((algorithm) =>
+      namesIn(`${directory}/blobs/${algorithm}`).flatMap((name) => {
+        const digest = `${algorithm}:${name}` as Digest;
+        if (reachable.has(digest)) return [];
+        const path = `${directory}/blobs/${algorithm}/${name}`;
+        blobSize += statSync(path).size;
+        rmSync(path);
+        return [digest];
+      }),
+    );
+    return { layers: [...new Set(layers)], blobs, blobSize };
+  });
+}
+
+/** The stores of unpacked layers: for the usual id map, and for others. */
+function layerStores(directory: string): string[] {
+  return [directory, ...namesIn(`${directory}/keep-id`).map((name) => `${directory}/keep-id/${name}`)];
+}
+
+function namesIn(directory: string): string[] {
+  return statSync(directory, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(directory);
+}
+
+/** All blobs that images, names and lists mean; of an index also what it names, as far as it is here. */
+function reachableDigests(store: ImageStore): Set<Digest> {
+  const { state } = store;
+  const rows = state.all<{ digest: Digest; media_type: string }>(
+    `SELECT manifest AS digest, '' AS media_type FROM image UNION SELECT id, '' FROM image
+     UNION SELECT digest, '' FROM layer UNION SELECT digest, '' FROM repository_digest
+     UNION SELECT target, target_media_type FROM name`,
+  );
+  const reachable = new Set(rows.map(({ digest }) => digest));
+  const seen = new Set<Digest>();
+  const follow = (digest: Digest, mediaType: string) => {
+    reachable.add(digest);
+    if (seen.has(digest) || mediaType === "" || store.blobPath(digest) === undefined) return;
+    seen.add(digest);
+    const bytes = store.readDocument(digest);
+    if (isIndex(mediaType)) {
+      for (const child of parseDocument("index", bytes, `index ${digest}`).manifests) {
+        follow(child.digest, child.mediaType);
+      }
+    } else if (/manifest\.v\d/.test(mediaType)) {
+      const { config, layers } = parseDocument("manifest", bytes, `manifest ${digest}`);
+      for (const blob of [config, ...layers]) reachable.add(blob.digest);
+    }
+  };
+  for (const { digest, media_type } of rows) follow(digest, media_type);
+  return reachable;
+}
+
+/** Removes downloads that nobody has continued for long; what is locked is being continued just now. */
+function removeStaleDownloads(directory: string): void {
+  for (const name of namesIn(directory)) {
+    const path = `${directory}/${name}`;
+    const status = statSync(path, { throwIfNoEntry: false });
+    if (status === undefined || Date.now() - status.mtimeMs < LONGEST_INTERRUPTION) continue;
+    using file = openLock(path);
+    if (lock(file.number, Lock.exclusive | Lock.nonBlocking) === 0) rmSync(path, { force: true });
+  }
+}

@@ -1,0 +1,477 @@
+/*
+ * The images that are here. `<data>` is an OCI image layout with more in it:
+ *
+ *   oci-layout, index.json     derived from the database, for other tools
+ *   blobs/sha256/<hex>         manifests, configurations and packed layers, as they came
+ *   layers/<chain id>/diff/    unpacked layers; a cache: what is missing is unpacked when it is needed
+ *   partial/                   blobs on their way, kept when the way is interrupted; see partial-blob.ts
+ *   state.db                   which images exist and what their names are; see image-tables.ts
+ *   lock, images.lock
+ *
+ * An image exists from the moment its rows are committed, which is after everything that belongs to it is on the disk.
+ * Its names are compared in full (`docker.io/library/debian:12`).
+ *
+ * `images.lock` is about removing: whoever relies on what the store says it has holds it shared (a container from the
+ * moment its image is looked up until it is recorded; a writer while it commits), each for milliseconds; whoever
+ * removes files holds it exclusively. So nothing is removed under somebody who has just found it.
+ *
+ * Other stores, which are only read, are looked up after the own one; see additional-stores.ts.
+ */
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { Lock, lock } from "../../sys/file.ts";
+import { check } from "../../sys/system-call.ts";
+import { verifyDigest } from "../blob.ts";
+import { identifyLayers } from "../chain-id.ts";
+import { type Digest, splitDigest } from "../digest.ts";
+import { type ImageConfiguration, parseDocument } from "../documents.ts";
+import type { Image } from "../image.ts";
+import { openLock } from "../layers/store-lock.ts";
+import { blobPath } from "../layout-files.ts";
+import { type Platform, platformRank } from "../platform.ts";
+import {
+  familiarReference,
+  formatReference,
+  fullRepository,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from "../reference.ts";
+import { additionalStoreDirectories, readAdditionalStore } from "./additional-stores.ts";
+import { imageTables } from "./image-tables.ts";
+import { writeLayoutIndex } from "./layout-index.ts";
+import type { BlobDescriptor, StoredImage, StoredList } from "./stored-image.ts";
+
+const ID_PREFIX = /^(?:sha256:)?([0-9a-f]{1,64})$/;
+
+/** An image to be added, all of whose blobs are in the store. */
+export interface NewImage {
+  readonly manifest: BlobDescriptor;
+  /** What a name stands for: the manifest, or the index that it was chosen from. */
+  readonly target: BlobDescriptor;
+  /** Full names with tags. */
+  readonly names: readonly string[];
+  /** Full names of repositories that have the target. */
+  readonly repositories: readonly string[];
+}
+
+interface ImageRow {
+  readonly manifest: Digest;
+  readonly media_type: string;
+  readonly size: number;
+  readonly id: Digest;
+  readonly configuration_size: number;
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant: string | null;
+  readonly created: number | null;
+  readonly added: number;
+}
+
+interface NameRow {
+  readonly reference: string;
+  readonly target: Digest;
+  readonly target_media_type: string;
+  readonly target_size: number;
+  readonly image: Digest | null;
+}
+
+/** An open store. What it throws besides what is said at each method: as `openStateDatabase`. */
+export class ImageStore implements Disposable {
+  /** The data directory. */
+  readonly directory: string;
+  readonly state: StateDatabase;
+  readonly #additional: readonly string[];
+  #othersImages: readonly StoredImage[] | undefined;
+
+  /** @param directory,additional as `openImageStore` */
+  constructor(directory: string, state: StateDatabase, additional: readonly string[]) {
+    this.directory = directory;
+    this.state = state;
+    this.#additional = additional;
+  }
+
+  [Symbol.dispose](): void {
+    this.state[Symbol.dispose]();
+  }
+
+  /** All images, of other stores too, the latest created first; a name that two stores have is the first store's. */
+  list(): StoredImage[] {
+    const own = this.#load();
+    const known = new Set(own.map(({ manifest }) => manifest.digest));
+    const names = new Set(own.flatMap((image) => image.names));
+    const others = this.#others()
+      .filter(({ manifest }) => !known.has(manifest.digest))
+      .map((image) => ({ ...image, names: image.names.filter((name) => !names.has(name)) }));
+    return [...own, ...others].sort((one, other) => (other.created ?? 0) - (one.created ?? 0));
+  }
+
+  /** The lists of images that the user has put together. */
+  lists(): StoredList[] {
+    const rows = this.state.all<NameRow>("SELECT * FROM name WHERE image IS NULL ORDER BY reference");
+    return rows.map((row) => ({ name: row.reference, target: targetOf(row) }));
+  }
+
+  /**
+   * Finds an image as Docker does: by name (without a tag `latest` is meant), by name and digest, by id, or by the
+   * beginning of an id.
+   * @param platform where an index was pulled for several, the one that is wanted; else the latest pulled
+   * @throws BunkerError `image_not_found`, `image_ambiguous`, `invalid_reference`
+   */
+  find(text: string, platform?: Platform): StoredImage {
+    const found = this.findIfThere(text, platform);
+    if (found !== undefined) return found;
+    throw new BunkerError({
+      code: "image_not_found",
+      operation: "find the image",
+      object: text,
+      reason: "no such image",
+    });
+  }
+
+  /** The same, undefined when there is none. */
+  findIfThere(text: string, platform?: Platform): StoredImage | undefined {
+    const prefix = ID_PREFIX.exec(text)?.[1];
+    const isWholeId = prefix?.length === 64;
+    if (!isWholeId && !text.startsWith("sha256:")) {
+      const named = this.findByReference(withDefaultTag(parseReference(text)), platform);
+      if (named !== undefined) return named;
+    }
+    return prefix === undefined ? undefined : this.#findById(`sha256:${prefix}`, text);
+  }
+
+  /**
+   * Finds an image by its name alone.
+   * @param reference with a tag or a digest; with both the digest counts, as in Docker
+   */
+  findByReference(reference: Reference, platform?: Platform): StoredImage | undefined {
+    const { digest } = reference;
+    const manifests =
+      digest === undefined
+        ? this.#manifestsOfName(formatReference(reference))
+        : this.#manifestsOfDigest(fullRepository(reference), digest);
+    const own = chooseByPlatform(this.#load(manifests), platform);
+    if (own !== undefined) return own;
+    const full = formatReference(digest === undefined ? reference : { ...reference, tag: undefined });
+    const others = this.#others().filter(({ names, repositoryDigests }) =>
+      [...names, ...repositoryDigests].includes(full),
+    );
+    return chooseByPlatform(others, platform);
+  }
+
+  /** What a name stands for, image or list; undefined when there is no such name. */
+  target(name: string): BlobDescriptor | undefined {
+    const row = this.state.get<NameRow>("SELECT * FROM name WHERE reference = ?", name);
+    return row === undefined ? undefined : targetOf(row);
+  }
+
+  /** Where the bytes of a blob are, in this store or another; undefined where none has it. */
+  blobPath(digest: Digest): string | undefined {
+    for (const store of [this.directory, ...this.#additional]) {
+      const path = `${store}/${blobPath(digest)}`;
+      if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path;
+    }
+    return undefined;
+  }
+
+  /**
+   * Reads a manifest, index or configuration, and verifies it.
+   * @throws BunkerError `blob_missing`, `image_unreadable`, `digest_mismatch`
+   */
+  readDocument(digest: Digest): Buffer {
+    const path = this.blobPath(digest);
+    if (path === undefined) throw missingBlob(digest, this.directory);
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(path);
+    } catch (cause) {
+      throw new BunkerError(
+        { code: "image_unreadable", operation: "read", object: path, errno: errnoOf(cause) },
+        { cause },
+      );
+    }
+    verifyDigest(bytes, digest, path);
+    return bytes;
+  }
+
+  /** Reads what an image says about itself. Throws as `readDocument`, and `image_invalid`. */
+  readConfiguration({ id }: Pick<StoredImage, "id">): ImageConfiguration {
+    return parseDocument("imageConfiguration", this.readDocument(id), `configuration ${id}`);
+  }
+
+  /**
+   * An image as those who unpack and run it take it.
+   * @param name as the user has written it, for messages
+   * @throws BunkerError `blob_missing` and as `readConfiguration`
+   */
+  open(image: StoredImage, name: string): Image {
+    return {
+      name,
+      digest: image.manifest.digest,
+      configurationDigest: image.id,
+      configuration: this.readConfiguration(image),
+      // Where a blob is matters only to whoever unpacks it.
+      layers: image.layers.map((layer) => ({
+        ...layer,
+        blob: { path: `${image.store}/${blobPath(layer.digest)}`, offset: 0, size: layer.size },
+      })),
+    };
+  }
+
+  /**
+   * Adds an image, or more names of one; names that stood for another image leave it.
+   * @param image all of its blobs are in this store, on the disk
+   * @throws BunkerError `image_invalid`, `blob_missing`, `store_read_only`
+   */
+  add({ manifest: descriptor, target, names, repositories }: NewImage): void {
+    const manifest = parseDocument("manifest", this.readDocument(descriptor.digest), `manifest ${descriptor.digest}`);
+    const id = manifest.config.digest;
+    const configuration = this.readConfiguration({ id });
+    const identities = identifyLayers(configuration.diffIds);
+    const created = Date.parse(configuration.created ?? "");
+    const { digest } = descriptor;
+    this.change((state) => {
+      const { os, architecture, variant } = configuration.platform;
+      state.run(
+        `INSERT INTO image (manifest, media_type, size, id, configuration_size, os, architecture, variant, created, added)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET added = excluded.added`,
+        ...[digest, descriptor.mediaType, descriptor.size, id, manifest.config.size],
+        ...[os, architecture, variant ?? null, Number.isNaN(created) ? null : created, Date.now()],
+      );
+      for (const [position, layer] of manifest.layers.entries()) {
+        const diffId = identities[position]?.diffId;
+        if (diffId === undefined) continue;
+        const values = [digest, position, layer.digest, layer.mediaType, layer.size, diffId];
+        state.run("INSERT OR IGNORE INTO layer VALUES (?, ?, ?, ?, ?, ?)", ...values);
+      }
+      for (const [label, value] of Object.entries(configuration.labels)) {
+        state.run("INSERT OR IGNORE INTO label VALUES (?, ?, ?)", digest, label, value);
+      }
+      for (const name of names) this.#setName(name, target, digest);
+      for (const repository of repositories) {
+        state.run("INSERT OR IGNORE INTO repository_digest VALUES (?, ?, ?)", repository, target.digest, digest);
+      }
+    });
+  }
+
+  /**
+   * Gives an image another name, which leaves the image it stood for.
+   * @param name full, with a tag
+   * @throws BunkerError `image_not_found` when the image has gone meanwhile, `store_read_only`
+   */
+  tag(image: StoredImage, name: string): void {
+    if (image.isReadOnly) throw readOnly("name", image.id, image.store);
+    this.change((state) => {
+      const [known] = this.#load([image.manifest.digest]);
+      if (known === undefined) {
+        throw new BunkerError({ code: "image_not_found", operation: "name", object: image.id, reason: "it has gone" });
+      }
+      // A name of what was pulled goes on standing for all of it.
+      const [first] = image.names;
+      const row = state.get<NameRow>(
+        "SELECT * FROM name WHERE reference = ? AND image = ?",
+        first ?? "",
+        known.manifest.digest,
+      );
+      this.#setName(name, row === undefined ? known.manifest : targetOf(row), known.manifest.digest);
+    });
+  }
+
+  /**
+   * Lets a name stand for a list of images, whose index is in the store.
+   * @param name full, with a tag
+   */
+  setList(name: string, target: BlobDescriptor): void {
+    this.change(() => this.#setName(name, target, null));
+  }
+
+  /** Takes a name away; returns whether there was one. What nothing names any more stays, until it is removed. */
+  untag(name: string): boolean {
+    return this.change((state) => state.run("DELETE FROM name WHERE reference = ?", name) > 0);
+  }
+
+  /**
+   * Changes the rows, durably, and writes what is derived from them.
+   * @throws BunkerError `store_read_only`, and what `work` throws: nothing is changed then
+   */
+  change<Result>(work: (state: StateDatabase) => Result): Result {
+    if (this.state.isReadOnly) throw readOnly("change", this.directory, this.directory);
+    using _ = this.rely();
+    const result = this.state.transaction(() => work(this.state), { durable: true });
+    this.#writeIndex();
+    return result;
+  }
+
+  /** Holds off whoever removes files, until it is disposed of; for milliseconds. */
+  rely(): Disposable {
+    return this.#lockImages(Lock.shared);
+  }
+
+  /** Waits until nobody relies on files of the store, and lets nobody begin to. */
+  excludeOthers(): Disposable {
+    return this.#lockImages(Lock.exclusive);
+  }
+
+  #lockImages(operation: number): Disposable {
+    // Nothing is ever removed where nothing can be written.
+    if (this.state.isReadOnly) return { [Symbol.dispose]: () => undefined };
+    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    const file = openLock(`${this.directory}/images.lock`);
+    check(lock(file.number, operation), "lock", `${this.directory}/images.lock`);
+    return { [Symbol.dispose]: () => file.close() };
+  }
+
+  /** Not part of the transaction but alone among all processes, so that the latest state is what is written last. */
+  #writeIndex(): void {
+    this.state.transaction(() => writeLayoutIndex(this.directory, this.#load(), this.lists()));
+  }
+
+  #setName(name: string, target: BlobDescriptor, image: Digest | null): void {
+    const values = [name, target.digest, target.mediaType, target.size, image];
+    this.state.run("INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, ?)", ...values);
+  }
+
+  #findById(prefix: string, text: string): StoredImage | undefined {
+    const rows = this.state.all<{ manifest: Digest }>(
+      "SELECT manifest FROM image WHERE id >= ? AND id < ? ORDER BY added DESC",
+      ...[prefix, `${prefix}g`],
+    );
+    const own = this.#load(rows.map(({ manifest }) => manifest));
+    const found = [...own, ...this.#others().filter(({ id }) => id.startsWith(prefix))];
+    const ids = [...new Set(found.map(({ id }) => id))];
+    if (ids.length <= 1) return found[0];
+    throw new BunkerError({
+      code: "image_ambiguous",
+      operation: "find the image",
+      object: text,
+      reason: `${ids.length} ids begin with it: ${ids.map((id) => splitDigest(id).hex.slice(0, 12)).join(", ")}`,
+      hint: "Give more digits of the id.",
+    });
+  }
+
+  #manifestsOfName(name: string): Digest[] {
+    const rows = this.state.all<{ image: Digest }>(
+      `SELECT name.image, 0 AS place FROM name WHERE reference = ?1 AND image IS NOT NULL
+       UNION SELECT other.image, 1 FROM name JOIN repository_digest AS other ON other.digest = name.target
+       WHERE reference = ?1 AND name.image <> other.image ORDER BY place`,
+      name,
+    );
+    return rows.map(({ image }) => image);
+  }
+
+  #manifestsOfDigest(repository: string, digest: Digest): Digest[] {
+    const rows = this.state.all<{ image: Digest }>(
+      `SELECT image FROM repository_digest JOIN image ON image = manifest
+       WHERE repository = ? AND (digest = ?2 OR manifest = ?2) ORDER BY added DESC`,
+      ...[repository, digest],
+    );
+    return rows.map(({ image }) => image);
+  }
+
+  #others(): readonly StoredImage[] {
+    this.#othersImages ??= this.#additional.flatMap(readAdditionalStore);
+    return this.#othersImages;
+  }
+
+  /** Own images, in the order of `manifests`; all unless given. */
+  #load(manifests?: readonly Digest[]): StoredImage[] {
+    if (manifests?.length === 0) return [];
+    const places = manifests === undefined ? "" : manifests.map(() => "?").join(", ");
+    const select = <Row>(table: string, key: string, order: string) =>
+      this.state.all<Row>(
+        `SELECT * FROM ${table} ${places === "" ? "" : `WHERE ${key} IN (${places})`} ORDER BY ${order}`,
+        ...(manifests ?? []),
+      );
+    const layers = Map.groupBy(
+      select<{ image: Digest; digest: Digest; media_type: string; size: number; diff_id: Digest }>(
+        "layer",
+        "image",
+        "image, position",
+      ),
+      ({ image }) => image,
+    );
+    const labels = Map.groupBy(
+      select<{ image: Digest; name: string; value: string }>("label", "image", "image, name"),
+      ({ image }) => image,
+    );
+    const names = Map.groupBy(select<NameRow>("name", "image", "reference"), ({ image }) => image);
+    const digests = Map.groupBy(
+      select<{ repository: string; digest: Digest; image: Digest }>("repository_digest", "image", "repository, digest"),
+      ({ image }) => image,
+    );
+    const images = select<ImageRow>("image", "manifest", "added").map((row): StoredImage => {
+      const ownLayers = layers.get(row.manifest) ?? [];
+      const identities = identifyLayers(ownLayers.map(({ diff_id }) => diff_id));
+      return {
+        id: row.id,
+        manifest: { mediaType: row.media_type, digest: row.manifest, size: row.size },
+        configuration: { digest: row.id, size: row.configuration_size },
+        names: (names.get(row.manifest) ?? []).map(({ reference }) => reference),
+        repositoryDigests: (digests.get(row.manifest) ?? []).map(({ repository, digest }) => `${repository}@${digest}`),
+        platform: { os: row.os, architecture: row.architecture, variant: row.variant ?? undefined },
+        created: row.created ?? undefined,
+        added: row.added,
+        labels: Object.fromEntries((labels.get(row.manifest) ?? []).map(({ name, value }) => [name, value])),
+        layers: identities.flatMap((identity, position) => {
+          const layer = ownLayers[position];
+          if (layer === undefined) return [];
+          return [{ ...identity, digest: layer.digest, mediaType: layer.media_type, size: layer.size }];
+        }),
+        store: this.directory,
+        isReadOnly: false,
+      };
+    });
+    if (manifests === undefined) return images;
+    const byManifest = new Map(images.map((image) => [image.manifest.digest, image]));
+    return manifests.flatMap((digest) => byManifest.get(digest) ?? []);
+  }
+}
+
+/**
+ * Opens the store.
+ * @param directory the data directory; made when it is missing
+ * @param additional stores that are only read, looked up in their order
+ * @throws BunkerError as `openStateDatabase`, `invalid_store`
+ */
+export function openImageStore(
+  directory: string,
+  additional: readonly string[] = additionalStoreDirectories(),
+): ImageStore {
+  return new ImageStore(directory, openStateDatabase(directory, [imageTables]), additional);
+}
+
+function targetOf(row: NameRow): BlobDescriptor {
+  return { mediaType: row.target_media_type, digest: row.target, size: row.target_size };
+}
+
+/** The one that fits a platform best; the first when none is asked for. */
+function chooseByPlatform(images: readonly StoredImage[], platform: Platform | undefined): StoredImage | undefined {
+  if (platform === undefined) return images[0];
+  const rank = (image: StoredImage) => platformRank(platform, image.platform);
+  return images.filter((image) => rank(image) > 0).sort((one, other) => rank(other) - rank(one))[0];
+}
+
+function missingBlob(digest: Digest, store: string): BunkerError {
+  return new BunkerError({
+    code: "blob_missing",
+    operation: "read",
+    object: digest,
+    reason: `it is not in ${store}`,
+    hint: "Pull the image again.",
+  });
+}
+
+function readOnly(operation: string, object: string, store: string): BunkerError {
+  return new BunkerError({
+    code: "store_read_only",
+    operation,
+    object,
+    reason: `the store ${store} cannot be written`,
+  });
+}
+
+/** The name as users write it, of a full one. */
+export function familiarName(name: string): string {
+  return familiarReference(parseReference(name));
+}

@@ -1,0 +1,65 @@
+import type { StateComponent } from "../../state/state-database.ts";
+
+/**
+ * What the store knows of images. Documents and layers themselves are blobs on disk; here is what commands ask for
+ * without reading them, and what must not be removed. Digests are texts, times milliseconds since 1970.
+ */
+export const imageTables: StateComponent = {
+  name: "images",
+  migrations: [
+    `
+    -- One manifest with its configuration. Several may have the same id: that is the digest of the configuration.
+    CREATE TABLE image (
+      manifest TEXT PRIMARY KEY,
+      media_type TEXT NOT NULL,
+      size INTEGER NOT NULL,
+      id TEXT NOT NULL,
+      configuration_size INTEGER NOT NULL,
+      os TEXT NOT NULL,
+      architecture TEXT NOT NULL,
+      variant TEXT,
+      created INTEGER,
+      added INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX image_id ON image (id);
+
+    -- Its layers, from the lowest to the uppermost.
+    CREATE TABLE layer (
+      image TEXT NOT NULL REFERENCES image ON DELETE CASCADE,
+      position INTEGER NOT NULL,
+      digest TEXT NOT NULL,
+      media_type TEXT NOT NULL,
+      size INTEGER NOT NULL,
+      diff_id TEXT NOT NULL,
+      PRIMARY KEY (image, position)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE label (
+      image TEXT NOT NULL REFERENCES image ON DELETE CASCADE,
+      name TEXT NOT NULL,
+      value TEXT NOT NULL,
+      PRIMARY KEY (image, name)
+    ) STRICT, WITHOUT ROWID;
+
+    -- A full name with a tag. The target is what was pulled or built under it: the manifest of the image, or an index
+    -- of which the image is the one for the wanted platform. A list that the user makes has no image.
+    CREATE TABLE name (
+      reference TEXT PRIMARY KEY,
+      target TEXT NOT NULL,
+      target_media_type TEXT NOT NULL,
+      target_size INTEGER NOT NULL,
+      image TEXT REFERENCES image ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX name_image ON name (image);
+
+    -- Under which digest, of a manifest or an index, an image is known in a repository.
+    CREATE TABLE repository_digest (
+      repository TEXT NOT NULL,
+      digest TEXT NOT NULL,
+      image TEXT NOT NULL REFERENCES image ON DELETE CASCADE,
+      PRIMARY KEY (repository, digest, image)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX repository_digest_image ON repository_digest (image);
+    `,
+  ],
+};

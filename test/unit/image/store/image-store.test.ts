@@ -1,0 +1,240 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Digest } from "../../../../src/image/digest.ts";
+import { parsePlatform } from "../../../../src/image/platform.ts";
+import { collectGarbage } from "../../../../src/image/store/collect-garbage.ts";
+import { familiarName, type ImageStore, openImageStore } from "../../../../src/image/store/image-store.ts";
+import { type ImageUser, removeImage } from "../../../../src/image/store/remove-image.ts";
+import { type BlobDescriptor, contentSize } from "../../../../src/image/store/stored-image.ts";
+import { BunkerError } from "../../../../src/sys/error.ts";
+import { INDEX_TYPE, pack, writeImage, writeJson } from "../image-builder.ts";
+import { archive } from "../tar-builder.ts";
+
+let data: string;
+let store: ImageStore;
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), "bunker-images-"));
+  store = openImageStore(data);
+});
+afterEach(() => {
+  store[Symbol.dispose]();
+  rmSync(data, { recursive: true });
+});
+
+const base = pack(archive([{ name: "base", content: Buffer.alloc(1000) }]));
+const top = pack(archive([{ name: "top", content: "x" }]));
+
+/** Writes an image's blobs and adds it under names of docker.io/library. */
+function add(names: readonly string[], more: object = {}, layers = [base]): BlobDescriptor {
+  const manifest = writeImage(data, layers, more) as BlobDescriptor;
+  const repositories = [...new Set(names.map((name) => name.slice(0, name.lastIndexOf(":"))))];
+  store.add({ manifest, target: manifest, names, repositories });
+  return manifest;
+}
+
+const blobs = () => readdirSync(`${data}/blobs/sha256`).length;
+const debian = "docker.io/library/debian";
+const nobody = { usersOf: (): ImageUser[] => [], layersInUse: () => [] as Digest[], removeTree };
+
+function removeTree(path: string): void {
+  rmSync(path, { recursive: true });
+}
+
+function codeOf(work: () => unknown): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof BunkerError) return error.code;
+    throw error;
+  }
+}
+
+describe("an image is found", () => {
+  test("by its names, its digest and its id", () => {
+    const manifest = add([`${debian}:12`, `${debian}:latest`], { created: "2024-05-06T07:08:09Z" });
+    const { id } = store.find("debian:12");
+    const texts = ["debian", "docker.io/debian:12", `debian@${manifest.digest}`, `debian:9@${manifest.digest}`];
+    for (const text of [...texts, id, id.slice(7), id.slice(7, 12), id.slice(0, 12)])
+      expect(store.find(text).id).toBe(id);
+    expect(store.find("debian")).toMatchObject({
+      names: [`${debian}:12`, `${debian}:latest`],
+      repositoryDigests: [`${debian}@${manifest.digest}`],
+      created: Date.UTC(2024, 4, 6, 7, 8, 9),
+      platform: { os: "linux", architecture: "amd64" },
+    });
+  });
+
+  test("not by anything else", () => {
+    add([`${debian}:12`]);
+    for (const text of ["debian", "debian:1", "deb", `debian@sha256:${"0".repeat(64)}`, "f".repeat(64)]) {
+      expect(codeOf(() => store.find(text))).toBe("image_not_found");
+    }
+    expect(codeOf(() => store.find("Debian"))).toBe("invalid_reference");
+  });
+
+  test("by the beginning of an id only when that is the only one", () => {
+    for (let number = 0; number < 40; number++) add([`${debian}:${number}`], { author: String(number) });
+    const first = store.list().map(({ id }) => id.slice(7, 8));
+    const twice = first.find((digit, index) => first.indexOf(digit) !== index) ?? "";
+    expect(codeOf(() => store.find(`sha256:${twice}`))).toBe("image_ambiguous");
+  });
+
+  test("for the platform that is asked for", () => {
+    const manifests = ["amd64", "arm64"].map((architecture) => writeImage(data, [base], { architecture }));
+    const target = writeJson(data, { schemaVersion: 2, manifests }, INDEX_TYPE) as BlobDescriptor;
+    for (const manifest of manifests as BlobDescriptor[]) {
+      store.add({ manifest, target, names: [`${debian}:12`], repositories: [debian] });
+    }
+    const architectureOf = (platform?: string) =>
+      store.find("debian:12", platform === undefined ? undefined : parsePlatform(platform)).platform.architecture;
+    expect([architectureOf(), architectureOf("amd64"), architectureOf("arm64")]).toEqual(["arm64", "amd64", "arm64"]);
+    expect(codeOf(() => architectureOf("s390x"))).toBe("image_not_found");
+    expect(store.find(`debian@${target.digest}`).platform.architecture).toMatch(/^a/);
+  });
+});
+
+test("names move to the image that they are given last, and the other one stays without", () => {
+  add([`${debian}:12`], { author: "old" });
+  const { id } = store.find("debian:12");
+  add([`${debian}:12`], { author: "new" });
+  expect(store.find("debian:12").id).not.toBe(id);
+  expect(store.find(id).names).toEqual([]);
+  store.tag(store.find(id), "docker.io/library/old:1");
+  expect(store.find("old:1").id).toBe(id);
+  expect(store.list().map(({ names }) => names.map(familiarName))).toEqual([["old:1"], ["debian:12"]]);
+});
+
+test("blobs that images share are counted once", () => {
+  add([`${debian}:1`]);
+  const alone = contentSize(store.list());
+  add([`${debian}:2`], {}, [base, top]);
+  expect(contentSize(store.list()) - alone).toBeLessThan(base.bytes.length + top.bytes.length);
+});
+
+test("the index of the layout follows", () => {
+  add([`${debian}:12`, `${debian}:13`]);
+  const names = () =>
+    JSON.parse(readFileSync(`${data}/index.json`, "utf8")).manifests.map(
+      ({ annotations }: { annotations: Record<string, string> }) => annotations["org.opencontainers.image.ref.name"],
+    );
+  expect(names()).toEqual([`${debian}:12`, `${debian}:13`]);
+  store.untag(`${debian}:12`);
+  expect(names()).toEqual([`${debian}:13`]);
+  expect(JSON.parse(readFileSync(`${data}/oci-layout`, "utf8"))).toEqual({ imageLayoutVersion: "1.0.0" });
+  expect(readdirSync(data).filter((name) => name.startsWith("index.json"))).toEqual(["index.json"]);
+});
+
+describe("removing", () => {
+  test("by name takes the name away, and the image with the last one", () => {
+    const { digest } = add([`${debian}:12`, `${debian}:13`]);
+    const { id } = store.find("debian:12");
+    expect(removeImage(store, "debian:12", false, nobody)).toEqual({ untagged: ["debian:12"], deleted: [] });
+    expect(removeImage(store, "debian:13", false, nobody)).toEqual({
+      untagged: ["debian:13", `debian@${digest}`],
+      deleted: [id],
+    });
+    expect(store.list()).toEqual([]);
+    expect(blobs()).toBe(0);
+  });
+
+  test("by id takes all names of one repository, of several only when forced", () => {
+    add([`${debian}:12`, `${debian}:13`, "localhost/mine:1"]);
+    const { id } = store.find("debian:12");
+    expect(codeOf(() => removeImage(store, id, false, nobody))).toBe("image_has_names");
+    expect(removeImage(store, id.slice(7, 20), true, nobody).untagged).toHaveLength(5);
+    expect(blobs()).toBe(0);
+  });
+
+  test("keeps what other images share, and what containers lie on", () => {
+    add([`${debian}:1`], {}, [base]);
+    add([`${debian}:2`], {}, [base, top]);
+    const { layers } = store.find("debian:2");
+    for (const { chainId } of layers)
+      mkdirSync(`${data}/layers/${chainId.replace(":", "-")}/diff`, { recursive: true });
+    const inUse = { ...nobody, layersInUse: () => layers.slice(1).map(({ chainId }) => chainId) };
+    removeImage(store, "debian:2", false, inUse);
+    expect(readdirSync(`${data}/layers`)).toHaveLength(2);
+    expect(collectGarbage(store, nobody).layers).toEqual(layers.slice(1).map(({ chainId }) => chainId));
+    expect(readdirSync(`${data}/layers`)).toHaveLength(1);
+    expect(readdirSync(`${data}/tmp`)).toEqual([]);
+    expect(blobs()).toBe(3);
+  });
+
+  test("of what a container uses has to be forced, of what one runs from is refused", () => {
+    add([`${debian}:12`]);
+    const user = (isRunning: boolean) => ({ ...nobody, usersOf: () => [{ id: "c".repeat(64), isRunning }] });
+    expect(codeOf(() => removeImage(store, "debian:12", false, user(false)))).toBe("image_in_use");
+    expect(codeOf(() => removeImage(store, "debian:12", true, user(true)))).toBe("image_in_use");
+    expect(removeImage(store, "debian:12", true, user(false)).deleted).toHaveLength(1);
+  });
+
+  test("of a list leaves its images", () => {
+    const manifest = add([`${debian}:12`]);
+    const list = writeJson(data, { schemaVersion: 2, manifests: [manifest] }, INDEX_TYPE) as BlobDescriptor;
+    store.setList("localhost/list:latest", list);
+    expect(store.lists()).toEqual([{ name: "localhost/list:latest", target: list }]);
+    expect(store.target("localhost/list:latest")).toEqual(list);
+    removeImage(store, "debian:12", false, nobody);
+    expect(store.blobPath(manifest.digest)).toBeDefined();
+    expect(removeImage(store, "localhost/list", false, nobody).untagged).toEqual(["localhost/list:latest"]);
+    expect(blobs()).toBe(0);
+  });
+});
+
+describe("a second store", () => {
+  test("is looked up after the own one, and never changed", () => {
+    const { digest } = add([`${debian}:12`]);
+    const own = mkdtempSync(join(tmpdir(), "bunker-images-"));
+    try {
+      using other = openImageStore(own, [data]);
+      expect(other.find("debian:12")).toMatchObject({ store: data, isReadOnly: true });
+      expect(other.find(`debian@${digest}`).id).toBe(other.find("debian:12").id);
+      expect(other.list()).toHaveLength(1);
+      expect(other.blobPath(digest)).toStartWith(data);
+      expect(codeOf(() => removeImage(other, "debian:12", true, nobody))).toBe("store_read_only");
+      expect(codeOf(() => other.tag(other.find("debian:12"), `${debian}:13`))).toBe("store_read_only");
+      collectGarbage(other, nobody);
+      expect(existsSync(`${data}/index.json`)).toBe(true);
+      expect(blobs()).toBe(3);
+    } finally {
+      rmSync(own, { recursive: true });
+    }
+  });
+
+  test("has to be one", () => {
+    process.env["BUNKER_ADDITIONAL_STORES"] = "/nonexistent";
+    try {
+      expect(codeOf(() => openImageStore(data))).toBe("invalid_store");
+    } finally {
+      delete process.env["BUNKER_ADDITIONAL_STORES"];
+    }
+  });
+});
+
+test("a document that was changed on disk is not believed", () => {
+  add([`${debian}:12`]);
+  const { id } = store.find("debian:12");
+  const path = store.blobPath(id) ?? "";
+  writeFileSync(path, readFileSync(path, "utf8").replace("amd64", "amd65"));
+  expect(codeOf(() => store.readConfiguration({ id }))).toBe("digest_mismatch");
+});
+
+test("tools of others read it", () => {
+  const { digest } = add([`${debian}:12`]);
+  add(["localhost:5000/some/thing:1.0"], { author: "other" }, [base, top]);
+  const run = (...words: string[]) => {
+    const { stdout, stderr, success } = Bun.spawnSync(words);
+    if (!success) throw new Error(stderr.toString());
+    return stdout.toString();
+  };
+  const inspected = JSON.parse(run("skopeo", "inspect", `oci:${data}:${debian}:12`));
+  expect(inspected.Digest).toBe(digest);
+  expect(run("umoci", "ls", "--layout", data).trim().split("\n").sort()).toEqual([
+    `${debian}:12`,
+    "localhost:5000/some/thing:1.0",
+  ]);
+  expect(JSON.parse(run("umoci", "stat", "--json", "--image", `${data}:${debian}:12`)).history).toBeDefined();
+});
