@@ -35,6 +35,7 @@ export const headerFunctions: TemplateFunctions = {
   ...dockerFunctions,
   json: { parameters: ["any"], call: () => "" },
   lower: { parameters: ["string"], call: (text: string) => text },
+  slice: { parameters: ["any"], rest: "any", call: (item: Value) => item },
   title: { parameters: ["string"], call: (text: string) => text },
   truncate: { parameters: ["string", "int"], call: (text: string) => text },
   upper: { parameters: ["string"], call: (text: string) => text },
@@ -50,7 +51,7 @@ function truncate(text: string, length: number): string {
  * JSON as Go's encoding/json writes it: maps in the order of their keys, structs in that of their fields, methods left
  * out.
  */
-export function toJson(value: Value): string {
+function toJson(value: Value): string {
   const json = JSON.stringify(value, function (this: Readonly<Record<string, Value>>, key, member: Value) {
     const original = this[key];
     if (original instanceof Date) return original.toISOString().replace(/\.?0*Z$/, "Z");

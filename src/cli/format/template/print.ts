@@ -172,7 +172,7 @@ const QUOTED: Readonly<Record<string, string>> = {
  * @param asciiOnly whether everything beyond ASCII becomes an escape
  * @param mark the quotation mark
  */
-export function quoteText(text: string, asciiOnly = false, mark = '"'): string {
+function quoteText(text: string, asciiOnly = false, mark = '"'): string {
   return mark + [...text].map((character) => quoteCharacter(character, asciiOnly, mark)).join("") + mark;
 }
 

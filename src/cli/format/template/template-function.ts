@@ -8,7 +8,7 @@ export type ParameterType = "any" | "string" | "int" | "[]string";
  * `call` can rely on them; what else is wrong with them it throws as a plain `Error`, of which the evaluation makes
  * `error calling NAME: …`.
  */
-export interface TemplateFunction {
+interface TemplateFunction {
   readonly parameters: readonly ParameterType[];
   /** The type of any number of further arguments. */
   readonly rest?: ParameterType;

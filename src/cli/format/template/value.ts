@@ -22,7 +22,7 @@ export class Float {
 }
 
 /** Takes arguments behind the name: `.Label "key"`. */
-export type Method = (...parameters: readonly string[]) => Value;
+type Method = (...parameters: readonly string[]) => Value;
 
 /** Fields and methods by name. */
 export interface Structure {

@@ -1,0 +1,38 @@
+import { InvalidValue } from "../invalid-value.ts";
+import { list, type Option } from "../option.ts";
+import { oneOf } from "../values/choice.ts";
+
+/** One `--filter KEY=VALUE`. */
+interface Filter<Key extends string> {
+  readonly key: Key;
+  readonly value: string;
+}
+
+/** The values given for each key, in their order; none for a key that was not given. */
+export type Filters<Key extends string> = (key: Key) => readonly string[];
+
+/**
+ * `--filter KEY=VALUE`, again and again. Of one key any value has to fit, of several keys all, as in Docker.
+ * @param keys what a command can filter by, in the order of messages
+ */
+export function filterOption<const Key extends string>(
+  keys: readonly Key[],
+  short?: string,
+): Option<Filter<Key>, Filters<Key>> {
+  const parseKey = oneOf(...keys);
+  const option = list({
+    name: "filter",
+    ...(short === undefined ? {} : { short }),
+    valueName: "KEY=VALUE",
+    description: `Take only what fits; keys are ${keys.join(", ")}`,
+    parse: (text): Filter<Key> => {
+      const equals = text.indexOf("=");
+      if (equals < 0) throw new InvalidValue("expected KEY=VALUE");
+      return { key: parseKey(text.slice(0, equals).trim().toLowerCase()), value: text.slice(equals + 1).trim() };
+    },
+  });
+  return {
+    ...option,
+    collect: (given) => (key) => given.filter((filter) => filter.key === key).map(({ value }) => value),
+  };
+}

@@ -1,0 +1,11 @@
+/**
+ * Whether labels are as all filters want: `NAME`, or `NAME=VALUE`.
+ * @param filters the values of `--filter label=…`
+ */
+export function hasLabels(labels: Readonly<Record<string, string>>, filters: readonly string[]): boolean {
+  return filters.every((filter) => {
+    const equals = filter.indexOf("=");
+    const name = equals < 0 ? filter : filter.slice(0, equals);
+    return Object.hasOwn(labels, name) && (equals < 0 || labels[name] === filter.slice(equals + 1));
+  });
+}

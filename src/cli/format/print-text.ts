@@ -1,0 +1,4 @@
+/** Prints text that brings its own line breaks. */
+export function printText(text: string): void {
+  if (text !== "") console.log(text.endsWith("\n") ? text.slice(0, -1) : text);
+}
