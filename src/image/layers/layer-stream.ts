@@ -1,73 +1,99 @@
 /*
- * The bytes of a packed layer, on their way from the blob to whoever reads the archive: hashed as they are, decompressed
- * and hashed again. Decompression runs on another thread, a few pieces ahead; nothing is held whole.
+ * The bytes of a packed layer, on their way from the blob to whoever reads the archive: decompressed on another thread,
+ * hashed, and handed on. Nothing is held whole.
  *
  * Whether and how a layer is compressed is told from its first bytes and not from its media type, which is often
  * wrong and which `docker save` does not state; the digests decide what is right.
  */
-import { type FileHandle, open } from "node:fs/promises";
-import type { Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { open } from "node:fs/promises";
 import { BunkerError } from "../../sys/error.ts";
-import { DigestHasher, splitDigest } from "../digest.ts";
-import type { Layer } from "../image.ts";
+import type { BlobLocation } from "../blob.ts";
+import { type Digest, DigestHasher, splitDigest } from "../digest.ts";
+import { type Compression, decompress, type PackedSource } from "./decompress.ts";
 
-const READ_SIZE = 256 << 10;
-const DECOMPRESSED_SIZE = 1 << 20;
+const SIGNATURE_SIZE = 6;
 
-/** Unpacked bytes that may wait for their receiver. */
-const READ_AHEAD = 4 << 20;
+/** A packed layer that is there, to be read. */
+export interface PackedLayer extends PackedSource, AsyncDisposable {
+  /** @throws BunkerError `digest_mismatch`; only what was read whole can be verified */
+  verify(): void;
+}
+
+/**
+ * Opens a packed layer in a file.
+ * @param digest of the packed bytes, unless they are not to be verified
+ */
+export async function openPackedLayer(blob: BlobLocation, digest: Digest | undefined): Promise<PackedLayer> {
+  const file = await open(blob.path);
+  const hasher = digest === undefined ? undefined : new DigestHasher(splitDigest(digest).algorithm);
+  let position = 0;
+  return {
+    async read(buffer) {
+      const wanted = Math.min(buffer.length, blob.size - position);
+      if (wanted === 0) return 0;
+      const { bytesRead } = await file.read(buffer, 0, wanted, blob.offset + position);
+      if (bytesRead === 0) {
+        throw new BunkerError({ code: "layer_damaged", operation: "read", reason: "its file is shorter than it was" });
+      }
+      position += bytesRead;
+      hasher?.update(buffer.subarray(0, bytesRead));
+      return bytesRead;
+    },
+    verify: () => verify(hasher, digest, "the packed layer"),
+    [Symbol.asyncDispose]: () => file.close(),
+  };
+}
 
 /**
  * Streams the archive of a layer, and verifies it.
- * @param receive is given the decompressed bytes in order
+ * @param source the packed bytes; read to their end
+ * @param diffId the digest of the archive
+ * @param receive is given the decompressed bytes in order; they are not to be kept
  * @param signal ends it early
- * @throws BunkerError `digest_mismatch`, `layer_damaged`, `layer_refused`, and whatever `receive` throws
+ * @throws BunkerError `digest_mismatch`, `layer_damaged`, `layer_refused`, and whatever `source` and `receive` throw
  */
-export async function streamLayer(layer: Layer, receive: (bytes: Buffer) => void, signal: AbortSignal): Promise<void> {
-  const { blob, diffId } = layer;
-  await using file = await open(blob.path);
-  const packed = layer.digest === undefined ? undefined : new DigestHasher(splitDigest(layer.digest).algorithm);
-  const unpacked = new DigestHasher(splitDigest(diffId).algorithm);
-  const source = readRange(file, blob.offset, blob.size, packed);
-  const sink = async (pieces: AsyncIterable<Buffer>) => {
-    for await (const piece of pieces) {
-      unpacked.update(piece);
-      receive(piece);
-    }
+export async function streamLayer(
+  source: PackedSource,
+  diffId: Digest,
+  receive: (bytes: Buffer) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const hasher = new DigestHasher(splitDigest(diffId).algorithm);
+  const { compression, whole } = await recogniseCompression(source);
+  for await (const piece of decompress(whole, compression)) {
+    signal.throwIfAborted();
+    hasher.update(piece);
+    receive(piece);
+  }
+  signal.throwIfAborted();
+  verify(hasher, diffId, "the unpacked layer");
+}
+
+/** Looks at the first bytes; returns a source that gives them once more. */
+async function recogniseCompression(source: PackedSource): Promise<{ compression: Compression; whole: PackedSource }> {
+  const beginning = Buffer.from(new ArrayBuffer(SIGNATURE_SIZE));
+  let length = 0;
+  while (length < SIGNATURE_SIZE) {
+    const count = await source.read(beginning.subarray(length));
+    if (count === 0) break;
+    length += count;
+  }
+  const signature = beginning.toString("hex", 0, length);
+  let isFirst = true;
+  const whole: PackedSource = {
+    read: (buffer) => {
+      if (!isFirst || length === 0) return source.read(buffer);
+      isFirst = false;
+      return Promise.resolve(beginning.copy(buffer, 0, 0, length));
+    },
   };
-  const decompressor = await createDecompressor(file, blob.offset);
-  try {
-    if (decompressor === undefined) await pipeline(source, sink, { signal });
-    else await pipeline(source, decompressor, sink, { signal });
-  } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && /^(?:Z_|ZSTD_|ERR_ZSTD)/.test(String(cause.code)))) throw cause;
-    throw damaged(`it cannot be decompressed (${cause.message})`, cause);
-  }
-  verify(packed, layer.digest, "the packed layer");
-  verify(unpacked, diffId, "the unpacked layer");
+  return { compression: compressionOf(signature), whole };
 }
 
-async function* readRange(file: FileHandle, offset: number, size: number, hasher: DigestHasher | undefined) {
-  for (let position = 0; position < size; ) {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(READ_SIZE, size - position));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset + position);
-    if (bytesRead === 0) throw damaged("its file is shorter than it was");
-    position += bytesRead;
-    const bytes = buffer.subarray(0, bytesRead);
-    hasher?.update(bytes);
-    yield bytes;
-  }
-}
-
-async function createDecompressor(file: FileHandle, offset: number): Promise<Transform | undefined> {
-  const { buffer } = await file.read(Buffer.alloc(6), 0, 6, offset);
-  const signature = buffer.toString("hex");
-  const options = { chunkSize: DECOMPRESSED_SIZE, readableHighWaterMark: READ_AHEAD };
-  if (signature.startsWith("1f8b")) return createGunzip(options);
+function compressionOf(signature: string): Compression {
+  if (signature.startsWith("1f8b")) return "gzip";
   // A frame, or one of the sixteen kinds of frames to be skipped.
-  if (signature.startsWith("28b52ffd") || /^5.2a4d18/.test(signature)) return createZstdDecompress(options);
+  if (signature.startsWith("28b52ffd") || /^5.2a4d18/.test(signature)) return "zstd";
   for (const [program, start] of [
     ["xz", "fd377a585a00"],
     ["bzip2", "425a68"],
@@ -76,7 +102,7 @@ async function createDecompressor(file: FileHandle, offset: number): Promise<Tra
     const reason = `it is compressed with ${program}; layers may use gzip or zstd`;
     throw new BunkerError({ code: "layer_refused", operation: "unpack", reason });
   }
-  return undefined;
+  return "none";
 }
 
 function verify(hasher: DigestHasher | undefined, expected: string | undefined, what: string): void {
@@ -88,8 +114,4 @@ function verify(hasher: DigestHasher | undefined, expected: string | undefined, 
     object: what,
     reason: `its digest is ${actual}`,
   });
-}
-
-function damaged(reason: string, cause?: unknown): BunkerError {
-  return new BunkerError({ code: "layer_damaged", operation: "read", reason }, { cause });
 }

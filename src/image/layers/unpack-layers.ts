@@ -21,7 +21,7 @@ import { check } from "../../sys/system-call.ts";
 import type { Image, Layer } from "../image.ts";
 import { TarReader } from "../tar/tar-reader.ts";
 import { type LayerMapping, layerDirectory, layerName, missingLayers } from "./layer-directory.ts";
-import { streamLayer } from "./layer-stream.ts";
+import { openPackedLayer, streamLayer } from "./layer-stream.ts";
 import { LayerWriter } from "./layer-writer.ts";
 import { Losses } from "./losses.ts";
 import { lockStore, openDirectory, openLock, type StoreLock } from "./store-lock.ts";
@@ -123,7 +123,9 @@ async function unpackAll(works: readonly Work[], image: Image): Promise<void> {
     for (const { layer, writer } of queue) {
       try {
         const reader = new TarReader(writer);
-        await streamLayer(layer, (bytes) => reader.feed(bytes), abort.signal);
+        await using packed = await openPackedLayer(layer.blob, layer.digest);
+        await streamLayer(packed, layer.diffId, (bytes) => reader.feed(bytes), abort.signal);
+        packed.verify();
         reader.finish();
       } catch (cause) {
         failure ??= { cause: layerError(cause, layer, image) };
