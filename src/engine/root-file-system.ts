@@ -6,9 +6,9 @@ import { type LayerMapping, layerDirectory, missingLayers } from "../image/layer
 import { openImage } from "../image/open-image.ts";
 import { parsePlatform } from "../image/platform.ts";
 import type { LaunchProgram } from "../launch/program.ts";
-import { mountHostView, planHostView } from "../mount/host-view.ts";
+import { hostViewProgramSize, mountHostView, planHostView } from "../mount/host-view.ts";
 import { readLayeredFile } from "../mount/layered-file.ts";
-import { mountOverlay } from "../mount/overlay.ts";
+import { mountOverlay, overlayProgramSize } from "../mount/overlay.ts";
 import type { IdMap } from "../runtime/id-map/id-mapping.ts";
 import { realRootPath } from "../runtime/root-path.ts";
 import { AT_FDCWD } from "../sys/open.ts";
@@ -21,6 +21,8 @@ export interface RootFileSystem {
   readonly path: string;
   /** Mounts it there; undefined for a directory that is used as it is. */
   readonly mount: ((program: LaunchProgram) => void) | undefined;
+  /** How many bytes that may need in the program, beyond the few that are always there. */
+  readonly mountSize: number;
   /** A file of it, by a path relative to its root, as it is before the container has run. */
   readFile(path: string): string | undefined;
 }
@@ -36,6 +38,8 @@ export interface RootPlace {
   readonly mapping: LayerMapping;
   /** Whether its changes need not survive a crash. */
   readonly ephemeral: boolean;
+  /** Whether nothing of it is to be changed, so that it needs no writable layer. */
+  readonly readOnly: boolean;
   /** The container's root on the host's side, when it is not the caller: the owner of its writable directories. */
   readonly userNamespace: IdMap | undefined;
 }
@@ -73,22 +77,27 @@ export function prepareRootFileSystem(
   const path = `${place.directory}/root`;
   const upper = `${place.directory}/upper`;
   const work = `${place.directory}/work`;
-  for (const directory of [path, upper, work]) mkdirSync(directory);
-  // mkdir's mode is cut by the umask, but this is the root directory of the container.
-  chmodSync(upper, 0o755);
+  mkdirSync(path);
+  if (!place.readOnly) {
+    for (const directory of [upper, work]) mkdirSync(directory);
+    // mkdir's mode is cut by the umask, but this is the root directory of the container.
+    chmodSync(upper, 0o755);
+  }
   return {
     image: image.configuration,
     path,
     mount: (program) => {
-      ownWritableDirectories(program, place.userNamespace, [upper, work]);
-      mountOverlay(program, place.data, { lower, upper, work, target: path, volatile: place.ephemeral });
+      if (!place.readOnly) ownWritableDirectories(program, place.userNamespace, [upper, work]);
+      const changes = place.readOnly ? "memory" : { upper, work, volatile: place.ephemeral };
+      mountOverlay(program, place.data, { lower, changes, target: path });
     },
+    mountSize: overlayProgramSize({ lower }),
     readFile: (file) => readLayeredFile(lower, file),
   };
 }
 
 function plainDirectory(path: string): RootFileSystem {
-  return { image: {}, path, mount: undefined, readFile: (file) => readLayeredFile([path], file) };
+  return { image: {}, path, mount: undefined, mountSize: 0, readFile: (file) => readLayeredFile([path], file) };
 }
 
 function hostView(source: string, place: RootPlace): RootFileSystem {
@@ -99,6 +108,7 @@ function hostView(source: string, place: RootPlace): RootFileSystem {
     image: {},
     path,
     mount: (program) => mountHostView(program, view, path, place.directory, place.ephemeral),
+    mountSize: hostViewProgramSize(view),
     readFile: (file) => readLayeredFile([source], file),
   };
 }

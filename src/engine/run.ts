@@ -117,6 +117,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
       data,
       directory: directory.path,
       ephemeral: options.remove,
+      readOnly: options.readOnly,
     },
     unpack,
   );
@@ -163,6 +164,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
     configuration,
     bundle: directory.path,
     mountRoot: root.mount,
+    mountRootSize: root.mountSize,
     standardStreams:
       streams === undefined ? undefined : [streams.inner[0].number, streams.inner[1].number, streams.inner[2].number],
     init: init?.number,

@@ -138,6 +138,12 @@ function readableNames(path: string): string[] {
   }
 }
 
+/** How many bytes the mounts of a view may need in a launch program. */
+export function hostViewProgramSize({ places }: HostView): number {
+  const FOR_EACH_PLACE = 4096;
+  return places.reduce((sum, { path }) => sum + FOR_EACH_PLACE + Buffer.byteLength(path), 0);
+}
+
 /**
  * Emits the mounts of a view.
  * @param skeleton the directory given to `planHostView`
@@ -173,6 +179,6 @@ export function mountHostView(
     mkdirSync(work);
     // The top directory of an overlay looks as its upper one does.
     chmodSync(upper, place.mode);
-    mountOverlay(program, writable, { lower: [place.lower], upper, work, target, volatile: isVolatile });
+    mountOverlay(program, writable, { lower: [place.lower], changes: { upper, work, volatile: isVolatile }, target });
   }
 }

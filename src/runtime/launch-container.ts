@@ -57,6 +57,8 @@ export interface LaunchContainerOptions {
   readonly bundle: string;
   /** Mounts the root file system on the configuration's root path, which then only is a mount point. */
   readonly mountRoot?: ((program: LaunchProgram) => void) | undefined;
+  /** How many bytes `mountRoot` may need in the program. */
+  readonly mountRootSize?: number | undefined;
   /** Descriptors that become the standard streams; the runtime's own without it. */
   readonly standardStreams?: readonly [number, number, number] | undefined;
   readonly preservedDescriptors?: number | undefined;
@@ -234,7 +236,8 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         ),
       ),
   });
-  const built = beginContainerProgram(process, namespaces, common, arenaSize(process, configuration));
+  const size = arenaSize(process, configuration) + (options.mountRootSize ?? 0);
+  const built = beginContainerProgram(process, namespaces, common, size);
   const { program } = built;
   const programOwner = cleanup.use(new DisposableStack());
   programOwner.use(program);

@@ -1,6 +1,6 @@
 /* `-v`, `--mount`, `--tmpfs`, `--device`: what they show, what they refuse, and what they leave alone on the host. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { output } from "../../unprivileged-user.ts";
 import { containerSuite } from "./suite.ts";
 
@@ -235,4 +235,15 @@ describe("a directory as root file system", () => {
       errors: "bunker: find the root file system /nonexistent/root: ENOENT\n",
     });
   });
+});
+
+test("a read-only root gets its mount points, and nothing of it is written to the disk", async () => {
+  const place = suite.user.makeDirectory("bound");
+  const name = ["--name", "read-only", "--read-only", "-v", `${place}:/not/in/the/image`];
+  const script = "touch /not/in/the/image/x; ls -d /not/in/the/image/x; touch /etc/x";
+  const { status, output } = await suite.user.bunker(["run", ...name, suite.image, "sh", "-c", script]);
+  expect([status, output]).toEqual([1, "/not/in/the/image/x\n"]);
+  const [id = ""] = readdirSync(`${suite.user.data}/containers`);
+  expect(readdirSync(`${suite.user.data}/containers/${id}`)).not.toContain("upper");
+  expect((await suite.user.bunker(["rm", "read-only"])).status).toBe(0);
 });
