@@ -1,0 +1,140 @@
+/*
+ * The files that logins are kept in: containers-auth.json(5) and Docker's config.json, which have the same form. They
+ * belong to other programs as well, so what is not about the registry at hand is kept as it is. A file is written aside
+ * and renamed; who changes one holds a lock on its directory, so that of two logins at once none is lost.
+ */
+import { mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import * as v from "valibot";
+import { Errno } from "../../../sys/errno.ts";
+import { BunkerError, errnoOf } from "../../../sys/error.ts";
+import { Lock, lock } from "../../../sys/file.ts";
+import { check } from "../../../sys/system-call.ts";
+import { openDirectory } from "../../layers/store-lock.ts";
+import type { Credentials } from "./credentials.ts";
+
+const authFile = v.looseObject({
+  auths: v.nullish(
+    v.record(
+      v.string(),
+      v.looseObject({
+        auth: v.nullish(v.string(), ""),
+        identitytoken: v.nullish(v.string(), ""),
+        username: v.nullish(v.string(), ""),
+        password: v.nullish(v.string(), ""),
+      }),
+    ),
+    {},
+  ),
+  credsStore: v.nullish(v.string(), ""),
+  credHelpers: v.nullish(v.record(v.string(), v.string()), {}),
+});
+
+/** What such a file says. */
+export type AuthFile = v.InferOutput<typeof authFile>;
+
+/**
+ * Reads a file.
+ * @returns undefined when there is none
+ * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`
+ */
+export function readAuthFile(path: string): AuthFile | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === Errno.ENOENT || errno === Errno.ENOTDIR) return undefined;
+    throw new BunkerError({ code: "auth_file_unreadable", operation: "read", object: path, errno }, { cause });
+  }
+  // Docker and Podman take an empty file for one without logins.
+  if (text.trim() === "") return v.parse(authFile, {});
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw invalid(path, "it is not JSON", cause);
+  }
+  const result = v.safeParse(authFile, value);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw invalid(path, `${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
+}
+
+/**
+ * Takes the login of an entry.
+ * @param path of the file, for messages
+ * @returns undefined when the entry says none, as Docker leaves them for logins that a credential helper has
+ * @throws BunkerError `invalid_auth_file`
+ */
+export function entryCredentials(path: string, file: AuthFile, key: string): Credentials | undefined {
+  const entry = Object.hasOwn(file.auths, key) ? file.auths[key] : undefined;
+  if (entry === undefined) return undefined;
+  if (entry.identitytoken !== "") return { kind: "identity-token", token: entry.identitytoken };
+  if (entry.auth === "") {
+    const { username: user, password } = entry;
+    return user === "" ? undefined : { kind: "password", user, password };
+  }
+  // Docker pads the decoded text with NUL where it was written by an old version.
+  const decoded = Buffer.from(entry.auth, "base64").toString("utf8").replace(/\0+$/, "");
+  const colon = decoded.indexOf(":");
+  if (colon < 0) throw invalid(path, `auths.${key}.auth is not USER:PASSWORD in base64`);
+  return { kind: "password", user: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+}
+
+/**
+ * Sets or removes the login of an entry.
+ * @param credentials undefined removes it
+ * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`, `auth_file_unwritable`; the file is as it was then
+ */
+export function changeAuthFile(path: string, key: string, credentials: Credentials | undefined): void {
+  const target = followLink(path);
+  try {
+    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+    using directory = openDirectory(dirname(target));
+    check(lock(directory.number, Lock.exclusive), "lock", dirname(target));
+    const { auths, ...rest } = originalContent(path);
+    const { [key]: _previous, ...others } = auths;
+    const entries = credentials === undefined ? others : { ...others, [key]: entryOf(credentials) };
+    const aside = `${dirname(target)}/.${basename(target)}-${process.pid}`;
+    try {
+      const text = `${JSON.stringify({ auths: entries, ...rest }, undefined, "\t")}\n`;
+      writeFileSync(aside, text, { mode: 0o600, flush: true });
+      renameSync(aside, target);
+    } catch (error) {
+      rmSync(aside, { force: true });
+      throw error;
+    }
+  } catch (cause) {
+    if (cause instanceof BunkerError) throw cause;
+    const errno = errnoOf(cause);
+    if (errno === undefined) throw cause;
+    throw new BunkerError({ code: "auth_file_unwritable", operation: "write", object: path, errno }, { cause });
+  }
+}
+
+/** The file as it is, with everything that Bunker does not know. */
+function originalContent(path: string): { auths: Record<string, unknown>; [member: string]: unknown } {
+  if (readAuthFile(path) === undefined) return { auths: {} };
+  const text = readFileSync(path, "utf8").trim();
+  const content: { auths?: Record<string, unknown> | null } = text === "" ? {} : JSON.parse(text);
+  return { ...content, auths: content.auths ?? {} };
+}
+
+function entryOf(credentials: Credentials): object {
+  if (credentials.kind === "identity-token") return { identitytoken: credentials.token };
+  return { auth: Buffer.from(`${credentials.user}:${credentials.password}`, "utf8").toString("base64") };
+}
+
+/** People link such files to where they keep their settings; the link stays. */
+function followLink(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function invalid(path: string, reason: string, cause?: unknown): BunkerError {
+  return new BunkerError({ code: "invalid_auth_file", operation: "read", object: path, reason }, { cause });
+}

@@ -1,0 +1,72 @@
+import { BunkerError, type ErrorDetails } from "../../../sys/error.ts";
+
+/** A failure that another attempt may not meet: carried between the layers of the client, never shown itself. */
+export class TransientFailure extends Error {
+  override readonly name = "TransientFailure";
+  /** What the user gets when no attempt is left. */
+  readonly error: BunkerError;
+  /** Milliseconds that the server asked to wait. */
+  readonly delay: number | undefined;
+
+  constructor(error: BunkerError, delay?: number) {
+    super(error.message, { cause: error });
+    this.error = error;
+    this.delay = delay;
+  }
+}
+
+/** What stays the same of all failures of one request. */
+export type Attempt = Pick<ErrorDetails, "operation" | "object">;
+
+/** Errors of certificates, in the words of OpenSSL's numbers. */
+const CERTIFICATE_ERRORS: Readonly<Record<string, string>> = {
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is by an unknown authority",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is signed by itself",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is by an unknown authority",
+  UNABLE_TO_GET_ISSUER_CERT: "its certificate is by an unknown authority",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate is by an unknown authority",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet; is this machine's clock right?",
+  CERT_REVOKED: "its certificate is revoked",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host",
+};
+
+/** Failures to connect that the next attempt will not see otherwise. */
+const LASTING: Readonly<Record<string, string>> = {
+  ENOTFOUND: "no such host",
+  EPROTO: "it does not speak TLS",
+  FailedToOpenSocket: "the connection cannot be opened",
+  EHOSTUNREACH: "no route to it",
+  ENETUNREACH: "no network",
+};
+
+const PASSING: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "it closed the connection",
+  ETIMEDOUT: "no answer",
+  EAI_AGAIN: "its name cannot be resolved now",
+};
+
+/**
+ * Makes of what fetch throws what the client throws.
+ * @param host whom it was talking to
+ */
+export function connectionFailure(cause: unknown, attempt: Attempt, host: string): BunkerError | TransientFailure {
+  const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
+  const certificate = CERTIFICATE_ERRORS[code];
+  if (certificate !== undefined) {
+    return new BunkerError(
+      {
+        ...attempt,
+        code: "registry_untrusted",
+        reason: `${host}: ${certificate}`,
+        hint: `Put its authority into ~/.config/containers/certs.d/${host}/ca.crt, or give --tls-verify=false.`,
+      },
+      { cause },
+    );
+  }
+  const lasting = LASTING[code];
+  const reason = lasting ?? PASSING[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  const error = new BunkerError({ ...attempt, code: "registry_unreachable", reason: `${host}: ${reason}` }, { cause });
+  return lasting === undefined ? new TransientFailure(error) : error;
+}

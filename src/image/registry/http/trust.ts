@@ -1,0 +1,120 @@
+/*
+ * Whom a connection trusts: the authorities of the system, further ones and client certificates from the directories of
+ * containers-certs.d(5), which Docker has as well:
+ *
+ *   /etc/containers/certs.d/HOST[:PORT]/ca.crt       any *.crt: further authorities
+ *   /etc/containers/certs.d/HOST[:PORT]/client.cert  any *.cert with the *.key of the same name: shown to the registry
+ *
+ * The first directory that there is for a host is the one that counts; the user's own come before the system's.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { BunkerError, errnoOf } from "../../../sys/error.ts";
+import { readIfThere } from "../../../sys/read-if-there.ts";
+
+/** Certificates and keys in PEM. */
+export interface Trust {
+  /** All authorities; undefined for those that Bun comes with. */
+  readonly authorities: readonly string[] | undefined;
+  /** Whether some are only for this host: then somebody wants it verified, even on this machine. */
+  readonly isExplicit: boolean;
+  readonly client: { readonly certificate: string; readonly key: string } | undefined;
+}
+
+/** Where distributions keep the authorities of the system, as Go looks them up. */
+const SYSTEM_BUNDLES = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+  "/etc/pki/tls/cacert.pem",
+  "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+  "/etc/ssl/cert.pem",
+];
+
+/**
+ * Finds out whom to trust as a registry.
+ * @param host with its port where it is not the usual one
+ * @param directory `--cert-dir`: has the files itself, and stands for all directories of certs.d
+ * @throws BunkerError `invalid_certificates` when a client certificate has no key or a key no certificate
+ */
+export function trustFor(host: string, directory: string | undefined): Trust {
+  const found = directory === undefined ? certificateDirectories(host).find((path) => isDirectory(path)) : directory;
+  const files = found === undefined ? [] : listDirectory(found);
+  const read = (name: string) => readCertificate(`${found}/${name}`);
+  const own = files.filter((name) => name.endsWith(".crt")).map(read);
+  const system = systemAuthorities();
+  const client = files.find((name) => name.endsWith(".cert"));
+  const lonelyKey = files.find((name) => name.endsWith(".key") && !files.includes(name.replace(/\.key$/, ".cert")));
+  if (lonelyKey !== undefined) throw unpaired(`${found}/${lonelyKey}`, lonelyKey.replace(/\.key$/, ".cert"));
+  const key = client?.replace(/\.cert$/, ".key");
+  if (key !== undefined && !files.includes(key)) throw unpaired(`${found}/${client}`, key);
+  return {
+    authorities: own.length === 0 && system === undefined ? undefined : [...(system ?? []), ...own],
+    isExplicit: own.length > 0,
+    client: client === undefined || key === undefined ? undefined : { certificate: read(client), key: read(key) },
+  };
+}
+
+function certificateDirectories(host: string): string[] {
+  const home = process.env["XDG_CONFIG_HOME"] || `${homedir()}/.config`;
+  return [`${home}/containers`, `${home}/docker`, "/etc/containers", "/etc/docker"].map(
+    (place) => `${place}/certs.d/${host}`,
+  );
+}
+
+/** SSL_CERT_FILE and SSL_CERT_DIR replace the system's, as for Go and OpenSSL. */
+function systemAuthorities(): readonly string[] | undefined {
+  const { SSL_CERT_FILE = "", SSL_CERT_DIR = "" } = process.env;
+  const files = SSL_CERT_FILE === "" ? SYSTEM_BUNDLES : [SSL_CERT_FILE];
+  const bundle = files.map(readIfThere).find((text) => text !== undefined);
+  const directories = SSL_CERT_DIR === "" ? [] : SSL_CERT_DIR.split(":");
+  const single = directories.flatMap((path) =>
+    (isDirectory(path) ? listDirectory(path) : []).flatMap((name) => readIfThere(`${path}/${name}`) ?? []),
+  );
+  const all = [
+    ...(bundle === undefined ? [] : [bundle]),
+    ...single.filter((text) => text.includes("BEGIN CERTIFICATE")),
+  ];
+  return all.length === 0 ? undefined : all;
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    readdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function listDirectory(path: string): readonly string[] {
+  try {
+    return readdirSync(path).sort();
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function readCertificate(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown): BunkerError {
+  return new BunkerError(
+    { code: "invalid_certificates", operation: "read", object: path, errno: errnoOf(cause) },
+    { cause },
+  );
+}
+
+function unpaired(path: string, missing: string): BunkerError {
+  return new BunkerError({
+    code: "invalid_certificates",
+    operation: "use",
+    object: path,
+    reason: `there is no ${missing} beside it`,
+  });
+}

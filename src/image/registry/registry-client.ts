@@ -1,0 +1,278 @@
+/*
+ * Requests to the API of one registry; OCI distribution specification 1.1, which is Docker's registry API v2.
+ *
+ * A registry has TLS, unless the configuration or the user says that it may do without, or it is on this machine: then
+ * it is asked which it speaks, with TLS first, once. Everything else happens around each request:
+ *
+ * - A challenge is answered, and the request sent again with the authorization.
+ * - Redirects are followed, for blobs mostly to some storage of the registry's. Credentials go to the registry itself
+ *   and nowhere else; a redirect from TLS to plain HTTP is refused.
+ * - Failures that may pass (no connection, too many requests, a fault of the server's) are tried again, after a while.
+ * - What remains becomes a BunkerError that says what the registry said.
+ */
+import * as v from "valibot";
+import { BunkerError } from "../../sys/error.ts";
+import { Authorization } from "./authorization/authorization.ts";
+import { parseChallenges } from "./authorization/challenge.ts";
+import { apiHost } from "./configuration/endpoints.ts";
+import type { Credentials } from "./credentials/credentials.ts";
+import { type Attempt, TransientFailure } from "./http/failure.ts";
+import { HttpClient, type HttpRequest, type HttpResponse, type RequestBody } from "./http/http-client.ts";
+import { isLoopbackHost } from "./http/proxy.ts";
+import { type Trust, trustFor } from "./http/trust.ts";
+import type { Patience } from "./patience.ts";
+import { retryAfter, withRetries } from "./retry.ts";
+
+/** What a client is for. */
+export interface ClientSettings {
+  /** `HOST[:PORT]` as the user knows it. */
+  readonly registry: string;
+  /** Whether it may do without TLS, or with a certificate that nobody vouches for. */
+  readonly insecure: boolean;
+  /** Whether the same goes for a registry on this machine. */
+  readonly mayBeInsecureOnLoopback: boolean;
+  readonly certificateDirectory: string | undefined;
+  readonly patience: Patience;
+  credentials(): Promise<Credentials | undefined>;
+}
+
+/** A request to the API. */
+export interface ApiRequest extends Attempt {
+  readonly method: string;
+  /** Behind `/v2/`, with its query; or a URL that the registry gave. */
+  readonly target: string | URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: RequestBody | undefined;
+  /** What a token has to be good for: `repository:NAME:pull`. */
+  readonly scopes: readonly string[];
+  /** The statuses that are answers; any other is an error. */
+  readonly expected: readonly number[];
+  readonly signal: AbortSignal;
+  /** Whether the failures that may pass are the caller's, as `TransientFailure`; otherwise they are tried again here. */
+  readonly once?: boolean;
+}
+
+const MOST_REDIRECTS = 10;
+/** Bytes of an error's body that are read. */
+const LARGEST_ERROR = 64 << 10;
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+
+const errorBody = v.object({
+  errors: v.array(v.object({ code: v.nullish(v.string(), ""), message: v.nullish(v.string(), "") })),
+});
+
+export class RegistryClient implements Disposable {
+  readonly registry: string;
+  readonly patience: Patience;
+  readonly #settings: ClientSettings;
+  readonly #authorization: Authorization;
+  /** By `HOST[:PORT]`: the registry's own and those of where it redirects to. */
+  readonly #connections = new Map<string, HttpClient>();
+  #base: Promise<URL> | undefined;
+
+  constructor(settings: ClientSettings) {
+    this.#settings = settings;
+    this.registry = settings.registry;
+    this.patience = settings.patience;
+    this.#authorization = new Authorization({
+      registry: settings.registry,
+      credentials: () => settings.credentials(),
+      send: (request) => withRetries(this.patience, request.signal, () => this.#sendToTokenServer(request)),
+    });
+  }
+
+  /**
+   * Sends a request and returns the answer that was hoped for; its body is the caller's to read or discard.
+   * @throws BunkerError `registry_unreachable`, `registry_untrusted`, `registry_timeout`, `registry_unauthorized`,
+   *   `registry_denied`, `registry_rate_limited`, `registry_failed`, `registry_refused`, `image_not_found`
+   * @throws TransientFailure with `once`
+   */
+  async send(request: ApiRequest): Promise<HttpResponse> {
+    if (request.once === true) return this.#attempt(request);
+    return withRetries(this.patience, request.signal, () => this.#attempt(request));
+  }
+
+  /** The URL of the API, with its slash at the end. */
+  async #home(signal: AbortSignal, attempt: Attempt): Promise<URL> {
+    this.#base ??= this.#findBase(signal, attempt);
+    try {
+      return await this.#base;
+    } catch (error) {
+      this.#base = undefined;
+      throw error;
+    }
+  }
+
+  /** Whether there are credentials for this registry. */
+  hasCredentials(): Promise<boolean> {
+    return this.#authorization.hasCredentials();
+  }
+
+  [Symbol.dispose](): void {
+    for (const connection of this.#connections.values()) connection[Symbol.dispose]();
+    this.#connections.clear();
+  }
+
+  async #attempt(request: ApiRequest): Promise<HttpResponse> {
+    const { signal, scopes, expected } = request;
+    const home = await this.#home(signal, request);
+    const start = request.target instanceof URL ? request.target : new URL(request.target, home);
+    let authorization = await this.#authorization.header(scopes, signal, request);
+    for (let answered = 0; ; answered++) {
+      const response = await this.#follow(request, start, home.origin, authorization);
+      if (expected.includes(response.status)) return response;
+      if (response.status !== 401 || response.url.origin !== home.origin || answered === 2) {
+        throw await this.#failure(response, request);
+      }
+      const challenges = parseChallenges(response.headers.get("www-authenticate") ?? "");
+      const isSecure = home.protocol === "https:";
+      const next = await this.#authorization.answer(challenges, scopes, authorization, signal, request, isSecure);
+      if (next === undefined || next === authorization) throw await this.#failure(response, request);
+      await response.discard();
+      authorization = next;
+    }
+  }
+
+  /** Sends it to where it belongs: through all redirects, with credentials only to the registry itself. */
+  async #follow(
+    request: ApiRequest,
+    start: URL,
+    home: string,
+    authorization: string | undefined,
+  ): Promise<HttpResponse> {
+    let url = start;
+    let { method, body } = request;
+    for (let redirects = 0; ; redirects++) {
+      const mayKnow = authorization !== undefined && url.origin === home;
+      const headers = mayKnow ? { ...request.headers, authorization } : { ...request.headers };
+      const attempt = { operation: request.operation, object: request.object };
+      const response = await this.#connection(url.host).send({
+        method,
+        url,
+        headers,
+        body,
+        signal: request.signal,
+        attempt,
+      });
+      const location = response.headers.get("location");
+      if (!REDIRECTS.includes(response.status) || request.expected.includes(response.status) || location === null) {
+        return response;
+      }
+      await response.discard();
+      const next = URL.parse(location, url.href);
+      if (next === null || (next.protocol !== "https:" && next.protocol !== "http:")) {
+        throw this.#refusal(request, "registry_failed", "it redirects to what is no URL of HTTP");
+      }
+      if (url.protocol === "https:" && next.protocol === "http:" && !this.#settings.insecure) {
+        throw this.#refusal(request, "registry_untrusted", `it redirects to ${next.origin}, without TLS`);
+      }
+      if (redirects === MOST_REDIRECTS) throw this.#refusal(request, "registry_failed", "it redirects without end");
+      if (response.status === 303 && method !== "HEAD") [method, body] = ["GET", undefined];
+      url = next;
+    }
+  }
+
+  /** Finds out whether a registry that may do without TLS does. */
+  async #findBase(signal: AbortSignal, attempt: Attempt): Promise<URL> {
+    const host = apiHost(this.registry);
+    const secure = new URL(`https://${host}/v2/`);
+    if (!this.#mayBeInsecure(host, this.#trust(host))) return secure;
+    const plain = new URL(`http://${host}/v2/`);
+    const ask = async (url: URL) => {
+      const response = await this.#connection(host).send({ method: "GET", url, headers: {}, signal, attempt });
+      await response.discard();
+    };
+    try {
+      await ask(secure);
+      return secure;
+    } catch (withTls) {
+      signal.throwIfAborted();
+      try {
+        await ask(plain);
+        return plain;
+      } catch (without) {
+        signal.throwIfAborted();
+        // What speaks TLS resets who does not, so the error of the attempt with TLS says more then.
+        throw withTls instanceof BunkerError && withTls.code === "registry_untrusted" ? withTls : without;
+      }
+    }
+  }
+
+  #trust(host: string): Trust {
+    return trustFor(host, this.#settings.certificateDirectory);
+  }
+
+  #mayBeInsecure(host: string, trust: Trust): boolean {
+    const { insecure, mayBeInsecureOnLoopback } = this.#settings;
+    // Who has named an authority for a host wants it verified.
+    return insecure || (mayBeInsecureOnLoopback && isLoopbackHost(host) && !trust.isExplicit);
+  }
+
+  #connection(host: string): HttpClient {
+    let connection = this.#connections.get(host);
+    if (connection === undefined) {
+      const trust = this.#trust(host);
+      connection = new HttpClient(trust, !this.#mayBeInsecure(host, trust), this.patience);
+      this.#connections.set(host, connection);
+    }
+    return connection;
+  }
+
+  async #sendToTokenServer(request: HttpRequest): Promise<HttpResponse> {
+    const response = await this.#connection(request.url.host).send(request);
+    if (isPassing(response.status)) throw await this.#failure(response, request.attempt);
+    return response;
+  }
+
+  /** The error, or the failure that may pass, that an answer means. */
+  async #failure(response: HttpResponse, { operation, object }: Attempt): Promise<BunkerError | TransientFailure> {
+    const { status, headers } = response;
+    const said = describeErrors(await readQuietly(response));
+    const reason = `${response.url.host} answers ${status}${said === "" ? "" : `: ${said}`}`;
+    const details = { operation, object, reason };
+    if (!isPassing(status)) return new BunkerError({ ...details, ...this.#lastingFailure(status, said) });
+    const delay = retryAfter(headers);
+    const code = status === 429 ? "registry_rate_limited" : "registry_failed";
+    const later = delay === undefined ? "later" : `in ${Math.ceil(delay / 1000)} seconds`;
+    const login = status === 429 && !(await this.hasCredentials()) ? `, or log in: bunker login ${this.registry}` : "";
+    return new TransientFailure(new BunkerError({ ...details, code, hint: `Try again ${later}${login}.` }), delay);
+  }
+
+  #lastingFailure(status: number, said: string): { code: string; hint?: string } {
+    const login = `bunker login ${this.registry}`;
+    if (status === 401) return { code: "registry_unauthorized", hint: `Check the name, or log in with: ${login}` };
+    if (status === 403) return { code: "registry_denied", hint: `Log in as somebody who may do that: ${login}` };
+    if (status === 404) return { code: "image_not_found" };
+    if (said.includes("DIGEST_INVALID")) return { code: "digest_mismatch" };
+    return { code: status >= 500 ? "registry_failed" : "registry_refused" };
+  }
+
+  #refusal({ operation, object }: Attempt, code: string, reason: string): BunkerError {
+    return new BunkerError({ operation, object, code, reason: `${apiHost(this.registry)}: ${reason}` });
+  }
+}
+
+/** Too many requests, a request that timed out, and faults of servers; 501 and 505 will not pass. */
+function isPassing(status: number): boolean {
+  return status === 429 || status === 408 || (status >= 500 && status !== 501 && status !== 505);
+}
+
+async function readQuietly(response: HttpResponse): Promise<Buffer | undefined> {
+  try {
+    return await response.whole(LARGEST_ERROR);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `MANIFEST_UNKNOWN: manifest unknown`; empty where the body is not in the form of the specification. */
+function describeErrors(bytes: Buffer | undefined): string {
+  if (bytes === undefined || bytes.length === 0) return "";
+  try {
+    const { errors } = v.parse(errorBody, JSON.parse(bytes.toString("utf8")));
+    const texts = errors.map(({ code, message }) => [code, message].filter((text) => text !== "").join(": "));
+    return texts.slice(0, 3).join("; ").slice(0, 300);
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,16 @@
+import type { Credentials } from "./credentials/credentials.ts";
+import type { Patience } from "./patience.ts";
+
+/** What a command says of the registries it uses. */
+export interface RegistrySettings {
+  /** `--tls-verify`; undefined where it was not given: then the configuration and the host decide. */
+  readonly tlsVerify?: boolean | undefined;
+  /** `--cert-dir` */
+  readonly certificateDirectory?: string | undefined;
+  /** `--authfile` */
+  readonly authFile?: string | undefined;
+  /** `--creds`: used for every registry that asks, instead of what was kept at login. */
+  readonly credentials?: Credentials | undefined;
+  /** How long to wait and how often to ask; the usual unless given. */
+  readonly patience?: Patience | undefined;
+}

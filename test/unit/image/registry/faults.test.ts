@@ -1,0 +1,255 @@
+import { expect, test } from "bun:test";
+import type { ServerResponse } from "node:http";
+import { contentsOf, failureOf, NEVER, openReader, readWhole, SHORT_PATIENCE } from "./reading.ts";
+import { type Handler, refuse, smallImage, startScriptedServer } from "./scripted-server.ts";
+
+const image = smallImage();
+
+function sendManifest(response: ServerResponse, bytes = image.manifest, headers: Record<string, string> = {}): void {
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  response.writeHead(200, { "content-type": mediaType, "content-length": String(bytes.length), ...headers });
+  response.end(bytes);
+}
+
+/** Where a Range request begins; 0 for one of the whole. */
+function rangeStart(header: string | undefined): number {
+  return Number(/^bytes=(\d+)-/.exec(header ?? "")?.[1] ?? 0);
+}
+
+async function readManifestFrom(handler: Handler, settings: Parameters<typeof openReader>[1] = {}) {
+  await using server = await startScriptedServer(handler);
+  await using reader = openReader(`${server.host}/image:1`, settings);
+  const outcome = await reader.readManifest().then(
+    () => "read",
+    async (error) => failureOf(Promise.reject(error)),
+  );
+  return { outcome, requests: server.requests, host: server.host };
+}
+
+async function readLayerFrom(handler: Handler, settings: Parameters<typeof openReader>[1] = {}) {
+  await using server = await startScriptedServer(handler);
+  await using reader = openReader(`${server.host}/image:1`, settings);
+  const outcome = await readWhole(reader, image.layer).then(
+    (bytes) => (bytes.equals(image.blob) ? "read" : "other bytes"),
+    async (error) => failureOf(Promise.reject(error)),
+  );
+  return { outcome, requests: server.requests.length };
+}
+
+test.each([
+  [401, "UNAUTHORIZED", "registry_unauthorized"],
+  [403, "DENIED", "registry_denied"],
+  [404, "NAME_UNKNOWN", "image_not_found"],
+  [400, "NAME_INVALID", "registry_refused"],
+  [501, "UNSUPPORTED", "registry_failed"],
+])("status %d ends at once, with the registry's words", async (status, word, code) => {
+  const { outcome, requests, host } = await readManifestFrom((_request, response) => refuse(response, status, word));
+  const said = `${word}: ${word.toLowerCase().replaceAll("_", " ")}`;
+  const message = `read the manifest of ${host}/image:1: ${host} answers ${status}: ${said}`;
+  expect(outcome).toMatchObject({ code, message });
+  expect(requests.length).toBe(1);
+});
+
+test.each([
+  [429, "registry_rate_limited"],
+  [500, "registry_failed"],
+  [503, "registry_failed"],
+])("status %d is tried again, not for ever", async (status, code) => {
+  const { outcome, requests } = await readManifestFrom((_request, response) => refuse(response, status, "NO"));
+  expect(outcome).toMatchObject({ code });
+  expect(requests.length).toBe(SHORT_PATIENCE.attempts);
+});
+
+test("a failure that passes is not noticed", async () => {
+  let asked = 0;
+  const { outcome } = await readManifestFrom((_request, response) => {
+    asked += 1;
+    if (asked < 3) refuse(response, 503, "UNAVAILABLE");
+    else sendManifest(response);
+  });
+  expect(outcome).toBe("read");
+});
+
+test("a registry that wants to be left alone for long is, and the user is told for how long", async () => {
+  const { outcome, requests } = await readManifestFrom((_request, response) =>
+    refuse(response, 429, "TOOMANYREQUESTS", { "retry-after": "3600" }),
+  );
+  expect(outcome).toMatchObject({
+    code: "registry_rate_limited",
+    hint: expect.stringContaining("Try again in 3600 seconds"),
+  });
+  expect(requests.length).toBe(1);
+});
+
+test("a connection that is refused is told with the host", async () => {
+  const { host } = await readManifestFrom((_request, response) => sendManifest(response));
+  await using reader = openReader(`${host}/image:1`);
+  expect(await failureOf(reader.readManifest())).toEqual({
+    code: "registry_unreachable",
+    message: `read the manifest of ${host}/image:1: ${host}: connection refused`,
+  });
+});
+
+test("a manifest of 10 MB is refused", async () => {
+  const { outcome } = await readManifestFrom((_request, response) =>
+    sendManifest(response, Buffer.alloc(10_000_000, 0x20)),
+  );
+  expect(outcome).toMatchObject({ code: "image_invalid", message: expect.stringContaining("more than 4 MiB") });
+});
+
+test.each([
+  ["is not JSON", Buffer.from("<html>"), "it is not JSON"],
+  ["is cut short", image.manifest.subarray(0, 100), "it is not JSON"],
+  ["is of Docker's schema 1", Buffer.from('{"schemaVersion":1,"fsLayers":[]}'), "schema 1"],
+  ["is of an unknown kind", Buffer.from('{"schemaVersion":2,"mediaType":"text/x"}'), 'its media type is "text/x"'],
+])("a manifest that %s is refused", async (_name, bytes, reason) => {
+  const { outcome } = await readManifestFrom((_request, response) => sendManifest(response, bytes));
+  expect(outcome).toMatchObject({ message: expect.stringContaining(reason) });
+});
+
+test("a manifest with another digest than the registry says is refused", async () => {
+  const { outcome } = await readManifestFrom((_request, response) =>
+    sendManifest(response, image.manifest, { "docker-content-digest": `sha256:${"0".repeat(64)}` }),
+  );
+  expect(outcome).toMatchObject({ code: "digest_mismatch" });
+});
+
+test("a manifest other than the one asked for by digest is refused", async () => {
+  await using server = await startScriptedServer((_request, response) => sendManifest(response, Buffer.from("{}")));
+  await using reader = openReader(`${server.host}/image@${image.manifestDigest}`);
+  expect(await failureOf(reader.readManifest())).toMatchObject({ code: "digest_mismatch" });
+});
+
+test("a blob goes on where its connection broke", async () => {
+  let current: ServerResponse | undefined;
+  await using server = await startScriptedServer((request, response) => {
+    current = response;
+    const start = rangeStart(request.headers.range);
+    const headers = start === 0 ? {} : { "content-range": `bytes ${start}-${image.blob.length - 1}/*` };
+    response.writeHead(start === 0 ? 200 : 206, { ...headers, "content-length": String(image.blob.length - start) });
+    response.write(image.blob.subarray(start, start + 10_000));
+  });
+  await using reader = openReader(`${server.host}/image:1`);
+  const pieces: Buffer[] = [];
+  for await (const piece of reader.readBlob(image.layer, { signal: NEVER })) {
+    pieces.push(Buffer.from(piece));
+    // Broken when the piece is here for certain.
+    current?.destroy();
+  }
+  expect(Buffer.concat(pieces).equals(image.blob)).toBe(true);
+  expect(server.requests.length).toBe(10);
+});
+
+test("a blob goes on although the server knows no ranges", async () => {
+  let asked = 0;
+  const { outcome } = await readLayerFrom((_request, response) => {
+    asked += 1;
+    response.writeHead(200, { "content-length": String(image.blob.length) });
+    if (asked < 3) response.write(image.blob.subarray(0, asked * 20_000), () => response.destroy());
+    else response.end(image.blob);
+  });
+  expect(outcome).toBe("read");
+});
+
+test("a server that never gets further is given up", async () => {
+  const { outcome, requests } = await readLayerFrom((_request, response) => {
+    response.writeHead(200, { "content-length": String(image.blob.length) });
+    response.flushHeaders();
+    response.destroy();
+  });
+  expect(outcome).toMatchObject({ code: "registry_unreachable" });
+  expect(requests).toBe(SHORT_PATIENCE.attempts);
+});
+
+test("a blob with too few bytes is refused", async () => {
+  const { outcome } = await readLayerFrom((request, response) => {
+    const start = rangeStart(request.headers.range);
+    response.writeHead(start === 0 ? 200 : 206, { "content-range": `bytes ${start}-4/5` });
+    response.end(image.blob.subarray(start, 5));
+  });
+  expect(outcome).toMatchObject({
+    code: "image_invalid",
+    message: expect.stringContaining("5 bytes instead of 100000"),
+  });
+});
+
+test("a blob with too many bytes is refused", async () => {
+  const { outcome } = await readLayerFrom((_request, response) => {
+    response.end(Buffer.concat([image.blob, Buffer.from("x")]));
+  });
+  expect(outcome).toMatchObject({ code: "image_invalid", message: expect.stringContaining("more than 100000 bytes") });
+});
+
+test("a range other than the one asked for is refused", async () => {
+  let asked = 0;
+  const { outcome } = await readLayerFrom((_request, response) => {
+    asked += 1;
+    if (asked > 1) response.writeHead(206, { "content-range": "bytes 50000-99999/100000" });
+    response.write(image.blob.subarray(0, 1000), () => response.destroy());
+  });
+  expect(outcome).toMatchObject({ code: "registry_failed", message: expect.stringContaining("sends from byte 50000") });
+});
+
+test("a server that falls silent is given up", async () => {
+  const patience = { ...SHORT_PATIENCE, silence: 50, attempts: 2 };
+  const silent = await readManifestFrom(() => {}, { patience });
+  expect(silent.outcome).toMatchObject({
+    code: "registry_timeout",
+    message: expect.stringContaining("is too slow: nothing came for 50 ms"),
+  });
+  const inTheMiddle = await readLayerFrom((_request, response) => void response.write("x"), { patience });
+  expect(inTheMiddle.outcome).toMatchObject({ code: "registry_timeout" });
+});
+
+test("a server that dribbles for ever is given up", async () => {
+  const patience = { ...SHORT_PATIENCE, slowness: 100, leastBytes: 5_000, attempts: 2 };
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const { outcome } = await readLayerFrom(
+    (_request, response) => {
+      clearInterval(timer);
+      timer = setInterval(() => response.write("x"), 5);
+    },
+    { patience },
+  );
+  clearInterval(timer);
+  expect(outcome).toMatchObject({ code: "registry_timeout", message: expect.stringMatching(/only \d+ bytes came in/) });
+});
+
+test("a reader's signal ends a download", async () => {
+  await using server = await startScriptedServer((_request, response) => void response.write("x"));
+  await using reader = openReader(`${server.host}/image:1`);
+  const controller = new AbortController();
+  const read = async () => {
+    for await (const _piece of reader.readBlob(image.layer, { signal: controller.signal })) controller.abort("enough");
+  };
+  expect(await read().catch((reason) => reason)).toBe("enough");
+});
+
+test("credentials do not follow a redirect to another host", async () => {
+  await using storage = await startScriptedServer((_request, response) => void response.end(image.blob));
+  await using registry = await startScriptedServer((request, response) => {
+    if (request.headers.authorization === undefined) {
+      refuse(response, 401, "UNAUTHORIZED", { "www-authenticate": 'Basic realm="here"' });
+    } else if (request.url?.includes("/blobs/")) {
+      response.writeHead(307, { location: `http://${storage.host}/storage` }).end();
+    } else sendManifest(response);
+  });
+  const credentials = { kind: "password", user: "alice", password: "secret" } as const;
+  await using reader = openReader(`${registry.host}/image:1`, { credentials });
+  const { bytes } = await reader.readManifest();
+  const [, layer] = contentsOf(bytes);
+  if (layer === undefined) throw new Error("the manifest has a layer");
+  expect((await readWhole(reader, layer)).equals(image.blob)).toBe(true);
+  expect(registry.authorizations).toEqual([undefined, "Basic YWxpY2U6c2VjcmV0", "Basic YWxpY2U6c2VjcmV0"]);
+  expect(storage.authorizations).toEqual([undefined]);
+});
+
+test.each([
+  ["without end", "", "redirects without end"],
+  ["to a file", "file:///etc/passwd", "no URL of HTTP"],
+])("a redirect %s is refused", async (_name, location, reason) => {
+  const { outcome } = await readManifestFrom((request, response) => {
+    response.writeHead(302, { location: location || `${request.url}` }).end();
+  });
+  expect(outcome).toMatchObject({ message: expect.stringContaining(reason) });
+});
