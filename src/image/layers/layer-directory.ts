@@ -1,5 +1,6 @@
 /*
- * Where unpacked layers are: `<store>/layers/<algorithm>-<hex of the chain id>/diff/`.
+ * Where unpacked layers are: `<store>/layers/<algorithm>-<hex of the chain id>/diff/`. Beside it, in `size`, stands how
+ * many bytes the files in it have, because finding that out takes long.
  *
  * The key is the chain id and not the diff id, although then the same archive on two different bases is unpacked
  * twice. What a layer looks like does depend on what is below it: an archive may hold `var/lib/x` without `var/lib`,
@@ -17,6 +18,9 @@ import type { Image, Layer } from "../image.ts";
 
 /** Whether files can belong to all ids of an image (`full`), or to the caller's only (`single`). */
 export type LayerMapping = "full" | "single";
+
+/** Beside a layer's content. */
+export const SIZE_FILE = "size";
 
 /** The name of a layer's directory in `<store>/layers`. */
 export function layerName({ chainId }: LayerIdentity, mapping: LayerMapping): string {

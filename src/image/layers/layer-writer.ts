@@ -87,6 +87,7 @@ export class LayerWriter implements TarReceiver, Disposable {
   readonly #implicit = new Set<ByteString>(["" as ByteString]);
   readonly #opaque = new Set<ByteString>();
   #file: OpenEntry | undefined;
+  #size = 0;
 
   /**
    * @param root descriptor of the layer's empty directory, open for reading; stays the caller's. The process's umask
@@ -126,6 +127,7 @@ export class LayerWriter implements TarReceiver, Disposable {
     const { entry, path, mode, changesOwner, override, written } = this.#file;
     this.#file = undefined;
     const file = descriptor.number;
+    this.#size += entry.size;
     if (written < entry.size) checkEntry(setSize(file, entry.size), "write", path);
     // Changing the owner takes set-id bits and capabilities away; changing the mode adjusts access control lists.
     if (changesOwner) checkOwner(changeOwner(file, entry.uid, entry.gid), path, entry.uid, entry.gid);
@@ -135,6 +137,11 @@ export class LayerWriter implements TarReceiver, Disposable {
     }
     setEntryAttributes(entry, path, (name, value) => setAttribute(file, name, value), this.#lose);
     checkEntry(setTimes(file, entry.accessed ?? entry.modified, entry.modified), "set the times of", path);
+  }
+
+  /** Bytes of all files so far, as their lengths say. */
+  get size(): number {
+    return this.#size;
   }
 
   /**

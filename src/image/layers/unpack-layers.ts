@@ -11,20 +11,22 @@
  * in `tmp/` too: that is swept only when nobody can be holding or awaiting one.
  */
 import { randomUUID } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { type ByteString, encodeText } from "../../sys/byte-string.ts";
-import { BunkerError } from "../../sys/error.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { Lock, lock, makeDirectoryAt, renameAt, setUmask, synchronize, synchronizeFileSystem } from "../../sys/file.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { removeTreeAt } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
 import type { Image, Layer } from "../image.ts";
 import { TarReader } from "../tar/tar-reader.ts";
-import { type LayerMapping, layerDirectory, layerName, missingLayers } from "./layer-directory.ts";
+import { type LayerMapping, layerDirectory, layerName, missingLayers, SIZE_FILE } from "./layer-directory.ts";
 import { openPackedLayer, streamLayer } from "./layer-stream.ts";
 import { LayerWriter } from "./layer-writer.ts";
 import { Losses } from "./losses.ts";
 import { lockStore, openDirectory, openLock, type StoreLock } from "./store-lock.ts";
+import { checkEntry } from "./unpack-error.ts";
 
 /** Layers that are unpacked at the same time at most: one thread writes files, the others decompress. */
 const MAXIMUM_PARALLEL = 4;
@@ -74,7 +76,10 @@ export async function unpackLayers(
     const layers = missingLayers(image, store, options.mapping).filter(({ chainId }) => wanted.has(chainId));
     const works = layers.map((layer) => resources.use(beginWork(layer, storeLock, options)));
     await unpackAll(works, image);
-    for (const work of works) finishWork(work, works, image, store, options.mapping);
+    for (const work of works) {
+      finishWork(work, works, image, store, options.mapping);
+      recordSize(work, storeLock);
+    }
     check(synchronizeFileSystem(storeLock.staging.number), "write to disk", store);
     using directory = openDirectory(`${store}/layers`);
     for (const { layer, name } of works) {
@@ -152,6 +157,18 @@ function finishWork(work: Work, works: readonly Work[], image: Image, store: str
     work.writer.finish(lower.map(({ number }) => number));
   } catch (cause) {
     throw layerError(cause, work.layer, image);
+  }
+}
+
+/** Leaves a note of how big the layer is. */
+function recordSize({ name, writer }: Work, { stagingPath }: StoreLock): void {
+  const path = `${stagingPath}/${name}/${SIZE_FILE}`;
+  try {
+    writeFileSync(path, String(writer.size), { mode: 0o644 });
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    checkEntry(-errno, "write", SIZE_FILE as ByteString);
   }
 }
 

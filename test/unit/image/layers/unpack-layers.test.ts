@@ -34,6 +34,8 @@ describe.each([...places])("in place %s", (place) => {
       { name: "d/hard", type: "1", linkName: "d/plain" },
     ]);
     expect(outcome).toMatchObject({ warnings: [], left: [] });
+    // Of all files by their lengths; a link adds nothing.
+    expect(readFileSync(`${layer()}/../size`, "utf8")).toBe("5");
     expect(outcome.error).toBeUndefined();
     const times = "1234567890.1234567890 1000000000.5000000000";
     const owned = (own: string) => (place === "single" ? "0:0" : own);
