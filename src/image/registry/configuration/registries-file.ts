@@ -26,7 +26,7 @@ const registry = v.pipe(
   }),
   v.check(({ prefix, location }) => prefix !== "" || location !== "", "a registry needs a prefix or a location"),
   v.check(
-    ({ prefix, location }) => location !== "" || prefix === "" || prefix.startsWith("*.") || !prefix.includes("*"),
+    ({ prefix }) => !prefix.includes("*") || /^\*\.[^*/]+$/.test(prefix),
     "only a prefix of the form *.example.com may have a wildcard",
   ),
 );

@@ -1,0 +1,122 @@
+import { expect, test } from "bun:test";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { isLoopbackHost, proxyFor } from "../../../../../src/image/registry/http/proxy.ts";
+import { DockerRegistry } from "../../../../docker-registry.ts";
+import { failureOf, openReader } from "../reading.ts";
+import { smallImage, startScriptedServer } from "../scripted-server.ts";
+
+const PROXY = "http://proxy.example.com:3128/";
+
+// The rules, and most rows, are those of Go's httpproxy.
+test.each([
+  ["https://example.com/", "", PROXY],
+  ["https://example.com/", "*", undefined],
+  ["https://example.com/", "example.com", undefined],
+  ["https://sub.example.com/", "example.com", undefined],
+  ["https://notexample.com/", "example.com", PROXY],
+  ["https://example.com/", ".example.com", PROXY],
+  ["https://sub.example.com/", ".example.com", undefined],
+  ["https://sub.example.com/", "*.example.com", undefined],
+  ["https://example.com/", "other, EXAMPLE.com ,more", undefined],
+  ["https://example.com:8443/", "example.com:8443", undefined],
+  ["https://example.com/", "example.com:8443", PROXY],
+  ["https://example.com/", "example.com:443", undefined],
+  ["https://10.1.2.3/", "10.0.0.0/8", undefined],
+  ["https://11.1.2.3/", "10.0.0.0/8", PROXY],
+  ["https://10.1.2.3/", "10.1.2.3", undefined],
+  ["https://10.1.2.3:5000/", "10.1.2.3:5000", undefined],
+  ["https://10.1.2.3/", "10.1.2", PROXY],
+  ["https://[fd00::1]/", "fd00::/8", undefined],
+  ["https://[fd00::1]:5000/", "[fd00::1]:5000", undefined],
+  ["https://localhost:5000/", "", undefined],
+  ["https://127.1.2.3/", "", undefined],
+  ["https://[::1]/", "", undefined],
+  ["http://example.com/", "", undefined],
+])("the proxy for %s with NO_PROXY=%s", (url, exemptions, expected) => {
+  const environment = { HTTPS_PROXY: "proxy.example.com:3128", NO_PROXY: exemptions };
+  expect(proxyFor(new URL(url), environment)).toBe(expected);
+});
+
+test("the variables are read in lower case as well", () => {
+  expect(proxyFor(new URL("http://example.com/"), { http_proxy: PROXY })).toBe(PROXY);
+  expect(proxyFor(new URL("http://example.com/"), { http_proxy: PROXY, no_proxy: "example.com" })).toBeUndefined();
+});
+
+test.each(["socks5://proxy:1080", "http://", "ftp://proxy"])("a proxy %s is refused", async (proxy) => {
+  const find = async () => proxyFor(new URL("https://example.com/"), { HTTPS_PROXY: proxy });
+  expect(await failureOf(find())).toMatchObject({ code: "invalid_proxy" });
+});
+
+test.each([
+  ["localhost", true],
+  ["localhost:5000", true],
+  ["127.0.0.1:5000", true],
+  ["[::1]:5000", true],
+  ["example.com:5000", false],
+  ["127.example.com", false],
+])("%s is on this machine: %p", (host, expected) => {
+  expect(isLoopbackHost(host)).toBe(expected);
+});
+
+/** A proxy that leads everything to one place, and what it was asked for. */
+async function startProxy(port: number) {
+  const asked: string[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url} ${request.headers["proxy-authorization"]}`);
+    response.end();
+  });
+  server.on("connect", (request, client) => {
+    asked.push(`CONNECT ${request.url} ${request.headers["proxy-authorization"]}`);
+    const upstream = connect(port, "127.0.0.1", () => {
+      client.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(client);
+      client.pipe(upstream);
+    });
+    for (const socket of [upstream, client as Socket]) {
+      sockets.add(socket);
+      socket.on("error", () => socket.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    asked,
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test("a registry is reached through a proxy, with the proxy's password, and the certificate is verified", async () => {
+  await using registry = await DockerRegistry.start({ tls: true });
+  await using proxy = await startProxy(Number(registry.host.split(":")[1]));
+  process.env["HTTPS_PROXY"] = `http://user:word@127.0.0.1:${proxy.port}`;
+  try {
+    await using reader = openReader("registry.example.com/image:1");
+    // The tunnel ends at the tests' registry, whose certificate is neither for that host nor by a known authority.
+    expect(await failureOf(reader.readManifest())).toMatchObject({ code: "registry_untrusted" });
+    await using trusting = openReader("registry.example.com/image:1", { tlsVerify: false });
+    expect(await failureOf(trusting.readManifest())).toMatchObject({ code: "image_not_found" });
+  } finally {
+    delete process.env["HTTPS_PROXY"];
+  }
+  expect(new Set(proxy.asked)).toEqual(new Set(["CONNECT registry.example.com:443 Basic dXNlcjp3b3Jk"]));
+});
+
+test("a registry on this machine is reached directly, whatever proxies there are", async () => {
+  const image = smallImage();
+  await using server = await startScriptedServer((_request, response) => void response.end(image.manifest));
+  process.env["HTTP_PROXY"] = "http://127.0.0.1:1";
+  process.env["HTTPS_PROXY"] = "http://127.0.0.1:1";
+  try {
+    await using reader = openReader(`${server.host}/image:1`);
+    expect((await reader.readManifest()).digest).toBe(image.manifestDigest);
+  } finally {
+    delete process.env["HTTP_PROXY"];
+    delete process.env["HTTPS_PROXY"];
+  }
+});
