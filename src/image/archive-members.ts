@@ -3,6 +3,7 @@ import { posix } from "node:path";
 import { type ByteString, encodeText } from "../sys/byte-string.ts";
 import { BunkerError } from "../sys/error.ts";
 import { type BlobLocation, openFile } from "./blob.ts";
+import { detectCompression } from "./compression.ts";
 import type { TarEntry } from "./tar/tar-entry.ts";
 import { archiveError } from "./tar/tar-error.ts";
 import { TarReader } from "./tar/tar-reader.ts";
@@ -72,15 +73,13 @@ function normalise(name: ByteString): ByteString {
 }
 
 function refuseCompression(bytes: Buffer, name: string): void {
-  const signatures = { gzip: "1f8b", zstd: "28b52ffd", xz: "fd377a585a00", bzip2: "425a68" };
-  for (const [program, signature] of Object.entries(signatures)) {
-    if (!bytes.toString("hex", 0, 6).startsWith(signature)) continue;
-    throw new BunkerError({
-      code: "archive_compressed",
-      operation: "read",
-      object: name,
-      reason: `it is compressed with ${program}, and an image is read from places all over its archive`,
-      hint: `Decompress it first: ${program} -d.`,
-    });
-  }
+  const program = detectCompression(bytes);
+  if (program === undefined) return;
+  throw new BunkerError({
+    code: "archive_compressed",
+    operation: "read",
+    object: name,
+    reason: `it is compressed with ${program}, and an image is read from places all over its archive`,
+    hint: `Decompress it first: ${program} -d.`,
+  });
 }

@@ -5,6 +5,7 @@
  * configuration, and it is those that vouch for them.
  */
 import { BunkerError } from "../sys/error.ts";
+import type { BlobLocation } from "./blob.ts";
 import { identifyLayers } from "./chain-id.ts";
 import { digestOf } from "./digest.ts";
 import { type DockerManifest, invalidDocument, parseDocument } from "./documents.ts";
@@ -12,6 +13,11 @@ import type { Image } from "./image.ts";
 import type { LayoutFiles } from "./layout-files.ts";
 import { checkPlatform } from "./manifest-choice.ts";
 import { hostPlatform, type Platform, platformRank } from "./platform.ts";
+
+/** An image of such an archive, and where the bytes of its configuration are. */
+export interface DockerImage extends Image {
+  readonly configurationBlob: BlobLocation;
+}
 
 /**
  * Opens an image of such an archive.
@@ -25,8 +31,29 @@ export function openDockerArchive(
   platform: Platform | undefined,
   name: string,
 ): Image {
-  const manifest = parseDocument("dockerManifest", files.read("manifest.json"), `manifest.json of ${name}`);
-  const images = filterByReference(manifest, reference, name).map((entry) => openEntry(files, entry, name));
+  return chooseArchivedImage(files, readDockerManifest(files, name), reference, platform, name);
+}
+
+/**
+ * Reads the manifest.json of an archive.
+ * @throws BunkerError `image_invalid`
+ */
+export function readDockerManifest(files: LayoutFiles, name: string): DockerManifest {
+  return parseDocument("dockerManifest", files.read("manifest.json"), `manifest.json of ${name}`);
+}
+
+/**
+ * Opens the image that is meant; parameters and errors as `openDockerArchive`.
+ * @param manifest what `readDockerManifest` has read
+ */
+export function chooseArchivedImage(
+  files: LayoutFiles,
+  manifest: DockerManifest,
+  reference: string | undefined,
+  platform: Platform | undefined,
+  name: string,
+): DockerImage {
+  const images = filterByReference(manifest, reference, name).map((entry) => openDockerImage(files, entry, name));
   const fitting = images.filter(
     ({ configuration }) => platformRank(platform ?? hostPlatform(), configuration.platform) > 0,
   );
@@ -69,7 +96,11 @@ function canonicalName(reference: string): string {
   return /:[^/]*$/.test(short) ? short : `${short}:latest`;
 }
 
-function openEntry(files: LayoutFiles, { Config, Layers }: DockerManifest[number], name: string): Image {
+/**
+ * Opens the image of one entry of manifest.json.
+ * @throws BunkerError `digest_mismatch`, `image_invalid`
+ */
+function openDockerImage(files: LayoutFiles, { Config, Layers }: DockerManifest[number], name: string): DockerImage {
   const bytes = files.read(Config);
   const digest = digestOf(bytes);
   const stated = /([0-9a-f]{64})(?:\.json)?$/.exec(Config)?.[1];
@@ -90,5 +121,12 @@ function openEntry(files: LayoutFiles, { Config, Layers }: DockerManifest[number
     const blob = files.locate(Layers[position] ?? "");
     return { ...identity, mediaType: "", digest: undefined, blob };
   });
-  return { name, digest: undefined, configurationDigest: digest, configuration, layers };
+  return {
+    name,
+    digest: undefined,
+    configurationDigest: digest,
+    configuration,
+    layers,
+    configurationBlob: files.locate(Config),
+  };
 }

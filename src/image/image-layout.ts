@@ -4,7 +4,7 @@
  */
 import { identifyLayers } from "./chain-id.ts";
 import type { Digest } from "./digest.ts";
-import { type Descriptor, invalidDocument, parseDocument } from "./documents.ts";
+import { type Descriptor, type Index, invalidDocument, parseDocument } from "./documents.ts";
 import type { Image, Layer } from "./image.ts";
 import { blobPath, type LayoutFiles, readBlob } from "./layout-files.ts";
 import { checkPlatform, chooseManifest } from "./manifest-choice.ts";
@@ -13,6 +13,16 @@ import type { Platform } from "./platform.ts";
 /** Archives with one file system change set each, as OCI and Docker name them. */
 const layerMediaType =
   /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+(?:gzip|zstd))?|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.(?:gzip|zstd))?)$/;
+
+/**
+ * Reads what a layout names.
+ * @param name of the image, for messages
+ * @throws BunkerError `image_invalid` when the directory or archive is no layout of a known version
+ */
+export function readLayoutIndex(files: LayoutFiles, name: string): Index {
+  parseDocument("layout", files.read("oci-layout"), `oci-layout of ${name}`);
+  return parseDocument("index", files.read("index.json"), `index.json of ${name}`);
+}
 
 /**
  * Opens an image of a layout.
@@ -27,8 +37,7 @@ export function openLayout(
   platform: Platform | undefined,
   name: string,
 ): Image {
-  parseDocument("layout", files.read("oci-layout"), `oci-layout of ${name}`);
-  const index = parseDocument("index", files.read("index.json"), `index.json of ${name}`);
+  const index = readLayoutIndex(files, name);
   const readIndex = (descriptor: Descriptor) =>
     parseDocument("index", readBlob(files, descriptor, "index"), `index ${descriptor.digest} of ${name}`);
   const chosen = chooseManifest(index, tag, platform, readIndex, name);

@@ -11,6 +11,8 @@ export interface LayoutFiles {
   read(path: string): Buffer;
   /** Finds a file's bytes without reading them. */
   locate(path: string): BlobLocation;
+  /** Whether there is such a file. */
+  has(path: string): boolean;
 }
 
 /**
@@ -18,25 +20,23 @@ export interface LayoutFiles {
  * @param name of the image, for messages
  */
 export function directoryFiles(directory: string, name: string): LayoutFiles {
+  const find = (path: string) => {
+    const status = statSync(`${directory}/${path}`, { throwIfNoEntry: false });
+    return status?.isFile() === true ? { path: `${directory}/${path}`, offset: 0, size: status.size } : undefined;
+  };
   return {
     read: (path) => readDocument(`${directory}/${path}`, `${path} of ${name}`),
-    locate: (path) => {
-      const status = statSync(`${directory}/${path}`, { throwIfNoEntry: false });
-      if (status?.isFile() !== true) throw missing(path, name);
-      return { path: `${directory}/${path}`, offset: 0, size: status.size };
-    },
+    locate: (path) => find(path) ?? missing(path, name),
+    has: (path) => find(path) !== undefined,
   };
 }
 
 /** The files of an image's archive. */
 export function archiveFiles(members: ArchiveMembers, name: string): LayoutFiles {
-  const locate = (path: string) => {
-    const location = members.find(path);
-    if (location === undefined) throw missing(path, name);
-    return location;
-  };
+  const locate = (path: string) => members.find(path) ?? missing(path, name);
   return {
     locate,
+    has: (path) => members.find(path) !== undefined,
     read: (path) => {
       const location = locate(path);
       return readDocument(location.path, `${path} of ${name}`, location);
@@ -44,8 +44,8 @@ export function archiveFiles(members: ArchiveMembers, name: string): LayoutFiles
   };
 }
 
-function missing(path: string, name: string): BunkerError {
-  return new BunkerError({ code: "image_invalid", operation: "read", object: name, reason: `${path} is missing` });
+function missing(path: string, name: string): never {
+  throw new BunkerError({ code: "image_invalid", operation: "read", object: name, reason: `${path} is missing` });
 }
 
 /** The path of a blob in a layout. */

@@ -10,7 +10,8 @@ import { formatPlatform, hostPlatform, type Platform, platformRank } from "./pla
 export const TAG_ANNOTATION = "org.opencontainers.image.ref.name";
 /** The media type of an OCI image index. */
 export const INDEX_MEDIA_TYPE = "application/vnd.oci.image.index.v1+json";
-const MAXIMUM_DEPTH = 4;
+/** How deep indexes may be nested. */
+export const MAXIMUM_DEPTH = 4;
 const indexMediaTypes: readonly string[] = [
   INDEX_MEDIA_TYPE,
   "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -19,6 +20,24 @@ const indexMediaTypes: readonly string[] = [
 /** Whether a media type is that of an index, which names manifests for several platforms. */
 export function isIndex(mediaType: string): boolean {
   return indexMediaTypes.includes(mediaType);
+}
+
+/**
+ * Finds what a name in an index stands for, a manifest or an index. Where it is several manifests, that is the one for
+ * the platform.
+ * @param tag,platform as `openLayout`
+ * @param readIndex reads an index that the index names
+ * @throws BunkerError as `chooseManifest`
+ */
+export function chooseRoot(
+  index: Index,
+  tag: string | undefined,
+  platform: Platform | undefined,
+  readIndex: (descriptor: Descriptor) => Index,
+  name: string,
+): Descriptor {
+  const only = onlyOne(filterByTag(index.manifests, tag, name));
+  return only ?? chooseManifest(index, tag, platform, readIndex, name);
 }
 
 /**

@@ -8,10 +8,9 @@
 import { open } from "node:fs/promises";
 import { BunkerError } from "../../sys/error.ts";
 import type { BlobLocation } from "../blob.ts";
+import { detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { type Digest, DigestHasher, splitDigest } from "../digest.ts";
 import { type Compression, decompress, type PackedSource } from "./decompress.ts";
-
-const SIGNATURE_SIZE = 6;
 
 /** A packed layer that is there, to be read. */
 export interface PackedLayer extends PackedSource, AsyncDisposable {
@@ -78,7 +77,6 @@ async function recogniseCompression(source: PackedSource): Promise<{ compression
     if (count === 0) break;
     length += count;
   }
-  const signature = beginning.toString("hex", 0, length);
   let isFirst = true;
   const whole: PackedSource = {
     read: (buffer) => {
@@ -87,22 +85,16 @@ async function recogniseCompression(source: PackedSource): Promise<{ compression
       return Promise.resolve(beginning.copy(buffer, 0, 0, length));
     },
   };
-  return { compression: compressionOf(signature), whole };
+  return { compression: compressionOf(beginning.subarray(0, length)), whole };
 }
 
-function compressionOf(signature: string): Compression {
-  if (signature.startsWith("1f8b")) return "gzip";
-  // A frame, or one of the sixteen kinds of frames to be skipped.
-  if (signature.startsWith("28b52ffd") || /^5.2a4d18/.test(signature)) return "zstd";
-  for (const [program, start] of [
-    ["xz", "fd377a585a00"],
-    ["bzip2", "425a68"],
-  ] as const) {
-    if (!signature.startsWith(start)) continue;
-    const reason = `it is compressed with ${program}; layers may use gzip or zstd`;
+function compressionOf(beginning: Buffer): Compression {
+  const compression = detectCompression(beginning);
+  if (compression === "xz" || compression === "bzip2") {
+    const reason = `it is compressed with ${compression}; layers may use gzip or zstd`;
     throw new BunkerError({ code: "layer_refused", operation: "unpack", reason });
   }
-  return "none";
+  return compression ?? "none";
 }
 
 function verify(hasher: DigestHasher | undefined, expected: string | undefined, what: string): void {

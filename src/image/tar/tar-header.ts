@@ -6,7 +6,8 @@ import { archiveError } from "./tar-error.ts";
 
 export const BLOCK_SIZE = 512;
 
-interface Field {
+/** Where a field lies in the block; bytes. */
+export interface Field {
   readonly offset: number;
   readonly length: number;
 }
@@ -30,7 +31,8 @@ export const HeaderField = {
   prefix: field(345, 155),
 } as const;
 
-const TYPE_OFFSET = 156;
+/** Where the one byte of the entry's type is. */
+export const TYPE_OFFSET = 156;
 const SPACE = 0x20;
 const ZERO = 0x30;
 const SEVEN = 0x37;

@@ -39,6 +39,10 @@ export interface ImageReader extends AsyncDisposable {
 export interface ImageWriter extends AsyncDisposable {
   /** As the user would write it; for messages. */
   readonly name: string;
+  /** How many blobs it can take at the same time; as many as the caller likes unless given. */
+  readonly concurrency?: number;
+  /** Whether only manifests of OCI's kind are found there, so that Docker's have to be converted. */
+  readonly requiresOci?: boolean;
   /**
    * Whether the place has a blob already, or can come by it without being sent the bytes.
    * @param from the reader that would be asked for it (a registry mounts blobs of its other repositories)

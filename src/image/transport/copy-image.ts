@@ -1,0 +1,155 @@
+/*
+ * Moving an image from any reader to any writer.
+ *
+ * First the manifests are read: the one that the name stands for, and of an index those that are wanted. Their blobs
+ * are then moved, several at a time, each once, and only those that the destination does not have. Manifests follow
+ * when everything that they name is there: images before the index that names them, the root last. They are written as
+ * they are, so digests are the same at both ends, unless the destination takes only OCI's kind and they are Docker's.
+ *
+ * The first failure stops what else is being moved.
+ */
+import { BunkerError } from "../../sys/error.ts";
+import type { Digest } from "../digest.ts";
+import { type Descriptor, invalidDocument, parseDocument } from "../documents.ts";
+import { chooseManifest, isIndex, MAXIMUM_DEPTH } from "../manifest-choice.ts";
+import type { Platform } from "../platform.ts";
+import { blobsOf } from "./manifest.ts";
+import { convertToOci } from "./oci-conversion.ts";
+import type { ImageReader, ImageWriter, Manifest } from "./transport.ts";
+
+/** Blobs that are moved at the same time. */
+const PARALLEL = 4;
+
+/** What happens to a blob: it is there already, it begins to move, some bytes more have moved, it has arrived. */
+export type CopyEvent =
+  | { readonly kind: "present" | "begin" | "end"; readonly blob: Descriptor }
+  | { readonly kind: "bytes"; readonly blob: Descriptor; readonly bytes: number };
+
+export interface CopyOptions {
+  /** `all` images of an index and the index itself, or the one image for a platform; undefined means this machine's. */
+  readonly platform: Platform | "all" | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress: (event: CopyEvent) => void;
+}
+
+/** What a copy came to. */
+export interface CopiedImage {
+  /** The manifest or index that the name stands for at the destination. */
+  readonly root: Manifest;
+  /** The digest of the same at the source; another one when it had to be converted. */
+  readonly sourceDigest: Digest;
+}
+
+/**
+ * Copies an image and commits it.
+ * @throws BunkerError `image_not_found`, `image_invalid`, `platform_mismatch`, `digest_mismatch`, `no_space` and what
+ *   reader and writer can meet; the reason of `signal` when that ends it. Nothing was committed then
+ */
+export async function copyImage(reader: ImageReader, writer: ImageWriter, options: CopyOptions): Promise<CopiedImage> {
+  const found = await manifestsOf(reader, options.platform);
+  const manifests = writer.requiresOci === true ? convertToOci(found, reader.name) : found;
+  const [source, root] = [found.at(-1), manifests.at(-1)];
+  if (source === undefined || root === undefined) throw new Error("an image without a manifest");
+  const images = manifests.filter(({ mediaType }) => !isIndex(mediaType));
+  const blobs = images.flatMap((manifest) => blobsOf(manifest, reader.name));
+  await copyBlobs([...new Map(blobs.map((blob) => [blob.digest, blob])).values()], reader, writer, options);
+  for (const manifest of manifests) {
+    options.signal.throwIfAborted();
+    await writer.writeManifest(manifest, manifest === root);
+  }
+  await writer.commit();
+  return { root, sourceDigest: source.digest };
+}
+
+/** The manifests to be moved, in the order in which they are to be written: what an index names is before it. */
+async function manifestsOf(reader: ImageReader, platform: Platform | "all" | undefined): Promise<Manifest[]> {
+  const root = await reader.readManifest();
+  if (!isIndex(root.mediaType)) return [root];
+  const read = new Map<Digest, Manifest>();
+  await readIndexes(reader, root, read, 0);
+  if (platform !== "all") {
+    const parse = (digest: Digest, bytes: Buffer) => parseDocument("index", bytes, `index ${digest} of ${reader.name}`);
+    const readIndex = ({ digest }: Descriptor) => parse(digest, read.get(digest)?.bytes ?? Buffer.alloc(0));
+    const chosen = chooseManifest(parse(root.digest, root.bytes), undefined, platform, readIndex, reader.name);
+    return [await reader.readManifest(chosen)];
+  }
+  const ordered = new Map<Digest, Manifest>();
+  const visit = async (manifest: Manifest) => {
+    if (ordered.has(manifest.digest)) return;
+    for (const descriptor of indexEntries(manifest, reader.name)) {
+      await visit(read.get(descriptor.digest) ?? (await reader.readManifest(descriptor)));
+    }
+    ordered.set(manifest.digest, manifest);
+  };
+  await visit(root);
+  return [...ordered.values()];
+}
+
+/** Reads the indexes that an index names; digests make circles impossible, and the depth is bounded. */
+async function readIndexes(
+  reader: ImageReader,
+  index: Manifest,
+  read: Map<Digest, Manifest>,
+  depth: number,
+): Promise<void> {
+  if (depth > MAXIMUM_DEPTH) {
+    throw invalidDocument(reader.name, `its indexes are nested more than ${MAXIMUM_DEPTH} deep`);
+  }
+  for (const descriptor of indexEntries(index, reader.name)) {
+    if (!isIndex(descriptor.mediaType) || read.has(descriptor.digest)) continue;
+    const inner = await reader.readManifest(descriptor);
+    read.set(descriptor.digest, inner);
+    await readIndexes(reader, inner, read, depth + 1);
+  }
+}
+
+function indexEntries(manifest: Manifest, name: string): readonly Descriptor[] {
+  if (!isIndex(manifest.mediaType)) return [];
+  return parseDocument("index", manifest.bytes, `index ${manifest.digest} of ${name}`).manifests;
+}
+
+async function copyBlobs(
+  blobs: readonly Descriptor[],
+  reader: ImageReader,
+  writer: ImageWriter,
+  { signal, onProgress }: CopyOptions,
+): Promise<void> {
+  const queue = blobs.values();
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
+  let failure: { readonly cause: unknown } | undefined;
+  const runQueue = async () => {
+    for (const blob of queue) {
+      if (stop.aborted) return;
+      try {
+        if (await writer.hasBlob(blob, reader)) {
+          onProgress({ kind: "present", blob });
+          continue;
+        }
+        onProgress({ kind: "begin", blob });
+        await writer.writeBlob(blob, (offset) => reader.readBlob(blob, { signal: stop, offset }), {
+          signal: stop,
+          onProgress: (bytes) => onProgress({ kind: "bytes", blob, bytes }),
+        });
+        onProgress({ kind: "end", blob });
+      } catch (cause) {
+        failure ??= { cause: blobError(cause, blob, reader) };
+        failed.abort();
+      }
+    }
+  };
+  const parallel = Math.min(writer.concurrency ?? PARALLEL, PARALLEL, blobs.length);
+  await Promise.all(Array.from({ length: parallel }, runQueue));
+  signal.throwIfAborted();
+  if (failure !== undefined) throw failure.cause;
+}
+
+/** Says of which image a blob is not what it should be. */
+function blobError(cause: unknown, { digest }: Descriptor, { name }: ImageReader): unknown {
+  if (!(cause instanceof BunkerError) || cause.code !== "digest_mismatch") return cause;
+  const { code, hint, message } = cause;
+  return new BunkerError(
+    { code, operation: "copy", object: `blob ${digest} of ${name}`, reason: message, hint },
+    { cause },
+  );
+}

@@ -1,0 +1,78 @@
+/*
+ * Docker's manifests in OCI's form. Both say the same in the same fields, with other media types, and configurations and
+ * layers are the same bytes; but other programs do not find Docker's kinds in an OCI image layout. So a manifest on its
+ * way there gets OCI's media types, and with them another digest. What else is in it stays.
+ */
+import * as v from "valibot";
+import { type Digest, digestOf } from "../digest.ts";
+import { invalidDocument } from "../documents.ts";
+import { INDEX_MEDIA_TYPE } from "../manifest-choice.ts";
+import { DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_MANIFEST } from "./manifest.ts";
+import type { Manifest } from "./transport.ts";
+
+const LAYER = "application/vnd.oci.image.layer.v1.tar";
+const FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+
+const mediaTypes: ReadonlyMap<string, string> = new Map([
+  [DOCKER_MANIFEST, OCI_MANIFEST],
+  [DOCKER_MANIFEST_LIST, INDEX_MEDIA_TYPE],
+  ["application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"],
+  ["application/vnd.docker.image.rootfs.diff.tar", LAYER],
+  ["application/vnd.docker.image.rootfs.diff.tar.gzip", `${LAYER}+gzip`],
+  ["application/vnd.docker.image.rootfs.diff.tar.zstd", `${LAYER}+zstd`],
+  ["application/vnd.docker.image.rootfs.foreign.diff.tar", FOREIGN_LAYER],
+  ["application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", `${FOREIGN_LAYER}+gzip`],
+]);
+
+const descriptor = v.looseObject({ mediaType: v.string(), digest: v.string(), size: v.number() });
+const document = v.looseObject({
+  mediaType: v.optional(v.string()),
+  config: v.optional(descriptor),
+  layers: v.optional(v.array(descriptor)),
+  manifests: v.optional(v.array(descriptor)),
+});
+type Named = v.InferOutput<typeof descriptor>;
+
+/** Whether a manifest or index is of Docker's kind. */
+function isDockerKind({ mediaType }: Manifest): boolean {
+  return mediaType === DOCKER_MANIFEST || mediaType === DOCKER_MANIFEST_LIST;
+}
+
+/**
+ * Converts manifests.
+ * @param manifests what an index names is before it
+ * @param name of the image, for messages
+ * @returns the same in the same order; those of OCI's kind that name only such are themselves
+ * @throws BunkerError `image_invalid`
+ */
+export function convertToOci(manifests: readonly Manifest[], name: string): Manifest[] {
+  const converted = new Map<string, Manifest>();
+  return manifests.map((manifest) => {
+    const parsed = v.safeParse(document, JSON.parse(manifest.bytes.toString("utf8")));
+    if (!parsed.success) throw invalidDocument(`manifest ${manifest.digest} of ${name}`, parsed.issues[0].message);
+    const { config, layers, manifests: inner } = parsed.output;
+    const isUnchanged = !isDockerKind(manifest) && inner?.every(({ digest }) => !converted.has(digest)) !== false;
+    if (isUnchanged) return manifest;
+    const convert = (named: Named) => convertDescriptor(named, converted);
+    const mediaType = mediaTypes.get(manifest.mediaType) ?? manifest.mediaType;
+    const bytes = Buffer.from(
+      JSON.stringify({
+        ...parsed.output,
+        mediaType,
+        ...(config === undefined ? {} : { config: convert(config) }),
+        ...(layers === undefined ? {} : { layers: layers.map(convert) }),
+        ...(inner === undefined ? {} : { manifests: inner.map(convert) }),
+      }),
+    );
+    const result: Manifest = { mediaType, digest: digestOf(bytes) as Digest, bytes };
+    converted.set(manifest.digest, result);
+    return result;
+  });
+}
+
+function convertDescriptor(named: Named, converted: ReadonlyMap<string, Manifest>): Named {
+  const manifest = converted.get(named.digest);
+  const mediaType = mediaTypes.get(named.mediaType) ?? named.mediaType;
+  if (manifest === undefined) return { ...named, mediaType };
+  return { ...named, mediaType, digest: manifest.digest, size: manifest.bytes.length };
+}

@@ -1,0 +1,22 @@
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
+
+/**
+ * Turns what `node:fs` has thrown into an error that says what was being written.
+ * @returns anything else as it is
+ */
+export function writeError(cause: unknown, operation: string, object: string): unknown {
+  const errno = errnoOf(cause);
+  if (errno === undefined || cause instanceof BunkerError) return cause;
+  const isFull = errno === Errno.ENOSPC || errno === Errno.EDQUOT;
+  return new BunkerError(
+    {
+      code: isFull ? "no_space" : "write_failed",
+      operation,
+      object,
+      errno,
+      hint: isFull ? "Free some space there, or choose another place." : undefined,
+    },
+    { cause },
+  );
+}
