@@ -12,17 +12,15 @@
  */
 import { readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
-import { launch, readFailure } from "../launch/launch.ts";
+import { readFailure } from "../launch/launch.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
-import { CloneFlag } from "../sys/clone.ts";
 import { BunkerError } from "../sys/error.ts";
 import { waitForExit } from "../sys/process.ts";
 import { pipe } from "../sys/socket.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
-import { isPrivileged, writeIdMap } from "./id-map/write-id-map.ts";
+import { launchAsRoot } from "./launch-as-root.ts";
 import { dieWithParent } from "./steps/process-attributes.ts";
-import { explainingRefusal } from "./user-namespace-refusal.ts";
 
 const REPORT_DESCRIPTOR = 3;
 const PROGRAM_SIZE = 262144;
@@ -45,43 +43,26 @@ function ownCommand(): string[] {
  * @throws BunkerError that the command reported, or that kept it from starting
  */
 export function runInUserNamespace(map: IdMap, words: readonly string[]): void {
-  const [goRead, goWrite] = pipe();
   const [reportRead, reportWrite] = pipe();
   using cleanup = new DisposableStack();
-  for (const end of [goRead, goWrite, reportRead, reportWrite]) cleanup.use(end);
+  cleanup.use(reportRead);
+  cleanup.use(reportWrite);
   const program = cleanup.use(new LaunchProgram(PROGRAM_SIZE));
   const what = { operation: "start Bunker in a user namespace" };
-  const buffer = program.reserve(8);
-  const count = program.slot("count");
-  const mapped = program.label("mapped");
-  program.call("close", [goWrite.number], what);
-  program.call("read", [goRead.number, buffer.address, 1], what, { result: count });
-  program.branch(count, "equal", 1, mapped);
-  program.call("exit_group", [1], what);
-  program.place(mapped);
-  program.call("setresgid", [0, 0, 0], what);
-  program.call("setresuid", [0, 0, 0], what);
-  dieWithParent(program);
-  resetSignals(program);
-  program.call("dup3", [reportWrite.number, REPORT_DESCRIPTOR, 0], what, { ignore: "any" });
-  const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
-  program.call(
-    "execve",
-    [program.text("/proc/self/exe"), program.texts([...ownCommand(), ...words]), program.texts(environment)],
-    what,
-  );
-  const child = explainingRefusal(CloneFlag.NEWUSER, () => launch(program, { flags: CloneFlag.NEWUSER }));
+  const child = launchAsRoot(program, map, 0, () => {
+    dieWithParent(program);
+    resetSignals(program);
+    program.call("dup3", [reportWrite.number, REPORT_DESCRIPTOR, 0], what, { ignore: "any" });
+    const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+    program.call(
+      "execve",
+      [program.text("/proc/self/exe"), program.texts([...ownCommand(), ...words]), program.texts(environment)],
+      what,
+    );
+  });
   cleanup.use(child.pidfd);
   cleanup.use(child.errors);
   reportWrite.close();
-  try {
-    writeIdMap(child.pid, map, isPrivileged());
-    writeSync(goWrite.number, ".");
-  } catch (error) {
-    goWrite.close();
-    waitForExit(child.pid);
-    throw error;
-  }
   const failure = readFailure(child, program);
   const report = readFileSync(reportRead.number, "utf8");
   const end = waitForExit(child.pid);
