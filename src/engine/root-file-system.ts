@@ -9,10 +9,12 @@ import type { LaunchProgram } from "../launch/program.ts";
 import { hostViewProgramSize, mountHostView, planHostView } from "../mount/host-view.ts";
 import { readLayeredFile } from "../mount/layered-file.ts";
 import { mountOverlay, overlayProgramSize } from "../mount/overlay.ts";
+import { chooseUnionDriver } from "../mount/union-support.ts";
 import type { IdMap } from "../runtime/id-map/id-mapping.ts";
 import { realRootPath } from "../runtime/root-path.ts";
 import { AT_FDCWD } from "../sys/open.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
+import { unionSupport } from "./union-support.ts";
 
 /** A root file system before its container exists. */
 export interface RootFileSystem {
@@ -61,10 +63,10 @@ export function prepareRootFileSystem(
   place: RootPlace,
   unpack: (request: ImageRequest) => void,
 ): RootFileSystem {
-  if (source.kind === "rootfs") {
-    const path = realRootPath(resolve(source.path));
-    return source.overlay ? hostView(path, place) : plainDirectory(path);
-  }
+  if (source.kind === "rootfs" && !source.overlay) return plainDirectory(realRootPath(resolve(source.path)));
+  // There is one driver so far, and this says what is missing where it cannot be had.
+  chooseUnionDriver(unionSupport(place.data), place.data);
+  if (source.kind === "rootfs") return hostView(realRootPath(resolve(source.path)), place);
   const image = openImage(source, platform === undefined ? undefined : parsePlatform(platform));
   if (missingLayers(image, place.store, place.mapping).length > 0) unpack({ source, platform });
   const lower = image.layers.map((layer) => layerDirectory(layer, place.store, place.mapping)).reverse();

@@ -16,11 +16,10 @@ import { Errno } from "./errno.ts";
 import { errnoOf } from "./error.ts";
 import { setInteger64 } from "./integer64.ts";
 import { allocate, type Memory } from "./memory.ts";
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, OPEN_HOW_SIZE } from "./open.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, OPEN_HOW_SIZE } from "./open.ts";
 import { allocateStatus, deviceNumber, type FileStatus, readStatus, type Timestamp } from "./stat.ts";
 import { SystemCall, systemCall } from "./system-call.ts";
 
-const AT_REMOVEDIR = 0x200;
 const STATX_BASIC_STATS = 0x7ff;
 const PATH_MAX = 4096;
 const XATTR_SIZE_MAX = 65536;

@@ -3,6 +3,7 @@
 export const AT_FDCWD = -100;
 export const AT_EMPTY_PATH = 0x1000;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_REMOVEDIR = 0x200;
 export const AT_RECURSIVE = 0x8000;
 
 const arm64 = process.arch === "arm64";

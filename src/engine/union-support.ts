@@ -1,0 +1,72 @@
+/*
+ * What a store permits of the ways to make root file systems (mount/union-support.ts), found out once.
+ *
+ * The finding is kept in `<data>/union-support.json`, with the kernel and the filesystem that it was made for; another
+ * kernel, or a data directory that was moved, is tried anew. That nothing works is not kept: whoever is told so will
+ * change something, and try again.
+ */
+import { mkdtempSync, renameSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
+import * as v from "valibot";
+import { lockStore } from "../image/layers/store-lock.ts";
+import { probeUnions } from "../mount/probe-unions.ts";
+import type { UnionSupport } from "../mount/union-support.ts";
+import { BunkerError, errnoOf } from "../sys/error.ts";
+import { fileSystemIdentity } from "../sys/file-system-identity.ts";
+import { readIfThere } from "../sys/read-if-there.ts";
+import { removeTree } from "../sys/remove-tree.ts";
+
+const attemptSchema = v.variant("works", [
+  v.object({ works: v.literal(true) }),
+  v.object({ works: v.literal(false), failure: v.string() }),
+]);
+const recordSchema = v.object({
+  kernel: v.string(),
+  fileSystem: v.string(),
+  support: v.object({ overlay: attemptSchema, dataOnlyLayers: attemptSchema, fuse: attemptSchema }),
+});
+
+/**
+ * What can be done in a store: from its record, or found out now.
+ * @param data Bunker's data directory; made when it is missing
+ * @throws BunkerError `no_user_namespace`; `system_call_failed` when the directory cannot be written
+ */
+export function unionSupport(data: string): UnionSupport {
+  const path = `${data}/union-support.json`;
+  const known = readRecord(path);
+  if (known?.kernel === release() && known.fileSystem === fileSystemIdentity(data)) return known.support;
+  using lock = lockStore(data);
+  const directory = mkdtempSync(`${lock.stagingPath}/probe-`);
+  try {
+    const support = probeUnions(directory);
+    if (support.overlay.works) {
+      const record = { kernel: release(), fileSystem: fileSystemIdentity(data), support };
+      const aside = `${directory}/record`;
+      writeFileSync(aside, JSON.stringify(record));
+      renameSync(aside, path);
+    }
+    return support;
+  } catch (error) {
+    if (error instanceof BunkerError) throw error;
+    throw new BunkerError({
+      code: "store_unusable",
+      operation: "try mounts in",
+      object: directory,
+      errno: errnoOf(error),
+    });
+  } finally {
+    removeTree(directory);
+  }
+}
+
+function readRecord(path: string): v.InferOutput<typeof recordSchema> | undefined {
+  const text = readIfThere(path);
+  if (text === undefined) return undefined;
+  try {
+    const { success, output } = v.safeParse(recordSchema, JSON.parse(text));
+    return success ? output : undefined;
+  } catch {
+    // Damaged, or another version's: as if there were none.
+    return undefined;
+  }
+}
