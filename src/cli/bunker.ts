@@ -14,6 +14,16 @@ export const bunker = defineCommandGroup({
   },
   commands: [
     {
+      name: "login",
+      summary: "Log in to a registry",
+      load: async () => (await import("./registry/login.ts")).login,
+    },
+    {
+      name: "logout",
+      summary: "Log out of a registry",
+      load: async () => (await import("./registry/logout.ts")).logout,
+    },
+    {
       name: "ps",
       summary: "List containers",
       load: async () => (await import("./ps.ts")).ps,
@@ -32,6 +42,11 @@ export const bunker = defineCommandGroup({
       name: "runtime",
       summary: "Run OCI bundles; the runtime that other engines call",
       load: async () => (await import("./runtime/runtime.ts")).runtime,
+    },
+    {
+      name: "search",
+      summary: "Search a registry for images",
+      load: async () => (await import("./registry/search.ts")).search,
     },
     {
       name: "version",

@@ -1,0 +1,112 @@
+import { readFileSync } from "node:fs";
+import { findCredentials, keepCredentials } from "../../image/registry/credentials/credential-store.ts";
+import type { Credentials } from "../../image/registry/credentials/credentials.ts";
+import { logIn } from "../../image/registry/log-in.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { isTerminal } from "../../sys/terminal.ts";
+import { defineCommand } from "../command.ts";
+import { warning } from "../messages.ts";
+import { flag, single } from "../option.ts";
+import { ask, askSecretly } from "./prompt.ts";
+import { parseLoginName } from "./registry-name.ts";
+import { connectionOptions, registrySettings } from "./registry-options.ts";
+
+const STANDARD_INPUT = 0;
+/** 128 + SIGINT */
+const INTERRUPTED_STATUS = 130;
+
+/** `bunker login`. */
+export const login = defineCommand(
+  {
+    options: {
+      ...connectionOptions,
+      getLogin: flag({ name: "get-login", description: "Show who is logged in to the registry" }),
+      password: single({
+        name: "password",
+        short: "p",
+        valueName: "PASSWORD",
+        description: "The password; other users of the machine can see it",
+        parse: (text) => text,
+      }),
+      passwordStdin: flag({ name: "password-stdin", description: "Read the password from standard input" }),
+      user: single({ name: "username", short: "u", valueName: "USER", description: "The user name", parse: String }),
+    },
+    required: [],
+    optional: "[SERVER]",
+    optionalLimit: 1,
+  },
+  async ({ options, operands: [server = "docker.io"] }) => {
+    const { registry, name } = parseLoginName(server);
+    const settings = registrySettings(options);
+    const verify = (credentials: Credentials) => logIn(settings, registry, credentials);
+    const known = await findCredentials(options.authFile, name);
+    const knownUser = known?.kind === "password" ? known.user : undefined;
+    if (options.getLogin) {
+      if (known === undefined) throw new BunkerError({ code: "not_logged_in", operation: `not logged in to ${name}` });
+      console.log(knownUser ?? "<token>");
+      return 0;
+    }
+    const { user, password, passwordStdin } = options;
+    if (known !== undefined && user === undefined && password === undefined && !passwordStdin) {
+      console.log("Authenticating with existing credentials...");
+      if (await isAccepted(verify(known))) {
+        console.log("Login Succeeded");
+        return 0;
+      }
+      warning(`${registry} does not accept the login that is kept`);
+    }
+    const credentials = readCredentials(options, knownUser);
+    if (credentials === undefined) return INTERRUPTED_STATUS;
+    await verify(credentials);
+    const { place, isPlain } = await keepCredentials(options.authFile, name, credentials);
+    if (isPlain) warning(`the password is kept unencrypted in ${place}; a credential helper would keep it safe`);
+    console.log("Login Succeeded");
+    return 0;
+  },
+);
+
+async function isAccepted(attempt: Promise<void>): Promise<boolean> {
+  try {
+    await attempt;
+    return true;
+  } catch (error) {
+    if (error instanceof BunkerError && error.code === "registry_unauthorized") return false;
+    throw error;
+  }
+}
+
+/**
+ * The login from the command line, standard input or the terminal.
+ * @returns undefined when the user has ended it
+ */
+function readCredentials(
+  given: { readonly user: string | undefined; readonly password: string | undefined; readonly passwordStdin: boolean },
+  knownUser: string | undefined,
+): Credentials | undefined {
+  if (given.password !== undefined) {
+    if (given.passwordStdin) throw refusal("--password and --password-stdin exclude each other");
+    warning("--password shows the password to other users of this machine; use --password-stdin");
+  }
+  if (given.passwordStdin) {
+    if (given.user === undefined) throw refusal("--password-stdin needs --username");
+    return checked(given.user, readFileSync(STANDARD_INPUT, "utf8").replace(/\r?\n$/, ""));
+  }
+  if ((given.user === undefined || given.password === undefined) && !isTerminal(STANDARD_INPUT)) {
+    throw refusal("there is no terminal to ask for the login", "Give --username and --password-stdin.");
+  }
+  const suggestion = knownUser === undefined ? "" : ` (${knownUser})`;
+  const user = given.user ?? (ask(`Username${suggestion}: `).trim() || (knownUser ?? ""));
+  const password = given.password ?? askSecretly("Password: ");
+  return password === undefined ? undefined : checked(user, password);
+}
+
+function checked(user: string, password: string): Credentials {
+  if (user === "") throw refusal("the user name is missing");
+  if (user.includes(":")) throw refusal("a user name has no colon");
+  if (password === "") throw refusal("the password is missing");
+  return { kind: "password", user, password };
+}
+
+function refusal(reason: string, hint?: string): BunkerError {
+  return new BunkerError({ code: "invalid_login", operation: "log in", reason, hint });
+}

@@ -1,0 +1,59 @@
+/** The options of all commands that talk to registries; Podman's names, which Docker shares where it has them. */
+import type { Credentials } from "../../image/registry/credentials/credentials.ts";
+import type { RegistrySettings } from "../../image/registry/registry-settings.ts";
+import { InvalidValue } from "../invalid-value.ts";
+import { flag, type Option, single } from "../option.ts";
+import type { OptionValues } from "../option-table.ts";
+
+/** `--tls-verify`: undefined unless given, for then the configuration and the registry's host decide. */
+const tlsVerify: Option<boolean, boolean | undefined> = {
+  ...flag({ name: "tls-verify", description: "Verify the registry's certificate; false also allows plain HTTP" }),
+  collect: (values) => values.at(-1),
+};
+
+/** Which registry to trust, and where logins are. */
+export const connectionOptions = {
+  authFile: single({
+    name: "authfile",
+    valueName: "FILE",
+    description: "The only file to read and keep logins in",
+    parse: notEmpty,
+  }),
+  certificateDirectory: single({
+    name: "cert-dir",
+    valueName: "DIRECTORY",
+    description: "Certificates for the registry: *.crt of authorities, *.cert and *.key of the client",
+    parse: notEmpty,
+  }),
+  tlsVerify,
+} as const;
+
+/** The same with a login on the command line. */
+export const registryOptions = {
+  ...connectionOptions,
+  credentials: single({
+    name: "creds",
+    valueName: "USER:PASSWORD",
+    description: "The login for the registry, instead of the one that is kept",
+    parse: parseCredentials,
+  }),
+} as const;
+
+/** What the options say, for the client. */
+export function registrySettings(
+  options: OptionValues<typeof connectionOptions> & Partial<OptionValues<typeof registryOptions>>,
+): RegistrySettings {
+  const { authFile, certificateDirectory, credentials, tlsVerify } = options;
+  return { authFile, certificateDirectory, credentials, tlsVerify };
+}
+
+function parseCredentials(text: string): Credentials {
+  const colon = text.indexOf(":");
+  if (colon < 1 || colon === text.length - 1) throw new InvalidValue("expected USER:PASSWORD");
+  return { kind: "password", user: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+function notEmpty(text: string): string {
+  if (text === "") throw new InvalidValue("expected a path");
+  return text;
+}

@@ -1,0 +1,63 @@
+/** What a registry has: the tags of a repository, the repositories; OCI distribution specification, "Listing tags". */
+import * as v from "valibot";
+import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "../documents.ts";
+import { pullScope } from "./manifests.ts";
+import { nextPage } from "./pagination.ts";
+import type { Repository } from "./registries.ts";
+import type { RegistryClient } from "./registry-client.ts";
+
+const names = v.nullish(v.array(v.string()), []);
+const tagsPage = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({ tags: names }),
+  v.transform(({ tags }) => tags),
+);
+const catalogPage = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({ repositories: names }),
+  v.transform(({ repositories }) => repositories),
+);
+
+/** Docker's API for the catalogue of a registry. */
+const CATALOG_SCOPE = "registry:catalog:*";
+
+/**
+ * Lists the tags of a repository, page by page.
+ * @param name of the repository, for messages
+ * @throws BunkerError `image_not_found`, `image_invalid`, and what `RegistryClient` can meet
+ */
+export function listTags({ client, path }: Repository, name: string, signal: AbortSignal): AsyncGenerator<string> {
+  return listPages(client, `${path}/tags/list?n=1000`, [pullScope(path)], tagsPage, `the tags of ${name}`, signal);
+}
+
+/**
+ * Lists the repositories of a registry, page by page.
+ * @throws BunkerError `image_not_found` when the registry has no catalogue, and as `listTags`
+ */
+export function listRepositories(client: RegistryClient, signal: AbortSignal): AsyncGenerator<string> {
+  const what = `the catalogue of ${client.registry}`;
+  return listPages(client, "_catalog?n=1000", [CATALOG_SCOPE], catalogPage, what, signal);
+}
+
+async function* listPages(
+  client: RegistryClient,
+  first: string,
+  scopes: readonly string[],
+  page: typeof tagsPage | typeof catalogPage,
+  what: string,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  let target: string | URL | undefined = first;
+  while (target !== undefined) {
+    const request = { method: "GET", target, scopes, expected: [200], operation: "list", object: what, signal };
+    const response = await client.send(request);
+    const bytes = await response.whole(MAXIMUM_DOCUMENT_SIZE);
+    if (bytes === undefined) throw invalidDocument(what, "a page of it has more than 4 MiB");
+    const result = v.safeParse(page, bytes.toString("utf8"));
+    if (!result.success) throw invalidDocument(what, result.issues[0].message);
+    yield* result.output;
+    target = nextPage(response);
+  }
+}

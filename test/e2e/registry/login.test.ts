@@ -1,0 +1,172 @@
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DockerRegistry } from "../../docker-registry.ts";
+import { eventually, type RunSettings, UnprivilegedUser } from "../../unprivileged-user.ts";
+
+setDefaultTimeout(60_000);
+
+let user: UnprivilegedUser;
+let registry: DockerRegistry;
+let authFile: string;
+
+beforeAll(async () => {
+  user = new UnprivilegedUser("bunker-bare");
+  registry = await DockerRegistry.start({ users: { alice: "wonderland" } });
+  authFile = join(user.home, ".config/containers/auth.json");
+}, 300_000);
+
+afterEach(async () => {
+  await eventually(
+    () => user.processes().length === 0,
+    () => "no process to be left",
+  );
+  rmSync(join(user.home, ".config"), { recursive: true, force: true });
+  rmSync(join(user.home, ".docker"), { recursive: true, force: true });
+});
+
+afterAll(async () => {
+  user?.[Symbol.dispose]();
+  await registry?.[Symbol.asyncDispose]();
+});
+
+function login(words: readonly string[], settings?: RunSettings) {
+  return user.bunker(["login", ...words], settings);
+}
+
+function keptLogins(): unknown {
+  return JSON.parse(readFileSync(authFile, "utf8")).auths;
+}
+
+test("a login is verified, kept for the user alone, used by Podman, and forgotten", async () => {
+  const given = await login(["-u", "alice", "--password-stdin", registry.host], { input: "wonderland\n" });
+  expect(given).toEqual({
+    status: 0,
+    output: "Login Succeeded\n",
+    errors: `warning: the password is kept unencrypted in ${authFile}; a credential helper would keep it safe\n`,
+  });
+  expect(statSync(authFile).mode & 0o777).toBe(0o600);
+  expect(keptLogins()).toEqual({ [registry.host]: { auth: Buffer.from("alice:wonderland").toString("base64") } });
+  const seen = await user.execute(["skopeo", "login", "--authfile", authFile, "--get-login", registry.host]);
+  expect(seen.output).toBe("alice\n");
+  expect((await login(["--get-login", registry.host])).output).toBe("alice\n");
+  expect((await login([registry.host])).output).toBe("Authenticating with existing credentials...\nLogin Succeeded\n");
+
+  const logout = () => user.bunker(["logout", registry.host]);
+  expect(await logout()).toEqual({
+    status: 0,
+    output: `Removing login credentials for ${registry.host}\n`,
+    errors: "",
+  });
+  expect(keptLogins()).toEqual({});
+  expect((await logout()).output).toBe(`Not logged in to ${registry.host}\n`);
+  expect(await login(["--get-login", registry.host])).toEqual({
+    status: 125,
+    output: "",
+    errors: `bunker: not logged in to ${registry.host}\n`,
+  });
+});
+
+test("a wrong password is not kept", async () => {
+  expect(await login(["-u", "alice", "--password-stdin", registry.host], { input: "looking-glass" })).toEqual({
+    status: 125,
+    output: "",
+    errors: `bunker: log in to ${registry.host}: it does not accept the user name or password\n`,
+  });
+  expect(existsSync(authFile)).toBe(false);
+});
+
+test("--password warns", async () => {
+  const { status, errors } = await login(["--username=alice", "-p", "wonderland", `http://${registry.host}/v2/`]);
+  expect(errors).toStartWith("warning: --password shows the password to other users of this machine");
+  expect(status).toBe(0);
+  expect(keptLogins()).toHaveProperty([registry.host]);
+});
+
+test("user and password are asked for on a terminal, which never shows the password", async () => {
+  const session = user.startInTerminal([user.bunkerPath, "login", registry.host]);
+  await session.expect("Username: ");
+  session.type("alice\r");
+  await session.expect("Password: ");
+  session.type("wonderlant\x7fd\r");
+  await session.expect("Login Succeeded");
+  await session.process.exited;
+  expect(session.process.exitCode).toBe(0);
+  expect(session.shown()).not.toContain("wonder");
+});
+
+test("Ctrl-C at the password ends it, with the terminal as it was", async () => {
+  const script = `stty > before; "$0" login -u alice "$1"; echo "status $?"; stty | cmp - before && echo same`;
+  const session = user.startInTerminal(["sh", "-c", script, user.bunkerPath, registry.host]);
+  await session.expect("Password: ");
+  session.type("won\x03");
+  await session.expect("status 130");
+  await session.expect("same");
+  await session.process.exited;
+  expect(existsSync(authFile)).toBe(false);
+  rmSync(join(user.home, "before"));
+});
+
+test.each([
+  [["--password-stdin"], "bunker: log in: --password-stdin needs --username\n"],
+  [["-u", "alice"], "bunker: log in: there is no terminal to ask for the login\n"],
+  [["-u", "alice", "--password-stdin"], "bunker: log in: the password is missing\n"],
+  [["-u", "a:b", "-p", "x"], "bunker: log in: a user name has no colon\n"],
+  [["https://not a host"], 'bunker: read the registry\'s name "https://not a host": it is not'],
+])("login %j is refused", async (words, message) => {
+  const { status, errors } = await login(
+    words.some((word) => word.startsWith("https")) ? words : [...words, registry.host],
+  );
+  expect(status).toBe(125);
+  expect(errors).toContain(message);
+});
+
+test("a credential helper of the user's keeps the password", async () => {
+  const bin = join(user.home, "bin");
+  mkdirSync(bin);
+  mkdirSync(join(user.home, ".docker"));
+  writeFileSync(join(user.home, ".docker/config.json"), '{"credsStore":"test"}');
+  writeFileSync(
+    join(bin, "docker-credential-test"),
+    `#!/bin/sh
+case $1 in
+  get) cat "$HOME/kept" 2>/dev/null || { echo "credentials not found in native keychain"; exit 1; } ;;
+  store) cat > "$HOME/kept" ;;
+  erase) rm "$HOME/kept" ;;
+esac
+`,
+  );
+  chmodSync(join(bin, "docker-credential-test"), 0o755);
+  for (const path of [".docker", ".docker/config.json", "bin", "bin/docker-credential-test"])
+    user.own(join(user.home, path));
+  const environment = { PATH: `${bin}:${user.environment["PATH"]}` };
+  const given = await login(["-u", "alice", "--password-stdin", registry.host], { input: "wonderland", environment });
+  expect(given).toEqual({ status: 0, output: "Login Succeeded\n", errors: "" });
+  expect(JSON.parse(readFileSync(join(user.home, "kept"), "utf8"))).toEqual({
+    ServerURL: registry.host,
+    Username: "alice",
+    Secret: "wonderland",
+  });
+  expect(readFileSync(join(user.home, ".docker/config.json"), "utf8")).toBe('{"credsStore":"test"}');
+  await user.bunker(["logout", registry.host], { environment });
+  expect(existsSync(join(user.home, "kept"))).toBe(false);
+  rmSync(bin, { recursive: true });
+});
+
+test("a registry with TLS by a private authority is trusted when its certificate is there", async () => {
+  await using secured = await DockerRegistry.start({ tls: true, users: { alice: "wonderland" } });
+  const words = ["-u", "alice", "--password-stdin", secured.host];
+  const attempt = (more: readonly string[] = []) => login([...more, ...words], { input: "wonderland" });
+  const { errors } = await attempt(["--tls-verify"]);
+  expect(errors).toContain("its certificate is by an unknown authority");
+  expect(errors).toContain(`hint: Put its authority into ~/.config/containers/certs.d/${secured.host}/ca.crt`);
+  const certificates = join(user.home, ".config/containers/certs.d", secured.host);
+  mkdirSync(certificates, { recursive: true });
+  writeFileSync(join(certificates, "ca.crt"), readFileSync(secured.authority ?? ""));
+  Bun.spawnSync(["chown", "-R", `${user.uid}:${user.gid}`, join(user.home, ".config")]);
+  expect(await attempt(["--tls-verify"])).toMatchObject({ status: 0, output: "Login Succeeded\n" });
+  // Whoever has named the authority wants it verified, on this machine as well.
+  await using other = await DockerRegistry.start({ tls: true });
+  writeFileSync(join(certificates, "ca.crt"), readFileSync(other.authority ?? ""));
+  expect((await attempt()).errors).toContain("its certificate is by an unknown authority");
+});

@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { parseReference } from "../../../../src/image/reference.ts";
+import { listRepositories, listTags } from "../../../../src/image/registry/lists.ts";
+import { Registries } from "../../../../src/image/registry/registries.ts";
+import { failureOf, NEVER, SHORT_PATIENCE } from "./reading.ts";
+import { type Handler, startScriptedServer } from "./scripted-server.ts";
+
+async function tagsFrom(handler: Handler) {
+  await using server = await startScriptedServer(handler);
+  using registries = new Registries({ patience: SHORT_PATIENCE });
+  const repository = registries.forPush(parseReference(`${server.host}/image`));
+  const tags = await Array.fromAsync(listTags(repository, "image", NEVER)).catch((error) =>
+    failureOf(Promise.reject(error)),
+  );
+  return { tags, requests: server.requests };
+}
+
+test("a list goes on where its pages say", async () => {
+  const { tags, requests } = await tagsFrom((request, response) => {
+    const last = new URL(request.url ?? "", "http://x").searchParams.get("last");
+    if (last === null) response.setHeader("link", '</v2/image/tags/list?n=2&last=b>; rel="next"');
+    response.end(JSON.stringify({ name: "image", tags: last === null ? ["a", "b"] : ["c"] }));
+  });
+  expect(tags).toEqual(["a", "b", "c"]);
+  expect(requests).toEqual(["GET /v2/image/tags/list?n=1000", "GET /v2/image/tags/list?n=2&last=b"]);
+});
+
+test.each([
+  ["to itself", "</v2/image/tags/list?n=1000>; rel=next"],
+  ["to another host", '<http://example.com/v2/image/tags/list>; rel="next"'],
+  ["to what is not the next page", '</v2/other>; rel="first"'],
+])("a link %s is not followed", async (_name, link) => {
+  const { tags, requests } = await tagsFrom((_request, response) => {
+    response.setHeader("link", link);
+    response.end('{"tags":["a"]}');
+  });
+  expect(tags).toEqual(["a"]);
+  expect(requests.length).toBe(1);
+});
+
+test("null is an empty list, as Go writes it; another form is refused", async () => {
+  expect((await tagsFrom((_request, response) => void response.end('{"tags":null}'))).tags).toEqual([]);
+  expect((await tagsFrom((_request, response) => void response.end('{"tags":"a"}'))).tags).toMatchObject({
+    code: "image_invalid",
+  });
+});
+
+test("the repositories of a registry are listed", async () => {
+  await using server = await startScriptedServer((_request, response) => void response.end('{"repositories":["a/b"]}'));
+  using registries = new Registries({ patience: SHORT_PATIENCE });
+  expect(await Array.fromAsync(listRepositories(registries.registry(server.host), NEVER))).toEqual(["a/b"]);
+});
