@@ -14,6 +14,13 @@ export const bunker = defineCommandGroup({
   },
   commands: [
     {
+      name: "history",
+      summary: "Show how an image was made",
+      load: async () => (await import("./image/history.ts")).history,
+    },
+    { name: "image", summary: "Manage images", load: async () => (await import("./image/image.ts")).image },
+    { name: "images", summary: "List images", load: async () => (await import("./image/images.ts")).images },
+    {
       name: "login",
       summary: "Log in to a registry",
       load: async () => (await import("./registry/login.ts")).login,
@@ -33,6 +40,7 @@ export const bunker = defineCommandGroup({
       summary: "Remove containers that have ended",
       load: async () => (await import("./rm.ts")).rm,
     },
+    { name: "rmi", summary: "Remove images", load: async () => (await import("./image/remove.ts")).remove },
     {
       name: "run",
       summary: "Create a container from an image and run a command in it",
@@ -48,6 +56,7 @@ export const bunker = defineCommandGroup({
       summary: "Search a registry for images",
       load: async () => (await import("./registry/search.ts")).search,
     },
+    { name: "tag", summary: "Give an image one more name", load: async () => (await import("./image/tag.ts")).tag },
     {
       name: "version",
       summary: "Show the version of Bunker and what it is made of",

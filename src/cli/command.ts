@@ -1,6 +1,10 @@
 import type { CommandDef } from "citty";
+import { BunkerError } from "../sys/error.ts";
 import { argumentDefinitions } from "./argument-definitions.ts";
 import { type CommandSyntax, type OptionTable, type ParsedArguments, parseArguments } from "./option-table.ts";
+
+/** What errors end with that say nothing else. */
+const ENGINE_FAILED = 125;
 
 /** What the command tree tells a command besides its words. */
 interface Invocation<Globals> {
@@ -48,10 +52,25 @@ export function defineCommand<
     args: () => argumentDefinitions(syntax),
     async run({ rawArgs, data: { name, summary, globals } }) {
       const given = parseArguments(name, syntax, rawArgs);
-      if (given !== "help") return run(given, globals);
+      if (given !== "help")
+        return syntax.failureStatus === undefined
+          ? run(given, globals)
+          : endingWith(syntax.failureStatus, () => run(given, globals));
       const { printHelp } = await import("./help.ts");
       return printHelp({ ...command, meta: { name, description: summary } });
     },
   };
   return command;
+}
+
+/** Reports an error that has no exit status of its own, so that the command ends with the given one. */
+async function endingWith(status: number, run: () => Promise<number> | number): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof BunkerError) || error.exitStatus !== ENGINE_FAILED) throw error;
+    const { reportError } = await import("./report-error.ts");
+    await reportError(error);
+    return status;
+  }
 }

@@ -33,6 +33,8 @@ export interface CommandSyntax<Table extends OptionTable, Required extends reado
   readonly optional?: string;
   /** How many operands may follow the required ones; any number unless given, none without `optional`. */
   readonly optionalLimit?: number;
+  /** The exit status when it fails, rather than what the error says; Docker's is 1 for most commands. */
+  readonly failureStatus?: number;
   /** Whether the first operand ends the options. */
   readonly stopAtFirstOperand?: boolean;
 }

@@ -108,6 +108,45 @@ const imageConfiguration = v.pipe(
 /** What an image says about itself: OCI image configuration, with Docker's `Healthcheck` and `Shell`. */
 export type ImageConfiguration = Readonly<v.InferOutput<typeof imageConfiguration>>;
 
+/** What an image tells people only. */
+const imageDetails = v.pipe(
+  v.object({
+    author: v.nullish(text, ""),
+    comment: v.nullish(text, ""),
+    docker_version: v.nullish(text, ""),
+    "os.version": v.nullish(text, ""),
+    config: v.nullish(v.object({ OnBuild: v.nullish(texts, []), ArgsEscaped: v.nullish(v.boolean(), false) }), {}),
+    history: v.nullish(
+      v.array(
+        v.object({
+          created: v.nullish(text),
+          created_by: v.nullish(text, ""),
+          comment: v.nullish(text, ""),
+          empty_layer: v.nullish(v.boolean(), false),
+        }),
+      ),
+      [],
+    ),
+  }),
+  v.transform(({ author, comment, docker_version, config, history, "os.version": osVersion }) => ({
+    author,
+    comment,
+    dockerVersion: docker_version,
+    osVersion,
+    onBuild: config.OnBuild ?? [],
+    argumentsEscaped: config.ArgsEscaped ?? false,
+    history: history.map(({ created, created_by, comment, empty_layer }) => ({
+      created: created ?? undefined,
+      createdBy: created_by,
+      comment,
+      isEmptyLayer: empty_layer,
+    })),
+  })),
+);
+
+/** What an image tells people only: who made it, and how. */
+export type ImageDetails = Readonly<v.InferOutput<typeof imageDetails>>;
+
 const dockerManifest = v.array(
   v.object({ Config: text, RepoTags: v.nullish(texts, []), Layers: v.nullish(texts, []) }),
 );
@@ -117,7 +156,7 @@ export type DockerManifest = v.InferOutput<typeof dockerManifest>;
 
 const layout = v.object({ imageLayoutVersion: v.pipe(text, v.regex(/^1\./, "expected version 1")) });
 
-const documents = { index, manifest, imageConfiguration, dockerManifest, layout } as const;
+const documents = { index, manifest, imageConfiguration, imageDetails, dockerManifest, layout } as const;
 
 /**
  * Parses a document.

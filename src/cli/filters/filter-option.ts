@@ -8,8 +8,8 @@ interface Filter<Key extends string> {
   readonly value: string;
 }
 
-/** The values given for each key, in their order; none for a key that was not given. */
-export type Filters<Key extends string> = (key: Key) => readonly string[];
+/** The values given for a key, in their order; none for a key that was not given. */
+export type Filters<Key extends string = string> = (key: Key) => readonly string[];
 
 /**
  * `--filter KEY=VALUE`, again and again. Of one key any value has to fit, of several keys all, as in Docker.
@@ -18,7 +18,7 @@ export type Filters<Key extends string> = (key: Key) => readonly string[];
 export function filterOption<const Key extends string>(
   keys: readonly Key[],
   short?: string,
-): Option<Filter<Key>, Filters<Key>> {
+): Option<Filter<Key>, Filters> {
   const parseKey = oneOf(...keys);
   const option = list({
     name: "filter",

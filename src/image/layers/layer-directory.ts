@@ -11,7 +11,7 @@
  * A layer unpacked with a single id, whose owners are only recorded in attributes, is of no use where all ids are
  * available, nor the other way round: it has another name.
  */
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { LayerIdentity } from "../chain-id.ts";
 import { splitDigest } from "../digest.ts";
 import type { Image, Layer } from "../image.ts";
@@ -31,6 +31,22 @@ export function layerName({ chainId }: LayerIdentity, mapping: LayerMapping): st
 /** The directory that is a layer's content: what the union mount is given. */
 export function layerDirectory(layer: LayerIdentity, store: string, mapping: LayerMapping): string {
   return `${store}/layers/${layerName(layer, mapping)}/diff`;
+}
+
+/**
+ * Bytes of the files in an unpacked layer, as their lengths say.
+ * @param store the store's directory
+ * @returns undefined when the layer is not unpacked
+ */
+export function unpackedSize(layer: LayerIdentity, store: string): number | undefined {
+  for (const mapping of ["full", "single"] as const) {
+    try {
+      return Number(readFileSync(`${store}/layers/${layerName(layer, mapping)}/${SIZE_FILE}`, "latin1"));
+    } catch {
+      // The next one, or none.
+    }
+  }
+  return undefined;
 }
 
 /**

@@ -3,7 +3,7 @@
  * output".
  */
 import type { TemplateFunctions } from "./template-function.ts";
-import { numberOf, sortedEntries, type Value } from "./value.ts";
+import { NIL_MAP, NIL_SLICE, numberOf, sortedEntries, type Value } from "./value.ts";
 
 /** Docker's functions. */
 export const dockerFunctions: TemplateFunctions = {
@@ -11,7 +11,7 @@ export const dockerFunctions: TemplateFunctions = {
     parameters: ["[]string", "string"],
     call: (elements: readonly string[], separator: string) => elements.join(separator),
   },
-  json: { parameters: ["any"], call: toJson },
+  json: { parameters: ["any"], call: (value: Value) => toJson(value) },
   lower: { parameters: ["string"], call: (text: string) => text.toLowerCase() },
   pad: {
     parameters: ["string", "int", "int"],
@@ -50,14 +50,20 @@ function truncate(text: string, length: number): string {
 /**
  * JSON as Go's encoding/json writes it: maps in the order of their keys, structs in that of their fields, methods left
  * out.
+ * @param indent blanks for each level; without, all stands on one line
  */
-function toJson(value: Value): string {
-  const json = JSON.stringify(value, function (this: Readonly<Record<string, Value>>, key, member: Value) {
-    const original = this[key];
-    if (original instanceof Date) return original.toISOString().replace(/\.?0*Z$/, "Z");
-    if (original instanceof Map) return Object.fromEntries(sortedEntries(original));
-    return numberOf(original) ?? member;
-  });
+export function toJson(value: Value, indent = 0): string {
+  const json = JSON.stringify(
+    value,
+    function (this: Readonly<Record<string, Value>>, key, member: Value) {
+      const original = this[key];
+      if (original instanceof Date) return original.toISOString().replace(/\.?0*Z$/, "Z");
+      if (original === NIL_SLICE || original === NIL_MAP) return null;
+      if (original instanceof Map) return Object.fromEntries(sortedEntries(original));
+      return numberOf(original) ?? member;
+    },
+    indent,
+  );
   // Undefined has no JSON of its own; at the top it is Go's nil.
   return json?.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029") ?? "null";
 }

@@ -21,6 +21,10 @@ export class Float {
   }
 }
 
+/** A slice and a map that Go has not made: empty for templates, null in JSON. */
+export const NIL_SLICE: readonly Value[] = Object.freeze([]);
+export const NIL_MAP: ReadonlyMap<string, Value> = new Map();
+
 /** Takes arguments behind the name: `.Label "key"`. */
 type Method = (...parameters: readonly string[]) => Value;
 

@@ -1,0 +1,65 @@
+import type { ImageStore } from "../../image/store/image-store.ts";
+import type { StoredImage } from "../../image/store/stored-image.ts";
+import { BunkerError } from "../../sys/error.ts";
+import type { Filters } from "../filters/filter-option.ts";
+import { hasLabels } from "../filters/label-filter.ts";
+import { parsePointInTime } from "../filters/point-in-time.ts";
+import { fitsReference } from "../filters/reference-filter.ts";
+import { InvalidValue } from "../invalid-value.ts";
+import { parseBoolean } from "../option.ts";
+import { quote } from "../option-table.ts";
+
+/**
+ * Makes a test of the filters that were given.
+ * @param filters by `before`, `dangling`, `label`, `label!`, `reference`, `since` and `until`
+ * @param now milliseconds since 1970
+ * @returns tells whether an image fits
+ * @throws BunkerError `invalid_value`, and as `ImageStore.find` for the images of `before` and `since`
+ */
+export function imageFilter(filters: Filters, store: ImageStore, now: number): (image: StoredImage) => boolean {
+  const created = (key: "before" | "since") => filters(key).map((name) => store.find(name).created ?? 0);
+  const before = Math.min(...created("before"), ...read(filters, "until", (text) => parsePointInTime(text, now)));
+  const since = Math.max(...created("since"));
+  const dangling = read(filters, "dangling", parseBoolean);
+  const references = filters("reference");
+  const refusedLabels = filters("label!");
+  return ({ names, created: time = 0, labels, repositoryDigests }) =>
+    time < before &&
+    time > since &&
+    (dangling.length === 0 || dangling.includes(names.length === 0)) &&
+    hasLabels(labels, filters("label")) &&
+    !refusedLabels.some((label) => hasLabels(labels, [label])) &&
+    (references.length === 0 ||
+      [...names, ...repositoryDigests].some((name) =>
+        read(filters, "reference", (pattern) => fitsReference(name, pattern)).includes(true),
+      ));
+}
+
+/**
+ * Leaves an image only those names that fit a pattern of `reference`, and the digests of their repositories: whoever
+ * asks for `debian:12` does not ask for the other names of that image.
+ * @throws BunkerError `invalid_value`
+ */
+export function withFittingNames(image: StoredImage, filters: Filters): StoredImage {
+  if (filters("reference").length === 0) return image;
+  const fits = (name: string) => read(filters, "reference", (pattern) => fitsReference(name, pattern)).includes(true);
+  const names = image.names.filter(fits);
+  const repositories = new Set(names.map((name) => name.slice(0, name.lastIndexOf(":"))));
+  const repositoryDigests = image.repositoryDigests.filter(
+    (name) => repositories.has(name.slice(0, name.indexOf("@"))) || fits(name),
+  );
+  return { ...image, names, repositoryDigests };
+}
+
+/** Reads the values of a key; a mistake is the user's. */
+function read<Result>(filters: Filters, key: string, parse: (text: string) => Result): Result[] {
+  return filters(key).map((text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error;
+      const operation = `invalid value ${quote(`${key}=${text}`)} for --filter: ${error.message}`;
+      throw new BunkerError({ code: "invalid_value", operation }, { cause: error });
+    }
+  });
+}

@@ -1,0 +1,106 @@
+/*
+ * Images as the rows of lists. An image has a row for each of its names, so that each can be seen and used; one that is
+ * known by digests alone has a row for each repository (with `--digests`, for each digest), and one without any name is
+ * dangling: `<none>`. This is how Docker lists them.
+ */
+
+import { type ImageUsage, imageSize } from "../../image/store/image-size.ts";
+import { familiarName } from "../../image/store/image-store.ts";
+import type { StoredImage } from "../../image/store/stored-image.ts";
+import { elapsed } from "../format/elapsed.ts";
+import { humanSize } from "../format/human-size.ts";
+import { localTime } from "../format/local-time.ts";
+import { shortId } from "../format/short-id.ts";
+import type { Structure } from "../format/template/value.ts";
+
+/** What stands where an image has no name, tag or digest. */
+export const NONE = "<none>";
+const UNKNOWN = "N/A";
+
+/** How rows are made. */
+interface RowOptions {
+  /** Whether to have a row for each digest too. */
+  readonly digests: boolean;
+  readonly wholeIds: boolean;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** How many containers were made from an image. */
+  readonly containersOf: (image: StoredImage) => number;
+  /** What images share. */
+  readonly usage: () => ImageUsage;
+}
+
+/** What the fields of a row are called in tables. */
+export const imageTitles = {
+  Containers: "CONTAINERS",
+  CreatedAt: "CREATED AT",
+  CreatedSince: "CREATED",
+  Digest: "DIGEST",
+  ID: "IMAGE ID",
+  Repository: "REPOSITORY",
+  SharedSize: "SHARED SIZE",
+  Size: "SIZE",
+  Tag: "TAG",
+  UniqueSize: "UNIQUE SIZE",
+} as const;
+
+/** The rows of some images, in their order. */
+export function imageRows(images: readonly StoredImage[], options: RowOptions): Structure[] {
+  return images.flatMap((image) => labels(image, options.digests).map((label) => row(image, label, options)));
+}
+
+/** One way to name an image. */
+interface Label {
+  readonly repository: string;
+  readonly tag: string;
+  readonly digest: string;
+}
+
+function labels({ names, repositoryDigests }: StoredImage, withDigests: boolean): Label[] {
+  const tags = names.map(familiarName).map((name) => {
+    const colon = name.lastIndexOf(":");
+    return { repository: name.slice(0, colon), tag: name.slice(colon + 1) };
+  });
+  const digests = repositoryDigests.map(familiarName).map((name) => {
+    const at = name.indexOf("@");
+    return { repository: name.slice(0, at), digest: name.slice(at + 1) };
+  });
+  const digestsOf = (repository: string) => {
+    const own = digests.filter((digest) => digest.repository === repository).map(({ digest }) => digest);
+    return withDigests && own.length > 0 ? own : [NONE];
+  };
+  const tagged = tags.flatMap(({ repository, tag }) =>
+    digestsOf(repository).map((digest) => ({ repository, tag, digest })),
+  );
+  const untagged = [...new Set(digests.map(({ repository }) => repository))]
+    .filter((repository) => tags.every((tag) => tag.repository !== repository))
+    .flatMap((repository) => digestsOf(repository).map((digest) => ({ repository, tag: NONE, digest })));
+  const all = [...tagged, ...untagged];
+  return all.length > 0 ? all : [{ repository: NONE, tag: NONE, digest: NONE }];
+}
+
+function row(image: StoredImage, { repository, tag, digest }: Label, options: RowOptions): Structure {
+  const { created, id } = image;
+  return {
+    get Containers() {
+      return String(options.containersOf(image));
+    },
+    get CreatedAt() {
+      return created === undefined ? UNKNOWN : localTime(created);
+    },
+    CreatedSince: created === undefined ? UNKNOWN : `${elapsed(options.now - created)} ago`,
+    Digest: digest,
+    ID: options.wholeIds ? id : shortId(id),
+    Repository: repository,
+    get SharedSize() {
+      return humanSize(options.usage().shared(image));
+    },
+    get Size() {
+      return humanSize(imageSize(image));
+    },
+    Tag: tag,
+    get UniqueSize() {
+      return humanSize(imageSize(image) - options.usage().shared(image));
+    },
+  };
+}

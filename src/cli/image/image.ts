@@ -1,0 +1,41 @@
+import { defineCommandGroup } from "../command-group.ts";
+
+const listing = async () => (await import("./images.ts")).images;
+const removing = async () => (await import("./remove.ts")).remove;
+
+/** `bunker image`. */
+export const image = defineCommandGroup({
+  options: {},
+  commands: [
+    {
+      name: "exists",
+      summary: "Tell by the exit status whether an image is there",
+      load: async () => (await import("./exists.ts")).exists,
+    },
+    {
+      name: "history",
+      summary: "Show how an image was made",
+      load: async () => (await import("./history.ts")).history,
+    },
+    {
+      name: "inspect",
+      summary: "Show everything about images",
+      load: async () => (await import("./inspect.ts")).inspect,
+    },
+    { name: "ls", summary: "List images", load: listing },
+    { name: "list", summary: "List images", hidden: true, load: listing },
+    {
+      name: "prune",
+      summary: "Remove images that are not used",
+      load: async () => (await import("./prune.ts")).prune,
+    },
+    { name: "rm", summary: "Remove images", load: removing },
+    { name: "remove", summary: "Remove images", hidden: true, load: removing },
+    { name: "tag", summary: "Give an image one more name", load: async () => (await import("./tag.ts")).tag },
+    {
+      name: "tree",
+      summary: "Show the layers of an image",
+      load: async () => (await import("./tree.ts")).tree,
+    },
+  ],
+});

@@ -1,0 +1,71 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { imageUsers } from "../../engine/image-users.ts";
+import { imageUsage } from "../../image/store/image-size.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { defineCommand } from "../command.ts";
+import { filterOption } from "../filters/filter-option.ts";
+import { listFormatOption, type OutputFormat } from "../format/format-option.ts";
+import { formatList } from "../format/list-output.ts";
+import { printText } from "../format/print-text.ts";
+import { flag } from "../option.ts";
+import { imageFilter, withFittingNames } from "./image-filters.ts";
+import { imageRows, imageTitles } from "./image-rows.ts";
+import { formatPlatforms } from "./platforms-tree.ts";
+
+/** `bunker images`, `bunker image ls`. */
+export const images = defineCommand(
+  {
+    options: {
+      all: flag({
+        name: "all",
+        short: "a",
+        description: "Show all images: here none are hidden, because none are intermediate",
+      }),
+      digests: flag({ name: "digests", description: "Show digests" }),
+      filters: filterOption(["before", "dangling", "label", "reference", "since", "until"], "f"),
+      format: listFormatOption,
+      whole: flag({ name: "no-trunc", description: "Do not shorten ids" }),
+      quiet: flag({ name: "quiet", short: "q", description: "Show only ids" }),
+      tree: flag({ name: "tree", description: "Show the platforms of each image" }),
+    },
+    required: [],
+    optional: "[REPOSITORY[:TAG]]",
+    optionalLimit: 1,
+    failureStatus: 1,
+  },
+  ({ options: { digests, filters, format, quiet, tree, whole }, operands: [pattern] }) => {
+    const data = dataDirectory();
+    using store = openImageStore(data);
+    const now = Date.now();
+    // As in Docker, the operand is one more pattern.
+    const patterns = [...filters("reference"), ...(pattern === undefined ? [] : [pattern])];
+    const wanted = (key: string) => (key === "reference" ? patterns : filters(key));
+    const all = store.list();
+    const shown = all.filter(imageFilter(wanted, store, now)).map((image) => withFittingNames(image, wanted));
+    if (tree) {
+      printText(formatPlatforms(shown, store, whole));
+      return 0;
+    }
+    const { usersOf } = imageUsers(data);
+    const rows = imageRows(shown, {
+      digests: digests || showsDigest(format),
+      wholeIds: whole,
+      now,
+      containersOf: (image) => usersOf(image).length,
+      usage: () => imageUsage(all),
+    });
+    if (quiet && format === undefined) {
+      for (const { ID } of rows) console.log(ID);
+      return 0;
+    }
+    const digest = digests ? ["Digest"] : [];
+    const columns = ["Repository", "Tag", ...digest, "ID", "CreatedSince", "Size"];
+    printText(formatList({ titles: imageTitles, columns }, format, rows));
+    return 0;
+  },
+);
+
+/** Whether a template shows digests, so that they want rows of their own. */
+function showsDigest(format: OutputFormat | undefined): boolean {
+  return format?.template?.includes("{{.Digest}}") ?? false;
+}

@@ -1,0 +1,24 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { quote } from "../option-table.ts";
+
+/** `bunker tag`, `bunker image tag`. */
+export const tag = defineCommand(
+  { options: {}, required: ["SOURCE_IMAGE[:TAG]", "TARGET_IMAGE[:TAG]"], failureStatus: 1 },
+  ({ operands: [source, target] }) => {
+    const reference = parseReference(target);
+    if (reference.digest !== undefined) {
+      throw new BunkerError({
+        code: "invalid_reference",
+        operation: `refusing to create a tag with a digest reference: ${quote(target)}`,
+        hint: "A digest says what an image is; it cannot be given. Leave it away.",
+      });
+    }
+    using store = openImageStore(dataDirectory());
+    store.tag(store.find(source), formatReference(withDefaultTag(reference)));
+    return 0;
+  },
+);

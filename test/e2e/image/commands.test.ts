@@ -1,0 +1,320 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, rmSync } from "node:fs";
+import { humanSize } from "../../../src/cli/format/human-size.ts";
+import type { BlobDescriptor } from "../../../src/image/store/stored-image.ts";
+import { storeImages } from "../../fixtures/stored-images.ts";
+import { pack } from "../../unit/image/image-builder.ts";
+import { archive } from "../../unit/image/tar-builder.ts";
+import { UnprivilegedUser } from "../../unprivileged-user.ts";
+
+setDefaultTimeout(60_000);
+
+const base = pack(archive([{ name: "base", content: Buffer.alloc(3000) }]));
+const top = pack(archive([{ name: "top", content: "x".repeat(100) }]));
+const sizes = {
+  base: humanSize(base.bytes.length),
+  top: humanSize(top.bytes.length),
+  both: humanSize(base.bytes.length + top.bytes.length),
+};
+const WEB = "registry.example.com:5000/team/web:1.0";
+const DAY = 24 * 60 * 60 * 1000;
+const daysAgo = (days: number) => new Date(Date.now() - days * DAY).toISOString();
+
+let user: UnprivilegedUser;
+let debian: BlobDescriptor;
+let web: BlobDescriptor;
+beforeAll(() => {
+  // Building the executable may take longer than a test.
+  user = new UnprivilegedUser();
+}, 300_000);
+afterAll(() => user[Symbol.dispose]());
+
+beforeEach(() => {
+  rmSync(user.data, { recursive: true, force: true });
+  const [first, second] = storeImages(user, [
+    {
+      names: ["docker.io/library/debian:12", "docker.io/library/debian:latest"],
+      layers: [base],
+      configuration: {
+        created: daysAgo(21),
+        config: { Cmd: ["bash"], Env: ["PATH=/bin"] },
+        history: [
+          { created: daysAgo(21), created_by: `/bin/sh -c #(nop) ADD file:${"0".repeat(64)} in /` },
+          { created: daysAgo(21), created_by: '/bin/sh -c #(nop)  CMD ["bash"]', empty_layer: true, comment: "last" },
+        ],
+      },
+    },
+    {
+      names: ["registry.example.com:5000/team/web:1.0"],
+      layers: [base, top],
+      configuration: {
+        created: daysAgo(3),
+        author: "somebody",
+        config: {
+          Labels: { "com.example.team": "a b", empty: "" },
+          ExposedPorts: { "80/tcp": {} },
+          Healthcheck: { Test: ["CMD", "true"], Interval: 30_000_000_000 },
+        },
+      },
+    },
+  ]);
+  if (first === undefined || second === undefined) throw new Error("unexpected");
+  debian = first;
+  web = second;
+});
+
+async function ok(...words: string[]): Promise<string> {
+  const { status, output, errors } = await user.bunker(words);
+  expect({ status, errors }).toEqual({ status: 0, errors: "" });
+  return output;
+}
+
+/** What an image's id begins with, as lists show it. */
+const idOf = async (name: string) => (await ok("images", "-q", name)).split("\n")[0] ?? "";
+
+describe("images", () => {
+  test("has a row for each name, the latest image first", async () => {
+    const output = await ok("images");
+    expect(output.replace(/\b[0-9a-f]{12}\b/g, "0123456789ab")).toBe(
+      [
+        "REPOSITORY                           TAG       IMAGE ID       CREATED       SIZE",
+        `registry.example.com:5000/team/web   1.0       0123456789ab   3 days ago    ${sizes.both}`,
+        `debian                               12        0123456789ab   3 weeks ago   ${sizes.base}`,
+        `debian                               latest    0123456789ab   3 weeks ago   ${sizes.base}`,
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test.each([
+    [["debian"], ["debian:12", "debian:latest"]],
+    [["debian:12"], ["debian:12"]],
+    [
+      ["debian:1*", "-f", "reference=debian:l*"],
+      ["debian:12", "debian:latest"],
+    ],
+    [["deb*:l*"], ["debian:latest"]],
+    [["nothing"], []],
+    [["-f", "label=com.example.team"], ["registry.example.com:5000/team/web:1.0"]],
+    [["-f", "label=com.example.team=a"], []],
+    [
+      ["-f", "before=registry.example.com:5000/team/web:1.0"],
+      ["debian:12", "debian:latest"],
+    ],
+    [["-f", "since=debian"], ["registry.example.com:5000/team/web:1.0"]],
+    [
+      ["-f", "until=240h"],
+      ["debian:12", "debian:latest"],
+    ],
+    [["-f", "reference=*:5000/team/*"], ["registry.example.com:5000/team/web:1.0"]],
+    [
+      ["-f", "reference=debian:12", "-f", "reference=debian:latest"],
+      ["debian:12", "debian:latest"],
+    ],
+    [["-f", "dangling=true"], []],
+  ])("%j", async (words, names) => {
+    const output = await ok("images", "--format", "{{.Repository}}:{{.Tag}}", ...words);
+    expect(output.split("\n").slice(0, -1).sort()).toEqual(names);
+  });
+
+  test("shows digests, whole ids, and JSON", async () => {
+    expect(await ok("images", "--digests")).toMatch(/^REPOSITORY +TAG +DIGEST +IMAGE ID +CREATED +SIZE\n/);
+    expect(await ok("images", "--digests", "debian:12")).toContain(debian.digest);
+    expect(await ok("images", "--format", "{{.Digest}}", "debian:12")).toBe(`${debian.digest}\n`);
+    expect(await ok("images", "-q", "--no-trunc", "debian")).toMatch(/^(sha256:[0-9a-f]{64})\n\1\n$/);
+    const [line = ""] = (await ok("images", "--format", "json", "debian")).split("\n");
+    expect(JSON.parse(line)).toMatchObject({
+      Repository: "debian",
+      Tag: "12",
+      CreatedSince: "3 weeks ago",
+      Containers: "0",
+    });
+    expect(Object.keys(JSON.parse(line))).toEqual(Object.keys(JSON.parse(line)).sort());
+    expect(await ok("images", "--format", "{{.SharedSize}} {{.UniqueSize}}", "*/team/web")).toBe(
+      `${sizes.base} ${sizes.top}\n`,
+    );
+  });
+
+  test("draws a tree of platforms", async () => {
+    const output = (await ok("images", "--tree")).replace(/\b[0-9a-f]{12}\b/g, "0123456789ab");
+    expect(output).toMatch(/^IMAGE +ID +DISK USAGE +CONTENT SIZE\n/);
+    expect(output).toMatch(
+      /\nregistry\.example\.com:5000\/team\/web:1\.0 +0123456789ab +\S+B +\S+B\n└─ linux\/amd64 +0123456789ab/,
+    );
+    expect(output).toMatch(/\ndebian:12 +\ndebian:latest +0123456789ab/);
+  });
+
+  test.each([
+    [["-f", "lable=x"], 125, /expected before, dangling, .*did you mean label\?/],
+    [["-f", "dangling=perhaps"], 1, /invalid value "dangling=perhaps" for --filter: expected true or false/],
+    [["-f", "before=nothing"], 1, /nothing: no such image/],
+    [["--format", "{{.Tga}}"], 1, /can't evaluate field Tga in type struct\nhint: Did you mean \.Tag\?/],
+    [["--format", "{{.ID"], 64, /template parsing error: template: :1: unclosed action/],
+  ])("images %j fails", async (words, status, message) => {
+    const outcome = await user.bunker(["images", ...words]);
+    expect(outcome.errors).toMatch(message);
+    expect(outcome).toMatchObject({ status, output: "" });
+  });
+});
+
+describe("image inspect", () => {
+  test("shows Docker's JSON", async () => {
+    const [shown, ...others] = JSON.parse(
+      await ok("image", "inspect", "registry.example.com:5000/team/web:1.0"),
+    ) as object[];
+    expect(others).toEqual([]);
+    expect(shown).toMatchObject({
+      Id: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+      RepoTags: ["registry.example.com:5000/team/web:1.0"],
+      RepoDigests: [`registry.example.com:5000/team/web@${web.digest}`],
+      Created: expect.stringMatching(/^\d{4}-.*Z$/),
+      Author: "somebody",
+      Architecture: "amd64",
+      Os: "linux",
+      Size: base.bytes.length + top.bytes.length,
+      Config: {
+        Labels: { "com.example.team": "a b", empty: "" },
+        ExposedPorts: { "80/tcp": {} },
+        Healthcheck: { Test: ["CMD", "true"], Interval: 30_000_000_000 },
+        Cmd: null,
+        Volumes: null,
+      },
+      RootFS: { Type: "layers", Layers: [base.diffId, top.diffId] },
+    });
+  });
+
+  test.each([
+    ["{{.Config.Cmd}} {{.Config.Env}} {{.Config.Entrypoint}} {{.Config.Labels}}", "[bash] [PATH=/bin] [] map[]\n"],
+    ["{{json .Config.Cmd}} {{json .Config.Labels}} {{json .Config.Entrypoint}}", '["bash"] null null\n'],
+    ["{{.Os}}/{{.Architecture}} {{len .RootFS.Layers}}", "linux/amd64 1\n"],
+    ['{{index .RepoTags 1}} {{join .Config.Env ";"}}', "debian:latest PATH=/bin\n"],
+    ["{{range .RepoTags}}{{println .}}{{end}}", "debian:12\ndebian:latest\n\n"],
+    ['{{index .Config.Labels "missing"}}|', "|\n"],
+  ])("--format %s", async (format, output) => {
+    expect(await ok("image", "inspect", "-f", format, "debian")).toBe(output);
+  });
+
+  test("shows what there is, and fails for what is not", async () => {
+    const outcome = await user.bunker(["image", "inspect", "--format", "{{index .RepoTags 0}}", "nothing", "debian"]);
+    expect(outcome).toMatchObject({ status: 1, output: "debian:12\n" });
+    expect(outcome.errors).toBe("bunker: find the image nothing: no such image\n");
+    expect(await user.bunker(["image", "inspect", "nothing"])).toMatchObject({ status: 1, output: "[]\n" });
+  });
+});
+
+describe("history", () => {
+  test("shows the steps, the last first", async () => {
+    const output = await ok("history", "debian");
+    const [header, last, first, ...rest] = output.split("\n");
+    expect(header).toMatch(/^IMAGE +CREATED +CREATED BY +SIZE +COMMENT$/);
+    expect(last).toMatch(/^[0-9a-f]{12} +3 weeks ago +\/bin\/sh -c #\(nop\) {2}CMD \["bash"\] +0B +last$/);
+    expect(first).toMatch(
+      new RegExp(`^<missing> +3 weeks ago +/bin/sh -c #\\(nop\\) ADD file:0{17}… +${sizes.base} +$`),
+    );
+    expect(rest).toEqual([""]);
+  });
+
+  test("for programs", async () => {
+    expect(await ok("history", "-q", "debian")).toBe(`${await idOf("debian:12")}\n<missing>\n`);
+    const format = "{{.CreatedBy}}|{{.Size}}|{{.CreatedSince}}";
+    const output = await ok("history", "-H=false", "--no-trunc", "--format", format, "debian");
+    expect(output).toMatch(/^.*\|0\|\d{4}-\d\d-\d\dT.*\n.*ADD file:0{64} in \/\|\d+\|.*\n$/);
+  });
+
+  test("of an image that says nothing has its layers", async () => {
+    const output = await ok("history", "--format", "{{.ID}} {{.CreatedSince}} {{.Size}}", WEB);
+    expect(output).toBe(`${await idOf(WEB)} N/A ${sizes.top}\n<missing> N/A ${sizes.base}\n`);
+  });
+});
+
+describe("tag and rmi", () => {
+  test("names come and go, and the image goes with the last", async () => {
+    expect(await ok("tag", "debian", "mine:new")).toBe("");
+    expect(await ok("image", "tag", (await idOf("debian")).slice(0, 8), "localhost/x")).toBe("");
+    expect((await ok("images", "-q", "mine")).trim()).toBe(await idOf("debian:12"));
+    expect(await ok("rmi", "mine:new", "localhost/x")).toBe("Untagged: mine:new\nUntagged: localhost/x:latest\n");
+    expect(await ok("rmi", "debian:12")).toBe("Untagged: debian:12\n");
+    const id = await ok("images", "-q", "--no-trunc", "debian");
+    expect(await ok("image", "rm", "debian")).toBe(
+      `Untagged: debian:latest\nUntagged: debian@${debian.digest}\nDeleted: ${id}`,
+    );
+    expect(await ok("image", "ls", "-q")).toMatch(/^[0-9a-f]{12}\n$/);
+  });
+
+  test("what is wrong is said, and the rest is done", async () => {
+    const outcome = await user.bunker(["rmi", "nothing", "debian:12"]);
+    expect(outcome).toEqual({
+      status: 1,
+      output: "Untagged: debian:12\n",
+      errors: "bunker: find the image nothing: no such image\n",
+    });
+    expect(await user.bunker(["rmi", "-f", "nothing"])).toMatchObject({ status: 0 });
+    expect(await user.bunker(["tag", "nothing", "x"])).toMatchObject({ status: 1, output: "" });
+    expect((await user.bunker(["tag", "debian", `x@${debian.digest}`])).errors).toContain(
+      "refusing to create a tag with a digest reference",
+    );
+    expect((await user.bunker(["tag", "debian", "Upper"])).errors).toContain("repository names are in lower case");
+    expect((await user.bunker(["tag", "debian"])).errors).toContain("bunker tag needs TARGET_IMAGE[:TAG]");
+  });
+
+  test("exists tells by its status", async () => {
+    expect(await user.bunker(["image", "exists", "debian"])).toEqual({ status: 0, output: "", errors: "" });
+    expect(await user.bunker(["image", "exists", "nothing"])).toEqual({ status: 1, output: "", errors: "" });
+  });
+
+  test("tree shows layers and what else ends with them", async () => {
+    const [id, tags, , ...layers] = (await ok("image", "tree", WEB)).split("\n");
+    expect(id).toBe(`Image ID: ${await idOf(WEB)}`);
+    expect(tags).toBe(`Tags:     [${WEB}]`);
+    expect(layers.join("\n")).toMatch(
+      /^Image Layers\n├── ID: [0-9a-f]{12} Size: \S+ Top Layer of: \[debian:12 debian:latest\]\n└── ID: [0-9a-f]{12} Size: \S+ Top Layer of: \[registry\.example\.com:5000\/team\/web:1\.0\]\n$/,
+    );
+  });
+});
+
+describe("image prune", () => {
+  const blob = (digest: string) => existsSync(`${user.data}/blobs/${digest.replace(":", "/")}`);
+
+  test("asks, and takes anything but yes for no", async () => {
+    for (const input of ["", "n\n", "x\n", "yes please\n"]) {
+      const outcome = await user.bunker(["image", "prune", "-a"], { input });
+      expect(outcome.status).toBe(1);
+      expect(outcome.errors).toBe("bunker: image prune has been cancelled\n");
+    }
+    const { output, status } = await user.bunker(["image", "prune"], { input: "y\n" });
+    expect(output).toBe(
+      "WARNING! This will remove all dangling images.\nAre you sure you want to continue? [y/N] Total reclaimed space: 0B\n",
+    );
+    expect(status).toBe(0);
+    expect(blob(debian.digest)).toBe(true);
+  });
+
+  test("removes images without a name", async () => {
+    await ok("tag", "registry.example.com:5000/team/web:1.0", "debian:12");
+    await ok("tag", "registry.example.com:5000/team/web:1.0", "debian:latest");
+    expect(await ok("images", "-f", "dangling=true", "--format", "{{.Repository}}:{{.Tag}}")).toBe("debian:<none>\n");
+    const output = await ok("image", "prune", "-f");
+    expect(output).toMatch(
+      new RegExp(
+        `^Deleted Images:\nuntagged: debian@${debian.digest}\ndeleted: sha256:[0-9a-f]{64}\n\nTotal reclaimed space: \\S+B\n$`,
+      ),
+    );
+    expect(blob(debian.digest)).toBe(false);
+    expect(blob(web.digest)).toBe(true);
+  });
+
+  test("removes all images that are not used, as far as the filters want", async () => {
+    expect(await ok("image", "prune", "-af", "--filter", "label=com.example.team=other")).toBe(
+      "Total reclaimed space: 0B\n",
+    );
+    expect(await ok("image", "prune", "-af", "--filter", "until=240h")).toContain(
+      "untagged: debian:12\nuntagged: debian:latest\n",
+    );
+    expect(await ok("image", "prune", "-af", "--filter", "label!=com.example.team")).toBe(
+      "Total reclaimed space: 0B\n",
+    );
+    expect(await ok("image", "prune", "-af")).toContain("untagged: registry.example.com:5000/team/web:1.0\n");
+    expect(await ok("images", "-q")).toBe("");
+    expect(blob(web.digest)).toBe(false);
+  });
+});
