@@ -58,6 +58,11 @@ export const bunker = defineCommandGroup({
     },
     { name: "tag", summary: "Give an image one more name", load: async () => (await import("./image/tag.ts")).tag },
     {
+      name: "unshare",
+      summary: "Run a command as root of your own user namespace",
+      load: async () => (await import("./unshare.ts")).unshare,
+    },
+    {
       name: "version",
       summary: "Show the version of Bunker and what it is made of",
       load: async () => (await import("./version.ts")).version,

@@ -3,8 +3,8 @@ import type { LayerMapping } from "../image/layers/layer-directory.ts";
 import { callersIdMap } from "../runtime/id-map/callers-id-map.ts";
 import type { IdMap } from "../runtime/id-map/id-mapping.ts";
 import { keepIdMap } from "../runtime/id-map/keep-id-map.ts";
-import type { UserIdMap } from "../runtime/id-map/user-id-map.ts";
-import { isPrivileged } from "../runtime/id-map/write-id-map.ts";
+import { presentIdMap } from "../runtime/id-map/present-id-map.ts";
+import { isInInitialUserNamespace, isPrivileged } from "../runtime/id-map/write-id-map.ts";
 import { runInUserNamespace } from "../runtime/user-namespace-process.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
@@ -26,9 +26,6 @@ export interface Ownership {
   readonly warnings: readonly string[];
 }
 
-const IDENTITY = [{ containerID: 0, hostID: 0, size: 4294967295 }];
-const ALL_IDS: UserIdMap = { kind: "full", uidMappings: IDENTITY, gidMappings: IDENTITY, warnings: [] };
-
 /**
  * Decides on the user namespace of a container: none for root, the caller's own map for everyone else, or that map
  * turned so that the caller keeps an id.
@@ -37,12 +34,20 @@ const ALL_IDS: UserIdMap = { kind: "full", uidMappings: IDENTITY, gidMappings: I
  */
 export function ownershipOf(mode: UserNamespaceMode, data: string): Ownership {
   const privileged = isPrivileged();
-  const own = privileged ? ALL_IDS : callersIdMap();
+  const own = privileged ? presentIdMap() : callersIdMap();
   const { warnings } = own;
   const mapping = own.kind;
   const idShortage = own.kind === "single" ? own.reason : warnings[0];
   if (mode.kind !== "keep-id") {
-    return { userNamespace: privileged ? undefined : own, mapping, store: data, defaultUser: "", idShortage, warnings };
+    const isHostsRoot = privileged && isInInitialUserNamespace();
+    return {
+      userNamespace: isHostsRoot ? undefined : own,
+      mapping,
+      store: data,
+      defaultUser: "",
+      idShortage,
+      warnings,
+    };
   }
   const wanted = { uid: mode.uid ?? process.geteuid?.() ?? 0, gid: mode.gid ?? process.getegid?.() ?? 0 };
   return {

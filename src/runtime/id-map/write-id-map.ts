@@ -34,7 +34,9 @@ export function isInInitialUserNamespace(): boolean {
  * @param privileged see `isPrivileged`
  */
 export function permitsSetGroups(map: IdMap, privileged: boolean): boolean {
-  return privileged || !isOwnIdOnly(map);
+  // Where it is denied to us, it is denied in every namespace below.
+  if (privileged) return readFileSync("/proc/self/setgroups", "utf8").trim() !== "deny";
+  return !isOwnIdOnly(map);
 }
 
 function isOwnIdOnly({ uidMappings, gidMappings }: IdMap): boolean {
