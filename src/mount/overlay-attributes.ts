@@ -32,3 +32,30 @@ export function isReservedAttribute(name: ByteString): boolean {
 export function overrideStatValue(uid: number, gid: number, mode: number, type: string): ByteString {
   return `${uid}:${gid}:${mode.toString(8).padStart(4, "0")}:${type}` as ByteString;
 }
+
+/** What an `OVERRIDE_STAT_ATTRIBUTE` records. */
+export interface OverriddenStat {
+  readonly uid: number;
+  readonly gid: number;
+  /** Permissions only. */
+  readonly mode: number;
+  /** The device that the file stands for; undefined for everything else. */
+  readonly device: { readonly isCharacter: boolean; readonly major: number; readonly minor: number } | undefined;
+}
+
+/** Reads the value of an `OVERRIDE_STAT_ATTRIBUTE`; undefined when it is not of its form. */
+export function parseOverrideStat(value: ByteString): OverriddenStat | undefined {
+  const match = /^([0-9]{1,10}):([0-9]{1,10}):([0-7]{1,6})(?::(.*))?$/.exec(value);
+  if (match === null) return undefined;
+  const [, uid, gid, mode = "", type = ""] = match;
+  const device = /^(char|block)-([0-9]{1,10})-([0-9]{1,10})$/.exec(type);
+  return {
+    uid: Number(uid),
+    gid: Number(gid),
+    mode: Number.parseInt(mode, 8) & 0o7777,
+    device:
+      device === null
+        ? undefined
+        : { isCharacter: device[1] === "char", major: Number(device[2]), minor: Number(device[3]) },
+  };
+}

@@ -237,6 +237,46 @@ export function listAttributes(file: number): ByteString[] | number {
   return memory.buffer.toString("latin1", 0, length).split("\0").slice(0, -1) as ByteString[];
 }
 
+/** The names of the extended attributes of a name in an open directory, as `setAttributeAt` finds it; llistxattr(2). */
+export function listAttributesAt(directory: number, name: ByteString): ByteString[] | number {
+  const { second, value: memory } = buffers();
+  const invalid = putName(second, `/proc/self/fd/${directory}/${name}` as ByteString);
+  if (invalid !== 0) return invalid;
+  const length = systemCall(SystemCall.llistxattr, second.address, memory.address, XATTR_SIZE_MAX);
+  if (length < 0) return length;
+  return memory.buffer.toString("latin1", 0, length).split("\0").slice(0, -1) as ByteString[];
+}
+
+/** One of those attributes; lgetxattr(2). The value, or the negated error number. */
+export function getAttributeAt(directory: number, name: ByteString, attribute: ByteString): ByteString | number {
+  const { first, second, value: memory } = buffers();
+  const invalid = putName(first, attribute) || putName(second, `/proc/self/fd/${directory}/${name}` as ByteString);
+  if (invalid !== 0) return invalid;
+  const length = systemCall(SystemCall.lgetxattr, second.address, first.address, memory.address, XATTR_SIZE_MAX);
+  return length < 0 ? length : (memory.buffer.toString("latin1", 0, length) as ByteString);
+}
+
+/** readlinkat(2): the target of a symbolic link, or the negated error number. */
+export function readLinkAt(directory: number, name: ByteString): ByteString | number {
+  const { first, second } = buffers();
+  const invalid = putName(first, name);
+  if (invalid !== 0) return invalid;
+  const length = systemCall(SystemCall.readlinkat, directory, first.address, second.address, PATH_MAX);
+  return length < 0 ? length : (second.buffer.toString("latin1", 0, length) as ByteString);
+}
+
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+/**
+ * Finds where the next part of a file that has data begins, or the next hole; lseek(2). Moves the file's position.
+ * @param offset bytes, where to begin to look
+ * @returns the place, or the negated error number: ENXIO when there is no more data up to the file's end
+ */
+export function seek(file: number, what: "data" | "hole", offset: number): number {
+  return systemCall(SystemCall.lseek, file, offset, what === "data" ? SEEK_DATA : SEEK_HOLE);
+}
+
 /** statx(2) without following a symbolic link: the status, or the negated error number. */
 export function statusAt(directory: number, name: ByteString): FileStatus | number {
   const { first, status } = buffers();

@@ -30,6 +30,8 @@ export interface Timestamp {
 
 /** What statx(2) tells about a file. */
 export interface FileStatus {
+  /** Which file of its file system it is: two names with the same inode are hard links. */
+  readonly inode: number;
   /** Type and permissions, to be taken apart with `FileMode`. */
   readonly mode: number;
   readonly linkCount: number;
@@ -52,6 +54,7 @@ const NLINK = 16;
 const UID = 20;
 const GID = 24;
 const MODE = 28;
+const INODE = 32;
 const FILE_SIZE = 40;
 const BLOCKS = 48;
 const ATIME = 64;
@@ -72,6 +75,7 @@ export function allocateStatus(): Memory {
 /** Reads the `struct statx` that the kernel has written to `memory`. */
 export function readStatus({ view }: Memory): FileStatus {
   return {
+    inode: getInteger64(view, INODE),
     mode: view.getUint16(MODE, true),
     linkCount: view.getUint32(NLINK, true),
     uid: view.getUint32(UID, true),

@@ -9,12 +9,12 @@
  */
 import type { ByteString } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
-import { makeDirectoryAt, openAt2, statusAt, unlinkAt } from "../../sys/file.ts";
+import { makeDirectoryAt, openAt2, unlinkAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag, Resolve } from "../../sys/open.ts";
-import { FileMode, isType } from "../../sys/stat.ts";
 import { splitPath } from "./entry-path.ts";
 import { checkEntry, refusedEntry } from "./unpack-error.ts";
+import { isWhiteout } from "./whiteout.ts";
 
 const CAPACITY = 64;
 const OPEN_FLAGS = OpenFlag.O_PATH | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC;
@@ -112,11 +112,4 @@ export class DirectoryCache implements Disposable {
     checkEntry(result, "open the directory", path);
     return refusedEntry(path, "it cannot be opened");
   }
-}
-
-/** Whether a name is the mark of a deleted file. */
-export function isWhiteout(directory: number, name: ByteString): boolean {
-  const status = statusAt(directory, name);
-  if (typeof status === "number") return false;
-  return isType(status, FileMode.characterDevice) && status.deviceMajor === 0 && status.deviceMinor === 0;
 }

@@ -9,7 +9,7 @@ import { checkEntry } from "./unpack-error.ts";
 export type Loss = (reason: string, path: ByteString) => void;
 
 /** The labels of SELinux are the host's affair: what an image states was true on another host. */
-const SELINUX_ATTRIBUTE = "security.selinux";
+export const SELINUX_ATTRIBUTE = "security.selinux";
 
 /**
  * Sets the extended attributes and access control lists of an entry.

@@ -46,17 +46,16 @@ import { FileMode, isType } from "../../sys/stat.ts";
 import type { TarEntry } from "../tar/tar-entry.ts";
 import { showName } from "../tar/tar-error.ts";
 import type { TarReceiver } from "../tar/tar-reader.ts";
-import { DirectoryCache, isWhiteout } from "./directory-cache.ts";
+import { DirectoryCache } from "./directory-cache.ts";
 import { type Loss, setEntryAttributes } from "./entry-attributes.ts";
 import { normalisePath, splitPath } from "./entry-path.ts";
 import { copyDirectoryMetadata, findLowerDirectory } from "./implicit-directory.ts";
 import type { LayerMapping } from "./layer-directory.ts";
 import { storeOwnership } from "./ownership.ts";
 import { checkEntry, checkOwner, refusedEntry } from "./unpack-error.ts";
+import { isWhiteout, OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from "./whiteout.ts";
 import { forEachDataPart } from "./zero-blocks.ts";
 
-const WHITEOUT_PREFIX = ".wh.";
-const OPAQUE_WHITEOUT = ".wh..wh..opq";
 /** What aufs kept for itself in the layers of old images. */
 const AUFS_PREFIX = ".wh..wh.";
 

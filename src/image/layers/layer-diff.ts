@@ -1,0 +1,310 @@
+/*
+ * From a container's writable layer to the archive of an image's layer: the way back of layer-writer.ts. Unpacked over
+ * the same layers, the archive shows the tree that the container has seen.
+ *
+ * Every name in the upper directory becomes an entry. Of a directory that hides what is below it (an opaque one), the
+ * mark is only written where there is something to hide: the kernel also makes new directories opaque. Owners and modes
+ * that are only recorded in an attribute (layer-writer.ts makes such files, in single-id mode or for devices) become
+ * real ones. A second name of a file becomes a hard link. Sockets are left out, as everywhere: they mean nothing
+ * without the process that listens.
+ *
+ * The root directory itself has an entry only where its owner, mode or attributes are not those of the layers below: its
+ * time is always another.
+ *
+ * The archive depends on the tree alone: names are sorted, access times are left out, marks of deletion have no time.
+ * With a latest time, later ones become that one, which is what reproducible builds ask of files that they have made.
+ */
+import { readSync } from "node:fs";
+import {
+  isReservedAttribute,
+  OVERRIDE_STAT_ATTRIBUTE,
+  type OverriddenStat,
+  parseOverrideStat,
+} from "../../mount/overlay-attributes.ts";
+import type { ByteString } from "../../sys/byte-string.ts";
+import { Errno } from "../../sys/errno.ts";
+import {
+  getAttribute,
+  getAttributeAt,
+  listAttributes,
+  listAttributesAt,
+  openAt,
+  readLinkAt,
+  seek,
+  statusOf,
+} from "../../sys/file.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { OpenFlag } from "../../sys/open.ts";
+import { FileMode, type FileStatus, isType, type Timestamp } from "../../sys/stat.ts";
+import type { TarEntryType } from "../tar/tar-entry.ts";
+import { endOfArchive, entryHeaders, paddingAfter, type WrittenEntry } from "../tar/tar-writer.ts";
+import { type Loss, SELINUX_ATTRIBUTE } from "./entry-attributes.ts";
+import { storeOwnership } from "./ownership.ts";
+import { checkEntry, refusedEntry } from "./unpack-error.ts";
+import { isGone, type UpperEntry, upperEntries } from "./upper-directory.ts";
+import { OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from "./whiteout.ts";
+
+const FILE_FLAGS =
+  OpenFlag.O_RDONLY | OpenFlag.O_NOFOLLOW | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY | OpenFlag.O_CLOEXEC;
+
+/** Attributes with which overlay says that content is elsewhere; mounts of Bunker's make neither. */
+const FOREIGN_ATTRIBUTES = ["user.overlay.redirect", "user.overlay.metacopy"];
+
+/** Bytes of the pieces in which an archive comes, and in which files are read. */
+const PIECE_SIZE = 256 << 10;
+const zeros = Buffer.alloc(PIECE_SIZE);
+
+const noAttributes: ReadonlyMap<ByteString, ByteString> = new Map();
+const epoch: Timestamp = { seconds: 0, nanoseconds: 0 };
+
+export interface DiffOptions {
+  /** Seconds since 1970 that no time in the archive is beyond; undefined leaves all times as they are. */
+  readonly latestTime: number | undefined;
+  /** Is told of what the archive cannot say. */
+  readonly lose: Loss;
+}
+
+/**
+ * Writes the archive of a writable layer. Has to run as root of the user namespace that the files are for, so that
+ * their owners are those that the image states, with /proc there.
+ * @param upper,lower as `upperEntries`
+ * @returns its pieces; they are not to be changed
+ * @throws BunkerError `system_call_failed`, `layer_refused`
+ */
+export function* diffLayer(
+  upper: number,
+  lower: readonly number[],
+  options: DiffOptions,
+): Generator<Buffer, void, undefined> {
+  yield* inPieces(archiveOf(upper, lower, options));
+}
+
+function* archiveOf(upper: number, lower: readonly number[], options: DiffOptions): Generator<Buffer, void, undefined> {
+  const links = new Map<number, ByteString>();
+  for (const entry of upperEntries(upper, lower)) {
+    if (entry.kind === "whiteout") {
+      if (entry.lower !== undefined) yield markHeaders(beside(entry.path, WHITEOUT_PREFIX + entry.base));
+    } else if (entry.kind === "directory") {
+      const headers = describe(entry, "directory", entry.parent, options);
+      if (entry.path !== "" || isRootChanged(entry, headers)) yield entryHeaders(headers);
+      const { hidden, path } = entry;
+      if (hidden !== undefined && hidden.size > 0) {
+        yield markHeaders((path === "" ? OPAQUE_WHITEOUT : `${path}/${OPAQUE_WHITEOUT}`) as ByteString);
+      }
+    } else {
+      yield* otherEntry(entry, links, options);
+    }
+  }
+  yield endOfArchive();
+}
+
+/** Another name in the same directory. */
+function beside(path: ByteString, base: string): ByteString {
+  return (path.slice(0, path.lastIndexOf("/") + 1) + base) as ByteString;
+}
+
+function isRootChanged({ status, lower }: UpperEntry, { attributes }: WrittenEntry): boolean {
+  if (lower === undefined) return false;
+  return status.mode !== lower.mode || status.uid !== lower.uid || status.gid !== lower.gid || attributes.size > 0;
+}
+
+function markHeaders(name: ByteString): Buffer {
+  return entryHeaders({
+    type: "file",
+    name,
+    linkName: "" as ByteString,
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    modified: epoch,
+    deviceMajor: 0,
+    deviceMinor: 0,
+    attributes: noAttributes,
+  });
+}
+
+function* otherEntry(
+  entry: UpperEntry,
+  links: Map<number, ByteString>,
+  options: DiffOptions,
+): Generator<Buffer, void, undefined> {
+  const { inode, linkCount } = entry.status;
+  const type = typeOf(entry.status);
+  if (type === undefined) return;
+  const known = linkCount > 1 ? links.get(inode) : undefined;
+  if (linkCount > 1 && known === undefined) links.set(inode, entry.path);
+  if (type !== "file") {
+    const described = describe(entry, type, undefined, options);
+    yield entryHeaders(known === undefined ? described : hardLink(described, known));
+    return;
+  }
+  const opened = openAt(entry.parent, entry.base, FILE_FLAGS);
+  if (isGone(opened)) {
+    if (links.get(inode) === entry.path) links.delete(inode);
+    return;
+  }
+  using file = new FileDescriptor(checkEntry(opened, "open", entry.path));
+  const status = statusOf(file.number);
+  if (typeof status === "number" || status.inode !== inode || !isType(status, FileMode.regular)) return;
+  const described = describe({ ...entry, status }, "file", file.number, options);
+  if (known !== undefined) {
+    yield entryHeaders(hardLink(described, known));
+    return;
+  }
+  yield entryHeaders(described);
+  if (described.size === 0) return;
+  yield* fileData(file.number, entry.path, status, options.lose);
+  yield paddingAfter(described.size);
+}
+
+/** Attributes belong to the file, and are with its first name. */
+function hardLink(entry: WrittenEntry, target: ByteString): WrittenEntry {
+  return { ...entry, type: "hard-link", linkName: target, size: 0, attributes: noAttributes };
+}
+
+function typeOf(status: FileStatus): TarEntryType | undefined {
+  switch (status.mode & FileMode.type) {
+    case FileMode.regular:
+      return "file";
+    case FileMode.symbolicLink:
+      return "symbolic-link";
+    case FileMode.characterDevice:
+      return "character-device";
+    case FileMode.blockDevice:
+      return "block-device";
+    case FileMode.fifo:
+      return "fifo";
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Puts together what an entry says.
+ * @param file the file or directory itself, when it is open
+ */
+function describe(
+  { path, parent, base, status }: UpperEntry,
+  type: TarEntryType,
+  file: number | undefined,
+  { latestTime, lose }: DiffOptions,
+): WrittenEntry {
+  const { attributes, override } = readAttributes(path, parent, base, file, lose);
+  const device = override?.device;
+  const link = type === "symbolic-link" ? readLinkAt(parent, base) : ("" as ByteString);
+  return {
+    type: device === undefined ? type : device.isCharacter ? "character-device" : "block-device",
+    name: path === "" ? ("./" as ByteString) : path,
+    linkName: typeof link === "number" ? ("" as ByteString) : link,
+    mode: override === undefined ? status.mode & FileMode.permissions : recordedMode(status, override),
+    uid: override?.uid ?? status.uid,
+    gid: override?.gid ?? status.gid,
+    size: type === "file" && device === undefined ? status.size : 0,
+    modified: earlier(status.modified, latestTime),
+    deviceMajor: device?.major ?? status.deviceMajor,
+    deviceMinor: device?.minor ?? status.deviceMinor,
+    attributes,
+  };
+}
+
+/** The mode that was recorded, unless the real one has been changed since: then the container has meant that one. */
+function recordedMode(status: FileStatus, override: OverriddenStat): number {
+  const real = status.mode & FileMode.permissions;
+  const asStored = override.device === undefined ? storeOwnership(override, "single", "file").mode : 0;
+  return real === asStored ? override.mode : real;
+}
+
+function earlier(time: Timestamp, latest: number | undefined): Timestamp {
+  return latest === undefined || time.seconds < latest ? time : { seconds: latest, nanoseconds: 0 };
+}
+
+function readAttributes(
+  path: ByteString,
+  parent: number,
+  base: ByteString,
+  file: number | undefined,
+  lose: Loss,
+): { readonly attributes: ReadonlyMap<ByteString, ByteString>; readonly override: OverriddenStat | undefined } {
+  const names = file === undefined ? listAttributesAt(parent, base) : listAttributes(file);
+  if (names === -Errno.EOPNOTSUPP || (typeof names === "number" && isGone(names))) {
+    return { attributes: noAttributes, override: undefined };
+  }
+  if (typeof names === "number") {
+    checkEntry(names, "list the attributes of", path);
+    return { attributes: noAttributes, override: undefined };
+  }
+  const attributes = new Map<ByteString, ByteString>();
+  let override: OverriddenStat | undefined;
+  for (const name of names) {
+    if (name === SELINUX_ATTRIBUTE) continue;
+    if (FOREIGN_ATTRIBUTES.includes(name)) {
+      throw refusedEntry(path, `it has the attribute ${name}: its content is in another place`);
+    }
+    const value = file === undefined ? getAttributeAt(parent, base, name) : getAttribute(file, name);
+    if (typeof value === "number") {
+      if (value !== -Errno.ENODATA) checkEntry(value, `read the attribute ${name} of`, path);
+    } else if (name === OVERRIDE_STAT_ATTRIBUTE) {
+      override = parseOverrideStat(value);
+    } else if (!isReservedAttribute(name)) {
+      attributes.set(name, value);
+    } else if (name.startsWith("user.overlay.overlay.")) {
+      // An overlay inside the container has set it, and the kernel has put it aside for that one.
+      lose(`attribute ${name} is reserved for the union mount`, path);
+    }
+  }
+  return { attributes, override };
+}
+
+/** The bytes of a file, as many as its status says: what becomes of it meanwhile must not damage the archive. */
+function* fileData(
+  file: number,
+  path: ByteString,
+  { size, blocks }: FileStatus,
+  lose: Loss,
+): Generator<Buffer, void, undefined> {
+  const mayHaveHoles = blocks * 512 < size;
+  for (let position = 0; position < size; ) {
+    const start = mayHaveHoles ? findPart(file, "data", position, size) : position;
+    yield* zerosOf(start - position);
+    const end = mayHaveHoles && start < size ? findPart(file, "hole", start, size) : size;
+    position = start;
+    while (position < end) {
+      const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE_SIZE, end - position));
+      const length = readSync(file, buffer, 0, buffer.length, position);
+      if (length === 0) {
+        lose("it has become shorter while it was read; zeros take the place of the rest", path);
+        yield* zerosOf(size - position);
+        return;
+      }
+      position += length;
+      yield buffer.subarray(0, length);
+    }
+  }
+}
+
+/** Where the next part of a kind begins; the end of the file where there is none, or the file system does not know. */
+function findPart(file: number, what: "data" | "hole", offset: number, size: number): number {
+  const found = seek(file, what, offset);
+  if (found >= 0) return Math.min(found, size);
+  return found === -Errno.ENXIO || what === "hole" ? size : offset;
+}
+
+function* zerosOf(length: number): Generator<Buffer, void, undefined> {
+  for (let left = length; left > 0; left -= PIECE_SIZE) yield zeros.subarray(0, Math.min(left, PIECE_SIZE));
+}
+
+/** Puts small pieces together: headers and small files are most of an archive. */
+function* inPieces(source: Iterable<Buffer>): Generator<Buffer, void, undefined> {
+  let gathered: Buffer[] = [];
+  let length = 0;
+  for (const piece of source) {
+    gathered.push(piece);
+    length += piece.length;
+    if (length < PIECE_SIZE) continue;
+    yield gathered.length === 1 ? piece : Buffer.concat(gathered, length);
+    gathered = [];
+    length = 0;
+  }
+  if (length > 0) yield Buffer.concat(gathered, length);
+}
