@@ -1,0 +1,57 @@
+import { Readable } from "node:stream";
+import { createZstdCompress } from "node:zlib";
+import { type Digest, DigestHasher } from "../digest.ts";
+import type { Compression } from "./decompress.ts";
+import { gzipInParallel } from "./parallel-gzip.ts";
+
+const LAYER_MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar";
+const mediaTypes: Readonly<Record<Compression, string>> = {
+  none: LAYER_MEDIA_TYPE,
+  gzip: `${LAYER_MEDIA_TYPE}+gzip`,
+  zstd: `${LAYER_MEDIA_TYPE}+zstd`,
+};
+
+/** A layer that was packed, as a manifest and a configuration name it. */
+export interface NewLayer {
+  readonly mediaType: string;
+  /** Of the packed bytes. */
+  readonly digest: Digest;
+  /** Packed bytes. */
+  readonly size: number;
+  /** Digest of the archive. */
+  readonly diffId: Digest;
+}
+
+/**
+ * Packs the archive of a layer, in one go.
+ * @param archive its pieces, as `diffLayer` makes them
+ * @param write is given the packed bytes in order; they are its own
+ * @returns what the layer is called then
+ * @throws whatever `archive` and `write` throw
+ */
+export async function packLayer(
+  archive: Iterable<Buffer> | AsyncIterable<Buffer>,
+  compression: Compression,
+  write: (bytes: Buffer) => Promise<void>,
+): Promise<NewLayer> {
+  const [plain, packed] = [new DigestHasher("sha256"), new DigestHasher("sha256")];
+  let size = 0;
+  const hashed = async function* () {
+    for await (const piece of archive) {
+      plain.update(piece);
+      yield piece;
+    }
+  };
+  for await (const bytes of compress(hashed(), compression)) {
+    packed.update(bytes);
+    size += bytes.length;
+    await write(bytes);
+  }
+  return { mediaType: mediaTypes[compression], digest: packed.finish(), size, diffId: plain.finish() };
+}
+
+function compress(pieces: AsyncIterable<Buffer>, compression: Compression): AsyncIterable<Buffer> {
+  if (compression === "none") return pieces;
+  if (compression === "gzip") return gzipInParallel(pieces);
+  return Readable.from(pieces).compose(createZstdCompress({ chunkSize: 256 << 10 })) as AsyncIterable<Buffer>;
+}
