@@ -8,7 +8,8 @@
  *
  * It does not outlive this process: what it was about to do, nobody waits for any more.
  *
- * The started command reports a failure as JSON through descriptor 3, so that the user sees one error, from here.
+ * The started command reports a failure as JSON through descriptor 3, so that the user sees one error, from here. What
+ * it needs to know and others must not see in its words, such as passwords, it reads from descriptor 4.
  */
 import { readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
@@ -16,6 +17,7 @@ import { readFailure } from "../launch/launch.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
 import { BunkerError } from "../sys/error.ts";
+import { MemoryFile } from "../sys/memory-file.ts";
 import { waitForExit } from "../sys/process.ts";
 import { pipe } from "../sys/socket.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
@@ -23,7 +25,9 @@ import { launchAsRoot } from "./launch-as-root.ts";
 import { dieWithParent } from "./steps/process-attributes.ts";
 
 const REPORT_DESCRIPTOR = 3;
+const INPUT_DESCRIPTOR = 4;
 const PROGRAM_SIZE = 262144;
+const F_DUPFD_CLOEXEC = 1030;
 
 const reportSchema = v.object({
   code: v.string(),
@@ -40,19 +44,30 @@ function ownCommand(): string[] {
 /**
  * Runs a command of this program as root of a new user namespace and waits for it.
  * @param words the command and its arguments
+ * @param input what `readInput` gives it
  * @throws BunkerError that the command reported, or that kept it from starting
  */
-export function runInUserNamespace(map: IdMap, words: readonly string[]): void {
+export function runInUserNamespace(map: IdMap, words: readonly string[], input = ""): void {
   const [reportRead, reportWrite] = pipe();
   using cleanup = new DisposableStack();
   cleanup.use(reportRead);
   cleanup.use(reportWrite);
+  const inputFile = cleanup.use(new MemoryFile("bunker-input"));
+  inputFile.write(input);
   const program = cleanup.use(new LaunchProgram(PROGRAM_SIZE));
   const what = { operation: "start Bunker in a user namespace" };
   const child = launchAsRoot(program, map, 0, () => {
     dieWithParent(program);
     resetSignals(program);
-    program.call("dup3", [reportWrite.number, REPORT_DESCRIPTOR, 0], what, { ignore: "any" });
+    const passed = [
+      { from: reportWrite.number, to: REPORT_DESCRIPTOR, safe: program.slot("report") },
+      { from: inputFile.descriptor.number, to: INPUT_DESCRIPTOR, safe: program.slot("input") },
+    ];
+    // First out of each other's way.
+    for (const { from, safe } of passed) {
+      program.call("fcntl", [from, F_DUPFD_CLOEXEC, INPUT_DESCRIPTOR + 1], what, { result: safe });
+    }
+    for (const { to, safe } of passed) program.call("dup3", [safe, to, 0], what);
     const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
     program.call(
       "execve",
@@ -81,6 +96,11 @@ function errorFromReport(report: string, command: string, end: object): BunkerEr
     operation: command,
     reason: `the process in the user namespace ended with ${JSON.stringify(end)}`,
   });
+}
+
+/** What the process that started this one gave it to know. */
+export function readInput(): string {
+  return readFileSync(`/proc/self/fd/${INPUT_DESCRIPTOR}`, "utf8");
 }
 
 /** Reports an error to the process that started this one by `runInUserNamespace`. */
