@@ -2,7 +2,7 @@
  * Images in the OCI image layout: index.json names manifests, a manifest names its configuration and its layers, and
  * all of them are blobs under their digests; OCI image specification, image-layout.md.
  */
-import { identifyLayers } from "./chain-id.ts";
+import { identifyLayers, type LayerIdentity } from "./chain-id.ts";
 import type { Digest } from "./digest.ts";
 import { type Descriptor, type Index, invalidDocument, parseDocument } from "./documents.ts";
 import type { Image, Layer } from "./image.ts";
@@ -63,6 +63,27 @@ function joinLayers(
   diffIds: readonly Digest[],
   name: string,
 ): Layer[] {
+  return identifyDescriptors(descriptors, diffIds, name).map(({ size, ...layer }) => {
+    const blob = files.locate(blobPath(layer.digest));
+    if (blob.size !== size) {
+      throw invalidDocument(`layer ${layer.digest} of ${name}`, `it has ${blob.size} bytes instead of ${size}`);
+    }
+    return { ...layer, blob };
+  });
+}
+
+/**
+ * Brings together what manifest and configuration say of the layers.
+ * @param descriptors of the manifest
+ * @param diffIds of the configuration
+ * @param name of the manifest, for messages
+ * @throws BunkerError `image_invalid` where they do not fit, or a layer is no archive
+ */
+export function identifyDescriptors(
+  descriptors: readonly Descriptor[],
+  diffIds: readonly Digest[],
+  name: string,
+): (LayerIdentity & Pick<Descriptor, "mediaType" | "digest" | "size">)[] {
   if (descriptors.length !== diffIds.length) {
     throw invalidDocument(name, `it has ${descriptors.length} layers, its configuration ${diffIds.length}`);
   }
@@ -73,10 +94,6 @@ function joinLayers(
     if (!layerMediaType.test(mediaType)) {
       throw invalidDocument(name, `layers.${position}.mediaType: ${JSON.stringify(mediaType)} is not supported`);
     }
-    const blob = files.locate(blobPath(digest));
-    if (blob.size !== size) {
-      throw invalidDocument(`layer ${digest} of ${name}`, `it has ${blob.size} bytes instead of ${size}`);
-    }
-    return { ...identity, mediaType, digest, blob };
+    return { ...identity, mediaType, digest, size };
   });
 }

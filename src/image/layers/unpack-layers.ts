@@ -22,7 +22,7 @@ import { check } from "../../sys/system-call.ts";
 import type { Image, Layer } from "../image.ts";
 import { TarReader } from "../tar/tar-reader.ts";
 import { type LayerMapping, layerDirectory, layerName, missingLayers, SIZE_FILE } from "./layer-directory.ts";
-import { openPackedLayer, streamLayer } from "./layer-stream.ts";
+import { openPackedLayer, type PackedLayer, streamLayer } from "./layer-stream.ts";
 import { LayerWriter } from "./layer-writer.ts";
 import { Losses } from "./losses.ts";
 import { lockStore, openDirectory, openLock, type StoreLock } from "./store-lock.ts";
@@ -33,6 +33,12 @@ const MAXIMUM_PARALLEL = 4;
 
 export interface UnpackOptions {
   readonly mapping: LayerMapping;
+  /** Opens the packed bytes of a layer, once it is sure that it has to be unpacked; the layer's file unless given. */
+  readonly open?: (layer: Layer) => Promise<PackedLayer>;
+  /** Is told of each layer that is unpacked, or that another process has unpacked meanwhile. */
+  readonly onUnpacked?: (layer: Layer) => void;
+  /** Ends it early. */
+  readonly signal?: AbortSignal;
   /** Is told, in one sentence, of what cannot be kept. */
   readonly onWarning: (message: string) => void;
 }
@@ -74,8 +80,9 @@ export async function unpackLayers(
     }
     const wanted = new Set(missing.map(({ chainId }) => chainId));
     const layers = missingLayers(image, store, options.mapping).filter(({ chainId }) => wanted.has(chainId));
+    for (const layer of missing) if (!layers.includes(layer)) options.onUnpacked?.(layer);
     const works = layers.map((layer) => resources.use(beginWork(layer, storeLock, options)));
-    await unpackAll(works, image);
+    await unpackAll(works, image, options);
     for (const work of works) {
       finishWork(work, works, image, store, options.mapping);
       recordSize(work, storeLock);
@@ -120,18 +127,21 @@ function beginWork(layer: Layer, storeLock: StoreLock, options: UnpackOptions): 
 }
 
 /** Streams all layers into their directories; the first failure stops the others. */
-async function unpackAll(works: readonly Work[], image: Image): Promise<void> {
+async function unpackAll(works: readonly Work[], image: Image, options: UnpackOptions): Promise<void> {
   const queue = works.values();
   const abort = new AbortController();
+  const signal = AbortSignal.any([abort.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+  const open = options.open ?? ((layer: Layer) => openPackedLayer(layer.blob, layer.digest));
   let failure: { readonly cause: unknown } | undefined;
   const runQueue = async () => {
     for (const { layer, writer } of queue) {
       try {
         const reader = new TarReader(writer);
-        await using packed = await openPackedLayer(layer.blob, layer.digest);
-        await streamLayer(packed, layer.diffId, (bytes) => reader.feed(bytes), abort.signal);
+        await using packed = await open(layer);
+        await streamLayer(packed, layer.diffId, (bytes) => reader.feed(bytes), signal);
         packed.verify();
         reader.finish();
+        options.onUnpacked?.(layer);
       } catch (cause) {
         failure ??= { cause: layerError(cause, layer, image) };
         abort.abort();

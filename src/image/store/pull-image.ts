@@ -1,0 +1,276 @@
+/*
+ * Bringing an image into the store and unpacking it, all at once.
+ *
+ *   reader ──pieces──▶ hash, partial file ──as it grows──▶ decompress ──▶ hash, files of the layer
+ *
+ * The file stands between the two halves: a download is never held up by the unpacking, one that is continued has its
+ * beginning there, and the second half need not know how the bytes came. Decompression runs on threads of Bun's pool, so
+ * with two processors the one decompresses while the other hashes and writes files.
+ *
+ * Order: manifest, configuration; then the locks of all layers to be unpacked, which a second process that wants the same
+ * image waits for and then finds everything done; then blobs and layers; one syncfs; layers, blobs, rows. See
+ * unpack-layers.ts and blob-staging.ts for what a kill leaves: nothing that has to be repaired.
+ */
+import { readDocument, verifyDigest } from "../blob.ts";
+import type { Digest } from "../digest.ts";
+import { type Descriptor, type Index, invalidDocument, MAXIMUM_DOCUMENT_SIZE, parseDocument } from "../documents.ts";
+import type { Image, Layer } from "../image.ts";
+import { identifyDescriptors } from "../image-layout.ts";
+import { type LayerMapping, missingLayers } from "../layers/layer-directory.ts";
+import { openPackedLayer, type PackedLayer } from "../layers/layer-stream.ts";
+import { unpackLayers } from "../layers/unpack-layers.ts";
+import { checkPlatform, chooseManifest, isIndex, MAXIMUM_DEPTH } from "../manifest-choice.ts";
+import type { Platform } from "../platform.ts";
+import type { ImageReader, Manifest } from "../transport/transport.ts";
+import { type ArrivingBlob, BlobStaging } from "./blob-staging.ts";
+import type { ImageStore } from "./image-store.ts";
+
+/** Blobs that are received at the same time; registries limit what one connection gives. */
+const PARALLEL = 4;
+
+/** What happens to a layer, for those who watch. */
+export type PullEvent =
+  | { readonly kind: "exists" | "downloaded" | "unpacked"; readonly digest: Digest }
+  | { readonly kind: "bytes"; readonly digest: Digest; readonly bytes: number };
+
+/** What is to be pulled, and how. */
+export interface PullOptions {
+  readonly platform: Platform | undefined;
+  /** The full names, with tags, that the image gets. */
+  readonly names: readonly string[];
+  /** The full names of the repositories that it is known to be in. */
+  readonly repositories: readonly string[];
+  /** Where its layers are unpacked, and for which ids; undefined leaves them packed. */
+  readonly unpacking: { readonly store: string; readonly mapping: LayerMapping } | undefined;
+  readonly signal: AbortSignal;
+  /** The layers, from the lowest to the uppermost, before anything is done with them. */
+  readonly onLayers: (layers: readonly Descriptor[]) => void;
+  readonly onEvent: (event: PullEvent) => void;
+  readonly onWarning: (message: string) => void;
+}
+
+/** What was pulled. */
+export interface PulledImage {
+  /** What the name stands for at its source: a manifest, or an index. */
+  readonly target: Manifest;
+  readonly id: Digest;
+  /** Whether the store had all of it, under these names. */
+  readonly wasThere: boolean;
+}
+
+/**
+ * Pulls an image. Unpacking has to be done as root of the user namespace that the files are for; see `unpackLayers`.
+ * @throws BunkerError as reader, `unpackLayers` and `BlobStaging` do; what has arrived of blobs is kept then, and nothing
+ *   else
+ */
+export async function pullImage(reader: ImageReader, store: ImageStore, options: PullOptions): Promise<PulledImage> {
+  const { signal } = options;
+  const target = await readVerified(reader, undefined);
+  using staging = new BlobStaging(store.directory);
+  const manifest = await chooseImage(reader, target, options.platform);
+  const document = parseDocument("manifest", manifest.bytes, `manifest ${manifest.digest} of ${reader.name}`);
+  const { config } = document;
+  const configurationBytes = await receiveDocument(reader, store, staging, config, signal);
+  const configuration = parseDocument("imageConfiguration", configurationBytes, `configuration of ${reader.name}`);
+  checkPlatform(configuration.platform, options.platform, reader.name);
+  for (const { digest, bytes } of [target, manifest]) {
+    if (!staging.has({ digest })) staging.put({ digest }, bytes);
+  }
+  const layers = identifyDescriptors(document.layers, configuration.diffIds, `manifest of ${reader.name}`);
+  options.onLayers(document.layers);
+
+  const wasThere = isThere(store, manifest, target, options);
+  const transfer = new Transfer(reader, staging, document.layers, options);
+  const image: Image = {
+    name: reader.name,
+    digest: manifest.digest,
+    configurationDigest: config.digest,
+    configuration,
+    layers: layers.map((layer) => ({ ...layer, blob: { path: "", offset: 0, size: layer.size } })),
+  };
+  try {
+    if (options.unpacking !== undefined) await unpack(image, transfer, options.unpacking, options);
+    await transfer.finish();
+  } finally {
+    await transfer.stop();
+  }
+
+  using _ = store.rely();
+  staging.publish();
+  const sizeOf = ({ mediaType, digest, bytes }: Manifest) => ({ mediaType, digest, size: bytes.length });
+  if (!wasThere || !isThere(store, manifest, target, options)) {
+    const { names, repositories } = options;
+    store.add({ manifest: sizeOf(manifest), target: sizeOf(target), names, repositories });
+  }
+  return { target, id: config.digest, wasThere };
+}
+
+/** Whether the names stand for this image already. */
+function isThere(
+  store: ImageStore,
+  { digest }: Manifest,
+  target: Manifest,
+  { names, repositories }: PullOptions,
+): boolean {
+  const image = store.list().find(({ manifest, isReadOnly }) => !isReadOnly && manifest.digest === digest);
+  return (
+    image !== undefined &&
+    names.every((name) => image.names.includes(name) && store.target(name)?.digest === target.digest) &&
+    repositories.every((repository) => image.repositoryDigests.includes(`${repository}@${target.digest}`))
+  );
+}
+
+async function unpack(
+  image: Image,
+  transfer: Transfer,
+  { store, mapping }: NonNullable<PullOptions["unpacking"]>,
+  { signal, onEvent, onWarning }: PullOptions,
+): Promise<void> {
+  const onUnpacked = ({ digest }: Layer) => {
+    if (digest !== undefined) onEvent({ kind: "unpacked", digest });
+  };
+  const missing = missingLayers(image, store, mapping);
+  for (const layer of image.layers) if (!missing.includes(layer)) onUnpacked(layer);
+  await unpackLayers(image, missing, store, {
+    mapping,
+    onWarning,
+    onUnpacked,
+    signal,
+    open: (layer) => transfer.open(layer),
+  });
+}
+
+/** The blobs of the layers, on their way: they set out when the first of them is asked for. */
+class Transfer {
+  readonly #reader: ImageReader;
+  readonly #staging: BlobStaging;
+  readonly #layers: readonly Descriptor[];
+  readonly #options: PullOptions;
+  readonly #stopped = new AbortController();
+  readonly #arriving = new Map<Digest, PromiseWithResolvers<ArrivingBlob | undefined>>();
+  #all: Promise<unknown> | undefined;
+
+  constructor(reader: ImageReader, staging: BlobStaging, layers: readonly Descriptor[], options: PullOptions) {
+    this.#reader = reader;
+    this.#staging = staging;
+    this.#layers = [...new Map(layers.map((layer) => [layer.digest, layer])).values()];
+    this.#options = options;
+    for (const { digest } of this.#layers) {
+      const blob = Promise.withResolvers<ArrivingBlob | undefined>();
+      // What never sets out, because another one has failed, is waited for by nobody.
+      blob.promise.catch(() => undefined);
+      this.#arriving.set(digest, blob);
+    }
+  }
+
+  /** Opens the packed bytes of a layer, which may be arriving still. */
+  async open({ digest, blob: { size } }: Layer): Promise<PackedLayer> {
+    if (digest === undefined) throw new Error("a layer of a manifest without a digest");
+    this.#begin();
+    const arriving = await this.#arriving.get(digest)?.promise;
+    const path = this.#staging.path(digest);
+    // A layer may be there twice: what was read once is read again from its file.
+    if (path !== undefined) return openPackedLayer({ path, offset: 0, size }, digest);
+    if (arriving === undefined) throw new Error("a layer that did not set out");
+    return { read: arriving.read, verify: () => undefined, [Symbol.asyncDispose]: async () => undefined };
+  }
+
+  /** Waits until all are there. */
+  async finish(): Promise<void> {
+    await this.#begin();
+  }
+
+  /** Stops what is still on its way, and waits for that. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#all?.catch(() => undefined);
+  }
+
+  #begin(): Promise<unknown> {
+    this.#all ??= this.#receiveAll();
+    this.#all.catch(() => undefined);
+    return this.#all;
+  }
+
+  async #receiveAll(): Promise<void> {
+    const signal = AbortSignal.any([this.#options.signal, this.#stopped.signal]);
+    const queue = this.#layers.values();
+    const runQueue = async () => {
+      for (const layer of queue) await this.#receive(layer, signal);
+    };
+    const queues = Array.from({ length: PARALLEL }, runQueue);
+    const results = await Promise.allSettled(
+      queues.map((queue) =>
+        queue.catch((cause) => {
+          this.#stopped.abort();
+          for (const { reject } of this.#arriving.values()) reject(cause);
+          throw cause;
+        }),
+      ),
+    );
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  async #receive(layer: Descriptor, signal: AbortSignal): Promise<void> {
+    const { digest } = layer;
+    const { onEvent } = this.#options;
+    signal.throwIfAborted();
+    if (this.#staging.has(layer)) {
+      onEvent({ kind: "exists", digest });
+      this.#arriving.get(digest)?.resolve(undefined);
+      return;
+    }
+    const blob = this.#staging.receive(layer, (offset) => this.#reader.readBlob(layer, { signal, offset }), {
+      signal,
+      onProgress: (bytes) => onEvent({ kind: "bytes", digest, bytes }),
+    });
+    this.#arriving.get(digest)?.resolve(blob);
+    await blob.arrival;
+    onEvent({ kind: "downloaded", digest });
+  }
+}
+
+async function readVerified(reader: ImageReader, descriptor: Descriptor | undefined): Promise<Manifest> {
+  const manifest = await reader.readManifest(descriptor);
+  verifyDigest(manifest.bytes, descriptor?.digest ?? manifest.digest, `the manifest of ${reader.name}`);
+  return manifest;
+}
+
+/** The manifest for a platform; the one that the name stands for when that is no index. */
+async function chooseImage(reader: ImageReader, root: Manifest, platform: Platform | undefined): Promise<Manifest> {
+  if (!isIndex(root.mediaType)) return root;
+  const indexes = new Map<Digest, Index>();
+  const visit = async ({ digest, bytes }: Manifest, depth: number) => {
+    const index = parseDocument("index", bytes, `index ${digest} of ${reader.name}`);
+    indexes.set(digest, index);
+    for (const inner of index.manifests) {
+      if (!isIndex(inner.mediaType) || indexes.has(inner.digest) || depth === MAXIMUM_DEPTH) continue;
+      await visit(await readVerified(reader, inner), depth + 1);
+    }
+  };
+  await visit(root, 0);
+  const indexOf = ({ digest }: { readonly digest: Digest }) => {
+    const index = indexes.get(digest);
+    if (index === undefined) throw invalidDocument(reader.name, "its indexes are nested too deep");
+    return index;
+  };
+  return readVerified(reader, chooseManifest(indexOf(root), undefined, platform, indexOf, reader.name));
+}
+
+/** Receives a configuration, or takes it from the store. */
+async function receiveDocument(
+  reader: ImageReader,
+  store: ImageStore,
+  staging: BlobStaging,
+  descriptor: Descriptor,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const { digest, size } = descriptor;
+  if (size > MAXIMUM_DOCUMENT_SIZE) {
+    throw invalidDocument(`configuration of ${reader.name}`, `it has ${size} bytes, more than 4 MiB`);
+  }
+  if (staging.has(descriptor)) return store.readDocument(digest);
+  const read = (offset: number) => reader.readBlob(descriptor, { signal, offset });
+  await staging.receive(descriptor, read, { signal, onProgress: () => undefined }).arrival;
+  return readDocument(staging.path(digest) ?? "", `configuration of ${reader.name}`);
+}
