@@ -36,6 +36,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./ps.ts")).ps,
     },
     {
+      name: "pull",
+      summary: "Bring an image from a registry into the store",
+      load: async () => (await import("./pull.ts")).pull,
+    },
+    {
       name: "rm",
       summary: "Remove containers that have ended",
       load: async () => (await import("./rm.ts")).rm,

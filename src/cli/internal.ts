@@ -3,19 +3,23 @@
  * `runInUserNamespace` starts them. They are in no help; their failures go to the process that started them.
  */
 import * as v from "valibot";
-import { unpackImage } from "../engine/unpack-image.ts";
-import { reportFailure } from "../runtime/user-namespace-process.ts";
+import { pullRequestSchema } from "../engine/pull-request.ts";
+import { readInput, reportFailure } from "../runtime/user-namespace-process.ts";
 import { BunkerError } from "../sys/error.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { warning } from "./messages.ts";
 
 const unpackSchema = v.object({
-  source: v.object({
-    kind: v.picklist(["oci", "oci-archive", "docker-archive"]),
-    path: v.string(),
-    tag: v.optional(v.string()),
-  }),
-  platform: v.optional(v.string()),
+  source: v.variant("kind", [
+    v.object({
+      kind: v.picklist(["oci", "oci-archive", "docker-archive"]),
+      path: v.string(),
+      tag: v.optional(v.string(), undefined),
+    }),
+    v.object({ kind: v.literal("stored"), name: v.string() }),
+  ]),
+  platform: v.optional(v.string(), undefined),
+  data: v.string(),
   store: v.string(),
   mapping: v.picklist(["full", "single"]),
 });
@@ -24,8 +28,13 @@ async function execute(command: string | undefined, argument: string | undefined
   if (command === "remove" && argument !== undefined) return removeTree(argument);
   if (command === "unpack" && argument !== undefined) {
     const { source, platform, ...place } = v.parse(unpackSchema, JSON.parse(argument));
-    const request = { source: { ...source, tag: source.tag }, platform, ...place };
-    return unpackImage(request, warning);
+    const whole = source.kind === "stored" ? source : { ...source, tag: source.tag };
+    const { unpackImage } = await import("../engine/unpack-image.ts");
+    return unpackImage({ source: whole, platform, ...place }, warning);
+  }
+  if (command === "pull") {
+    const { pullHere } = await import("./progress/pull-here.ts");
+    return pullHere(v.parse(pullRequestSchema, JSON.parse(readInput())));
   }
   throw new BunkerError({ code: "unknown_command", operation: "bunker internal", object: command });
 }

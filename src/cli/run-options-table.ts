@@ -27,6 +27,15 @@ const asWritten = (text: string) => text;
 export const runOptionsTable = {
   interactive: flag({ name: "interactive", short: "i", description: "Keep standard input open" }),
   terminal: flag({ name: "tty", short: "t", description: "Give the container a terminal" }),
+  pull: single({
+    name: "pull",
+    valueName: "always|missing|never",
+    description: "When to ask the registry for the image",
+    parse: oneOf("always", "missing", "never"),
+    initial: "missing",
+    initialText: "missing",
+  }),
+  quiet: flag({ name: "quiet", short: "q", description: "Do not show how the image is pulled" }),
   environment: list({
     name: "env",
     short: "e",

@@ -1,5 +1,6 @@
+import type { PullHere } from "../engine/pull-for-user.ts";
 import type { MountRequest, RunOptions, SecurityOptions } from "../engine/run-options.ts";
-import { type ImageSource, parseImageName } from "../image/image-source.ts";
+import { type ImageSource, parseImageSource } from "../image/image-source.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
 import type { OptionValues } from "./option-table.ts";
@@ -18,11 +19,12 @@ export const run = defineCommand(
     stopAtFirstOperand: true,
   },
   async ({ options, operands: [operand, ...command] }) => {
-    const image = options.rootfs ? parseRootfs(operand) : parseImageName(operand);
+    const image = options.rootfs ? parseRootfs(operand) : parseImageSource(operand);
     const request = await runOptionsOf(options, image, command);
     const { runContainer } = await import("../engine/run.ts");
     const { warning } = await import("./messages.ts");
-    return runContainer(request, warning);
+    const pullHere: PullHere = async (pull) => (await import("./progress/pull-here.ts")).pullHere(pull);
+    return runContainer(request, warning, pullHere);
   },
 );
 

@@ -3,8 +3,6 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ImageSource } from "../image/image-source.ts";
 import { type LayerMapping, layerDirectory, missingLayers } from "../image/layers/layer-directory.ts";
-import { openImage } from "../image/open-image.ts";
-import { parsePlatform } from "../image/platform.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { hostViewProgramSize, mountHostView, planHostView } from "../mount/host-view.ts";
 import { readLayeredFile } from "../mount/layered-file.ts";
@@ -14,6 +12,7 @@ import type { IdMap } from "../runtime/id-map/id-mapping.ts";
 import { realRootPath } from "../runtime/root-path.ts";
 import { AT_FDCWD } from "../sys/open.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
+import { type ImageRequest, openSource } from "./open-source.ts";
 import { unionSupport } from "./union-support.ts";
 
 /** A root file system before its container exists. */
@@ -46,12 +45,6 @@ export interface RootPlace {
   readonly userNamespace: IdMap | undefined;
 }
 
-/** What names an image, with its platform, in another process. */
-export interface ImageRequest {
-  readonly source: Exclude<ImageSource, { kind: "rootfs" }>;
-  readonly platform: string | undefined;
-}
-
 /**
  * Prepares a root file system.
  * @param unpack makes the missing layers of an image in the store
@@ -67,8 +60,9 @@ export function prepareRootFileSystem(
   // There is one driver so far, and this says what is missing where it cannot be had.
   chooseUnionDriver(unionSupport(place.data), place.data);
   if (source.kind === "rootfs") return hostView(realRootPath(resolve(source.path)), place);
-  const image = openImage(source, platform === undefined ? undefined : parsePlatform(platform));
-  if (missingLayers(image, place.store, place.mapping).length > 0) unpack({ source, platform });
+  const request = { source, platform, data: place.data };
+  const image = openSource(request);
+  if (missingLayers(image, place.store, place.mapping).length > 0) unpack(request);
   const lower = image.layers.map((layer) => layerDirectory(layer, place.store, place.mapping)).reverse();
   if (lower.length === 0) {
     // An overlay has something below it, also for an image from scratch.

@@ -1,4 +1,5 @@
 import type { ImageSource } from "../image/image-source.ts";
+import type { PullPolicy } from "./pull-request.ts";
 
 /**
  * What a user may ask of a new container, parsed and checked but not yet joined with the image's configuration:
@@ -6,6 +7,10 @@ import type { ImageSource } from "../image/image-source.ts";
  */
 export interface RunOptions {
   readonly image: ImageSource;
+  /** When a registry is asked for it. */
+  readonly pull: PullPolicy;
+  /** Whether nothing is said about that. */
+  readonly quiet: boolean;
   /** The words after the image; empty means the image's own command. */
   readonly command: readonly string[];
   /** `--entrypoint`; an empty list clears the image's. */

@@ -25,8 +25,10 @@ import { dataDirectory } from "./data-directory.ts";
 import { defaultSeccompFilter, hasDefaultSeccompFilter } from "./default-seccomp-filter.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { hostnameFile, hostsFile, resolverFile } from "./network-files.ts";
+import type { ImageRequest } from "./open-source.ts";
 import { ownershipOf, removeOwnedTree } from "./ownership.ts";
-import { type ImageRequest, prepareRootFileSystem } from "./root-file-system.ts";
+import { fetchImage, type PullHere } from "./pull-for-user.ts";
+import { prepareRootFileSystem } from "./root-file-system.ts";
 import type { MountRequest, RunOptions } from "./run-options.ts";
 
 function writeContainerFiles(directory: string, options: RunOptions, hostname: string) {
@@ -86,10 +88,15 @@ function makeMissingSources(mounts: readonly MountRequest[]): void {
 /**
  * Runs a container in the foreground.
  * @param onWarning receives what a user should know about and the container runs in spite of
+ * @param pullHere pulls its image in this process, when that has to be
  * @returns its exit status; 128 plus the signal's number if it was killed
  * @throws BunkerError
  */
-export async function runContainer(options: RunOptions, onWarning: (message: string) => void): Promise<number> {
+export async function runContainer(
+  options: RunOptions,
+  onWarning: (message: string) => void,
+  pullHere: PullHere,
+): Promise<number> {
   checkTerminal(options);
   const id = newContainerId();
   const data = dataDirectory();
@@ -99,6 +106,7 @@ export async function runContainer(options: RunOptions, onWarning: (message: str
   const remove = (path: string) => removeOwnedTree(path, userNamespace);
   checkLabels(options.mounts);
   makeMissingSources(options.mounts);
+  await fetchImage(options, ownership, data, pullHere);
   using directory = makeContainerDirectory(data, id, { name: options.name, ephemeral: options.remove }, remove);
   const unpack = (request: ImageRequest) => {
     // Made by the caller, who has to see what is there, also where the files in it will belong to others.

@@ -1,8 +1,6 @@
 import { type LayerMapping, missingLayers } from "../image/layers/layer-directory.ts";
 import { unpackLayers } from "../image/layers/unpack-layers.ts";
-import { openImage } from "../image/open-image.ts";
-import { parsePlatform } from "../image/platform.ts";
-import type { ImageRequest } from "./root-file-system.ts";
+import { type ImageRequest, openSource } from "./open-source.ts";
 
 /** Which layers to unpack, and where to. */
 export interface UnpackRequest extends ImageRequest {
@@ -15,7 +13,7 @@ export interface UnpackRequest extends ImageRequest {
  * @throws BunkerError as `openImage` and `unpackLayers` do
  */
 export async function unpackImage(request: UnpackRequest, onWarning: (message: string) => void): Promise<void> {
-  const image = openImage(request.source, request.platform === undefined ? undefined : parsePlatform(request.platform));
+  const image = openSource(request);
   const missing = missingLayers(image, request.store, request.mapping);
   await unpackLayers(image, missing, request.store, { mapping: request.mapping, onWarning });
 }

@@ -1,14 +1,31 @@
 import { BunkerError } from "../sys/error.ts";
+import { parseReference } from "./reference.ts";
 
 /** Where the root file system comes from. */
 export type ImageSource =
   | { readonly kind: "rootfs"; readonly path: string; readonly overlay: boolean }
   | { readonly kind: "oci"; readonly path: string; readonly tag: string | undefined }
   | { readonly kind: "oci-archive"; readonly path: string; readonly tag: string | undefined }
-  | { readonly kind: "docker-archive"; readonly path: string; readonly tag: string | undefined };
+  | { readonly kind: "docker-archive"; readonly path: string; readonly tag: string | undefined }
+  /** In the store, or in a registry and soon in the store: a name, an id or the beginning of an id. */
+  | { readonly kind: "stored"; readonly name: string };
 
 /** A source that is an image in the sense of OCI or Docker, in local files. */
-export type LocalImageSource = Exclude<ImageSource, { kind: "rootfs" }>;
+export type LocalImageSource = Exclude<ImageSource, { kind: "rootfs" } | { kind: "stored" }>;
+
+const IMAGE_ID = /^(?:sha256:[0-9a-f]+|[0-9a-f]{64})$/;
+
+/**
+ * Parses the name of any image: one in local files as `parseImageName` does, everything else as Docker has it. `docker://`
+ * may stand before the name of one in a registry.
+ * @throws BunkerError `invalid_image_name`, `invalid_reference`
+ */
+export function parseImageSource(text: string): Exclude<ImageSource, { kind: "rootfs" }> {
+  if (/^(?:oci|oci-archive|docker-archive):/.test(text)) return parseImageName(text);
+  const name = text.replace(/^docker:\/\//, "");
+  if (!IMAGE_ID.test(name)) parseReference(name);
+  return { kind: "stored", name };
+}
 
 /**
  * Parses the name of an image in local files, as containers-transports(5) defines them: `oci:DIR[:tag]`,
@@ -50,5 +67,6 @@ function invalid(text: string, reason: string): BunkerError {
 /** A source as the user would write it. */
 export function formatImageSource(source: ImageSource): string {
   if (source.kind === "rootfs") return source.path;
+  if (source.kind === "stored") return source.name;
   return source.tag === undefined ? `${source.kind}:${source.path}` : `${source.kind}:${source.path}:${source.tag}`;
 }

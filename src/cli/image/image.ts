@@ -29,6 +29,11 @@ export const image = defineCommandGroup({
       summary: "Remove images that are not used",
       load: async () => (await import("./prune.ts")).prune,
     },
+    {
+      name: "pull",
+      summary: "Bring an image from a registry into the store",
+      load: async () => (await import("../pull.ts")).pull,
+    },
     { name: "rm", summary: "Remove images", load: removing },
     { name: "remove", summary: "Remove images", hidden: true, load: removing },
     { name: "tag", summary: "Give an image one more name", load: async () => (await import("./tag.ts")).tag },

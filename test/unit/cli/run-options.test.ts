@@ -30,6 +30,8 @@ async function optionsFor(...words: string[]): Promise<RunOptions> {
 
 const defaults: RunOptions = {
   image: { kind: "rootfs", path: "/image", overlay: false },
+  pull: "missing",
+  quiet: false,
   command: [],
   entrypoint: undefined,
   interactive: false,

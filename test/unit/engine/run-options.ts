@@ -4,6 +4,8 @@ import type { RunOptions } from "../../../src/engine/run-options.ts";
 export function runOptions(changes: Partial<RunOptions> = {}): RunOptions {
   return {
     image: { kind: "rootfs", path: "/srv/root", overlay: false },
+    pull: "missing",
+    quiet: false,
     command: [],
     entrypoint: undefined,
     interactive: false,

@@ -1,0 +1,9 @@
+import { executePull } from "../../engine/pull.ts";
+import type { PullRequest } from "../../engine/pull-request.ts";
+import { pullOutput } from "./pull-output.ts";
+
+/** Pulls in this process, and says how it goes. */
+export async function pullHere(request: PullRequest): Promise<void> {
+  using output = pullOutput(request);
+  await executePull(request, output);
+}

@@ -1,0 +1,89 @@
+import { writeSync } from "node:fs";
+import type { PullObserver } from "../../engine/pull.ts";
+import type { PullRequest } from "../../engine/pull-request.ts";
+import { type Digest, splitDigest } from "../../image/digest.ts";
+import { familiarReference, formatReference, withDefaultTag } from "../../image/reference.ts";
+import { warning } from "../messages.ts";
+import { LayerProgress } from "./layer-progress.ts";
+
+/**
+ * What `docker pull` says: which image, what happens to each layer, its digest, and whether anything was new. On a
+ * terminal with progress, elsewhere one line for each step.
+ */
+export function pullOutput({ output, stream }: PullRequest): PullObserver & Disposable {
+  const file = stream === "stdout" ? process.stdout : process.stderr;
+  const write = (text: string) => {
+    let bytes = Buffer.from(text);
+    while (bytes.length > 0) bytes = bytes.subarray(writeSync(file.fd, bytes));
+  };
+  const terminal = {
+    write,
+    get columns() {
+      return file.columns ?? 80;
+    },
+    get rows() {
+      return file.rows ?? 24;
+    },
+  };
+  const showsSteps = output === "steps";
+  let progress: LayerProgress | undefined;
+  const say = (line: string) => (progress === undefined ? write(`${line}\n`) : progress.print(line));
+  const seen = new Map<Digest, "exists" | "receiving" | "downloaded">();
+  const close = () => {
+    progress?.[Symbol.dispose]();
+    progress = undefined;
+  };
+  return {
+    begin(reference) {
+      if (!showsSteps) return;
+      if (reference.tag === undefined && reference.digest === undefined) write("Using default tag: latest\n");
+      const { tag, digest } = withDefaultTag(reference);
+      write(`${digest ?? tag}: Pulling from ${reference.repository}\n`);
+    },
+    layers(layers) {
+      if (!showsSteps) return;
+      seen.clear();
+      if (file.isTTY) progress = new LayerProgress(terminal);
+      for (const { digest, size } of new Map(layers.map((layer) => [layer.digest, layer])).values()) {
+        if (progress === undefined) write(`${shortDigest(digest)}: Pulling fs layer\n`);
+        else progress.add(shortDigest(digest), size);
+      }
+    },
+    event(event) {
+      if (!showsSteps) return;
+      const id = shortDigest(event.digest);
+      if (event.kind === "bytes") {
+        seen.set(event.digest, "receiving");
+        progress?.receive(id, event.bytes);
+      } else if (event.kind === "downloaded") {
+        seen.set(event.digest, "downloaded");
+        if (progress === undefined) write(`${id}: Download complete\n`);
+        else progress.extract(id);
+      } else if (event.kind === "unpacked") {
+        const wasThere = seen.get(event.digest) !== "downloaded";
+        const message = wasThere ? "Already exists" : "Pull complete";
+        if (progress === undefined) write(`${id}: ${message}\n`);
+        else progress.finish(id, message);
+      }
+    },
+    end(reference, { target, wasThere }) {
+      close();
+      if (showsSteps) {
+        const name = familiarReference(withDefaultTag(reference));
+        write(`Digest: ${target.digest}\n`);
+        write(`Status: ${wasThere ? "Image is up to date for" : "Downloaded newer image for"} ${name}\n`);
+      }
+      // Standard output has the name for programs; with `run` it is the container's.
+      if (output !== "none" && stream === "stdout") write(`${formatReference(withDefaultTag(reference))}\n`);
+    },
+    warn(message) {
+      if (progress === undefined) warning(message);
+      else say(`warning: ${message}`);
+    },
+    [Symbol.dispose]: close,
+  };
+}
+
+function shortDigest(digest: Digest): string {
+  return splitDigest(digest).hex.slice(0, 12);
+}

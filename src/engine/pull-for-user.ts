@@ -1,0 +1,93 @@
+import { mkdirSync } from "node:fs";
+import { parsePlatform } from "../image/platform.ts";
+import { familiarReference, parseReference, withDefaultTag } from "../image/reference.ts";
+import { openImageStore } from "../image/store/image-store.ts";
+import { runInUserNamespace } from "../runtime/user-namespace-process.ts";
+import { BunkerError } from "../sys/error.ts";
+import { dataDirectory } from "./data-directory.ts";
+import { type Ownership, ownershipOf } from "./ownership.ts";
+import type { PullPolicy, PullRequest } from "./pull-request.ts";
+import type { RunOptions } from "./run-options.ts";
+
+/** What a command says of a pull. */
+type PullWish = Omit<PullRequest, "data" | "store" | "mapping">;
+
+/** Does a pull in this process, for those who are root already. */
+export type PullHere = (request: PullRequest) => Promise<void>;
+
+/**
+ * Pulls an image, unless the policy says that it need not be.
+ * @throws BunkerError `image_not_found` by the policy `never`, and as `pullInto`
+ */
+export async function pullForUser(
+  wish: PullWish,
+  policy: PullPolicy,
+  pullHere: PullHere,
+  onWarning: (message: string) => void,
+): Promise<void> {
+  const data = dataDirectory();
+  if (policy !== "always") {
+    if (isStored(wish.name, wish.platform, data)) return;
+    if (policy === "never") throw neverPulled(wish.name);
+  }
+  const ownership = ownershipOf({ kind: "default" }, data);
+  ownership.warnings.forEach(onWarning);
+  await pullInto(wish, ownership, data, pullHere);
+}
+
+/**
+ * Sees to it that the image of a new container is in the store. What happens is said on standard error: standard output
+ * is the container's.
+ * @throws BunkerError as `pullForUser`
+ */
+export async function fetchImage(
+  { image, platform, pull, quiet }: Pick<RunOptions, "image" | "platform" | "pull" | "quiet">,
+  ownership: Ownership,
+  data: string,
+  pullHere: PullHere,
+): Promise<void> {
+  if (image.kind !== "stored") return;
+  const { name } = image;
+  const isHere = pull !== "always" && isStored(name, platform, data);
+  if (isHere) return;
+  if (pull === "never") throw neverPulled(name);
+  if (pull === "missing" && !quiet) process.stderr.write(`Unable to find image '${shownName(name)}' locally\n`);
+  const output = quiet ? "none" : "steps";
+  const wish: PullWish = { name, allTags: false, platform, output, stream: "stderr", settings: {} };
+  await pullInto(wish, ownership, data, pullHere);
+}
+
+function isStored(name: string, platform: string | undefined, data: string): boolean {
+  using store = openImageStore(data);
+  return store.findIfThere(name, platform === undefined ? undefined : parsePlatform(platform)) !== undefined;
+}
+
+function shownName(name: string): string {
+  return /^sha256:/.test(name) ? name : familiarReference(withDefaultTag(parseReference(name)));
+}
+
+/** That an image is not here, and must not be pulled. */
+function neverPulled(name: string): BunkerError {
+  return new BunkerError({
+    code: "image_not_found",
+    operation: "find the image",
+    object: name,
+    reason: "it is not in the store, and pulling it was ruled out",
+    hint: `Pull it: bunker pull ${name}.`,
+  });
+}
+
+/**
+ * Pulls an image and unpacks it. Layers can only be unpacked as root of the user's namespace, and everything that
+ * arrives is unpacked at once, so the whole of a pull is done there; this process waits for it. Both have the same
+ * terminal, and both end when it says Ctrl-C; what has arrived stays for the next time.
+ * @throws BunkerError as `executePull`
+ */
+async function pullInto(wish: PullWish, ownership: Ownership, data: string, pullHere: PullHere): Promise<void> {
+  const { store, mapping, userNamespace } = ownership;
+  // Made by the caller, who has to see what is there, also where the files in it will belong to others.
+  for (const name of ["layers", "tmp"]) mkdirSync(`${store}/${name}`, { recursive: true, mode: 0o700 });
+  const request = { ...wish, data, store, mapping };
+  if (userNamespace === undefined) await pullHere(request);
+  else runInUserNamespace(userNamespace, ["internal", "pull"], JSON.stringify(request));
+}
