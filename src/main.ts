@@ -7,12 +7,15 @@ import { bunker } from "./cli/bunker.ts";
 
 // As the OCI runtime of another engine, Bunker is configured by a path alone: a link with this name.
 const RUNTIME_NAME = "bunker-runtime";
+// As the network of another engine's containers too.
+const NETWORK_NAME = "slirp4netns";
 
 async function main(): Promise<number> {
   // In a compiled executable argv[0] and argv[1] are Bun's; the name it was called by is only in argv0.
   const calledAs = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
   const words = process.argv.slice(2);
   if (words[0] === "internal") return (await import("./cli/internal.ts")).internal(words.slice(1));
+  if (calledAs === NETWORK_NAME) return (await import("./cli/slirp4netns/slirp4netns.ts")).slirp4netns(words);
   return bunker.run({
     rawArgs: calledAs === RUNTIME_NAME ? ["runtime", ...words] : words,
     data: { name: "bunker", summary: "A rootless container engine", globals: undefined },

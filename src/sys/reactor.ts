@@ -22,10 +22,18 @@ const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLL_CTL_MOD = 3;
 
-/** Event bits of epoll_ctl(2). */
-export const Event = { IN: 0x1, OUT: 0x4, ERR: 0x8, HUP: 0x10 } as const;
+/** Event bits of epoll_ctl(2). With `EDGE` the callback is only called for what is new. */
+export const Event = {
+  IN: 0x1,
+  PRI: 0x2,
+  OUT: 0x4,
+  ERR: 0x8,
+  HUP: 0x10,
+  RDHUP: 0x2000,
+  EDGE: 0x80000000,
+} as const;
 
-const EVENTS_IN_ONE_ROUND = 64;
+const EVENTS_IN_ONE_ROUND = 256;
 /** struct epoll_event is packed on x86-64 only. */
 const EVENT_SIZE = process.arch === "x64" ? 12 : 16;
 const EVENT_DATA = EVENT_SIZE - 8;
@@ -49,7 +57,10 @@ export class Reactor implements Disposable {
   readonly #epoll = new FileDescriptor(check(systemCall(SystemCall.epoll_create1, EPOLL_CLOEXEC), "make an epoll"));
   readonly #events = allocate(EVENTS_IN_ONE_ROUND * EVENT_SIZE);
   readonly #change = allocate(EVENT_SIZE);
-  readonly #registrations = new Map<number, Registration>();
+  /** By descriptor number. */
+  readonly #registrations: (Registration | undefined)[] = [];
+  #registered = 0;
+  #deferred: (() => void)[] = [];
   #generation = 0;
   #running = false;
 
@@ -70,34 +81,69 @@ export class Reactor implements Disposable {
     const result = this.#control(EPOLL_CTL_ADD, descriptor, events, generation);
     if (result === -Errno.EPERM) return false;
     check(result, "wait for events of a file descriptor");
-    this.#registrations.set(descriptor, { generation, callback });
+    if (this.#registrations[descriptor] === undefined) this.#registered++;
+    this.#registrations[descriptor] = { generation, callback };
     return true;
   }
 
   /** Changes the events waited for; 0 pauses a descriptor except for ERR and HUP. */
   change(descriptor: number, events: number): void {
-    const registration = this.#registrations.get(descriptor);
+    const registration = this.#registrations[descriptor];
     if (registration !== undefined) this.#control(EPOLL_CTL_MOD, descriptor, events, registration.generation);
   }
 
   /** Stops waiting for a descriptor; to be called before it is closed. Unknown ones are ignored. */
   remove(descriptor: number): void {
-    if (this.#registrations.delete(descriptor)) this.#control(EPOLL_CTL_DEL, descriptor, 0, 0);
+    if (this.#forget(descriptor)) this.#control(EPOLL_CTL_DEL, descriptor, 0, 0);
+  }
+
+  /**
+   * Stops waiting for a descriptor that is closed next and that nobody else has a copy of: the kernel then takes it
+   * off by itself, which saves a system call.
+   */
+  forget(descriptor: number): void {
+    this.#forget(descriptor);
+  }
+
+  #forget(descriptor: number): boolean {
+    if (this.#registrations[descriptor] === undefined) return false;
+    this.#registrations[descriptor] = undefined;
+    this.#registered--;
+    return true;
+  }
+
+  /** Calls `callback` once, in the next round and without waiting for an event. */
+  defer(callback: () => void): void {
+    this.#deferred.push(callback);
   }
 
   /** Handles events until `stop` is called or nothing is left to wait for. */
   run(): void {
     this.#running = true;
-    while (this.#running && this.#registrations.size > 0) {
+    while (this.#running && (this.#registered > 0 || this.#deferred.length > 0)) {
       const { address, view } = this.#events;
-      const count = systemCall(SystemCall.epoll_pwait, this.#epoll.number, address, EVENTS_IN_ONE_ROUND, -1, 0, 8);
+      const deferred = this.#deferred;
+      const patience = deferred.length > 0 ? 0 : -1;
+      const count = systemCall(
+        SystemCall.epoll_pwait,
+        this.#epoll.number,
+        address,
+        EVENTS_IN_ONE_ROUND,
+        patience,
+        0,
+        8,
+      );
       if (count === -Errno.EINTR) continue;
       check(count, "wait for events");
       for (let index = 0; index < count; index++) {
         const offset = index * EVENT_SIZE;
-        const registration = this.#registrations.get(view.getInt32(offset + EVENT_DATA, true));
+        const registration = this.#registrations[view.getInt32(offset + EVENT_DATA, true)];
         if (registration?.generation !== view.getUint32(offset + EVENT_DATA + 4, true)) continue;
         registration.callback(view.getUint32(offset, true));
+      }
+      if (deferred.length > 0) {
+        this.#deferred = [];
+        for (const callback of deferred) callback();
       }
     }
     this.#running = false;

@@ -50,25 +50,54 @@ export function socketPair(): [FileDescriptor, FileDescriptor] {
  * @throws BunkerError naming the path
  */
 export function connectUnix(path: string): FileDescriptor {
+  const { address, length } = unixAddress("connect to", path);
+  const socket = new FileDescriptor(
+    check(systemCall(SystemCall.socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket"),
+  );
+  const result = systemCall(SystemCall.connect, socket.number, address, length);
+  if (result < 0) socket.close();
+  check(result, "connect to", path);
+  return socket;
+}
+
+/** struct sockaddr_un of a path. */
+function unixAddress(operation: string, path: string): { readonly address: number; readonly length: number } {
   const bytes = Buffer.from(path, "utf8");
   if (bytes.length >= SOCKET_ADDRESS_SIZE - 2) {
     throw new BunkerError({
       code: "socket_path_too_long",
-      operation: "connect to",
+      operation,
       object: path,
       reason: "a socket's path has at most 107 bytes",
     });
   }
-  const address = allocate(SOCKET_ADDRESS_SIZE);
-  address.view.setUint16(0, AF_UNIX, true);
-  bytes.copy(address.buffer, 2);
-  const socket = new FileDescriptor(
-    check(systemCall(SystemCall.socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket"),
-  );
-  const result = systemCall(SystemCall.connect, socket.number, address.address, 2 + bytes.length + 1);
+  const memory = allocate(SOCKET_ADDRESS_SIZE);
+  memory.view.setUint16(0, AF_UNIX, true);
+  bytes.copy(memory.buffer, 2);
+  return { address: memory.address, length: 2 + bytes.length + 1 };
+}
+
+/**
+ * A unix stream socket that listens, non-blocking; bind(2), listen(2).
+ * @param path where nothing is yet; at most 107 bytes
+ * @throws BunkerError naming the path
+ */
+export function listenUnix(path: string): FileDescriptor {
+  const { address, length } = unixAddress("listen on", path);
+  const type = SOCK_STREAM | SOCK_CLOEXEC | OpenFlag.O_NONBLOCK;
+  const socket = new FileDescriptor(check(systemCall(SystemCall.socket, AF_UNIX, type, 0), "make a socket"));
+  const BACKLOG = 128;
+  const bound = systemCall(SystemCall.bind, socket.number, address, length);
+  const result = bound < 0 ? bound : systemCall(SystemCall.listen, socket.number, BACKLOG);
   if (result < 0) socket.close();
-  check(result, "connect to", path);
+  check(result, "listen on", path);
   return socket;
+}
+
+/** A connection to a unix socket that listens, non-blocking; undefined when there is none. accept4(2). */
+export function acceptUnix(listener: number): FileDescriptor | undefined {
+  const result = systemCall(SystemCall.accept4, listener, 0, 0, SOCK_CLOEXEC | OpenFlag.O_NONBLOCK);
+  return result < 0 ? undefined : new FileDescriptor(result);
 }
 
 /** The bytes of struct msghdr (with one iovec and a control buffer) at given addresses; recvmsg(2). */

@@ -7,33 +7,14 @@
  */
 import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
+import { sendDescriptor } from "../../launch/send-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
-import {
-  CONTROL_DESCRIPTOR_OFFSET,
-  descriptorControlBytes,
-  messageHeaderBytes,
-  vectorBytes,
-} from "../../sys/socket.ts";
 import { TerminalRequest, type WindowSize, windowSizeBytes } from "../../sys/terminal.ts";
 import { closeSlot, openInRoot } from "./files.ts";
 import { attach, cloneTree } from "./mounts.ts";
 import { openOrMake } from "./open-or-make.ts";
 
 const { O_RDWR, O_NOCTTY, O_CLOEXEC } = OpenFlag;
-
-/** Makes the program send a descriptor, with one byte of data, over a connected unix socket. */
-function sendDescriptor(program: LaunchProgram, socket: number, descriptor: Slot, what: { operation: string }): void {
-  const payload = program.text("t");
-  const control = program.reserve(descriptorControlBytes([0]).length);
-  descriptorControlBytes([0]).copy(control.buffer);
-  program.store32(descriptor, control.address + CONTROL_DESCRIPTOR_OFFSET);
-  const header = messageHeaderBytes({
-    vector: program.bytes(vectorBytes(payload, 1)),
-    control: control.address,
-    controlLength: control.buffer.length,
-  });
-  program.call("sendmsg", [socket, program.bytes(header), 0], what);
-}
 
 /**
  * Makes a terminal pair and sends its master away.

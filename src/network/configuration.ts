@@ -1,0 +1,35 @@
+import type { Address } from "../sys/internet-socket.ts";
+
+/** The stack's and the container's addresses of one IP version. */
+export interface Subnet {
+  readonly prefixLength: number;
+  /** The container's. */
+  readonly address: Address;
+  /** The stack's own: the router, by which the host may be reached. */
+  readonly gateway: Address;
+  /** The stack's own: the resolver. */
+  readonly dns: Address;
+}
+
+/** Where the host's sockets are bound to, for outbound flows of one IP version. */
+export interface OutboundBinding {
+  readonly address?: Address;
+  /** The name of an interface. */
+  readonly device?: string;
+}
+
+/** How a container's network is to be. */
+export interface NetworkConfiguration {
+  readonly mtu: number;
+  readonly ipv4: Subnet;
+  /** undefined: no IPv6. */
+  readonly ipv6: Subnet | undefined;
+  /** Whether the gateway's address leads to the host's loopback. */
+  readonly allowHostLoopback: boolean;
+  /** Whether the resolver's address answers. */
+  readonly answerDns: boolean;
+  /** Whether routers' advertisements let the container configure IPv6 by itself. */
+  readonly advertise: boolean;
+  readonly outbound4?: OutboundBinding;
+  readonly outbound6?: OutboundBinding;
+}

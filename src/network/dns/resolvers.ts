@@ -1,0 +1,76 @@
+/*
+ * The host's resolvers as they are now: the `nameserver` lines of its resolv.conf(5). The file is looked at for each
+ * question, and read when it is another than before: a VPN or another Wi-Fi network counts at once.
+ *
+ * A resolver that has not answered goes behind those that have, until the file changes.
+ */
+import { readFileSync, statSync } from "node:fs";
+import type { Endpoint } from "../../sys/internet-socket.ts";
+import { LOOPBACK_4, parseAddress, sameAddress } from "../address.ts";
+import { DNS_PORT } from "../destination.ts";
+
+/** Where a resolver listens. */
+export interface Resolver extends Endpoint {
+  /** The index of the interface that a link-local address belongs to, else 0. */
+  readonly scope: number;
+}
+
+/** What resolv.conf(5) says that there is without a `nameserver` line. */
+const DEFAULT: Resolver = { address: LOOPBACK_4, port: DNS_PORT, scope: 0 };
+
+/**
+ * Reads the resolvers of a resolv.conf(5).
+ * @param interfaceIndex of the name of a zone
+ */
+export function parseResolvers(text: string, interfaceIndex: (name: string) => number | undefined): Resolver[] {
+  return text.split("\n").flatMap((line) => {
+    const [, server = ""] = /^\s*nameserver\s+(\S+)/.exec(line) ?? [];
+    const [name = "", zone] = server.split("%");
+    const address = parseAddress(name);
+    const scope = zone === undefined ? 0 : interfaceIndex(zone);
+    return address === undefined || scope === undefined ? [] : [{ address, port: DNS_PORT, scope }];
+  });
+}
+
+function indexOfInterface(name: string): number | undefined {
+  if (/^\d+$/.test(name)) return Number(name);
+  try {
+    return name.includes("/") ? undefined : Number(readFileSync(`/sys/class/net/${name}/ifindex`, "latin1"));
+  } catch {
+    // Not there now.
+    return undefined;
+  }
+}
+
+export class Resolvers {
+  readonly #path: string;
+  #version = "";
+  #resolvers: Resolver[] = [DEFAULT];
+
+  constructor(path = "/etc/resolv.conf") {
+    this.#path = path;
+  }
+
+  /** The resolvers in the order in which they are to be asked; at least one. */
+  current(): readonly Resolver[] {
+    try {
+      const { ino, size, mtimeMs, dev } = statSync(this.#path);
+      const version = `${dev} ${ino} ${size} ${mtimeMs}`;
+      if (version !== this.#version) {
+        const resolvers = parseResolvers(readFileSync(this.#path, "utf8"), indexOfInterface);
+        this.#resolvers = resolvers.length > 0 ? resolvers : [DEFAULT];
+        this.#version = version;
+      }
+    } catch {
+      // Being replaced at this moment, or unreadable: those that were known before.
+    }
+    return this.#resolvers;
+  }
+
+  /** Says that a resolver has failed. */
+  failed(resolver: Resolver): void {
+    const isFailed = ({ address, port }: Resolver) => sameAddress(address, resolver.address) && port === resolver.port;
+    const failed = this.#resolvers.filter(isFailed);
+    this.#resolvers = [...this.#resolvers.filter((other) => !isFailed(other)), ...failed];
+  }
+}

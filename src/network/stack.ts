@@ -1,0 +1,207 @@
+/*
+ * Theory of operation: the user-mode network stack.
+ *
+ * A container has a network namespace of its own with one device, a TAP whose other side is a file of this process.
+ * What the container's kernel sends comes out of that file as Ethernet frames, and what is written to it the container
+ * receives. The stack is the whole rest of the world: it answers ARP and neighbor discovery, and for each connection,
+ * conversation or ping of the container it has an ordinary socket of the host, as any program of the user could open. It
+ * needs no right, no kernel module and no change to the host's network; what changes there (a VPN, another Wi-Fi)
+ * holds for the next socket.
+ *
+ *   container's kernel <-- frames, 64 KiB with offload --> link.ts
+ *      ethernet.ts: arp.ts | ipv4.ts, ipv6.ts with reassembly.ts
+ *         ndp.ts, icmp-error.ts | datagrams.ts (UDP, echo) with dns/ | tcp/
+ *            <-- sockets of the host -->
+ *
+ * All of it runs in the epoll loop of whoever made it, on one thread. Payload does not enter JavaScript: it is read from
+ * one descriptor into a slot of the pool and written from there to the other. Headers are read and written in place.
+ *
+ * Nothing that a container sends can throw: each layer drops what it cannot read, and answers as Linux would. What is
+ * held for it is bounded: memory by the pool, sockets and flows by tables whose oldest entries give way.
+ */
+import type { Endpoint } from "../sys/internet-socket.ts";
+import { isVersion4 } from "../sys/internet-socket.ts";
+import { Event, type Reactor } from "../sys/reactor.ts";
+import { version4Address } from "./address.ts";
+import { answerArp } from "./arp.ts";
+import type { NetworkConfiguration } from "./configuration.ts";
+import { Datagrams } from "./datagrams.ts";
+import { isOwnAddress } from "./destination.ts";
+import { DnsForwarder } from "./dns/forwarder.ts";
+import { Resolvers } from "./dns/resolvers.ts";
+import { ETHERNET_OFFSET, Ethernet, EtherType, NETWORK_OFFSET } from "./ethernet.ts";
+import { FramePool, NO_SLOT } from "./frame-pool.ts";
+import { icmpError, sendErrorAbout } from "./icmp-error.ts";
+import { IpProtocol } from "./ip-protocol.ts";
+import { readIpv4 } from "./ipv4.ts";
+import { readIpv6 } from "./ipv6.ts";
+import { Link } from "./link.ts";
+import { answerNeighborDiscovery } from "./ndp.ts";
+import { Output } from "./output.ts";
+import { Packet } from "./packet.ts";
+import { type BoundPort, PublishedPort } from "./published-port.ts";
+import { Reassembly } from "./reassembly.ts";
+import { Tcp } from "./tcp/tcp.ts";
+
+/** Bytes that payload may take in the stack's memory. */
+const MEMORY = 128 << 20;
+/** Frames read in one go, before others have their turn. */
+const FRAMES_PER_TURN = 64;
+
+export interface StackOptions {
+  /** The TAP's file, non-blocking, with virtio-net headers; it stays the caller's to close, after the stack's end. */
+  readonly device: number;
+  readonly configuration: NetworkConfiguration;
+  /** Called with an errno when the device has failed, for instance because its namespace is gone. */
+  readonly onEnd: (errno: number) => void;
+  /** Another file than the host's resolv.conf(5). */
+  readonly resolverFile?: string;
+}
+
+/** The network of one container; see the head of this file. */
+export class Stack implements Disposable {
+  readonly #reactor: Reactor;
+  readonly #configuration: NetworkConfiguration;
+  readonly #pool = new FramePool(MEMORY);
+  readonly #packet = new Packet();
+  readonly #ethernet = new Ethernet();
+  readonly #link: Link;
+  readonly #output: Output;
+  readonly #reassembly = new Reassembly(this.#pool);
+  readonly #dns: DnsForwarder;
+  readonly #datagrams: Datagrams;
+  readonly #tcp: Tcp;
+  readonly #ports = new Set<PublishedPort>();
+  /** The slot that the next frame is read into. */
+  #slot = this.#pool.allocateReserved();
+
+  constructor(reactor: Reactor, { device, configuration, onEnd, resolverFile }: StackOptions) {
+    this.#reactor = reactor;
+    this.#configuration = configuration;
+    this.#link = new Link(device, this.#pool, (errno) => {
+      reactor.remove(device);
+      onEnd(errno);
+    });
+    this.#output = new Output(this.#link, this.#ethernet);
+    const resolvers = new Resolvers(resolverFile);
+    this.#dns = new DnsForwarder(reactor, this.#pool, resolvers, (source, destination, address, length) =>
+      this.#datagrams.sendUdp(source, destination, address, length),
+    );
+    this.#datagrams = new Datagrams(reactor, this.#pool, this.#output, configuration, this.#dns);
+    this.#tcp = new Tcp(reactor, this.#pool, this.#output, configuration, () => resolvers.current());
+    reactor.add(device, Event.IN, () => this.#readFrames());
+  }
+
+  /** How much there is at the moment: flows, and slots of memory that are in use. */
+  get usage(): { readonly connections: number; readonly datagramFlows: number; readonly questions: number } {
+    return { connections: this.#tcp.size, datagramFlows: this.#datagrams.size, questions: this.#dns.size };
+  }
+
+  /**
+   * Lets a bound port of the host lead to a port of the container, until what is returned is disposed or the stack ends.
+   * @param bound belongs to the stack from now on
+   * @param target the container's end, of the same IP version
+   */
+  publish(bound: BoundPort, target: Endpoint): PublishedPort {
+    if (isVersion4(bound.host.address) !== isVersion4(target.address)) throw new Error("a port keeps its IP version");
+    const port = new PublishedPort(bound, target, this.#reactor, this.#tcp, this.#datagrams, this.#configuration);
+    this.#ports.add(port);
+    return port;
+  }
+
+  /** Closes a published port; connections that it has accepted go on. */
+  unpublish(port: PublishedPort): void {
+    if (this.#ports.delete(port)) port[Symbol.dispose]();
+  }
+
+  #readFrames(): void {
+    this.#tcp.updateTime();
+    const packet = this.#packet;
+    for (let count = 0; count < FRAMES_PER_TURN; count++) {
+      const length = this.#link.read(this.#slot);
+      if (length === 0) break;
+      packet.slot = this.#slot;
+      packet.isTaken = false;
+      this.#handleFrame(packet, length);
+      if (packet.slot !== this.#slot) {
+        // It was put together from fragments.
+        if (!packet.isTaken) this.#pool.free(packet.slot);
+      } else if (packet.isTaken) this.#slot = this.#pool.allocateReserved();
+      if (this.#slot === NO_SLOT) throw new Error("no memory to read frames into");
+    }
+    this.#tcp.flush();
+    if (this.#reassembly.size > 0) this.#reassembly.expire(performance.now());
+  }
+
+  #handleFrame(packet: Packet, length: number): void {
+    const { view } = this.#pool;
+    const start = this.#pool.offsetOf(packet.slot);
+    const end = start + length;
+    if (length < NETWORK_OFFSET || !this.#ethernet.admit(view, start + ETHERNET_OFFSET)) return;
+    packet.network = start + NETWORK_OFFSET;
+    packet.end = end;
+    packet.isChecksumOffloaded = this.#link.needsChecksum(packet.slot);
+    switch (view.getUint16(start + ETHERNET_OFFSET + 12)) {
+      case EtherType.IPV4:
+        if (readIpv4(view, packet, this.#reassembly)) this.#handlePacket(packet);
+        break;
+      case EtherType.IPV6:
+        if (this.#configuration.ipv6 !== undefined && readIpv6(view, packet, this.#reassembly)) {
+          this.#handlePacket(packet);
+        }
+        break;
+      case EtherType.ARP:
+        answerArp(view, packet.network, end, this.#link, this.#ethernet, (address) =>
+          isOwnAddress(this.#configuration, version4Address(address)),
+        );
+        break;
+    }
+  }
+
+  #handlePacket(packet: Packet): void {
+    switch (packet.protocol) {
+      case IpProtocol.TCP:
+        this.#tcp.handle(packet);
+        break;
+      case IpProtocol.UDP:
+        this.#datagrams.handleUdp(packet);
+        break;
+      case IpProtocol.ICMP:
+        if (packet.version === 4) this.#datagrams.handleEcho(packet);
+        else this.#refuseProtocol(packet);
+        break;
+      case IpProtocol.ICMPV6:
+        if (packet.version === 4) this.#refuseProtocol(packet);
+        else this.#handleIcmpv6(packet);
+        break;
+      default:
+        this.#refuseProtocol(packet);
+    }
+  }
+
+  #handleIcmpv6(packet: Packet): void {
+    if (packet.end - packet.transport < 4) return;
+    if (answerNeighborDiscovery(this.#pool.view, packet, this.#output, this.#configuration)) return;
+    this.#datagrams.handleEcho(packet);
+  }
+
+  #refuseProtocol(packet: Packet): void {
+    const { ipv4, ipv6 } = this.#configuration;
+    const { version, destination0, destination3 } = packet;
+    const isGroup = version === 4 ? destination3 >>> 28 >= 0xe : destination0 >>> 24 === 0xff;
+    if (isGroup) return;
+    const from = (version === 6 && ipv6 !== undefined ? ipv6 : ipv4).gateway;
+    sendErrorAbout(this.#output, this.#pool, packet, from, icmpError(version, "protocol unreachable"));
+  }
+
+  /** Ends all flows; connections of the host are reset. */
+  [Symbol.dispose](): void {
+    this.#reactor.remove(this.#link.descriptor);
+    for (const port of this.#ports) port[Symbol.dispose]();
+    this.#tcp[Symbol.dispose]();
+    this.#datagrams[Symbol.dispose]();
+    this.#dns[Symbol.dispose]();
+    this.#reassembly[Symbol.dispose]();
+    this.#pool[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,277 @@
+/*
+ * TCP, RFC 9293: which connection a segment belongs to, connections that begin, and what all of them share: timers,
+ * acknowledgements that are due, bounds.
+ *
+ * Bounds: so many connections, of which so many may be half open; under a flood of SYNs the oldest half-open one gives
+ * way, without a word, as if its SYN had been lost. Segments of no connection are answered by a reset.
+ *
+ * Sequence numbers begin at a clock's, as RFC 6528 wants it, not at random: a client outside that uses one port again
+ * and again meets the container's memory of its last connection (TIME-WAIT), which only gives way to a higher number.
+ */
+import type { Address, Endpoint } from "../../sys/internet-socket.ts";
+import { openSocket, SocketOption, setOption } from "../../sys/internet-socket.ts";
+import { Event, type Reactor, Timer } from "../../sys/reactor.ts";
+import { SystemCall, systemCall } from "../../sys/system-call.ts";
+import { isMulticast, sameAddress, UNSPECIFIED_4, UNSPECIFIED_6 } from "../address.ts";
+import type { NetworkConfiguration } from "../configuration.ts";
+import { destinationOf } from "../destination.ts";
+import { FlowTable } from "../flow-table.ts";
+import type { FramePool } from "../frame-pool.ts";
+import { icmpError, sendErrorAbout } from "../icmp-error.ts";
+import { IpProtocol } from "../ip-protocol.ts";
+import { bindOutbound } from "../outbound.ts";
+import type { Output } from "../output.ts";
+import type { Packet } from "../packet.ts";
+import { TcpConnection } from "./connection.ts";
+import { Segment, TCP_CHECKSUM_OFFSET, TCP_HEADER_SIZE, TcpFlag, writeTcpHeader } from "./segment.ts";
+import type { TcpServices } from "./services.ts";
+
+const { FIN, SYN, RST, ACK } = TcpFlag;
+
+const MAXIMUM_CONNECTIONS = 32_768;
+const MAXIMUM_HALF_OPEN = 4_096;
+const MAXIMUM_LINGERING = 1_024;
+/** Milliseconds between looks at the connections that wait for something. */
+const TICK = 50;
+/** Milliseconds after the last traffic until memory is given back. */
+const TRIM_AFTER = 1_000;
+/** The clock of initial sequence numbers, in its steps per millisecond: one each 64 nanoseconds, as Linux has it. */
+const SEQUENCES_PER_MILLISECOND = 15_625;
+
+export class Tcp implements TcpServices, Disposable {
+  readonly pool: FramePool;
+  readonly output: Output;
+  readonly reactor: Reactor;
+  readonly mtu: number;
+  now = performance.now();
+  readonly #configuration: NetworkConfiguration;
+  readonly #resolvers: () => readonly (Endpoint & { readonly scope: number })[];
+  readonly #connections = new FlowTable<TcpConnection>();
+  readonly #segment = new Segment();
+  readonly #halfOpen = new Set<TcpConnection>();
+  readonly #lingering = new Set<TcpConnection>();
+  readonly #timed = new Set<TcpConnection>();
+  #waiting: TcpConnection[] = [];
+  #due: TcpConnection[] = [];
+  readonly #timer = new Timer();
+  #isTicking = false;
+  #trimAt = 0;
+  readonly #sequenceKey = Math.floor(Math.random() * 2 ** 32);
+
+  /** @param resolvers the host's resolvers now, for connections to the stack's resolver */
+  constructor(
+    reactor: Reactor,
+    pool: FramePool,
+    output: Output,
+    configuration: NetworkConfiguration,
+    resolvers: () => readonly (Endpoint & { readonly scope: number })[],
+  ) {
+    this.reactor = reactor;
+    this.pool = pool;
+    this.output = output;
+    this.mtu = configuration.mtu;
+    this.#configuration = configuration;
+    this.#resolvers = resolvers;
+    reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#tick());
+  }
+
+  /** How many connections there are. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Handles a packet from the container. */
+  handle(packet: Packet): void {
+    const segment = this.#segment;
+    if (!segment.read(this.pool.view, packet)) return;
+    const connection = this.#connections.findFor(packet, segment.sourcePort, segment.destinationPort);
+    if (connection !== undefined) {
+      if (!connection.isLingering || (segment.flags & (SYN | ACK)) !== SYN) {
+        connection.handle(segment, packet);
+        return;
+      }
+      connection.close();
+    }
+    if ((segment.flags & RST) !== 0) return;
+    if ((segment.flags & (SYN | ACK)) === SYN) this.#open(packet, segment);
+    else this.#reset(packet, segment);
+  }
+
+  #open(packet: Packet, segment: Segment): void {
+    const { source, destination } = packet;
+    const isNobody = sameAddress(source, UNSPECIFIED_4) || sameAddress(source, UNSPECIFIED_6);
+    if (isNobody || isMulticast(source) || segment.sourcePort === 0 || segment.destinationPort === 0) return;
+    const where = destinationOf(this.#configuration, destination, segment.destinationPort);
+    if (where === "dropped" || this.#connections.size >= MAXIMUM_CONNECTIONS) return;
+    if (where === "unreachable") {
+      const { version } = packet;
+      const error = icmpError(version, "host unreachable");
+      sendErrorAbout(this.output, this.pool, packet, this.router(version), error);
+      return;
+    }
+    const candidates = this.#candidates(where, segment.destinationPort);
+    if (candidates.length === 0) {
+      this.#reset(packet, segment);
+      return;
+    }
+    const [oldest] = this.#halfOpen.size >= MAXIMUM_HALF_OPEN ? this.#halfOpen : [];
+    oldest?.close();
+    const connection = new TcpConnection(this, source, segment.sourcePort, destination, segment.destinationPort);
+    this.#connections.add(connection);
+    this.#halfOpen.add(connection);
+    connection.openFromInside(segment, candidates);
+  }
+
+  #candidates(
+    where: { readonly host: Address } | "resolver" | "refused",
+    port: number,
+  ): readonly (Endpoint & { readonly scope?: number })[] {
+    if (where === "refused") return [];
+    return where === "resolver" ? this.#resolvers() : [{ address: where.host, port }];
+  }
+
+  /**
+   * Takes over the socket of a client that a published port has accepted.
+   * @param client as the container is to see it
+   * @param target the container's end
+   * @returns false when the container has a connection with these ends already, or there are too many
+   */
+  accept(socket: number, client: Endpoint, target: Endpoint): boolean {
+    this.updateTime();
+    const { address, port } = target;
+    const known = this.#connections.find(IpProtocol.TCP, address, port, client.address, client.port);
+    if (known?.isLingering === true) known.close();
+    else if (known !== undefined) return false;
+    if (this.#connections.size >= MAXIMUM_CONNECTIONS) return false;
+    const connection = new TcpConnection(this, address, port, client.address, client.port);
+    this.#connections.add(connection);
+    connection.openFromOutside(socket);
+    return true;
+  }
+
+  /** Answers a segment that belongs to no connection; RFC 9293 section 3.10.7.1. */
+  #reset(packet: Packet, segment: Segment): void {
+    const { view, link } = this.output;
+    const { source, destination } = packet;
+    if (isMulticast(destination)) return;
+    const acknowledges = (segment.flags & ACK) !== 0;
+    const length =
+      segment.payloadLength + ((segment.flags & SYN) !== 0 ? 1 : 0) + ((segment.flags & FIN) !== 0 ? 1 : 0);
+    const transport = this.output.begin(IpProtocol.TCP, destination, source, TCP_HEADER_SIZE);
+    writeTcpHeader(
+      view,
+      transport,
+      segment.destinationPort,
+      segment.sourcePort,
+      acknowledges ? segment.acknowledgement : 0,
+      acknowledges ? 0 : (segment.sequence + length) >>> 0,
+      acknowledges ? RST : RST | ACK,
+      0,
+      0,
+      0,
+    );
+    this.output.offloadChecksum(IpProtocol.TCP, destination, source, TCP_HEADER_SIZE, transport, TCP_CHECKSUM_OFFSET);
+    link.send(transport + TCP_HEADER_SIZE);
+  }
+
+  /** Sends the acknowledgements that are due. */
+  flush(): void {
+    const due = this.#due;
+    if (due.length > 0) {
+      this.#due = [];
+      for (const connection of due) connection.acknowledgeNow();
+    }
+    if (this.#waiting.length > 0 && this.pool.available > 0) {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const connection of waiting) connection.resumeReading();
+    }
+  }
+
+  updateTime(): void {
+    this.now = performance.now();
+  }
+
+  initialSequence(): number {
+    return (this.#sequenceKey + Math.floor(performance.now() * SEQUENCES_PER_MILLISECOND)) >>> 0;
+  }
+
+  openSocket(version: 4 | 6): number {
+    const socket = openSocket("tcp", version);
+    if (socket < 0) return socket;
+    setOption(socket, SocketOption.TCP_NODELAY, 1);
+    setOption(socket, SocketOption.SO_OOBINLINE, 1);
+    const result = bindOutbound(socket, version, this.#configuration);
+    if (result >= 0) return socket;
+    systemCall(SystemCall.close, socket);
+    return result;
+  }
+
+  router(version: 4 | 6): Address {
+    const { ipv4, ipv6 } = this.#configuration;
+    return (version === 6 && ipv6 !== undefined ? ipv6 : ipv4).gateway;
+  }
+
+  acknowledgeLater(connection: TcpConnection): void {
+    this.#due.push(connection);
+  }
+
+  readWhenFree(connection: TcpConnection): void {
+    this.#waiting.push(connection);
+    this.#startTicking();
+  }
+
+  startTimer(connection: TcpConnection): void {
+    this.#timed.add(connection);
+    this.#startTicking();
+  }
+
+  connected(connection: TcpConnection): void {
+    this.#halfOpen.delete(connection);
+  }
+
+  lingers(connection: TcpConnection): void {
+    const [oldest] = this.#lingering.size >= MAXIMUM_LINGERING ? this.#lingering : [];
+    oldest?.close();
+    this.#lingering.add(connection);
+  }
+
+  closed(connection: TcpConnection): void {
+    this.#connections.remove(connection);
+    this.#halfOpen.delete(connection);
+    this.#lingering.delete(connection);
+    this.#timed.delete(connection);
+  }
+
+  #startTicking(): void {
+    if (this.#isTicking) return;
+    this.#isTicking = true;
+    this.#trimAt = this.now + TRIM_AFTER;
+    this.#timer.start(TICK, TICK);
+  }
+
+  #tick(): void {
+    this.#timer.acknowledge();
+    this.updateTime();
+    for (const connection of this.#timed) {
+      if (!connection.tick(this.now)) this.#timed.delete(connection);
+    }
+    this.flush();
+    if (this.#timed.size > 0 || this.#waiting.length > 0) {
+      this.#trimAt = this.now + TRIM_AFTER;
+      return;
+    }
+    // The traffic is over: a second later its memory is given back, and the timer stops.
+    if (this.now < this.#trimAt && this.pool.isTrimmable) return;
+    this.pool.trim();
+    this.#isTicking = false;
+    this.#timer.start(0);
+  }
+
+  /** Resets all connections. */
+  [Symbol.dispose](): void {
+    for (const connection of this.#connections.all()) connection.abort();
+    this.reactor.remove(this.#timer.descriptor.number);
+    this.#timer[Symbol.dispose]();
+  }
+}
