@@ -12,7 +12,7 @@
  * @param sum to start with
  * @returns a sum to be folded, below 2^53 for any packet
  */
-export function sumWords(view: DataView, start: number, end: number, sum = 0): number {
+function sumWords(view: DataView, start: number, end: number, sum = 0): number {
   let offset = start;
   for (; offset + 1 < end; offset += 2) sum += view.getUint16(offset);
   return offset < end ? sum + (view.getUint8(offset) << 8) : sum;

@@ -61,6 +61,11 @@ export class FramePool implements Disposable {
     return Math.max(this.#freeCount - RESERVED_SLOTS, 0);
   }
 
+  /** How many slots are in use. */
+  get used(): number {
+    return this.count - this.#freeCount;
+  }
+
   /** A slot, or NO_SLOT when only those for reading frames are left. */
   allocate(): number {
     return this.#freeCount > RESERVED_SLOTS ? this.allocateReserved() : NO_SLOT;

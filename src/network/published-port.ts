@@ -44,7 +44,7 @@ export interface BoundPort extends Disposable {
 }
 
 /** An address with a port, as people write it. */
-export function formatEndpoint({ address, port }: Endpoint): string {
+function formatEndpoint({ address, port }: Endpoint): string {
   return isVersion4(address) ? `${formatAddress(address)}:${port}` : `[${formatAddress(address)}]:${port}`;
 }
 

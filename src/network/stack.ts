@@ -58,6 +58,16 @@ export interface StackOptions {
   readonly resolverFile?: string;
 }
 
+/** What a stack holds. */
+export interface StackUsage {
+  readonly connections: number;
+  readonly datagramFlows: number;
+  /** Questions to resolvers. */
+  readonly questions: number;
+  /** Of the pool's memory. */
+  readonly slots: number;
+}
+
 /** The network of one container; see the head of this file. */
 export class Stack implements Disposable {
   readonly #reactor: Reactor;
@@ -92,9 +102,14 @@ export class Stack implements Disposable {
     reactor.add(device, Event.IN, () => this.#readFrames());
   }
 
-  /** How much there is at the moment: flows, and slots of memory that are in use. */
-  get usage(): { readonly connections: number; readonly datagramFlows: number; readonly questions: number } {
-    return { connections: this.#tcp.size, datagramFlows: this.#datagrams.size, questions: this.#dns.size };
+  /** How much there is at the moment. */
+  get usage(): StackUsage {
+    return {
+      connections: this.#tcp.size,
+      datagramFlows: this.#datagrams.size,
+      questions: this.#dns.size,
+      slots: this.#pool.used,
+    };
   }
 
   /**

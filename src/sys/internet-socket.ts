@@ -79,7 +79,7 @@ export function isVersion4(address: Address): boolean {
  * @param scope the index of the interface that a link-local IPv6 address belongs to, 0 for any other address
  * @returns its size
  */
-export function writeSocketAddress(view: DataView, address: Address, port: number, scope = 0): number {
+function writeSocketAddress(view: DataView, address: Address, port: number, scope = 0): number {
   view.setUint16(2, port);
   if (isVersion4(address)) {
     view.setUint16(0, AF_INET, true);

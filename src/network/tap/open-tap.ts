@@ -55,7 +55,7 @@ export interface JoinedNamespace {
 }
 
 /** An address of the device. */
-export interface DeviceAddress {
+interface DeviceAddress {
   readonly address: Address;
   readonly prefixLength: number;
   /** For the default route. */

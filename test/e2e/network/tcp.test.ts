@@ -1,0 +1,322 @@
+/*
+ * TCP through the stack, between programs that use sockets as any do: the kernels of both sides are real.
+ */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { CONTAINER_4, CONTAINER_6, GATEWAY_4, GATEWAY_6, HOST_4, HOST_6, PrivateNetwork } from "./private-network.ts";
+
+setDefaultTimeout(60_000);
+
+let network: PrivateNetwork;
+
+beforeAll(async () => {
+  network = await PrivateNetwork.start();
+});
+
+afterAll(async () => {
+  await network[Symbol.asyncDispose]();
+});
+
+/** Sends so many bytes both ways at once, and says the hashes of what was sent and what came. */
+const EXCHANGE = `
+def exchange(s, size, seed):
+    generator = random.Random(seed)
+    sent = hashlib.sha256()
+    def send():
+        left = size
+        block = generator.randbytes(1 << 20)
+        while left > 0:
+            part = block[:min(left, generator.randrange(1, 1 << 20))]
+            sent.update(part)
+            s.sendall(part)
+            left -= len(part)
+        s.shutdown(socket.SHUT_WR)
+    thread = threading.Thread(target=send)
+    thread.start()
+    came = hashlib.sha256()
+    while True:
+        part = s.recv(1 << 18)
+        if not part: break
+        came.update(part)
+    thread.join()
+    say("sent", sent.hexdigest())
+    say("came", came.hexdigest())
+`;
+
+const hash = (text: string, which: "sent" | "came") => new RegExp(`${which} (\\w{64})`).exec(text)?.[1];
+
+describe("what is sent arrives", () => {
+  test.each([
+    ["127.0.0.1", GATEWAY_4],
+    ["::1", GATEWAY_6],
+    [HOST_4, HOST_4],
+    [HOST_6, HOST_6],
+  ])("whole, both ways at once, from the container to %s", async (listening, called) => {
+    const server = await network.serve(
+      "host",
+      `${EXCHANGE}
+s, _ = listener("${listening}").accept()
+exchange(s, 48 << 20, 1)`,
+    );
+    const program = `${EXCHANGE}
+exchange(socket.create_connection((sys.argv[1], int(sys.argv[2]))), 48 << 20, 2)`;
+    const client = await network.run("container", program, called, server.port);
+    const { output } = await server.session.finish();
+    expect(client).toMatchObject({ status: 0, errors: "" });
+    expect(hash(output, "came")).toBe(hash(client.output, "sent") ?? "");
+    expect(hash(client.output, "came")).toBe(hash(output, "sent") ?? "");
+  });
+
+  test.each([
+    ["tcp", CONTAINER_4, HOST_4, HOST_4],
+    ["tcp6", CONTAINER_6, HOST_6, HOST_6],
+    ["tcp", CONTAINER_4, "127.0.0.1", GATEWAY_4],
+    ["tcp6", CONTAINER_6, "::1", GATEWAY_6],
+  ])("whole, both ways at once, through a published port (%s, %s, client %s)", async (proto, inside, called, seen) => {
+    const server = await network.serve(
+      "container",
+      `${EXCHANGE}
+s, client = listener("${inside}").accept()
+say("client", client[0], client[1])
+exchange(s, 16 << 20, 1)`,
+    );
+    const forward = { proto, host_addr: proto === "tcp6" ? "::" : "0.0.0.0", host_port: 8088, guest_port: server.port };
+    const added = await network.ask({ execute: "add_hostfwd", arguments: forward });
+    expect(added).toEqual({ return: { id: expect.any(Number) } });
+    const program = `${EXCHANGE}
+s = socket.create_connection((sys.argv[1], 8088))
+say("own", s.getsockname()[1])
+exchange(s, 16 << 20, 2)`;
+    const client = await network.run("host", program, called);
+    const { output } = await server.session.finish();
+    expect(client).toMatchObject({ status: 0, errors: "" });
+    const ownPort = /own (\d+)/.exec(client.output)?.[1];
+    expect(output).toContain(`client ${seen} ${ownPort}\n`);
+    expect(hash(output, "came")).toBe(hash(client.output, "sent") ?? "");
+    expect(hash(client.output, "came")).toBe(hash(output, "sent") ?? "");
+    const { id } = (added as { return: { id: number } }).return;
+    expect(await network.ask({ execute: "remove_hostfwd", arguments: { id } })).toEqual({ return: {} });
+  });
+
+  test("while the receiver sleeps and its window is closed, in both directions", async () => {
+    const server = await network.serve(
+      "host",
+      `
+s, _ = listener("127.0.0.1").accept()
+s.setblocking(False)
+full = 0
+try:
+    while True: full += s.send(bytes(1 << 16))
+except BlockingIOError: pass
+s.setblocking(True)
+say("full", full)
+sys.stdin.readline()
+came = receive_all(s)
+say("got", len(came))
+s.shutdown(socket.SHUT_WR)`,
+    );
+    const client = network.talk(
+      "container",
+      `
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+s.setblocking(False)
+full = 0
+try:
+    while True: full += s.send(bytes(1 << 16))
+except BlockingIOError: pass
+s.setblocking(True)
+say("full", full)
+sys.stdin.readline()
+s.shutdown(socket.SHUT_WR)
+say("got", len(receive_all(s)))`,
+      GATEWAY_4,
+      server.port,
+    );
+    const hostFull = Number((await server.session.expect(/full \d+/)).split(" ")[1]);
+    const containerFull = Number((await client.expect(/full \d+/)).split(" ")[1]);
+    // Far less than would be sent if nobody held it back.
+    expect(containerFull).toBeLessThan(64 << 20);
+    server.session.type("\n");
+    client.type("\n");
+    await server.session.expect(`got ${containerFull}\n`);
+    await client.expect(/got \d+/);
+    expect(Number(/got (\d+)/.exec(client.shown())?.[1])).toBeGreaterThanOrEqual(hostFull);
+    await Promise.all([server.session.finish(), client.finish()]);
+  });
+});
+
+describe("the end of a connection", () => {
+  test("half of it goes on when the other has ended", async () => {
+    const server = await network.serve(
+      "host",
+      `
+s, _ = listener("127.0.0.1").accept()
+question = receive_all(s)
+s.sendall(question.upper() * 1000)
+s.close()`,
+    );
+    const program = `
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+s.sendall(b"question")
+s.shutdown(socket.SHUT_WR)
+say(receive_all(s) == b"QUESTION" * 1000)`;
+    expect(await network.run("container", program, GATEWAY_4, server.port)).toMatchObject({ output: "True\n" });
+    await server.session.finish();
+  });
+
+  test("a reset of the server's arrives as one", async () => {
+    const server = await network.serve("host", `s, _ = listener("127.0.0.1").accept(); s.recv(1); reset(s)`);
+    const program = `
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+s.sendall(b"x")
+try: say("came", s.recv(10))
+except OSError as error: say(name(error))`;
+    expect(await network.run("container", program, GATEWAY_4, server.port)).toMatchObject({ output: "ECONNRESET\n" });
+    await server.session.finish();
+  });
+
+  test("a reset of the client's arrives as one", async () => {
+    const server = await network.serve(
+      "host",
+      `
+s, _ = listener("127.0.0.1").accept()
+try:
+    while s.recv(10): pass
+    say("end")
+except OSError as error: say(name(error))`,
+    );
+    const program = `
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+reset(s)`;
+    await network.run("container", program, GATEWAY_4, server.port);
+    await server.session.expect("ECONNRESET");
+    await server.session.finish();
+  });
+
+  test("a client's connection to a published port where nobody listens is reset", async () => {
+    const { id } = ((await network.publish("tcp", 8099, 4)) as { return: { id: number } }).return;
+    const program = `
+s = socket.create_connection(("127.0.0.1", 8099))
+try: say("came", s.recv(10))
+except OSError as error: say(name(error))`;
+    expect(await network.run("host", program)).toMatchObject({ output: "ECONNRESET\n" });
+    await network.ask({ execute: "remove_hostfwd", arguments: { id } });
+  });
+});
+
+test.each([
+  ["127.0.0.1", GATEWAY_4],
+  ["::1", GATEWAY_6],
+])("urgent data keeps its place (%s)", async (listening, called) => {
+  // An urgent byte between two others, out and back: taken out of band on both sides.
+  const urgent = `
+def urgent(s):
+    s.sendall(b"before")
+    s.send(b"!", socket.MSG_OOB)
+    s.sendall(b"after")
+    s.shutdown(socket.SHUT_WR)
+    select.select([], [], [s], 5)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+    parts = []
+    while True:
+        part = s.recv(100)
+        if not part: break
+        parts.append(part.decode())
+    say("".join(parts), "split" if parts[0] == "before" else "joined")
+`;
+  const server = await network.serve("host", `${urgent}\ns, _ = listener("${listening}").accept()\nurgent(s)`);
+  const program = `${urgent}\nurgent(socket.create_connection((sys.argv[1], int(sys.argv[2]))))`;
+  expect(await network.run("container", program, called, server.port)).toMatchObject({
+    output: "before!after split\n",
+  });
+  expect(await server.session.finish()).toMatchObject({ output: expect.stringContaining("before!after split\n") });
+});
+
+test("a program's keep-alive is passed on to the other side", async () => {
+  const server = await network.serve("host", `s, _ = listener("127.0.0.1").accept(); sys.stdin.readline()`);
+  const client = network.talk(
+    "container",
+    `
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
+sys.stdin.readline()`,
+    GATEWAY_4,
+    server.port,
+  );
+  const look = async () =>
+    (await network.command("host", ["ss", "-tno", "dst", "127.0.0.1", "dport", "=", `${server.port}`])).output;
+  let shown = "";
+  for (let attempt = 0; attempt < 200 && !shown.includes("keepalive"); attempt++) shown = await look();
+  expect(shown).toContain("keepalive");
+  client.type("\n");
+  server.session.type("\n");
+  await Promise.all([client.finish(), server.session.finish()]);
+});
+
+describe("a connect(2) that fails outside fails inside with the same errno:", () => {
+  test.each([
+    ["nobody listens", GATEWAY_4, "ECONNREFUSED"],
+    ["nobody listens, IPv6", GATEWAY_6, "ECONNREFUSED"],
+    ["nobody listens at the host's address", HOST_4, "ECONNREFUSED"],
+    ["unreachable host", "203.0.113.5", "EHOSTUNREACH"],
+    ["no route", "100.64.0.1", "ENETUNREACH"],
+    ["no route, IPv6", "2001:db8:9::1", "ENETUNREACH"],
+    ["unreachable host, IPv6", "2001:db8:1::1", "EHOSTUNREACH"],
+    ["prohibited", "203.0.113.70", "EHOSTUNREACH"],
+    ["the resolver at another port", "10.0.2.3", "ECONNREFUSED"],
+  ])("%s", async (_name, address, expected) => {
+    const program = `
+s = socket.socket(family(sys.argv[1]))
+try: s.connect((sys.argv[1], 9))
+except OSError as error: say(name(error))`;
+    expect(await network.run("container", program, address)).toMatchObject({ output: `${expected}\n` });
+  });
+});
+
+test("many connections at once, each with its own data", async () => {
+  const server = await network.serve(
+    "host",
+    `
+l = listener("127.0.0.1")
+def serve(s):
+    with s: s.sendall(receive_all(s)[::-1])
+while True:
+    s, _ = l.accept()
+    threading.Thread(target=serve, args=(s,), daemon=True).start()`,
+  );
+  const program = `
+def ask(number):
+    text = (b"%d-" % number) * (number % 300 + 1)
+    s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+    s.sendall(text)
+    s.shutdown(socket.SHUT_WR)
+    return receive_all(s) == text[::-1]
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(64) as pool: say(sum(pool.map(ask, range(3000))))`;
+  expect(await network.run("container", program, GATEWAY_4, server.port)).toMatchObject({ output: "3000\n" });
+});
+
+test("a client's port that is used again and again through a published port does not stall", async () => {
+  const server = await network.serve(
+    "container",
+    `
+l = listener("0.0.0.0")
+while True:
+    s, _ = l.accept()
+    s.sendall(b"hello")
+    s.close()`,
+  );
+  const { id } = ((await network.publish("tcp", 8097, server.port)) as { return: { id: number } }).return;
+  // The container closes first, and remembers the client's port for a minute (TIME-WAIT).
+  const program = `
+for _ in range(300):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 45678))
+    s.connect(("127.0.0.1", 8097))
+    if receive_all(s) != b"hello": say("wrong")
+    reset(s)
+say("done")`;
+  expect(await network.run("host", program)).toMatchObject({ output: "done\n", errors: "" });
+  await network.ask({ execute: "remove_hostfwd", arguments: { id } });
+});
