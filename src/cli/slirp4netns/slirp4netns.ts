@@ -171,10 +171,11 @@ function acceptRequest(reactor: Reactor, listener: number, api: SlirpApi): void 
     const count = receive(client.number, address, REQUEST_SIZE);
     if (count === -Errno.EAGAIN) return;
     if (count > 0) {
-      request += bytes.toString("utf8", 0, count);
-      if (request.length < REQUEST_SIZE) return;
+      // What is too long is read to its end all the same: the client would not get an answer before.
+      if (request.length < REQUEST_SIZE) request += bytes.toString("utf8", 0, count);
+      return;
     }
-    if (count >= 0) respond(client.number, request.length < REQUEST_SIZE ? api.answer(request) : TOO_LONG);
+    if (count === 0) respond(client.number, request.length < REQUEST_SIZE ? api.answer(request) : TOO_LONG);
     end();
   });
 }

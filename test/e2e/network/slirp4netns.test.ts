@@ -1,0 +1,113 @@
+/*
+ * Bunker under the name slirp4netns: its command line, its descriptors, its API socket, and what it lets through.
+ */
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { symlinkSync } from "node:fs";
+import { UnprivilegedUser } from "../../unprivileged-user.ts";
+import { GATEWAY_6, PrivateNetwork } from "./private-network.ts";
+
+setDefaultTimeout(60_000);
+
+describe("the command line", () => {
+  test.each([
+    [[], /^Usage: slirp4netns/],
+    [["--mtu=99999", "1"], /MTU must be a positive integer \(< 65522\)/],
+    [["--cidr=1.2.3", "1"], /invalid CIDR: 1\.2\.3/],
+    [["--cidr=10.0.2.1/24", "1"], /network address like 10\.0\.2\.0\/24/],
+    [["--zork"], /zork/],
+    [["nonsense"], /PID must be a positive integer/],
+    [["--netns-type=what", "1"], /--netns-type must be either pid or path/],
+    [["--netns-type=path", "/nowhere"], /\/nowhere: ENOENT/],
+    [["--enable-sandbox", "1"], /--enable-sandbox is not supported/],
+    [["--enable-seccomp", "1"], /--enable-seccomp is not supported/],
+    [["--target-type=bess", "/x"], /--target-type must be either netns/],
+    [["--macaddress=02:00:00:00:00:01", "1"], /only|configure/],
+  ])("%j is refused", async (words, message) => {
+    using user = new UnprivilegedUser();
+    symlinkSync("bunker", `${user.directory}/slirp4netns`);
+    const outcome = await user.execute([`${user.directory}/slirp4netns`, ...words]);
+    expect(outcome).toMatchObject({ status: 1, output: "", errors: expect.stringMatching(message) });
+  });
+
+  test("the version is that of the program it stands for", async () => {
+    using user = new UnprivilegedUser();
+    symlinkSync("bunker", `${user.directory}/slirp4netns`);
+    const { output } = await user.execute([`${user.directory}/slirp4netns`, "--version"]);
+    expect(output).toMatch(/^slirp4netns version 1\.2\.0\n/);
+  });
+});
+
+const SERVE = `
+s, _ = listener("127.0.0.1").accept()
+s.close()`;
+const CONNECT = `
+s = socket.socket(family(sys.argv[1]))
+try:
+    s.connect((sys.argv[1], int(sys.argv[2])))
+    say("connected")
+except OSError as error: say(name(error))`;
+
+test("the host's loopback is out of reach with --disable-host-loopback, by all of its names", async () => {
+  await using network = await PrivateNetwork.start(["--disable-host-loopback", "--cidr=10.9.0.0/16", "--mtu=1500"]);
+  const server = await network.serve("host", SERVE);
+  const refused = { output: "ECONNREFUSED\n" };
+  expect(await network.run("container", CONNECT, "10.9.0.2", server.port)).toMatchObject(refused);
+  expect(await network.run("container", CONNECT, GATEWAY_6, server.port)).toMatchObject(refused);
+  // As only a program with a raw socket can: to 127/8, to the unspecified address.
+  const program = `
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+raw.bind(("tap0", 0))
+def checksum(data):
+    if len(data) % 2: data += bytes(1)
+    total = sum(struct.unpack(">%dH" % (len(data) // 2), data))
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+def syn(destination):
+    source = socket.inet_aton("10.9.0.100")
+    target = socket.inet_aton(destination)
+    tcp = struct.pack(">HHIIBBHHH", 40000, int(sys.argv[1]), 1, 0, 0x50, 2, 1000, 0, 0)
+    tcp = tcp[:16] + struct.pack(">H", checksum(source + target + struct.pack(">HH", 6, 20) + tcp)) + tcp[18:]
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 40, 1, 0, 64, 6, 0, source, target)
+    ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
+    return bytes.fromhex("52550a000202020000000001") + bytes.fromhex("0800") + ip + tcp
+raw.settimeout(20)
+for destination in ["127.0.0.1", "127.0.0.7", "0.0.0.0"]: raw.send(syn(destination))
+# The last one is answered, and so the others have been handled.
+raw.send(syn("10.9.0.2"))
+while True:
+    frame = raw.recv(2000)
+    if frame[12:14] == b"\\x08\\x00" and frame[23] == 6 and frame[0:6] != bytes.fromhex("52550a000202"):
+        say(socket.inet_ntoa(frame[26:30]), hex(frame[47]))
+        break`;
+  expect(await network.run("container", program, server.port)).toMatchObject({ output: "10.9.0.2 0x14\n", errors: "" });
+  expect(await network.run("host", CONNECT, "127.0.0.1", server.port)).toMatchObject({ output: "connected\n" });
+  await server.session.finish();
+});
+
+describe("the API", () => {
+  test("adds, lists and removes forwarded ports, and answers mistakes", async () => {
+    await using network = await PrivateNetwork.start();
+    expect(await network.publish("tcp", 8061, 80)).toEqual({ return: { id: 1 } });
+    expect(await network.publish("udp", 8061, 81, "127.0.0.1")).toEqual({ return: { id: 2 } });
+    expect(await network.ask({ execute: "list_hostfwd" })).toEqual({
+      return: {
+        entries: [
+          { id: 1, proto: "tcp", host_addr: "0.0.0.0", host_port: 8061, guest_addr: "10.0.2.100", guest_port: 80 },
+          { id: 2, proto: "udp", host_addr: "127.0.0.1", host_port: 8061, guest_addr: "10.0.2.100", guest_port: 81 },
+        ],
+      },
+    });
+    expect(await network.ask({ execute: "remove_hostfwd", arguments: { id: 1 } })).toEqual({ return: {} });
+    const error = (text: RegExp) => ({ error: { desc: expect.stringMatching(text) } });
+    expect(await network.ask({ execute: "remove_hostfwd", arguments: { id: 1 } })).toEqual(error(/bad arguments.id/));
+    expect(await network.publish("udp", 8061, 81)).toEqual(error(/EADDRINUSE/));
+    expect(await network.publish("sctp", 8062, 81)).toEqual(error(/bad arguments.proto/));
+    expect(await network.publish("tcp", 8063, 81, "nonsense")).toEqual(error(/bad arguments.host_addr/));
+    expect(await network.ask({ execute: "what" })).toEqual(error(/unknown execute/));
+    expect(await network.ask("{")).toEqual(error(/cannot parse JSON/));
+    expect(await network.ask("x".repeat(5000))).toEqual(error(/too large/));
+    expect(await network.ask({ execute: "list_hostfwd" })).toMatchObject({
+      return: { entries: [{ id: 2 }] },
+    });
+  });
+});
