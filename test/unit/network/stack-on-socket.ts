@@ -26,7 +26,7 @@ function address(text: string): Address {
   return parsed;
 }
 
-export const CONFIGURATION: NetworkConfiguration = {
+const CONFIGURATION: NetworkConfiguration = {
   mtu: 65520,
   ipv4: { prefixLength: 24, address: address("10.0.2.100"), gateway: address("10.0.2.2"), dns: address("10.0.2.3") },
   ipv6: { prefixLength: 64, address: address("fd00::100"), gateway: address("fd00::2"), dns: address("fd00::3") },
