@@ -11,22 +11,14 @@
  * configuration; and, in a view of "/", the homes and the places where programs of the host leave their sockets and
  * temporary files. The caller is user 0 in the container, so it could read all of its own files otherwise.
  */
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { LaunchProgram } from "../launch/program.ts";
 import { attach, cloneTree, setAttributes } from "../runtime/steps/mounts.ts";
 import { MountAttribute } from "../sys/mount.ts";
 import { AT_FDCWD, OpenFlag } from "../sys/open.ts";
+import { mountPoints } from "./mount-points.ts";
 import { mountOverlay } from "./overlay.ts";
 
 /** Directories of "/" that a view of it shows empty, besides the caller's home. */
@@ -56,11 +48,6 @@ const KERNEL_FILESYSTEMS: ReadonlySet<string> = new Set([
   "tracefs",
 ]);
 
-interface MountPoint {
-  readonly path: string;
-  readonly type: string;
-}
-
 /** One place of the view, relative to its root. */
 type Place =
   | { readonly kind: "overlay"; readonly path: string; readonly lower: string; readonly mode: number }
@@ -71,20 +58,6 @@ export interface HostView {
   /** What the view is of. */
   readonly source: string;
   readonly places: readonly Place[];
-}
-
-/** The mount points of this process's mount namespace; proc_pid_mountinfo(5). */
-function mountPoints(): MountPoint[] {
-  return readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .flatMap((line) => {
-      const words = line.split(" ");
-      const path = words[4]?.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-        String.fromCharCode(Number.parseInt(digits, 8)),
-      );
-      const type = words[words.indexOf("-") + 1];
-      return path === undefined || type === undefined ? [] : [{ path, type }];
-    });
 }
 
 /**

@@ -1,4 +1,7 @@
-/** Constants of mount(2), mount_setattr(2), open_tree(2), fsopen(2), fsconfig(2), fsmount(2) and move_mount(2). */
+/** mount(2), umount2(2), mount_setattr(2), open_tree(2), fsopen(2), fsconfig(2), fsmount(2) and move_mount(2). */
+import { encodeText } from "./byte-string.ts";
+import { allocate } from "./memory.ts";
+import { SystemCall, systemCall } from "./system-call.ts";
 
 /** Flags of mount(2). */
 export const MountFlag = {
@@ -31,7 +34,16 @@ export const MountAttribute = {
   NOSYMFOLLOW: 0x200000,
 } as const;
 
+/** Flag of umount2(2): out of sight at once, and gone when nobody uses it any more. */
 export const MNT_DETACH = 2;
+
+/** umount2(2) of what was mounted on a path last: 0, or the negated error number. */
+export function unmount(path: string, flags: number): number {
+  const name = `${encodeText(path)}\0`;
+  const memory = allocate(name.length);
+  memory.buffer.write(name, "latin1");
+  return systemCall(SystemCall.umount2, memory.address, flags);
+}
 
 export const OPEN_TREE_CLONE = 1;
 export const OPEN_TREE_CLOEXEC = 0o2000000;

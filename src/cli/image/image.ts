@@ -25,6 +25,11 @@ export const image = defineCommandGroup({
     { name: "ls", summary: "List images", load: listing },
     { name: "list", summary: "List images", hidden: true, load: listing },
     {
+      name: "mount",
+      summary: "Mount images to look at, or list those that are mounted",
+      load: async () => (await import("./mount.ts")).mount,
+    },
+    {
       name: "prune",
       summary: "Remove images that are not used",
       load: async () => (await import("./prune.ts")).prune,
@@ -41,6 +46,17 @@ export const image = defineCommandGroup({
       name: "tree",
       summary: "Show the layers of an image",
       load: async () => (await import("./tree.ts")).tree,
+    },
+    {
+      name: "unmount",
+      summary: "Take the mounts of images away",
+      load: async () => (await import("./unmount.ts")).unmount,
+    },
+    {
+      name: "umount",
+      summary: "Take the mounts of images away",
+      hidden: true,
+      load: async () => (await import("./unmount.ts")).unmount,
     },
   ],
 });
