@@ -61,6 +61,7 @@ export const bunker = defineCommandGroup({
       summary: "Search a registry for images",
       load: async () => (await import("./registry/search.ts")).search,
     },
+    { name: "system", summary: "Manage Bunker", load: async () => (await import("./system/system.ts")).system },
     { name: "tag", summary: "Give an image one more name", load: async () => (await import("./image/tag.ts")).tag },
     {
       name: "unshare",

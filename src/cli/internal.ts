@@ -4,9 +4,10 @@
  */
 import * as v from "valibot";
 import { pullRequestSchema } from "../engine/pull-request.ts";
-import { readInput, reportFailure } from "../runtime/user-namespace-process.ts";
+import { readInput, report, reportFailure } from "../runtime/user-namespace-process.ts";
 import { BunkerError } from "../sys/error.ts";
 import { removeTree } from "../sys/remove-tree.ts";
+import { treeSize } from "../sys/tree-size.ts";
 import { warning } from "./messages.ts";
 
 const unpackSchema = v.object({
@@ -26,6 +27,7 @@ const unpackSchema = v.object({
 
 async function execute(command: string | undefined, argument: string | undefined): Promise<void> {
   if (command === "remove" && argument !== undefined) return removeTree(argument);
+  if (command === "measure" && argument !== undefined) return report(String(treeSize(argument)));
   if (command === "unpack" && argument !== undefined) {
     const { source, platform, ...place } = v.parse(unpackSchema, JSON.parse(argument));
     const whole = source.kind === "stored" ? source : { ...source, tag: source.tag };

@@ -9,6 +9,7 @@ import { runInUserNamespace } from "../runtime/user-namespace-process.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { removeTree } from "../sys/remove-tree.ts";
+import { treeSize } from "../sys/tree-size.ts";
 import type { UserNamespaceMode } from "./run-options.ts";
 
 /** The user namespace of a container, and how the store keeps files for it. */
@@ -62,6 +63,21 @@ export function ownershipOf(mode: UserNamespaceMode, data: string): Ownership {
 }
 
 /**
+ * Adds up the lengths of files that may belong to subordinate ids, where necessary as root of a user namespace that has
+ * them.
+ * @param userNamespace undefined when the caller is root already
+ * @returns bytes, as `treeSize`
+ */
+export function ownedTreeSize(path: string, userNamespace: IdMap | undefined): number {
+  try {
+    return treeSize(path);
+  } catch (error) {
+    if (!isDenied(error) || userNamespace === undefined) throw error;
+    return Number(runInUserNamespace(userNamespace, ["internal", "measure", path]));
+  }
+}
+
+/**
  * Removes a tree whose files may belong to subordinate ids, where necessary as root of a user namespace that has them.
  * @param userNamespace undefined when the caller is root already
  */
@@ -69,8 +85,11 @@ export function removeOwnedTree(path: string, userNamespace: IdMap | undefined):
   try {
     removeTree(path);
   } catch (error) {
-    const isDenied = error instanceof BunkerError && (error.errno === Errno.EACCES || error.errno === Errno.EPERM);
-    if (!isDenied || userNamespace === undefined) throw error;
+    if (!isDenied(error) || userNamespace === undefined) throw error;
     runInUserNamespace(userNamespace, ["internal", "remove", path]);
   }
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof BunkerError && (error.errno === Errno.EACCES || error.errno === Errno.EPERM);
 }

@@ -8,8 +8,8 @@
  *
  * It does not outlive this process: what it was about to do, nobody waits for any more.
  *
- * The started command reports a failure as JSON through descriptor 3, so that the user sees one error, from here. What
- * it needs to know and others must not see in its words, such as passwords, it reads from descriptor 4.
+ * The started command answers through descriptor 3; a failure it reports there as JSON, so that the user sees one error,
+ * from here. What it needs to know and others must not see in its words, such as passwords, it reads from descriptor 4.
  */
 import { readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
@@ -45,9 +45,10 @@ function ownCommand(): string[] {
  * Runs a command of this program as root of a new user namespace and waits for it.
  * @param words the command and its arguments
  * @param input what `readInput` gives it
+ * @returns what it has said through descriptor 3
  * @throws BunkerError that the command reported, or that kept it from starting
  */
-export function runInUserNamespace(map: IdMap, words: readonly string[], input = ""): void {
+export function runInUserNamespace(map: IdMap, words: readonly string[], input = ""): string {
   const [reportRead, reportWrite] = pipe();
   using cleanup = new DisposableStack();
   cleanup.use(reportRead);
@@ -82,7 +83,7 @@ export function runInUserNamespace(map: IdMap, words: readonly string[], input =
   const report = readFileSync(reportRead.number, "utf8");
   const end = waitForExit(child.pid);
   if (failure !== undefined) throw failure;
-  if ("exitCode" in end && end.exitCode === 0) return;
+  if ("exitCode" in end && end.exitCode === 0) return report;
   throw errorFromReport(report, words[0] ?? "", end);
 }
 
@@ -103,11 +104,16 @@ export function readInput(): string {
   return readFileSync(`/proc/self/fd/${INPUT_DESCRIPTOR}`, "utf8");
 }
 
+/** Answers the process that started this one by `runInUserNamespace`, once. */
+export function report(text: string): void {
+  writeSync(REPORT_DESCRIPTOR, text);
+}
+
 /** Reports an error to the process that started this one by `runInUserNamespace`. */
 export function reportFailure(error: unknown): void {
-  const report =
+  const failure =
     error instanceof BunkerError
       ? { code: error.code, message: error.message, hint: error.hint }
       : { code: "internal_error", message: String(error) };
-  writeSync(REPORT_DESCRIPTOR, JSON.stringify(report));
+  report(JSON.stringify(failure));
 }

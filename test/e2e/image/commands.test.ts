@@ -318,3 +318,28 @@ describe("image prune", () => {
     expect(blob(web.digest)).toBe(false);
   });
 });
+
+describe("system df", () => {
+  test("counts layers once", async () => {
+    const output = await ok("system", "df");
+    expect(output).toBe(
+      [
+        "TYPE         TOTAL     ACTIVE    SIZE      RECLAIMABLE",
+        `Images       2         0         ${humanSize(base.bytes.length + top.bytes.length, 4)}   ${humanSize(base.bytes.length + top.bytes.length, 4)} (100%)`,
+        "Containers   0         0         0B        0B",
+        "",
+      ].join("\n"),
+    );
+    const lines = (await ok("system", "df", "--format", "json")).trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line).Type)).toEqual(["Images", "Containers"]);
+  });
+
+  test("shows everything", async () => {
+    const output = await ok("system", "df", "-v");
+    expect(output).toMatch(
+      /^Images space usage:\n\nREPOSITORY +TAG +IMAGE ID +CREATED +SIZE +SHARED SIZE +UNIQUE SIZE +CONTAINERS\n/,
+    );
+    expect(output).toMatch(/\n\nContainers space usage:\n\nCONTAINER ID +IMAGE +SIZE +STATUS +NAMES\n$/);
+    expect(await ok("system", "df", "-v", "--format", "{{range .Images}}{{.Tag}} {{end}}")).toBe("1.0 12 latest \n");
+  });
+});

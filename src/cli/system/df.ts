@@ -1,0 +1,39 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { imageUsers } from "../../engine/image-users.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { defineCommand } from "../command.ts";
+import { executeTemplate, listFormatOption, readTemplate } from "../format/format-option.ts";
+import { formatList } from "../format/list-output.ts";
+import { printText } from "../format/print-text.ts";
+import { flag } from "../option.ts";
+import { containerDiskUsage } from "./container-usage.ts";
+import { type UsageKind, usageList, usageRow } from "./disk-usage.ts";
+import { imageDiskUsage } from "./image-usage.ts";
+
+/** `bunker system df`. */
+export const df = defineCommand(
+  {
+    options: {
+      format: listFormatOption,
+      verbose: flag({ name: "verbose", short: "v", description: "Show everything that takes space" }),
+    },
+    required: [],
+    failureStatus: 1,
+  },
+  ({ options: { format, verbose } }) => {
+    const data = dataDirectory();
+    using store = openImageStore(data);
+    const kinds = [imageDiskUsage(store, imageUsers(data), Date.now()), containerDiskUsage(data)];
+    if (!verbose) printText(formatList(usageList, format, kinds.map(usageRow)));
+    else if (format?.kind === "template") {
+      // As in Docker: one object with all lists in it.
+      const all = Object.fromEntries(kinds.map(({ type, rows }) => [type, rows]));
+      printText(`${executeTemplate(readTemplate(format.template), all)}\n`);
+    } else printText(kinds.map(table).join("\n"));
+    return 0;
+  },
+);
+
+function table({ heading, list, rows }: UsageKind): string {
+  return `${heading}\n\n${formatList(list, undefined, rows)}`;
+}

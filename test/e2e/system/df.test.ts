@@ -1,0 +1,21 @@
+import { expect, test } from "bun:test";
+import { containerSuite } from "../run/suite.ts";
+
+const suite = containerSuite();
+
+test("system df counts what a container has written, also where only it may look", async () => {
+  const { user, image } = suite;
+  const script = "mkdir -m 700 /private && head -c 5000 /dev/zero >/private/file && chown -R alice /private";
+  expect(await user.bunker(["run", "--name", "writer", image, "sh", "-c", script])).toMatchObject({ status: 0 });
+  try {
+    const format = "{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}} {{.Reclaimable}}";
+    const { output, errors } = await user.bunker(["system", "df", "--format", format]);
+    expect(errors).toBe("");
+    expect(output).toContain("Containers 1 0 5kB 5kB (100%)\n");
+    expect((await user.bunker(["system", "df", "-v"])).output).toMatch(
+      /\n[0-9a-f]{12} +\S+ +5kB +Exited \(0\) +writer\n$/,
+    );
+  } finally {
+    await user.bunker(["rm", "writer"]);
+  }
+});
