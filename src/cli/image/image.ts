@@ -8,6 +8,11 @@ export const image = defineCommandGroup({
   options: {},
   commands: [
     {
+      name: "diff",
+      summary: "Show what files an image has otherwise than another",
+      load: async () => (await import("./diff.ts")).diff,
+    },
+    {
       name: "exists",
       summary: "Tell by the exit status whether an image is there",
       load: async () => (await import("./exists.ts")).exists,
