@@ -41,6 +41,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./pull.ts")).pull,
     },
     {
+      name: "registry",
+      summary: "Be a registry for clients on this machine",
+      load: async () => (await import("./registry/registry.ts")).registry,
+    },
+    {
       name: "rm",
       summary: "Remove containers that have ended",
       load: async () => (await import("./rm.ts")).rm,

@@ -5,30 +5,15 @@
  * left is known by its free lock, and the next one removes it.
  */
 import { randomUUID } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { encodeText } from "../../sys/byte-string.ts";
-import { BunkerError } from "../../sys/error.ts";
-import { Lock, lock, openAt, synchronizeFileSystem } from "../../sys/file.ts";
-import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { synchronizeFileSystem } from "../../sys/file.ts";
 import { check } from "../../sys/system-call.ts";
 import { blobPath } from "../layout-files.ts";
 import type { LayoutSink } from "./layout-sink.ts";
+import { lockLayout, openLayoutStaging, refuseOtherDirectories } from "./layout-staging.ts";
 import { writeError } from "./write-error.ts";
-
-const STAGING_PREFIX = ".bunker-";
 
 /**
  * Opens a layout's directory for writing, and makes it where it is missing.
@@ -45,11 +30,7 @@ export function openDirectorySink(directory: string): LayoutSink {
   };
   const firstMade = attempt(() => mkdirSync(path, { recursive: true }));
   refuseOtherDirectories(path, directory);
-  sweep(path);
-  const staging = `${path}/${STAGING_PREFIX}${randomUUID()}`;
-  attempt(() => mkdirSync(staging));
-  const stagingLock = openDirectory(staging);
-  check(lock(stagingLock.number, Lock.exclusive), "lock", staging);
+  const staging = openLayoutStaging(path);
   const staged = new Map<string, string>();
   let isCommitted = false;
   return {
@@ -57,7 +38,7 @@ export function openDirectorySink(directory: string): LayoutSink {
     has: ({ digest, size }) =>
       staged.has(digest) || statSync(`${path}/${blobPath(digest)}`, { throwIfNoEntry: false })?.size === size,
     add: async ({ digest }, pieces) => {
-      const aside = `${staging}/${randomUUID()}`;
+      const aside = `${staging.path}/${randomUUID()}`;
       await using file = await open(aside, "wx", 0o644).catch((cause) => {
         throw writeError(cause, "write to", directory);
       });
@@ -73,54 +54,27 @@ export function openDirectorySink(directory: string): LayoutSink {
     commit: async (documents) => {
       try {
         // Nothing is awaited under the lock: another writer of this process would wait for it on this very thread.
-        using own = openDirectory(path);
-        check(lock(own.number, Lock.exclusive), "lock", path);
+        using own = lockLayout(path);
         const index = `${path}/index.json`;
         const prepared = documents(existsSync(index) ? readFileSync(index) : undefined);
-        for (const [name, bytes] of prepared) writeFileSync(`${staging}/${name}`, bytes, { mode: 0o644 });
+        for (const [name, bytes] of prepared) writeFileSync(`${staging.path}/${name}`, bytes, { mode: 0o644 });
         check(synchronizeFileSystem(own.number), "write to disk", path);
         for (const [digest, aside] of staged) {
           const place = `${path}/${blobPath(digest as Parameters<typeof blobPath>[0])}`;
           mkdirSync(dirname(place), { recursive: true });
           renameSync(aside, place);
         }
-        for (const [name] of prepared) renameSync(`${staging}/${name}`, `${path}/${name}`);
+        for (const [name] of prepared) renameSync(`${staging.path}/${name}`, `${path}/${name}`);
         isCommitted = true;
       } catch (cause) {
         throw writeError(cause, "write to", directory);
       }
     },
     [Symbol.asyncDispose]: async () => {
-      rmSync(staging, { recursive: true, force: true });
-      stagingLock.close();
+      staging[Symbol.dispose]();
       if (!isCommitted && firstMade !== undefined) removeEmpty(path, firstMade);
     },
   };
-}
-
-function openDirectory(path: string): FileDescriptor {
-  const flags = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC;
-  return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), flags), "open the directory", path));
-}
-
-function refuseOtherDirectories(path: string, shown: string): void {
-  const names = readdirSync(path).filter((name) => !name.startsWith(STAGING_PREFIX));
-  if (names.length === 0 || names.includes("oci-layout")) return;
-  throw new BunkerError({
-    code: "not_a_layout",
-    operation: "write an image layout to",
-    object: shown,
-    reason: "there are other files in the directory",
-    hint: "Give a directory that is an image layout already, is empty or does not exist.",
-  });
-}
-
-function sweep(path: string): void {
-  for (const name of readdirSync(path)) {
-    if (!name.startsWith(STAGING_PREFIX)) continue;
-    using left = openDirectory(`${path}/${name}`);
-    if (lock(left.number, Lock.exclusive | Lock.nonBlocking) === 0) rmSync(`${path}/${name}`, { recursive: true });
-  }
 }
 
 /** Removes the directories that were made, unless somebody has put something there. */

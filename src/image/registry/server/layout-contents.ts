@@ -1,0 +1,121 @@
+/*
+ * A plain image layout as what a server has. Tags are the entries of index.json, named `REPOSITORY:TAG`, so other tools
+ * find there what was pushed: `skopeo inspect oci:DIR:team/app:1`. A manifest without a tag (one image of an index, a
+ * signature) is an entry without a name, whose repository stands in an annotation of its own.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import * as v from "valibot";
+import { synchronizeFileSystem } from "../../../sys/file.ts";
+import { check } from "../../../sys/system-call.ts";
+import { digestSchema } from "../../digest.ts";
+import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "../../documents.ts";
+import { INDEX_MEDIA_TYPE, TAG_ANNOTATION } from "../../manifest-choice.ts";
+import { type LayoutStaging, lockLayout } from "../../transport/layout-staging.ts";
+import type { RegistryContents, ServedManifest } from "./registry-contents.ts";
+import { servedName } from "./served-name.ts";
+
+/** The repository of a manifest without a tag. */
+const REPOSITORY_ANNOTATION = "bunker.repository";
+
+const index = v.pipe(
+  v.string(),
+  v.parseJson(undefined, "it is not JSON"),
+  v.looseObject({
+    manifests: v.nullish(
+      v.array(
+        v.looseObject({
+          mediaType: v.nullish(v.string(), ""),
+          digest: digestSchema,
+          size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+          annotations: v.nullish(v.record(v.string(), v.string())),
+        }),
+      ),
+      [],
+    ),
+  }),
+);
+
+type Index = v.InferOutput<typeof index>;
+type Entry = Index["manifests"][number];
+
+/**
+ * Opens a layout.
+ * @param staging where index.json grows; undefined for a layout that is only read
+ */
+export function layoutContents(directory: string, staging: LayoutStaging | undefined): RegistryContents {
+  const path = `${directory}/index.json`;
+  let known: { readonly version: string; readonly index: Index } | undefined;
+
+  const read = (): Index => {
+    const status = statSync(path, { throwIfNoEntry: false, bigint: true });
+    if (status === undefined) return { schemaVersion: 2, mediaType: INDEX_MEDIA_TYPE, manifests: [] };
+    // It is replaced, never written over.
+    const version = `${status.ino} ${status.mtimeNs} ${status.size}`;
+    if (known?.version !== version) known = { version, index: parseIndex(path, Number(status.size)) };
+    return known.index;
+  };
+
+  const change = (update: (entries: readonly Entry[]) => readonly Entry[]) => {
+    if (staging === undefined) throw new Error("a layout that is only read was to be changed");
+    using own = lockLayout(directory);
+    const present = read();
+    const text = JSON.stringify({ ...present, manifests: update(present.manifests) });
+    writeFileSync(`${staging.path}/index.json`, text, { mode: 0o644 });
+    if (!existsSync(`${directory}/oci-layout`)) {
+      writeFileSync(`${directory}/oci-layout`, JSON.stringify({ imageLayoutVersion: "1.0.0" }));
+    }
+    check(synchronizeFileSystem(own.number), "write to disk", directory);
+    renameSync(`${staging.path}/index.json`, path);
+  };
+
+  return {
+    directory,
+    isReadOnly: staging === undefined,
+    manifests: () => read().manifests.flatMap((entry) => servedManifest(entry) ?? []),
+    add: ({ repository, tag, mediaType, digest, size }) => {
+      const annotations =
+        tag === undefined ? { [REPOSITORY_ANNOTATION]: repository } : { [TAG_ANNOTATION]: `${repository}:${tag}` };
+      change((entries) => [
+        ...entries.filter((entry) => !isReplaced(servedManifest(entry), { repository, tag, digest })),
+        { mediaType, digest, size, annotations },
+      ]);
+    },
+    remove: (repository, which) =>
+      change((entries) =>
+        entries.filter((entry) => {
+          const served = servedManifest(entry);
+          if (served?.repository !== repository) return true;
+          return "tag" in which ? served.tag !== which.tag : served.digest !== which.digest;
+        }),
+      ),
+  };
+}
+
+/** Whether an entry goes when another comes: the same tag's, or the same manifest without one. */
+function isReplaced(
+  present: ServedManifest | undefined,
+  added: Pick<ServedManifest, "repository" | "tag" | "digest">,
+): boolean {
+  if (present?.repository !== added.repository || present.tag !== added.tag) return false;
+  return added.tag !== undefined || present.digest === added.digest;
+}
+
+function servedManifest({ mediaType, digest, size, annotations }: Entry): ServedManifest | undefined {
+  const repository = annotations?.[REPOSITORY_ANNOTATION];
+  if (repository !== undefined) return { mediaType, digest, size, repository, tag: undefined };
+  const name = servedName(annotations?.[TAG_ANNOTATION] ?? "");
+  return name === undefined ? undefined : { mediaType, digest, size, ...name };
+}
+
+function parseIndex(path: string, size: number): Index {
+  if (size > MAXIMUM_DOCUMENT_SIZE) throw invalidDocument(path, `it has ${size} bytes, more than 4 MiB`);
+  const result = v.safeParse(index, readFileSync(path, "utf8"));
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw invalidDocument(path, `${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
+}
+
+/** Makes the directories of a layout where they are missing. */
+export function makeLayout(directory: string): void {
+  mkdirSync(`${directory}/blobs/sha256`, { recursive: true });
+}

@@ -1,0 +1,119 @@
+/*
+ * Bunker's own store as what a server has. What is pushed becomes an image of the store, named after the server:
+ * `localhost:PORT/REPOSITORY:TAG`. The store knows images and nothing else, so artifacts are refused.
+ *
+ * Images of an index come before it and without a name. They are remembered until then; the one for this machine
+ * becomes the store's image.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import * as v from "valibot";
+import { BunkerError } from "../../../sys/error.ts";
+import { parseDocument } from "../../documents.ts";
+import { blobPath } from "../../layout-files.ts";
+import { chooseManifest, isIndex } from "../../manifest-choice.ts";
+import type { ImageStore } from "../../store/image-store.ts";
+import type { BlobDescriptor } from "../../store/stored-image.ts";
+import { ApiError } from "./api-error.ts";
+import type { RegistryContents, ServedManifest } from "./registry-contents.ts";
+import { servedName } from "./served-name.ts";
+
+const CONFIGURATION_TYPES: readonly string[] = [
+  "application/vnd.oci.image.config.v1+json",
+  "application/vnd.docker.container.image.v1+json",
+];
+
+const imageManifest = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({ config: v.object({ mediaType: v.string() }), subject: v.nullish(v.unknown()) }),
+);
+
+/**
+ * Opens the store as a server's contents.
+ * @param registry tells what pushed images are named after: `localhost:5000`
+ */
+export function storeContents(store: ImageStore, registry: () => string, isReadOnly: boolean): RegistryContents {
+  const pending = new Map<string, ServedManifest>();
+  const readBlob = ({ digest }: Pick<BlobDescriptor, "digest">) =>
+    readFileSync(`${store.directory}/${blobPath(digest)}`);
+
+  const addImage = (manifest: BlobDescriptor, target: BlobDescriptor, repository: string, tag: string) => {
+    const name = `${registry()}/${repository}`;
+    try {
+      store.add({ manifest, target, names: [`${name}:${tag}`], repositories: [name] });
+    } catch (error) {
+      if (error instanceof BunkerError && error.code === "image_invalid") {
+        throw new ApiError("MANIFEST_INVALID", error.message);
+      }
+      throw error;
+    }
+  };
+
+  const manifests = (): readonly ServedManifest[] => {
+    const images = store.list().filter(({ isReadOnly: isAnothers }) => !isAnothers);
+    const ofImages = images.flatMap(({ manifest, names, repositoryDigests }) => [
+      ...names.flatMap((name) => servedManifest(name, manifest)),
+      ...repositoryDigests.flatMap((name) =>
+        servedManifest(name.slice(0, name.indexOf("@")), manifest).map((each) => ({ ...each, tag: undefined })),
+      ),
+    ]);
+    return [
+      ...pending.values(),
+      ...ofImages,
+      ...store.lists().flatMap(({ name, target }) => servedManifest(name, target)),
+    ];
+  };
+
+  return {
+    directory: store.directory,
+    isReadOnly,
+    manifests,
+    add: (manifest) => {
+      const { repository, tag, mediaType } = manifest;
+      if (!isIndex(mediaType)) {
+        const content = v.safeParse(imageManifest, readBlob(manifest).toString("utf8"));
+        const isImage = content.success && CONFIGURATION_TYPES.includes(content.output.config.mediaType);
+        if (!isImage || content.output.subject != null) {
+          throw new ApiError("UNSUPPORTED", "Bunker's store holds images only; serve a directory for artifacts", 415);
+        }
+      }
+      if (tag === undefined) pending.set(`${repository}@${manifest.digest}`, manifest);
+      else if (!isIndex(mediaType)) addImage(manifest, manifest, repository, tag);
+      else addImage(imageOf(store, manifest, readBlob), manifest, repository, tag);
+    },
+    remove: (repository, which) => {
+      if ("digest" in which) {
+        throw new ApiError("UNSUPPORTED", "images of Bunker's store are removed by bunker rmi; tags can be deleted");
+      }
+      const names = [...store.list().flatMap((image) => image.names), ...store.lists().map(({ name }) => name)];
+      for (const name of names) {
+        const served = servedName(name);
+        if (served?.repository === repository && served.tag === which.tag) store.untag(name);
+      }
+    },
+  };
+}
+
+function servedManifest(name: string, { mediaType, digest, size }: BlobDescriptor): readonly ServedManifest[] {
+  const served = servedName(name);
+  return served === undefined ? [] : [{ mediaType, digest, size, ...served }];
+}
+
+/** The image of an index that fits this machine, of those that were pushed. */
+function imageOf(
+  { directory }: ImageStore,
+  index: ServedManifest,
+  readBlob: (blob: Pick<BlobDescriptor, "digest">) => Buffer,
+): BlobDescriptor {
+  const parse = (blob: Pick<BlobDescriptor, "digest">) => {
+    const document = parseDocument("index", readBlob(blob), `index ${blob.digest}`);
+    const isHere = ({ digest }: Pick<BlobDescriptor, "digest">) => existsSync(`${directory}/${blobPath(digest)}`);
+    return { ...document, manifests: document.manifests.filter(isHere) };
+  };
+  try {
+    return chooseManifest(parse(index), undefined, undefined, parse, `index ${index.digest}`);
+  } catch (error) {
+    if (!(error instanceof BunkerError)) throw error;
+    throw new ApiError("MANIFEST_INVALID", error.message);
+  }
+}

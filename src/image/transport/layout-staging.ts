@@ -1,0 +1,81 @@
+/*
+ * Where the files of an image layout grow before they are renamed to their places: a directory in the layout, locked as
+ * long as its owner lives. Whoever comes next removes those whose lock is free.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { encodeText } from "../../sys/byte-string.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { Lock, lock, openAt } from "../../sys/file.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { check } from "../../sys/system-call.ts";
+import { writeError } from "./write-error.ts";
+
+const STAGING_PREFIX = ".bunker-";
+
+/** A directory of one's own, removed with all that is in it when it is disposed of. */
+export interface LayoutStaging extends Disposable {
+  readonly path: string;
+}
+
+/**
+ * Makes a directory for files that grow, and removes what the dead have left.
+ * @param layout the layout's directory
+ * @throws BunkerError `write_failed`, `no_space`
+ */
+export function openLayoutStaging(layout: string): LayoutStaging {
+  try {
+    sweep(layout);
+    const path = `${layout}/${STAGING_PREFIX}${randomUUID()}`;
+    mkdirSync(path);
+    const own = openDirectory(path);
+    check(lock(own.number, Lock.exclusive), "lock", path);
+    return {
+      path,
+      [Symbol.dispose]: () => {
+        rmSync(path, { recursive: true, force: true });
+        own.close();
+      },
+    };
+  } catch (cause) {
+    throw writeError(cause, "write to", layout);
+  }
+}
+
+/** Holds off everybody else who changes index.json; the descriptor is the layout's directory. */
+export function lockLayout(layout: string): FileDescriptor {
+  const own = openDirectory(layout);
+  check(lock(own.number, Lock.exclusive), "lock", layout);
+  return own;
+}
+
+/**
+ * Refuses to make a layout of a directory with other things in it.
+ * @param shown the directory as the user has written it
+ * @throws BunkerError `not_a_layout`
+ */
+export function refuseOtherDirectories(path: string, shown: string): void {
+  const names = readdirSync(path).filter((name) => !name.startsWith(STAGING_PREFIX));
+  if (names.length === 0 || names.includes("oci-layout")) return;
+  throw new BunkerError({
+    code: "not_a_layout",
+    operation: "write an image layout to",
+    object: shown,
+    reason: "there are other files in the directory",
+    hint: "Give a directory that is an image layout already, is empty or does not exist.",
+  });
+}
+
+function sweep(path: string): void {
+  for (const name of readdirSync(path)) {
+    if (!name.startsWith(STAGING_PREFIX)) continue;
+    using left = openDirectory(`${path}/${name}`);
+    if (lock(left.number, Lock.exclusive | Lock.nonBlocking) === 0) rmSync(`${path}/${name}`, { recursive: true });
+  }
+}
+
+function openDirectory(path: string): FileDescriptor {
+  const flags = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC;
+  return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), flags), "open the directory", path));
+}

@@ -1,0 +1,178 @@
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { busyboxLayout } from "../../fixtures/images.ts";
+import { eventually, UnprivilegedUser } from "../../unprivileged-user.ts";
+
+setDefaultTimeout(60_000);
+
+let user: UnprivilegedUser;
+let image: string;
+
+beforeAll(() => {
+  user = new UnprivilegedUser("bunker-bare");
+  image = `oci:${busyboxLayout()}:latest`;
+}, 300_000);
+
+afterEach(() =>
+  eventually(
+    () => user.processes().length === 0,
+    () => "no process to be left",
+  ),
+);
+
+afterAll(() => user?.[Symbol.dispose]());
+
+interface Server extends AsyncDisposable {
+  /** `127.0.0.1:PORT` */
+  readonly address: string;
+  readonly process: Bun.Subprocess;
+  /** Ends it as Ctrl-C does. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server on a free port. */
+async function serve(words: readonly string[]): Promise<Server> {
+  const session = user.talk([user.bunkerPath, "registry", "serve", "--address", ":0", ...words]);
+  const said = await session.expect(/Serving .* at 127\.0\.0\.1:\d+\n/);
+  return {
+    address: said.trim().split(" at ")[1] ?? "",
+    process: session.process,
+    async stop() {
+      session.process.kill("SIGINT");
+      expect(await session.finish()).toMatchObject({ status: 0, errors: "" });
+    },
+    async [Symbol.asyncDispose]() {
+      session.process.kill("SIGKILL");
+      await session.process.exited;
+    },
+  };
+}
+
+async function skopeo(...words: readonly string[]): Promise<string> {
+  const { status, output, errors } = await user.execute(["skopeo", ...words]);
+  expect({ status, errors }).toEqual({ status: 0, errors: "" });
+  return output;
+}
+
+function digestOf(inspected: string): string {
+  return JSON.parse(inspected).Digest;
+}
+
+test("a directory is a registry as long as the command runs", async () => {
+  const directory = join(user.home, "images");
+  await using server = await serve([directory]);
+  await skopeo("copy", "-q", "--dest-tls-verify=false", image, `docker://${server.address}/tools/busybox:1`);
+  expect(digestOf(await skopeo("inspect", "--tls-verify=false", `docker://${server.address}/tools/busybox:1`))).toBe(
+    digestOf(await skopeo("inspect", image)),
+  );
+  const tags = await user.bunker(["search", "--list-tags", "--format", "{{.Tag}}", `${server.address}/tools/busybox`]);
+  expect(tags.output).toBe("1\n");
+  await server.stop();
+  // Nothing but the layout is left.
+  expect(readdirSync(directory).sort()).toEqual(["blobs", "index.json", "oci-layout"]);
+
+  await using again = await serve(["--read-only", directory]);
+  await skopeo(
+    "copy",
+    "-q",
+    "--src-tls-verify=false",
+    `docker://${again.address}/tools/busybox:1`,
+    `oci:${user.home}/back:x`,
+  );
+  const refused = await user.execute([
+    "skopeo",
+    "copy",
+    "-q",
+    "--dest-tls-verify=false",
+    image,
+    `docker://${again.address}/new:1`,
+  ]);
+  expect(refused.errors).toContain("unsupported: this registry is read-only");
+  await again.stop();
+  for (const name of ["images", "back"]) rmSync(join(user.home, name), { recursive: true });
+});
+
+test("a server that is killed leaves a layout that serves on", async () => {
+  const directory = join(user.home, "images");
+  await using first = await serve([directory]);
+  await skopeo("copy", "-q", "--dest-tls-verify=false", image, `docker://${first.address}/kept:1`);
+  const opened = await fetch(`http://${first.address}/v2/kept/blobs/uploads/`, { method: "POST" });
+  await fetch(new URL(opened.headers.get("location") ?? "", `http://${first.address}`), {
+    method: "PATCH",
+    body: "half",
+  });
+  first.process.kill("SIGKILL");
+  await first.process.exited;
+  await using second = await serve([directory]);
+  await skopeo("inspect", "--tls-verify=false", `docker://${second.address}/kept:1`);
+  await second.stop();
+  expect(readdirSync(directory).sort()).toEqual(["blobs", "index.json", "oci-layout"]);
+  rmSync(directory, { recursive: true });
+});
+
+test("without a directory Bunker's own images are served, and what is pushed becomes one", async () => {
+  await using server = await serve([]);
+  await skopeo("copy", "-q", "--dest-tls-verify=false", image, `docker://${server.address}/tools/busybox:1`);
+  const digest = digestOf(await skopeo("inspect", image));
+  expect(digestOf(await skopeo("inspect", "--tls-verify=false", `docker://${server.address}/tools/busybox:1`))).toBe(
+    digest,
+  );
+  const index: { manifests: { annotations: Record<string, string> }[] } = JSON.parse(
+    readFileSync(join(user.data, "index.json"), "utf8"),
+  );
+  const port = server.address.split(":")[1];
+  expect(index.manifests.map(({ annotations }) => annotations["org.opencontainers.image.ref.name"])).toEqual([
+    `localhost:${port}/tools/busybox:1`,
+  ]);
+  await server.stop();
+  // On another port it is still there.
+  await using again = await serve(["--read-only"]);
+  expect(digestOf(await skopeo("inspect", "--tls-verify=false", `docker://${again.address}/tools/busybox:1`))).toBe(
+    digest,
+  );
+  await again.stop();
+});
+
+test("a list of images is pushed to Bunker's own", async () => {
+  const layout = image.slice("oci:".length, -":latest".length);
+  const manifest = JSON.parse(await skopeo("inspect", image)).Digest;
+  const entry = {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    digest: manifest,
+    size: readFileSync(`${layout}/blobs/${manifest.replace(":", "/")}`).length,
+    platform: { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch },
+  };
+  await using server = await serve([]);
+  await skopeo("copy", "-q", "--dest-tls-verify=false", image, `docker://${server.address}/listed@${manifest}`);
+  const put = await fetch(`http://${server.address}/v2/listed/manifests/1`, {
+    method: "PUT",
+    headers: { "content-type": "application/vnd.oci.image.index.v1+json" },
+    body: JSON.stringify({ schemaVersion: 2, manifests: [entry] }),
+  });
+  expect(put.status).toBe(201);
+  expect(digestOf(await skopeo("inspect", "--tls-verify=false", `docker://${server.address}/listed:1`))).toBe(manifest);
+  await server.stop();
+});
+
+test.each([
+  [["--address", "0.0.0.0:5000"], "only an address of this machine itself"],
+  [["--address", "localhost"], "expected HOST:PORT"],
+  [["--read-only", "/usr"], "bunker: serve /usr: it is no image layout\n"],
+  [["/usr/share"], "bunker: write an image layout to /usr/share: there are other files in the directory\n"],
+])("registry serve %j is refused", async (words, message) => {
+  const { status, errors } = await user.bunker(["registry", "serve", ...words]);
+  expect(errors).toContain(message);
+  expect(status).toBe(125);
+});
+
+test("a port that is taken is told", async () => {
+  await using server = await serve([]);
+  const port = server.address.split(":")[1];
+  const { status, errors } = await user.bunker(["registry", "serve", "--address", `:${port}`]);
+  expect({ status, errors }).toEqual({
+    status: 125,
+    errors: `bunker: listen on 127.0.0.1:${port}: somebody else listens there\nhint: Give another port with --address; port 0 is any that is free.\n`,
+  });
+  await server.stop();
+});
