@@ -4,6 +4,7 @@
  * The runtime and the program talk over one socket pair, in single bytes; each side waits for the other at most at
  * these points, in this order, and a side that finds the socket closed gives up:
  *
+ *   program -> runtime   the container's process is cloned                          (under a supervisor)
  *   program -> runtime   the user namespace is made                                 (if the clone did not make it)
  *   runtime -> program   the id maps of the new user namespace are written          (with a new user namespace)
  *   both                 copies into new tmpfs mounts, see launch/remote-calls.ts  (for each mount with tmpcopyup)
@@ -23,6 +24,11 @@
  * rights to those that take them away; and before the exec every descriptor is closed that the configuration does not
  * name, so that no path through /proc/self/fd can reach the host from a hostile cwd or command (CVE-2024-21626).
  *
+ * Under a supervisor the launched process is not the container's: it clones that one as its own child, with the flags
+ * of the container's clone, and executes another program, which from then on is the container's parent and learns of its
+ * end, however long the runtime lives. It shares the slots with the container's process, and so uses none of them after
+ * the clone.
+ *
  * Memory: the child has a copy of the runtime's memory until its exec. Nobody can look into it: a new pid namespace
  * has no other process, and where the program joins one it makes itself not dumpable first.
  */
@@ -33,6 +39,7 @@ import { resetSignals } from "../launch/reset-signals.ts";
 import { Errno } from "../sys/errno.ts";
 import { MNT_DETACH, MOVE_MOUNT_F_EMPTY_PATH, MountAttribute, MountFlag } from "../sys/mount.ts";
 import { AT_FDCWD, OPEN_HOW_SIZE, OpenFlag, openHowBytes, Resolve } from "../sys/open.ts";
+import { Signal } from "../sys/signal.ts";
 import type { WindowSize } from "../sys/terminal.ts";
 import { parameterPath } from "./configuration/check.ts";
 import type { Configuration, Hook, Process } from "./configuration/configuration.ts";
@@ -48,6 +55,7 @@ import { runHooksInContainer } from "./steps/hooks.ts";
 import { startLoopback } from "./steps/loopback.ts";
 import { cloneTree, setAttributes } from "./steps/mounts.ts";
 import {
+  firstCloneFlags,
   goThroughIntermediate,
   intermediateMakesUserNamespace,
   type NamespacePlan,
@@ -123,7 +131,9 @@ export interface BegunProgram {
   readonly program: LaunchProgram;
   /** The host's /proc in the child. */
   readonly proc: Slot;
-  /** The pid of the container's process, if it is not the launched one itself. */
+  /** The pid of the process that a supervisor has cloned. */
+  readonly first: Slot;
+  /** The pid of the container's process, if a process in between has cloned it. */
   readonly container: Slot;
   /** The seccomp listener's descriptor in the child, plus one; 0 until the filter is installed. */
   readonly listener: Slot;
@@ -275,7 +285,7 @@ export function emitProcess(
 }
 
 /** Emits the standard streams: every process of a container starts with its own. */
-function emitStandardStreams(program: LaunchProgram, setting: ProcessSetting): void {
+export function emitStandardStreams(program: LaunchProgram, setting: Pick<ProcessSetting, "standardStreams">): void {
   for (const [number, descriptor] of (setting.standardStreams ?? []).entries()) {
     const what = { operation: "set up standard stream", object: String(number) };
     program.call("dup3", [descriptor, number, 0], what, { ignore: [Errno.EINVAL] });
@@ -364,18 +374,30 @@ export function arenaSize(process: Process, configuration?: Configuration): numb
 /**
  * Begins the launch program of a container's first process: up to the wait for the id maps, if it makes a user
  * namespace itself. It may be launched then, and finished while the maps are being written.
+ * @param supervisor makes the container the child of another process than the runtime: emits what the launched process
+ * does when it has cloned the container's, ending with an exec
  */
 export function beginContainerProgram(
   process: Process,
   namespaces: NamespacePlan,
   setting: Pick<ProcessSetting, "closed" | "preservedDescriptors" | "socket">,
   size: number,
+  supervisor?: (program: LaunchProgram) => void,
 ): BegunProgram {
   const program = new LaunchProgram(size);
+  const first = program.slot("first pid");
   const container = program.slot("container pid");
   const listener = program.slot("listener plus one");
 
   closeOnExec(program, setting);
+  if (supervisor !== undefined) {
+    const child = program.label("under the supervisor");
+    const flags = firstCloneFlags(namespaces) | Signal.SIGCHLD;
+    program.fork({ operation: "clone the container's process" }, { child, flags, result: first });
+    tellRuntime(program, setting.socket, "tell that the container's process is cloned");
+    supervisor(program);
+    program.place(child);
+  }
   const proc = openDirectory(program, "/proc", "host's /proc");
   const waitForIdMaps = () => {
     waitForRuntime(program, setting.socket, "wait for the id maps");
@@ -397,7 +419,7 @@ export function beginContainerProgram(
   }
   const makesUserNamespace = (namespaces.created & NamespaceFlag.user) !== 0;
   if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) waitForIdMaps();
-  return { program, container, listener, proc };
+  return { program, first, container, listener, proc };
 }
 
 /**

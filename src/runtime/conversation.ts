@@ -11,6 +11,7 @@ import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { allocate } from "../sys/memory.ts";
 import { waitForExit } from "../sys/process.ts";
+import { endsWithin } from "../sys/process-identity.ts";
 import { openProcess } from "../sys/reactor.ts";
 import { Signal } from "../sys/signal.ts";
 import { connectUnix, sendDescriptors } from "../sys/socket.ts";
@@ -63,11 +64,34 @@ export function failureOf({ child, program }: Conversation): BunkerError {
 /**
  * Waits for the process in between to leave, and takes over the one that it has cloned.
  * @param successor the slot with the clone's pid
+ * @param between a process in between that is the supervisor's child and not ours
  */
-export function awaitSuccessor(conversation: Conversation, successor: Slot): { pid: number; pidfd: FileDescriptor } {
-  const end = waitForExit(conversation.child.pid);
+export function awaitSuccessor(
+  conversation: Conversation,
+  successor: Slot,
+  between?: { readonly pidfd: FileDescriptor },
+): { pid: number; pidfd: FileDescriptor } {
+  let hasFailed = false;
+  if (between === undefined) {
+    const end = waitForExit(conversation.child.pid);
+    hasFailed = !("exitCode" in end) || end.exitCode !== 0;
+  } else {
+    while (!endsWithin(between.pidfd, 60));
+  }
   const pid = conversation.program.read(successor);
-  if (!("exitCode" in end) || end.exitCode !== 0 || pid === 0) throw failureOf(conversation);
+  if (hasFailed || pid === 0) throw failureOf(conversation);
+  const pidfd = openProcess(pid);
+  between?.pidfd.close();
+  return { pid, pidfd };
+}
+
+/**
+ * Waits until the launched process has cloned the container's and becomes its supervisor.
+ * @param first the slot with the clone's pid; it is the supervisor's to reap, who does not do that before we say so
+ */
+export function awaitFirst(conversation: Conversation, first: Slot): { pid: number; pidfd: FileDescriptor } {
+  expectByte(conversation);
+  const pid = conversation.program.read(first);
   return { pid, pidfd: openProcess(pid) };
 }
 

@@ -5,7 +5,13 @@
  */
 import { existsSync, fstatSync, openSync } from "node:fs";
 import { resolve } from "node:path";
-import { launch, launchReportingTo, type ObservedProcess, readFailure } from "../launch/launch.ts";
+import {
+  type LaunchedProcess,
+  launch,
+  launchReportingTo,
+  type ObservedProcess,
+  readFailure,
+} from "../launch/launch.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { hostArchitecture } from "../sys/architecture.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
@@ -18,6 +24,7 @@ import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts
 import { arenaSize, beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
 import {
   abandon,
+  awaitFirst,
   awaitSuccessor,
   type Conversation,
   expectByte,
@@ -71,6 +78,11 @@ export interface LaunchContainerOptions {
   readonly dieWithParent?: boolean | undefined;
   /** Where the container waits before its exec; without it, it goes on. */
   readonly gate?: Gate | undefined;
+  /**
+   * Makes the container the child of another process, which outlives us: emits what the launched process does when it
+   * has cloned the container's, ending with an exec. What it executes reaps no child before it is told to.
+   */
+  readonly supervisor?: ((program: LaunchProgram) => void) | undefined;
   /** Receives what the container works in spite of: data about things that have no effect. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Is shown the finished launch program before it runs. */
@@ -98,6 +110,8 @@ export interface LaunchedContainer extends Disposable {
   readonly terminal: FileDescriptor | undefined;
   /** To decode a failure that the process reports after the gate. */
   readonly program: LaunchProgram;
+  /** Our child that is the container's parent, if there is one; its end is ours to wait for. */
+  readonly supervisor?: LaunchedProcess | undefined;
 }
 
 function openNamespace(path: string, type: NamespaceType): number {
@@ -237,7 +251,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       ),
   });
   const size = arenaSize(process, configuration) + (options.mountRootSize ?? 0);
-  const built = beginContainerProgram(process, namespaces, common, size);
+  const built = beginContainerProgram(process, namespaces, common, size, options.supervisor);
   const { program } = built;
   const programOwner = cleanup.use(new DisposableStack());
   programOwner.use(program);
@@ -275,20 +289,22 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   else finishProgram();
 
   const flags = firstCloneFlags(namespaces);
-  const child = startChild(program, flags, gate);
+  const isSupervised = options.supervisor !== undefined;
+  const child = isSupervised ? launch(program, { flags: 0 }) : startChild(program, flags, gate);
   theirs.close();
   gate?.failure.writeEnd.close();
   const conversation: Conversation = { child, program, socket: ours };
   let container: { pid: number; pidfd: FileDescriptor } = child;
   const terminalOwner = new DisposableStack();
   try {
+    if (isSupervised) container = explainingRefusal(flags, () => awaitFirst(conversation, built.first));
     if (needsIntermediate(namespaces)) {
       if (intermediateMakesUserNamespace(namespaces)) {
         expectByte(conversation);
-        writeIdMap(child.pid, idMap, privileged);
+        writeIdMap(container.pid, idMap, privileged);
         sendByte(conversation);
       }
-      container = awaitSuccessor(conversation, built.container);
+      container = awaitSuccessor(conversation, built.container, isSupervised ? container : undefined);
     }
     if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) {
       const isMapped = beginIdMap(container.pid, idMap, privileged);
@@ -332,15 +348,17 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       const failure = readFailure(child, program);
       if (failure !== undefined) throw failure;
     }
-    if (container !== child) child.pidfd.close();
+    if (container !== child && !isSupervised) child.pidfd.close();
     child.errors.close();
     programOwner.move();
     return {
       ...container,
       terminal,
       program,
+      supervisor: isSupervised ? child : undefined,
       [Symbol.dispose]: () => {
         container.pidfd.close();
+        if (isSupervised) child.pidfd.close();
         terminalOwner.dispose();
         program[Symbol.dispose]();
       },

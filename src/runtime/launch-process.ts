@@ -24,10 +24,11 @@ import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { receiveDescriptor, socketPair } from "../sys/socket.ts";
 import type { Configuration, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag } from "./configuration/namespaces.ts";
-import { arenaSize, closeOnExec, emitProcess } from "./container-program.ts";
+import { arenaSize, closeOnExec, emitProcess, emitStandardStreams } from "./container-program.ts";
 import { abandon, awaitSuccessor, type Conversation, failureOf, passListener } from "./conversation.ts";
 import { isPrivileged } from "./id-map/write-id-map.ts";
 import { compileSeccomp, isPipe, type LaunchedContainer, processSettingOf } from "./launch-container.ts";
+import type { CompiledFilter } from "./seccomp/compile.ts";
 import type { State } from "./state.ts";
 import { makeTerminal } from "./steps/console.ts";
 import { openDirectory, writeFile } from "./steps/files.ts";
@@ -42,6 +43,10 @@ export interface LaunchProcessOptions {
   readonly configuration: Configuration;
   readonly process: Process;
   readonly preservedDescriptors: number;
+  /** Descriptors that become the standard streams when there is no terminal; the runtime's own without it. */
+  readonly standardStreams?: readonly [number, number, number] | undefined;
+  /** The compiled filter of `linux.seccomp`, where the caller has it already. */
+  readonly seccomp?: CompiledFilter | undefined;
   readonly onWarning: ((message: string) => void) | undefined;
   readonly onProgram: ((program: LaunchProgram) => void) | undefined;
 }
@@ -95,7 +100,7 @@ function supplementaryGroups(pid: number, flags: number, asked: readonly number[
 export function launchProcess(options: LaunchProcessOptions): LaunchedContainer {
   const { state, pidfd, configuration, process } = options;
   const flags = differingNamespaces(state.pid);
-  const seccomp = compileSeccomp(configuration, options.onWarning);
+  const seccomp = options.seccomp ?? compileSeccomp(configuration, options.onWarning);
   const [ours, theirs] = socketPair();
   using cleanup = new DisposableStack();
   cleanup.use(ours);
@@ -105,8 +110,8 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
     ...processSettingOf(process, seccomp, options.onWarning),
     socket: theirs.number,
     closed: [ours.number],
-    standardStreams: undefined,
-    ownedStreams: [0, 1, 2].filter(isPipe),
+    standardStreams: options.standardStreams,
+    ownedStreams: [0, 1, 2].filter((number) => isPipe(options.standardStreams?.[number] ?? number)),
     preservedDescriptors: options.preservedDescriptors,
     init: undefined,
     supplementaryGroups: supplementaryGroups(state.pid, flags, process.user.additionalGids ?? []),
@@ -147,6 +152,7 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
         )
       : undefined;
   if (configuration.linux?.personality !== undefined) setPersonality(program, configuration.linux.personality);
+  if (terminal === undefined) emitStandardStreams(program, setting);
   emitProcess(program, process, setting, { proc, terminal, listener, beforeExec: () => {} });
   options.onProgram?.(program);
 

@@ -36,7 +36,7 @@ const reportSchema = v.object({
 });
 
 /** The words that start this program again: the executable alone, or Bun and the script it was started with. */
-function ownCommand(): string[] {
+export function ownCommand(): string[] {
   const isCompiled = Bun.main.startsWith("/$bunfs/");
   return isCompiled ? ["bunker"] : ["bun", Bun.main];
 }

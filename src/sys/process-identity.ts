@@ -83,7 +83,8 @@ export function endsWithin(pidfd: FileDescriptor, seconds: number): boolean {
   const memory = allocate(24);
   memory.view.setInt32(0, pidfd.number, true);
   memory.view.setInt16(4, POLLIN, true);
-  memory.view.setBigInt64(8, BigInt(seconds), true);
+  memory.view.setBigInt64(8, BigInt(Math.floor(seconds)), true);
+  memory.view.setBigInt64(16, BigInt(Math.floor((seconds % 1) * 1e9)), true);
   let result: number;
   // Linux's own ppoll(2) leaves the rest of the time in the structure.
   do result = systemCall(SystemCall.ppoll, memory.address, 1, memory.address + 8, 0, 8);

@@ -16,11 +16,13 @@ const SPLICE_F_MOVE = 1;
 const SPLICE_F_NONBLOCK = 2;
 const SPLICE_SIZE = 1 << 20;
 const BUFFER_SIZE = 1 << 16;
+const FILTER_ROOM = 256;
 /** After so many rounds the reactor's other descriptors get their turn. */
 const ROUNDS = 16;
 
-/** How a pump came to its end: the source had no more, or one side refused (positive errno). */
+/** How a pump came to its end: the source had no more, one side refused (positive errno), or the filter ended it. */
 export interface PumpEnd {
+  readonly isEndedByFilter?: boolean;
   readonly sourceError: number | undefined;
   readonly destinationError: number | undefined;
 }
@@ -32,23 +34,31 @@ export class Pump {
   readonly #destination: number;
   readonly #mayBlock: boolean;
   readonly #onEnd: (end: PumpEnd) => void;
+  readonly #filter: ((bytes: Buffer) => Buffer | undefined) | undefined;
   #buffer: Memory | undefined;
   #start = 0;
   #length = 0;
   #watching: "source" | "destination" | "nothing" = "nothing";
   #ended = false;
 
-  /** @param sides the two descriptors; `mayBlock` says that the source is a blocking one */
+  /**
+   * @param sides the two descriptors; `mayBlock` says that the source is a blocking one
+   * @param filter gives what is to be written instead of what was read, at most `FILTER_ROOM` bytes more, or undefined to
+   * end the copying
+   */
   constructor(
     reactor: Reactor,
     sides: { readonly source: number; readonly destination: number; readonly mayBlock?: boolean },
     onEnd: (end: PumpEnd) => void,
+    filter?: (bytes: Buffer) => Buffer | undefined,
   ) {
     this.#reactor = reactor;
     this.#source = sides.source;
     this.#destination = sides.destination;
     this.#mayBlock = sides.mayBlock ?? false;
     this.#onEnd = onEnd;
+    this.#filter = filter;
+    if (filter !== undefined) this.#buffer = allocate(BUFFER_SIZE);
     this.#await("source");
   }
 
@@ -119,11 +129,23 @@ export class Pump {
 
   #copyThroughBuffer(buffer: Memory): "more" | "source" | "destination" {
     if (this.#length === 0) {
-      const count = systemCall(SystemCall.read, this.#source, buffer.address, BUFFER_SIZE);
+      const room = this.#filter === undefined ? BUFFER_SIZE : BUFFER_SIZE - FILTER_ROOM;
+      const count = systemCall(SystemCall.read, this.#source, buffer.address, room);
       if (count === -Errno.EAGAIN || count === -Errno.EINTR) return "source";
       if (count <= 0) return this.#end(count === 0 ? undefined : -count, undefined);
       this.#start = 0;
       this.#length = count;
+      if (this.#filter !== undefined) {
+        const passed = this.#filter(buffer.buffer.subarray(0, count));
+        if (passed === undefined) {
+          this.stop();
+          this.#onEnd({ sourceError: undefined, destinationError: undefined, isEndedByFilter: true });
+          return "more";
+        }
+        passed.copy(buffer.buffer);
+        this.#length = passed.length;
+        if (passed.length === 0) return "source";
+      }
     }
     const count = systemCall(SystemCall.write, this.#destination, buffer.address + this.#start, this.#length);
     if (count === -Errno.EAGAIN) return "destination";

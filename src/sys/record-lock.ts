@@ -2,6 +2,7 @@ import { setInteger64 } from "./integer64.ts";
 import { allocate, type Memory } from "./memory.ts";
 import { SystemCall, systemCall } from "./system-call.ts";
 
+const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
 const FLOCK_SIZE = 32;
 
@@ -23,12 +24,28 @@ export function lockRange(
   start: number,
   length: number,
 ): number {
+  return systemCall(SystemCall.fcntl, file, F_OFD_SETLK, describeRange(kind, start, length).address);
+}
+
+/**
+ * Whether somebody else's lock keeps one from locking a range of a file exclusively; F_OFD_GETLK of fcntl(2). It takes no
+ * lock, so that two who ask at once do not take one another for a holder.
+ * @returns 1 or 0, or the negated error number
+ */
+export function isRangeLocked(file: number, start: number, length: number): number {
+  const range = describeRange(RecordLock.exclusive, start, length);
+  const result = systemCall(SystemCall.fcntl, file, F_OFD_GETLK, range.address);
+  return result < 0 ? result : Number(range.view.getInt16(0, true) !== RecordLock.release);
+}
+
+/** struct flock. */
+function describeRange(kind: number, start: number, length: number): Memory {
   allocated ??= allocate(FLOCK_SIZE);
-  const { address, view } = allocated;
+  const { view } = allocated;
   view.setInt16(0, kind, true);
   view.setInt16(2, 0, true);
   setInteger64(view, 8, start);
   setInteger64(view, 16, length);
   view.setInt32(24, 0, true);
-  return systemCall(SystemCall.fcntl, file, F_OFD_SETLK, address);
+  return allocated;
 }
