@@ -245,7 +245,7 @@ export class UnprivilegedUser implements Disposable {
 
   private files(): string[] {
     const { data } = this;
-    const places = ["ephemeral", "containers", "names", "tmp"].map((name) => join(data, name));
+    const places = ["containers", "tmp"].map((name) => join(data, name));
     const stores = listIfThere(`${data}/keep-id`).map((name) => `${data}/keep-id/${name}/tmp`);
     const { XDG_RUNTIME_DIR = "", TMPDIR = "" } = this.environment;
     return [...places, ...stores, this.home, XDG_RUNTIME_DIR, TMPDIR].flatMap((place) =>

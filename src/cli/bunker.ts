@@ -14,12 +14,40 @@ export const bunker = defineCommandGroup({
   },
   commands: [
     {
+      name: "attach",
+      summary: "Attach to a container that runs",
+      load: async () => (await import("./container/attach.ts")).attach,
+    },
+    {
+      name: "create",
+      summary: "Create a container from an image",
+      load: async () => (await import("./container/create.ts")).create,
+    },
+    {
+      name: "exec",
+      summary: "Run a command in a container that runs",
+      load: async () => (await import("./container/exec.ts")).exec,
+    },
+    {
       name: "history",
       summary: "Show how an image was made",
       load: async () => (await import("./image/history.ts")).history,
     },
-    { name: "image", summary: "Manage images", load: async () => (await import("./image/image.ts")).image },
-    { name: "images", summary: "List images", load: async () => (await import("./image/images.ts")).images },
+    {
+      name: "image",
+      summary: "Manage images",
+      load: async () => (await import("./image/image.ts")).image,
+    },
+    {
+      name: "images",
+      summary: "List images",
+      load: async () => (await import("./image/images.ts")).images,
+    },
+    {
+      name: "kill",
+      summary: "Send a signal to containers",
+      load: async () => (await import("./container/kill.ts")).kill,
+    },
     {
       name: "login",
       summary: "Log in to a registry",
@@ -29,6 +57,11 @@ export const bunker = defineCommandGroup({
       name: "logout",
       summary: "Log out of a registry",
       load: async () => (await import("./registry/logout.ts")).logout,
+    },
+    {
+      name: "logs",
+      summary: "Show what a container has written",
+      load: async () => (await import("./container/logs.ts")).logs,
     },
     {
       name: "ps",
@@ -46,11 +79,25 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./registry/registry.ts")).registry,
     },
     {
+      name: "rename",
+      summary: "Give a container another name",
+      load: async () => (await import("./container/rename.ts")).rename,
+    },
+    {
+      name: "restart",
+      summary: "Stop containers and start them again",
+      load: async () => (await import("./container/restart.ts")).restart,
+    },
+    {
       name: "rm",
-      summary: "Remove containers that have ended",
+      summary: "Remove containers",
       load: async () => (await import("./rm.ts")).rm,
     },
-    { name: "rmi", summary: "Remove images", load: async () => (await import("./image/remove.ts")).remove },
+    {
+      name: "rmi",
+      summary: "Remove images",
+      load: async () => (await import("./image/remove.ts")).remove,
+    },
     {
       name: "run",
       summary: "Create a container from an image and run a command in it",
@@ -66,8 +113,26 @@ export const bunker = defineCommandGroup({
       summary: "Search a registry for images",
       load: async () => (await import("./registry/search.ts")).search,
     },
-    { name: "system", summary: "Manage Bunker", load: async () => (await import("./system/system.ts")).system },
-    { name: "tag", summary: "Give an image one more name", load: async () => (await import("./image/tag.ts")).tag },
+    {
+      name: "start",
+      summary: "Start containers that do not run",
+      load: async () => (await import("./container/start.ts")).start,
+    },
+    {
+      name: "stop",
+      summary: "Stop containers",
+      load: async () => (await import("./container/stop.ts")).stop,
+    },
+    {
+      name: "system",
+      summary: "Manage Bunker",
+      load: async () => (await import("./system/system.ts")).system,
+    },
+    {
+      name: "tag",
+      summary: "Give an image one more name",
+      load: async () => (await import("./image/tag.ts")).tag,
+    },
     {
       name: "unshare",
       summary: "Run a command as root of your own user namespace",
@@ -77,6 +142,11 @@ export const bunker = defineCommandGroup({
       name: "version",
       summary: "Show the version of Bunker and what it is made of",
       load: async () => (await import("./version.ts")).version,
+    },
+    {
+      name: "wait",
+      summary: "Wait until containers end and print their exit status",
+      load: async () => (await import("./container/wait.ts")).wait,
     },
   ],
 });

@@ -1,57 +1,34 @@
 /*
- * Commands that Bunker gives to itself: work that has to be done as root of the user's own user namespace, in which
- * `runInUserNamespace` starts them. They are in no help; their failures go to the process that started them.
+ * Commands that Bunker gives to itself; they are in no help. A container's supervisor stays as long as the container, so
+ * what is loaded on the way to it is next to nothing.
  */
-import * as v from "valibot";
-import { pullRequestSchema } from "../engine/pull-request.ts";
-import { readInput, report, reportFailure } from "../runtime/user-namespace-process.ts";
-import { BunkerError } from "../sys/error.ts";
-import { removeTree } from "../sys/remove-tree.ts";
-import { treeSize } from "../sys/tree-size.ts";
-import { warning } from "./messages.ts";
-
-const unpackSchema = v.object({
-  source: v.variant("kind", [
-    v.object({
-      kind: v.picklist(["oci", "oci-archive", "docker-archive"]),
-      path: v.string(),
-      tag: v.optional(v.string(), undefined),
-    }),
-    v.object({ kind: v.literal("stored"), name: v.string() }),
-  ]),
-  platform: v.optional(v.string(), undefined),
-  data: v.string(),
-  store: v.string(),
-  mapping: v.picklist(["full", "single"]),
-});
-
-async function execute(command: string | undefined, argument: string | undefined): Promise<void> {
-  if (command === "remove" && argument !== undefined) return removeTree(argument);
-  if (command === "measure" && argument !== undefined) return report(String(treeSize(argument)));
-  if (command === "unpack" && argument !== undefined) {
-    const { source, platform, ...place } = v.parse(unpackSchema, JSON.parse(argument));
-    const whole = source.kind === "stored" ? source : { ...source, tag: source.tag };
-    const { unpackImage } = await import("../engine/unpack-image.ts");
-    return unpackImage({ source: whole, platform, ...place }, warning);
-  }
-  if (command === "pull") {
-    const { pullHere } = await import("./progress/pull-here.ts");
-    return pullHere(v.parse(pullRequestSchema, JSON.parse(readInput())));
-  }
-  throw new BunkerError({ code: "unknown_command", operation: "bunker internal", object: command });
-}
 
 /**
  * Executes one of the commands.
- * @param words its name and its argument
+ * @param words its name and its arguments
  * @returns the exit status
  */
 export async function internal(words: readonly string[]): Promise<number> {
-  try {
-    await execute(words[0], words[1]);
-    return 0;
-  } catch (error) {
-    reportFailure(error);
-    return 125;
+  const [command, first = "", second = "", third = "", fourth = ""] = words;
+  switch (command) {
+    case "supervise": {
+      const { supervise } = await import("../engine/supervisor/supervise.ts");
+      await supervise(Number(first), Number(second), third, fourth);
+      return 0;
+    }
+    case "compress": {
+      const { compressFile } = await import("../engine/log/compress-file.ts");
+      await compressFile(first);
+      return 0;
+    }
+    case "health": {
+      const { checkHealth } = await import("../engine/health/check-health.ts");
+      checkHealth(first, second, third === "starting");
+      return 0;
+    }
+    default: {
+      const { inUserNamespace } = await import("./in-user-namespace.ts");
+      return inUserNamespace(words);
+    }
   }
 }

@@ -1,6 +1,7 @@
-import { type ListedContainer, listContainers } from "../engine/container-record.ts";
 import { dataDirectory } from "../engine/data-directory.ts";
+import { type Container, listContainers, openContainers } from "../engine/state/containers.ts";
 import { defineCommand } from "./command.ts";
+import { isAlive, statusText } from "./container/status-text.ts";
 import { elapsed } from "./format/elapsed.ts";
 import { listFormatOption } from "./format/format-option.ts";
 import { formatList, type ListDescription } from "./format/list-output.ts";
@@ -17,6 +18,7 @@ const containerList: ListDescription = {
     ID: "CONTAINER ID",
     Image: "IMAGE",
     Names: "NAMES",
+    State: "STATE",
     RunningFor: "CREATED",
     Status: "STATUS",
   },
@@ -35,20 +37,23 @@ export const ps = defineCommand(
     required: [],
   },
   ({ options }) => {
-    const containers = listContainers(dataDirectory()).filter(({ isRunning }) => options.all || isRunning);
-    const id = (container: ListedContainer) => (options.whole ? container.id : shortId(container.id));
+    const data = dataDirectory();
+    using database = openContainers(data);
+    const containers = listContainers(database, data).filter((container) => options.all || isAlive(container));
+    const id = (container: Container) => (options.whole ? container.id : shortId(container.id));
     if (options.quiet && options.format === undefined) {
       for (const container of containers) console.log(id(container));
       return 0;
     }
     const now = Date.now();
     const rows = containers.map((container) => ({
-      Command: commandText(container.command, options.whole),
+      Command: commandText(container.definition.command, options.whole),
       ID: id(container),
-      Image: container.image,
-      Names: container.name ?? "",
+      Image: container.definition.image,
+      Names: container.name,
       RunningFor: `${elapsed(now - container.created)} ago`,
-      Status: status(container, now),
+      State: container.status,
+      Status: statusText(container, now),
     }));
     printText(formatList(containerList, options.format, rows));
     return 0;
@@ -58,11 +63,4 @@ export const ps = defineCommand(
 function commandText(words: readonly string[], whole: boolean): string {
   const text = words.join(" ");
   return JSON.stringify(whole ? text : shorten(text, LONGEST_COMMAND));
-}
-
-function status(container: ListedContainer, now: number): string {
-  if (container.isRunning) return `Up ${elapsed(now - container.created)}`;
-  const { exitStatus, finished } = container;
-  if (exitStatus === undefined || finished === undefined) return "Dead";
-  return `Exited (${exitStatus}) ${elapsed(now - finished)} ago`;
 }

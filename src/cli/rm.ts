@@ -1,26 +1,24 @@
-import { findContainer, removeContainer } from "../engine/container-record.ts";
-import { dataDirectory } from "../engine/data-directory.ts";
-import { ownershipOf, removeOwnedTree } from "../engine/ownership.ts";
+import { removeContainer } from "../engine/lifecycle/remove-container.ts";
 import { defineCommand } from "./command.ts";
-import { reportError } from "./report-error.ts";
+import { eachContainer } from "./container/each-container.ts";
+import { flag } from "./option.ts";
 
 /** `bunker rm`. */
 export const rm = defineCommand(
-  { options: {}, required: ["CONTAINER"], optional: "[CONTAINER...]" },
-  async ({ operands }) => {
-    const data = dataDirectory();
-    const { userNamespace } = ownershipOf({ kind: "default" }, data);
-    let status = 0;
-    // As Docker: each is tried, whatever became of the others.
-    for (const reference of operands) {
-      try {
-        removeContainer(data, findContainer(data, reference), (path) => removeOwnedTree(path, userNamespace));
-        console.log(reference);
-      } catch (error) {
-        await reportError(error);
-        status = 1;
-      }
-    }
-    return status;
+  {
+    options: {
+      force: flag({ name: "force", short: "f", description: "Kill it first if it runs; no error if it is not there" }),
+    },
+    required: ["CONTAINER"],
+    optional: "[CONTAINER...]",
   },
+  ({ options, operands }) =>
+    eachContainer(
+      operands,
+      ({ database, data, container, reference }) => {
+        removeContainer(database, data, container, options.force);
+        return reference;
+      },
+      { ignoresMissing: options.force },
+    ),
 );

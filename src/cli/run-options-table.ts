@@ -1,3 +1,4 @@
+import { lifeOptions } from "./container/life-options.ts";
 import { flag, list, single } from "./option.ts";
 import type { OptionTable } from "./option-table.ts";
 import { parseCapabilityOption } from "./values/capability-option.ts";
@@ -23,8 +24,9 @@ import {
 
 const asWritten = (text: string) => text;
 
-/** The options of `bunker run`, with Docker's meaning (and Podman's where Docker has no such option). */
+/** The options of `bunker run` and `create`, with Docker's meaning (and Podman's where Docker has no such option). */
 export const runOptionsTable = {
+  ...lifeOptions,
   interactive: flag({ name: "interactive", short: "i", description: "Keep standard input open" }),
   terminal: flag({ name: "tty", short: "t", description: "Give the container a terminal" }),
   pull: single({

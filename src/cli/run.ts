@@ -1,32 +1,75 @@
-import type { PullHere } from "../engine/pull-for-user.ts";
+import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../engine/detach-keys.ts";
+import type { CreationCallbacks } from "../engine/lifecycle/create-container.ts";
 import type { MountRequest, RunOptions, SecurityOptions } from "../engine/run-options.ts";
 import { type ImageSource, parseImageSource } from "../image/image-source.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
+import { detachKeysOption } from "./container/life-options.ts";
+import { flag } from "./option.ts";
 import type { OptionValues } from "./option-table.ts";
 import { runOptionsTable } from "./run-options-table.ts";
+import { logConfigurationOf } from "./values/life-values.ts";
 import { parseRootfs } from "./values/rootfs-operand.ts";
 import type { SecurityOption } from "./values/security-option.ts";
 
 type RunOptionValues = OptionValues<typeof runOptionsTable>;
 
+const attachedRunOptions = {
+  ...runOptionsTable,
+  detach: flag({ name: "detach", short: "d", description: "Run it in the background and print its id" }),
+  detachKeys: detachKeysOption,
+  signalProxy: flag({
+    name: "sig-proxy",
+    description: "Pass the signals that this command gets on to it",
+    initial: true,
+  }),
+} as const;
+
 /** `bunker run`. */
 export const run = defineCommand(
   {
-    options: runOptionsTable,
+    options: attachedRunOptions,
     required: ["IMAGE"],
     optional: "[COMMAND] [ARG...]",
     stopAtFirstOperand: true,
   },
-  async ({ options, operands: [operand, ...command] }) => {
+  async ({ options: { detach, detachKeys, signalProxy, ...options }, operands: [operand, ...command] }) => {
+    if (detach && options.attach.length > 0) throw conflict("--attach and --detach");
     const image = options.rootfs ? parseRootfs(operand) : parseImageSource(operand);
-    const request = await runOptionsOf(options, image, command);
-    const { runContainer } = await import("../engine/run.ts");
-    const { warning } = await import("./messages.ts");
-    const pullHere: PullHere = async (pull) => (await import("./progress/pull-here.ts")).pullHere(pull);
-    return runContainer(request, warning, pullHere);
+    const given = await runOptionsOf(options, image, command);
+    // Somebody may attach to its input later, and leave again.
+    const request = detach ? { ...given, attached: { input: false, output: false, error: false } } : given;
+    const { runContainer, runDetached } = await import("../engine/run.ts");
+    const callbacks = await creationCallbacks();
+    const onCreated = await idFileWriter(options.idFile);
+    if (detach) {
+      console.log(await runDetached(request, onCreated, callbacks));
+      return 0;
+    }
+    const keys = parseDetachKeys(detachKeys ?? DEFAULT_DETACH_KEYS);
+    return runContainer(request, { detachKeys: keys, proxiesSignals: signalProxy, onCreated }, callbacks);
   },
 );
+
+/** What the making of a container calls back for. */
+export async function creationCallbacks(): Promise<CreationCallbacks> {
+  const { warning } = await import("./messages.ts");
+  return { onWarning: warning, pullHere: async (pull) => (await import("./progress/pull-here.ts")).pullHere(pull) };
+}
+
+function conflict(options: string): BunkerError {
+  return new BunkerError({ code: "conflicting_options", operation: `conflicting options: ${options}` });
+}
+
+/**
+ * Makes the writer of `--cidfile`; the file must not be there.
+ * @throws BunkerError `id_file_exists`
+ */
+export async function idFileWriter(path: string | undefined): Promise<(id: string) => void> {
+  if (path === undefined) return () => {};
+  const { writeIdFile } = await import("./container/id-file.ts");
+  return writeIdFile(path);
+}
 
 /**
  * Puts together what was asked for, with the files that options name read in.
@@ -40,14 +83,42 @@ export async function runOptionsOf(
   image: ImageSource,
   command: readonly string[],
 ): Promise<RunOptions> {
-  const { entrypoint, environment, environmentFiles, rootfs, security, sysctls, tmpfsMounts, volumes, ...rest } =
+  const { entrypoint, environment, environmentFiles, rootfs, security, sysctls, tmpfsMounts, volumes, ...others } =
     options;
+  const { attach, idFile, labels, labelFiles, annotations, logDriver, logOptions, ...healthAndRest } = others;
+  const {
+    healthCommand,
+    healthInterval,
+    healthTimeout,
+    healthStartPeriod,
+    healthStartInterval,
+    healthRetries,
+    noHealthCheck,
+    ...rest
+  } = healthAndRest;
+  if (rest.remove && rest.restart.name !== "no") throw conflict("--restart and --rm");
+  const health = {
+    command: healthCommand === "" ? undefined : healthCommand,
+    interval: healthInterval,
+    timeout: healthTimeout,
+    startPeriod: healthStartPeriod,
+    startInterval: healthStartInterval,
+    retries: healthRetries,
+  };
+  if (noHealthCheck && Object.values(health).some((value) => value !== undefined)) {
+    throw conflict("--no-healthcheck and --health-* options");
+  }
   const mounts = [...volumes, ...options.mounts, ...tmpfsMounts];
   checkDestinations(mounts);
   return {
     ...rest,
     image,
     command,
+    labels: Object.fromEntries([...(await readLabelFiles(labelFiles)), ...labels]),
+    annotations: Object.fromEntries(annotations),
+    health: { ...health, disabled: noHealthCheck },
+    log: logConfigurationOf(logDriver, logOptions),
+    attached: attachedStreams(attach, rest.interactive),
     entrypoint: entrypoint === undefined ? undefined : [entrypoint].filter((word) => word !== ""),
     environment: [
       ...(await readEnvironmentFiles(environmentFiles)),
@@ -58,6 +129,18 @@ export async function runOptionsOf(
     resourceLimits: [...new Map(options.resourceLimits.map((limit) => [limit.type, limit])).values()],
     sysctls: Object.fromEntries(sysctls),
   };
+}
+
+/** What `--attach` names; without it the outputs, and the input of `-i`. */
+function attachedStreams(attach: RunOptionValues["attach"], interactive: boolean): RunOptions["attached"] {
+  if (attach.length === 0) return { input: interactive, output: true, error: true };
+  return { input: attach.includes("stdin"), output: attach.includes("stdout"), error: attach.includes("stderr") };
+}
+
+async function readLabelFiles(paths: readonly string[]): Promise<readonly (readonly [string, string])[]> {
+  if (paths.length === 0) return [];
+  const { readLabelFile } = await import("./values/label-file.ts");
+  return paths.flatMap(readLabelFile);
 }
 
 async function readEnvironmentFiles(paths: readonly string[]): Promise<readonly string[]> {

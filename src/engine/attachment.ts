@@ -23,6 +23,7 @@ import { Signal } from "../sys/signal.ts";
 import { pipe } from "../sys/socket.ts";
 import { check, SystemCall, systemCall } from "../sys/system-call.ts";
 import { isTerminal, setWindowSize, windowSize } from "../sys/terminal.ts";
+import { detachKeyFilter } from "./detach-keys.ts";
 
 const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;
@@ -92,7 +93,7 @@ interface OwnStream {
  * processes that we have it from, which would be surprised. What cannot be opened anew (a socket, a terminal of another
  * user) or would get another offset (a file) is taken as it is.
  */
-function openNonBlocking(descriptor: number, flags: "r" | "w"): OwnStream {
+export function openNonBlocking(descriptor: number, flags: "r" | "w"): OwnStream {
   const status = systemCall(SystemCall.lseek, descriptor, 0, 1);
   if (status === -Errno.ESPIPE || isTerminal(descriptor)) {
     try {
@@ -130,22 +131,43 @@ export function terminalSize(): { readonly height: number; readonly width: numbe
   return size === undefined ? undefined : { height: size.rows, width: size.columns };
 }
 
+/** How an attachment ended: with the process, or by the detach keys. */
+export type AttachmentEnd = ProcessEnd | "detached";
+
+/** Like `attachDetachably`, without keys to detach by. */
+export function attach(
+  container: LaunchedContainer,
+  signals: SignalPipe,
+  streams: Streams | undefined,
+  options: Omit<Parameters<typeof attachDetachably>[3], "detachKeys">,
+): ProcessEnd {
+  const end = attachDetachably(container, signals, streams, { ...options, detachKeys: Buffer.alloc(0) });
+  return end === "detached" ? waitForExit(container.pid) : end;
+}
+
 /**
  * Copies the streams, forwards signals and waits for the container to end and its output to be written.
  * @param streams the pipes, or undefined for a container with a terminal
  * @param whole whether the container's end means that nobody can write any more: it has a pid namespace of its own
  * @param orphans what the container leaves behind, to be reaped when it ends meanwhile
+ * @param detachKeys the keys that end the attachment when they are typed into a terminal; empty for none
  */
-export function attach(
+export function attachDetachably(
   container: LaunchedContainer,
   signals: SignalPipe,
   streams: Streams | undefined,
-  options: { readonly interactive: boolean; readonly whole: boolean; readonly orphans?: Orphans | undefined },
-): ProcessEnd {
+  options: {
+    readonly interactive: boolean;
+    readonly whole: boolean;
+    readonly orphans?: Orphans | undefined;
+    readonly detachKeys: Buffer;
+  },
+): AttachmentEnd {
   using cleanup = new DisposableStack();
   const reactor = cleanup.use(new Reactor());
   const outputs = new Set<Pump>();
   let ended = false;
+  let isDetached = false;
   let input: Pump | undefined;
   const finishIfDone = () => {
     if (ended && outputs.size === 0) reactor.stop();
@@ -164,10 +186,19 @@ export function attach(
   const copyIn = (destination: FileDescriptor) => {
     const { descriptor, mayBlock } = openNonBlocking(STANDARD_INPUT, "r");
     const source = cleanup.use(descriptor);
-    input = new Pump(reactor, { source: source.number, destination: destination.number, mayBlock }, () => {
-      // The container sees the end of its input.
-      if (streams !== undefined) destination.close();
-    });
+    const isTyped = terminal !== undefined && options.detachKeys.length > 0 && isTerminal(STANDARD_INPUT);
+    input = new Pump(
+      reactor,
+      { source: source.number, destination: destination.number, mayBlock },
+      ({ isEndedByFilter = false }) => {
+        // The container sees the end of its input.
+        if (streams !== undefined) destination.close();
+        if (!isEndedByFilter) return;
+        isDetached = true;
+        reactor.stop();
+      },
+      isTyped ? detachKeyFilter(options.detachKeys) : undefined,
+    );
   };
 
   if (terminal !== undefined) {
@@ -206,6 +237,7 @@ export function attach(
     finishIfDone();
   });
   reactor.run();
+  if (isDetached && end === undefined) return "detached";
   return end ?? waitForExit(container.pid);
 }
 

@@ -1,55 +1,32 @@
 /*
- * Where a container's files lie, and how they go away.
+ * Where a container's files lie, and who may touch them.
  *
- *   <data>/containers/<id>/   a container that stays when it ends
- *   <data>/ephemeral/<id>/    one of `--rm`, which is removed when it ends
- *   <data>/names/<name>       a symbolic link with the id of the container that has the name
+ *   <data>/containers/<id>/   config.json, the writable layer, the log, the supervisor's socket
+ *                      lock   an empty file, locked by whoever creates, starts, supervises or removes the container
  *
- * The process that runs a container holds a flock on the directory as long as it lives. So nothing needs repair after a
- * kill -9: an ephemeral directory whose lock is free belongs to nobody, and whoever starts the next container removes
- * it, and so it is with one of a container that was to stay and never came to have its record; a name whose container is
- * gone is free. A directory may so be removed before its maker has come to lock it: then the maker makes it again.
+ * Which containers there are says the state database, not the directories: a name is unique there and a list is one
+ * query. What the database cannot say is who is alive; that is the lock's part. It belongs to an open file (F_OFD_SETLK of
+ * fcntl(2)), so that a command hands it to the supervisor that it starts by letting it inherit the descriptor, and the
+ * kernel gives it back when the last holder dies. Nobody waits for it: a container that somebody works on is told so to
+ * everybody else.
+ *
+ * The directory comes before the row, and goes before it. What a kill leaves is therefore a directory without a row,
+ * whose lock is free: `sweep` removes it. A directory may be removed before its maker has come to lock it; then the
+ * maker makes it again.
  */
-import {
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  statSync,
-  symlinkSync,
-  unlinkSync,
-} from "node:fs";
-import { encodeText } from "../sys/byte-string.ts";
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
-import { Lock, lock, openAt } from "../sys/file.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
-import { AT_FDCWD, OpenFlag } from "../sys/open.ts";
+import { isRangeLocked, lockRange, RecordLock } from "../sys/record-lock.ts";
 import { check } from "../sys/system-call.ts";
 
-/** A container's directory, locked by this process. */
-export interface ContainerDirectory extends Disposable {
-  readonly path: string;
-}
-
-/** The file in a container's directory that says what is known of it, once there is something to know. */
-export const RECORD_FILE = "container.json";
-
-const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC } = OpenFlag;
-
-/** Opens a directory to lock it: its descriptor, or the negated error number. */
-function openDirectory(path: string): number {
-  return openAt(AT_FDCWD, encodeText(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/** Whether some process runs the container of a directory. */
-export function isInUse(directory: string): boolean {
-  const opened = openDirectory(directory);
-  if (opened < 0) return false;
-  using file = new FileDescriptor(opened);
-  // Shared, so that two who ask at once do not take one another for the container's process.
-  return lock(file.number, Lock.shared | Lock.nonBlocking) === -Errno.EAGAIN;
+/** The lock on a container; see the head of this file. */
+export interface ContainerLock extends Disposable {
+  /** The descriptor that whoever inherits it holds the lock by. */
+  readonly number: number;
+  /** Gives the lock back although other processes have inherited it. */
+  release(): void;
 }
 
 /** A new container id: 64 hexadecimal digits, as Docker's. */
@@ -57,44 +34,81 @@ export function newContainerId(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
 }
 
-/**
- * Makes and locks the directory of a new container.
- * @param remove a removal of a directory whose files may belong to subordinate ids
- * @throws BunkerError `name_in_use`; `system_call_failed`, for instance with ENOSPC
- */
-export function makeContainerDirectory(
-  data: string,
-  id: string,
-  options: { readonly name: string | undefined; readonly ephemeral: boolean },
-  remove: (path: string) => void,
-): ContainerDirectory {
-  const path = `${data}/${options.ephemeral ? "ephemeral" : "containers"}/${id}`;
-  sweep(data, remove);
-  const file = makeLocked(path);
-  try {
-    if (options.name !== undefined) claimName(data, options.name, id);
-  } catch (error) {
-    remove(path);
-    file.close();
-    throw error;
-  }
+/** The directory of a container. */
+export function containerDirectory(data: string, id: string): string {
+  return `${data}/containers/${id}`;
+}
+
+function lockFile(data: string, id: string): string {
+  return `${containerDirectory(data, id)}/lock`;
+}
+
+/** Takes over a lock from a descriptor that holds it. */
+export function inheritedLock(descriptor: number): ContainerLock {
+  const file = new FileDescriptor(descriptor);
   return {
-    path,
-    [Symbol.dispose]: () => {
-      if (options.ephemeral) {
-        if (options.name !== undefined) releaseName(data, options.name, id);
-        remove(path);
-      }
-      file.close();
+    get number() {
+      return file.number;
     },
+    release: () => void lockRange(file.number, RecordLock.release, 0, 0),
+    [Symbol.dispose]: () => file.close(),
   };
 }
 
-/** Makes a directory and locks it. */
-function makeLocked(path: string): FileDescriptor {
+/** Opens the lock file and takes the lock; undefined when another has it or the directory is gone. */
+function take(data: string, id: string, flags: "r+" | "w+"): ContainerLock | undefined {
+  let opened: number;
+  try {
+    opened = openSync(lockFile(data, id), flags, 0o600);
+  } catch (error) {
+    if (errnoOf(error) === Errno.ENOENT) return undefined;
+    throw error;
+  }
+  const lock = inheritedLock(opened);
+  const result = lockRange(opened, RecordLock.exclusive, 0, 0);
+  if (result === 0) return lock;
+  lock[Symbol.dispose]();
+  if (result === -Errno.EAGAIN || result === -Errno.EACCES) return undefined;
+  check(result, "lock container", id);
+  return undefined;
+}
+
+/**
+ * Takes the lock of a container.
+ * @returns undefined when another process holds it, or the container is gone
+ */
+export function lockContainer(data: string, id: string): ContainerLock | undefined {
+  return take(data, id, "r+");
+}
+
+/** Whether some process holds the lock of a container: its supervisor, or a command that works on it. */
+export function isHeld(data: string, id: string): boolean {
+  let file: number;
+  try {
+    file = openSync(lockFile(data, id), "r");
+  } catch {
+    return false;
+  }
+  try {
+    return isRangeLocked(file, 0, 0) === 1;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Makes and locks the directory of a new container.
+ * @throws BunkerError `system_call_failed`, for instance with ENOSPC
+ */
+export function makeContainerDirectory(data: string, id: string): ContainerLock {
+  const path = containerDirectory(data, id);
   for (;;) {
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
+      const lock = take(data, id, "w+");
+      if (lock === undefined) continue;
+      if (statSync(lockFile(data, id), { throwIfNoEntry: false })?.ino === fstatSync(lock.number).ino) return lock;
+      lock[Symbol.dispose]();
     } catch (error) {
       throw new BunkerError({
         code: "system_call_failed",
@@ -104,98 +118,25 @@ function makeLocked(path: string): FileDescriptor {
         hint: "Bunker keeps its files below $XDG_DATA_HOME, or ~/.local/share; it must be writable and have room",
       });
     }
-    const opened = openDirectory(path);
-    if (opened === -Errno.ENOENT) continue;
-    const file = new FileDescriptor(check(opened, "open the directory", path));
-    check(lock(file.number, Lock.exclusive), "lock", path);
-    if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(file.number).ino) return file;
-    file.close();
   }
 }
 
-/** Removes what killed processes have left of containers that nobody can use any more. */
-function sweep(data: string, remove: (path: string) => void): void {
-  const ephemeral = namesIn(`${data}/ephemeral`).map((name) => `${data}/ephemeral/${name}`);
-  const lasting = namesIn(`${data}/containers`).map((name) => `${data}/containers/${name}`);
-  for (const path of [...ephemeral, ...lasting.filter((directory) => !hasRecord(directory))]) {
-    const opened = openDirectory(path);
-    if (opened < 0) continue;
-    using file = new FileDescriptor(opened);
-    if (lock(file.number, Lock.exclusive | Lock.nonBlocking) < 0) continue;
-    // The record may have been written, and the lock given back, since we looked.
-    if (ephemeral.includes(path) || !hasRecord(path)) remove(path);
-  }
-}
-
-function hasRecord(directory: string): boolean {
-  return existsSync(`${directory}/${RECORD_FILE}`);
-}
-
-/** The names in a directory; none when there is no such directory. */
-export function namesIn(directory: string): string[] {
+/**
+ * Removes the directories that killed commands have left, of containers that nobody knows.
+ * @param isKnown whether the state database has a container
+ * @param remove a removal of a directory whose files may belong to subordinate ids
+ */
+export function sweep(data: string, isKnown: (id: string) => boolean, remove: (path: string) => void): void {
+  let ids: string[];
   try {
-    return readdirSync(directory);
+    ids = readdirSync(`${data}/containers`);
   } catch {
-    return [];
+    return;
   }
-}
-
-function claimName(data: string, name: string, id: string): void {
-  const link = nameLink(data, name);
-  mkdirSync(`${data}/names`, { recursive: true, mode: 0o700 });
-  for (;;) {
-    try {
-      symlinkSync(id, link);
-      return;
-    } catch (error) {
-      if (errnoOf(error) !== Errno.EEXIST) throw error;
-    }
-    using _locked = lockNames(data);
-    const holder = holderOf(link);
-    if (holder === undefined) continue;
-    if (isAlive(data, holder)) {
-      throw new BunkerError({
-        code: "name_in_use",
-        operation: "use the container name",
-        object: `"${name}"`,
-        reason: `it is in use by container ${holder.slice(0, 12)}`,
-        hint: "choose another name, or remove that container",
-      });
-    }
-    unlinkSync(link);
+  for (const id of ids) {
+    if (isKnown(id)) continue;
+    using lock = take(data, id, "w+");
+    // The row may have been written, and the lock given back, since we looked.
+    if (lock !== undefined && !isKnown(id)) remove(containerDirectory(data, id));
   }
-}
-
-/** Gives a name back, unless it is another container's by now. */
-export function releaseName(data: string, name: string, id: string): void {
-  const link = nameLink(data, name);
-  if (holderOf(link) !== id) return;
-  using _locked = lockNames(data);
-  if (holderOf(link) === id) unlinkSync(link);
-}
-
-function nameLink(data: string, name: string): string {
-  return `${data}/names/${name}`;
-}
-
-/** Names are removed under a lock, so that what is removed is what was looked at, and not its successor. */
-function lockNames(data: string): FileDescriptor {
-  const path = `${data}/names`;
-  const directory = new FileDescriptor(check(openDirectory(path), "open the directory", path));
-  check(lock(directory.number, Lock.exclusive), "lock", path);
-  return directory;
-}
-
-/** The id of the container that has a name. */
-function holderOf(link: string): string | undefined {
-  try {
-    return readlinkSync(link);
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(data: string, id: string): boolean {
-  const [ephemeral, lasting] = [`${data}/ephemeral/${id}`, `${data}/containers/${id}`];
-  return isInUse(ephemeral) || hasRecord(lasting) || isInUse(lasting);
 }

@@ -13,19 +13,28 @@ import { realRootPath } from "../runtime/root-path.ts";
 import { AT_FDCWD } from "../sys/open.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
 import { type ImageRequest, openSource } from "./open-source.ts";
+import type { RootPlan } from "./state/container-definition.ts";
 import { unionSupport } from "./union-support.ts";
 
 /** A root file system before its container exists. */
 export interface RootFileSystem {
   readonly image: ImageConfiguration;
+  /** The digest of the image's configuration; empty for a directory. */
+  readonly imageId: string;
+  /** What it is mounted from, to be kept for later starts. */
+  readonly plan: RootPlan;
+  /** A file of it, by a path relative to its root, as it is before the container has run. */
+  readFile(path: string): string | undefined;
+}
+
+/** A root file system that can be mounted. */
+export interface RootMount {
   /** Where it will be, on the host's side. */
   readonly path: string;
   /** Mounts it there; undefined for a directory that is used as it is. */
   readonly mount: ((program: LaunchProgram) => void) | undefined;
   /** How many bytes that may need in the program, beyond the few that are always there. */
   readonly mountSize: number;
-  /** A file of it, by a path relative to its root, as it is before the container has run. */
-  readFile(path: string): string | undefined;
 }
 
 /** Where the files of a root file system lie. */
@@ -70,10 +79,8 @@ export function prepareRootFileSystem(
     mkdirSync(nothing);
     lower.push(nothing);
   }
-  const path = `${place.directory}/root`;
-  const upper = `${place.directory}/upper`;
-  const work = `${place.directory}/work`;
-  mkdirSync(path);
+  const { upper, work, root } = writableDirectories(place.directory);
+  mkdirSync(root);
   if (!place.readOnly) {
     for (const directory of [upper, work]) mkdirSync(directory);
     // mkdir's mode is cut by the umask, but this is the root directory of the container.
@@ -81,31 +88,55 @@ export function prepareRootFileSystem(
   }
   return {
     image: image.configuration,
-    path,
-    mount: (program) => {
-      if (!place.readOnly) ownWritableDirectories(program, place.userNamespace, [upper, work]);
-      const changes = place.readOnly ? "memory" : { upper, work, volatile: place.ephemeral };
-      mountOverlay(program, place.data, { lower, changes, target: path });
-    },
-    mountSize: overlayProgramSize({ lower }),
+    imageId: image.configurationDigest,
+    plan: { kind: "layers", lower },
     readFile: (file) => readLayeredFile(lower, file),
   };
 }
 
+function writableDirectories(directory: string) {
+  return { root: `${directory}/root`, upper: `${directory}/upper`, work: `${directory}/work` };
+}
+
 function plainDirectory(path: string): RootFileSystem {
-  return { image: {}, path, mount: undefined, mountSize: 0, readFile: (file) => readLayeredFile([path], file) };
+  return {
+    image: {},
+    imageId: "",
+    plan: { kind: "directory", path },
+    readFile: (file) => readLayeredFile([path], file),
+  };
 }
 
 function hostView(source: string, place: RootPlace): RootFileSystem {
-  const path = `${place.directory}/root`;
-  mkdirSync(path);
-  const view = planHostView(source, path, place.data);
+  mkdirSync(writableDirectories(place.directory).root);
   return {
     image: {},
-    path,
-    mount: (program) => mountHostView(program, view, path, place.directory, place.ephemeral),
-    mountSize: hostViewProgramSize(view),
+    imageId: "",
+    plan: { kind: "view", source },
     readFile: (file) => readLayeredFile([source], file),
+  };
+}
+
+/** Says how a prepared root file system is mounted, now and at every later start. */
+export function rootMountOf(plan: RootPlan, place: Omit<RootPlace, "store" | "mapping">): RootMount {
+  if (plan.kind === "directory") return { path: plan.path, mount: undefined, mountSize: 0 };
+  const { root, upper, work } = writableDirectories(place.directory);
+  if (plan.kind === "view") {
+    const view = planHostView(plan.source, root, place.data);
+    return {
+      path: root,
+      mount: (program) => mountHostView(program, view, root, place.directory, place.ephemeral),
+      mountSize: hostViewProgramSize(view),
+    };
+  }
+  return {
+    path: root,
+    mount: (program) => {
+      if (!place.readOnly) ownWritableDirectories(program, place.userNamespace, [upper, work]);
+      const changes = place.readOnly ? "memory" : { upper, work, volatile: place.ephemeral };
+      mountOverlay(program, place.data, { lower: plan.lower, changes, target: root });
+    },
+    mountSize: overlayProgramSize({ lower: plan.lower }),
   };
 }
 

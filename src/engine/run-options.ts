@@ -1,5 +1,6 @@
 import type { ImageSource } from "../image/image-source.ts";
 import type { PullPolicy } from "./pull-request.ts";
+import type { LogConfiguration, RestartPolicy } from "./state/container-definition.ts";
 
 /**
  * What a user may ask of a new container, parsed and checked but not yet joined with the image's configuration:
@@ -28,6 +29,18 @@ export interface RunOptions {
   readonly domainname: string | undefined;
   readonly readOnly: boolean;
   readonly remove: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly restart: RestartPolicy;
+  /** A signal's name or number; undefined takes the image's, or SIGTERM. */
+  readonly stopSignal: string | undefined;
+  /** Seconds that `stop` waits before it kills. */
+  readonly stopTimeout: number | undefined;
+  /** undefined takes the image's. */
+  readonly health: HealthOptions;
+  readonly log: LogConfiguration;
+  /** Which streams are attached: a container whose input nobody is attached to may keep it open for later. */
+  readonly attached: AttachedStreams;
   readonly name: string | undefined;
   readonly init: boolean;
   /** `CAP_…` names, or `ALL`. */
@@ -52,6 +65,24 @@ export interface RunOptions {
   readonly platform: string | undefined;
   /** Print the launch program, what the container's first process will do up to its exec, before it runs. */
   readonly debugLaunch: boolean;
+}
+
+/** Which of a container's streams a command is attached to. */
+interface AttachedStreams {
+  readonly input: boolean;
+  readonly output: boolean;
+  readonly error: boolean;
+}
+
+/** What the user says about health checks; durations in milliseconds. What is undefined the image says. */
+export interface HealthOptions {
+  readonly disabled: boolean;
+  readonly command: string | undefined;
+  readonly interval: number | undefined;
+  readonly timeout: number | undefined;
+  readonly startPeriod: number | undefined;
+  readonly startInterval: number | undefined;
+  readonly retries: number | undefined;
 }
 
 export type MountRequest = BindMountRequest | TmpfsMountRequest;

@@ -1,5 +1,7 @@
-import { type ListedContainer, listContainers } from "../../engine/container-record.ts";
+import { containerDirectory } from "../../engine/container-directory.ts";
 import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
+import { listContainers, openContainers } from "../../engine/state/containers.ts";
+import { isAlive, statusText } from "../container/status-text.ts";
 import { humanSize } from "../format/human-size.ts";
 import { shortId } from "../format/short-id.ts";
 import type { UsageKind } from "./disk-usage.ts";
@@ -7,12 +9,14 @@ import type { UsageKind } from "./disk-usage.ts";
 /** What containers have written. */
 export function containerDiskUsage(data: string): UsageKind {
   const { userNamespace } = ownershipOf({ kind: "default" }, data);
-  const containers = listContainers(data).map((container) => ({
+  const now = Date.now();
+  using database = openContainers(data);
+  const containers = listContainers(database, data).map((container) => ({
     container,
-    size: ownedTreeSize(`${container.path}/upper`, userNamespace),
+    size: ownedTreeSize(`${containerDirectory(data, container.id)}/upper`, userNamespace),
   }));
   const sizeOf = (some: typeof containers) => some.reduce((sum, { size }) => sum + size, 0);
-  const idle = containers.filter(({ container }) => !container.isRunning);
+  const idle = containers.filter(({ container }) => !isAlive(container));
   return {
     type: "Containers",
     heading: "Containers space usage:",
@@ -26,15 +30,10 @@ export function containerDiskUsage(data: string): UsageKind {
     },
     rows: containers.map(({ container, size }) => ({
       ID: shortId(container.id),
-      Image: container.image,
-      Names: container.name ?? "",
+      Image: container.definition.image,
+      Names: container.name,
       Size: humanSize(size),
-      Status: status(container),
+      Status: statusText(container, now),
     })),
   };
-}
-
-function status({ isRunning, exitStatus }: ListedContainer): string {
-  if (isRunning) return "Up";
-  return exitStatus === undefined ? "Dead" : `Exited (${exitStatus})`;
 }

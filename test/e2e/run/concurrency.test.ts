@@ -22,7 +22,7 @@ describe("at once", () => {
     );
     const names = await Promise.all(sessions.map((session) => session.expect(/[0-9a-f]{12}\n/)));
     expect(new Set(names).size).toBe(10);
-    expect(readdirSync(`${suite.user.data}/ephemeral`).length).toBe(10);
+    expect(readdirSync(`${suite.user.data}/containers`).length).toBe(10);
     const outcomes = await Promise.all(sessions.map((session) => session.finish()));
     expect(outcomes.map(({ output }) => output)).toEqual(names.map((name, index) => `${name}${index}\n`));
   });

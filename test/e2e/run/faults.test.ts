@@ -175,7 +175,7 @@ describe("the data directory", () => {
   test("that is full while an image is unpacked", async () => {
     const { XDG_DATA_HOME } = suite.user.environment;
     const image = debianImages().gzip;
-    const check = `test -z "$(ls -A ${XDG_DATA_HOME}/bunker/tmp ${XDG_DATA_HOME}/bunker/layers ${XDG_DATA_HOME}/bunker/ephemeral 2>/dev/null | grep -v ':$' | grep -v '^$')"`;
+    const check = `test -z "$(ls -A ${XDG_DATA_HOME}/bunker/tmp ${XDG_DATA_HOME}/bunker/layers ${XDG_DATA_HOME}/bunker/containers 2>/dev/null | grep -v ':$' | grep -v '^$')"`;
     const script = `mount -t tmpfs -o size=20m,mode=777 tmpfs ${XDG_DATA_HOME}; "$@"; echo status $?; ${check} && echo nothing left`;
     const words = suite.user.as([suite.user.bunkerPath, "run", "--rm", image, "true"]);
     const outcome = await finish(suite.user.startAsRoot(["unshare", "-m", "sh", "-c", script, "sh", ...words]));
@@ -221,7 +221,7 @@ describe("death while an image is unpacked", () => {
       const { status, output, errors } = await finish(suite.user.start(words, { environment }));
       expect(output).toContain("bookworm");
       expect({ status, errors }).toEqual({ status: 0, errors: "" });
-      for (const place of ["tmp", "ephemeral"]) expect(readdirSync(`${data}/bunker/${place}`)).toEqual([]);
+      for (const place of ["tmp", "containers"]) expect(readdirSync(`${data}/bunker/${place}`)).toEqual([]);
     },
   );
 });

@@ -1,6 +1,6 @@
 /* Signals to a foreground container, its init, and what a kill of Bunker itself leaves behind. */
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { eventually, type PipedSession } from "../../unprivileged-user.ts";
 import { containerSuite } from "./suite.ts";
 
@@ -83,32 +83,33 @@ describe("--init", () => {
   });
 });
 
-describe("kill -9 of Bunker", () => {
-  test.each([[[]], [["--init"]]])(
-    "with %j kills the container, and the next run removes what is left",
-    async (options) => {
-      const session = await waiting(options, "sleep 1000 & sleep 1001 & :");
-      session.process.kill("SIGKILL");
-      await session.finish();
-      await eventually(
-        () => suite.user.processes().length === 0,
-        () => `the container to end: ${suite.user.traces()}`,
-      );
-      expect(readdirSync(`${suite.user.data}/ephemeral`).length).toBe(1);
-      await suite.user.run([suite.image, "true"]);
-      expect(readdirSync(`${suite.user.data}/ephemeral`)).toEqual([]);
-    },
-  );
-
-  test("frees the name", async () => {
-    const session = await waiting(["--name", "killed"], ":");
+describe("kill -9 of", () => {
+  test("the command leaves the container running", async () => {
+    const session = await waiting(["--name", "left"], ":");
     session.process.kill("SIGKILL");
     await session.finish();
+    expect((await suite.user.bunker(["ps", "--format", "{{.Names}} {{.State}}"])).output).toBe("left running\n");
+    expect(await suite.user.bunker(["rm", "-f", "left"])).toEqual({ status: 0, output: "left\n", errors: "" });
+  });
+
+  test.each([[[]], [["--init"]]])("the supervisor, with %j, kills the container", async (options) => {
+    const session = await waiting(["--name", "killed", ...options], "sleep 1000 & sleep 1001 & :");
+    killSupervisors();
+    const { status, errors } = await session.finish();
+    expect(errors).toMatch(/^bunker: wait for container killed: its supervisor was killed/);
+    expect(status).toBe(255);
     await eventually(
       () => suite.user.processes().length === 0,
-      () => "the container to end",
+      () => `the container to end: ${suite.user.traces()}`,
     );
-    const { status, errors } = await suite.user.run(["--name", "killed", suite.image, "true"]);
-    expect({ status, errors }).toEqual({ status: 0, errors: "" });
+    const listed = await suite.user.bunker(["ps", "-a", "--format", "{{.Names}} {{.Status}}"]);
+    expect(listed.output).toMatch(/^killed Exited \(255\) .* ago\n$/);
+    expect((await suite.user.bunker(["rm", "killed"])).status).toBe(0);
   });
 });
+
+function killSupervisors(): void {
+  for (const pid of suite.user.processes()) {
+    if (readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("internal\0supervise")) process.kill(pid, "SIGKILL");
+  }
+}

@@ -213,7 +213,9 @@ describe("the caller's terminal", () => {
         () => suite.user.processes().every((candidate) => !isCommand(candidate)),
         () => "Bunker to end",
       );
-      await suite.user.run([suite.image, "true"]);
+      // A container outlives the command.
+      const { output } = await suite.user.bunker(["ps", "-aq"]);
+      for (const id of output.split("\n").filter((line) => line !== "")) await suite.user.bunker(["rm", "-f", id]);
     }),
   );
 });

@@ -45,6 +45,22 @@ const defaults: RunOptions = {
   domainname: undefined,
   readOnly: false,
   remove: false,
+  labels: {},
+  annotations: {},
+  restart: { name: "no", maximumRetryCount: 0 },
+  stopSignal: undefined,
+  stopTimeout: undefined,
+  health: {
+    disabled: false,
+    command: undefined,
+    interval: undefined,
+    timeout: undefined,
+    startPeriod: undefined,
+    startInterval: undefined,
+    retries: undefined,
+  },
+  log: { driver: "json-file", maximumFiles: 1, compress: false },
+  attached: { input: false, output: true, error: true },
   name: undefined,
   init: false,
   capabilitiesAdded: [],
@@ -80,7 +96,15 @@ describe("the options of run", () => {
   });
 
   test.each<[words: string[], differences: Partial<RunOptions>]>([
-    [["-it", "/image", "sh", "-c", "--rm"], { interactive: true, terminal: true, command: ["sh", "-c", "--rm"] }],
+    [
+      ["-it", "/image", "sh", "-c", "--rm"],
+      {
+        interactive: true,
+        terminal: true,
+        attached: { input: true, output: true, error: true },
+        command: ["sh", "-c", "--rm"],
+      },
+    ],
     [["--entrypoint", "/bin/sh", "/image"], { entrypoint: ["/bin/sh"] }],
     [["--entrypoint=", "/image"], { entrypoint: [] }],
     [["-e", "A=1", "-e", "BUNKER_TEST_ABSENT", "-eB=", "/image"], { environment: ["A=1", "B="] }],

@@ -1,0 +1,58 @@
+import { checkTerminal, receiveSignals } from "../../engine/attachment.ts";
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../../engine/detach-keys.ts";
+import { recordContainerEvent } from "../../engine/events/journal.ts";
+import { notRunning, supervisorOf } from "../../engine/lifecycle/stop-container.ts";
+import { supervisorLost } from "../../engine/run.ts";
+import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { requestAttachment, stayAttached, tellSize } from "../../engine/supervised-attachment.ts";
+import { tell } from "../../engine/supervisor/connect.ts";
+import { defineCommand } from "../command.ts";
+import { flag } from "../option.ts";
+import { detachKeysOption } from "./life-options.ts";
+
+/** `bunker attach`. */
+export const attach = defineCommand(
+  {
+    options: {
+      detachKeys: detachKeysOption,
+      withoutInput: flag({ name: "no-stdin", description: "Do not attach to its input" }),
+      signalProxy: flag({
+        name: "sig-proxy",
+        description: "Pass the signals that this command gets on to it",
+        initial: true,
+      }),
+    },
+    required: ["CONTAINER"],
+  },
+  ({ options, operands: [reference] }) => {
+    const data = dataDirectory();
+    using database = openContainers(data);
+    const container = findContainer(database, data, reference);
+    const { terminal, openInput } = container.definition;
+    using socket = supervisorOf(database, data, container.id);
+    if (socket === undefined) throw notRunning("attach to container", container);
+    const input = openInput && !options.withoutInput;
+    checkTerminal({ interactive: input, terminal });
+    using signals = receiveSignals();
+    const attachment = {
+      input,
+      output: true,
+      error: true,
+      terminal,
+      detachKeys: parseDetachKeys(options.detachKeys ?? DEFAULT_DETACH_KEYS),
+      signals: options.signalProxy ? signals : undefined,
+    };
+    const streams = requestAttachment(socket, attachment);
+    tell(socket, { kind: "wait" });
+    tellSize(socket, terminal);
+    recordContainerEvent(data, "attach", container);
+    const end = stayAttached(socket, streams, attachment);
+    if (end.kind === "detached") {
+      recordContainerEvent(data, "detach", container);
+      return 0;
+    }
+    if (end.kind === "lost") throw supervisorLost(container.name);
+    return end.exitStatus;
+  },
+);

@@ -1,0 +1,42 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { type Container, findContainer, openContainers } from "../../engine/state/containers.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { reportError } from "../report-error.ts";
+
+/** What a command does to each container is given this. */
+export interface ContainerWork {
+  readonly database: StateDatabase;
+  readonly data: string;
+  readonly container: Container;
+  /** As the user named it. */
+  readonly reference: string;
+}
+
+/**
+ * Does the same to several containers. As with Docker each is tried, whatever became of the others, and what was done is
+ * told by the name that the user gave.
+ * @param work what is to be done; what it throws is reported. Returns what to print, or nothing
+ * @param options with `ignoresMissing`, a container that is not there is told but no failure
+ * @returns the exit status: 1 if one has failed
+ */
+export async function eachContainer(
+  references: readonly string[],
+  work: (one: ContainerWork) => string | undefined | Promise<string | undefined>,
+  { ignoresMissing = false }: { readonly ignoresMissing?: boolean } = {},
+): Promise<number> {
+  const data = dataDirectory();
+  using database = openContainers(data);
+  let status = 0;
+  for (const reference of references) {
+    try {
+      const said = await work({ database, data, container: findContainer(database, data, reference), reference });
+      if (said !== undefined) console.log(said);
+    } catch (error) {
+      await reportError(error);
+      const isMissing = error instanceof BunkerError && error.code === "no_such_container";
+      if (!isMissing || !ignoresMissing) status = 1;
+    }
+  }
+  return status;
+}

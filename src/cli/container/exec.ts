@@ -1,0 +1,112 @@
+import { attachDetachably, checkTerminal, makeStreams, receiveSignals, terminalSize } from "../../engine/attachment.ts";
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../../engine/detach-keys.ts";
+import { recordContainerEvent } from "../../engine/events/journal.ts";
+import { startExec } from "../../engine/lifecycle/exec-process.ts";
+import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { connectToSupervisor, tell } from "../../engine/supervisor/connect.ts";
+import { defineCommand } from "../command.ts";
+import { flag, list, single } from "../option.ts";
+import { parseEnvironmentOption } from "../values/environment-option.ts";
+import { parseContainerPath } from "../values/paths.ts";
+import { parseUser } from "../values/words.ts";
+import { detachKeysOption } from "./life-options.ts";
+
+/** `bunker exec`. */
+export const exec = defineCommand(
+  {
+    options: {
+      detach: flag({ name: "detach", short: "d", description: "Do not wait for its end" }),
+      interactive: flag({ name: "interactive", short: "i", description: "Pass standard input on" }),
+      terminal: flag({ name: "tty", short: "t", description: "Give it a terminal" }),
+      environment: list({
+        name: "env",
+        short: "e",
+        valueName: "NAME[=VALUE]",
+        description: "Set an environment variable, or pass on the caller's",
+        parse: parseEnvironmentOption,
+      }),
+      environmentFiles: list({
+        name: "env-file",
+        valueName: "FILE",
+        description: "Read environment variables from a file",
+        parse: (text) => text,
+      }),
+      user: single({
+        name: "user",
+        short: "u",
+        valueName: "USER[:GROUP]",
+        description: "User and group, names or numbers",
+        parse: parseUser,
+      }),
+      workingDirectory: single({
+        name: "workdir",
+        short: "w",
+        valueName: "DIRECTORY",
+        description: "Working directory in the container",
+        parse: parseContainerPath,
+      }),
+      privileged: flag({ name: "privileged", description: "Give it all capabilities" }),
+      detachKeys: detachKeysOption,
+    },
+    required: ["CONTAINER", "COMMAND"],
+    optional: "[ARG...]",
+    stopAtFirstOperand: true,
+  },
+  async ({ options, operands: [reference, ...command] }) => {
+    const { detach, interactive, terminal } = options;
+    if (!detach) checkTerminal(options);
+    const data = dataDirectory();
+    using database = openContainers(data);
+    const container = findContainer(database, data, reference);
+    using signals = detach ? undefined : receiveSignals();
+    using streams = terminal ? undefined : owned(makeStreams(interactive && !detach));
+    using launched = startExec(
+      data,
+      container,
+      {
+        ...options,
+        command,
+        environment: [
+          ...(await readEnvironmentFiles(options.environmentFiles)),
+          ...options.environment.filter((entry) => entry !== undefined),
+        ],
+        consoleSize: terminalSize(),
+      },
+      streams?.ends.inner,
+    );
+    const keepTerminal = () => {
+      using socket = launched.terminal === undefined ? undefined : connectToSupervisor(data, container.id);
+      if (socket !== undefined && launched.terminal !== undefined) {
+        tell(socket, { kind: "keep" }, [launched.terminal.number]);
+      }
+      return 0;
+    };
+    if (signals === undefined) return keepTerminal();
+    for (const end of streams?.ends.inner ?? []) end.close();
+    const end = attachDetachably(launched, signals, streams?.ends, {
+      interactive,
+      whole: false,
+      detachKeys: parseDetachKeys(options.detachKeys ?? DEFAULT_DETACH_KEYS),
+    });
+    if (end === "detached") return keepTerminal();
+    const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
+    recordContainerEvent(data, "exec_die", container, { exitCode: String(exitStatus) });
+    return exitStatus;
+  },
+);
+
+function owned(ends: ReturnType<typeof makeStreams>) {
+  return {
+    ends,
+    [Symbol.dispose]: () => {
+      for (const end of [...ends.inner, ...Object.values(ends.outer)]) end?.close();
+    },
+  };
+}
+
+async function readEnvironmentFiles(paths: readonly string[]): Promise<readonly string[]> {
+  if (paths.length === 0) return [];
+  const { readEnvironmentFile } = await import("../values/environment-file.ts");
+  return paths.flatMap(readEnvironmentFile);
+}

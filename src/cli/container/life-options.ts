@@ -1,0 +1,124 @@
+import { flag, list, single } from "../option.ts";
+import { parseDuration } from "../values/duration.ts";
+import {
+  parseAnnotation,
+  parseLabel,
+  parseLogDriver,
+  parseRestartPolicy,
+  parseSignalName,
+  parseStreamName,
+} from "../values/life-values.ts";
+import { integerBetween } from "../values/numbers.ts";
+
+const asWritten = (text: string) => text;
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+/** The options of `run` and `create` about a container's life: its end, its health, its log and what it is called. */
+export const lifeOptions = {
+  attach: list({
+    name: "attach",
+    short: "a",
+    valueName: "STREAM",
+    description: "Attach to stdin, stdout or stderr only",
+    parse: parseStreamName,
+  }),
+  idFile: single({ name: "cidfile", valueName: "FILE", description: "Write the id to a file", parse: asWritten }),
+  labels: list({
+    name: "label",
+    short: "l",
+    valueName: "KEY[=VALUE]",
+    description: "Set a label",
+    parse: parseLabel,
+  }),
+  labelFiles: list({
+    name: "label-file",
+    valueName: "FILE",
+    description: "Read labels from a file, one a line",
+    parse: asWritten,
+  }),
+  annotations: list({
+    name: "annotation",
+    valueName: "KEY=VALUE",
+    description: "Set an annotation of the OCI configuration",
+    parse: parseAnnotation,
+  }),
+  restart: single({
+    name: "restart",
+    valueName: "no|always|unless-stopped|on-failure[:COUNT]",
+    description: "When to start it again after its end",
+    parse: parseRestartPolicy,
+    initial: { name: "no", maximumRetryCount: 0 },
+    initialText: "no",
+  }),
+  stopSignal: single({
+    name: "stop-signal",
+    valueName: "SIGNAL",
+    description: "The signal that asks it to end",
+    parse: parseSignalName,
+  }),
+  stopTimeout: single({
+    name: "stop-timeout",
+    valueName: "SECONDS",
+    description: "How long it has for that before it is killed; -1 for ever",
+    parse: integerBetween(-1, LONGEST_TIMEOUT),
+  }),
+  healthCommand: single({
+    name: "health-cmd",
+    valueName: "COMMAND",
+    description: "Check its health by a shell command in it",
+    parse: asWritten,
+  }),
+  healthInterval: single({
+    name: "health-interval",
+    valueName: "DURATION",
+    description: "Time between checks (30s)",
+    parse: parseDuration,
+  }),
+  healthTimeout: single({
+    name: "health-timeout",
+    valueName: "DURATION",
+    description: "How long a check may take (30s)",
+    parse: parseDuration,
+  }),
+  healthStartPeriod: single({
+    name: "health-start-period",
+    valueName: "DURATION",
+    description: "Time at the beginning during which failures do not count (0s)",
+    parse: parseDuration,
+  }),
+  healthStartInterval: single({
+    name: "health-start-interval",
+    valueName: "DURATION",
+    description: "Time between checks during that (5s)",
+    parse: parseDuration,
+  }),
+  healthRetries: single({
+    name: "health-retries",
+    valueName: "COUNT",
+    description: "Failures in a row that make it unhealthy (3)",
+    parse: integerBetween(0, 1_000_000),
+  }),
+  noHealthCheck: flag({ name: "no-healthcheck", description: "Do not check its health, whatever the image says" }),
+  logDriver: single({
+    name: "log-driver",
+    valueName: "json-file|local|none",
+    description: "How its output is logged",
+    parse: parseLogDriver,
+    initial: "json-file",
+    initialText: "json-file",
+  }),
+  logOptions: list({
+    name: "log-opt",
+    valueName: "KEY=VALUE",
+    description: "max-size, max-file or compress",
+    parse: parseLabel,
+  }),
+} as const;
+
+/** The option that sets the keys which detach from a container. */
+export const detachKeysOption = single({
+  name: "detach-keys",
+  valueName: "KEYS",
+  description: "The keys that detach from it (ctrl-p,ctrl-q)",
+  parse: asWritten,
+});

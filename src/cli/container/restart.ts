@@ -1,0 +1,23 @@
+import { recordContainerEvent } from "../../engine/events/journal.ts";
+import { startByCommand, takeToStart } from "../../engine/lifecycle/start-container.ts";
+import { stopContainer } from "../../engine/lifecycle/stop-container.ts";
+import { defineCommand } from "../command.ts";
+import { eachContainer } from "./each-container.ts";
+import { stopOptions } from "./stop.ts";
+
+/** `bunker restart`. */
+export const restart = defineCommand(
+  { options: stopOptions, required: ["CONTAINER"], optional: "[CONTAINER...]" },
+  ({ options, operands }) =>
+    eachContainer(operands, ({ database, data, container, reference }) => {
+      stopContainer(database, data, container, options);
+      const taken = takeToStart(database, data, container.id);
+      if (taken !== undefined) {
+        using _lock = taken.lock;
+        const { socket } = startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false });
+        socket.close();
+        recordContainerEvent(data, "restart", container);
+      }
+      return reference;
+    }),
+);

@@ -1,0 +1,82 @@
+import { checkTerminal, receiveSignals } from "../../engine/attachment.ts";
+import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../../engine/detach-keys.ts";
+import { recordContainerEnd } from "../../engine/lifecycle/record-end.ts";
+import { startByCommand, takeToStart } from "../../engine/lifecycle/start-container.ts";
+import { supervisorLost } from "../../engine/run.ts";
+import { stayAttached, tellSize } from "../../engine/supervised-attachment.ts";
+import { tell } from "../../engine/supervisor/connect.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { flag } from "../option.ts";
+import { type ContainerWork, eachContainer } from "./each-container.ts";
+import { detachKeysOption } from "./life-options.ts";
+
+/** `bunker start`. */
+export const start = defineCommand(
+  {
+    options: {
+      attach: flag({ name: "attach", short: "a", description: "Attach to its outputs and pass signals on" }),
+      interactive: flag({ name: "interactive", short: "i", description: "Attach to its input" }),
+      detachKeys: detachKeysOption,
+    },
+    required: ["CONTAINER"],
+    optional: "[CONTAINER...]",
+  },
+  async ({ options, operands }) => {
+    const isAttached = options.attach || options.interactive;
+    if (isAttached && operands.length > 1) {
+      throw new BunkerError({
+        code: "conflicting_options",
+        operation: "you cannot start and attach multiple containers at once",
+        exitStatus: 1,
+      });
+    }
+    let status = 0;
+    const failed = await eachContainer(operands, ({ database, data, container, reference }) => {
+      const taken = takeToStart(database, data, container.id);
+      if (taken === undefined) return reference;
+      using lock = taken.lock;
+      if (!isAttached) {
+        startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false }).socket.close();
+        return reference;
+      }
+      status = startAttached({ database, data, container, reference }, { ...taken, lock }, options);
+      return undefined;
+    });
+    return failed || status;
+  },
+);
+
+function startAttached(
+  { database, data, container }: ContainerWork,
+  taken: NonNullable<ReturnType<typeof takeToStart>>,
+  options: { readonly interactive: boolean; readonly detachKeys: string | undefined },
+): number {
+  const { terminal, openInput, restart } = container.definition;
+  const input = options.interactive && openInput;
+  checkTerminal({ interactive: input, terminal });
+  using signals = receiveSignals();
+  const attachment = {
+    input,
+    output: true,
+    error: true,
+    terminal,
+    detachKeys: parseDetachKeys(options.detachKeys ?? DEFAULT_DETACH_KEYS),
+    signals,
+  };
+  const recordsEnd = restart.name === "no";
+  const { socket, streams } = startByCommand(database, data, taken, { attachment, recordsEnd });
+  using _closed = socket;
+  tellSize(socket, terminal);
+  if (streams === undefined) return 0;
+  const end = stayAttached(socket, streams, attachment);
+  if (end.kind === "detached") return 0;
+  if (end.kind === "lost") throw supervisorLost(container.name);
+  const { kind: _kind, ...known } = end;
+  if (recordsEnd) {
+    recordContainerEnd(database, data, container.id, known);
+    taken.lock.release();
+    tell(socket, { kind: "recorded" });
+  }
+  return end.exitStatus;
+}

@@ -1,0 +1,35 @@
+import { stopContainer } from "../../engine/lifecycle/stop-container.ts";
+import { defineCommand } from "../command.ts";
+import { single } from "../option.ts";
+import { parseSignalName } from "../values/life-values.ts";
+import { integerBetween } from "../values/numbers.ts";
+import { eachContainer } from "./each-container.ts";
+
+/** The options of `stop` and `restart`. */
+export const stopOptions = {
+  signal: single({
+    name: "signal",
+    short: "s",
+    valueName: "SIGNAL",
+    description: "The signal that asks it to end, instead of its own",
+    parse: parseSignalName,
+  }),
+  timeout: single({
+    name: "timeout",
+    aliases: ["time"],
+    short: "t",
+    valueName: "SECONDS",
+    description: "How long it has for that before it is killed; -1 for ever",
+    parse: integerBetween(-1, 2 ** 31 - 1),
+  }),
+} as const;
+
+/** `bunker stop`. */
+export const stop = defineCommand(
+  { options: stopOptions, required: ["CONTAINER"], optional: "[CONTAINER...]" },
+  ({ options, operands }) =>
+    eachContainer(operands, ({ database, data, container, reference }) => {
+      stopContainer(database, data, container, options);
+      return reference;
+    }),
+);

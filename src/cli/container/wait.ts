@@ -1,0 +1,18 @@
+import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
+import { findContainer } from "../../engine/state/containers.ts";
+import { waitForEnd } from "../../engine/supervisor/connect.ts";
+import { defineCommand } from "../command.ts";
+import { eachContainer } from "./each-container.ts";
+
+/** `bunker wait`. */
+export const wait = defineCommand(
+  { options: {}, required: ["CONTAINER"], optional: "[CONTAINER...]" },
+  ({ operands }) =>
+    eachContainer(operands, ({ database, data, container }) => {
+      using socket = supervisorOf(database, data, container.id);
+      const end = socket === undefined ? undefined : waitForEnd(socket);
+      if (end !== undefined) return String(end.exitStatus);
+      // It does not run, or its supervisor was killed.
+      return String(findContainer(database, data, container.id).exitStatus ?? 0);
+    }),
+);

@@ -1,0 +1,57 @@
+/*
+ * Commands that Bunker gives to itself: work that has to be done as root of the user's own user namespace, in which
+ * `runInUserNamespace` starts them. They are in no help; their failures go to the process that started them.
+ */
+import * as v from "valibot";
+import { pullRequestSchema } from "../engine/pull-request.ts";
+import { readInput, report, reportFailure } from "../runtime/user-namespace-process.ts";
+import { BunkerError } from "../sys/error.ts";
+import { removeTree } from "../sys/remove-tree.ts";
+import { treeSize } from "../sys/tree-size.ts";
+import { warning } from "./messages.ts";
+
+const unpackSchema = v.object({
+  source: v.variant("kind", [
+    v.object({
+      kind: v.picklist(["oci", "oci-archive", "docker-archive"]),
+      path: v.string(),
+      tag: v.optional(v.string(), undefined),
+    }),
+    v.object({ kind: v.literal("stored"), name: v.string() }),
+  ]),
+  platform: v.optional(v.string(), undefined),
+  data: v.string(),
+  store: v.string(),
+  mapping: v.picklist(["full", "single"]),
+});
+
+async function execute(command: string | undefined, argument: string | undefined): Promise<void> {
+  if (command === "remove" && argument !== undefined) return removeTree(argument);
+  if (command === "measure" && argument !== undefined) return report(String(treeSize(argument)));
+  if (command === "unpack" && argument !== undefined) {
+    const { source, platform, ...place } = v.parse(unpackSchema, JSON.parse(argument));
+    const whole = source.kind === "stored" ? source : { ...source, tag: source.tag };
+    const { unpackImage } = await import("../engine/unpack-image.ts");
+    return unpackImage({ source: whole, platform, ...place }, warning);
+  }
+  if (command === "pull") {
+    const { pullHere } = await import("./progress/pull-here.ts");
+    return pullHere(v.parse(pullRequestSchema, JSON.parse(readInput())));
+  }
+  throw new BunkerError({ code: "unknown_command", operation: "bunker internal", object: command });
+}
+
+/**
+ * Executes one of the commands.
+ * @param words its name and its argument
+ * @returns the exit status
+ */
+export async function inUserNamespace(words: readonly string[]): Promise<number> {
+  try {
+    await execute(words[0], words[1]);
+    return 0;
+  } catch (error) {
+    reportFailure(error);
+    return 125;
+  }
+}

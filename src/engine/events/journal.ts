@@ -1,0 +1,62 @@
+/*
+ * What has happened: `<data>/events.jsonl`, a line of JSON for each event in the form of Docker's API. Whoever does
+ * something appends a line in one write(2) at the file's end, so no line is torn by another and nobody waits for a lock.
+ * When the file has grown to some megabytes it becomes events.jsonl.1, in the place of the one before: what is kept is
+ * bounded. An event that cannot be written (a full disk) is lost; what it tells of has happened all the same.
+ */
+import { appendFileSync, renameSync, statSync } from "node:fs";
+
+const LARGEST_FILE = 4 * 1024 * 1024;
+
+/** The newest events. */
+function eventsFile(data: string): string {
+  return `${data}/events.jsonl`;
+}
+
+/** What happened to what. */
+interface Event {
+  readonly type: "container";
+  readonly action: string;
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** Writes an event down, with the present time. */
+function recordEvent(data: string, { type, action, id, attributes }: Event): void {
+  const milliseconds = Date.now();
+  const line = JSON.stringify({
+    status: action,
+    id,
+    from: attributes["image"],
+    Type: type,
+    Action: action,
+    Actor: { ID: id, Attributes: attributes },
+    scope: "local",
+    time: Math.floor(milliseconds / 1000),
+    // Beyond 2^53; JSON's numbers have no such limit.
+    timeNano: 0,
+  }).replace(/"timeNano":0}$/, `"timeNano":${milliseconds}000000}`);
+  const path = eventsFile(data);
+  try {
+    appendFileSync(path, `${line}\n`, { mode: 0o600 });
+    if (statSync(path).size > LARGEST_FILE) renameSync(path, `${path}.1`);
+  } catch {
+    // See the head of this file.
+  }
+}
+
+/** Writes down an event of a container: its image, name and labels are among the attributes, as with Docker. */
+export function recordContainerEvent(
+  data: string,
+  action: string,
+  container: {
+    readonly id: string;
+    readonly name: string;
+    readonly definition: { readonly image: string; readonly labels: Readonly<Record<string, string>> };
+  },
+  attributes: Readonly<Record<string, string>> = {},
+): void {
+  const { id, name, definition } = container;
+  const all = { ...definition.labels, ...attributes, image: definition.image, name };
+  recordEvent(data, { type: "container", action, id, attributes: all });
+}

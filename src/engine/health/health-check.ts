@@ -1,0 +1,34 @@
+import type { HealthOptions } from "../run-options.ts";
+import type { HealthCheck } from "../state/container-definition.ts";
+
+/** What an image says of its health check; durations in nanoseconds, 0 or nothing for the default. */
+interface ImageHealthCheck {
+  readonly Test: readonly string[];
+  readonly Interval?: number | null | undefined;
+  readonly Timeout?: number | null | undefined;
+  readonly StartPeriod?: number | null | undefined;
+  readonly StartInterval?: number | null | undefined;
+  readonly Retries?: number | null | undefined;
+}
+
+const SECOND = 1000;
+
+/**
+ * The health check of a container: what the user says, what the image says, and Docker's defaults, in this order.
+ * @returns undefined for none
+ */
+export function healthCheckOf(options: HealthOptions, image: ImageHealthCheck | undefined): HealthCheck | undefined {
+  if (options.disabled) return undefined;
+  const test = options.command === undefined ? [...(image?.Test ?? [])] : ["CMD-SHELL", options.command];
+  if (test.length === 0 || test[0] === "NONE") return undefined;
+  const milliseconds = (given: number | undefined, nanoseconds: number | null | undefined, otherwise: number) =>
+    given || Math.round((nanoseconds ?? 0) / 1e6) || otherwise;
+  return {
+    test,
+    interval: milliseconds(options.interval, image?.Interval, 30 * SECOND),
+    timeout: milliseconds(options.timeout, image?.Timeout, 30 * SECOND),
+    startPeriod: milliseconds(options.startPeriod, image?.StartPeriod, 0),
+    startInterval: milliseconds(options.startInterval, image?.StartInterval, 5 * SECOND),
+    retries: options.retries || image?.Retries || 3,
+  };
+}

@@ -1,0 +1,194 @@
+/*
+ * A container comes into being: its directory, which this command locks, its root file system and config.json, and at
+ * last its row, from which on others see it. What fails before that leaves nothing; what is killed before that leaves a
+ * directory whose lock is free, and the next command that makes a container removes it.
+ */
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
+import { formatImageSource } from "../../image/image-source.ts";
+import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
+import { defaultProfile } from "../../runtime/seccomp/default-profile.ts";
+import { parseProfile } from "../../runtime/seccomp/profile.ts";
+import { resolveProfile } from "../../runtime/seccomp/resolve-profile.ts";
+import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { hostArchitecture } from "../../sys/architecture.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { readIfThere } from "../../sys/read-if-there.ts";
+import { terminalSize } from "../attachment.ts";
+import { containerArguments } from "../container-command.ts";
+import { containerDirectory, makeContainerDirectory, newContainerId } from "../container-directory.ts";
+import { type ContainerInput, containerSpecification } from "../container-specification.ts";
+import { hasDefaultSeccompFilter } from "../default-seccomp-filter.ts";
+import { recordContainerEvent } from "../events/journal.ts";
+import { healthCheckOf } from "../health/health-check.ts";
+import { readHostFacts } from "../host-facts.ts";
+import { hostnameFile, hostsFile, resolverFile } from "../network-files.ts";
+import type { ImageRequest } from "../open-source.ts";
+import { ownershipOf, removeOwnedTree } from "../ownership.ts";
+import { fetchImage, type PullHere } from "../pull-for-user.ts";
+import { randomName } from "../random-name.ts";
+import { prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
+import type { MountRequest, RunOptions } from "../run-options.ts";
+import { shownConfiguration } from "../shown-configuration.ts";
+import type { ContainerDefinition } from "../state/container-definition.ts";
+import { insertContainer, isNameTaken } from "../state/containers.ts";
+import { cleanUp } from "./remove-container.ts";
+import type { StartableContainer } from "./start-container.ts";
+
+function writeContainerFiles(directory: string, options: RunOptions, hostname: string) {
+  const host = options.network === "host";
+  const files = {
+    hosts: `${directory}/hosts`,
+    hostname: `${directory}/hostname`,
+    resolvConf: `${directory}/resolv.conf`,
+  };
+  const resolver = readIfThere("/etc/resolv.conf") ?? "";
+  writeFileSync(files.hosts, host ? (readIfThere("/etc/hosts") ?? "") : hostsFile([]));
+  writeFileSync(files.hostname, hostnameFile(hostname));
+  writeFileSync(files.resolvConf, host ? resolver : resolverFile(resolver));
+  return files;
+}
+
+const resolveSeccomp: ContainerInput["resolveSeccomp"] = (profileJson, capabilities) =>
+  resolveProfile(profileJson === undefined ? defaultProfile() : parseProfile(profileJson), {
+    architecture: hostArchitecture(),
+    capabilities,
+    kernelVersion: release(),
+  });
+
+/**
+ * `z` and `Z` of `-v` ask for another SELinux label of the source. Where there is no SELinux there is nothing to do.
+ * @throws BunkerError `cannot_relabel` where there is
+ */
+function checkLabels(mounts: readonly MountRequest[]): void {
+  const asking = mounts.find((mount) => mount.type === "bind" && mount.relabel !== undefined);
+  if (asking?.type !== "bind" || !existsSync("/sys/fs/selinux/enforce")) return;
+  throw new BunkerError({
+    code: "cannot_relabel",
+    operation: "relabel",
+    object: asking.source,
+    reason: "Bunker changes no SELinux labels",
+    hint: `label it yourself: chcon -R -t container_file_t ${asking.source}; and leave z and Z out`,
+  });
+}
+
+/** Makes the directories that `-v` names as sources and that are not there, as Docker does. */
+function makeMissingSources(mounts: readonly MountRequest[]): void {
+  for (const mount of mounts) {
+    if (mount.type !== "bind" || !mount.createSource || existsSync(mount.source)) continue;
+    try {
+      mkdirSync(mount.source, { recursive: true });
+    } catch (error) {
+      throw new BunkerError({
+        code: "mount_source_missing",
+        operation: `bind mount on ${mount.destination}: make directory`,
+        object: mount.source,
+        errno: errnoOf(error),
+      });
+    }
+  }
+}
+
+/** A name that no container has. */
+function freeName(database: StateDatabase): string {
+  for (;;) {
+    const name = randomName();
+    if (!isNameTaken(database, name)) return name;
+  }
+}
+
+/** What the making of a container calls back for. */
+export interface CreationCallbacks {
+  /** Receives what a user should know about and the container is made in spite of. */
+  readonly onWarning: (message: string) => void;
+  /** Pulls its image in this process, when that has to be. */
+  readonly pullHere: PullHere;
+}
+
+/**
+ * Makes a container, which the caller holds the lock of.
+ * @throws BunkerError; nothing is left then
+ */
+export async function createContainer(
+  database: StateDatabase,
+  data: string,
+  options: RunOptions,
+  { onWarning, pullHere }: CreationCallbacks,
+): Promise<StartableContainer> {
+  const id = newContainerId();
+  const ownership = ownershipOf(options.userNamespace, data);
+  const { userNamespace } = ownership;
+  ownership.warnings.forEach(onWarning);
+  checkLabels(options.mounts);
+  makeMissingSources(options.mounts);
+  await fetchImage(options, ownership, data, pullHere);
+  cleanUp(database, data);
+  const unpack = (request: ImageRequest) => {
+    // Made by the caller, who has to see what is there, also where the files in it will belong to others.
+    for (const name of ["layers", "tmp"]) mkdirSync(`${ownership.store}/${name}`, { recursive: true, mode: 0o700 });
+    const work = { ...request, store: ownership.store, mapping: ownership.mapping };
+    if (userNamespace !== undefined) runInUserNamespace(userNamespace, ["internal", "unpack", JSON.stringify(work)]);
+    else unpackings.push(import("../unpack-image.ts").then(({ unpackImage }) => unpackImage(work, onWarning)));
+  };
+  // Unpacking is a large part of the program that a container whose image is there has no need of.
+  const unpackings: Promise<void>[] = [];
+  const directory = containerDirectory(data, id);
+  const lock = makeContainerDirectory(data, id);
+  try {
+    const place = { ...ownership, data, directory, ephemeral: options.remove, readOnly: options.readOnly };
+    const root = prepareRootFileSystem(options.image, options.platform, place, unpack);
+    await Promise.all(unpackings);
+    const host = readHostFacts(options);
+    const hostname = options.hostname ?? (options.network === "host" ? host.hostname : id.slice(0, 12));
+    const defaultFilter = hasDefaultSeccompFilter(options);
+    const input: ContainerInput = {
+      id,
+      options,
+      image: root.image,
+      rootPath: rootMountOf(root.plan, place).path,
+      passwdText: root.readFile("etc/passwd") ?? "",
+      groupText: root.readFile("etc/group") ?? "",
+      userNamespace,
+      idShortage: ownership.idShortage,
+      files: writeContainerFiles(directory, options, hostname),
+      cgroupsPath: undefined,
+      consoleSize: terminalSize(),
+      // A filter that is compiled already need not be spelled out.
+      resolveSeccomp: defaultFilter ? () => undefined : resolveSeccomp,
+      host,
+      defaultUser: ownership.defaultUser,
+    };
+    const configuration = containerSpecification(input);
+    writeFileSync(`${directory}/config.json`, formatConfiguration(configuration));
+    const definition: ContainerDefinition = {
+      image: formatImageSource(options.image),
+      imageId: root.imageId,
+      command: [...containerArguments(options, root.image)],
+      labels: { ...root.image.labels, ...options.labels },
+      annotations: options.annotations,
+      terminal: options.terminal,
+      openInput: options.interactive,
+      inputOnce: options.interactive && options.attached.input,
+      init: options.init,
+      remove: options.remove,
+      defaultFilter,
+      root: root.plan,
+      stopSignal: options.stopSignal ?? root.image.stopSignal,
+      stopTimeout: options.stopTimeout,
+      restart: options.restart,
+      log: options.log,
+      health: healthCheckOf(options.health, root.image.healthcheck),
+      network: options.network,
+      shown: shownConfiguration(input),
+    };
+    const container = { id, name: options.name ?? freeName(database), definition };
+    insertContainer(database, container);
+    recordContainerEvent(data, "create", container);
+    return { ...container, lock, configuration };
+  } catch (error) {
+    removeOwnedTree(directory, userNamespace);
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}

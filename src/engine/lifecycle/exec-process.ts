@@ -1,0 +1,125 @@
+/*
+ * A further process in a container, as a child of the command that asks for it. It has the container's own process as its
+ * model: what the command does not say is taken from there. Whoever has started it waits for it; if that command is
+ * killed, the process goes on without its streams, as with Docker, and ends with the container.
+ */
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { callersCapabilities } from "../../runtime/callers-capabilities.ts";
+import { CAPABILITY_NAMES } from "../../runtime/configuration/capabilities.ts";
+import type { Process } from "../../runtime/configuration/configuration.ts";
+import type { LaunchedContainer } from "../../runtime/launch-container.ts";
+import { launchProcess } from "../../runtime/launch-process.ts";
+import { OCI_VERSION } from "../../runtime/state.ts";
+import { encodeText } from "../../sys/byte-string.ts";
+import { openAt2 } from "../../sys/file.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { OpenFlag, Resolve } from "../../sys/open.ts";
+import { openIdentified } from "../../sys/process-identity.ts";
+import type { Streams } from "../attachment.ts";
+import { containerDirectory } from "../container-directory.ts";
+import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
+import { recordContainerEvent } from "../events/journal.ts";
+import type { Container } from "../state/containers.ts";
+import { lookUpUser } from "../user-lookup.ts";
+import { readConfiguration } from "./start-container.ts";
+import { notRunning } from "./stop-container.ts";
+
+/** What a user may ask of a further process. */
+export interface ExecOptions {
+  readonly command: readonly string[];
+  readonly terminal: boolean;
+  /** `NAME=value` entries. */
+  readonly environment: readonly string[];
+  readonly user: string | undefined;
+  readonly workingDirectory: string | undefined;
+  readonly privileged: boolean;
+  readonly consoleSize: { readonly height: number; readonly width: number } | undefined;
+}
+
+/**
+ * Starts a process in a container.
+ * @param streams the ends that it gets for its standard streams; undefined with a terminal
+ * @throws BunkerError `container_not_running` and what keeps it from starting
+ */
+export function startExec(
+  data: string,
+  container: Container,
+  options: ExecOptions,
+  streams: Streams["inner"] | undefined,
+): LaunchedContainer {
+  const { id, pid, startTime, status, definition } = container;
+  const isRunning = status === "running" && pid !== undefined && startTime !== undefined;
+  const pidfd = isRunning ? openIdentified({ pid, startTime }) : undefined;
+  if (!isRunning || pidfd === undefined) throw notRunning("execute in container", container);
+  using _pidfd = pidfd;
+  const configuration = readConfiguration(data, id);
+  const { process } = configuration;
+  if (process === undefined) throw notRunning("execute in container", container);
+  recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, container);
+  const launched = launchProcess({
+    state: { ociVersion: OCI_VERSION, id, status: "running", pid, bundle: containerDirectory(data, id) },
+    pidfd,
+    configuration,
+    process: processOf(process, pid, configuration.linux?.uidMappings !== undefined, options),
+    preservedDescriptors: 0,
+    standardStreams: streams === undefined ? undefined : [streams[0].number, streams[1].number, streams[2].number],
+    seccomp: definition.defaultFilter ? defaultSeccompFilter() : undefined,
+    onWarning: undefined,
+    onProgram: undefined,
+  });
+  recordContainerEvent(data, `exec_start: ${options.command.join(" ")}`, container);
+  return launched;
+}
+
+function processOf(container: Process, pid: number, hasUserNamespace: boolean, options: ExecOptions): Process {
+  const user = options.user === undefined ? undefined : userIn(pid, options.user);
+  const variables = new Map((container.env ?? []).map((entry) => splitEntry(entry)));
+  if (user !== undefined) variables.set("HOME", user.home);
+  if (options.terminal && !variables.has("TERM")) variables.set("TERM", "xterm");
+  for (const entry of options.environment) variables.set(...splitEntry(entry));
+  // Over a user namespace of its own a process can have every capability, whoever started it.
+  const everything = hasUserNamespace ? CAPABILITY_NAMES : callersCapabilities();
+  return {
+    ...container,
+    args: [...options.command],
+    env: [...variables].map(([name, value]) => `${name}=${value}`),
+    cwd: options.workingDirectory ?? container.cwd,
+    terminal: options.terminal,
+    consoleSize: options.terminal ? options.consoleSize : undefined,
+    user:
+      user === undefined
+        ? container.user
+        : { uid: user.uid, gid: user.gid, additionalGids: [...new Set([user.gid, ...user.memberGids])] },
+    ...(options.privileged
+      ? {
+          capabilities: { bounding: everything, effective: everything, permitted: everything },
+          apparmorProfile: undefined,
+        }
+      : {}),
+  };
+}
+
+function splitEntry(entry: string): [name: string, value: string] {
+  const separator = entry.indexOf("=");
+  return separator < 0 ? [entry, ""] : [entry.slice(0, separator), entry.slice(separator + 1)];
+}
+
+/** Finds a user in the container's own files as they are now. */
+function userIn(pid: number, user: string) {
+  using root = new FileDescriptor(openSync(`/proc/${pid}/root`, OpenFlag.O_PATH | OpenFlag.O_DIRECTORY));
+  return lookUpUser(user, fileIn(root, "etc/passwd"), fileIn(root, "etc/group"), []);
+}
+
+/** A file of the container, whose links lead to nothing but its own; empty if it cannot be read. */
+function fileIn(root: FileDescriptor, path: string): string {
+  const flags = OpenFlag.O_RDONLY | OpenFlag.O_CLOEXEC | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY;
+  const opened = openAt2(root.number, encodeText(path), flags, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS);
+  if (opened < 0) return "";
+  try {
+    return readFileSync(opened, "utf8");
+  } catch {
+    return "";
+  } finally {
+    closeSync(opened);
+  }
+}

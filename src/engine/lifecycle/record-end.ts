@@ -1,0 +1,55 @@
+/* How a container's end goes on record, whoever sees it: its supervisor, or the command that it was run by. */
+import type { StateDatabase } from "../../state/state-database.ts";
+import { errnoName } from "../../sys/errno.ts";
+import { recordContainerEvent } from "../events/journal.ts";
+import { findContainer, openContainers, recordEnd, recordLoss, recordStatus, recordStop } from "../state/containers.ts";
+import type { Exit } from "../supervisor/protocol.ts";
+import { removeFiles } from "./remove-container.ts";
+import { isToBeRestarted } from "./restart-policy.ts";
+
+/** What a supervisor says of an end. */
+export type End = Omit<Exit, "kind">;
+
+/**
+ * Records the end, and removes a container of `--rm`. To be called by who holds the container's lock.
+ * @returns whether the restart policy asks for another start
+ */
+export function recordContainerEnd(database: StateDatabase, data: string, id: string, end: End): boolean {
+  const { exitStatus } = end;
+  const container = findContainer(database, data, id);
+  const { definition } = container;
+  const { name } = definition.restart;
+  recordContainerEvent(data, "die", container, { exitCode: String(exitStatus) });
+  const isStopped = end.isStopped || container.stoppedByUser;
+  if (end.isStopped) recordContainerEvent(data, "stop", container);
+  const isAgain =
+    name !== "no" &&
+    !isStopped &&
+    !end.isShutDown &&
+    isToBeRestarted(definition.restart, exitStatus, container.restartCount);
+  if (definition.remove && !isAgain) {
+    recordStatus(database, id, "removing");
+    removeFiles(database, data, container);
+    return false;
+  }
+  recordEnd(database, id, { status: isAgain ? "restarting" : "exited", exitStatus });
+  if (end.isStopped) recordStop(database, id);
+  if (end.lostBytes > 0) {
+    const reason = end.lostErrno === undefined ? "" : `: ${errnoName(end.lostErrno)}`;
+    recordLoss(database, id, `${end.lostBytes} bytes of the log could not be written${reason}`);
+  }
+  return isAgain;
+}
+
+/** Records that a container which waited to be started again will not be. */
+export function recordNoRestart(data: string, id: string, isStopped: boolean): void {
+  using database = openContainers(data);
+  recordStatus(database, id, "exited");
+  if (isStopped) recordStop(database, id);
+}
+
+/** The same for a supervisor, which has no database open. */
+export function recordEndFromSupervisor(data: string, id: string, end: End): boolean {
+  using database = openContainers(data);
+  return recordContainerEnd(database, data, id, end);
+}

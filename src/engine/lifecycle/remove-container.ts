@@ -1,0 +1,101 @@
+import { existsSync } from "node:fs";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { Signal } from "../../sys/signal.ts";
+import { containerDirectory, lockContainer, sweep } from "../container-directory.ts";
+import { recordContainerEvent } from "../events/journal.ts";
+import { ownershipOf, removeOwnedTree } from "../ownership.ts";
+import { type Container, deleteContainer, findContainer, isKnown, recordStatus } from "../state/containers.ts";
+import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
+
+/** Removes what lies on disk, and then the row. To be called by who holds the container's lock. */
+export function removeFiles(
+  database: StateDatabase,
+  data: string,
+  container: Pick<Container, "id" | "name" | "definition">,
+): void {
+  const { userNamespace } = ownershipOf({ kind: "default" }, data);
+  removeOwnedTree(containerDirectory(data, container.id), userNamespace);
+  deleteContainer(database, container.id);
+  recordContainerEvent(data, "destroy", container);
+}
+
+/**
+ * Removes a container.
+ * @param force whether to kill it first if it runs
+ * @throws BunkerError `container_running`, `container_busy`, `no_such_container`
+ */
+export function removeContainer(database: StateDatabase, data: string, container: Container, force: boolean): void {
+  const { id } = container;
+  for (;;) {
+    using lock = lockContainer(data, id);
+    if (lock !== undefined) {
+      recordStatus(database, id, "removing");
+      removeFiles(database, data, container);
+      return;
+    }
+    const now = findContainer(database, data, id);
+    if (now.status === "removing") {
+      throw busy(now, `removal of container ${now.name} is already in progress`);
+    }
+    if (!force) {
+      if (now.status === "created" || now.status === "exited") {
+        // Its directory is gone, or a command is just starting it.
+        if (!hasDirectory(data, id)) {
+          deleteContainer(database, id);
+          return;
+        }
+        throw busy(now, "another command is working on it");
+      }
+      throw new BunkerError({
+        code: "container_running",
+        operation: "remove container",
+        object: now.name,
+        reason: `it is ${now.status}`,
+        hint: "Stop it first, or remove it with --force.",
+        exitStatus: 1,
+      });
+    }
+    using socket = connectToSupervisor(data, id);
+    if (socket === undefined) {
+      if (!hasDirectory(data, id)) {
+        deleteContainer(database, id);
+        return;
+      }
+      // A command that has it for a moment: it starts it, or has just seen its end.
+      Bun.sleepSync(2);
+      continue;
+    }
+    tell(socket, { kind: "signal", signal: Signal.SIGKILL, isStop: true });
+    waitForEnd(socket);
+    // Of `--rm`: the supervisor removes it, or its command.
+    if (container.definition.remove) {
+      while (isKnown(database, id) && connectToSupervisor(data, id) !== undefined) Bun.sleepSync(2);
+      if (!isKnown(database, id)) return;
+    }
+  }
+}
+
+function hasDirectory(data: string, id: string): boolean {
+  return existsSync(containerDirectory(data, id));
+}
+
+function busy(container: Container, reason: string): BunkerError {
+  return new BunkerError({
+    code: "container_busy",
+    operation: "remove container",
+    object: container.name,
+    reason,
+    exitStatus: 1,
+  });
+}
+
+/** Removes what killed commands have left: directories without a row, and containers whose removal had begun. */
+export function cleanUp(database: StateDatabase, data: string): void {
+  const { userNamespace } = ownershipOf({ kind: "default" }, data);
+  sweep(
+    data,
+    (id) => isKnown(database, id),
+    (path) => removeOwnedTree(path, userNamespace),
+  );
+}

@@ -1,0 +1,241 @@
+/*
+ * How a container starts, for the first time or again: its process and its supervisor are launched together, the start
+ * goes on record, and the supervisor is told what it has in hand; supervisor/supervise.ts.
+ *
+ * The order matters when this command is killed on the way. The row comes before `supervise`: a supervisor that was not
+ * told anything kills the container and gives the lock back, and the row is then seen to be wrong; the other way round a
+ * container would run that nobody knows of.
+ */
+import { readFileSync } from "node:fs";
+import { memfdWithContainerInit } from "../../launch/container-init.ts";
+import type { LaunchProgram } from "../../launch/program.ts";
+import type { Configuration } from "../../runtime/configuration/configuration.ts";
+import { parseConfiguration } from "../../runtime/configuration/configuration.ts";
+import { launchContainer } from "../../runtime/launch-container.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { messageSocketPair } from "../../sys/message-socket.ts";
+import { identify, sendSignal } from "../../sys/process-identity.ts";
+import { parseSignal, Signal } from "../../sys/signal.ts";
+import { makeStreams } from "../attachment.ts";
+import { type ContainerLock, containerDirectory, lockContainer } from "../container-directory.ts";
+import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
+import { recordContainerEvent } from "../events/journal.ts";
+import { rootMountOf } from "../root-file-system.ts";
+import type { ContainerDefinition } from "../state/container-definition.ts";
+import {
+  findContainer,
+  isKnown,
+  openContainers,
+  recordFailedStart,
+  recordStart,
+  recordStatus,
+  resetRestartCount,
+} from "../state/containers.ts";
+import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../supervised-attachment.ts";
+import { becomeSupervisor } from "../supervisor/become-supervisor.ts";
+import { tell } from "../supervisor/connect.ts";
+import { stopSignalOf, stopTimeoutOf } from "./stop-container.ts";
+
+/** A container that can be started, by the command that holds its lock. */
+export interface StartableContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly definition: ContainerDefinition;
+  /** The lock on it, which its supervisor inherits. */
+  readonly lock: ContainerLock;
+  readonly configuration: Configuration;
+}
+
+export interface StartOptions {
+  /** What to attach before the container's first byte; undefined for nothing. */
+  readonly attachment: AttachmentOptions | undefined;
+  /** Whether this command records the end when it sees it. */
+  readonly recordsEnd: boolean;
+  /** Milliseconds that the restart policy has waited. */
+  readonly restartDelay: number;
+  readonly onWarning?: ((message: string) => void) | undefined;
+  readonly onProgram?: ((program: LaunchProgram) => void) | undefined;
+}
+
+/** A container that has been started, as the command sees it. */
+export interface StartedContainer {
+  /** To its supervisor; answers with the exit unasked. */
+  readonly socket: FileDescriptor;
+  readonly streams: AttachedStreams | undefined;
+}
+
+/**
+ * Starts a container.
+ * @throws BunkerError what keeps it from starting, which is on record then
+ */
+export function startContainer(
+  database: StateDatabase,
+  data: string,
+  container: StartableContainer,
+  options: StartOptions,
+): StartedContainer {
+  const { id } = container;
+  try {
+    return launchSupervised(database, data, container, options);
+  } catch (error) {
+    if (error instanceof BunkerError) recordFailedStart(database, id, error.message, error.exitStatus);
+    recordContainerEvent(data, "die", container, {
+      exitCode: String(error instanceof BunkerError ? error.exitStatus : 125),
+    });
+    throw error;
+  }
+}
+
+function launchSupervised(
+  database: StateDatabase,
+  data: string,
+  container: StartableContainer,
+  options: StartOptions,
+): StartedContainer {
+  const { id, definition, lock, configuration } = container;
+  const directory = containerDirectory(data, id);
+  const { uidMappings, gidMappings } = configuration.linux ?? {};
+  const root = rootMountOf(definition.root, {
+    directory,
+    data,
+    ephemeral: definition.remove,
+    readOnly: configuration.root?.readonly === true,
+    userNamespace: uidMappings === undefined || gidMappings === undefined ? undefined : { uidMappings, gidMappings },
+  });
+  using cleanup = new DisposableStack();
+  const [socket, theirs] = messageSocketPair();
+  const socketOwner = cleanup.use(new DisposableStack());
+  socketOwner.use(socket);
+  cleanup.use(theirs);
+  const streams = definition.terminal ? undefined : makeStreams(definition.openInput);
+  for (const end of [...(streams?.inner ?? []), ...Object.values(streams?.outer ?? {})]) {
+    if (end !== undefined) cleanup.use(end);
+  }
+  const init = definition.init ? cleanup.use(memfdWithContainerInit()) : undefined;
+  const launched = cleanup.use(
+    launchContainer({
+      id,
+      configuration,
+      bundle: directory,
+      mountRoot: root.mount,
+      mountRootSize: root.mountSize,
+      standardStreams:
+        streams === undefined ? undefined : [streams.inner[0].number, streams.inner[1].number, streams.inner[2].number],
+      init: init?.number,
+      seccomp: definition.defaultFilter ? defaultSeccompFilter() : undefined,
+      dieWithParent: true,
+      supervisor: (program) => becomeSupervisor(program, { control: theirs.number, lock: lock.number }, { data, id }),
+      onWarning: options.onWarning,
+      onProgram: options.onProgram,
+    }),
+  );
+  const health =
+    definition.health === undefined ? undefined : { status: "starting" as const, failingStreak: 0, log: [] };
+  const { pid } = launched;
+  recordStart(database, id, { pid, startTime: identify(pid)?.startTime ?? 0 }, health);
+  // Before `supervise`, so that the container's first output finds its reader.
+  const attached = options.attachment === undefined ? undefined : requestAttachment(socket, options.attachment);
+  const passed =
+    streams === undefined
+      ? [launched.terminal]
+      : [
+          streams.outer.output,
+          streams.outer.error,
+          ...(streams.outer.input === undefined ? [] : [streams.outer.input]),
+        ];
+  const isTold = tell(
+    socket,
+    {
+      kind: "supervise",
+      pid,
+      terminal: definition.terminal,
+      inputOnce: definition.inputOnce,
+      isWhole: configuration.linux?.namespaces?.some(({ type }) => type === "pid") === true,
+      stopSignal: parseSignal(stopSignalOf(definition)),
+      stopTimeout: stopTimeoutOf(definition),
+      log: definition.log,
+      isRecordedByCommand: options.recordsEnd,
+      restartDelay: options.restartDelay,
+      health: definition.health,
+    },
+    passed.flatMap((descriptor) => (descriptor === undefined ? [] : [descriptor.number])),
+  );
+  if (!isTold) {
+    sendSignal(launched.pidfd, Signal.SIGKILL);
+    throw new BunkerError({
+      code: "supervisor_lost",
+      operation: "start container",
+      object: id.slice(0, 12),
+      reason: "its supervisor was killed",
+    });
+  }
+  recordContainerEvent(data, "start", container);
+  socketOwner.move();
+  return { socket, streams: attached };
+}
+
+/**
+ * Takes a container that is not running, to start it.
+ * @returns undefined when it runs already
+ * @throws BunkerError `container_busy`, `no_such_container`
+ */
+export function takeToStart(database: StateDatabase, data: string, id: string): StartableContainer | undefined {
+  const lock = lockContainer(data, id);
+  if (lock === undefined) {
+    const { status, name } = findContainer(database, data, id);
+    if (status === "running" || status === "restarting" || status === "paused") return undefined;
+    throw new BunkerError({
+      code: "container_busy",
+      operation: "start container",
+      object: name,
+      reason: status === "removing" ? "it is being removed" : "another command is working on it",
+      exitStatus: 1,
+    });
+  }
+  try {
+    const { name, definition } = findContainer(database, data, id);
+    return { id, name, definition, lock, configuration: readConfiguration(data, id) };
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The config.json of a container. */
+export function readConfiguration(data: string, id: string): Configuration {
+  const path = `${containerDirectory(data, id)}/config.json`;
+  return parseConfiguration(readFileSync(path, "utf8"), path);
+}
+
+/** Starts a container again as its restart policy asks: called by the supervisor of the run before, which then ends. */
+export async function restartFromSupervisor(
+  data: string,
+  id: string,
+  lock: ContainerLock,
+  restartDelay: number,
+): Promise<void> {
+  using database = openContainers(data);
+  if (!isKnown(database, id)) return;
+  const { name, definition } = findContainer(database, data, id);
+  const container = { id, name, definition, lock, configuration: readConfiguration(data, id) };
+  try {
+    startContainer(database, data, container, { attachment: undefined, recordsEnd: false, restartDelay });
+  } catch (error) {
+    recordStatus(database, id, "exited");
+    lock.release();
+    throw error;
+  }
+}
+
+/** Starts a container as a user's command does, from which its restart policy counts anew. */
+export function startByCommand(
+  database: StateDatabase,
+  data: string,
+  container: StartableContainer,
+  options: Omit<StartOptions, "restartDelay">,
+): StartedContainer {
+  resetRestartCount(database, container.id);
+  return startContainer(database, data, container, { ...options, restartDelay: 0 });
+}

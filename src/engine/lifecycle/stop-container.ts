@@ -1,0 +1,89 @@
+import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { endsWithin } from "../../sys/process-identity.ts";
+import { parseSignal, Signal } from "../../sys/signal.ts";
+import { recordContainerEvent } from "../events/journal.ts";
+import type { ContainerDefinition } from "../state/container-definition.ts";
+import { type Container, findContainer, isKnown } from "../state/containers.ts";
+import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
+
+const DEFAULT_SIGNAL = "SIGTERM";
+const DEFAULT_TIMEOUT = 10;
+
+/** The signal that asks a container to end. */
+export function stopSignalOf({ stopSignal }: ContainerDefinition): string {
+  return stopSignal ?? DEFAULT_SIGNAL;
+}
+
+/** Seconds that a container has for that; negative is for ever. */
+export function stopTimeoutOf({ stopTimeout }: ContainerDefinition): number {
+  return stopTimeout ?? DEFAULT_TIMEOUT;
+}
+
+/**
+ * Connects to the supervisor of a container that runs.
+ * @returns undefined when it does not run
+ */
+export function supervisorOf(database: StateDatabase, data: string, id: string): FileDescriptor | undefined {
+  for (;;) {
+    const socket = connectToSupervisor(data, id);
+    if (socket !== undefined) return socket;
+    if (!isKnown(database, id)) return undefined;
+    const { status } = findContainer(database, data, id);
+    if (status !== "running" && status !== "restarting" && status !== "paused") return undefined;
+    // It has just been launched, and does not listen yet.
+    Bun.sleepSync(1);
+  }
+}
+
+/**
+ * Stops a container: its stop signal, and SIGKILL when that has not helped in time. One that does not run is left alone.
+ * @param options what the command says instead of the container's definition
+ */
+export function stopContainer(
+  database: StateDatabase,
+  data: string,
+  container: Container,
+  options: { readonly signal?: string | undefined; readonly timeout?: number | undefined },
+): void {
+  using socket = supervisorOf(database, data, container.id);
+  if (socket === undefined) return;
+  const signal = parseSignal(options.signal ?? stopSignalOf(container.definition));
+  const timeout = options.timeout ?? stopTimeoutOf(container.definition);
+  tell(socket, { kind: "wait" });
+  tell(socket, { kind: "signal", signal, isStop: true });
+  recordContainerEvent(data, "kill", container, { signal: String(signal) });
+  if (timeout >= 0 && !endsWithin(socket, timeout)) {
+    tell(socket, { kind: "signal", signal: Signal.SIGKILL, isStop: true });
+    recordContainerEvent(data, "kill", container, { signal: String(Signal.SIGKILL) });
+  }
+  waitForEnd(socket);
+}
+
+/**
+ * Sends a signal to a container's first process.
+ * @throws BunkerError `container_not_running`
+ */
+export function killContainer(database: StateDatabase, data: string, container: Container, signal: string): void {
+  const number = parseSignal(signal);
+  using socket = supervisorOf(database, data, container.id);
+  // SIGKILL and the container's own stop signal mean that the user wants its end, as with Docker.
+  const isStop = number === Signal.SIGKILL || number === parseSignal(stopSignalOf(container.definition));
+  if (socket === undefined || !tell(socket, { kind: "signal", signal: number, isStop })) {
+    throw notRunning("kill container", container);
+  }
+  recordContainerEvent(data, "kill", container, { signal: String(number) });
+  if (number === Signal.SIGKILL) waitForEnd(socket);
+}
+
+/** The error for a container that has to run for what was asked. */
+export function notRunning(operation: string, { name, id, status }: Container): BunkerError {
+  return new BunkerError({
+    code: "container_not_running",
+    operation,
+    object: name,
+    reason: `container ${id.slice(0, 12)} is not running, it is ${status}`,
+    exitStatus: 1,
+  });
+}

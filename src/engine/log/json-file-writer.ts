@@ -1,0 +1,229 @@
+/*
+ * The log of a container in the form of Docker's json-file driver: a line of JSON for each line of output.
+ *
+ *   {"log":"hello\n","stream":"stdout","time":"2026-01-31T12:00:00.123000001Z"}
+ *
+ * Lines of more than 16 KiB, their end counted, come in pieces, of which only the last one has a `\n`. Output is scanned byte by byte into
+ * one buffer, through a table that says what has to be escaped; a line with bytes that are not ASCII is decoded and
+ * escaped as text, so that what is no UTF-8 becomes U+FFFD. The buffer is written after each piece of output, and no
+ * line of output waits in it; an unfinished line waits until it ends, as with Docker.
+ *
+ * A log that cannot be written (a full disk) does not stop the container. What could be written of a record is taken
+ * back, so that a reader never sees half of one, the bytes that were lost are counted, and the next output is tried anew.
+ *
+ * At `maximumSize` the file gets the suffix .1, the one that had it .2, and so on up to `maximumFiles`; a child of ours
+ * compresses what was put aside.
+ */
+import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { errnoOf } from "../../sys/error.ts";
+import type { LogConfiguration } from "../state/container-definition.ts";
+
+const LONGEST_LINE = 16384;
+const BUFFER_SIZE = 262144;
+const NEWLINE = 10;
+const HEAD = Buffer.from('{"log":"');
+/** What a record takes at most besides its text. */
+const ENVELOPE = 128;
+const LONGEST_ESCAPE = 6;
+
+/** For each byte: 0 to take it over, 1 to escape it, 2 when the line is not ASCII. Docker escapes <, > and & too. */
+const classes = new Uint8Array(new ArrayBuffer(256));
+const escapes: Buffer[] = [];
+for (let byte = 0; byte < 256; byte++) {
+  const character = String.fromCharCode(byte);
+  const isPlain = byte >= 0x20 && byte < 0x7f && !'"\\<>&'.includes(character);
+  classes[byte] = isPlain ? 0 : byte < 0x80 ? 1 : 2;
+  escapes.push(Buffer.from(escaped(character)));
+}
+
+function escaped(text: string): string {
+  return JSON.stringify(text)
+    .slice(1, -1)
+    .replace(/[<>&\u007f\u2028\u2029]/g, (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    });
+}
+
+/** The name of a container's log in its directory. */
+export function logFile(directory: string, id: string): string {
+  return `${directory}/${id}-json.log`;
+}
+
+/** The part of a line that has no end yet. */
+interface Unfinished {
+  readonly bytes: Buffer;
+  length: number;
+}
+
+/** Writes a container's log; see the head of this file. */
+export class JsonFileWriter {
+  readonly #path: string;
+  readonly #configuration: LogConfiguration;
+  readonly #compress: (path: string) => void;
+  readonly #output = Buffer.from(new ArrayBuffer(BUFFER_SIZE));
+  readonly #unfinished = new Map<Stream, Unfinished>();
+  #length = 0;
+  #file: number | undefined;
+  #size = 0;
+  #milliseconds = 0;
+  #count = 0;
+  #second = "";
+  #lostBytes = 0;
+  #error: number | undefined;
+
+  /**
+   * @param path of the log; made at the first output
+   * @param compress is told of a file that was put aside, and replaces it by one that has the suffix .gz
+   */
+  constructor(path: string, configuration: LogConfiguration, compress: (path: string) => void) {
+    this.#path = path;
+    this.#configuration = configuration;
+    this.#compress = compress;
+  }
+
+  /** How many bytes of output could not be written, and the errno of the last failure. */
+  get lost(): { readonly bytes: number; readonly errno: number | undefined } {
+    return { bytes: this.#lostBytes, errno: this.#error };
+  }
+
+  /** Logs a piece of a stream's output. */
+  write(stream: Stream, bytes: Buffer): void {
+    let start = 0;
+    const unfinished = this.#unfinished.get(stream);
+    while (start < bytes.length) {
+      const held = unfinished?.length ?? 0;
+      const newline = bytes.indexOf(NEWLINE, start);
+      const end = newline < 0 ? bytes.length : newline + 1;
+      const piece = Math.min(end, start + LONGEST_LINE - held);
+      if (piece === end && newline < 0 && held + piece - start < LONGEST_LINE) {
+        this.#hold(stream, bytes.subarray(start, piece));
+        break;
+      }
+      if (unfinished !== undefined && held > 0) {
+        bytes.copy(unfinished.bytes, held, start, piece);
+        this.#record(stream, unfinished.bytes, 0, held + piece - start);
+        unfinished.length = 0;
+      } else {
+        this.#record(stream, bytes, start, piece);
+      }
+      start = piece;
+    }
+    this.#flush();
+  }
+
+  /** Logs what has no line's end, because no more will come. */
+  end(): void {
+    for (const [stream, unfinished] of this.#unfinished) {
+      if (unfinished.length > 0) this.#record(stream, unfinished.bytes, 0, unfinished.length);
+      unfinished.length = 0;
+    }
+    this.#flush();
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #hold(stream: Stream, bytes: Buffer): void {
+    let unfinished = this.#unfinished.get(stream);
+    if (unfinished === undefined) {
+      unfinished = { bytes: Buffer.from(new ArrayBuffer(LONGEST_LINE)), length: 0 };
+      this.#unfinished.set(stream, unfinished);
+    }
+    unfinished.length += bytes.copy(unfinished.bytes, unfinished.length);
+  }
+
+  #record(stream: Stream, bytes: Buffer, start: number, end: number): void {
+    if (this.#length + (end - start) * LONGEST_ESCAPE + ENVELOPE > BUFFER_SIZE) this.#flush();
+    const output = this.#output;
+    const before = this.#length;
+    let position = before + HEAD.copy(output, before);
+    let isText = false;
+    for (let index = start; index < end; index++) {
+      const byte = bytes[index] as number;
+      const kind = classes[byte];
+      if (kind === 0) output[position++] = byte;
+      else if (kind === 1) position += (escapes[byte] as Buffer).copy(output, position);
+      else {
+        isText = true;
+        break;
+      }
+    }
+    if (isText) {
+      position = before + HEAD.length;
+      position += output.write(escaped(bytes.toString("utf8", start, end)), position, "utf8");
+    }
+    position += output.write(`","stream":"${stream}","time":"${this.#now()}"}\n`, position, "latin1");
+    this.#length = position;
+  }
+
+  /** RFC 3339 with nanoseconds: the milliseconds are the clock's, the rest tells the records of one millisecond apart. */
+  #now(): string {
+    const milliseconds = Date.now();
+    if (milliseconds !== this.#milliseconds) {
+      this.#milliseconds = milliseconds;
+      this.#count = 0;
+      this.#second = new Date(milliseconds).toISOString().slice(0, -1);
+    }
+    const count = Math.min(this.#count++, 999_999);
+    return `${this.#second}${String(count).padStart(6, "0")}Z`;
+  }
+
+  #flush(): void {
+    const length = this.#length;
+    this.#length = 0;
+    if (length === 0) return;
+    try {
+      this.#rotateWhenFull();
+      const file = this.#open();
+      let written = 0;
+      try {
+        while (written < length) written += writeSync(file, this.#output, written, length - written);
+      } finally {
+        if (written < length) takeBack(file, this.#size);
+      }
+      this.#size += length;
+    } catch (error) {
+      this.#lostBytes += length;
+      this.#error = errnoOf(error);
+    }
+  }
+
+  #open(): number {
+    if (this.#file === undefined) {
+      this.#file = openSync(this.#path, "a", 0o600);
+      this.#size = fstatSync(this.#file).size;
+    }
+    return this.#file;
+  }
+
+  #rotateWhenFull(): void {
+    const { maximumSize, maximumFiles, compress } = this.#configuration;
+    if (maximumSize === undefined || this.#size < maximumSize) return;
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+    this.#size = 0;
+    for (const suffix of ["", ".gz"]) {
+      rmSync(`${this.#path}.${maximumFiles - 1}${suffix}`, { force: true });
+      for (let number = maximumFiles - 2; number >= 1; number--) {
+        const from = `${this.#path}.${number}${suffix}`;
+        if (existsSync(from)) renameSync(from, `${this.#path}.${number + 1}${suffix}`);
+      }
+    }
+    if (maximumFiles === 1) {
+      rmSync(this.#path);
+      return;
+    }
+    renameSync(this.#path, `${this.#path}.1`);
+    if (compress) this.#compress(`${this.#path}.1`);
+  }
+}
+
+function takeBack(file: number, size: number): void {
+  try {
+    ftruncateSync(file, size);
+  } catch {
+    // What it was written for has failed already, and that is what counts.
+  }
+}
+
+/** Which of a container's outputs; with a terminal everything is stdout. */
+export type Stream = "stdout" | "stderr";

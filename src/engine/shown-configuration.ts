@@ -1,0 +1,91 @@
+import { containerArguments, containerEnvironment } from "./container-command.ts";
+import type { ContainerInput } from "./container-specification.ts";
+import type { MountRequest, RunOptions } from "./run-options.ts";
+import type { ContainerDefinition } from "./state/container-definition.ts";
+
+/** A volume option as Docker shows binds. */
+function bindText(mount: MountRequest): string[] {
+  if (mount.type !== "bind" || !mount.createSource) return [];
+  const options = [mount.readOnly ? "ro" : "", mount.propagation === "rprivate" ? "" : mount.propagation];
+  const shown = options.filter((word) => word !== "").join(",");
+  return [`${mount.source}:${mount.destination}${shown === "" ? "" : `:${shown}`}`];
+}
+
+function securityOptions({ security }: RunOptions): string[] {
+  const { seccomp, noNewPrivileges, apparmorProfile, labels, systemPathsUnconfined } = security;
+  return [
+    ...(seccomp === undefined ? [] : [`seccomp=${seccomp.kind === "unconfined" ? "unconfined" : seccomp.json}`]),
+    ...(noNewPrivileges ? ["no-new-privileges"] : []),
+    ...(apparmorProfile === undefined ? [] : [`apparmor=${apparmorProfile}`]),
+    ...labels.map((label) => `label=${label}`),
+    ...(systemPathsUnconfined ? ["systempaths=unconfined"] : []),
+  ];
+}
+
+/** What `docker inspect` shows of a container's making, under the names of Docker's API. */
+export function shownConfiguration({ id, options, image }: ContainerInput): ContainerDefinition["shown"] {
+  const hostname = options.hostname ?? id.slice(0, 12);
+  const environment = containerEnvironment(options.environment, image.environment ?? [], {
+    hostname,
+    terminal: options.terminal,
+    home: "",
+  });
+  const words = containerArguments(options, image);
+  return {
+    configuration: {
+      Hostname: hostname,
+      Domainname: options.domainname ?? "",
+      User: options.user ?? image.user ?? "",
+      AttachStdin: options.attached.input,
+      AttachStdout: options.attached.output,
+      AttachStderr: options.attached.error,
+      Tty: options.terminal,
+      OpenStdin: options.interactive,
+      StdinOnce: options.interactive && options.attached.input,
+      Env: environment.filter((entry) => !/^(HOME|HOSTNAME|TERM)=/.test(entry)),
+      Cmd: options.command.length > 0 ? options.command : (image.command ?? []),
+      WorkingDir: options.workingDirectory ?? image.workingDirectory ?? "",
+      Entrypoint: options.entrypoint ?? (image.entrypoint?.length ? image.entrypoint : null),
+      ExposedPorts: image.exposedPorts ?? {},
+      Volumes: image.volumes ?? {},
+      Path: words[0] ?? "",
+      Args: words.slice(1),
+    },
+    hostConfiguration: {
+      Binds: options.mounts.flatMap(bindText),
+      NetworkMode: options.network,
+      AutoRemove: options.remove,
+      CapAdd: options.capabilitiesAdded,
+      CapDrop: options.capabilitiesDropped,
+      CgroupnsMode: options.cgroupNamespace,
+      GroupAdd: options.additionalGroups,
+      IpcMode: options.ipcNamespace,
+      OomScoreAdj: options.oomScoreAdjustment ?? 0,
+      PidMode: options.pidNamespace === "private" ? "" : options.pidNamespace,
+      Privileged: options.privileged,
+      ReadonlyRootfs: options.readOnly,
+      SecurityOpt: securityOptions(options),
+      UTSMode: options.utsNamespace === "private" ? "" : options.utsNamespace,
+      UsernsMode: options.userNamespace.kind === "default" ? "" : options.userNamespace.kind,
+      ShmSize: options.sharedMemorySize,
+      Sysctls: options.sysctls,
+      Init: options.init,
+      Devices: options.devices.map((device) => ({
+        PathOnHost: device.hostPath,
+        PathInContainer: device.containerPath,
+        CgroupPermissions: device.permissions,
+      })),
+      Ulimits: options.resourceLimits.map((limit) => ({
+        Name: limit.type.replace(/^RLIMIT_/, "").toLowerCase(),
+        // -1 is how Docker writes "unlimited"; JSON has no bigint.
+        Soft: typeof limit.soft === "bigint" ? -1 : limit.soft,
+        Hard: typeof limit.hard === "bigint" ? -1 : limit.hard,
+      })),
+      Tmpfs: Object.fromEntries(
+        options.mounts.flatMap((mount) =>
+          mount.type === "tmpfs" ? [[mount.destination, mount.options.join(",")]] : [],
+        ),
+      ),
+    },
+  };
+}

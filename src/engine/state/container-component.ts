@@ -1,0 +1,28 @@
+import type { StateComponent } from "../../state/state-database.ts";
+
+/** The containers' table. Times are milliseconds since 1970. */
+export const containerComponent: StateComponent = {
+  name: "containers",
+  migrations: [
+    `CREATE TABLE container (
+      id TEXT PRIMARY KEY,
+      name TEXT NOT NULL UNIQUE,
+      created INTEGER NOT NULL,
+      -- What it was made from; container-definition.ts.
+      definition TEXT NOT NULL,
+      status TEXT NOT NULL,
+      -- Its first process, with the start time that tells it from later ones of the same number.
+      pid INTEGER,
+      start_time INTEGER,
+      started INTEGER,
+      finished INTEGER,
+      exit_status INTEGER,
+      -- Why it could not be started, or how its end was missed.
+      error TEXT NOT NULL DEFAULT '',
+      restart_count INTEGER NOT NULL DEFAULT 0,
+      -- Whether somebody stopped it, so that no restart policy starts it again.
+      stopped_by_user INTEGER NOT NULL DEFAULT 0,
+      health TEXT
+    ) STRICT, WITHOUT ROWID`,
+  ],
+};

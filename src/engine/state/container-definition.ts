@@ -1,0 +1,87 @@
+import * as v from "valibot";
+import { BunkerError } from "../../sys/error.ts";
+
+const stringMap = v.record(v.string(), v.string());
+
+const rootPlanSchema = v.variant("kind", [
+  v.object({ kind: v.literal("directory"), path: v.string() }),
+  v.object({ kind: v.literal("layers"), lower: v.array(v.string()) }),
+  v.object({ kind: v.literal("view"), source: v.string() }),
+]);
+
+/** Durations in milliseconds; 0 takes Docker's default. */
+const healthCheckSchema = v.object({
+  /** `["CMD", …]` or `["CMD-SHELL", script]`. */
+  test: v.array(v.string()),
+  interval: v.number(),
+  timeout: v.number(),
+  startPeriod: v.number(),
+  startInterval: v.number(),
+  retries: v.number(),
+});
+
+const restartPolicySchema = v.object({
+  name: v.picklist(["no", "always", "unless-stopped", "on-failure"]),
+  /** How often `on-failure` tries; 0 is for ever. */
+  maximumRetryCount: v.number(),
+});
+
+const logSchema = v.object({
+  driver: v.picklist(["json-file", "local", "none"]),
+  /** Bytes at which a file is rotated; undefined never. */
+  maximumSize: v.optional(v.number()),
+  maximumFiles: v.number(),
+  compress: v.boolean(),
+});
+
+const definitionSchema = v.object({
+  /** As the user named it. */
+  image: v.string(),
+  /** The digest of the image's configuration; empty for a directory. */
+  imageId: v.string(),
+  command: v.array(v.string()),
+  labels: stringMap,
+  annotations: stringMap,
+  terminal: v.boolean(),
+  openInput: v.boolean(),
+  /** Whether the input ends with the first one that is attached to it. */
+  inputOnce: v.boolean(),
+  init: v.boolean(),
+  /** Removed when it ends. */
+  remove: v.boolean(),
+  /** Whether the filter is the one that was compiled when Bunker was built, so that config.json does not spell it out. */
+  defaultFilter: v.boolean(),
+  root: rootPlanSchema,
+  /** undefined is the signal that Docker takes, SIGTERM. */
+  stopSignal: v.optional(v.string()),
+  /** Seconds; undefined is 10. */
+  stopTimeout: v.optional(v.number()),
+  restart: restartPolicySchema,
+  log: logSchema,
+  health: v.optional(healthCheckSchema),
+  network: v.string(),
+  /** What `docker inspect` shows under HostConfig and Config and nothing else depends on. */
+  shown: v.object({
+    hostConfiguration: v.record(v.string(), v.unknown()),
+    configuration: v.record(v.string(), v.unknown()),
+  }),
+});
+
+/** What a container was made from, besides its config.json. */
+export type ContainerDefinition = Readonly<v.InferOutput<typeof definitionSchema>>;
+export type RootPlan = ContainerDefinition["root"];
+export type HealthCheck = NonNullable<ContainerDefinition["health"]>;
+export type RestartPolicy = ContainerDefinition["restart"];
+export type LogConfiguration = ContainerDefinition["log"];
+
+/** @throws BunkerError `invalid_container` when the database holds something else than this version writes */
+export function parseDefinition(text: string, id: string): ContainerDefinition {
+  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), definitionSchema), text);
+  if (result.success) return result.output;
+  throw new BunkerError({
+    code: "invalid_container",
+    operation: "read the definition of container",
+    object: id,
+    reason: `${v.getDotPath(result.issues[0]) ?? ""}: ${result.issues[0].message}`,
+  });
+}

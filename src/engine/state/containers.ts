@@ -1,0 +1,274 @@
+/*
+ * What is known of containers: rows of the state database, and what the kernel says about them now.
+ *
+ * A row's status is what was recorded last. Whoever starts, supervises or removes a container holds the lock of its
+ * directory meanwhile (container-directory.ts), and the kernel gives a lock back when its holder dies. So a row that says
+ * `running`, `restarting` or `removing` while nobody holds the lock was left by somebody killed, or by a reboot: whoever
+ * reads it next sets it right. The supervisor's death was the end of the container's processes too, and how they ended
+ * nobody knows; Docker says 255 then.
+ */
+import * as v from "valibot";
+import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { isHeld } from "../container-directory.ts";
+import { containerComponent } from "./container-component.ts";
+import { type ContainerDefinition, parseDefinition } from "./container-definition.ts";
+
+export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+
+/** The exit status of a container whose end nobody saw. */
+const UNKNOWN_STATUS = 255;
+const LOST = "the supervisor was killed; how the container ended is unknown";
+
+const healthSchema = v.object({
+  status: v.picklist(["starting", "healthy", "unhealthy"]),
+  failingStreak: v.number(),
+  log: v.array(v.object({ start: v.number(), end: v.number(), exitStatus: v.number(), output: v.string() })),
+});
+
+/** The results of health checks so far; times are milliseconds since 1970. */
+export type Health = Readonly<v.InferOutput<typeof healthSchema>>;
+
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  readonly created: number;
+  readonly definition: string;
+  readonly status: ContainerStatus;
+  readonly pid: number | null;
+  readonly start_time: number | null;
+  readonly started: number | null;
+  readonly finished: number | null;
+  readonly exit_status: number | null;
+  readonly error: string;
+  readonly restart_count: number;
+  readonly stopped_by_user: number;
+  readonly health: string | null;
+}
+
+/** A container; times are milliseconds since 1970. */
+export interface Container {
+  readonly id: string;
+  readonly name: string;
+  readonly created: number;
+  readonly definition: ContainerDefinition;
+  readonly status: ContainerStatus;
+  /** Its first process while it runs. */
+  readonly pid: number | undefined;
+  readonly startTime: number | undefined;
+  readonly started: number | undefined;
+  readonly finished: number | undefined;
+  readonly exitStatus: number | undefined;
+  readonly error: string;
+  readonly restartCount: number;
+  readonly stoppedByUser: boolean;
+  readonly health: Health | undefined;
+}
+
+/** Opens the state database with the containers' table. */
+export function openContainers(data: string): StateDatabase {
+  return openStateDatabase(data, [containerComponent]);
+}
+
+function containerOf(row: Row): Container {
+  return {
+    id: row.id,
+    name: row.name,
+    created: row.created,
+    definition: parseDefinition(row.definition, row.id),
+    status: row.status,
+    pid: row.pid ?? undefined,
+    startTime: row.start_time ?? undefined,
+    started: row.started ?? undefined,
+    finished: row.finished ?? undefined,
+    exitStatus: row.exit_status ?? undefined,
+    error: row.error,
+    restartCount: row.restart_count,
+    stoppedByUser: row.stopped_by_user === 1,
+    health: row.health === null ? undefined : v.parse(v.pipe(v.string(), v.parseJson(), healthSchema), row.health),
+  };
+}
+
+/** Whether a row claims that somebody works on the container. */
+function isClaimed(status: ContainerStatus): boolean {
+  return status === "running" || status === "paused" || status === "restarting" || status === "removing";
+}
+
+/** Sets right what a killed supervisor, or a reboot, has left; see the head of this file. */
+function truthful(database: StateDatabase, data: string, row: Row): Row {
+  if (!isClaimed(row.status) || isHeld(data, row.id)) return row;
+  // The holder may have recorded the end and let go since the row was read.
+  const again = database.get<Row>("SELECT * FROM container WHERE id = ?", row.id);
+  if (again === undefined || !isClaimed(again.status)) return again ?? { ...row, status: "removing" };
+  if (again.status === "removing") return again;
+  const finished = Date.now();
+  if (!database.isReadOnly) {
+    database.run(
+      `UPDATE container SET status = 'exited', pid = NULL, finished = ?, exit_status = ?, error = ?
+       WHERE id = ? AND status = ?`,
+      finished,
+      UNKNOWN_STATUS,
+      LOST,
+      row.id,
+      again.status,
+    );
+  }
+  return { ...again, status: "exited", pid: null, finished, exit_status: UNKNOWN_STATUS, error: LOST };
+}
+
+/** All containers, the newest first. */
+export function listContainers(database: StateDatabase, data: string): Container[] {
+  return database
+    .all<Row>("SELECT * FROM container ORDER BY created DESC, id")
+    .map((row) => containerOf(truthful(database, data, row)));
+}
+
+/**
+ * Finds the container that a user means.
+ * @param reference a name, an id, or the beginning of an id
+ * @throws BunkerError `no_such_container`, `ambiguous_container`
+ */
+export function findContainer(database: StateDatabase, data: string, reference: string): Container {
+  const name = reference.startsWith("/") ? reference.slice(1) : reference;
+  const exact = database.get<Row>("SELECT * FROM container WHERE id = ?1 OR name = ?1", name);
+  if (exact !== undefined) return containerOf(truthful(database, data, exact));
+  const isPrefix = /^[0-9a-f]{1,64}$/.test(name);
+  const [only, another] = isPrefix
+    ? database.all<Row>("SELECT * FROM container WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2", name)
+    : [];
+  if (only !== undefined && another === undefined) return containerOf(truthful(database, data, only));
+  throw new BunkerError({
+    code: only === undefined ? "no_such_container" : "ambiguous_container",
+    operation: only === undefined ? "No such container:" : "several containers have ids that begin with",
+    object: reference,
+    exitStatus: 1,
+  });
+}
+
+/**
+ * Records a new container.
+ * @throws BunkerError `name_in_use`
+ */
+export function insertContainer(
+  database: StateDatabase,
+  container: { readonly id: string; readonly name: string; readonly definition: ContainerDefinition },
+): void {
+  database.transaction(() => {
+    const holder = database.get<{ id: string }>("SELECT id FROM container WHERE name = ?", container.name);
+    if (holder !== undefined) throw nameInUse(container.name, holder.id);
+    database.run(
+      "INSERT INTO container (id, name, created, definition, status) VALUES (?, ?, ?, ?, 'created')",
+      container.id,
+      container.name,
+      Date.now(),
+      JSON.stringify(container.definition),
+    );
+  });
+}
+
+function nameInUse(name: string, holder: string): BunkerError {
+  return new BunkerError({
+    code: "name_in_use",
+    operation: "use the container name",
+    object: `"${name}"`,
+    reason: `it is in use by container ${holder.slice(0, 12)}`,
+    hint: "choose another name, or remove that container",
+  });
+}
+
+/** Whether a container has this name. */
+export function isNameTaken(database: StateDatabase, name: string): boolean {
+  return database.get("SELECT 1 FROM container WHERE name = ?", name) !== undefined;
+}
+
+/**
+ * Gives a container another name.
+ * @throws BunkerError `name_in_use`
+ */
+export function renameContainer(database: StateDatabase, id: string, name: string): void {
+  database.transaction(() => {
+    const holder = database.get<{ id: string }>("SELECT id FROM container WHERE name = ?", name);
+    if (holder !== undefined) throw nameInUse(name, holder.id);
+    database.run("UPDATE container SET name = ? WHERE id = ?", name, id);
+  });
+}
+
+/** Records that a container's process has executed its command. */
+export function recordStart(
+  database: StateDatabase,
+  id: string,
+  process: { readonly pid: number; readonly startTime: number },
+  health: Health | undefined,
+): void {
+  database.run(
+    `UPDATE container SET status = 'running', pid = ?, start_time = ?, started = ?, finished = NULL,
+     exit_status = NULL, error = '', stopped_by_user = 0, health = ? WHERE id = ?`,
+    process.pid,
+    process.startTime,
+    Date.now(),
+    health === undefined ? null : JSON.stringify(health),
+    id,
+  );
+}
+
+/** Records why a container could not be started, with the status that `run` ends with. */
+export function recordFailedStart(database: StateDatabase, id: string, error: string, exitStatus: number): void {
+  database.run(
+    "UPDATE container SET status = 'created', pid = NULL, error = ?, exit_status = ? WHERE id = ?",
+    error,
+    exitStatus,
+    id,
+  );
+}
+
+/** Records a container's end, and what comes next: nothing, or another start. */
+export function recordEnd(
+  database: StateDatabase,
+  id: string,
+  end: { readonly status: "exited" | "restarting"; readonly exitStatus: number },
+): void {
+  database.run(
+    `UPDATE container SET status = ?, pid = NULL, finished = ?, exit_status = ?,
+     restart_count = restart_count + ? WHERE id = ?`,
+    end.status,
+    Date.now(),
+    end.exitStatus,
+    end.status === "restarting" ? 1 : 0,
+    id,
+  );
+}
+
+/** Records that somebody asked for the container's end. */
+export function recordStop(database: StateDatabase, id: string): void {
+  database.run("UPDATE container SET stopped_by_user = 1 WHERE id = ?", id);
+}
+
+/** Records what of a container's output its log lacks. */
+export function recordLoss(database: StateDatabase, id: string, error: string): void {
+  database.run("UPDATE container SET error = ? WHERE id = ?", error, id);
+}
+
+/** Whether there is a container with this id. */
+export function isKnown(database: StateDatabase, id: string): boolean {
+  return database.get("SELECT 1 FROM container WHERE id = ?", id) !== undefined;
+}
+
+/** Records another status. */
+export function recordStatus(database: StateDatabase, id: string, status: ContainerStatus): void {
+  database.run("UPDATE container SET status = ? WHERE id = ?", status, id);
+}
+
+/** Records the results of health checks. */
+export function recordHealth(database: StateDatabase, id: string, health: Health): void {
+  database.run("UPDATE container SET health = ? WHERE id = ?", JSON.stringify(health), id);
+}
+
+/** Records that a container is restarted by a user's command, so that its policy counts from zero. */
+export function resetRestartCount(database: StateDatabase, id: string): void {
+  database.run("UPDATE container SET restart_count = 0 WHERE id = ?", id);
+}
+
+/** Forgets a container. */
+export function deleteContainer(database: StateDatabase, id: string): void {
+  database.run("DELETE FROM container WHERE id = ?", id);
+}

@@ -1,0 +1,52 @@
+/* What the supervisor has others do, because it would need code or time for it: this executable again, as its child. */
+import { waitForExit } from "../../sys/process.ts";
+import { Event, openProcess, type Reactor, Timer } from "../../sys/reactor.ts";
+import type { Supervise } from "./protocol.ts";
+
+/**
+ * Starts `bunker internal …` without waiting for it.
+ * @param onEnd called in the reactor when it has ended
+ */
+export function spawnInternal(reactor: Reactor, words: readonly string[], onEnd: () => void): void {
+  const script = Bun.main.startsWith("/$bunfs/") ? [] : [Bun.main];
+  const child = Bun.spawn([process.execPath, ...script, "internal", ...words], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const pidfd = openProcess(child.pid);
+  reactor.add(pidfd.number, Event.IN, () => {
+    reactor.remove(pidfd.number);
+    pidfd.close();
+    waitForExit(child.pid);
+    onEnd();
+  });
+}
+
+/** Has the container's health checked again and again; the next check waits until the last one has ended. */
+export class HealthTimer implements Disposable {
+  readonly #timer = new Timer();
+  readonly #reactor: Reactor;
+
+  constructor(reactor: Reactor, health: NonNullable<Supervise["health"]>, data: string, id: string) {
+    this.#reactor = reactor;
+    const begin = performance.now();
+    const isStarting = () => performance.now() - begin < health.startPeriod;
+    const arm = () =>
+      this.#timer.start(isStarting() ? Math.min(health.startInterval, health.interval) : health.interval);
+    reactor.add(this.#timer.descriptor.number, Event.IN, () => {
+      this.#timer.acknowledge();
+      const phase = isStarting() ? "starting" : "started";
+      spawnInternal(reactor, ["health", data, id, phase], () => {
+        if (!this.#isDisposed) arm();
+      });
+    });
+    arm();
+  }
+
+  #isDisposed = false;
+
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    this.#reactor.remove(this.#timer.descriptor.number);
+    this.#timer[Symbol.dispose]();
+  }
+}

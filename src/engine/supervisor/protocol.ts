@@ -1,0 +1,91 @@
+/*
+ * What commands and a container's supervisor say to each other: JSON in the messages of a socket that keeps them apart,
+ * some with descriptors.
+ *
+ * The command that starts a container has one end of a socket pair and says `supervise` first. Everybody else connects to
+ * the socket in the container's directory, which only its owner can reach.
+ */
+import * as v from "valibot";
+
+/** The socket's name in the container's directory. */
+export const SOCKET_NAME = "supervisor";
+
+const superviseSchema = v.object({
+  kind: v.literal("supervise"),
+  /** Of the container's first process, the supervisor's child. */
+  pid: v.number(),
+  /** With a terminal its master is the only descriptor; without, the outer ends of output, error and perhaps input. */
+  terminal: v.boolean(),
+  inputOnce: v.boolean(),
+  /** Whether the end of the first process is the end of all, because they have a pid namespace of their own. */
+  isWhole: v.boolean(),
+  stopSignal: v.number(),
+  /** Seconds. */
+  stopTimeout: v.number(),
+  log: v.object({
+    driver: v.picklist(["json-file", "local", "none"]),
+    maximumSize: v.optional(v.number()),
+    maximumFiles: v.number(),
+    compress: v.boolean(),
+  }),
+  /** Whether the command that says this records the container's end itself, should it live so long. */
+  isRecordedByCommand: v.boolean(),
+  /** Milliseconds that the last restart waited; 0 when this is none. */
+  restartDelay: v.number(),
+  /** Milliseconds between health checks; `start` applies during the first `startPeriod`. */
+  health: v.optional(v.object({ interval: v.number(), startInterval: v.number(), startPeriod: v.number() })),
+});
+
+const requestSchema = v.variant("kind", [
+  superviseSchema,
+  /** One descriptor for each letter: where input (i) comes from, where output (o) and error (e) go. */
+  v.object({ kind: v.literal("attach"), streams: v.string() }),
+  /** Send a signal; `isStop` keeps the restart policy from starting the container again. */
+  v.object({ kind: v.literal("signal"), signal: v.number(), isStop: v.boolean() }),
+  v.object({ kind: v.literal("resize"), rows: v.number(), columns: v.number() }),
+  /** Nobody reads this stream any more; whoever writes to it shall be told so. */
+  v.object({ kind: v.literal("close"), stream: v.picklist(["o", "e"]) }),
+  /** Answered by `exit`. */
+  v.object({ kind: v.literal("wait") }),
+  /** Answered by `status`. */
+  v.object({ kind: v.literal("status") }),
+  /** Keep these terminals of processes that nobody is attached to any more, and throw away what they say. */
+  v.object({ kind: v.literal("keep") }),
+  /** The end is recorded. */
+  v.object({ kind: v.literal("recorded") }),
+]);
+
+const exitSchema = v.object({
+  kind: v.literal("exit"),
+  exitStatus: v.number(),
+  /** Whether somebody asked for it by `stop`. */
+  isStopped: v.boolean(),
+  /** Whether the supervisor was told to end, by a logout or shutdown. */
+  isShutDown: v.boolean(),
+  /** What of the output could not be logged. */
+  lostBytes: v.number(),
+  lostErrno: v.optional(v.number()),
+});
+
+const answerSchema = v.variant("kind", [
+  exitSchema,
+  v.object({ kind: v.literal("attached") }),
+  v.object({ kind: v.literal("status"), lostBytes: v.number(), lostErrno: v.optional(v.number()) }),
+]);
+
+export type Supervise = Readonly<v.InferOutput<typeof superviseSchema>>;
+export type Request = Readonly<v.InferOutput<typeof requestSchema>>;
+export type Exit = Readonly<v.InferOutput<typeof exitSchema>>;
+export type Answer = Readonly<v.InferOutput<typeof answerSchema>>;
+
+/** Reads a request; undefined for what is none. */
+export function parseRequest(text: string): Request | undefined {
+  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), requestSchema), text);
+  return result.success ? result.output : undefined;
+}
+
+/** Reads an answer; undefined for what is none. */
+export function parseAnswer(text: string): Answer | undefined {
+  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), answerSchema), text);
+  return result.success ? result.output : undefined;
+}

@@ -1,0 +1,423 @@
+/*
+ * Theory of operation: the supervisor, one process for each container that runs.
+ *
+ * It is this same executable, started by the launch program that also clones the container's first process, and so that
+ * process's parent (runtime/container-program.ts). The command that starts a container has everything that is needed for
+ * that in memory; the supervisor begins anew with nothing but what it needs to watch: private memory is what a machine
+ * with a hundred containers pays for. While it starts, the container starts beside it.
+ *
+ *   run, start ──launch program──▶ supervisor (a session of its own, / as directory, no streams)
+ *       │                              └─▶ the container's first process
+ *       └── socket pair ── supervise, with the ends of the container's pipes or its terminal
+ *
+ * Its JavaScript thread is in one epoll loop: the container's end (a pidfd), its outputs (output-copier.ts), inputs of
+ * those who are attached, connections of commands (protocol.ts), signals, and timers of the restart policy and of health
+ * checks. What it seldom needs, the database above all, is loaded when it is needed: after the loop has ended, or in a
+ * child of its own.
+ *
+ * Life and death. The command may die at any time. Before it has said `supervise`, the container dies with it; after
+ * that it lives on, as does one that a terminal was detached from. The supervisor is what a container cannot live
+ * without: the kernel kills the container's first process, and with its pid namespace all others, when the supervisor
+ * dies (PR_SET_PDEATHSIG), since without it nobody would read the container's output or learn of its end. It holds the
+ * container's lock by a descriptor, so that its death is seen by everybody (state/containers.ts). SIGTERM, SIGINT and
+ * SIGHUP, as at a logout or shutdown, stop the container in order.
+ *
+ * The end: all output is read and logged, the end is recorded (or by the command, if that is there and wants to: it has
+ * the code for it loaded), whoever waits is told, and the lock is given back. With a restart policy the supervisor then
+ * waits, still at the socket, and becomes the command that starts the container again, with a supervisor of its own.
+ */
+import { openSync, readFileSync, unlinkSync } from "node:fs";
+import { setBlocking } from "../../sys/blocking.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import {
+  acceptConnection,
+  listenForMessages,
+  type Received,
+  receiveMessage,
+  sendMessage,
+} from "../../sys/message-socket.ts";
+import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
+import { Pump } from "../../sys/pump.ts";
+import { Event, openProcess, Reactor, SignalDescriptor, Timer } from "../../sys/reactor.ts";
+import { Signal } from "../../sys/signal.ts";
+import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
+import { setWindowSize } from "../../sys/terminal.ts";
+import { type ContainerLock, containerDirectory, inheritedLock } from "../container-directory.ts";
+import { JsonFileWriter, logFile } from "../log/json-file-writer.ts";
+import { HealthTimer, spawnInternal } from "./children.ts";
+import { OutputCopier } from "./output-copier.ts";
+import { type Answer, parseRequest, type Request, SOCKET_NAME, type Supervise } from "./protocol.ts";
+
+const F_DUPFD_CLOEXEC = 1030;
+
+/** Somebody who talks with the supervisor. */
+interface Connection {
+  readonly socket: FileDescriptor;
+  waits: boolean;
+}
+
+/**
+ * Supervises a container from `supervise` to its end.
+ * @param control the socket to the command that starts it
+ * @param lock a descriptor that holds the container's lock
+ */
+export async function supervise(control: number, lock: number, data: string, id: string): Promise<void> {
+  const supervisor = new Supervisor(new FileDescriptor(control), inheritedLock(lock), data, id);
+  await supervisor.run();
+}
+
+class Supervisor {
+  readonly #command: FileDescriptor;
+  readonly #lock: ContainerLock;
+  readonly #data: string;
+  readonly #id: string;
+  readonly #directory: FileDescriptor;
+  readonly #reactor = new Reactor();
+  readonly #connections = new Set<Connection>();
+  /** Attachments that were asked for before the container was there. */
+  readonly #early: { readonly streams: string; readonly descriptors: readonly FileDescriptor[] }[] = [];
+  readonly #outputs: { o?: OutputCopier; e?: OutputCopier } = {};
+  #terminal: FileDescriptor | undefined;
+  #input: FileDescriptor | undefined;
+  /** Whether the container's input ends with the first one that was attached to it. */
+  #inputOnce = false;
+  #log: JsonFileWriter | undefined;
+  #end: ProcessEnd | undefined;
+  #isCommandThere = true;
+  #isWaitingForCommand = false;
+  #isEnding = false;
+  #isStopped = false;
+  #isShutDown = false;
+  #isRecorded = false;
+  #container: { readonly pid: number; readonly pidfd: FileDescriptor } | undefined;
+
+  constructor(command: FileDescriptor, lock: ContainerLock, data: string, id: string) {
+    this.#command = command;
+    this.#lock = lock;
+    this.#data = data;
+    this.#id = id;
+    this.#directory = openDirectory(containerDirectory(data, id));
+  }
+
+  async run(): Promise<void> {
+    const supervise = this.#awaitCommand();
+    if (supervise === undefined) return killChildren();
+    const listener = this.#listen();
+    using _orphans = supervise.isWhole ? undefined : await this.#adoptOrphans(supervise.pid);
+    const exitStatus = this.#superviseUntilEnd(supervise);
+    const isAgain = await this.#recordEnd(supervise, exitStatus);
+    if (!isAgain) this.#lock.release();
+    for (const connection of this.#connections) this.#tellExit(connection, exitStatus);
+    if (isAgain) await this.#startAgain(supervise, listener);
+    else {
+      this.#stopListening(listener);
+      // Those who are attached and slow still get all.
+      if (this.#isBusy()) this.#reactor.run();
+    }
+  }
+
+  /** Waits for `supervise`, before which the command may have asked to be attached. Returns undefined if it dies. */
+  #awaitCommand(): Supervise | undefined {
+    for (;;) {
+      const received = receiveMessage(this.#command.number, true);
+      if (received.kind !== "message") return undefined;
+      const request = parseRequest(received.text);
+      if (request?.kind === "attach") this.#early.push({ streams: request.streams, descriptors: received.descriptors });
+      if (request?.kind !== "supervise") continue;
+      this.#takeStreams(request, received.descriptors);
+      for (const { streams, descriptors } of this.#early) this.#attach(streams, descriptors);
+      return request;
+    }
+  }
+
+  async #adoptOrphans(pid: number): Promise<Disposable> {
+    const { Orphans } = await import("../../runtime/orphans.ts");
+    const orphans = new Orphans();
+    orphans.watch(this.#reactor, pid);
+    return orphans;
+  }
+
+  #listen(): FileDescriptor {
+    try {
+      unlinkSync(`${containerDirectory(this.#data, this.#id)}/${SOCKET_NAME}`);
+    } catch {
+      // There was none.
+    }
+    const listener = listenForMessages(this.#directory.number, SOCKET_NAME);
+    this.#reactor.add(listener.number, Event.IN, () => {
+      const socket = acceptConnection(listener.number);
+      if (socket !== undefined) this.#connect(socket);
+    });
+    return listener;
+  }
+
+  #stopListening(listener: FileDescriptor): void {
+    this.#reactor.remove(listener.number);
+    listener.close();
+    // The directory may be gone, and another supervisor's socket in its place is not ours to remove.
+    for (const connection of [...this.#connections]) this.#disconnect(connection);
+  }
+
+  #connect(socket: FileDescriptor): Connection {
+    const connection: Connection = { socket, waits: false };
+    this.#connections.add(connection);
+    this.#reactor.add(socket.number, Event.IN, () => {
+      const received = receiveMessage(socket.number, false);
+      if (received.kind === "end") this.#disconnect(connection);
+      else if (received.kind === "message") this.#handle(connection, received);
+    });
+    return connection;
+  }
+
+  #disconnect(connection: Connection): void {
+    if (connection.socket === this.#command) this.#isCommandThere = false;
+    this.#reactor.remove(connection.socket.number);
+    connection.socket.close();
+    this.#connections.delete(connection);
+    this.#stopWhenDone();
+  }
+
+  #handle(connection: Connection, received: Extract<Received, { kind: "message" }>): void {
+    const request = parseRequest(received.text);
+    const taken = request === undefined ? false : this.#obey(connection, request, received.descriptors);
+    if (!taken) for (const descriptor of received.descriptors) descriptor.close();
+  }
+
+  /** Returns whether it has taken the descriptors. */
+  #obey(connection: Connection, request: Request, descriptors: readonly FileDescriptor[]): boolean {
+    switch (request.kind) {
+      case "attach":
+        this.#attach(request.streams, descriptors);
+        this.#answer(connection, { kind: "attached" });
+        return true;
+      case "signal":
+        if (request.isStop) this.#isStopped = true;
+        this.#signal(request.signal);
+        // A container that waits to be started again is stopped by not being started.
+        if (this.#container === undefined && request.isStop) this.#reactor.stop();
+        return false;
+      case "resize":
+        if (this.#terminal !== undefined) setWindowSize(this.#terminal.number, request);
+        return false;
+      case "close":
+        this.#outputs[request.stream]?.closeIfUnread();
+        return false;
+      case "wait":
+        connection.waits = true;
+        return false;
+      case "status": {
+        const lost = this.#log?.lost;
+        this.#answer(connection, { kind: "status", lostBytes: lost?.bytes ?? 0, lostErrno: lost?.errno });
+        return false;
+      }
+      case "keep":
+        for (const descriptor of descriptors) this.#keep(descriptor);
+        return true;
+      case "recorded":
+        this.#isRecorded = true;
+        this.#stopWhenDone();
+        return false;
+      default:
+        return false;
+    }
+  }
+
+  #keep(terminal: FileDescriptor): void {
+    setBlocking(terminal.number, false);
+    new OutputCopier(this.#reactor, terminal, undefined, () => {});
+  }
+
+  #answer(connection: Connection, answer: Answer): void {
+    sendMessage(connection.socket.number, JSON.stringify(answer));
+  }
+
+  #tellExit(connection: Connection, exitStatus: number): void {
+    if (connection.waits) this.#answer(connection, { kind: "exit", ...this.#endAs(exitStatus) });
+    connection.waits = false;
+  }
+
+  #endAs(exitStatus: number) {
+    const lost = this.#log?.lost;
+    return {
+      exitStatus,
+      isStopped: this.#isStopped,
+      isShutDown: this.#isShutDown,
+      lostBytes: lost?.bytes ?? 0,
+      lostErrno: lost?.errno,
+    };
+  }
+
+  #signal(signal: number): void {
+    if (this.#container === undefined) return;
+    systemCall(SystemCall.pidfd_send_signal, this.#container.pidfd.number, signal, 0, 0);
+  }
+
+  /** Runs the loop until the container has ended and its output is logged. Returns its exit status. */
+  #superviseUntilEnd(supervise: Supervise): number {
+    using cleanup = new DisposableStack();
+    const { pid, health } = supervise;
+    const pidfd = cleanup.use(openProcess(pid));
+    this.#container = { pid, pidfd };
+    const command = this.#connect(this.#command);
+    command.waits = true;
+    cleanup.use(this.#stopOnSignals(supervise));
+    if (health !== undefined) cleanup.use(new HealthTimer(this.#reactor, health, this.#data, this.#id));
+    this.#reactor.add(pidfd.number, Event.IN, () => {
+      this.#reactor.remove(pidfd.number);
+      this.#end = waitForExit(pid);
+      this.#container = undefined;
+      if (supervise.terminal || !supervise.isWhole) for (const output of this.#outputList()) output.finish();
+      this.#stopWhenDone();
+    });
+    this.#reactor.run();
+    const end = this.#end ?? waitForExit(pid);
+    this.#input?.close();
+    this.#input = undefined;
+    this.#log?.end();
+    return "exitCode" in end ? end.exitCode : 128 + end.signal;
+  }
+
+  #takeStreams(supervise: Supervise, [first, second, third]: readonly FileDescriptor[]): void {
+    const { log, terminal } = supervise;
+    this.#inputOnce = supervise.inputOnce && !terminal;
+    if (log.driver !== "none") {
+      const path = logFile(containerDirectory(this.#data, this.#id), this.#id);
+      this.#log = new JsonFileWriter(path, log, (aside) => {
+        spawnInternal(this.#reactor, ["compress", aside], () => {});
+      });
+    }
+    const copy = (source: FileDescriptor, stream: "stdout" | "stderr") => {
+      setBlocking(source.number, false);
+      const writer = this.#log;
+      const write = writer === undefined ? undefined : (bytes: Buffer) => writer.write(stream, bytes);
+      return new OutputCopier(this.#reactor, source, write, () => this.#stopWhenDone());
+    };
+    if (first === undefined) return;
+    if (terminal) {
+      // Another number for each role: the reactor knows each only once.
+      this.#terminal = duplicate(first);
+      this.#input = duplicate(first);
+    }
+    this.#outputs.o = copy(first, "stdout");
+    if (second !== undefined) this.#outputs.e = copy(second, "stderr");
+    if (third !== undefined) {
+      setBlocking(third.number, false);
+      this.#input = third;
+    }
+  }
+
+  #outputList(): OutputCopier[] {
+    return Object.values(this.#outputs);
+  }
+
+  #attach(streams: string, descriptors: readonly FileDescriptor[]): void {
+    for (const [index, descriptor] of descriptors.entries()) {
+      const stream = streams[index];
+      const output = stream === "o" || stream === "e" ? this.#outputs[stream] : undefined;
+      if (output !== undefined) output.attach(descriptor);
+      else if (stream === "i" && this.#input !== undefined) this.#copyInput(descriptor, this.#input);
+      else descriptor.close();
+    }
+  }
+
+  #copyInput(source: FileDescriptor, input: FileDescriptor): void {
+    setBlocking(source.number, false);
+    const destination = duplicate(input);
+    new Pump(this.#reactor, { source: source.number, destination: destination.number }, () => {
+      source.close();
+      destination.close();
+      if (!this.#inputOnce) return;
+      this.#input?.close();
+      this.#input = undefined;
+    });
+  }
+
+  /** As when the machine shuts down: what it does is the policy's business at the next start of the machine. */
+  #stopOnSignals({ stopSignal, stopTimeout }: Supervise): Disposable {
+    const stack = new DisposableStack();
+    const signals = stack.use(new SignalDescriptor([Signal.SIGTERM, Signal.SIGINT, Signal.SIGHUP]));
+    const patience = stack.use(new Timer());
+    this.#reactor.add(signals.descriptor.number, Event.IN, () => {
+      while (signals.next() !== undefined) {
+        this.#isShutDown = true;
+        this.#signal(stopSignal);
+        patience.start(stopTimeout * 1000 || 1);
+      }
+    });
+    this.#reactor.add(patience.descriptor.number, Event.IN, () => {
+      patience.acknowledge();
+      this.#signal(Signal.SIGKILL);
+    });
+    stack.defer(() => {
+      this.#reactor.remove(signals.descriptor.number);
+      this.#reactor.remove(patience.descriptor.number);
+    });
+    return stack;
+  }
+
+  #isBusy(): boolean {
+    return this.#outputList().some((output) => output.hasWaiting);
+  }
+
+  /** Ends the loop when what it was started for is done. */
+  #stopWhenDone(): void {
+    if (this.#end === undefined || this.#outputList().some((output) => !output.hasEnded)) return;
+    if (this.#isWaitingForCommand && this.#isCommandThere && !this.#isRecorded) return;
+    if (this.#isEnding && this.#isBusy()) return;
+    this.#reactor.stop();
+  }
+
+  /** Records the end. Returns whether the container is to be started again. */
+  async #recordEnd(supervise: Supervise, exitStatus: number): Promise<boolean> {
+    if (supervise.isRecordedByCommand && this.#isCommandThere) {
+      this.#isWaitingForCommand = true;
+      for (const connection of this.#connections) {
+        if (connection.socket === this.#command) this.#tellExit(connection, exitStatus);
+      }
+      if (this.#isCommandThere) this.#reactor.run();
+    }
+    this.#isWaitingForCommand = false;
+    this.#isEnding = true;
+    if (this.#isRecorded) return false;
+    const { recordEndFromSupervisor } = await import("../lifecycle/record-end.ts");
+    return recordEndFromSupervisor(this.#data, this.#id, this.#endAs(exitStatus));
+  }
+
+  /** Waits as long as the policy says, and starts the container again unless somebody stops it meanwhile. */
+  async #startAgain(supervise: Supervise, listener: FileDescriptor): Promise<void> {
+    const { nextRestartDelay } = await import("../lifecycle/restart-policy.ts");
+    const delay = nextRestartDelay(supervise.restartDelay, performance.now());
+    using timer = new Timer();
+    timer.start(delay);
+    this.#reactor.add(timer.descriptor.number, Event.IN, () => {
+      this.#reactor.remove(timer.descriptor.number);
+      this.#reactor.stop();
+    });
+    const signals = this.#stopOnSignals(supervise);
+    this.#reactor.run();
+    signals[Symbol.dispose]();
+    this.#stopListening(listener);
+    if (this.#isStopped || this.#isShutDown) {
+      const { recordNoRestart } = await import("../lifecycle/record-end.ts");
+      recordNoRestart(this.#data, this.#id, this.#isStopped);
+      return this.#lock.release();
+    }
+    const { restartFromSupervisor } = await import("../lifecycle/start-container.ts");
+    await restartFromSupervisor(this.#data, this.#id, this.#lock, delay);
+  }
+}
+
+function openDirectory(path: string): FileDescriptor {
+  return new FileDescriptor(openSync(path, "r"));
+}
+
+function duplicate(descriptor: FileDescriptor): FileDescriptor {
+  const result = systemCall(SystemCall.fcntl, descriptor.number, F_DUPFD_CLOEXEC, 3);
+  return new FileDescriptor(check(result, "duplicate a file descriptor"));
+}
+
+/** The command has died before it said what it has started: its container goes with it. */
+function killChildren(): void {
+  const pids = readFileSync(`/proc/self/task/${process.pid}/children`, "latin1").trim().split(" ");
+  for (const pid of pids.filter((word) => word !== "")) process.kill(Number(pid), "SIGKILL");
+}
