@@ -163,8 +163,8 @@ describe("entries that stay inside", () => {
     ]);
     expect(await new Response(child.stdout).text()).toBe("10737418240 0\n");
     await child.exited;
-    // How much garbage there is before it is collected differs; a tenth of the file would not be garbage any more.
-    expect(child.resourceUsage()?.maxRSS).toBeLessThan(1_000_000_000);
+    // Half of it is Bun itself; the buffers are the same for all of the file.
+    expect(child.resourceUsage()?.maxRSS).toBeLessThan(150_000_000);
   }, 120_000);
 });
 

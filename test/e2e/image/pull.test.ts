@@ -1,0 +1,339 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { digestOf } from "../../../src/image/digest.ts";
+import { DockerRegistry } from "../../docker-registry.ts";
+import { ARCHITECTURE, busyboxMembers } from "../../fixtures/images.ts";
+import { type LayoutServer, serveLayout } from "../../fixtures/layout-server.ts";
+import { pack, tagged, writeImage, writeLayout } from "../../unit/image/image-builder.ts";
+import { archive } from "../../unit/image/tar-builder.ts";
+import { finish, output, UnprivilegedUser } from "../../unprivileged-user.ts";
+import { faultsOf, listing, namesIn } from "./check-store.ts";
+
+setDefaultTimeout(120_000);
+
+/** How often a pull is killed; more for those who have the time. */
+const KILLS = Number(process.env["BUNKER_TEST_KILLS"] ?? 30);
+
+const configuration = { architecture: ARCHITECTURE, config: { Cmd: ["sh"], Env: ["PATH=/bin"] } };
+const busybox = pack(archive(busyboxMembers()), "gzip");
+const many = pack(
+  archive([
+    { name: "./", type: "5" },
+    { name: "many/", type: "5" },
+    ...Array.from({ length: 600 }, (_, number) => ({
+      name: `many/${number}`,
+      content: randomBytes(number),
+      uid: number % 7,
+      gid: number % 3,
+    })),
+  ]),
+  "zstd",
+);
+const large = pack(
+  archive([
+    { name: "./", type: "5" },
+    { name: "large", content: randomBytes(6_000_000) },
+  ]),
+  "gzip",
+);
+
+let user: UnprivilegedUser;
+let layout: string;
+let server: LayoutServer;
+beforeAll(async () => {
+  user = new UnprivilegedUser();
+  layout = mkdtempSync(join(tmpdir(), "bunker-layout-"));
+  writeLayout(layout, [
+    tagged(writeImage(layout, [busybox], configuration), "latest"),
+    tagged(writeImage(layout, [busybox, many, large], configuration), "large"),
+  ]);
+  server = await serveLayout(layout);
+}, 300_000);
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  rmSync(layout, { recursive: true });
+  user[Symbol.dispose]();
+});
+beforeEach(() => {
+  server.fault = undefined;
+  clearStore();
+});
+
+function clearStore(): void {
+  rmSync(user.data, { recursive: true, force: true });
+}
+
+const nameOf = (tag: string) => `${server.host}/team/image:${tag}`;
+const blobRequests = () => server.requests.filter((request) => request.includes("/blobs/"));
+
+/** What is left of unfinished work, besides locks and what can be continued. */
+function leftOver(): string[] {
+  return namesIn(`${user.data}/tmp`).filter((name) => !name.endsWith(".lock"));
+}
+
+describe("pull", () => {
+  test("says what Docker says, and what came is there by name, digest and id", async () => {
+    const { status, output: said, errors } = await user.bunker(["pull", nameOf("large")]);
+    expect({ status, errors }).toEqual({ status: 0, errors: "" });
+    const [layer = ""] = [digestOf(large.bytes)];
+    const short = layer.slice(7, 19);
+    const lines = said.trim().split("\n");
+    expect(lines[0]).toBe("large: Pulling from team/image");
+    for (const step of ["Pulling fs layer", "Download complete", "Pull complete"]) {
+      expect(lines).toContain(`${short}: ${step}`);
+    }
+    const [digest = "", state, name] = lines.slice(-3);
+    expect(digest).toMatch(/^Digest: sha256:[0-9a-f]{64}$/);
+    expect([state, name]).toEqual([`Status: Downloaded newer image for ${nameOf("large")}`, nameOf("large")]);
+    const id = (await user.bunker(["images", "-q", "--no-trunc"])).output.trim();
+    const byDigest = `${server.host}/team/image@${digest.slice("Digest: ".length)}`;
+    for (const image of [nameOf("large"), byDigest, id, id.slice(7, 19)]) {
+      expect(await user.run(["--pull", "never", image, "sh", "-c", "ls /many | wc -l"])).toEqual({
+        status: 0,
+        output: "600\n",
+        errors: "",
+      });
+    }
+    const requests = blobRequests().length;
+    const again = await user.bunker(["pull", nameOf("large")]);
+    expect(again.output).toContain(`Status: Image is up to date for ${nameOf("large")}\n`);
+    expect(again.output).toContain(`${short}: Already exists\n`);
+    expect(blobRequests()).toHaveLength(requests);
+    expect(leftOver()).toEqual([]);
+    expect(namesIn(`${user.data}/partial`)).toEqual([]);
+  });
+
+  test("without words is quiet, and takes latest", async () => {
+    const name = `${server.host}/team/image`;
+    expect(await user.bunker(["pull", "-q", name])).toEqual({ status: 0, output: `${name}:latest\n`, errors: "" });
+    expect((await user.bunker(["pull", name])).output).toStartWith("Using default tag: latest\n");
+  });
+
+  test("asks only when the policy says so", async () => {
+    const never = await user.bunker(["pull", "--policy", "never", nameOf("latest")]);
+    expect(never.status).toBe(125);
+    await user.bunker(["pull", "-q", nameOf("latest")]);
+    const requests = server.requests.length;
+    for (const policy of ["never", "missing"]) {
+      expect((await user.bunker(["pull", "--policy", policy, nameOf("latest")])).status).toBe(0);
+    }
+    expect(server.requests).toHaveLength(requests);
+  });
+
+  test("of run is told on standard error, and done once", async () => {
+    const words = [nameOf("latest"), "echo", "hello"];
+    const first = await user.run(words);
+    expect(first).toMatchObject({ status: 0, output: "hello\n" });
+    expect(first.errors).toStartWith(
+      `Unable to find image '${nameOf("latest")}' locally\nlatest: Pulling from team/image\n`,
+    );
+    expect(await user.run(words)).toEqual({ status: 0, output: "hello\n", errors: "" });
+    expect(await user.run(["--pull", "always", "-q", ...words])).toEqual({ status: 0, output: "hello\n", errors: "" });
+  });
+
+  test("in a terminal shows progress, and leaves what is done", async () => {
+    using session = disposing(user.startInTerminal([user.bunkerPath, "pull", nameOf("large")]));
+    await session.value.process.exited;
+    const shown = session.value.shown();
+    expect(shown).toContain(`${digestOf(large.bytes).slice(7, 19)}: Pull complete`);
+    expect(shown).toContain("Status: Downloaded newer image");
+    // Whatever was drawn for a moment has been erased.
+    expect(shown).toContain("\x1b[J");
+  });
+
+  test("takes the login that is given, and shows it to nobody", async () => {
+    await using registry = await DockerRegistry.start({ users: { alice: "secret" } });
+    const target = `docker://${registry.host}/private:1`;
+    output([
+      "skopeo",
+      "copy",
+      "-q",
+      "--dest-tls-verify=false",
+      "--dest-creds",
+      "alice:secret",
+      `oci:${layout}:latest`,
+      target,
+    ]);
+    const name = `${registry.host}/private:1`;
+    expect((await user.bunker(["pull", name])).status).toBe(125);
+    expect((await user.bunker(["pull", "-q", "--creds", "alice:secret", name])).output).toBe(`${name}\n`);
+  });
+
+  test("with --all-tags takes all", async () => {
+    await using registry = await DockerRegistry.start();
+    for (const tag of ["latest", "large"]) {
+      const target = `docker://${registry.host}/all:${tag}`;
+      output(["skopeo", "copy", "-q", "--dest-tls-verify=false", `oci:${layout}:${tag}`, target]);
+    }
+    const { output: said } = await user.bunker(["pull", "-aq", `${registry.host}/all`]);
+    expect(said.trim().split("\n").sort()).toEqual([`${registry.host}/all:large`, `${registry.host}/all:latest`]);
+    expect((await user.bunker(["pull", "-a", `${registry.host}/all:latest`])).errors).toContain("--all-tags");
+  });
+});
+
+/** A session that is ended with the test. */
+function disposing<Session extends { readonly process: Bun.Subprocess }>(value: Session) {
+  return { value, [Symbol.dispose]: () => value.process.kill("SIGKILL") };
+}
+
+test("several pulls at once download an image once", async () => {
+  const before = blobRequests().length;
+  const pulls = Array.from({ length: 4 }, () => user.bunker(["pull", "-q", nameOf("large")]));
+  for (const pull of pulls) expect(await pull).toEqual({ status: 0, output: `${nameOf("large")}\n`, errors: "" });
+  // Three layers and a configuration.
+  expect(blobRequests().length - before).toBe(4);
+  expect(leftOver()).toEqual([]);
+});
+
+test("what has arrived when a pull is interrupted is not asked for again", async () => {
+  const digest = digestOf(large.bytes);
+  const held = Promise.withResolvers<void>();
+  server.fault = (response, bytes, asked) => {
+    if (asked !== digest) return false;
+    response.write(bytes.subarray(0, bytes.length >> 1), () => held.resolve());
+    return true;
+  };
+  const pull = user.start([user.bunkerPath, "pull", nameOf("large")]);
+  await held.promise;
+  const partial = `${user.data}/partial/${digest.replace(":", "-")}`;
+  while (!existsSync(partial) || Bun.file(partial).size < 1_000_000) await Bun.sleep(5);
+  pull.kill("SIGINT");
+  await finish(pull);
+  server.fault = undefined;
+  server.bytesSent = 0;
+  expect((await user.bunker(["pull", "-q", nameOf("large")])).status).toBe(0);
+  expect(server.bytesSent).toBeLessThan(large.bytes.length - 900_000);
+  expect(await user.run(["--pull", "never", nameOf("large"), "stat", "-c", "%s", "/large"])).toMatchObject({
+    output: "6000000\n",
+  });
+});
+
+test(`a kill at any time leaves a whole store (${KILLS} times)`, async () => {
+  const pull = () => user.start([user.bunkerPath, "pull", "-q", nameOf("large")]);
+  const begun = performance.now();
+  expect(await finish(pull())).toMatchObject({ status: 0 });
+  const duration = performance.now() - begun;
+  const layers = new Map(
+    namesIn(`${user.data}/layers`).map((name) => [name, listing(`${user.data}/layers/${name}/diff`)]),
+  );
+  expect(layers.size).toBe(3);
+  for (let round = 0; round < KILLS; round++) {
+    if (round % 2 === 0) clearStore();
+    const killed = pull();
+    await Bun.sleep(Math.random() * duration);
+    killed.kill("SIGKILL");
+    await finish(killed);
+    while (user.processes().length > 0) await Bun.sleep(5);
+    expect(faultsOf(user.data, layers)).toEqual([]);
+  }
+  expect(await finish(pull())).toMatchObject({ status: 0 });
+  expect(faultsOf(user.data, layers)).toEqual([]);
+  expect([...namesIn(`${user.data}/layers`)].sort()).toEqual([...layers.keys()].sort());
+  expect(leftOver()).toEqual([]);
+  expect((await user.run(["--pull", "never", nameOf("large"), "sh", "-c", "ls /many | wc -l"])).output).toBe("600\n");
+}, 300_000);
+
+describe("what is wrong is told, and nothing of it stays", () => {
+  /** Pulls an image that has a fault; returns the first line of the message. */
+  async function messageOf(tag: string): Promise<string> {
+    const { status, output: said, errors } = await user.bunker(["pull", "-q", nameOf(tag)]);
+    expect({ status, said }).toEqual({ status: 125, said: "" });
+    expect(leftOver()).toEqual([]);
+    expect(namesIn(`${user.data}/layers`)).toEqual([]);
+    expect((await user.bunker(["images", "-q"])).output).toBe("");
+    return errors.split("\n")[0] ?? "";
+  }
+
+  test("other bytes than the digest says", async () => {
+    server.fault = (response, bytes) => {
+      const wrong = Buffer.from(bytes);
+      wrong[wrong.length - 9] = (wrong.at(-9) ?? 0) ^ 1;
+      response.end(wrong);
+      return true;
+    };
+    expect(await messageOf("latest")).toMatch(/verify the blob sha256:[0-9a-f]{64}: its digest is sha256:/);
+    server.fault = undefined;
+    expect((await user.bunker(["pull", "-q", nameOf("latest")])).status).toBe(0);
+  });
+
+  test("a layer whose archive is not the one of the configuration", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "bunker-layout-"));
+    try {
+      const wrong = { ...many, diffId: busybox.diffId };
+      writeLayout(directory, [tagged(writeImage(directory, [wrong], configuration), "wrong")]);
+      await using other = await serveLayout(directory);
+      const { errors } = await user.bunker(["pull", "-q", `${other.host}/x:wrong`]);
+      expect(errors).toContain("verify the unpacked layer: its digest is");
+      expect(namesIn(`${user.data}/layers`)).toEqual([]);
+      expect(leftOver()).toEqual([]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  test("a name that the registry does not have", async () => {
+    expect(await messageOf("none")).toContain("404");
+  });
+
+  test("a full disk", async () => {
+    mkdirSync(user.data, { recursive: true });
+    const script = `mount -t tmpfs -o size=4m,mode=777 tmpfs ${user.data}; "$@"; echo status $?; ls ${user.data}/layers ${user.data}/blobs/sha256`;
+    const pull = user.as([user.bunkerPath, "pull", "-q", nameOf("large")]);
+    const { output: said, errors } = await finish(
+      user.startAsRoot(["unshare", "-m", "--", "sh", "-c", script, "sh", ...pull]),
+    );
+    expect(errors).toMatch(/no space|ENOSPC/);
+    expect(said).toStartWith("status 125\n");
+    expect(said).not.toContain("sha256-");
+  });
+
+  test("a store that is read-only", async () => {
+    await user.bunker(["pull", "-q", nameOf("latest")]);
+    const script = `mount --bind ${user.data} ${user.data} && mount -o remount,bind,ro ${user.data} && "$@"`;
+    const onReadOnly = (...words: string[]) =>
+      finish(
+        user.startAsRoot(["unshare", "-m", "--", "sh", "-c", script, "sh", ...user.as([user.bunkerPath, ...words])]),
+      );
+    expect((await onReadOnly("pull", "-q", nameOf("large"))).errors).toMatch(/EROFS|cannot be written/);
+  });
+});
+
+describe("an image of another store", () => {
+  test("runs without being copied", async () => {
+    await user.bunker(["pull", "-q", nameOf("latest")]);
+    const shared = user.makeDirectory("shared");
+    output(["cp", "-a", `${user.data}/.`, shared]);
+    clearStore();
+    const environment = { BUNKER_ADDITIONAL_STORES: shared };
+    const { output: said } = await user.bunker(["images", "--format", "{{.Repository}}:{{.Tag}}"], { environment });
+    expect(said).toBe(`${nameOf("latest")}\n`);
+    const words = ["--pull", "never", nameOf("latest"), "echo", "shared"];
+    expect(await user.run(words, { environment })).toEqual({ status: 0, output: "shared\n", errors: "" });
+    expect(namesIn(`${user.data}/blobs/sha256`)).toEqual([]);
+    rmSync(shared, { recursive: true });
+  });
+});
+
+describe("unusual layers", () => {
+  test("100 000 files in a directory, and paths of nearly 4096 bytes", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "bunker-layout-"));
+    try {
+      const component = "d".repeat(200);
+      const deep = Array.from({ length: 20 }, () => component).join("/");
+      const files = Array.from({ length: 100_000 }, (_, number) => ({ name: `crowd/${number}` }));
+      const path = `${deep}/${"f".repeat(60)}`;
+      const layer = pack(archive([...files, { name: "deep", pax: { path }, content: "deep" }]), "zstd");
+      writeLayout(directory, [tagged(writeImage(directory, [busybox, layer], configuration), "odd")]);
+      await using other = await serveLayout(directory);
+      const name = `${other.host}/x:odd`;
+      expect(await user.bunker(["pull", "-q", name])).toMatchObject({ status: 0, errors: "" });
+      const script = `ls /crowd | wc -l; cd /; for i in $(seq 20); do cd ${component}; done; cat f*`;
+      expect(await user.run([name, "sh", "-c", script])).toMatchObject({ output: "100000\ndeep" });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
