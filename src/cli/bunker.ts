@@ -74,6 +74,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./pull.ts")).pull,
     },
     {
+      name: "push",
+      summary: "Push images to a registry",
+      load: async () => (await import("./image/push.ts")).push,
+    },
+    {
       name: "registry",
       summary: "Be a registry for clients on this machine",
       load: async () => (await import("./registry/registry.ts")).registry,
@@ -107,6 +112,11 @@ export const bunker = defineCommandGroup({
       name: "runtime",
       summary: "Run OCI bundles; the runtime that other engines call",
       load: async () => (await import("./runtime/runtime.ts")).runtime,
+    },
+    {
+      name: "save",
+      summary: "Write images to an archive or a directory",
+      load: async () => (await import("./image/save.ts")).save,
     },
     {
       name: "search",

@@ -44,8 +44,18 @@ export const image = defineCommandGroup({
       summary: "Bring an image from a registry into the store",
       load: async () => (await import("../pull.ts")).pull,
     },
+    {
+      name: "push",
+      summary: "Push images to a registry",
+      load: async () => (await import("./push.ts")).push,
+    },
     { name: "rm", summary: "Remove images", load: removing },
     { name: "remove", summary: "Remove images", hidden: true, load: removing },
+    {
+      name: "save",
+      summary: "Write images to an archive or a directory",
+      load: async () => (await import("./save.ts")).save,
+    },
     { name: "tag", summary: "Give an image one more name", load: async () => (await import("./tag.ts")).tag },
     {
       name: "tree",

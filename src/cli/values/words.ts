@@ -61,6 +61,14 @@ export function parseSysctl(text: string): readonly [name: string, value: string
   return [name, value];
 }
 
+/**
+ * Makes a parser that takes any text but the empty one.
+ * @param expected the message for that
+ */
+export function notEmpty(expected: string): (text: string) => string {
+  return (text) => matching(text, /./s, expected);
+}
+
 function matching(text: string, pattern: RegExp, expected: string): string {
   if (!pattern.test(text)) throw new InvalidValue(expected);
   return text;

@@ -452,7 +452,8 @@ function chooseByPlatform(images: readonly StoredImage[], platform: Platform | u
   return images.filter((image) => rank(image) > 0).sort((one, other) => rank(other) - rank(one))[0];
 }
 
-function missingBlob(digest: Digest, store: string): BunkerError {
+/** That the store lacks a blob which something in it names. */
+export function missingBlob(digest: Digest, store: string): BunkerError {
   return new BunkerError({
     code: "blob_missing",
     operation: "read",

@@ -7,7 +7,7 @@ import { statSync, unlinkSync } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { Errno } from "../../sys/errno.ts";
-import { BunkerError } from "../../sys/error.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { writeError } from "./write-error.ts";
 
 /** Takes bytes in order. What was not committed is gone when it is disposed of, as far as that can be. */
@@ -61,5 +61,21 @@ export async function openFileOutput(path: string): Promise<ByteOutput> {
       await file.close();
       if (aside !== undefined && !isCommitted) unlinkSync(aside);
     },
+  };
+}
+
+/** Standard output as an output. */
+export function standardOutput(): ByteOutput {
+  return {
+    write: (bytes) =>
+      new Promise((done, fail) => {
+        process.stdout.write(bytes, (cause) => {
+          if (!cause) done();
+          // Nobody is there any more to be told.
+          else fail(errnoOf(cause) === Errno.EPIPE ? cause : writeError(cause, "write to", "standard output"));
+        });
+      }),
+    commit: async () => {},
+    [Symbol.asyncDispose]: async () => {},
   };
 }

@@ -76,7 +76,7 @@ function dockerNames(text: string | undefined): OutputNames {
  * @param texts names, short or full
  * @throws BunkerError `invalid_reference`
  */
-function dockerArchiveNames(texts: readonly string[]): OutputNames {
+export function dockerArchiveNames(texts: readonly string[]): OutputNames {
   const references = texts.map((text) => withDefaultTag(parseReference(text)));
   return {
     annotations: references.map((reference) => ({

@@ -1,0 +1,97 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { parsePlatform } from "../../image/platform.ts";
+import { fullRepository, parseReference, type Reference, withDefaultTag } from "../../image/reference.ts";
+import { Registries } from "../../image/registry/registries.ts";
+import { RegistryWriter } from "../../image/registry/registry-writer.ts";
+import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
+import { namesOfRepository } from "../../image/store/names-of-repository.ts";
+import { openStoreReader } from "../../image/store/store-reader.ts";
+import { copyImage } from "../../image/transport/copy-image.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { untilInterrupted } from "../interruption.ts";
+import { flag } from "../option.ts";
+import { quote } from "../option-table.ts";
+import { registryOptions, registrySettings } from "../registry/registry-options.ts";
+import { digestFileOption, writeDigestFile } from "./digest-file-option.ts";
+import { platformOption } from "./platform-option.ts";
+import { pushOutput } from "./push-output.ts";
+
+/** An image of the store, and where it goes. */
+interface Push {
+  readonly source: string;
+  readonly reference: Reference;
+}
+
+/** `bunker push`, `bunker image push`. */
+export const push = defineCommand(
+  {
+    options: {
+      ...registryOptions,
+      allTags: flag({ name: "all-tags", short: "a", description: "Push all tags of the repository" }),
+      digestFile: digestFileOption,
+      platform: platformOption,
+      quiet: flag({ name: "quiet", short: "q", description: "Print only the name" }),
+      removeSignatures: flag({
+        name: "remove-signatures",
+        description: "Push without signatures; Bunker never pushes any",
+      }),
+    },
+    required: ["NAME[:TAG]"],
+    optional: "[DESTINATION]",
+    optionalLimit: 1,
+    failureStatus: 1,
+  },
+  async ({ options, operands: [source, destination] }) => {
+    using store = openImageStore(dataDirectory());
+    using registries = new Registries(registrySettings(options));
+    const pushes = options.allTags ? allTags(store, source, destination) : [onePush(source, destination)];
+    const output = pushOutput(options.quiet);
+    const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+    await untilInterrupted(async (signal) => {
+      let begun: string | undefined;
+      for (const { source: name, reference } of pushes) {
+        await using reader = openStoreReader(store, name, platform);
+        const repository = fullRepository(reference);
+        if (repository !== begun) output.begin(repository);
+        begun = repository;
+        await using writer = new RegistryWriter(registries, reference, signal);
+        const { root } = await copyImage(reader, writer, { platform: "all", signal, onProgress: output.event });
+        output.end(reference.tag, root);
+        if (options.quiet) console.log(`${repository}${reference.tag === undefined ? "" : `:${reference.tag}`}`);
+        writeDigestFile(options.digestFile, root.digest);
+      }
+    });
+    return 0;
+  },
+);
+
+/** The destination is the image's own name, or another one, with or without `docker://`. */
+function onePush(source: string, destination: string | undefined): Push {
+  const text = destination ?? source;
+  return { source, reference: withDefaultTag(parseReference(text.replace(/^docker:\/\//, ""))) };
+}
+
+function allTags(store: ImageStore, name: string, destination: string | undefined): Push[] {
+  const repository = parseReference(name);
+  if (destination !== undefined || repository.tag !== undefined || repository.digest !== undefined) {
+    throw new BunkerError({
+      code: "invalid_reference",
+      operation:
+        destination === undefined
+          ? "tag can't be used with --all-tags/-a"
+          : "a destination can't be used with --all-tags/-a",
+      hint: "Give the name of a repository alone.",
+    });
+  }
+  const names = namesOfRepository(store, repository);
+  if (names.length === 0) {
+    throw new BunkerError({
+      code: "image_not_found",
+      operation: "push all tags of",
+      object: quote(name),
+      reason: "no image has a name in this repository",
+    });
+  }
+  return names.map((text) => ({ source: text, reference: parseReference(text) }));
+}

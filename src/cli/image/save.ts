@@ -1,0 +1,65 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { parsePlatform } from "../../image/platform.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { saveImages } from "../../image/transport/save-images.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { untilInterrupted } from "../interruption.ts";
+import { single } from "../option.ts";
+import { oneOf } from "../values/choice.ts";
+import { notEmpty } from "../values/words.ts";
+import { platformOption } from "./platform-option.ts";
+
+/** `bunker save`, `bunker image save`. */
+export const save = defineCommand(
+  {
+    options: {
+      format: single({
+        name: "format",
+        valueName: "FORM",
+        description: "docker-archive, oci-archive, oci-dir or docker-dir",
+        parse: oneOf("docker-archive", "oci-archive", "oci-dir", "docker-dir"),
+        initial: "docker-archive",
+        initialText: "docker-archive",
+      }),
+      output: single({
+        name: "output",
+        short: "o",
+        valueName: "FILE",
+        description: "Write to a file or directory instead of standard output",
+        parse: notEmpty("expected a path"),
+      }),
+      platform: platformOption,
+    },
+    required: ["IMAGE"],
+    optional: "[IMAGE...]",
+    failureStatus: 1,
+  },
+  async ({ options: { format, output, platform }, operands }) => {
+    if (output === undefined) refuseStandardOutput(format);
+    using store = openImageStore(dataDirectory());
+    await untilInterrupted((signal) =>
+      saveImages(store, operands, {
+        format,
+        output,
+        platform: platform === undefined ? undefined : parsePlatform(platform),
+        signal,
+        onProgress: () => {},
+      }),
+    );
+    return 0;
+  },
+);
+
+function refuseStandardOutput(format: string): void {
+  const isDirectory = format.endsWith("-dir");
+  if (!isDirectory && !process.stdout.isTTY) return;
+  throw new BunkerError({
+    code: "no_output",
+    operation: "save the images",
+    reason: isDirectory
+      ? `${format} is a directory and cannot go to standard output`
+      : "standard output is a terminal, which an archive would garble",
+    hint: "Give a place with -o.",
+  });
+}

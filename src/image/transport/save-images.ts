@@ -1,0 +1,107 @@
+/*
+ * Images of the store in one place on disk, as `docker save` and `podman save` write them.
+ *
+ * In an archive of Docker's an image's name in the layout is its tag, as Docker writes it. In OCI's forms it is the full
+ * name, as Podman writes it and reads it again; the name for containerd is beside it in both.
+ */
+import { BunkerError } from "../../sys/error.ts";
+import { TAG_ANNOTATION } from "../manifest-choice.ts";
+import type { Platform } from "../platform.ts";
+import { formatReference, parseReference, type Reference } from "../reference.ts";
+import type { ImageStore } from "../store/image-store.ts";
+import { namesOfRepository } from "../store/names-of-repository.ts";
+import { openStoreReader } from "../store/store-reader.ts";
+import { openArchiveSink } from "./archive-sink.ts";
+import { openFileOutput, standardOutput } from "./byte-output.ts";
+import { type CopyEvent, copyImage } from "./copy-image.ts";
+import { openDirectorySink } from "./directory-sink.ts";
+import { FULL_NAME_ANNOTATION, type OutputNames, openLayoutOutput } from "./layout-output.ts";
+import type { LayoutSink } from "./layout-sink.ts";
+import { dockerArchiveNames } from "./local-places.ts";
+import { openPlainDirectoryWriter } from "./plain-directory.ts";
+import { sourceDateEpoch } from "./source-date-epoch.ts";
+
+/** The forms, by the names that Podman gives them. */
+export type SaveFormat = "docker-archive" | "oci-archive" | "oci-dir" | "docker-dir";
+
+export interface SaveOptions {
+  readonly format: SaveFormat;
+  /** A path; undefined writes an archive to standard output. */
+  readonly output: string | undefined;
+  readonly platform: Platform | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress: (event: CopyEvent) => void;
+}
+
+/** An image to be saved, and its full names in what is saved. */
+interface SavedImage {
+  readonly text: string;
+  readonly names: readonly string[];
+}
+
+/**
+ * Saves images.
+ * @param texts names or ids. A name without a tag means all images of that repository, as in Docker
+ * @throws BunkerError `image_not_found`, `several_images`, and as `copyImage`; what was at the place is untouched then
+ */
+export async function saveImages(store: ImageStore, texts: readonly string[], options: SaveOptions): Promise<void> {
+  const images = texts.flatMap((text) => imagesOf(store, text, options.platform));
+  if (options.format === "docker-dir") {
+    await saveOne(store, images, options);
+    return;
+  }
+  const form = options.format === "docker-archive" ? "docker" : "oci";
+  // Found before anything is written, so that nothing is when one of them is missing.
+  const readers = images.map(({ text }) => openStoreReader(store, text, options.platform));
+  await using output = openLayoutOutput(await openSink(options), form);
+  for (const [place, reader] of readers.entries()) {
+    const { text, names } = images[place] ?? { text: "", names: [] };
+    const named = form === "docker" ? dockerArchiveNames(names) : layoutNames(names);
+    await copyImage(reader, output.writer(text, named), { ...options, platform: "all" });
+  }
+  await output.commit();
+}
+
+async function saveOne(store: ImageStore, images: readonly SavedImage[], options: SaveOptions): Promise<void> {
+  const [image, second] = images;
+  if (image === undefined || second !== undefined) {
+    throw new BunkerError({
+      code: "several_images",
+      operation: `save ${images.length} images as docker-dir`,
+      reason: "such a directory has room for one",
+      hint: "Choose another --format, or save each by itself.",
+    });
+  }
+  const path = options.output ?? "";
+  await using writer = openPlainDirectoryWriter(path, `dir:${path}`);
+  await copyImage(openStoreReader(store, image.text, options.platform), writer, { ...options, platform: "all" });
+}
+
+async function openSink({ format, output }: SaveOptions): Promise<LayoutSink> {
+  if (format === "oci-dir") return openDirectorySink(output ?? "");
+  const bytes = output === undefined ? standardOutput() : await openFileOutput(output);
+  return openArchiveSink(bytes, sourceDateEpoch() ?? 0);
+}
+
+function imagesOf(store: ImageStore, text: string, platform: Platform | undefined): SavedImage[] {
+  const reference = referenceOf(text);
+  if (reference !== undefined && reference.tag === undefined && reference.digest === undefined) {
+    const names = namesOfRepository(store, reference);
+    if (names.length > 0) return names.map((name) => ({ text: name, names: [name] }));
+  }
+  const image = store.find(text, platform);
+  const name = reference?.tag === undefined ? undefined : formatReference({ ...reference, digest: undefined });
+  return [{ text, names: name !== undefined && image.names.includes(name) ? [name] : [] }];
+}
+
+/** An id is no name, although most look like one. */
+function referenceOf(text: string): Reference | undefined {
+  return /^(?:sha256:)?[0-9a-f]{64}$/.test(text) || text.startsWith("sha256:") ? undefined : parseReference(text);
+}
+
+function layoutNames(names: readonly string[]): OutputNames {
+  return {
+    annotations: names.map((name) => ({ [FULL_NAME_ANNOTATION]: name, [TAG_ANNOTATION]: name })),
+    repositoryTags: [],
+  };
+}

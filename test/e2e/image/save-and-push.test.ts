@@ -1,0 +1,179 @@
+/* Images leave the store: to archives and directories that other programs read, and to registries. */
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import type { BlobDescriptor } from "../../../src/image/store/stored-image.ts";
+import { DockerRegistry } from "../../docker-registry.ts";
+import { storeImages } from "../../fixtures/stored-images.ts";
+import { pack } from "../../unit/image/image-builder.ts";
+import { archive } from "../../unit/image/tar-builder.ts";
+import { output, UnprivilegedUser } from "../../unprivileged-user.ts";
+
+setDefaultTimeout(60_000);
+
+const base = pack(archive([{ name: "base", content: Buffer.alloc(3000) }]), "gzip");
+const top = pack(archive([{ name: "top", content: "x".repeat(100) }]), "zstd");
+
+let user: UnprivilegedUser;
+let registry: DockerRegistry;
+let first: BlobDescriptor;
+let second: BlobDescriptor;
+let directory: string;
+
+beforeAll(async () => {
+  user = new UnprivilegedUser();
+  registry = await DockerRegistry.start();
+  const [one, two] = storeImages(user, [
+    { names: ["docker.io/library/first:1", "docker.io/library/first:2"], layers: [base] },
+    { names: [`${registry.host}/team/second:latest`], layers: [base, top] },
+  ]);
+  if (one === undefined || two === undefined) throw new Error("images were not stored");
+  [first, second] = [one, two];
+  directory = `${user.home}/out`;
+  mkdirSync(directory, { mode: 0o777 });
+  output(["chown", `${user.uid}:${user.gid}`, directory]);
+}, 300_000);
+
+afterAll(async () => {
+  user?.[Symbol.dispose]();
+  await registry?.[Symbol.asyncDispose]();
+});
+
+afterEach(async () => {
+  for (const name of readdirSync(directory)) rmSync(`${directory}/${name}`, { recursive: true });
+  await user.expectNothingLeft();
+});
+
+const save = (...words: readonly string[]) => user.bunker(["save", ...words]);
+const push = (...words: readonly string[]) => user.bunker(["push", ...words]);
+const imageId = ({ digest }: BlobDescriptor) =>
+  JSON.parse(readFileSync(`${user.data}/blobs/sha256/${digest.slice(7)}`, "utf8")).config.digest as string;
+
+describe("save", () => {
+  test("writes an archive that skopeo and podman read, with all names", async () => {
+    expect(await save("-o", `${directory}/x.tar`, "first:1", "first:2", `${registry.host}/team/second`)).toEqual({
+      status: 0,
+      output: "",
+      errors: "",
+    });
+    expect(statSync(`${directory}/x.tar`).mode & 0o777).toBe(0o600);
+    expect(readdirSync(directory)).toEqual(["x.tar"]);
+    for (const name of ["first:1", "first:2"]) {
+      const config = output(["skopeo", "inspect", "--config", "--raw", `docker-archive:${directory}/x.tar:${name}`]);
+      expect(`sha256:${new Bun.CryptoHasher("sha256").update(config).digest("hex")}`).toBe(imageId(first));
+    }
+    output(["chmod", "644", `${directory}/x.tar`]);
+    const store = ["podman", "--root", `${directory}/podman`, "--runroot", `${directory}/run`, "--storage-driver=vfs"];
+    const loaded = output([...store, "load", "-q", "-i", `${directory}/x.tar`]);
+    expect(loaded).toContain("docker.io/library/first:1");
+    expect(loaded).toContain(`${registry.host}/team/second:latest`);
+    expect(output([...store, "images", "-q", "--no-trunc"])).toContain(imageId(second));
+  });
+
+  test("writes all images of a repository", async () => {
+    await save("-o", `${directory}/x.tar`, "first");
+    const [image, ...others] = JSON.parse(output(["tar", "-xOf", `${directory}/x.tar`, "manifest.json"]));
+    expect(others).toEqual([]);
+    expect(image.RepoTags).toEqual(["first:1", "first:2"]);
+  });
+
+  test("writes the same bytes to standard output", async () => {
+    await save("-o", `${directory}/x.tar`, "first:1");
+    output(["sh", "-c", `chmod 644 ${directory}/x.tar`]);
+    const { output: stream } = await user.bunker(["save", "first:1"]);
+    expect(stream.length).toBeGreaterThan(1024);
+    expect(stream.slice(0, 6)).toBe("blobs/");
+  });
+
+  test("writes an id without a name", async () => {
+    const id = imageId(first);
+    await save("-o", `${directory}/x.tar`, id.slice(7, 19));
+    const [image] = JSON.parse(output(["tar", "-xOf", `${directory}/x.tar`, "manifest.json"]));
+    expect(image.RepoTags).toEqual([]);
+    expect(image.Config).toBe(`blobs/sha256/${id.slice(7)}`);
+  });
+
+  test.each([
+    ["oci-archive", "oci-archive:"],
+    ["oci-dir", "oci:"],
+    ["docker-dir", "dir:"],
+  ])("writes %s that skopeo reads", async (format, transport) => {
+    const { status } = await save("--format", format, "-o", `${directory}/x`, `${registry.host}/team/second:latest`);
+    expect(status).toBe(0);
+    const raw = output(["skopeo", "inspect", "--raw", `${transport}${directory}/x`]);
+    expect(`sha256:${new Bun.CryptoHasher("sha256").update(raw).digest("hex")}`).toBe(second.digest);
+  });
+
+  test("has one clear line for what is wrong, and leaves nothing", async () => {
+    const cases: [words: string[], message: string][] = [
+      [["-o", `${directory}/x.tar`, "first:1", "missing"], "find the image missing: no such image"],
+      [["-o", `${directory}/no/x.tar`, "first:1"], "ENOENT"],
+      [["-o", directory, "first:1"], "EISDIR"],
+      [["--format", "oci-dir", "first:1"], "oci-dir is a directory and cannot go to standard output"],
+      [["--format", "docker-dir", "-o", `${directory}/x`, "first:1", "first:2"], "such a directory has room for one"],
+      [["--format", "tar", "first:1"], "expected docker-archive, oci-archive, oci-dir or docker-dir"],
+    ];
+    for (const [words, message] of cases) {
+      const { errors, output: said, status } = await save(...words);
+      expect(errors).toContain(message);
+      expect(said).toBe("");
+      expect(status).not.toBe(0);
+      expect(readdirSync(directory)).toEqual([]);
+    }
+  });
+
+  test("refuses a terminal", async () => {
+    const session = user.startInTerminal([user.bunkerPath, "save", "first:1"]);
+    await session.expect("standard output is a terminal");
+    expect(await session.process.exited).toBe(1);
+  });
+});
+
+describe("push", () => {
+  test("says what Docker says, and the registry has the same manifest", async () => {
+    const name = `${registry.host}/team/second`;
+    const { errors, output: said, status } = await push(name);
+    expect(errors).toBe("");
+    expect(status).toBe(0);
+    const lines = said.trim().split("\n");
+    expect(lines[0]).toBe(`The push refers to repository [${name}]`);
+    expect(lines.at(-1)).toBe(`latest: digest: ${second.digest} size: ${second.size}`);
+    expect(lines.filter((line) => / Pushed$/.test(line))).toHaveLength(2);
+    const raw = output(["skopeo", "inspect", "--raw", "--tls-verify=false", `docker://${name}`]);
+    expect(`sha256:${new Bun.CryptoHasher("sha256").update(raw).digest("hex")}`).toBe(second.digest);
+    const again = await push(name);
+    expect(again.output.match(/Layer already exists/g)).toHaveLength(2);
+  });
+
+  test("goes to another name, quietly, and writes the digest", async () => {
+    const target = `${registry.host}/other/first:5`;
+    const words = ["-q", "--digestfile", `${directory}/digest`, "first:1", `docker://${target}`];
+    expect(await push(...words)).toEqual({ status: 0, output: `${target}\n`, errors: "" });
+    expect(readFileSync(`${directory}/digest`, "utf8")).toBe(first.digest);
+    output(["skopeo", "inspect", "--raw", "--tls-verify=false", `docker://${target}`]);
+  });
+
+  test("pushes all tags", async () => {
+    const repository = `${registry.host}/team/tags`;
+    for (const tag of ["a", "b"]) await user.bunker(["tag", "first:1", `${repository}:${tag}`]);
+    const { output: said, status } = await push("-a", repository);
+    expect(status).toBe(0);
+    expect(said.match(/The push refers/g)).toHaveLength(1);
+    expect(said).toContain(`a: digest: ${first.digest}`);
+    expect(said).toContain(`b: digest: ${first.digest}`);
+  });
+
+  test("has one clear line for what is wrong", async () => {
+    const cases: [words: string[], message: string][] = [
+      [["missing"], "no such image"],
+      [["-a", "first:1"], "tag can't be used with --all-tags/-a"],
+      [["-a", "nothing/here"], "no image has a name in this repository"],
+      [["first:1", "127.0.0.1:1/x"], "127.0.0.1:1"],
+      [["first:1", "UPPER"], "lower case"],
+    ];
+    for (const [words, message] of cases) {
+      const { errors, status } = await push(...words);
+      expect(errors).toContain(message);
+      expect(status).toBe(1);
+    }
+  });
+});
