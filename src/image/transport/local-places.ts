@@ -4,7 +4,7 @@ import { readArchiveMembers } from "../archive-members.ts";
 import { archiveFiles, directoryFiles } from "../layout-files.ts";
 import { TAG_ANNOTATION } from "../manifest-choice.ts";
 import type { Platform } from "../platform.ts";
-import { familiarReference, formatReference, parseReference, withDefaultTag } from "../reference.ts";
+import { formatReference, parseReference, withDefaultTag } from "../reference.ts";
 import { openArchiveSink } from "./archive-sink.ts";
 import { openFileOutput } from "./byte-output.ts";
 import { openDirectorySink } from "./directory-sink.ts";
@@ -83,6 +83,7 @@ export function dockerArchiveNames(texts: readonly string[]): OutputNames {
       [FULL_NAME_ANNOTATION]: formatReference(reference),
       [TAG_ANNOTATION]: reference.tag ?? formatReference(reference),
     })),
-    repositoryTags: references.map(familiarReference),
+    // In full, because Podman takes a short name for one of this machine's; Docker shortens them itself.
+    repositoryTags: references.map(formatReference),
   };
 }

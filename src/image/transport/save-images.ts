@@ -22,7 +22,7 @@ import { openPlainDirectoryWriter } from "./plain-directory.ts";
 import { sourceDateEpoch } from "./source-date-epoch.ts";
 
 /** The forms, by the names that Podman gives them. */
-export type SaveFormat = "docker-archive" | "oci-archive" | "oci-dir" | "docker-dir";
+type SaveFormat = "docker-archive" | "oci-archive" | "oci-dir" | "docker-dir";
 
 export interface SaveOptions {
   readonly format: SaveFormat;

@@ -1,6 +1,8 @@
 /* Images leave the store: to archives and directories that other programs read, and to registries. */
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { BlobDescriptor } from "../../../src/image/store/stored-image.ts";
 import { DockerRegistry } from "../../docker-registry.ts";
 import { storeImages } from "../../fixtures/stored-images.ts";
@@ -28,13 +30,13 @@ beforeAll(async () => {
   ]);
   if (one === undefined || two === undefined) throw new Error("images were not stored");
   [first, second] = [one, two];
-  directory = `${user.home}/out`;
-  mkdirSync(directory, { mode: 0o777 });
-  output(["chown", `${user.uid}:${user.gid}`, directory]);
+  directory = mkdtempSync(join(tmpdir(), "bunker-save-"));
+  user.own(directory);
 }, 300_000);
 
 afterAll(async () => {
   user?.[Symbol.dispose]();
+  rmSync(directory, { recursive: true });
   await registry?.[Symbol.asyncDispose]();
 });
 
@@ -73,7 +75,7 @@ describe("save", () => {
     await save("-o", `${directory}/x.tar`, "first");
     const [image, ...others] = JSON.parse(output(["tar", "-xOf", `${directory}/x.tar`, "manifest.json"]));
     expect(others).toEqual([]);
-    expect(image.RepoTags).toEqual(["first:1", "first:2"]);
+    expect(image.RepoTags).toEqual(["docker.io/library/first:1", "docker.io/library/first:2"]);
   });
 
   test("writes the same bytes to standard output", async () => {
