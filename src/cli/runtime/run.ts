@@ -1,6 +1,5 @@
 import { attach, receiveSignals } from "../../engine/attachment.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
-import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts";
 import { createContainer } from "../../runtime/lifecycle/create-container.ts";
 import { deleteContainer } from "../../runtime/lifecycle/delete-container.ts";
 import { startContainer } from "../../runtime/lifecycle/start-container.ts";
@@ -35,7 +34,7 @@ export const run = defineCommand(
     const onWarning = (message: string) => warn(globals, message);
     using signals = options.detach ? undefined : receiveSignals();
     using container = createContainer(root, id, createOptionsOf(options, globals, !options.detach));
-    using directory = ContainerDirectory.open(root, id);
+    const { directory } = container;
     const adopts = !options.detach && !options.noSubreaper && !hasOwnPidNamespace(directory.configuration());
     using orphans = adopts ? new Orphans() : undefined;
     const size = ownTerminalSize();

@@ -69,6 +69,7 @@ export class ContainerDirectory implements Disposable {
   readonly id: string;
   readonly path: string;
   readonly #descriptor: FileDescriptor;
+  #configuration: Configuration | undefined;
 
   private constructor(id: string, path: string, descriptor: FileDescriptor) {
     this.id = id;
@@ -184,9 +185,16 @@ export class ContainerDirectory implements Disposable {
     });
   }
 
-  /** The configuration that the container was made from. */
+  /** Records the configuration that the container is made from: as text, and as `parseConfiguration` has read that. */
+  writeConfiguration({ text, configuration }: { readonly text: string; readonly configuration: Configuration }): void {
+    this.write("config.json", text);
+    this.#configuration = configuration;
+  }
+
+  /** The configuration that the container was made from. It never changes, and reading it takes long. */
   configuration(): Configuration {
-    return parseConfiguration(this.read("config.json") ?? "", `${this.path}/config.json`);
+    this.#configuration ??= parseConfiguration(this.read("config.json") ?? "", `${this.path}/config.json`);
+    return this.#configuration;
   }
 
   /** What `state` shows, asked of the kernel now. */

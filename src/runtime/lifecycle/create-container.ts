@@ -36,20 +36,28 @@ export interface CreateOptions {
   readonly onDebug: ((message: string) => void) | undefined;
 }
 
+/** A container that waits for its start, and its record, which is locked. */
+export interface CreatedContainer extends LaunchedContainer {
+  readonly directory: ContainerDirectory;
+}
+
 /**
  * Creates a container, which then waits for its start.
  * @param root from `stateRoot`
  * @returns its process, with the terminal if `keepsTerminal`
  * @throws BunkerError; nothing is left of the container then
  */
-export function createContainer(root: string, id: string, options: CreateOptions): LaunchedContainer {
+export function createContainer(root: string, id: string, options: CreateOptions): CreatedContainer {
   const bundle = readBundle(options.bundle);
   checkTerminal(bundle.configuration.process?.terminal === true, options);
   const warning = unappliedLimits(bundle.configuration);
   if (warning !== undefined) options.onWarning(warning);
-  using directory = ContainerDirectory.claim(root, id);
+  using cleanup = new DisposableStack();
+  const directory = cleanup.use(ContainerDirectory.claim(root, id));
   try {
-    return launchInto(directory, bundle, options);
+    const container = cleanup.use(launchInto(directory, bundle, options));
+    const owned = cleanup.move();
+    return { ...container, directory, [Symbol.dispose]: () => owned.dispose() };
   } catch (error) {
     directory.remove();
     throw error;
@@ -89,7 +97,7 @@ function launchInto(directory: ContainerDirectory, bundle: Bundle, options: Crea
     annotations: { ...configuration.annotations },
   };
   directory.writeRecord(record);
-  directory.write("config.json", bundle.text);
+  directory.writeConfiguration(bundle);
   directory.makeFifos();
   using start = new FileDescriptor(check(directory.openFifo("start", OpenFlag.O_RDWR), "open the gate"));
   const gate: Gate = {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { idMappingsSchema, linuxSchema } from "./linux.ts";
 import { processSchema } from "./process.ts";
-import { flag, integer, lazily, listOf, mapTo, structure, text } from "./values.ts";
+import { flag, integer, lazily, listOf, mapTo, rare, structure, text } from "./values.ts";
 
 /** The whole of config.json for Linux; config.md of the OCI runtime specification 1.2, and what 1.3 added to it. */
 export const configurationSchema = lazily(() =>
@@ -12,7 +12,7 @@ export const configurationSchema = lazily(() =>
     hostname: v.optional(text()),
     domainname: v.optional(text()),
     mounts: v.optional(listOf(mountSchema())),
-    hooks: v.optional(hooksSchema()),
+    hooks: rare(hooksSchema),
     annotations: v.optional(mapTo(text())),
     linux: v.optional(linuxSchema()),
   }),

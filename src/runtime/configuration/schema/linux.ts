@@ -4,7 +4,7 @@ import { PersonalityDomain } from "../personality.ts";
 import { MemoryPolicyFlag, MemoryPolicyMode } from "../scheduling.ts";
 import { resourcesSchema } from "./resources.ts";
 import { seccompSchema } from "./seccomp.ts";
-import { flag, integer, keyOf, listOf, mapTo, oneOf, signed64, structure, text, unsigned32 } from "./values.ts";
+import { flag, integer, keyOf, listOf, mapTo, oneOf, rare, signed64, structure, text, unsigned32 } from "./values.ts";
 
 /** `linux`; config-linux.md. */
 export function linuxSchema() {
@@ -14,11 +14,11 @@ export function linuxSchema() {
     ),
     uidMappings: v.optional(idMappingsSchema()),
     gidMappings: v.optional(idMappingsSchema()),
-    timeOffsets: v.optional(structure({ monotonic: v.optional(clockSchema()), boottime: v.optional(clockSchema()) })),
-    devices: v.optional(listOf(deviceSchema())),
-    netDevices: v.optional(mapTo(structure({ name: v.optional(text()) }))),
+    timeOffsets: rare(() => structure({ monotonic: v.optional(clockSchema()), boottime: v.optional(clockSchema()) })),
+    devices: rare(() => listOf(deviceSchema())),
+    netDevices: rare(() => mapTo(structure({ name: v.optional(text()) }))),
     cgroupsPath: v.optional(text()),
-    resources: v.optional(resourcesSchema()),
+    resources: rare(resourcesSchema),
     rootfsPropagation: v.optional(
       oneOf("a propagation mode", [
         "private",
@@ -31,12 +31,12 @@ export function linuxSchema() {
         "runbindable",
       ]),
     ),
-    seccomp: v.optional(seccompSchema()),
+    seccomp: rare(seccompSchema),
     maskedPaths: v.optional(listOf(text())),
     readonlyPaths: v.optional(listOf(text())),
     mountLabel: v.optional(text()),
     sysctl: v.optional(mapTo(text())),
-    intelRdt: v.optional(
+    intelRdt: rare(() =>
       structure({
         closID: v.optional(text()),
         schemata: v.optional(listOf(text())),
@@ -47,14 +47,14 @@ export function linuxSchema() {
         enableMBM: v.optional(flag()),
       }),
     ),
-    memoryPolicy: v.optional(
+    memoryPolicy: rare(() =>
       structure({
         mode: keyOf("a memory policy", MemoryPolicyMode),
         nodes: v.optional(text()),
         flags: v.optional(listOf(keyOf("a memory policy flag", MemoryPolicyFlag))),
       }),
     ),
-    personality: v.optional(
+    personality: rare(() =>
       structure({
         domain: keyOf("an execution domain", PersonalityDomain),
         // The specification defines no flag: what it cannot mean must not be taken silently.

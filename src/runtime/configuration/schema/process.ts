@@ -9,6 +9,7 @@ import {
   keyOf,
   listOf,
   oneOf,
+  rare,
   signed32,
   structure,
   text,
@@ -27,7 +28,7 @@ export function processSchema() {
     env: v.optional(listOf(text())),
     cwd: text(),
     capabilities: v.optional(capabilitiesSchema()),
-    rlimits: v.optional(
+    rlimits: rare(() =>
       listOf(
         structure({
           type: keyOf("a resource limit", ResourceLimitType),
@@ -39,7 +40,7 @@ export function processSchema() {
     noNewPrivileges: v.optional(flag()),
     apparmorProfile: v.optional(text()),
     oomScoreAdj: v.optional(integer(-1000, 1000)),
-    scheduler: v.optional(
+    scheduler: rare(() =>
       structure({
         policy: keyOf("a scheduling policy", SchedulerPolicy),
         nice: v.optional(signed32()),
@@ -51,13 +52,13 @@ export function processSchema() {
       }),
     ),
     selinuxLabel: v.optional(text()),
-    ioPriority: v.optional(
+    ioPriority: rare(() =>
       structure({
         class: keyOf("an I/O scheduling class", IoPriorityClass),
         priority: v.optional(integer(0, 7), 0),
       }),
     ),
-    execCPUAffinity: v.optional(
+    execCPUAffinity: rare(() =>
       structure({ initial: v.optional(processorList()), final: v.optional(processorList()) }),
     ),
   });

@@ -19,6 +19,14 @@ export function lazily<T>(build: () => T): () => T {
   return () => (built ??= build());
 }
 
+/**
+ * A member that is rarely there. Building a schema takes longer than reading by it, so this one is built for the first
+ * configuration that has the member.
+ */
+export function rare<Schema extends v.GenericSchema>(build: () => Schema) {
+  return v.optional(v.lazy<Schema>(lazily(build)));
+}
+
 /** Text for the kernel, which ends strings at the first NUL: one in the middle would silently cut it. */
 export const text = lazily(() =>
   v.pipe(
