@@ -9,7 +9,7 @@ import { TransientFailure } from "./http/failure.ts";
 import type { HttpResponse } from "./http/http-client.ts";
 import { pullScope } from "./manifests.ts";
 import type { Repository } from "./registries.ts";
-import { waitBefore } from "./retry.ts";
+import { waitAfter } from "./retry.ts";
 
 const OPERATION = "download";
 
@@ -42,9 +42,9 @@ export async function* downloadBlob(
       }
     } catch (failure) {
       if (!(failure instanceof TransientFailure)) throw failure;
-      failures += 1;
+      failures += failure.weight;
       if (failures >= patience.attempts) throw failure.error;
-      await waitBefore(failures, failure, patience, signal);
+      await waitAfter(failures, failure, patience, signal);
     }
   }
 }

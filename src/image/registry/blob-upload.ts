@@ -15,7 +15,7 @@ import type { HttpResponse, RequestBody } from "./http/http-client.ts";
 import { pushScope } from "./manifests.ts";
 import type { Repository } from "./registries.ts";
 import type { ApiRequest } from "./registry-client.ts";
-import { waitBefore } from "./retry.ts";
+import { waitAfter } from "./retry.ts";
 
 /** Bytes of a chunk, unless the registry wants larger ones. */
 const CHUNK = 16 << 20;
@@ -125,9 +125,9 @@ class Upload {
         const before = this.#safe;
         inChunks = true;
         await this.#resume();
-        failures = this.#safe > before ? 1 : failures + 1;
+        failures = this.#safe > before ? 1 : failures + failure.weight;
         if (failures >= patience.attempts) throw failure.error;
-        await waitBefore(failures, failure, patience, signal);
+        await waitAfter(failures, failure, patience, signal);
       }
     }
   }

@@ -2,7 +2,7 @@
  * Requests to the API of one registry; OCI distribution specification 1.1, which is Docker's registry API v2.
  *
  * A registry has TLS, unless the configuration or the user says that it may do without, or it is on this machine: then
- * it is asked which it speaks, with TLS first, once. Everything else happens around each request:
+ * it is asked once which it speaks, in a request that tells it nothing. Everything else happens around each request:
  *
  * - A challenge is answered, and the request sent again with the authorization.
  * - Redirects are followed, for blobs mostly to some storage of the registry's. Credentials go to the registry itself
@@ -178,22 +178,25 @@ export class RegistryClient implements Disposable {
     const secure = new URL(`https://${host}/v2/`);
     if (!this.#mayBeInsecure(host, this.#trust(host))) return secure;
     const plain = new URL(`http://${host}/v2/`);
+    // On this machine there is nobody to be hidden from, and the first try of TLS takes a while to prepare.
+    const [first, second] = isLoopbackHost(host) ? [plain, secure] : [secure, plain];
     const ask = async (url: URL) => {
       const response = await this.#connection(host).send({ method: "GET", url, headers: {}, signal, attempt });
       await response.discard();
+      // What servers that have TLS say to those who come without.
+      if (url === plain && response.status === 400)
+        throw this.#refusal(attempt, "registry_unreachable", "it wants TLS");
+      return url;
     };
     try {
-      await ask(secure);
-      return secure;
-    } catch (withTls) {
+      return await ask(first);
+    } catch (firstFailure) {
       signal.throwIfAborted();
       try {
-        await ask(plain);
-        return plain;
-      } catch (without) {
+        return await ask(second);
+      } catch (secondFailure) {
         signal.throwIfAborted();
-        // What speaks TLS resets who does not, so the error of the attempt with TLS says more then.
-        throw withTls instanceof BunkerError && withTls.code === "registry_untrusted" ? withTls : without;
+        throw first === plain ? firstFailure : secondFailure;
       }
     }
   }
@@ -205,7 +208,7 @@ export class RegistryClient implements Disposable {
   #mayBeInsecure(host: string, trust: Trust): boolean {
     const { insecure, mayBeInsecureOnLoopback } = this.#settings;
     // Who has named an authority for a host wants it verified.
-    return insecure || (mayBeInsecureOnLoopback && isLoopbackHost(host) && !trust.isExplicit);
+    return insecure || (mayBeInsecureOnLoopback && isLoopbackHost(host) && trust.authorities.length === 0);
   }
 
   #connection(host: string): HttpClient {

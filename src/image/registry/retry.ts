@@ -5,38 +5,38 @@ import type { Patience } from "./patience.ts";
 /**
  * Tries something until it succeeds or no attempt is left: exponential backoff with jitter, or what the server asked
  * for, where that is not longer than the longest delay.
- * @param attempt is told which attempt it is, from 0
  * @throws the error of the last `TransientFailure`, everything else as it is
  */
 export async function withRetries<Result>(
   patience: Patience,
   signal: AbortSignal,
-  attempt: (number: number) => Promise<Result>,
+  attempt: () => Promise<Result>,
 ): Promise<Result> {
-  for (let number = 0; ; number++) {
+  for (let failures = 0; ; ) {
     try {
-      return await attempt(number);
+      return await attempt();
     } catch (failure) {
       if (!(failure instanceof TransientFailure)) throw failure;
-      if (number + 1 >= patience.attempts) throw failure.error;
-      await waitBefore(number + 1, failure, patience, signal);
+      failures += failure.weight;
+      if (failures >= patience.attempts) throw failure.error;
+      await waitAfter(failures, failure, patience, signal);
     }
   }
 }
 
 /**
  * Waits before another attempt.
- * @param number of the attempt that comes, from 1
+ * @param failures so far, since something last succeeded
  * @throws the failure's error when the server wants to be left alone for longer than the longest delay
  */
-export async function waitBefore(
-  number: number,
+export async function waitAfter(
+  failures: number,
   failure: TransientFailure,
   { firstDelay, longestDelay }: Patience,
   signal: AbortSignal,
 ): Promise<void> {
   if (failure.delay !== undefined && failure.delay > longestDelay) throw failure.error;
-  const backoff = Math.min(firstDelay * 2 ** (number - 1), longestDelay) * (1 - Math.random() / 2);
+  const backoff = Math.min(firstDelay * 2 ** (failures - 1), longestDelay) * (1 - Math.random() / 2);
   try {
     await delay(failure.delay ?? backoff, undefined, { signal });
   } catch {

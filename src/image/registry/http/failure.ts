@@ -7,11 +7,14 @@ export class TransientFailure extends Error {
   readonly error: BunkerError;
   /** Milliseconds that the server asked to wait. */
   readonly delay: number | undefined;
+  /** How many attempts it counts for: a server that was waited for in vain is not waited for so often again. */
+  readonly weight: number;
 
   constructor(error: BunkerError, delay?: number) {
     super(error.message, { cause: error });
     this.error = error;
     this.delay = delay;
+    this.weight = error.code === "registry_timeout" ? 2 : 1;
   }
 }
 

@@ -12,7 +12,7 @@ import { BunkerError } from "../../../sys/error.ts";
 import type { Patience } from "../patience.ts";
 import { type Attempt, connectionFailure, TransientFailure } from "./failure.ts";
 import { proxyFor } from "./proxy.ts";
-import type { Trust } from "./trust.ts";
+import { systemAuthorities, type Trust } from "./trust.ts";
 
 /** The body of a request; `open` may be called again when the request is repeated. */
 export interface RequestBody {
@@ -59,7 +59,7 @@ export class HttpClient implements Disposable {
       tls: {
         rejectUnauthorized: verify,
         // Reading all authorities takes longer than many a request.
-        ...(trust.authorities === undefined || !verify ? {} : { ca: [...trust.authorities] }),
+        ...(verify ? { ca: [...systemAuthorities(), ...trust.authorities] } : {}),
         ...(trust.client === undefined ? {} : { cert: trust.client.certificate, key: trust.client.key }),
       },
     });

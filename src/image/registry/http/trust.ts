@@ -7,17 +7,15 @@
  *
  * The first directory that there is for a host is the one that counts; the user's own come before the system's.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { BunkerError, errnoOf } from "../../../sys/error.ts";
 import { readIfThere } from "../../../sys/read-if-there.ts";
 
 /** Certificates and keys in PEM. */
 export interface Trust {
-  /** All authorities; undefined for those that Bun comes with. */
-  readonly authorities: readonly string[] | undefined;
-  /** Whether some are only for this host: then somebody wants it verified, even on this machine. */
-  readonly isExplicit: boolean;
+  /** Authorities beside the system's. Where there are some, somebody wants the host verified, even on this machine. */
+  readonly authorities: readonly string[];
   readonly client: { readonly certificate: string; readonly key: string } | undefined;
 }
 
@@ -41,16 +39,13 @@ export function trustFor(host: string, directory: string | undefined): Trust {
   const found = directory === undefined ? certificateDirectories(host).find((path) => isDirectory(path)) : directory;
   const files = found === undefined ? [] : listDirectory(found);
   const read = (name: string) => readCertificate(`${found}/${name}`);
-  const own = files.filter((name) => name.endsWith(".crt")).map(read);
-  const system = systemAuthorities();
   const client = files.find((name) => name.endsWith(".cert"));
   const lonelyKey = files.find((name) => name.endsWith(".key") && !files.includes(name.replace(/\.key$/, ".cert")));
   if (lonelyKey !== undefined) throw unpaired(`${found}/${lonelyKey}`, lonelyKey.replace(/\.key$/, ".cert"));
   const key = client?.replace(/\.cert$/, ".key");
   if (key !== undefined && !files.includes(key)) throw unpaired(`${found}/${client}`, key);
   return {
-    authorities: own.length === 0 && system === undefined ? undefined : [...(system ?? []), ...own],
-    isExplicit: own.length > 0,
+    authorities: files.filter((name) => name.endsWith(".crt")).map(read),
     client: client === undefined || key === undefined ? undefined : { certificate: read(client), key: read(key) },
   };
 }
@@ -62,8 +57,18 @@ function certificateDirectories(host: string): string[] {
   );
 }
 
-/** SSL_CERT_FILE and SSL_CERT_DIR replace the system's, as for Go and OpenSSL. */
-function systemAuthorities(): readonly string[] | undefined {
+let systemsAuthorities: readonly string[] | undefined;
+
+/**
+ * The authorities of the system, in PEM. SSL_CERT_FILE and SSL_CERT_DIR replace them, as for Go and OpenSSL.
+ * @returns those that Bun comes with where the system has none
+ */
+export function systemAuthorities(): readonly string[] {
+  systemsAuthorities ??= readSystemAuthorities();
+  return systemsAuthorities;
+}
+
+function readSystemAuthorities(): readonly string[] {
   const { SSL_CERT_FILE = "", SSL_CERT_DIR = "" } = process.env;
   const files = SSL_CERT_FILE === "" ? SYSTEM_BUNDLES : [SSL_CERT_FILE];
   const bundle = files.map(readIfThere).find((text) => text !== undefined);
@@ -75,16 +80,12 @@ function systemAuthorities(): readonly string[] | undefined {
     ...(bundle === undefined ? [] : [bundle]),
     ...single.filter((text) => text.includes("BEGIN CERTIFICATE")),
   ];
-  return all.length === 0 ? undefined : all;
+  // Loading node:tls takes milliseconds, and nearly every system has authorities.
+  return all.length === 0 ? process.getBuiltinModule("node:tls").rootCertificates : all;
 }
 
 function isDirectory(path: string): boolean {
-  try {
-    readdirSync(path);
-    return true;
-  } catch {
-    return false;
-  }
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function listDirectory(path: string): readonly string[] {
