@@ -29,6 +29,7 @@ import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { Lock, lock, synchronize, writeAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { check } from "../../sys/system-call.ts";
+import { readDocument } from "../blob.ts";
 import { type Digest, DigestHasher, splitDigest } from "../digest.ts";
 import type { PackedSource } from "../layers/decompress.ts";
 import { openLock } from "../layers/store-lock.ts";
@@ -92,6 +93,14 @@ export class BlobStaging implements Disposable {
   /** Where the bytes of a blob are that has arrived. */
   path(digest: Digest): string | undefined {
     return this.#staged.get(digest);
+  }
+
+  /**
+   * Reads a document that has arrived.
+   * @throws BunkerError `image_unreadable`, `image_invalid`
+   */
+  read(digest: Digest): Buffer {
+    return readDocument(this.#staged.get(digest) ?? this.#ownPath(digest), digest);
   }
 
   /** Takes a blob that is at hand. */

@@ -11,7 +11,7 @@
  * image waits for and then finds everything done; then blobs and layers; one syncfs; layers, blobs, rows. See
  * unpack-layers.ts and blob-staging.ts for what a kill leaves: nothing that has to be repaired.
  */
-import { readDocument, verifyDigest } from "../blob.ts";
+import { verifyDigest } from "../blob.ts";
 import type { Digest } from "../digest.ts";
 import { type Descriptor, type Index, invalidDocument, MAXIMUM_DOCUMENT_SIZE, parseDocument } from "../documents.ts";
 import type { Image, Layer } from "../image.ts";
@@ -272,5 +272,5 @@ async function receiveDocument(
   if (staging.has(descriptor)) return store.readDocument(digest);
   const read = (offset: number) => reader.readBlob(descriptor, { signal, offset });
   await staging.receive(descriptor, read, { signal, onProgress: () => undefined }).arrival;
-  return readDocument(staging.path(digest) ?? "", `configuration of ${reader.name}`);
+  return staging.read(digest);
 }

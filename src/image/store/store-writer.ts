@@ -1,0 +1,105 @@
+import { verifyDigest } from "../blob.ts";
+import { streamBlob } from "../blob-stream.ts";
+import type { Digest } from "../digest.ts";
+import { type Descriptor, parseDocument } from "../documents.ts";
+import { isIndex } from "../manifest-choice.ts";
+import { hostPlatform, platformRank } from "../platform.ts";
+import type { ImageWriter, Manifest } from "../transport/transport.ts";
+import { BlobStaging } from "./blob-staging.ts";
+import type { ImageStore } from "./image-store.ts";
+import type { BlobDescriptor } from "./stored-image.ts";
+
+/** Media types of the configurations of images; other manifests (attestations, charts) are kept and are no images. */
+const IMAGE_CONFIGURATION = /^application\/vnd\.(?:oci\.image\.config\.v1|docker\.container\.image\.v1)\+json$/;
+
+/** What an image is to be called in the store. */
+export interface StoredNames {
+  /** Full names with tags; none leaves it without a name. */
+  readonly names: readonly string[];
+  /** Full names of repositories that have it under its digest. */
+  readonly repositories: readonly string[];
+}
+
+/**
+ * Writes an image into the store, packed; it is unpacked when it is run. Of an index all images that were written become
+ * images of the store, and its name stands for the one that fits this machine best.
+ */
+export class StoreWriter implements ImageWriter {
+  readonly name: string;
+  readonly #store: ImageStore;
+  readonly #names: StoredNames;
+  readonly #staging: BlobStaging;
+  readonly #manifests: Manifest[] = [];
+  #root: Manifest | undefined;
+
+  /** @param name as the user would write it */
+  constructor(store: ImageStore, name: string, names: StoredNames) {
+    this.name = name;
+    this.#store = store;
+    this.#names = names;
+    this.#staging = new BlobStaging(store.directory);
+  }
+
+  async hasBlob(descriptor: Descriptor): Promise<boolean> {
+    if (this.#staging.has(descriptor)) return true;
+    // One that another store has is copied: what that store holds is not ours to keep.
+    const path = this.#store.blobPath(descriptor.digest);
+    if (path === undefined) return false;
+    const { signal } = new AbortController();
+    const read = (offset: number) => streamBlob({ path, offset: 0, size: descriptor.size }, signal, offset);
+    await this.writeBlob(descriptor, read, { signal, onProgress: () => undefined });
+    return true;
+  }
+
+  async writeBlob(
+    descriptor: Descriptor,
+    read: (offset: number) => AsyncIterable<Buffer>,
+    options: { readonly signal: AbortSignal; readonly onProgress: (bytes: number) => void },
+  ): Promise<void> {
+    await this.#staging.receive(descriptor, read, options).arrival;
+  }
+
+  async writeManifest(manifest: Manifest, isRoot: boolean): Promise<void> {
+    const { digest, bytes } = manifest;
+    verifyDigest(bytes, digest, `the manifest of ${this.name}`);
+    if (!this.#staging.has({ digest })) this.#staging.put({ digest }, bytes);
+    if (!isIndex(manifest.mediaType)) this.#manifests.push(manifest);
+    if (isRoot) this.#root = manifest;
+  }
+
+  async commit(): Promise<void> {
+    const root = this.#root;
+    if (root === undefined) throw new Error("an image without a root was committed");
+    const images = this.#images();
+    using _ = this.#store.rely();
+    this.#staging.publish();
+    const target = descriptorOf(root);
+    for (const manifest of images) this.#store.add({ manifest: descriptorOf(manifest), target, ...this.#names });
+    if (images.length === 0) for (const name of this.#names.names) this.#store.setList(name, target);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#staging[Symbol.dispose]();
+  }
+
+  /** The manifests of images; the last one is what the name stands for. */
+  #images(): Manifest[] {
+    const host = hostPlatform();
+    const ranked = this.#manifests.flatMap((manifest) => {
+      const { config } = parseDocument("manifest", manifest.bytes, `manifest ${manifest.digest} of ${this.name}`);
+      if (!IMAGE_CONFIGURATION.test(config.mediaType)) return [];
+      return [{ manifest, rank: this.#rank(config.digest, host) }];
+    });
+    return ranked.sort((one, other) => one.rank - other.rank).map(({ manifest }) => manifest);
+  }
+
+  #rank(configuration: Digest, host: ReturnType<typeof hostPlatform>): number {
+    const bytes = this.#staging.read(configuration);
+    const { platform } = parseDocument("imageConfiguration", bytes, `configuration ${configuration} of ${this.name}`);
+    return platformRank(host, platform);
+  }
+}
+
+function descriptorOf({ mediaType, digest, bytes }: Manifest): BlobDescriptor {
+  return { mediaType, digest, size: bytes.length };
+}
