@@ -58,6 +58,8 @@ export const push = defineCommand(
         await using writer = new RegistryWriter(registries, reference, signal);
         const { root } = await copyImage(reader, writer, { platform: "all", signal, onProgress: output.event });
         output.end(reference.tag, root);
+        const image = store.findIfThere(name, platform);
+        if (image !== undefined) store.noteRepository(image, root.digest, repository);
         if (options.quiet) console.log(`${repository}${reference.tag === undefined ? "" : `:${reference.tag}`}`);
         writeDigestFile(options.digestFile, root.digest);
       }

@@ -34,6 +34,7 @@ export const login = defineCommand(
     required: [],
     optional: "[SERVER]",
     optionalLimit: 1,
+    failureStatus: 1,
   },
   async ({ options, operands: [server = "docker.io"] }) => {
     const { registry, name } = parseLoginName(server);

@@ -15,6 +15,7 @@ export const logout = defineCommand(
     required: [],
     optional: "[SERVER]",
     optionalLimit: 1,
+    failureStatus: 1,
   },
   async ({ options: { all, authFile }, operands: [server] }) => {
     if (all && server !== undefined) {

@@ -62,6 +62,7 @@ export const search = defineCommand(
       whole: flag({ name: "no-trunc", description: "Do not shorten descriptions" }),
     },
     required: ["TERM"],
+    failureStatus: 1,
   },
   async ({ options, operands: [term] }) => {
     const { format, limit, whole } = options;

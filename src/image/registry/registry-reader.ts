@@ -1,6 +1,6 @@
 import { BunkerError } from "../../sys/error.ts";
 import { type Descriptor, invalidDocument } from "../documents.ts";
-import { familiarReference, type Reference, withDefaultTag } from "../reference.ts";
+import { familiarReference, fullRepository, type Reference, withDefaultTag } from "../reference.ts";
 import type { BlobReadOptions, ImageReader, Manifest } from "../transport/transport.ts";
 import { downloadBlob } from "./blob-download.ts";
 import { readManifest } from "./manifests.ts";
@@ -30,9 +30,8 @@ export class RegistryReader implements ImageReader {
     this.#repositories = registries.forPull(this.reference);
   }
 
-  /** The repository that blobs are mounted from when this image goes to another repository of its registry. */
-  get repository(): Repository {
-    return this.#repositories[this.#preferred] ?? this.#last;
+  repositoriesOf(): readonly string[] {
+    return [fullRepository(this.reference)];
   }
 
   async readManifest(descriptor?: Descriptor): Promise<Manifest> {

@@ -1,13 +1,15 @@
 import { BunkerError } from "../../sys/error.ts";
 import type { Digest } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
-import { familiarReference, type Reference, withDefaultTag } from "../reference.ts";
+import { familiarReference, parseReference, type Reference, withDefaultTag } from "../reference.ts";
 import type { ImageReader, ImageWriter, Manifest } from "../transport/transport.ts";
 import { hasBlob, mountBlob, type UploadSession, uploadBlob } from "./blob-upload.ts";
 import { putManifest } from "./manifests.ts";
 import { addReferrer } from "./referrers.ts";
 import type { Registries, Repository } from "./registries.ts";
-import { RegistryReader } from "./registry-reader.ts";
+
+/** The codes of errors by which a registry refuses a mount. */
+const REFUSALS: readonly string[] = ["registry_unauthorized", "registry_denied", "registry_refused", "image_not_found"];
 
 /**
  * A name in a registry that an image is written to. Blobs, and images that an index names, are there as soon as they
@@ -16,6 +18,7 @@ import { RegistryReader } from "./registry-reader.ts";
 export class RegistryWriter implements ImageWriter {
   readonly name: string;
   readonly #reference: Reference;
+  readonly #registries: Registries;
   readonly #repository: Repository;
   readonly #signal: AbortSignal;
   /** Uploads that the registry has opened instead of mounting the blob. */
@@ -31,16 +34,18 @@ export class RegistryWriter implements ImageWriter {
     this.#reference = withDefaultTag(reference);
     this.name = familiarReference(this.#reference);
     this.#signal = signal;
+    this.#registries = registries;
     this.#repository = registries.forPush(this.#reference);
   }
 
   async hasBlob(descriptor: Descriptor, from: ImageReader): Promise<boolean> {
     if (await hasBlob(this.#repository, descriptor, this.#signal)) return true;
-    const source = from instanceof RegistryReader ? from.repository : undefined;
-    if (source?.client.registry !== this.#repository.client.registry) return false;
-    const session = await mountBlob(this.#repository, descriptor, source.path, this.#signal);
-    if (session !== undefined) this.#sessions.set(descriptor.digest, session);
-    return session === undefined;
+    const { registry, repository } = this.#reference;
+    const source = from
+      .repositoriesOf?.(descriptor)
+      .map(parseReference)
+      .find((other) => other.registry === registry && other.repository !== repository);
+    return source !== undefined && this.#mount(descriptor, source);
   }
 
   async writeBlob(
@@ -73,6 +78,20 @@ export class RegistryWriter implements ImageWriter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** Lets the registry take a blob over from another of its repositories, if it may and wants to. */
+  async #mount(descriptor: Descriptor, source: Reference): Promise<boolean> {
+    try {
+      const { path } = this.#registries.forPush(source);
+      const session = await mountBlob(this.#repository, descriptor, path, this.#signal);
+      if (session !== undefined) this.#sessions.set(descriptor.digest, session);
+      return session === undefined;
+    } catch (error) {
+      // Who may push here need not be allowed to pull there.
+      if (error instanceof BunkerError && REFUSALS.includes(error.code)) return false;
+      throw error;
+    }
+  }
 
   async #put(manifest: Manifest, at: string): Promise<void> {
     const { knowsReferrers } = await putManifest(this.#repository, manifest, at, this.name, this.#signal);

@@ -166,6 +166,16 @@ export class ImageStore implements Disposable {
     return row === undefined ? undefined : targetOf(row);
   }
 
+  /** Full names of repositories that registries have a layer or a configuration in, as part of images known here. */
+  repositoriesOf(blob: Digest): readonly string[] {
+    const rows = this.state.all<{ repository: string }>(
+      `SELECT repository FROM repository_digest JOIN layer USING (image) WHERE layer.digest = ?1
+       UNION SELECT repository FROM repository_digest JOIN image ON image = manifest WHERE id = ?1 ORDER BY repository`,
+      blob,
+    );
+    return rows.map(({ repository }) => repository);
+  }
+
   /** Where the bytes of a blob are, in this store or another; undefined where none has it. */
   blobPath(digest: Digest): string | undefined {
     for (const store of [this.directory, ...this.#additional]) {
@@ -252,6 +262,23 @@ export class ImageStore implements Disposable {
       for (const repository of repositories) {
         state.run("INSERT OR IGNORE INTO repository_digest VALUES (?, ?, ?)", repository, target.digest, digest);
       }
+    });
+  }
+
+  /**
+   * Notes that a repository of a registry has an image; nothing for another store's, where nothing can be noted.
+   * @param target the digest there, of the image's manifest or of an index that names it
+   * @param repository its full name
+   */
+  noteRepository(image: StoredImage, target: Digest, repository: string): void {
+    if (image.isReadOnly || this.state.isReadOnly) return;
+    if (image.repositoryDigests.includes(`${repository}@${target}`)) return;
+    this.change((state) => {
+      // The image may have gone meanwhile.
+      state.run(
+        "INSERT OR IGNORE INTO repository_digest SELECT ?, ?, manifest FROM image WHERE manifest = ?",
+        ...[repository, target, image.manifest.digest],
+      );
     });
   }
 

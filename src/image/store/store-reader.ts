@@ -36,6 +36,7 @@ function readerOf(store: ImageStore, root: BlobDescriptor, name: string): ImageR
       if (path === undefined) throw missingBlob(digest, store.directory);
       yield* streamBlob({ path, offset: 0, size }, signal, offset);
     },
+    repositoriesOf: ({ digest }) => store.repositoriesOf(digest),
     [Symbol.asyncDispose]: async () => {},
   };
 }

@@ -33,6 +33,11 @@ export interface ImageReader extends AsyncDisposable {
   readManifest(descriptor?: Descriptor): Promise<Manifest>;
   /** Streams a blob; the pieces are the receiver's. Digest and size are verified by whoever stores them. */
   readBlob(descriptor: Descriptor, options: BlobReadOptions): AsyncIterable<Buffer>;
+  /**
+   * Where else a blob is known to be, or to have been: full names of repositories, `docker.io/library/debian`. Another
+   * repository of the same registry can have it without being sent the bytes.
+   */
+  repositoriesOf?(descriptor: Descriptor): readonly string[];
 }
 
 /** A place that an image can be written to. */

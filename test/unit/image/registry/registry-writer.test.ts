@@ -53,6 +53,22 @@ test("blobs of another repository of the same registry are mounted, not sent", a
   expect((await copy(source, writer)).sent).toEqual([]);
 });
 
+test("a mount that is not allowed leaves the blob to be sent", async () => {
+  const { manifest, reader } = memoryImage([noise(1_000)]);
+  await using server = await startScriptedServer(async (request, response) => {
+    await request.resume();
+    if (request.url?.includes("mount=")) refuse(response, 403, "DENIED");
+    else if (request.method === "HEAD") response.writeHead(404).end();
+    else response.writeHead(request.method === "POST" ? 202 : 201, { location: "/v2/to/blobs/uploads/1" }).end();
+  });
+  await using writer = openWriter(`${server.host}/to:1`);
+  const from = { ...reader, repositoriesOf: () => ["example.com/other", `${server.host}/from`] };
+  expect((await copy(from, writer)).sent).toEqual([...contentsOf(manifest.bytes)]);
+  const mounts = server.requests.filter((request) => request.includes("mount="));
+  expect(mounts.length).toBe(2);
+  expect(mounts[0]).toContain("from=from");
+});
+
 test("a blob with other bytes than its digest says is refused, and the registry keeps nothing", async () => {
   const { manifest, reader } = memoryImage([noise(60_000)]);
   const [, layer] = contentsOf(manifest.bytes);

@@ -107,6 +107,24 @@ test("names move to the image that they are given last, and the other one stays 
   expect(store.list().map(({ names }) => names.map(familiarName))).toEqual([["old:1"], ["debian:12"]]);
 });
 
+test("it is known which repositories have a blob, also after a push", () => {
+  const own = "localhost:5000/own";
+  add([`${debian}:12`]);
+  add(["docker.io/library/derived:1"], {}, [base, top]);
+  const derived = store.find("derived:1");
+  const [below, above] = derived.layers;
+  if (below === undefined || above === undefined) throw new Error("the image has two layers");
+  store.noteRepository(derived, derived.manifest.digest, own);
+  store.noteRepository(store.find("derived:1"), derived.manifest.digest, own);
+  expect(store.find("derived:1").repositoryDigests).toEqual([
+    `docker.io/library/derived@${derived.manifest.digest}`,
+    `${own}@${derived.manifest.digest}`,
+  ]);
+  expect(store.repositoriesOf(below.digest)).toEqual([debian, "docker.io/library/derived", own]);
+  expect(store.repositoriesOf(above.digest)).toEqual(["docker.io/library/derived", own]);
+  expect(store.repositoriesOf(derived.id)).toEqual(["docker.io/library/derived", own]);
+});
+
 test("blobs that images share are counted once", () => {
   add([`${debian}:1`]);
   const alone = contentSize(store.list());
