@@ -9,19 +9,27 @@ import { dlopen, FFIType, read, toArrayBuffer } from "bun:ffi";
 import { type Architecture, hostArchitecture } from "./architecture.ts";
 import { BunkerError } from "./error.ts";
 import { type Memory, memoryOver } from "./memory.ts";
-import { ARM64_SYSTEM_CALLS } from "./system-call-numbers/arm64.ts";
-import { X86_64_SYSTEM_CALLS } from "./system-call-numbers/x86-64.ts";
+import { arm64SystemCalls } from "./system-call-numbers/arm64.ts";
+import { x86_64SystemCalls } from "./system-call-numbers/x86-64.ts";
+
+type X86SystemCalls = ReturnType<typeof x86_64SystemCalls>;
+type Arm64SystemCalls = ReturnType<typeof arm64SystemCalls>;
 
 /** The name of a system call that exists on both architectures. */
-export type SystemCallName = keyof typeof X86_64_SYSTEM_CALLS & keyof typeof ARM64_SYSTEM_CALLS;
+export type SystemCallName = keyof X86SystemCalls & keyof Arm64SystemCalls;
 
-/** The system call numbers of one architecture, of the calls that both have. */
-export function systemCallNumbers(architecture: Architecture): Readonly<Record<SystemCallName, number>> {
-  return architecture === "x86-64" ? X86_64_SYSTEM_CALLS : ARM64_SYSTEM_CALLS;
+// The tables are functions, since filling one with hundreds of numbers takes a while, and a process needs one of them.
+function numbersOf(architecture: Architecture): Readonly<Record<SystemCallName, number>> {
+  return architecture === "x86-64" ? x86_64SystemCalls() : arm64SystemCalls();
 }
 
 /** The system call numbers of this process's architecture. */
-export const SystemCall = systemCallNumbers(hostArchitecture());
+export const SystemCall = numbersOf(hostArchitecture());
+
+/** The system call numbers of one architecture, of the calls that both have. */
+export function systemCallNumbers(architecture: Architecture): Readonly<Record<SystemCallName, number>> {
+  return architecture === hostArchitecture() ? SystemCall : numbersOf(architecture);
+}
 
 const argument = FFIType.i64_fast;
 

@@ -1,9 +1,9 @@
 import type { Architecture } from "../../sys/architecture.ts";
 import { systemCallNumbers } from "../../sys/system-call.ts";
 import type { SeccompArchitecture } from "./seccomp.ts";
-import { ARM_SYSTEM_CALLS } from "./system-call-numbers/arm.ts";
-import { I386_SYSTEM_CALLS } from "./system-call-numbers/i386.ts";
-import { X32_OWN_SYSTEM_CALLS } from "./system-call-numbers/x32.ts";
+import { armSystemCalls } from "./system-call-numbers/arm.ts";
+import { i386SystemCalls } from "./system-call-numbers/i386.ts";
+import { x32OwnSystemCalls } from "./system-call-numbers/x32.ts";
 
 /** System call numbers by name. */
 type NumberTable = Readonly<Record<string, number>>;
@@ -54,7 +54,7 @@ export function hostInterfaces(host: Architecture): HostInterfaces {
   if (host === "arm64") {
     return {
       native: { ...wide, name: "SCMP_ARCH_AARCH64", audit: 0xc000_00b7 },
-      others: [{ ...narrow, name: "SCMP_ARCH_ARM", audit: 0x4000_0028, own: ARM_SYSTEM_CALLS }],
+      others: [{ ...narrow, name: "SCMP_ARCH_ARM", audit: 0x4000_0028, own: armSystemCalls() }],
     };
   }
   const x86_64 = { ...wide, audit: AUDIT_ARCH_X86_64 };
@@ -62,8 +62,8 @@ export function hostInterfaces(host: Architecture): HostInterfaces {
     native: { ...x86_64, name: "SCMP_ARCH_X86_64" },
     others: [
       // Its registers are 64 bits wide and the kernel uses all of them.
-      { ...x86_64, name: "SCMP_ARCH_X32", base: X32_BIT, own: X32_OWN_SYSTEM_CALLS },
-      { ...narrow, name: "SCMP_ARCH_X86", audit: 0x4000_0003, own: I386_SYSTEM_CALLS, multiplexes: true },
+      { ...x86_64, name: "SCMP_ARCH_X32", base: X32_BIT, own: x32OwnSystemCalls() },
+      { ...narrow, name: "SCMP_ARCH_X86", audit: 0x4000_0003, own: i386SystemCalls(), multiplexes: true },
     ],
   };
 }

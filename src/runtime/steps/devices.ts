@@ -112,8 +112,9 @@ export function provideDevices(
 ): void {
   const asked = new Set(devices.map((device) => device.path));
   const provided = [...DEFAULT_DEVICES.filter((standard) => !asked.has(standard.path)), ...devices];
-  const directories = Map.groupBy(provided, (device) => splitPath(device.path).directory);
-  for (const [directory, members] of directories) {
+  const directoryOf = (device: Device) => splitPath(device.path).directory;
+  for (const directory of new Set(provided.map(directoryOf))) {
+    const members = provided.filter((device) => directoryOf(device) === directory);
     const parent = openOrMake(program, root, directory, "directory");
     const isMade = (device: Device) => canMakeNodes || device.type === "p";
     for (const device of members.filter(isMade)) makeDevice(program, parent, device);
