@@ -19,9 +19,19 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./container/attach.ts")).attach,
     },
     {
+      name: "container",
+      summary: "Manage containers",
+      load: async () => (await import("./container/container.ts")).container,
+    },
+    {
       name: "create",
       summary: "Create a container from an image",
       load: async () => (await import("./container/create.ts")).create,
+    },
+    {
+      name: "events",
+      summary: "Show what happens",
+      load: async () => (await import("./events.ts")).events,
     },
     {
       name: "exec",
@@ -44,6 +54,16 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./image/images.ts")).images,
     },
     {
+      name: "info",
+      summary: "Show what this Bunker works with",
+      load: async () => (await import("./system/info.ts")).info,
+    },
+    {
+      name: "inspect",
+      summary: "Show everything about containers and images",
+      load: async () => (await import("./inspect.ts")).inspect,
+    },
+    {
       name: "kill",
       summary: "Send a signal to containers",
       load: async () => (await import("./container/kill.ts")).kill,
@@ -62,6 +82,16 @@ export const bunker = defineCommandGroup({
       name: "logs",
       summary: "Show what a container has written",
       load: async () => (await import("./container/logs.ts")).logs,
+    },
+    {
+      name: "pause",
+      summary: "Freeze containers",
+      load: async () => (await import("./container/pause.ts")).pause,
+    },
+    {
+      name: "port",
+      summary: "Show the ports that a container publishes",
+      load: async () => (await import("./container/port.ts")).port,
     },
     {
       name: "ps",
@@ -142,6 +172,16 @@ export const bunker = defineCommandGroup({
       name: "tag",
       summary: "Give an image one more name",
       load: async () => (await import("./image/tag.ts")).tag,
+    },
+    {
+      name: "top",
+      summary: "Show the processes of a container",
+      load: async () => (await import("./container/top.ts")).top,
+    },
+    {
+      name: "unpause",
+      summary: "Let frozen containers go on",
+      load: async () => (await import("./container/pause.ts")).unpause,
     },
     {
       name: "unshare",

@@ -1,28 +1,43 @@
+import { containerDirectory } from "../engine/container-directory.ts";
 import { dataDirectory } from "../engine/data-directory.ts";
-import { type Container, listContainers, openContainers } from "../engine/state/containers.ts";
+import { ownedTreeSize, ownershipOf } from "../engine/ownership.ts";
+import { type Container, findContainer, listContainers, openContainers } from "../engine/state/containers.ts";
 import { defineCommand } from "./command.ts";
+import { CONTAINER_FILTERS, containerFilter } from "./container/container-filters.ts";
 import { isAlive, statusText } from "./container/status-text.ts";
+import { filterOption } from "./filters/filter-option.ts";
 import { elapsed } from "./format/elapsed.ts";
 import { listFormatOption } from "./format/format-option.ts";
+import { humanSize } from "./format/human-size.ts";
 import { formatList, type ListDescription } from "./format/list-output.ts";
+import { localTime } from "./format/local-time.ts";
 import { printText } from "./format/print-text.ts";
 import { shortId } from "./format/short-id.ts";
 import { shorten } from "./format/shorten.ts";
-import { flag } from "./option.ts";
+import type { Structure } from "./format/template/value.ts";
+import { flag, single } from "./option.ts";
+import { integerBetween } from "./values/numbers.ts";
 
 const LONGEST_COMMAND = 20;
 
 const containerList: ListDescription = {
   titles: {
     Command: "COMMAND",
+    CreatedAt: "CREATED AT",
     ID: "CONTAINER ID",
     Image: "IMAGE",
+    Labels: "LABELS",
+    LocalVolumes: "LOCAL VOLUMES",
+    Mounts: "MOUNTS",
     Names: "NAMES",
-    State: "STATE",
+    Networks: "NETWORKS",
+    Ports: "PORTS",
     RunningFor: "CREATED",
+    Size: "SIZE",
+    State: "STATE",
     Status: "STATUS",
   },
-  columns: ["ID", "Image", "Command", "RunningFor", "Status", "Names"],
+  columns: ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"],
 };
 
 /** `bunker ps`. */
@@ -30,37 +45,80 @@ export const ps = defineCommand(
   {
     options: {
       all: flag({ name: "all", short: "a", description: "Show all containers, not only those that run" }),
+      filters: filterOption(CONTAINER_FILTERS, "f"),
       format: listFormatOption,
-      quiet: flag({ name: "quiet", short: "q", description: "Show only ids" }),
+      last: single({
+        name: "last",
+        short: "n",
+        valueName: "NUMBER",
+        description: "Show the last containers that were created, running or not",
+        parse: integerBetween(-1, 1_000_000),
+        initial: -1,
+      }),
+      latest: flag({ name: "latest", short: "l", description: "Show the last one only" }),
       whole: flag({ name: "no-trunc", description: "Do not shorten ids and commands" }),
+      quiet: flag({ name: "quiet", short: "q", description: "Show only ids" }),
+      size: flag({ name: "size", short: "s", description: "Show how much they have written" }),
     },
     required: [],
+    failureStatus: 1,
   },
   ({ options }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const containers = listContainers(database, data).filter((container) => options.all || isAlive(container));
-    const id = (container: Container) => (options.whole ? container.id : shortId(container.id));
+    const fits = containerFilter(options.filters, (reference) => findContainer(database, data, reference));
+    const count = options.latest ? 1 : options.last;
+    // Whoever names a status, or how many, wants to see also those that do not run.
+    const isAll =
+      options.all || count >= 0 || options.filters("status").length > 0 || options.filters("exited").length > 0;
+    const found = listContainers(database, data).filter(
+      (container) => (isAll || isAlive(container)) && fits(container),
+    );
+    const containers = count >= 0 ? found.slice(0, count) : found;
     if (options.quiet && options.format === undefined) {
-      for (const container of containers) console.log(id(container));
+      for (const { id } of containers) console.log(options.whole ? id : shortId(id));
       return 0;
     }
-    const now = Date.now();
-    const rows = containers.map((container) => ({
-      Command: commandText(container.definition.command, options.whole),
-      ID: id(container),
-      Image: container.definition.image,
-      Names: container.name,
-      RunningFor: `${elapsed(now - container.created)} ago`,
-      State: container.status,
-      Status: statusText(container, now),
-    }));
-    printText(formatList(containerList, options.format, rows));
+    const rows = containers.map((container) => row(container, data, options.whole));
+    const { columns } = containerList;
+    const list = options.size ? { ...containerList, columns: [...columns, "Size"] } : containerList;
+    printText(formatList(list, options.format, rows));
     return 0;
   },
 );
 
-function commandText(words: readonly string[], whole: boolean): string {
+function row(container: Container, data: string, isWhole: boolean): Structure {
+  const { id, name, created, definition, status } = container;
+  const now = Date.now();
+  return {
+    Command: commandText(definition.command, isWhole),
+    CreatedAt: localTime(created),
+    ID: isWhole ? id : shortId(id),
+    Image: definition.image,
+    Label: (key) => definition.labels[key] ?? "",
+    Labels: Object.entries(definition.labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(","),
+    LocalVolumes: "0",
+    get Mounts() {
+      const { Binds } = definition.shown.hostConfiguration;
+      const sources = Array.isArray(Binds) ? Binds.map((bind) => String(bind).split(":")[0] ?? "") : [];
+      return sources.map((source) => (isWhole ? source : shorten(source, 15))).join(",");
+    },
+    Names: name,
+    Networks: definition.network,
+    Ports: "",
+    RunningFor: `${elapsed(now - created)} ago`,
+    get Size() {
+      const { userNamespace } = ownershipOf({ kind: "default" }, data);
+      return humanSize(ownedTreeSize(`${containerDirectory(data, id)}/upper`, userNamespace));
+    },
+    State: status,
+    Status: statusText(container, now),
+  };
+}
+
+function commandText(words: readonly string[], isWhole: boolean): string {
   const text = words.join(" ");
-  return JSON.stringify(whole ? text : shorten(text, LONGEST_COMMAND));
+  return JSON.stringify(isWhole ? text : shorten(text, LONGEST_COMMAND));
 }

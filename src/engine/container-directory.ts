@@ -110,11 +110,14 @@ export function makeContainerDirectory(data: string, id: string): ContainerLock 
       if (statSync(lockFile(data, id), { throwIfNoEntry: false })?.ino === fstatSync(lock.number).ino) return lock;
       lock[Symbol.dispose]();
     } catch (error) {
+      const errno = errnoOf(error);
+      // Somebody's `sweep` came in between.
+      if (errno === Errno.EEXIST || errno === Errno.ENOENT) continue;
       throw new BunkerError({
         code: "system_call_failed",
         operation: "make directory",
         object: path,
-        errno: errnoOf(error),
+        errno,
         hint: "Bunker keeps its files below $XDG_DATA_HOME, or ~/.local/share; it must be writable and have room",
       });
     }

@@ -14,9 +14,9 @@ import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { Event, Reactor } from "../../sys/reactor.ts";
 import { defineCommand } from "../command.ts";
+import { parsePointInTime } from "../filters/point-in-time.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { flag, single } from "../option.ts";
-import { parseTimestamp } from "../values/timestamp.ts";
 
 const BATCH_SIZE = 1 << 18;
 const STREAM_NUMBER = { stdout: 1, stderr: 2 } as const;
@@ -30,13 +30,13 @@ export const logs = defineCommand(
         name: "since",
         valueName: "TIME",
         description: "Only from a time on: a date, or so long before now (10m)",
-        parse: parseTimestamp,
+        parse: (text) => parsePointInTime(text, Date.now()),
       }),
       until: single({
         name: "until",
         valueName: "TIME",
         description: "Only up to a time",
-        parse: parseTimestamp,
+        parse: (text) => parsePointInTime(text, Date.now()),
       }),
       tail: single({
         name: "tail",

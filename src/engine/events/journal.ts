@@ -9,7 +9,7 @@ import { appendFileSync, renameSync, statSync } from "node:fs";
 const LARGEST_FILE = 4 * 1024 * 1024;
 
 /** The newest events. */
-function eventsFile(data: string): string {
+export function eventsFile(data: string): string {
   return `${data}/events.jsonl`;
 }
 

@@ -59,6 +59,7 @@ interface Unfinished {
 export class JsonFileWriter {
   readonly #path: string;
   readonly #configuration: LogConfiguration;
+  readonly #maximumSize: number;
   readonly #compress: (path: string) => void;
   readonly #output = Buffer.from(new ArrayBuffer(BUFFER_SIZE));
   readonly #unfinished = new Map<Stream, Unfinished>();
@@ -79,6 +80,7 @@ export class JsonFileWriter {
     this.#path = path;
     this.#configuration = configuration;
     this.#compress = compress;
+    this.#maximumSize = configuration.maximumSize ?? Number.POSITIVE_INFINITY;
   }
 
   /** How many bytes of output could not be written, and the errno of the last failure. */
@@ -132,7 +134,8 @@ export class JsonFileWriter {
   }
 
   #record(stream: Stream, bytes: Buffer, start: number, end: number): void {
-    if (this.#length + (end - start) * LONGEST_ESCAPE + ENVELOPE > BUFFER_SIZE) this.#flush();
+    const isFull = this.#length + (end - start) * LONGEST_ESCAPE + ENVELOPE > BUFFER_SIZE;
+    if (isFull || this.#size + this.#length >= this.#maximumSize) this.#flush();
     const output = this.#output;
     const before = this.#length;
     let position = before + HEAD.copy(output, before);
@@ -172,7 +175,8 @@ export class JsonFileWriter {
     this.#length = 0;
     if (length === 0) return;
     try {
-      this.#rotateWhenFull();
+      this.#open();
+      if (this.#size >= this.#maximumSize) this.#rotate();
       const file = this.#open();
       let written = 0;
       try {
@@ -195,9 +199,8 @@ export class JsonFileWriter {
     return this.#file;
   }
 
-  #rotateWhenFull(): void {
-    const { maximumSize, maximumFiles, compress } = this.#configuration;
-    if (maximumSize === undefined || this.#size < maximumSize) return;
+  #rotate(): void {
+    const { maximumFiles, compress } = this.#configuration;
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
     this.#size = 0;

@@ -31,17 +31,24 @@ export function openContainerProcess(directory: ContainerDirectory, operation: s
  * others
  */
 export function containerProcesses(directory: ContainerDirectory, operation: string): number[] {
-  const pid = directory.state().pid;
+  const processes = processesSharing(directory.state().pid);
+  if (processes !== undefined) return processes;
+  throw new BunkerError({
+    code: "no_cgroup",
+    operation: `${operation} container`,
+    object: directory.id,
+    reason: "it has neither a pid namespace nor a cgroup of its own, so its processes cannot be told from others",
+  });
+}
+
+/**
+ * The pids, as seen from here, of those in the pid namespace of a process.
+ * @returns none when it has ended, undefined when it shares our pid namespace
+ */
+export function processesSharing(pid: number): number[] | undefined {
   const namespace = pidNamespace(pid);
   if (namespace === undefined) return [];
-  if (namespace === pidNamespace("self")) {
-    throw new BunkerError({
-      code: "no_cgroup",
-      operation: `${operation} container`,
-      object: directory.id,
-      reason: "it has neither a pid namespace nor a cgroup of its own, so its processes cannot be told from others",
-    });
-  }
+  if (namespace === pidNamespace("self")) return undefined;
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && pidNamespace(name) === namespace)
     .map(Number);

@@ -110,6 +110,14 @@ describe("kill -9 of", () => {
 
 function killSupervisors(): void {
   for (const pid of suite.user.processes()) {
-    if (readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("internal\0supervise")) process.kill(pid, "SIGKILL");
+    if (commandLine(pid).includes("internal\0supervise")) process.kill(pid, "SIGKILL");
+  }
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return "";
   }
 }

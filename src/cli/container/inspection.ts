@@ -1,0 +1,169 @@
+import { containerDirectory } from "../../engine/container-directory.ts";
+import { readConfiguration } from "../../engine/lifecycle/start-container.ts";
+import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
+import { logFile } from "../../engine/log/json-file-writer.ts";
+import type { Container } from "../../engine/state/containers.ts";
+import type { Configuration } from "../../runtime/configuration/configuration.ts";
+import { NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
+
+/** Go's zero time, which Docker shows for what has not happened. */
+const NEVER = "0001-01-01T00:00:00Z";
+const NANOSECONDS = 1e6;
+
+/**
+ * What `docker inspect` shows of a container; Docker Engine API, ContainerInspect.
+ * @param data Bunker's data directory
+ */
+export function inspectContainer(data: string, container: Container): Structure {
+  const { id, name, created, definition, restartCount } = container;
+  const directory = containerDirectory(data, id);
+  const { configuration: shown, hostConfiguration } = definition.shown;
+  const configuration = readConfiguration(data, id);
+  const { Path, Args, ...config } = shown;
+  return {
+    Id: id,
+    Created: time(created),
+    Path: templateValue(Path),
+    Args: templateValue(Args),
+    State: inspectState(container),
+    Image: definition.imageId,
+    ResolvConfPath: `${directory}/resolv.conf`,
+    HostnamePath: `${directory}/hostname`,
+    HostsPath: `${directory}/hosts`,
+    LogPath: definition.log.driver === "none" ? "" : logFile(directory, id),
+    Name: `/${name}`,
+    RestartCount: restartCount,
+    Driver: "overlay",
+    Platform: "linux",
+    MountLabel: configuration.linux?.mountLabel ?? "",
+    ProcessLabel: configuration.process?.selinuxLabel ?? "",
+    AppArmorProfile: configuration.process?.apparmorProfile ?? "",
+    ExecIDs: NIL_SLICE,
+    HostConfig: {
+      ...structureOf(hostConfiguration),
+      LogConfig: { Type: definition.log.driver, Config: mapOf(logOptions(definition.log)) },
+      RestartPolicy: {
+        Name: definition.restart.name,
+        MaximumRetryCount: definition.restart.maximumRetryCount,
+      },
+      Annotations: mapOf(definition.annotations),
+      MaskedPaths: [...(configuration.linux?.maskedPaths ?? [])],
+      ReadonlyPaths: [...(configuration.linux?.readonlyPaths ?? [])],
+      Runtime: "bunker",
+    },
+    GraphDriver: { Name: "overlay", Data: layerPaths(container, directory) },
+    Mounts: mountsOf(configuration),
+    Config: {
+      ...structureOf(config),
+      Image: definition.image,
+      Labels: mapOf(definition.labels),
+      StopSignal: stopSignalOf(definition),
+      ...(definition.stopTimeout === undefined ? {} : { StopTimeout: definition.stopTimeout }),
+      ...(definition.health === undefined ? {} : { Healthcheck: healthCheck(definition.health) }),
+    },
+    NetworkSettings: {
+      Ports: mapOf({}),
+      Networks: { [definition.network]: { IPAddress: "", Gateway: "", MacAddress: "" } },
+    },
+  };
+}
+
+function time(milliseconds: number | undefined): string {
+  return milliseconds === undefined ? NEVER : new Date(milliseconds).toISOString();
+}
+
+function inspectState(container: Container): Structure {
+  const { status, health } = container;
+  return {
+    Status: status,
+    Running: status === "running" || status === "paused",
+    Paused: status === "paused",
+    Restarting: status === "restarting",
+    OOMKilled: false,
+    Dead: status === "dead",
+    Pid: container.pid ?? 0,
+    ExitCode: container.exitStatus ?? 0,
+    Error: container.error,
+    StartedAt: time(container.started),
+    FinishedAt: time(container.finished),
+    ...(health === undefined
+      ? {}
+      : {
+          Health: {
+            Status: health.status,
+            FailingStreak: health.failingStreak,
+            Log: health.log.map(({ start, end, exitStatus, output }) => ({
+              Start: time(start),
+              End: time(end),
+              ExitCode: exitStatus,
+              Output: output,
+            })),
+          },
+        }),
+  };
+}
+
+function healthCheck(health: NonNullable<Container["definition"]["health"]>): Structure {
+  return {
+    Test: health.test,
+    Interval: health.interval * NANOSECONDS,
+    Timeout: health.timeout * NANOSECONDS,
+    StartPeriod: health.startPeriod * NANOSECONDS,
+    StartInterval: health.startInterval * NANOSECONDS,
+    Retries: health.retries,
+  };
+}
+
+function logOptions({ maximumSize, maximumFiles, compress }: Container["definition"]["log"]): Record<string, string> {
+  return {
+    ...(maximumSize === undefined ? {} : { "max-size": String(maximumSize) }),
+    ...(maximumFiles > 1 ? { "max-file": String(maximumFiles) } : {}),
+    ...(compress ? { compress: "true" } : {}),
+  };
+}
+
+function layerPaths({ definition }: Container, directory: string): Structure {
+  const { root } = definition;
+  if (root.kind !== "layers") return { LowerDir: root.kind === "view" ? root.source : root.path };
+  return {
+    LowerDir: root.lower.join(":"),
+    MergedDir: `${directory}/root`,
+    UpperDir: `${directory}/upper`,
+    WorkDir: `${directory}/work`,
+  };
+}
+
+/** What the user asked to be mounted: what lies on the host, and file systems in memory of the user's. */
+function mountsOf({ mounts = [] }: Configuration): Structure[] {
+  return mounts
+    .filter(
+      ({ type, destination }) =>
+        type === "bind" && !/^\/(etc\/(hosts|hostname|resolv\.conf)|dev|sys|proc)/.test(destination),
+    )
+    .map(({ source = "", destination, options = [] }) => ({
+      Type: "bind",
+      Source: source,
+      Destination: destination,
+      Mode: "",
+      RW: !options.includes("ro"),
+      Propagation: options.find((option) => /^r?(private|slave|shared)$/.test(option)) ?? "rprivate",
+    }));
+}
+
+function mapOf(record: Readonly<Record<string, string>>): Value {
+  const entries = Object.entries(record);
+  return entries.length === 0 ? NIL_MAP : new Map(entries);
+}
+
+function structureOf(record: Readonly<Record<string, unknown>>): Record<string, Value> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, templateValue(value)]));
+}
+
+/** JSON of the state database as a value of templates. */
+function templateValue(json: unknown): Value {
+  if (Array.isArray(json)) return json.map(templateValue);
+  if (typeof json === "object" && json !== null)
+    return new Map(Object.entries(json).map(([key, value]) => [key, templateValue(value)]));
+  if (typeof json === "string" || typeof json === "number" || typeof json === "boolean") return json;
+  return null;
+}

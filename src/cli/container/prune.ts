@@ -1,0 +1,62 @@
+import { containerDirectory } from "../../engine/container-directory.ts";
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { removeContainer } from "../../engine/lifecycle/remove-container.ts";
+import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
+import { type Container, listContainers, openContainers } from "../../engine/state/containers.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { confirm } from "../confirm.ts";
+import { filterOption } from "../filters/filter-option.ts";
+import { humanSize } from "../format/human-size.ts";
+import { flag } from "../option.ts";
+import { pruneFilter } from "./container-filters.ts";
+import { isAlive } from "./status-text.ts";
+
+/** `bunker container prune`. */
+export const prune = defineCommand(
+  {
+    options: {
+      filters: filterOption(["label", "label!", "until"]),
+      force: flag({ name: "force", short: "f", description: "Do not ask" }),
+    },
+    required: [],
+    failureStatus: 1,
+  },
+  async ({ options: { filters, force } }) => {
+    const fits = pruneFilter(filters, Date.now());
+    if (!force) await confirm("WARNING! This will remove all stopped containers.", "container prune");
+    const { ids, reclaimed } = pruneContainers(fits);
+    if (ids.length > 0) console.log(["Deleted Containers:", ...ids, ""].join("\n"));
+    console.log(`Total reclaimed space: ${humanSize(reclaimed)}`);
+    return 0;
+  },
+);
+
+/**
+ * Removes the containers that do not run, and what killed commands have left.
+ * @returns the ids, and the bytes that they had written
+ */
+export function pruneContainers(fits: (container: Container) => boolean): {
+  readonly ids: readonly string[];
+  readonly reclaimed: number;
+} {
+  const data = dataDirectory();
+  using database = openContainers(data);
+  const { userNamespace } = ownershipOf({ kind: "default" }, data);
+  const ids: string[] = [];
+  let reclaimed = 0;
+  for (const container of listContainers(database, data)) {
+    if (isAlive(container) || !fits(container)) continue;
+    const size = ownedTreeSize(`${containerDirectory(data, container.id)}/upper`, userNamespace);
+    try {
+      removeContainer(database, data, container, false);
+    } catch (error) {
+      // Somebody has just started it, or is removing it.
+      if (error instanceof BunkerError && ["container_running", "container_busy"].includes(error.code)) continue;
+      throw error;
+    }
+    ids.push(container.id);
+    reclaimed += size;
+  }
+  return { ids, reclaimed };
+}

@@ -1,0 +1,109 @@
+import { mkdirSync } from "node:fs";
+import { dataDirectory } from "../engine/data-directory.ts";
+import { JournalReader, type RecordedEvent } from "../engine/events/read-journal.ts";
+import { encodeText } from "../sys/byte-string.ts";
+import { DirectoryWatch } from "../sys/directory-watch.ts";
+import { Event, Reactor, Timer } from "../sys/reactor.ts";
+import { defineCommand } from "./command.ts";
+import { filterOption } from "./filters/filter-option.ts";
+import { hasLabels } from "./filters/label-filter.ts";
+import { parsePointInTime } from "./filters/point-in-time.ts";
+import { executeTemplate, readTemplate } from "./format/format-option.ts";
+import { localTimestamp } from "./format/local-time.ts";
+import { single } from "./option.ts";
+
+const timeOption = (name: string, description: string) =>
+  single({ name, valueName: "TIME", description, parse: (text) => parsePointInTime(text, Date.now()) });
+
+/** `bunker events`. */
+export const events = defineCommand(
+  {
+    options: {
+      filters: filterOption(["container", "event", "id", "image", "label", "name", "scope", "type"], "f"),
+      format: single({
+        name: "format",
+        valueName: "FORMAT",
+        description: "Show them as json, or by a Go template",
+        parse: (text) => text,
+      }),
+      since: timeOption("since", "Begin with what happened at a time: a date, or so long before now (10m)"),
+      until: timeOption("until", "End with what happens at a time"),
+    },
+    required: [],
+    failureStatus: 1,
+  },
+  ({ options: { filters, format, since, until } }) => {
+    const data = dataDirectory();
+    mkdirSync(data, { recursive: true, mode: 0o700 });
+    const show = printerOf(format);
+    const any = (values: readonly string[], fits: (value: string) => boolean) =>
+      values.length === 0 || values.some(fits);
+    let from = since ?? Number.POSITIVE_INFINITY;
+    const onEvent = (event: RecordedEvent) => {
+      const { name = "", image = "" } = event.attributes;
+      const isWanted =
+        event.time >= from &&
+        event.time <= (until ?? Number.POSITIVE_INFINITY) &&
+        any(filters("container"), (wanted) => name === wanted || event.id.startsWith(wanted)) &&
+        any(filters("event"), (wanted) => event.action === wanted || event.action.startsWith(`${wanted}: `)) &&
+        any(filters("id"), (wanted) => event.id.startsWith(wanted)) &&
+        any(filters("image"), (wanted) => image === wanted || image.startsWith(`${wanted}:`)) &&
+        any(filters("name"), (wanted) => name === wanted) &&
+        any(filters("scope"), (wanted) => wanted === "local") &&
+        any(filters("type"), (wanted) => event.type === wanted) &&
+        hasLabels(event.attributes, filters("label"));
+      if (isWanted) show(event);
+    };
+    const journal = new JournalReader(data);
+    // Before the first read, so that nothing falls between it and the watch.
+    using watch = new DirectoryWatch(encodeText(data));
+    if (since !== undefined) journal.readOlder(onEvent);
+    journal.readAdded(onEvent);
+    if (until !== undefined && until <= Date.now()) return 0;
+    from = Number.NEGATIVE_INFINITY;
+    using reactor = new Reactor();
+    using end = new Timer();
+    if (until !== undefined) end.start(until - Date.now());
+    reactor.add(end.descriptor.number, Event.IN, () => reactor.stop());
+    reactor.add(watch.descriptor.number, Event.IN, () => {
+      watch.acknowledge();
+      journal.readAdded(onEvent);
+    });
+    reactor.run();
+    return 0;
+  },
+);
+
+function printerOf(format: string | undefined): (event: RecordedEvent) => void {
+  if (format === "json" || format === "{{json .}}") return ({ line }) => console.log(line);
+  if (format === undefined) {
+    return ({ time, type, action, id, attributes }) => {
+      const shown = Object.entries(attributes)
+        .toSorted(([one], [other]) => (one < other ? -1 : 1))
+        .map(([key, value]) => `${key}=${value}`);
+      const zoned = localTimestamp(time).replace(/(:\d\d)(Z|[+-]\d\d:\d\d)$/, `$1.${fraction(time)}$2`);
+      console.log(`${zoned} ${type} ${action} ${id} (${shown.join(", ")})`);
+    };
+  }
+  const template = readTemplate(format);
+  return ({ time, type, action, id, attributes }) => {
+    const actor = { Attributes: new Map(Object.entries(attributes)), ID: id };
+    const event = {
+      Action: action,
+      Actor: actor,
+      From: attributes["image"] ?? "",
+      ID: id,
+      Scope: "local",
+      Status: action,
+      Time: Math.floor(time / 1000),
+      TimeNano: Math.floor(time) * 1e6,
+      Type: type,
+    };
+    console.log(executeTemplate(template, event));
+  };
+}
+
+/** The digits behind a time's seconds, in nanoseconds. */
+function fraction(time: number): string {
+  return `${String(Math.floor(time) % 1000).padStart(3, "0")}000000`;
+}

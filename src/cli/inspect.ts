@@ -1,0 +1,53 @@
+import { dataDirectory } from "../engine/data-directory.ts";
+import { findContainer, openContainers } from "../engine/state/containers.ts";
+import { openImageStore } from "../image/store/image-store.ts";
+import { BunkerError } from "../sys/error.ts";
+import { defineCommand } from "./command.ts";
+import { inspectContainer } from "./container/inspection.ts";
+import type { Structure } from "./format/template/value.ts";
+import { inspectImage } from "./image/inspection.ts";
+import { inspectFormatOption, printInspections } from "./inspect-output.ts";
+import { single } from "./option.ts";
+import { oneOf } from "./values/choice.ts";
+
+/** `bunker inspect`: a container of that name, or else an image. */
+export const inspect = defineCommand(
+  {
+    options: {
+      format: inspectFormatOption,
+      type: single({
+        name: "type",
+        valueName: "container|image",
+        description: "Look for that only",
+        parse: oneOf("container", "image"),
+      }),
+    },
+    required: ["NAME"],
+    optional: "[NAME...]",
+    failureStatus: 1,
+  },
+  ({ options: { format, type }, operands }) => {
+    const data = dataDirectory();
+    using database = openContainers(data);
+    using store = openImageStore(data);
+    const finders: readonly ((name: string) => Structure)[] = [
+      ...(type === "image" ? [] : [(name: string) => inspectContainer(data, findContainer(database, data, name))]),
+      ...(type === "container" ? [] : [(name: string) => inspectImage(store, store.find(name))]),
+    ];
+    return printInspections(operands, format, (name) => firstFound(name, finders, type ?? "object"));
+  },
+);
+
+function firstFound(name: string, finders: readonly ((name: string) => Structure)[], what: string): Structure {
+  for (const find of finders) {
+    try {
+      return find(name);
+    } catch (error) {
+      const isMissing =
+        error instanceof BunkerError &&
+        ["no_such_container", "image_not_found", "invalid_reference"].includes(error.code);
+      if (!isMissing) throw error;
+    }
+  }
+  throw new BunkerError({ code: `no_such_${what}`, operation: `No such ${what}:`, object: name, exitStatus: 1 });
+}

@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+import { arch, cpus, hostname, release, totalmem } from "node:os";
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { listContainers, openContainers } from "../../engine/state/containers.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { VERSION } from "../build.ts";
+import { defineCommand } from "../command.ts";
+import { executeTemplate, readTemplate } from "../format/format-option.ts";
+import { toJson } from "../format/template/docker-functions.ts";
+import type { Structure } from "../format/template/value.ts";
+import { inspectFormatOption } from "../inspect-output.ts";
+
+/** `bunker system info`. */
+export const info = defineCommand(
+  { options: { format: inspectFormatOption }, required: [], failureStatus: 1 },
+  ({ options: { format } }) => {
+    const facts = collect();
+    if (format === "json") console.log(toJson(facts, 0));
+    else if (format !== undefined) console.log(executeTemplate(readTemplate(format), facts));
+    else for (const [title, value] of lines(facts)) console.log(` ${title}: ${value}`);
+    return 0;
+  },
+);
+
+function collect() {
+  const data = dataDirectory();
+  using database = openContainers(data);
+  using store = openImageStore(data);
+  const containers = listContainers(database, data);
+  const count = (...statuses: readonly string[]) => containers.filter(({ status }) => statuses.includes(status)).length;
+  return {
+    Containers: containers.length,
+    ContainersRunning: count("running", "restarting"),
+    ContainersPaused: count("paused"),
+    ContainersStopped: count("created", "exited", "dead", "removing"),
+    Images: store.list().length,
+    Driver: "overlay",
+    LoggingDriver: "json-file",
+    KernelVersion: release(),
+    OperatingSystem: operatingSystem(),
+    OSType: "linux",
+    Architecture: arch() === "x64" ? "x86_64" : "aarch64",
+    NCPU: cpus().length,
+    MemTotal: totalmem(),
+    DockerRootDir: data,
+    Name: hostname(),
+    ServerVersion: VERSION,
+    DefaultRuntime: "bunker",
+    SecurityOptions: ["name=seccomp,profile=builtin", ...(process.geteuid?.() === 0 ? [] : ["name=rootless"])],
+  } satisfies Structure;
+}
+
+function lines(facts: ReturnType<typeof collect>): readonly (readonly [title: string, value: string | number])[] {
+  return [
+    ["Containers", facts.Containers],
+    ["  Running", facts.ContainersRunning],
+    ["  Paused", facts.ContainersPaused],
+    ["  Stopped", facts.ContainersStopped],
+    ["Images", facts.Images],
+    ["Version", facts.ServerVersion],
+    ["Storage Driver", facts.Driver],
+    ["Logging Driver", facts.LoggingDriver],
+    ["Security Options", facts.SecurityOptions.join(", ")],
+    ["Kernel Version", facts.KernelVersion],
+    ["Operating System", facts.OperatingSystem],
+    ["Architecture", facts.Architecture],
+    ["CPUs", facts.NCPU],
+    ["Total Memory", `${(facts.MemTotal / 2 ** 30).toFixed(2)}GiB`],
+    ["Name", facts.Name],
+    ["Data Directory", facts.DockerRootDir],
+  ];
+}
+
+function operatingSystem(): string {
+  try {
+    return /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "Linux";
+  } catch {
+    return "Linux";
+  }
+}

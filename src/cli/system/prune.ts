@@ -1,0 +1,59 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { imageUsers } from "../../engine/image-users.ts";
+import { cleanUp } from "../../engine/lifecycle/remove-container.ts";
+import { openContainers } from "../../engine/state/containers.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { pruneImages } from "../../image/store/prune-images.ts";
+import { defineCommand } from "../command.ts";
+import { confirm } from "../confirm.ts";
+import { pruneFilter } from "../container/container-filters.ts";
+import { pruneContainers } from "../container/prune.ts";
+import { filterOption } from "../filters/filter-option.ts";
+import { humanSize } from "../format/human-size.ts";
+import { imageFilter } from "../image/image-filters.ts";
+import { flag } from "../option.ts";
+
+/** `bunker system prune`. */
+export const prune = defineCommand(
+  {
+    options: {
+      all: flag({ name: "all", short: "a", description: "Remove all unused images, not only those without a name" }),
+      filters: filterOption(["label", "label!", "until"]),
+      force: flag({ name: "force", short: "f", description: "Do not ask" }),
+    },
+    required: [],
+    failureStatus: 1,
+  },
+  async ({ options: { all, filters, force } }) => {
+    const fits = pruneFilter(filters, Date.now());
+    if (!force) {
+      const images = all ? "all images without at least one container associated to them" : "all dangling images";
+      const lines = ["WARNING! This will remove:", "  - all stopped containers", `  - ${images}`, ""];
+      await confirm(lines.join("\n"), "system prune");
+    }
+    const data = dataDirectory();
+    const containers = pruneContainers(fits);
+    if (containers.ids.length > 0) console.log(["Deleted Containers:", ...containers.ids, ""].join("\n"));
+    {
+      using database = openContainers(data);
+      cleanUp(database, data);
+    }
+    using store = openImageStore(data);
+    const isWanted = imageFilter((key) => (key === "dangling" ? [] : filters(key)), store, Date.now());
+    const images = pruneImages(
+      store,
+      (image) => (all || image.names.length === 0) && isWanted(image),
+      imageUsers(data),
+    );
+    if (images.removals.length > 0) {
+      console.log("Deleted Images:");
+      for (const { untagged, deleted } of images.removals) {
+        for (const name of untagged) console.log(`untagged: ${name}`);
+        for (const digest of deleted) console.log(`deleted: ${digest}`);
+      }
+      console.log();
+    }
+    console.log(`Total reclaimed space: ${humanSize(containers.reclaimed + images.reclaimed)}`);
+    return 0;
+  },
+);

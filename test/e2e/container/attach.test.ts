@@ -1,0 +1,140 @@
+/* Attaching to a container, detaching from it, and its log. */
+import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { containerSuite } from "../run/suite.ts";
+
+const suite = containerSuite();
+
+async function bunker(...words: string[]): Promise<string> {
+  const { status, output, errors } = await suite.user.bunker(words);
+  expect({ words, status, errors }).toEqual({ words, status: 0, errors: "" });
+  return output;
+}
+
+describe("a terminal", () => {
+  test("is left by the detach keys and found again", async () => {
+    const first = suite.user.startInTerminal([
+      suite.user.bunkerPath,
+      ...["run", "-it", "--name", "shell", "-e", "PS1=#:", suite.image, "sh"],
+    ]);
+    await first.expect("#:");
+    first.type("x=kept\n");
+    await first.expect("#:");
+    first.type("\x10\x11");
+    expect(await first.process.exited).toBe(0);
+    first.terminal.close();
+    const second = suite.user.startInTerminal([suite.user.bunkerPath, "attach", "--detach-keys", "a,b", "shell"]);
+    second.type("echo $x\n");
+    await second.expect("kept\r\n");
+    second.type("ab");
+    expect(await second.process.exited).toBe(0);
+    second.terminal.close();
+    const third = suite.user.startInTerminal([suite.user.bunkerPath, "attach", "shell"]);
+    third.type("exit 4\n");
+    expect(await third.process.exited).toBe(4);
+    third.terminal.close();
+    await bunker("rm", "shell");
+  });
+
+  test("shows the same to all who are attached", async () => {
+    await bunker("run", "-dit", "--name", "shared", "-e", "PS1=#:", suite.image, "sh");
+    const sessions = [1, 2].map(() => suite.user.startInTerminal([suite.user.bunkerPath, "attach", "shared"]));
+    sessions[0]?.type("echo to''gether\n");
+    // Whoever came later sees what is written from then on.
+    await sessions[0]?.expect("together\r\n");
+    sessions[1]?.type("echo for''all\n");
+    for (const session of sessions) await session.expect("forall\r\n");
+    await bunker("rm", "-f", "shared");
+    for (const session of sessions) {
+      expect(await session.process.exited).toBe(137);
+      session.terminal.close();
+    }
+  });
+});
+
+describe("pipes", () => {
+  test("carry 100 MB in both directions byte for byte, and the log has none of it with the driver none", async () => {
+    const input = Buffer.alloc(100_000_000);
+    for (let offset = 0; offset < input.length; offset += 4) input.writeUInt32LE((offset * 2654435761) >>> 0, offset);
+    const child = Bun.spawn(
+      suite.user.as([suite.user.bunkerPath, "run", "--rm", "-i", "--log-driver", "none", suite.image, "cat"]),
+      { env: suite.user.environment, cwd: suite.user.home, stdin: input, stdout: "pipe", stderr: "inherit" },
+    );
+    const hash = createHash("sha256");
+    let length = 0;
+    for await (const piece of child.stdout) {
+      hash.update(piece);
+      length += piece.length;
+    }
+    expect(await child.exited).toBe(0);
+    expect(length).toBe(input.length);
+    expect(hash.digest("hex")).toBe(createHash("sha256").update(input).digest("hex"));
+  });
+
+  test("attach to a container that runs, and leave its input open", async () => {
+    await bunker(
+      "run",
+      "-di",
+      "--name",
+      "echo",
+      suite.image,
+      "sh",
+      "-c",
+      "while read x; do echo got $x; done; echo end",
+    );
+    const session = suite.user.talk([suite.user.bunkerPath, "attach", "echo"]);
+    session.type("one\n");
+    await session.expect("got one\n");
+    session.process.kill("SIGKILL");
+    await session.finish();
+    const other = suite.user.talk([suite.user.bunkerPath, "attach", "echo"]);
+    other.type("two\n");
+    await other.expect("got two\n");
+    await bunker("rm", "-f", "echo");
+    expect((await other.finish()).status).toBe(137);
+  });
+});
+
+describe("logs", () => {
+  test("have both streams apart, with times, from the end, and go on", async () => {
+    const script = "echo one; echo two >&2; echo three; read x; echo four";
+    await bunker("run", "-di", "--name", "writer", suite.image, "sh", "-c", script);
+    const following = suite.user.talk([suite.user.bunkerPath, "logs", "-f", "writer"]);
+    await following.expect("three\n");
+    const { output, errors } = await suite.user.bunker(["logs", "writer"]);
+    expect({ output, errors }).toEqual({ output: "one\nthree\n", errors: "two\n" });
+    // Which of two pipes is read first is nobody's business.
+    const last = await suite.user.bunker(["logs", "--tail", "1", "-t", "writer"]);
+    expect(last.output + last.errors).toMatch(/^\d{4}-\S+Z (two|three)\n$/);
+    expect((await suite.user.bunker(["logs", "--since", "1h", "--until", "1h", "writer"])).output).toBe("");
+    await suite.user.bunker(["attach", "writer"], { input: "\n" });
+    const { status, output: followed } = await following.finish();
+    expect({ status, followed }).toEqual({ status: 0, followed: "one\nthree\nfour\n" });
+    await bunker("rm", "-f", "writer");
+  });
+
+  test("are kept within bounds, and compressed", async () => {
+    const options = ["--log-opt", "max-size=4k", "--log-opt", "max-file=3", "--log-opt", "compress=true"];
+    await bunker(
+      "run",
+      "--name",
+      "loud",
+      ...options,
+      suite.image,
+      "sh",
+      "-c",
+      "i=0; while test $i -lt 400; do echo line $i; i=$((i+1)); done",
+    );
+    const lines = (await bunker("logs", "loud")).trimEnd().split("\n");
+    expect(lines.at(-1)).toBe("line 399");
+    expect(lines.length).toBeLessThan(399);
+    expect(lines).toEqual(lines.map((_, index) => `line ${400 - lines.length + index}`));
+    await bunker("rm", "loud");
+  });
+
+  test("cannot be read with the driver none", async () => {
+    await bunker("run", "--name", "mute", "--log-driver", "none", suite.image, "echo", "hi");
+    expect((await suite.user.bunker(["logs", "mute"])).errors).toMatch(/^bunker: read the log of container mute: /);
+    await bunker("rm", "mute");
+  });
+});

@@ -1,0 +1,183 @@
+/* The life of a container that outlives its command: from create to rm, and what others may do to it meanwhile. */
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { eventually } from "../../unprivileged-user.ts";
+import { containerSuite } from "../run/suite.ts";
+
+const suite = containerSuite();
+
+/** Runs `bunker`, which has to end well, and returns what it says. */
+async function bunker(...words: string[]): Promise<string> {
+  const { status, output, errors } = await suite.user.bunker(words);
+  expect({ words, status, errors }).toEqual({ words, status: 0, errors: "" });
+  return output;
+}
+
+const state = (name: string) => bunker("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", name);
+const idle = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done";
+
+async function untilState(name: string, wanted: string): Promise<void> {
+  for (let found = ""; found !== `${wanted}\n`; ) found = await state(name);
+}
+
+describe("a container in the background", () => {
+  test("is created, started, stopped, started again and removed", async () => {
+    const id = (await bunker("create", "--name", "life", suite.image, "sh", "-c", idle)).trim();
+    expect(id).toMatch(/^[0-9a-f]{64}$/);
+    expect(await state("life")).toBe("created 0\n");
+    expect(await bunker("start", "life")).toBe("life\n");
+    expect(await state(id.slice(0, 12))).toBe("running 0\n");
+    expect(await bunker("start", "life")).toBe("life\n");
+    await untilLogged("life", "ready\n");
+    expect(await bunker("stop", "life")).toBe("life\n");
+    expect(await state("life")).toBe("exited 5\n");
+    expect(await bunker("restart", "life")).toBe("life\n");
+    expect(await state("life")).toBe("running 0\n");
+    expect((await suite.user.bunker(["rm", "life"])).errors).toMatch(/^bunker: remove container life: it is running\n/);
+    expect(await bunker("rename", "life", "other")).toBe("");
+    expect(await bunker("rm", "--force", "other")).toBe("other\n");
+    expect(await bunker("ps", "-aq")).toBe("");
+  });
+
+  test("is stopped by SIGKILL when it does not listen, and killed by any signal", async () => {
+    await bunker("run", "-d", "--name", "deaf", suite.image, "sh", "-c", "trap '' TERM; while :; do sleep 0.05; done");
+    await bunker("stop", "-t", "0", "deaf");
+    expect(await state("deaf")).toBe("exited 137\n");
+    await bunker(
+      "run",
+      "-d",
+      "--name",
+      "hears",
+      suite.image,
+      "sh",
+      "-c",
+      "trap 'exit 3' USR1; echo ready; while :; do sleep 0.05; done",
+    );
+    await untilLogged("hears", "ready\n");
+    await bunker("kill", "-s", "USR1", "hears");
+    expect(await bunker("wait", "hears")).toBe("3\n");
+    expect((await suite.user.bunker(["kill", "hears"])).status).toBe(1);
+    await bunker("rm", "deaf", "hears");
+  });
+
+  test("of --rm is gone when it ends, with its command or without", async () => {
+    await bunker("run", "-d", "--rm", "--name", "short", suite.image, "true");
+    await eventually(
+      () => !existsSync(`${suite.user.data}/containers`) || suite.user.traces().length === 0,
+      () => `the container to go: ${suite.user.traces()}`,
+    );
+    expect(await bunker("ps", "-aq")).toBe("");
+  });
+
+  test("writes its id to a file, and no second one there", async () => {
+    const file = `${suite.user.home}/id`;
+    const id = await bunker("run", "-d", "--cidfile", file, "--name", "filed", suite.image, "true");
+    expect(readFileSync(file, "utf8")).toBe(id.trim());
+    const again = await suite.user.bunker(["run", "-d", "--cidfile", file, suite.image, "true"]);
+    expect(again.errors).toMatch(/^bunker: make the container ID file .*it is there already/);
+    expect(again.status).toBe(125);
+    await bunker("wait", "filed");
+    await bunker("rm", "filed");
+    await suite.user.execute(["rm", file]);
+  });
+
+  test("that cannot start stays as created, and says why", async () => {
+    const refused = await suite.user.bunker(["run", "-d", "--name", "none", suite.image, "no-such-program"]);
+    expect(refused).toMatchObject({ status: 127, output: "" });
+    expect(await state("none")).toBe("created 127\n");
+    expect(await bunker("inspect", "--format", "{{.State.Error}}", "none")).toContain("no-such-program");
+    await bunker("rm", "none");
+  });
+
+  test("is what two commands at once agree on: one removes it, both may start it", async () => {
+    await bunker("create", "--name", "twice", suite.image, "sh", "-c", idle);
+    const started = await Promise.all([1, 2].map(() => suite.user.bunker(["start", "twice"])));
+    for (const { status, errors } of started)
+      if (status !== 0) expect(errors).toMatch(/another command is working on it/);
+    expect(await state("twice")).toBe("running 0\n");
+    const removed = await Promise.all([1, 2].map(() => suite.user.bunker(["rm", "-f", "twice"])));
+    expect(removed.some(({ status, output }) => status === 0 && output === "twice\n")).toBe(true);
+    expect(await bunker("ps", "-aq")).toBe("");
+  });
+
+  test("ends what is executed in it when it is removed", async () => {
+    await bunker("run", "-d", "--name", "host", suite.image, "sh", "-c", idle);
+    const session = suite.user.talk([suite.user.bunkerPath, "exec", "host", "sh", "-c", "echo inside; sleep 1000"]);
+    await session.expect("inside\n");
+    await bunker("rm", "-f", "host");
+    expect((await session.finish()).status).toBe(137);
+  });
+
+  test("has a policy that starts it again, until it is stopped", async () => {
+    await bunker(
+      "run",
+      "-d",
+      "--name",
+      "again",
+      "--restart",
+      "on-failure:2",
+      suite.image,
+      "sh",
+      "-c",
+      "echo run; exit 4",
+    );
+    await untilState("again", "exited 4");
+    expect(await bunker("logs", "again")).toBe("run\nrun\nrun\n");
+    expect(await bunker("inspect", "--format", "{{.RestartCount}}", "again")).toBe("2\n");
+    await bunker("run", "-d", "--name", "always", "--restart", "always", suite.image, "sh", "-c", "exit 1");
+    await untilState("always", "restarting 1");
+    await bunker("stop", "always");
+    expect(await state("always")).toBe("exited 1\n");
+    await bunker("rm", "again", "always");
+  });
+
+  test("is checked for its health", async () => {
+    const check = ["--health-cmd", "test -e /well", "--health-interval", "50ms", "--health-retries", "2"];
+    await bunker("run", "-d", "--name", "patient", ...check, suite.image, "sh", "-c", idle);
+    const health = () => bunker("inspect", "--format", "{{.State.Health.Status}}", "patient");
+    for (let found = ""; found !== "unhealthy\n"; ) found = await health();
+    expect(await bunker("ps", "--filter", "health=unhealthy", "--format", "{{.Names}}")).toBe("patient\n");
+    await bunker("exec", "patient", "touch", "/well");
+    for (let found = ""; found !== "healthy\n"; ) found = await health();
+    await bunker("rm", "-f", "patient");
+  });
+
+  test("tells what happens to it", async () => {
+    await bunker("run", "--rm", "--name", "told", suite.image, "true");
+    const events = await bunker(
+      "events",
+      "--since",
+      "1h",
+      "--until",
+      "0s",
+      "--filter",
+      "container=told",
+      "--format",
+      "{{.Action}}",
+    );
+    expect(events).toBe("create\nstart\ndie\ndestroy\n");
+  });
+});
+
+describe("exec", () => {
+  test("has the container's surroundings, or the user's own", async () => {
+    await bunker("run", "-d", "--name", "room", "-e", "A=1", "-w", "/usr", suite.image, "sh", "-c", idle);
+    expect(await bunker("exec", "room", "sh", "-c", "echo $A $(pwd)")).toBe("1 /usr\n");
+    expect(await bunker("exec", "-e", "A=2", "-w", "/tmp", "room", "sh", "-c", "echo $A $(pwd)")).toBe("2 /tmp\n");
+    expect((await suite.user.bunker(["exec", "room", "sh", "-c", "exit 9"])).status).toBe(9);
+    expect((await suite.user.bunker(["exec", "room", "nothing"])).status).toBe(127);
+    const { output } = await suite.user.bunker(["exec", "-i", "room", "wc", "-c"], { input: "x".repeat(1_000_000) });
+    expect(output.trim()).toBe("1000000");
+    await bunker("exec", "-d", "room", "sh", "-c", "echo done >/written");
+    for (let found = ""; found !== "done\n"; )
+      found = (await suite.user.bunker(["exec", "room", "cat", "/written"])).output;
+    await bunker("rm", "-f", "room");
+    const gone = await suite.user.bunker(["exec", "room", "true"]);
+    expect(gone).toMatchObject({ status: 1, errors: "bunker: No such container: room\n" });
+  });
+});
+
+/** Waits until a container has written something. */
+async function untilLogged(name: string, text: string): Promise<void> {
+  for (let log = ""; !log.includes(text); ) log = await bunker("logs", name);
+}
