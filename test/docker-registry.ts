@@ -15,14 +15,14 @@ export interface DockerRegistrySettings {
 }
 
 /** A certificate authority of the tests' own and a certificate by it for `localhost` and 127.0.0.1, as files in PEM. */
-interface PrivateAuthority {
+export interface PrivateAuthority {
   readonly authority: string;
   readonly certificate: string;
   readonly key: string;
 }
 
 /** Makes a certificate authority and a certificate in a directory. */
-function makePrivateAuthority(directory: string): PrivateAuthority {
+export function makePrivateAuthority(directory: string): PrivateAuthority {
   const path = (name: string) => join(directory, name);
   const [authority, certificate, key] = [path("ca.crt"), path("server.crt"), path("server.key")];
   const openssl = (...words: readonly string[]) => output(["openssl", ...words]);

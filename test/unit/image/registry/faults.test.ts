@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { contentsOf, failureOf, NEVER, openReader, readWhole, SHORT_PATIENCE } from "./reading.ts";
 import { type Handler, refuse, smallImage, startScriptedServer } from "./scripted-server.ts";
 
@@ -252,4 +255,44 @@ test.each([
     response.writeHead(302, { location: location || `${request.url}` }).end();
   });
   expect(outcome).toMatchObject({ message: expect.stringContaining(reason) });
+});
+
+test("a blob that a mirror loses on the way comes from the registry", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "bunker-mirror-"));
+  await using registry = await startScriptedServer((request, response) => {
+    const start = rangeStart(request.headers.range);
+    response.writeHead(206, { "content-range": `bytes ${start}-${image.blob.length - 1}/*` });
+    response.end(image.blob.subarray(start));
+  });
+  let part: ServerResponse | undefined;
+  await using mirror = await startScriptedServer((request, response) => {
+    if (request.url?.includes("/manifests/")) sendManifest(response);
+    else if (part === undefined) {
+      part = response;
+      response.writeHead(200, { "content-length": String(image.blob.length) });
+      response.write(image.blob.subarray(0, 10_000));
+    } else refuse(response, 404, "BLOB_UNKNOWN");
+  });
+  const configuration = join(directory, "registries.conf");
+  writeFileSync(
+    configuration,
+    `[[registry]]\nlocation="${registry.host}"\n[[registry.mirror]]\nlocation="${mirror.host}"`,
+  );
+  const before = process.env["CONTAINERS_REGISTRIES_CONF"];
+  process.env["CONTAINERS_REGISTRIES_CONF"] = configuration;
+  try {
+    await using reader = openReader(`${registry.host}/image:1`);
+    await reader.readManifest();
+    const pieces: Buffer[] = [];
+    for await (const piece of reader.readBlob(image.layer, { signal: NEVER })) {
+      pieces.push(Buffer.from(piece));
+      part?.destroy();
+    }
+    expect(Buffer.concat(pieces).equals(image.blob)).toBe(true);
+    expect(registry.requests).toEqual([`GET /v2/image/blobs/${image.layer.digest}`]);
+  } finally {
+    if (before === undefined) delete process.env["CONTAINERS_REGISTRIES_CONF"];
+    else process.env["CONTAINERS_REGISTRIES_CONF"] = before;
+    rmSync(directory, { recursive: true });
+  }
 });

@@ -189,6 +189,24 @@ test("an upload that never gets further is given up, and abandoned", async () =>
   expect(requests.at(-1)).toBe("DELETE");
 });
 
+test("a registry that takes nothing more of an upload is given up", async () => {
+  const patience = { ...SHORT_PATIENCE, silence: 100, attempts: 2 };
+  await using server = await startScriptedServer((request, response) => {
+    if (request.method === "POST") response.writeHead(202, { location: "/v2/image/blobs/uploads/1" }).end();
+    else if (request.method === "GET") response.writeHead(404).end();
+    else request.pause();
+  });
+  const { manifest, reader } = memoryImage([noise(30_000_000)]);
+  const [, layer] = contentsOf(manifest.bytes);
+  if (layer === undefined) throw new Error("the manifest has a layer");
+  await using writer = openWriter(`${server.host}/image:1`, { patience });
+  const write = writer.writeBlob(layer, (offset) => reader.readBlob(layer, { signal: NEVER, offset }), {
+    signal: NEVER,
+    onProgress: () => {},
+  });
+  expect(await failureOf(write)).toMatchObject({ code: "registry_timeout" });
+});
+
 test("an artifact is listed under what it refers to, also where the registry keeps no such list", async () => {
   const name = `${registry.host}/signed`;
   const { manifest, reader } = memoryImage([noise(1_000)]);

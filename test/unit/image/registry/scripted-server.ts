@@ -1,5 +1,6 @@
 /** A little HTTP server of a test's own, for answers that no real registry gives. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import { type Digest, digestOf } from "../../../../src/image/digest.ts";
 import type { Descriptor } from "../../../../src/image/documents.ts";
@@ -8,7 +9,7 @@ import { CONFIGURATION_TYPE, MANIFEST_TYPE } from "../image-builder.ts";
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
 export interface ScriptedServer extends AsyncDisposable {
-  /** `127.0.0.1:PORT` */
+  /** `127.0.0.1:PORT`, with TLS `localhost:PORT` */
   readonly host: string;
   /** `GET /v2/…` of every request but those that ask which protocol it speaks, in their order. */
   readonly requests: readonly string[];
@@ -16,11 +17,14 @@ export interface ScriptedServer extends AsyncDisposable {
   readonly authorizations: readonly (string | undefined)[];
 }
 
-/** Starts a server on a free port of loopback. */
-export async function startScriptedServer(handler: Handler): Promise<ScriptedServer> {
+/**
+ * Starts a server on a free port of loopback.
+ * @param tls what it has TLS with, as node:https takes it; without, it speaks plain HTTP and is called by its address
+ */
+export async function startScriptedServer(handler: Handler, tls?: ServerOptions): Promise<ScriptedServer> {
   const requests: string[] = [];
   const authorizations: (string | undefined)[] = [];
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
     if (request.url === "/v2/") {
       response.end();
       return;
@@ -28,10 +32,11 @@ export async function startScriptedServer(handler: Handler): Promise<ScriptedSer
     requests.push(`${request.method} ${request.url}`);
     authorizations.push(request.headers.authorization);
     void handler(request, response);
-  });
+  };
+  const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    host: `${tls === undefined ? "127.0.0.1" : "localhost"}:${(server.address() as AddressInfo).port}`,
     requests,
     authorizations,
     async [Symbol.asyncDispose]() {

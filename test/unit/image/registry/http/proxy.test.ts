@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { isLoopbackHost, proxyFor } from "../../../../../src/image/registry/http/proxy.ts";
 import { DockerRegistry } from "../../../../docker-registry.ts";
 import { failureOf, openReader } from "../reading.ts";
@@ -94,14 +97,19 @@ async function startProxy(port: number) {
 test("a registry is reached through a proxy, with the proxy's password, and the certificate is verified", async () => {
   await using registry = await DockerRegistry.start({ tls: true });
   await using proxy = await startProxy(Number(registry.host.split(":")[1]));
+  const certificates = mkdtempSync(join(tmpdir(), "bunker-certificates-"));
   process.env["HTTPS_PROXY"] = `http://user:word@127.0.0.1:${proxy.port}`;
   try {
     await using reader = openReader("registry.example.com/image:1");
     // The tunnel ends at the tests' registry, whose certificate is neither for that host nor by a known authority.
     expect(await failureOf(reader.readManifest())).toMatchObject({ code: "registry_untrusted" });
-    await using trusting = openReader("registry.example.com/image:1", { tlsVerify: false });
-    expect(await failureOf(trusting.readManifest())).toMatchObject({ code: "image_not_found" });
+    copyFileSync(registry.authority ?? "", join(certificates, "ca.crt"));
+    await using trusting = openReader("registry.example.com/image:1", { certificateDirectory: certificates });
+    expect((await failureOf(trusting.readManifest())).message).toEndWith("its certificate is for another host");
+    await using careless = openReader("registry.example.com/image:1", { tlsVerify: false });
+    expect(await failureOf(careless.readManifest())).toMatchObject({ code: "image_not_found" });
   } finally {
+    rmSync(certificates, { recursive: true });
     delete process.env["HTTPS_PROXY"];
   }
   expect(new Set(proxy.asked)).toEqual(new Set(["CONNECT registry.example.com:443 Basic dXNlcjp3b3Jk"]));
