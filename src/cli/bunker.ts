@@ -24,6 +24,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./container/container.ts")).container,
     },
     {
+      name: "copy",
+      summary: "Copy an image from anywhere to anywhere",
+      load: async () => (await import("./image/copy.ts")).copy,
+    },
+    {
       name: "create",
       summary: "Create a container from an image",
       load: async () => (await import("./container/create.ts")).create,
@@ -54,6 +59,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./image/images.ts")).images,
     },
     {
+      name: "import",
+      summary: "Make an image of a tar archive",
+      load: async () => (await import("./image/import.ts")).importArchive,
+    },
+    {
       name: "info",
       summary: "Show what this Bunker works with",
       load: async () => (await import("./system/info.ts")).info,
@@ -67,6 +77,11 @@ export const bunker = defineCommandGroup({
       name: "kill",
       summary: "Send a signal to containers",
       load: async () => (await import("./container/kill.ts")).kill,
+    },
+    {
+      name: "load",
+      summary: "Bring images of an archive into the store",
+      load: async () => (await import("./image/load.ts")).load,
     },
     {
       name: "login",

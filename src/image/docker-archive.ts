@@ -100,7 +100,11 @@ function canonicalName(reference: string): string {
  * Opens the image of one entry of manifest.json.
  * @throws BunkerError `digest_mismatch`, `image_invalid`
  */
-function openDockerImage(files: LayoutFiles, { Config, Layers }: DockerManifest[number], name: string): DockerImage {
+export function openDockerImage(
+  files: LayoutFiles,
+  { Config, Layers }: DockerManifest[number],
+  name: string,
+): DockerImage {
   const bytes = files.read(Config);
   const digest = digestOf(bytes);
   const stated = /([0-9a-f]{64})(?:\.json)?$/.exec(Config)?.[1];

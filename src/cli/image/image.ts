@@ -8,6 +8,11 @@ export const image = defineCommandGroup({
   options: {},
   commands: [
     {
+      name: "copy",
+      summary: "Copy an image from anywhere to anywhere",
+      load: async () => (await import("./copy.ts")).copy,
+    },
+    {
       name: "diff",
       summary: "Show what files an image has otherwise than another",
       load: async () => (await import("./diff.ts")).diff,
@@ -23,9 +28,19 @@ export const image = defineCommandGroup({
       load: async () => (await import("./history.ts")).history,
     },
     {
+      name: "import",
+      summary: "Make an image of a tar archive",
+      load: async () => (await import("./import.ts")).importArchive,
+    },
+    {
       name: "inspect",
       summary: "Show everything about images",
       load: async () => (await import("./inspect.ts")).inspect,
+    },
+    {
+      name: "load",
+      summary: "Bring images of an archive into the store",
+      load: async () => (await import("./load.ts")).load,
     },
     { name: "ls", summary: "List images", load: listing },
     { name: "list", summary: "List images", hidden: true, load: listing },

@@ -47,7 +47,8 @@ export function registrySettings(
   return { authFile, certificateDirectory, credentials, tlsVerify };
 }
 
-function parseCredentials(text: string): Credentials {
+/** Reads `USER:PASSWORD`. */
+export function parseCredentials(text: string): Credentials {
   const colon = text.indexOf(":");
   if (colon < 1 || colon === text.length - 1) throw new InvalidValue("expected USER:PASSWORD");
   return { kind: "password", user: text.slice(0, colon), password: text.slice(colon + 1) };

@@ -42,7 +42,7 @@ export async function openDockerArchiveReader(
 }
 
 /** Reads one image of such an archive. */
-async function dockerImageReader(files: LayoutFiles, image: DockerImage, name: string): Promise<ImageReader> {
+export async function dockerImageReader(files: LayoutFiles, image: DockerImage, name: string): Promise<ImageReader> {
   const own = findOwnManifest(files, image.configurationDigest, name);
   return own === undefined ? withMadeManifest(image, name) : layoutReader(files, own, name);
 }

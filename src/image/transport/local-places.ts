@@ -19,11 +19,16 @@ import type { ImageReader, ImageWriter } from "./transport.ts";
 /**
  * Opens an image on disk for reading.
  * @param platform which one, where a name stands for several; this machine's unless given
+ * @param shown the place that messages name; it may have been copied from there
  * @throws BunkerError `image_not_found`, `image_ambiguous`, `platform_mismatch`, `image_invalid`, `image_unreadable`,
  *   `digest_mismatch`, `archive_invalid`, `archive_compressed`
  */
-export async function openLocalReader(place: LocalPlace, platform: Platform | undefined): Promise<ImageReader> {
-  const name = formatLocalPlace(place);
+export async function openLocalReader(
+  place: LocalPlace,
+  platform: Platform | undefined,
+  shown: LocalPlace = place,
+): Promise<ImageReader> {
+  const name = formatLocalPlace(shown);
   const path = resolve(place.path);
   if (place.kind === "dir") return openPlainDirectoryReader(path, name);
   if (place.kind === "oci") return openLayoutReader(directoryFiles(path, name), place.tag, platform, name);

@@ -1,0 +1,141 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { type Platform, parsePlatform } from "../../image/platform.ts";
+import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
+import { Registries } from "../../image/registry/registries.ts";
+import { RegistryReader } from "../../image/registry/registry-reader.ts";
+import { RegistryWriter } from "../../image/registry/registry-writer.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { storeImage } from "../../image/store/load-images.ts";
+import { openStoreReader } from "../../image/store/store-reader.ts";
+import { openArchiveInput } from "../../image/transport/archive-input.ts";
+import { type CopyEvent, copyImage } from "../../image/transport/copy-image.ts";
+import { type ImagePlace, parseImagePlace } from "../../image/transport/image-place.ts";
+import { openLocalReader, openLocalWriter } from "../../image/transport/local-places.ts";
+import type { ImageReader, ImageWriter } from "../../image/transport/transport.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { untilInterrupted } from "../interruption.ts";
+import { flag, type Option, single } from "../option.ts";
+import { connectionOptions, parseCredentials } from "../registry/registry-options.ts";
+import { digestFileOption, writeDigestFile } from "./digest-file-option.ts";
+import { platformOption } from "./platform-option.ts";
+
+/** `bunker copy`, `bunker image copy`. */
+export const copy = defineCommand(
+  {
+    options: {
+      all: flag({ name: "all", short: "a", description: "Copy all images of an index, and the index" }),
+      authFile: connectionOptions.authFile,
+      destinationCredentials: credentialsOption("dest-creds", "destination"),
+      destinationTlsVerify: tlsVerifyOption("dest-tls-verify", "destination"),
+      digestFile: digestFileOption,
+      platform: platformOption,
+      quiet: flag({ name: "quiet", short: "q", description: "Print nothing but errors" }),
+      sourceCredentials: credentialsOption("src-creds", "source"),
+      sourceTlsVerify: tlsVerifyOption("src-tls-verify", "source"),
+    },
+    required: ["SOURCE", "DESTINATION"],
+    failureStatus: 1,
+  },
+  async ({ options, operands: [source, destination] }) => {
+    const [from, to] = [parseImagePlace(source), parseImagePlace(destination)];
+    const { all, authFile, quiet } = options;
+    if (all && options.platform !== undefined) {
+      throw new BunkerError({ code: "conflicting_options", operation: "--all and --platform exclude each other" });
+    }
+    if (all && to.kind === "store") throw severalIntoStore(source);
+    const platform = all ? "all" : options.platform === undefined ? undefined : parsePlatform(options.platform);
+    using resources = new DisposableStack();
+    const sourceRegistries = resources.use(
+      new Registries({ authFile, credentials: options.sourceCredentials, tlsVerify: options.sourceTlsVerify }),
+    );
+    const destinationRegistries = resources.use(
+      new Registries({
+        authFile,
+        credentials: options.destinationCredentials,
+        tlsVerify: options.destinationTlsVerify,
+      }),
+    );
+    await untilInterrupted(async (signal) => {
+      await using opened = new AsyncDisposableStack();
+      const reader = opened.use(await openReader(from, platform, sourceRegistries, signal, opened));
+      if (to.kind === "store") {
+        const name = formatReference(withDefaultTag(parseReference(to.name)));
+        const store = opened.use(openImageStore(dataDirectory()));
+        const wanted = platform === "all" ? undefined : platform;
+        await storeImage(store, reader, [name], { platform: wanted, signal });
+        const target = store.target(name);
+        if (target === undefined) return;
+        if (!quiet) console.log(`Written: ${target.digest}`);
+        writeDigestFile(options.digestFile, target.digest);
+        return;
+      }
+      const writer = opened.use(await openWriter(to, destinationRegistries, signal));
+      const onProgress = quiet ? () => {} : sayProgress;
+      const { root, sourceDigest } = await copyImage(reader, writer, { platform, signal, onProgress });
+      if (!quiet) console.log(`Written: ${root.digest}`);
+      if (root.digest !== sourceDigest) await warnOfConversion(destination, sourceDigest);
+      writeDigestFile(options.digestFile, root.digest);
+    });
+    return 0;
+  },
+);
+
+async function openReader(
+  place: ImagePlace,
+  platform: Platform | "all" | undefined,
+  registries: Registries,
+  signal: AbortSignal,
+  opened: AsyncDisposableStack,
+): Promise<ImageReader> {
+  if (place.kind === "registry") return new RegistryReader(registries, place.reference, signal);
+  if (place.kind === "store") return openStoreReader(opened.use(openImageStore(dataDirectory())), place.name, platform);
+  const wanted = platform === "all" ? undefined : platform;
+  if (place.kind === "oci" || place.kind === "dir") return openLocalReader(place, wanted);
+  const input = opened.use(await openArchiveInput(place.path, dataDirectory(), signal));
+  return openLocalReader({ ...place, path: input.path }, wanted, place);
+}
+
+async function openWriter(
+  place: Exclude<ImagePlace, { kind: "store" }>,
+  registries: Registries,
+  signal: AbortSignal,
+): Promise<ImageWriter> {
+  return place.kind === "registry" ? new RegistryWriter(registries, place.reference, signal) : openLocalWriter(place);
+}
+
+/** One line for each blob, as skopeo says it. */
+function sayProgress({ kind, blob }: CopyEvent): void {
+  if (kind === "begin") console.log(`Copying blob ${blob.digest}`);
+  else if (kind === "present") console.log(`Blob ${blob.digest} is there already`);
+}
+
+async function warnOfConversion(destination: string, sourceDigest: string): Promise<void> {
+  const { warning } = await import("../messages.ts");
+  warning(`${destination} holds manifests of OCI's kind only, so ${sourceDigest} was converted and has another digest`);
+}
+
+function severalIntoStore(source: string): BunkerError {
+  return new BunkerError({
+    code: "not_supported",
+    operation: "copy all images of",
+    object: source,
+    reason: "the store takes one platform at a time",
+    hint: "Copy each with --platform.",
+  });
+}
+
+function credentialsOption(name: string, side: string) {
+  return single({
+    name,
+    valueName: "USER:PASSWORD",
+    description: `The login for the ${side}'s registry, instead of the one that is kept`,
+    parse: parseCredentials,
+  });
+}
+
+/** Undefined unless given, for then the configuration and the registry's host decide. */
+function tlsVerifyOption(name: string, side: string): Option<boolean, boolean | undefined> {
+  const description = `Verify the certificate of the ${side}'s registry; false also allows plain HTTP`;
+  return { ...flag({ name, description }), collect: (values) => values.at(-1) };
+}

@@ -1,0 +1,49 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { parsePlatform } from "../../image/platform.ts";
+import { familiarName, openImageStore } from "../../image/store/image-store.ts";
+import { loadImages } from "../../image/store/load-images.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { untilInterrupted } from "../interruption.ts";
+import { flag, single } from "../option.ts";
+import { notEmpty } from "../values/words.ts";
+import { platformOption } from "./platform-option.ts";
+
+/** `bunker load`, `bunker image load`. */
+export const load = defineCommand(
+  {
+    options: {
+      input: single({
+        name: "input",
+        short: "i",
+        valueName: "FILE",
+        description: "Read a file or directory instead of standard input",
+        parse: notEmpty("expected a path"),
+      }),
+      platform: platformOption,
+      quiet: flag({ name: "quiet", short: "q", description: "Show no progress; only what was loaded is printed" }),
+    },
+    required: [],
+    failureStatus: 1,
+  },
+  async ({ options: { input, platform } }) => {
+    if (input === undefined && process.stdin.isTTY) {
+      throw new BunkerError({
+        code: "no_input",
+        operation: "load images",
+        reason: "standard input is a terminal",
+        hint: "Give a file with -i, or send an archive to standard input.",
+      });
+    }
+    using store = openImageStore(dataDirectory());
+    const origin = input ?? { name: "standard input", stream: Bun.stdin.stream() as AsyncIterable<Uint8Array> };
+    const wanted = platform === undefined ? undefined : parsePlatform(platform);
+    await untilInterrupted((signal) =>
+      loadImages(store, origin, { platform: wanted, signal }, ({ id, names }) => {
+        for (const name of names) console.log(`Loaded image: ${familiarName(name)}`);
+        if (names.length === 0) console.log(`Loaded image ID: ${id}`);
+      }),
+    );
+    return 0;
+  },
+);

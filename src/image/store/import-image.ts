@@ -1,0 +1,109 @@
+/*
+ * A tar archive of a root file system as an image of one layer; `docker import`. The archive is checked and packed while
+ * it streams, into the directory for what is on its way, and the image is then brought into the store from there.
+ */
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { BunkerError } from "../../sys/error.ts";
+import { streamBlob } from "../blob-stream.ts";
+import { changeConfiguration } from "../configuration-changes.ts";
+import { digestOf } from "../digest.ts";
+import { type NewLayer, packLayer } from "../layers/pack-layer.ts";
+import { lockStore } from "../layers/store-lock.ts";
+import { hostPlatform, type Platform } from "../platform.ts";
+import { TarReader } from "../tar/tar-reader.ts";
+import { type ArchiveOrigin, decompressed, isCodecError } from "../transport/archive-input.ts";
+import { manifestOf, OCI_MANIFEST } from "../transport/manifest.ts";
+import { sourceDateEpoch } from "../transport/source-date-epoch.ts";
+import type { ImageReader } from "../transport/transport.ts";
+import { writeError } from "../transport/write-error.ts";
+import type { ImageStore } from "./image-store.ts";
+import { storeImage } from "./load-images.ts";
+
+const CONFIGURATION_TYPE = "application/vnd.oci.image.config.v1+json";
+
+export interface ImportOptions {
+  readonly platform: Platform | undefined;
+  /** Instructions of a Dockerfile, as `changeConfiguration` takes them. */
+  readonly changes: readonly string[];
+  /** What the history says of the image. */
+  readonly message: string;
+  /** The full name, with a tag, that it gets; undefined gives it none. */
+  readonly name: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes an image of an archive.
+ * @returns its id
+ * @throws BunkerError `invalid_change`, `archive_invalid`, `archive_compressed`, `no_space`, and as `pullImage`
+ */
+export async function importImage(store: ImageStore, origin: ArchiveOrigin, options: ImportOptions): Promise<string> {
+  const parameters = changeConfiguration({}, options.changes);
+  const platform = options.platform ?? hostPlatform();
+  const name = typeof origin === "string" ? origin : origin.name;
+  using lock = lockStore(store.directory);
+  const path = `${lock.stagingPath}/${randomUUID()}`;
+  using _ = { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+  const layer = await packInto(path, origin, options.signal, name);
+  const created = new Date((sourceDateEpoch() ?? Date.now() / 1000) * 1000).toISOString();
+  const configuration = Buffer.from(
+    JSON.stringify({
+      created,
+      os: platform.os,
+      architecture: platform.architecture,
+      ...(platform.variant === undefined ? {} : { variant: platform.variant }),
+      config: parameters,
+      rootfs: { type: "layers", diff_ids: [layer.diffId] },
+      history: [{ created, comment: options.message }],
+    }),
+  );
+  const reader = readerOf(name, configuration, layer, path);
+  return await storeImage(store, reader, options.name === undefined ? [] : [options.name], {
+    platform: undefined,
+    signal: options.signal,
+  });
+}
+
+async function packInto(path: string, origin: ArchiveOrigin, signal: AbortSignal, name: string): Promise<NewLayer> {
+  await using file = await open(path, "wx", 0o600);
+  const reader = new TarReader({ entry: () => {}, data: () => {}, end: () => {} });
+  const checked = async function* () {
+    for await (const piece of decompressed(origin)) {
+      signal.throwIfAborted();
+      reader.feed(piece);
+      yield piece;
+    }
+    reader.finish();
+  };
+  const write = async (bytes: Buffer) => {
+    for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+  };
+  try {
+    return await packLayer(checked(), "gzip", write);
+  } catch (cause) {
+    if (isCodecError(cause) || (cause instanceof BunkerError && cause.code === "archive_invalid")) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new BunkerError({ code: "archive_invalid", operation: "import", object: name, reason }, { cause });
+    }
+    throw writeError(cause, "import", name);
+  }
+}
+
+/** The image that is made of a configuration and a packed layer. */
+function readerOf(name: string, configuration: Buffer, layer: NewLayer, path: string): ImageReader {
+  const config = { mediaType: CONFIGURATION_TYPE, digest: digestOf(configuration), size: configuration.length };
+  const { mediaType, digest, size } = layer;
+  const document = { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers: [{ mediaType, digest, size }] };
+  const manifest = manifestOf({ mediaType: OCI_MANIFEST }, Buffer.from(JSON.stringify(document)), name);
+  return {
+    name,
+    readManifest: async () => manifest,
+    async *readBlob(descriptor, { signal, offset = 0 }) {
+      if (descriptor.digest === config.digest) yield configuration.subarray(offset);
+      else yield* streamBlob({ path, offset: 0, size }, signal, offset);
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+}

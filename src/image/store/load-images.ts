@@ -1,0 +1,71 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { readArchiveMembers } from "../archive-members.ts";
+import type { Digest } from "../digest.ts";
+import { archiveFiles, directoryFiles } from "../layout-files.ts";
+import type { Platform } from "../platform.ts";
+import { type ArchiveOrigin, openArchiveInput } from "../transport/archive-input.ts";
+import { archivedImages } from "../transport/archived-images.ts";
+import type { ImageReader } from "../transport/transport.ts";
+import type { ImageStore } from "./image-store.ts";
+import { pullImage } from "./pull-image.ts";
+
+export interface LoadOptions {
+  readonly platform: Platform | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** An image that was loaded. */
+export interface LoadedImage {
+  readonly id: Digest;
+  /** In full. */
+  readonly names: readonly string[];
+}
+
+/**
+ * Brings all images of an archive, or of a directory that is an image layout, into the store. Their layers are unpacked
+ * when they are needed.
+ * @param onLoaded is told of each image when it is there; those before a failure stay
+ * @throws BunkerError as `openArchiveInput`, `archivedImages` and `pullImage` do
+ */
+export async function loadImages(
+  store: ImageStore,
+  origin: ArchiveOrigin,
+  options: LoadOptions,
+  onLoaded: (image: LoadedImage) => void,
+): Promise<void> {
+  const name = typeof origin === "string" ? origin : origin.name;
+  const isDirectory = typeof origin === "string" && statSync(origin, { throwIfNoEntry: false })?.isDirectory();
+  await using input = await openArchiveInput(origin, store.directory, options.signal);
+  const files = isDirectory
+    ? directoryFiles(resolve(input.path), name)
+    : archiveFiles(readArchiveMembers(input.path, name), name);
+  for (const image of await archivedImages(files, name)) {
+    const id = await storeImage(store, image.reader, image.names, options);
+    onLoaded({ id, names: image.names });
+  }
+}
+
+/**
+ * Brings one image into the store, its layers packed.
+ * @param names the full names, with tags, that it gets
+ * @throws BunkerError as `pullImage`
+ */
+export async function storeImage(
+  store: ImageStore,
+  reader: ImageReader,
+  names: readonly string[],
+  { platform, signal }: LoadOptions,
+): Promise<Digest> {
+  const { id } = await pullImage(reader, store, {
+    platform,
+    names,
+    repositories: [],
+    unpacking: undefined,
+    signal,
+    onLayers: () => {},
+    onEvent: () => {},
+    onWarning: () => {},
+  });
+  return id;
+}

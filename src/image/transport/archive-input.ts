@@ -1,0 +1,135 @@
+/*
+ * Archives that are read. An image is read from places all over its archive, so one that comes through a pipe, or is
+ * compressed, is written to the store's directory for what is on its way first, decompressed; it is removed when it has
+ * been read, and swept with everything else there when this process dies.
+ */
+import { randomUUID } from "node:crypto";
+import { createReadStream, createWriteStream, rmSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { BunkerError } from "../../sys/error.ts";
+import { type Compression, detectCompression, SIGNATURE_SIZE } from "../compression.ts";
+import { lockStore } from "../layers/store-lock.ts";
+import { writeError } from "./write-error.ts";
+
+/** An archive in a file that can be read at any place; what was made for it goes with it. */
+export interface ArchiveInput extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** Where an archive comes from: a path, or a stream of which the name is for messages. */
+export type ArchiveOrigin = string | { readonly name: string; readonly stream: AsyncIterable<Uint8Array> };
+
+/**
+ * Opens an archive for reading.
+ * @param store the data directory, where there is room for what has to be written first
+ * @throws BunkerError `image_not_found`, `image_unreadable`, `archive_compressed`, `archive_invalid`, `no_space`
+ */
+export async function openArchiveInput(
+  origin: ArchiveOrigin,
+  store: string,
+  signal: AbortSignal,
+): Promise<ArchiveInput> {
+  if (typeof origin === "string" && (await isPlainFile(origin))) {
+    return { path: origin, [Symbol.asyncDispose]: async () => {} };
+  }
+  const lock = lockStore(store);
+  const path = `${lock.stagingPath}/${randomUUID()}`;
+  const close = () => {
+    rmSync(path, { force: true });
+    lock[Symbol.dispose]();
+  };
+  try {
+    const output = createWriteStream(path, { flags: "wx", mode: 0o600 });
+    await pipeline(decompressed(origin), output, { signal });
+    return { path, [Symbol.asyncDispose]: async () => close() };
+  } catch (cause) {
+    close();
+    signal.throwIfAborted();
+    throw isCodecError(cause) ? damaged(nameOf(origin), cause) : writeError(cause, "write the archive to", store);
+  }
+}
+
+/**
+ * The bytes of an archive, decompressed.
+ * @throws BunkerError as `openArchiveInput`, while they are read; the codec's own error for a damaged stream
+ */
+export async function* decompressed(origin: ArchiveOrigin): AsyncGenerator<Buffer, void, undefined> {
+  const source = (typeof origin === "string" ? readFile(origin) : origin.stream)[Symbol.asyncIterator]();
+  const start: Buffer[] = [];
+  let length = 0;
+  while (length < SIGNATURE_SIZE) {
+    const { done, value } = await source.next();
+    if (done) break;
+    start.push(Buffer.from(value));
+    length += value.length;
+  }
+  const whole = async function* () {
+    yield* start;
+    for (;;) {
+      const { done, value } = await source.next();
+      if (done) return;
+      yield Buffer.from(value.buffer, value.byteOffset, value.length);
+    }
+  };
+  const compression = detectCompression(Buffer.concat(start));
+  if (compression === undefined) yield* whole();
+  else yield* decoder(compression, nameOf(origin), whole());
+}
+
+async function* decoder(
+  compression: Compression,
+  name: string,
+  pieces: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, undefined> {
+  if (compression !== "gzip" && compression !== "zstd") {
+    throw new BunkerError({
+      code: "archive_compressed",
+      operation: "read",
+      object: name,
+      reason: `it is compressed with ${compression}; archives may use gzip or zstd`,
+      hint: `Decompress it first: ${compression} -d.`,
+    });
+  }
+  const stream = compression === "gzip" ? createGunzip() : createZstdDecompress();
+  const feeding = pipeline(pieces, stream);
+  // Its failure comes out of the stream as well.
+  feeding.catch(() => undefined);
+  yield* stream as AsyncIterable<Buffer>;
+  await feeding;
+}
+
+/** Whether an error says that compressed bytes are damaged. */
+export function isCodecError(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && /^(?:Z_|ZSTD_|ERR_ZSTD)/.test(String(cause.code));
+}
+
+function damaged(name: string, cause: unknown): BunkerError {
+  const reason = `it cannot be decompressed (${cause instanceof Error ? cause.message : String(cause)})`;
+  return new BunkerError({ code: "archive_invalid", operation: "read", object: name, reason }, { cause });
+}
+
+function nameOf(origin: ArchiveOrigin): string {
+  return typeof origin === "string" ? origin : origin.name;
+}
+
+/** Whether a path is a file that need not be written anywhere else. What it is not is left to whoever opens it. */
+async function isPlainFile(path: string): Promise<boolean> {
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status === undefined || status.isDirectory()) return true;
+  if (!status.isFile()) return false;
+  await using file = await open(path).catch((cause) => {
+    throw writeError(cause, "read", path);
+  });
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(SIGNATURE_SIZE), 0, SIGNATURE_SIZE, 0);
+  return detectCompression(buffer.subarray(0, bytesRead)) === undefined;
+}
+
+async function* readFile(path: string): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>;
+  } catch (cause) {
+    throw writeError(cause, "read", path);
+  }
+}

@@ -1,0 +1,286 @@
+/* Images come into the store from archives, and go from anywhere to anywhere. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { DockerRegistry } from "../../docker-registry.ts";
+import { ARCHITECTURE, busyboxLayout, busyboxMembers, debianImages } from "../../fixtures/images.ts";
+import { INDEX_TYPE, pack, tagged, writeImage, writeJson, writeLayout } from "../../unit/image/image-builder.ts";
+import { archive } from "../../unit/image/tar-builder.ts";
+import { output, UnprivilegedUser } from "../../unprivileged-user.ts";
+
+setDefaultTimeout(120_000);
+
+let user: UnprivilegedUser;
+let registry: DockerRegistry;
+let directory: string;
+
+beforeAll(async () => {
+  user = new UnprivilegedUser();
+  registry = await DockerRegistry.start();
+}, 300_000);
+
+afterAll(async () => {
+  user?.[Symbol.dispose]();
+  await registry?.[Symbol.asyncDispose]();
+});
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "bunker-load-"));
+  user.own(directory);
+});
+
+afterEach(async () => {
+  const staged = existsSync(`${user.data}/tmp`) ? readdirSync(`${user.data}/tmp`) : [];
+  rmSync(directory, { recursive: true });
+  output(["rm", "-rf", user.data]);
+  await user.expectNothingLeft();
+  expect(staged).toEqual([]);
+});
+
+const bunker = (...words: readonly string[]) => user.bunker(words);
+const rawDigest = (image: string) =>
+  `sha256:${new Bun.CryptoHasher("sha256").update(output(["skopeo", "inspect", "--raw", "--tls-verify=false", image])).digest("hex")}`;
+const busybox = () => `oci:${busyboxLayout()}:latest`;
+
+describe("load", () => {
+  test("what save has written, and it runs", async () => {
+    await bunker("copy", "-q", busybox(), "containers-storage:busybox:1");
+    await bunker("tag", "busybox:1", "registry.example.com/other:2");
+    await bunker("save", "-o", `${directory}/x.tar`, "busybox:1", "registry.example.com/other:2");
+    const before = (await bunker("images", "-q", "--no-trunc", "busybox")).output;
+    output(["rm", "-rf", user.data]);
+    expect(await bunker("load", "-i", `${directory}/x.tar`)).toEqual({
+      status: 0,
+      output: "Loaded image: busybox:1\nLoaded image: registry.example.com/other:2\n",
+      errors: "",
+    });
+    expect((await bunker("images", "-q", "--no-trunc", "busybox")).output).toBe(before);
+    expect(await user.run(["busybox:1", "echo", "hello"])).toMatchObject({ status: 0, output: "hello\n" });
+  });
+
+  test.each([
+    ["plain", (bytes: Buffer) => bytes],
+    ["gzip", (bytes: Buffer) => gzipSync(bytes)],
+    ["zstd", (bytes: Buffer) => zstdCompressSync(bytes)],
+  ])("from a file and from standard input, %s", async (_, compress) => {
+    output(["skopeo", "copy", "-q", busybox(), `docker-archive:${directory}/plain.tar:busybox:1`]);
+    const input = compress(readFileSync(`${directory}/plain.tar`));
+    writeFileSync(`${directory}/x.tar`, input);
+    const expected = { status: 0, output: "Loaded image: busybox:1\n", errors: "" };
+    expect(await bunker("load", "-i", `${directory}/x.tar`)).toEqual(expected);
+    expect(await user.bunker(["load", "-q"], { input })).toEqual(expected);
+    expect(await user.run(["busybox:1", "true"])).toMatchObject({ status: 0 });
+  });
+
+  test("what podman has saved, in its forms", async () => {
+    const podman = ["podman", "--root", `${directory}/podman`, "--runroot", `${directory}/run`, "--storage-driver=vfs"];
+    output([...podman, "pull", "-q", busybox()]);
+    const [id = ""] = output([...podman, "images", "-q"]).split("\n");
+    output([...podman, "tag", id, "docker.io/library/saved:3"]);
+    for (const format of ["docker-archive", "oci-archive", "oci-dir"]) {
+      output([
+        ...podman,
+        "save",
+        "-q",
+        "--format",
+        format,
+        "-o",
+        `${directory}/${format}`,
+        "docker.io/library/saved:3",
+      ]);
+      output(["chmod", "-R", "a+rX", `${directory}/${format}`]);
+      const { errors, output: said, status } = await bunker("load", "-i", `${directory}/${format}`);
+      expect({ errors, status, said }).toEqual({ errors: "", status: 0, said: "Loaded image: saved:3\n" });
+      await bunker("rmi", "saved:3");
+    }
+  });
+
+  test("an image without a name, told by its id", async () => {
+    const digest = rawDigest(busybox());
+    await bunker("copy", "-q", busybox(), `oci-archive:${directory}/x.tar`);
+    const { output: said } = await bunker("load", "-i", `${directory}/x.tar`);
+    expect(said).toMatch(/^Loaded image ID: sha256:[0-9a-f]{64}\n$/);
+    expect(readdirSync(`${user.data}/blobs/sha256`)).toContain(digest.slice(7));
+  });
+
+  test("has one clear line for what is wrong, and leaves nothing", async () => {
+    await bunker("copy", "-q", busybox(), `docker-archive:${directory}/x.tar:busybox:1`);
+    const whole = readFileSync(`${directory}/x.tar`);
+    const xz = output(["sh", "-c", `xz -0c ${directory}/x.tar | head -c 100000 | base64`]);
+    const damaged = Buffer.from(whole);
+    damaged.fill(1, 3000, 3100);
+    const cases: [input: Buffer, message: string][] = [
+      [whole.subarray(0, whole.length / 2), "it is truncated"],
+      [gzipSync(whole).subarray(0, 100_000), "it cannot be decompressed"],
+      [Buffer.from(xz, "base64"), "it is compressed with xz"],
+      [damaged, "digest"],
+      [Buffer.alloc(0), "neither an image index nor a manifest.json"],
+      [archive([{ name: "file" }]), "neither an image index nor a manifest.json"],
+      [Buffer.from("no archive ".repeat(100)), "checksum"],
+    ];
+    for (const [input, message] of cases) {
+      const { errors, output: said, status } = await user.bunker(["load"], { input });
+      expect(errors).toContain(message);
+      expect(errors.split("\n").filter((line) => line.startsWith("bunker: "))).toHaveLength(1);
+      expect({ said, status }).toEqual({ said: "", status: 1 });
+    }
+    expect((await bunker("images", "-q")).output).toBe("");
+    expect((await bunker("load", "-i", `${directory}/missing`)).errors).toContain("ENOENT");
+  });
+
+  test("on a full disk says so, and leaves nothing half-written", async () => {
+    const data = `${directory}/data`;
+    output(["mkdir", data]);
+    output(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", data]);
+    try {
+      user.own(data);
+      const environment = { XDG_DATA_HOME: data };
+      const source = debianImages().dockerArchive.slice("docker-archive:".length);
+      const { errors, status } = await user.bunker(["load", "-i", source], { environment });
+      expect(errors).toContain("ENOSPC");
+      expect(status).toBe(1);
+      const { output: images } = await user.bunker(["images", "-q"], { environment });
+      expect(images).toBe("");
+      expect(readdirSync(`${data}/bunker/tmp`)).toEqual([]);
+    } finally {
+      output(["umount", data]);
+    }
+  });
+});
+
+describe("copy", () => {
+  test("goes around by way of everything with the same digest", async () => {
+    const digest = rawDigest(busybox());
+    const places = [
+      `oci:${directory}/layout:x`,
+      `docker://${registry.host}/round/trip:1`,
+      `docker-archive:${directory}/x.tar:round/trip:1`,
+      "containers-storage:round/trip:1",
+      `dir:${directory}/dir`,
+      `oci-archive:${directory}/oci.tar:x`,
+      "round/trip:2",
+      `docker://${registry.host}/round/trip:2`,
+    ];
+    let from = busybox();
+    for (const to of places) {
+      const words = ["copy", "--digestfile", `${directory}/digest`, "--dest-tls-verify=false", from, to];
+      const { errors, output: said, status } = await bunker(...words);
+      expect({ errors, status }).toEqual({ errors: "", status: 0 });
+      expect(said).toEndWith(`Written: ${digest}\n`);
+      expect(readFileSync(`${directory}/digest`, "utf8")).toBe(digest);
+      from = to;
+    }
+    expect(rawDigest(from)).toBe(digest);
+  });
+
+  test("moves an index with all its images, or the one for a platform", async () => {
+    const manifests = [ARCHITECTURE, "s390x"].map((architecture) => ({
+      ...writeImage(`${directory}/source`, [pack(archive([{ name: architecture }]), "gzip")], { architecture }),
+      platform: { os: "linux", architecture },
+    }));
+    const index = writeJson(`${directory}/source`, { schemaVersion: 2, mediaType: INDEX_TYPE, manifests }, INDEX_TYPE);
+    writeLayout(`${directory}/source`, [tagged(index, "all")]);
+    const from = `oci:${directory}/source:all`;
+    const target = `docker://${registry.host}/indexed:1`;
+    expect(await bunker("copy", "-q", "-a", from, target)).toEqual({ status: 0, output: "", errors: "" });
+    expect(rawDigest(target)).toBe(index.digest);
+    await bunker("copy", "-q", "--platform", "linux/s390x", target, `oci:${directory}/one:x`);
+    expect(rawDigest(`oci:${directory}/one:x`)).toBe(manifests[1]?.digest ?? "");
+    const missing = await bunker("copy", "--platform", "linux/riscv64", target, `oci:${directory}/none:x`);
+    expect(missing.errors).toContain("linux/s390x");
+    expect(missing.status).toBe(1);
+    expect((await bunker("copy", "-a", target, "x:1")).errors).toContain("one platform at a time");
+  });
+
+  test("tells when Docker's manifest becomes OCI's", async () => {
+    output(["skopeo", "copy", "-q", "--format=v2s2", busybox(), `dir:${directory}/v2`]);
+    output(["chmod", "-R", "a+rX", `${directory}/v2`]);
+    const { errors, status } = await bunker("copy", "-q", `dir:${directory}/v2`, `oci:${directory}/x:1`);
+    expect(status).toBe(0);
+    expect(errors).toContain("was converted and has another digest");
+  });
+
+  test("that is interrupted leaves nothing", async () => {
+    const words = ["copy", debianImages().gzip, `oci-archive:${directory}/x.tar`];
+    const session = user.talk([user.bunkerPath, ...words]);
+    await session.expect("Copying blob");
+    session.process.kill("SIGINT");
+    const { errors, status } = await session.finish();
+    // It may have been too fast.
+    if (status !== 0) {
+      expect({ errors, status }).toEqual({ errors: "bunker: interrupted by SIGINT\n", status: 130 });
+      expect(readdirSync(directory)).toEqual([]);
+    }
+  });
+});
+
+describe("import", () => {
+  const rootFileSystem = () => archive(busyboxMembers());
+
+  test("a root file system, with changes, that runs", async () => {
+    writeFileSync(`${directory}/root.tar`, rootFileSystem());
+    const changes = [
+      "-c",
+      "ENV PATH=/bin GREETING='good day'",
+      "-c",
+      'CMD ["sh", "-c", "echo $GREETING; id -un; pwd"]',
+    ];
+    const more = ["--change", "USER alice", "--change", "WORKDIR /home", "-m", "by hand"];
+    const { errors, output: id, status } = await bunker("import", ...changes, ...more, `${directory}/root.tar`, "made");
+    expect({ errors, status }).toEqual({ errors: "", status: 0 });
+    expect(id).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+    expect((await bunker("images", "-q", "--no-trunc", "made")).output).toBe(id);
+    expect((await bunker("history", "made")).output).toContain("by hand");
+    expect(await user.run(["made"])).toMatchObject({ status: 0, output: "good day\nalice\n/home\n" });
+  });
+
+  test("gives the same image for the same archive, compressed or not, at the same time", async () => {
+    const environment = { SOURCE_DATE_EPOCH: "1700000000" };
+    const message = ["-m", "same"];
+    const ids = [];
+    for (const compress of [(bytes: Buffer) => bytes, gzipSync, zstdCompressSync]) {
+      const input = compress(rootFileSystem());
+      ids.push((await user.bunker(["import", ...message, "-"], { input, environment })).output);
+    }
+    expect(new Set(ids).size).toBe(1);
+    expect(ids[0]).toStartWith("sha256:");
+  });
+
+  test("from a server", async () => {
+    const server = createServer((request, response) => {
+      response.writeHead(request.url === "/root.tar" ? 200 : 404);
+      response.end(request.url === "/root.tar" ? rootFileSystem() : "");
+    }).listen(0, "127.0.0.1");
+    try {
+      await new Promise((done) => server.once("listening", done));
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      expect((await bunker("import", `${url}/root.tar`, "x:1")).status).toBe(0);
+      expect((await bunker("import", `${url}/missing`)).errors).toContain("the server answers 404");
+    } finally {
+      server.close();
+    }
+  });
+
+  test("has one clear line for what is wrong, and leaves nothing", async () => {
+    writeFileSync(`${directory}/root.tar`, rootFileSystem());
+    writeFileSync(`${directory}/cut.tar`, rootFileSystem().subarray(0, 5000));
+    const cases: [words: string[], message: string][] = [
+      [["-c", "RUN true", `${directory}/root.tar`], 'apply the change "RUN true": it may be CMD'],
+      [["-c", "ENV A='b", `${directory}/root.tar`], "a quotation mark is not closed"],
+      [["-c", "EXPOSE x", `${directory}/root.tar`], '"x/tcp" is no port'],
+      [[`${directory}/cut.tar`], "it is truncated"],
+      [[`${directory}/missing.tar`], "ENOENT"],
+      [[`${directory}/root.tar`, "UPPER"], "lower case"],
+    ];
+    for (const [words, message] of cases) {
+      const { errors, status } = await bunker("import", ...words);
+      expect(errors).toContain(message);
+      expect(status).toBe(1);
+    }
+    expect((await bunker("images", "-aq")).output).toBe("");
+  });
+});
