@@ -99,6 +99,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./container/logs.ts")).logs,
     },
     {
+      name: "manifest",
+      summary: "Put images for several platforms together",
+      load: async () => (await import("./manifest/manifest.ts")).manifest,
+    },
+    {
       name: "pause",
       summary: "Freeze containers",
       load: async () => (await import("./container/pause.ts")).pause,

@@ -3,13 +3,17 @@ import { basename, dirname } from "node:path";
 import type { Digest } from "../image/digest.ts";
 import type { ImageUsers } from "../image/store/remove-image.ts";
 import { ownershipOf, removeOwnedTree } from "./ownership.ts";
-import { type Container, listContainers, openContainers } from "./state/containers.ts";
+import type { ContainerDefinition } from "./state/container-definition.ts";
+import { type Container, listContainers, listDefinitions, openContainers } from "./state/containers.ts";
 
 /**
  * Says who uses images, as of now.
  * @param data Bunker's data directory
  */
 export function imageUsers(data: string): ImageUsers {
+  // Files are removed within a transaction of the store's, which lets no other connection write. So the tables of
+  // containers are made before, and what is asked meanwhile only reads.
+  openContainers(data)[Symbol.dispose]();
   const containers = () => {
     using database = openContainers(data);
     return listContainers(database, data);
@@ -19,7 +23,10 @@ export function imageUsers(data: string): ImageUsers {
       containers()
         .filter(({ definition }) => definition.imageId === image.id)
         .map((container) => ({ id: container.id, isRunning: isAlive(container) })),
-    layersInUse: () => containers().flatMap(layersOf),
+    layersInUse: () => {
+      using database = openContainers(data);
+      return listDefinitions(database).flatMap(layersOf);
+    },
     removeTree: (path) => removeOwnedTree(path, ownershipOf({ kind: "default" }, data).userNamespace),
   };
 }
@@ -29,7 +36,7 @@ function isAlive({ status }: Container): boolean {
 }
 
 /** The chain ids of the layers that a container lies on. */
-function layersOf({ definition: { root } }: Container): Digest[] {
+function layersOf({ root }: ContainerDefinition): Digest[] {
   if (root.kind !== "layers") return [];
   return root.lower.map((path) => {
     const name = basename(dirname(path));

@@ -7,8 +7,8 @@ import { inspectImage } from "./inspection.ts";
 /** `bunker image inspect`. */
 export const inspect = defineCommand(
   { options: { format: inspectFormatOption }, required: ["IMAGE"], optional: "[IMAGE...]", failureStatus: 1 },
-  ({ options: { format }, operands }) => {
+  async ({ options: { format }, operands }) => {
     using store = openImageStore(dataDirectory());
-    return printInspections(operands, format, (name) => inspectImage(store, store.find(name)));
+    return await printInspections(operands, format, (name) => inspectImage(store, store.find(name)));
   },
 );

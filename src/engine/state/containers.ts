@@ -123,6 +123,11 @@ export function listContainers(database: StateDatabase, data: string): Container
     .map((row) => containerOf(truthful(database, data, row)));
 }
 
+/** What all containers were made from. Unlike `listContainers` it only reads, whatever has become of them. */
+export function listDefinitions(database: StateDatabase): ContainerDefinition[] {
+  return database.all<Row>("SELECT * FROM container").map((row) => containerOf(row).definition);
+}
+
 /**
  * Finds the container that a user means.
  * @param reference a name, an id, or the beginning of an id

@@ -61,5 +61,16 @@ export const imageTables: StateComponent = {
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX repository_digest_image ON repository_digest (image);
     `,
+    `
+    -- In which repository the rest of an image of a list is, of which only the manifest is here.
+    CREATE TABLE list_origin (
+      list TEXT NOT NULL,
+      manifest TEXT NOT NULL,
+      repository TEXT NOT NULL,
+      PRIMARY KEY (list, manifest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER list_origin_end AFTER DELETE ON name
+    BEGIN DELETE FROM list_origin WHERE list = OLD.reference; END;
+    `,
   ],
 };

@@ -1,0 +1,52 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { findMembers } from "../../image/manifest-list/find-members.ts";
+import { findListIfThere, listName, saveList } from "../../image/manifest-list/list-store.ts";
+import { EMPTY_LIST, withMember } from "../../image/manifest-list/manifest-list.ts";
+import { Registries } from "../../image/registry/registries.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { untilInterrupted } from "../interruption.ts";
+import { flag } from "../option.ts";
+import { registryOptions, registrySettings } from "../registry/registry-options.ts";
+import { allOption, insecureOption, withInsecure } from "./manifest-options.ts";
+
+/** `bunker manifest create`. */
+export const create = defineCommand(
+  {
+    options: {
+      ...registryOptions,
+      all: allOption,
+      amend: flag({ name: "amend", short: "a", description: "Add to the list if it is there already" }),
+      insecure: insecureOption,
+    },
+    required: ["MANIFEST_LIST"],
+    optional: "[IMAGE...]",
+    failureStatus: 1,
+  },
+  async ({ options, operands: [text, ...images] }) => {
+    using store = openImageStore(dataDirectory());
+    using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
+    const name = listName(text);
+    const known = findListIfThere(store, text);
+    const isTaken = known !== undefined || store.target(name) !== undefined;
+    if (isTaken && !(options.amend && known !== undefined)) {
+      throw new BunkerError({
+        code: "name_in_use",
+        operation: "create the list",
+        object: text,
+        reason: known === undefined ? "it is the name of an image" : "there is one with this name",
+        hint: known === undefined ? `bunker rmi ${text} takes the name away.` : "Add to it with --amend.",
+      });
+    }
+    return await untilInterrupted(async (signal) => {
+      const places = { store, registries, signal };
+      const found = await Array.fromAsync(images, (image) => findMembers(image, options.all, places));
+      const members = found.flat();
+      const list = members.reduce((sum, { member }) => withMember(sum, member), known?.list ?? EMPTY_LIST);
+      saveList(store, { name, list }, members);
+      console.log(`Created manifest list ${name}`);
+      return 0;
+    });
+  },
+);

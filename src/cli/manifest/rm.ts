@@ -1,0 +1,28 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { imageUsers } from "../../engine/image-users.ts";
+import { findList } from "../../image/manifest-list/list-store.ts";
+import { collectGarbage } from "../../image/store/collect-garbage.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { defineCommand } from "../command.ts";
+import { reportError } from "../report-error.ts";
+
+/** `bunker manifest rm`: removes whole lists; the images stay. */
+export const rm = defineCommand(
+  { options: {}, required: ["MANIFEST_LIST"], optional: "[MANIFEST_LIST...]", failureStatus: 1 },
+  async ({ operands }) => {
+    const data = dataDirectory();
+    using store = openImageStore(data);
+    let status = 0;
+    // As Docker: each is tried, whatever became of the others.
+    for (const text of operands) {
+      try {
+        store.untag(findList(store, text).name);
+      } catch (error) {
+        await reportError(error);
+        status = 1;
+      }
+    }
+    collectGarbage(store, imageUsers(data));
+    return status;
+  },
+);

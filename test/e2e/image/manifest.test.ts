@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, rmSync } from "node:fs";
+import type { BlobDescriptor } from "../../../src/image/store/stored-image.ts";
+import { DockerRegistry } from "../../docker-registry.ts";
+import { storeImages } from "../../fixtures/stored-images.ts";
+import { pack } from "../../unit/image/image-builder.ts";
+import { archive } from "../../unit/image/tar-builder.ts";
+import { output, UnprivilegedUser } from "../../unprivileged-user.ts";
+
+setDefaultTimeout(60_000);
+
+const layers = { amd64: pack(archive([{ name: "x86" }])), arm64: pack(archive([{ name: "arm" }]), "gzip") };
+
+let user: UnprivilegedUser;
+let registry: DockerRegistry;
+let amd64: BlobDescriptor;
+let arm64: BlobDescriptor;
+beforeAll(async () => {
+  // Building the executable may take longer than a test.
+  user = new UnprivilegedUser();
+  registry = await DockerRegistry.start();
+}, 300_000);
+afterAll(async () => {
+  user[Symbol.dispose]();
+  await registry[Symbol.asyncDispose]();
+});
+
+beforeEach(() => {
+  rmSync(user.data, { recursive: true, force: true });
+  const [first, second] = storeImages(user, [
+    { names: ["docker.io/library/app:amd64"], layers: [layers.amd64], configuration: { architecture: "amd64" } },
+    {
+      names: ["docker.io/library/app:arm64"],
+      layers: [layers.arm64],
+      configuration: { architecture: "arm64", variant: "v8" },
+    },
+  ]);
+  if (first === undefined || second === undefined) throw new Error("unexpected");
+  amd64 = first;
+  arm64 = second;
+});
+
+async function ok(...words: string[]): Promise<string> {
+  const { status, output, errors } = await user.bunker(words);
+  expect({ status, errors }).toEqual({ status: 0, errors: "" });
+  return output;
+}
+
+const inspect = async (name: string) => JSON.parse(await ok("manifest", "inspect", name));
+
+test("a list is made, changed, shown and removed", async () => {
+  expect(await ok("manifest", "create", "list", "app:amd64")).toBe(
+    "Created manifest list docker.io/library/list:latest\n",
+  );
+  expect(await ok("manifest", "add", "--annotation", "who=me", "list", "app:arm64")).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+  expect(await inspect("list")).toEqual({
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.index.v1+json",
+    manifests: [
+      { ...amd64, platform: { architecture: "amd64", os: "linux" } },
+      { ...arm64, platform: { architecture: "arm64", os: "linux", variant: "v8" }, annotations: { who: "me" } },
+    ],
+  });
+  const more = ["--os-version", "1.2", "--os-features", "a,b", "--variant", "v9", "--annotation", "why=so"];
+  expect(await ok("manifest", "annotate", ...more, "list", "app:arm64")).toBe("");
+  expect((await inspect("list")).manifests[1]).toEqual({
+    ...arm64,
+    platform: { architecture: "arm64", os: "linux", variant: "v9", "os.version": "1.2", "os.features": ["a", "b"] },
+    annotations: { who: "me", why: "so" },
+  });
+  expect(JSON.parse(await ok("manifest", "inspect", "list", amd64.digest))).toMatchObject({
+    layers: [{ size: expect.any(Number) }],
+  });
+  const verbose = JSON.parse(await ok("manifest", "inspect", "-v", "list"));
+  expect(verbose).toMatchObject([
+    {
+      Ref: `docker.io/library/list@${amd64.digest}`,
+      Descriptor: { digest: amd64.digest },
+      OCIManifest: { schemaVersion: 2 },
+    },
+    { Descriptor: { platform: { architecture: "arm64" } } },
+  ]);
+  expect(await ok("manifest", "remove", "list", amd64.digest)).toMatch(/^sha256:/);
+  expect((await inspect("list")).manifests).toHaveLength(1);
+  expect(await user.bunker(["manifest", "exists", "list"])).toMatchObject({ status: 0, output: "" });
+  expect(await ok("manifest", "rm", "list")).toBe("");
+  expect(await user.bunker(["manifest", "exists", "list"])).toMatchObject({ status: 1, output: "", errors: "" });
+  // The images were somebody else's.
+  expect(await ok("images", "-q", "app")).toMatch(/^[0-9a-f]{12}\n[0-9a-f]{12}\n$/);
+});
+
+test("images that only a list has stay as long as it does", async () => {
+  await ok("manifest", "create", "list", "app:amd64", "app:arm64");
+  await ok("rmi", "app:amd64", "app:arm64");
+  const blob = `${user.data}/blobs/${amd64.digest.replace(":", "/")}`;
+  expect(existsSync(blob)).toBe(true);
+  expect((await inspect("list")).manifests).toHaveLength(2);
+  await ok("manifest", "rm", "list");
+  expect(existsSync(blob)).toBe(false);
+});
+
+describe("in registries", () => {
+  const skopeo = (...words: string[]) => JSON.parse(output(["skopeo", "inspect", "--tls-verify=false", ...words]));
+
+  test("a list is pushed with its images, and others read it", async () => {
+    const name = `${registry.host}/team/app:1`;
+    await ok("manifest", "create", name, "app:amd64", "app:arm64");
+    const digest = (await ok("manifest", "push", name)).trim();
+    expect(skopeo("--raw", `docker://${name}`)).toEqual(await inspect(name));
+    expect(skopeo("--override-arch=arm64", "--override-variant=v8", `docker://${name}`)).toMatchObject({
+      Architecture: "arm64",
+      Digest: digest,
+    });
+    const copy = `${user.directory}/copy`;
+    output(["skopeo", "copy", "--all", "--src-tls-verify=false", `docker://${name}`, `oci:${copy}`]);
+    rmSync(copy, { recursive: true });
+  });
+
+  test("images of another repository are found there, and pushed without having them", async () => {
+    const source = `${registry.host}/source:multi`;
+    await ok("manifest", "create", source, "app:amd64", "app:arm64");
+    await ok("manifest", "push", "--purge", source);
+    expect(await user.bunker(["manifest", "exists", source])).toMatchObject({ status: 1 });
+    await ok("rmi", "app:amd64", "app:arm64");
+
+    const target = `${registry.host}/elsewhere/app:2`;
+    await ok("manifest", "create", "--all", "mine", source);
+    expect((await inspect("mine")).manifests.map(({ digest }: BlobDescriptor) => digest)).toEqual([
+      amd64.digest,
+      arm64.digest,
+    ]);
+    await ok("manifest", "push", "mine", `docker://${target}`);
+    expect(skopeo("--raw", `docker://${target}`).manifests).toHaveLength(2);
+    expect(skopeo("--override-arch=amd64", `docker://${target}`)).toMatchObject({ Architecture: "amd64" });
+    expect(await inspect(target)).toMatchObject({ manifests: [{ digest: amd64.digest }, { digest: arm64.digest }] });
+    const one = await ok("manifest", "create", "one", `docker://${source}`);
+    expect(one).toContain("Created manifest list");
+    expect((await inspect("one")).manifests).toMatchObject([
+      { platform: { architecture: process.arch === "x64" ? "amd64" : "arm64" } },
+    ]);
+  });
+
+  test("a list without its images is refused by the registry", async () => {
+    const name = `${registry.host}/team/incomplete:1`;
+    await ok("manifest", "create", name, "app:amd64");
+    const outcome = await user.bunker(["manifest", "push", "--all=false", name]);
+    expect(outcome).toMatchObject({ status: 1, output: "" });
+    expect(outcome.errors).toContain("incomplete");
+  });
+});
+
+test.each([
+  [["create", "app:amd64"], /create the list app:amd64: it is the name of an image\nhint: bunker rmi app:amd64/],
+  [["add", "missing", "app:amd64"], /find the list missing: no such list\nhint: bunker manifest create missing/],
+  [["annotate", "there", `sha256:${"0".repeat(64)}`], /find sha256:0+ in the list there: it is not in it/],
+  [["annotate", "there", "nothing"], /no image of it is known by this name here/],
+  [["remove", "there", `sha256:${"0".repeat(64)}`], /it is not in it/],
+  [["rm", "missing"], /no such list/],
+  [["push", "missing"], /no such list/],
+  [["inspect", "there", "nothing"], /no image of it is known by this name here/],
+  [["create", "there", "app:amd64"], /there is one with this name\nhint: Add to it with --amend/],
+])("manifest %j fails", async (words, message) => {
+  await ok("manifest", "create", "there", "app:amd64");
+  const outcome = await user.bunker(["manifest", ...words]);
+  expect(outcome).toMatchObject({ status: 1, output: "" });
+  expect(outcome.errors).toMatch(message);
+});
+
+test("an existing list is amended", async () => {
+  await ok("manifest", "create", "list", "app:amd64");
+  await ok("manifest", "create", "--amend", "list", "app:arm64");
+  expect((await inspect("list")).manifests).toHaveLength(2);
+});
