@@ -6,8 +6,16 @@ import { oneOf } from "./values/choice.ts";
 import { parseDeviceOption } from "./values/device-option.ts";
 import { parseEnvironmentOption } from "./values/environment-option.ts";
 import { parseMountOption } from "./values/mount-option.ts";
+import {
+  parseAddedHost,
+  parseIpAddress,
+  parseResolverOption,
+  parseSearchDomain,
+} from "./values/names-and-addresses.ts";
+import { DEFAULT_SLIRP, parseNetworkOption } from "./values/network-option.ts";
 import { integerBetween, parseBytes } from "./values/numbers.ts";
 import { parseContainerPath } from "./values/paths.ts";
+import { parseExposeOption, parsePublishOption } from "./values/publish-option.ts";
 import { parseSecurityOption } from "./values/security-option.ts";
 import { parseTmpfsOption } from "./values/tmpfs-option.ts";
 import { parseUlimitOption } from "./values/ulimit-option.ts";
@@ -174,11 +182,54 @@ export const runOptionsTable = {
   network: single({
     name: "network",
     aliases: ["net"],
-    valueName: "none|host",
-    description: "Network",
-    parse: oneOf("none", "host"),
-    initial: "none",
-    initialText: "none",
+    valueName: "slirp[:OPTIONS]|none|host",
+    description: "Network: of its own with access to the outside, without, or the host's",
+    parse: parseNetworkOption,
+    initial: { kind: "slirp", settings: DEFAULT_SLIRP },
+    initialText: "slirp",
+  }),
+  published: list({
+    name: "publish",
+    short: "p",
+    valueName: "[[ADDRESS:]PORT:]PORT[/PROTOCOL]",
+    description: "Let a port of the host, or a range, lead to the container's",
+    parse: parsePublishOption,
+  }),
+  publishAll: flag({
+    name: "publish-all",
+    short: "P",
+    description: "Let a free port of the host lead to each port that the image exposes",
+  }),
+  exposed: list({
+    name: "expose",
+    valueName: "PORT[/PROTOCOL]",
+    description: "Expose a port, or a range, as the image could",
+    parse: parseExposeOption,
+  }),
+  dnsServers: list({
+    name: "dns",
+    valueName: "ADDRESS",
+    description: "Ask this resolver instead of the host's",
+    parse: parseIpAddress,
+  }),
+  dnsSearch: list({
+    name: "dns-search",
+    valueName: "DOMAIN",
+    description: "Look names up in this domain instead of the host's, or in none: .",
+    parse: parseSearchDomain,
+  }),
+  dnsOptions: list({
+    name: "dns-option",
+    aliases: ["dns-opt"],
+    valueName: "OPTION",
+    description: "Set an option of resolv.conf instead of the host's",
+    parse: parseResolverOption,
+  }),
+  addedHosts: list({
+    name: "add-host",
+    valueName: "NAME:ADDRESS",
+    description: "Add a name to /etc/hosts; host-gateway as address is the host",
+    parse: parseAddedHost,
   }),
   sharedMemorySize: single({
     name: "shm-size",

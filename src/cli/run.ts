@@ -85,7 +85,8 @@ export async function runOptionsOf(
 ): Promise<RunOptions> {
   const { entrypoint, environment, environmentFiles, rootfs, security, sysctls, tmpfsMounts, volumes, ...others } =
     options;
-  const { attach, idFile, labels, labelFiles, annotations, logDriver, logOptions, ...healthAndRest } = others;
+  const { network, published, publishAll, exposed, dnsServers, dnsSearch, dnsOptions, addedHosts, ...further } = others;
+  const { attach, idFile, labels, labelFiles, annotations, logDriver, logOptions, ...healthAndRest } = further;
   const {
     healthCommand,
     healthInterval,
@@ -128,6 +129,17 @@ export async function runOptionsOf(
     security: await securityOptionsOf(security),
     resourceLimits: [...new Map(options.resourceLimits.map((limit) => [limit.type, limit])).values()],
     sysctls: Object.fromEntries(sysctls),
+    network: network.kind,
+    networkSettings: {
+      slirp: network.settings,
+      published,
+      publishAll,
+      exposed,
+      dnsServers,
+      dnsSearch,
+      dnsOptions,
+      addedHosts,
+    },
   };
 }
 

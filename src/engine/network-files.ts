@@ -34,18 +34,43 @@ export function hostnameFile(hostname: string): string {
   return `${hostname}\n`;
 }
 
+/** What was asked for of resolv.conf(5); empty lists for nothing. */
+export interface ResolverSettings {
+  readonly servers: readonly string[];
+  /** A single `.` for no search list at all. */
+  readonly search: readonly string[];
+  readonly options: readonly string[];
+}
+
 /**
- * The text of /etc/resolv.conf for a container with a network of its own: the host's search list and options, and its
- * name servers as far as they can be reached from another network, which servers on the host's loopback cannot;
- * resolv.conf(5). A container in the host's network gets the host's file itself.
+ * The text of /etc/resolv.conf; resolv.conf(5). The search list and options are the host's unless others are given.
  * @param hostText the host's /etc/resolv.conf, empty if missing
+ * @param given what takes the place of the host's
+ * @param servers the name servers unless some are given: those of the host that can be reached, which in another network
+ * those on its loopback cannot, or addresses
  */
-export function resolverFile(hostText: string): string {
+export function resolverFile(
+  hostText: string,
+  given: ResolverSettings,
+  servers: "reachable" | "not loopback" | readonly string[],
+): string {
+  const isUnchanged = given.servers.length + given.search.length + given.options.length === 0;
+  if (servers === "reachable" && isUnchanged) return hostText;
+  const chosen = given.servers.length > 0 ? given.servers : typeof servers === "string" ? undefined : servers;
   const kept = hostText.split("\n").filter((line) => {
-    const [keyword, value = ""] = line.trim().split(/\s+/);
-    return /^(search|domain|options|sortlist)$/.test(keyword ?? "") || (keyword === "nameserver" && !isLoopback(value));
+    const [keyword = "", value = ""] = line.trim().split(/\s+/);
+    if (keyword === "nameserver") return chosen === undefined && (servers === "reachable" || !isLoopback(value));
+    if (keyword === "search" || keyword === "domain") return given.search.length === 0;
+    return keyword === "sortlist" || (keyword === "options" && given.options.length === 0);
   });
-  return kept.map((line) => `${line.trim()}\n`).join("");
+  const search = given.search.filter((domain) => domain !== ".");
+  const lines = [
+    ...kept.map((line) => line.trim()),
+    ...(chosen ?? []).map((server) => `nameserver ${server}`),
+    ...(search.length === 0 ? [] : [`search ${search.join(" ")}`]),
+    ...(given.options.length === 0 ? [] : [`options ${given.options.join(" ")}`]),
+  ];
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 function isLoopback(address: string): boolean {

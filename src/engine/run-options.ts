@@ -1,4 +1,7 @@
 import type { ImageSource } from "../image/image-source.ts";
+import type { OutboundBinding, Subnet } from "../network/configuration.ts";
+import type { TransportProtocol } from "../network/published-port.ts";
+import type { Address } from "../sys/internet-socket.ts";
 import type { PullPolicy } from "./pull-request.ts";
 import type { LogConfiguration, RestartPolicy } from "./state/container-definition.ts";
 
@@ -53,7 +56,9 @@ export interface RunOptions {
   readonly utsNamespace: "private" | "host";
   readonly cgroupNamespace: "private" | "host";
   readonly userNamespace: UserNamespaceMode;
-  readonly network: "none" | "host";
+  /** `slirp`: a namespace of its own with Bunker's network stack. */
+  readonly network: "none" | "host" | "slirp";
+  readonly networkSettings: NetworkSettings;
   /** Bytes of /dev/shm. */
   readonly sharedMemorySize: number;
   readonly resourceLimits: readonly ResourceLimit[];
@@ -144,4 +149,55 @@ export interface DeviceRequest {
   readonly containerPath: string;
   /** Any of r, w and m. */
   readonly permissions: string;
+}
+
+/** What is asked of a container's network besides its kind. */
+export interface NetworkSettings {
+  readonly slirp: SlirpSettings;
+  readonly published: readonly PublishRequest[];
+  /** `--publish-all`: every port that the image or `--expose` names gets one of the host's. */
+  readonly publishAll: boolean;
+  readonly exposed: readonly PortRange[];
+  /** Instead of the resolvers that the container would have otherwise; empty for those. */
+  readonly dnsServers: readonly string[];
+  /** Instead of the host's search list; a single `.` for none at all. */
+  readonly dnsSearch: readonly string[];
+  /** Instead of the host's options. */
+  readonly dnsOptions: readonly string[];
+  readonly addedHosts: readonly AddedHost[];
+}
+
+/** The options of `--network slirp:…`. */
+export interface SlirpSettings {
+  /** Whether the gateway's address leads to the host's loopback. */
+  readonly allowHostLoopback: boolean;
+  readonly mtu: number | undefined;
+  /** Whether there is IPv6; undefined: as the host has it. */
+  readonly ipv6: boolean | undefined;
+  /** Instead of 10.0.2.0/24. */
+  readonly subnet: Subnet | undefined;
+  readonly outbound4: OutboundBinding | undefined;
+  readonly outbound6: OutboundBinding | undefined;
+}
+
+/** Ports, the first and the last. */
+export interface PortRange {
+  readonly protocol: TransportProtocol;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A value of `--publish`. */
+export interface PublishRequest {
+  readonly container: PortRange;
+  /** Of the host; undefined: ports that are free. A range longer than the container's is one to choose from. */
+  readonly host: { readonly first: number; readonly last: number } | undefined;
+  /** Of the host; undefined: all its addresses. */
+  readonly address: Address | undefined;
+}
+
+/** A value of `--add-host`; `host-gateway` stands for the host itself. */
+export interface AddedHost {
+  readonly name: string;
+  readonly address: string;
 }

@@ -51,10 +51,10 @@ export async function runContainer(
     detachKeys: attachment.detachKeys,
     signals: attachment.proxiesSignals ? signals : undefined,
   };
-  let started: ReturnType<typeof startContainer>;
+  let started: Awaited<ReturnType<typeof startContainer>>;
   try {
     attachment.onCreated(container.id);
-    started = startContainer(database, data, container, {
+    started = await startContainer(database, data, container, {
       attachment: wanted,
       recordsEnd,
       restartDelay: 0,
@@ -96,7 +96,7 @@ export async function runDetached(
   using _lock = container.lock;
   onCreated(container.id);
   try {
-    const started = startContainer(database, data, container, {
+    const started = await startContainer(database, data, container, {
       attachment: undefined,
       recordsEnd: false,
       restartDelay: 0,

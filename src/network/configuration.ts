@@ -23,7 +23,7 @@ export interface NetworkConfiguration {
   readonly mtu: number;
   readonly ipv4: Subnet;
   /** undefined: no IPv6. */
-  readonly ipv6: Subnet | undefined;
+  readonly ipv6?: Subnet | undefined;
   /** Whether the gateway's address leads to the host's loopback. */
   readonly allowHostLoopback: boolean;
   /** Whether the resolver's address answers. */

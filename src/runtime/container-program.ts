@@ -124,6 +124,8 @@ export interface ContainerSetting extends ProcessSetting {
   readonly pivotRoot: boolean;
   /** A file for the state that hooks get on their standard input. */
   readonly stateDescriptor: number;
+  /** Whether it waits for the runtime when everything is mounted. */
+  readonly waitsAtCreation: boolean;
 }
 
 /** The program and what the runtime has to look at in its slots. */
@@ -445,7 +447,7 @@ export function finishContainerProgram(
   if (!setting.mounts.some((mount) => mount.kind === "bind" && mount.destination === "/dev")) {
     provideDevices(program, root, linux.devices ?? [], setting.canMakeNodes);
   }
-  if (hasHooksAtCreation(configuration)) {
+  if (setting.waitsAtCreation) {
     tellRuntime(program, setting.socket, "tell that everything is mounted");
     waitForRuntime(program, setting.socket, "wait for the hooks");
   }

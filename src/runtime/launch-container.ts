@@ -14,6 +14,7 @@ import {
 } from "../launch/launch.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { hostArchitecture } from "../sys/architecture.ts";
+import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
@@ -76,6 +77,11 @@ export interface LaunchContainerOptions {
   readonly pivotRoot?: boolean | undefined;
   readonly newKeyring?: boolean | undefined;
   readonly dieWithParent?: boolean | undefined;
+  /**
+   * Called once when the container's namespaces exist, while it waits; what it throws ends the container.
+   * @param pidfd of a process in them
+   */
+  readonly onNamespaces?: ((pidfd: number) => void) | undefined;
   /** Where the container waits before its exec; without it, it goes on. */
   readonly gate?: Gate | undefined;
   /**
@@ -280,11 +286,15 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       newKeyring: options.newKeyring ?? true,
       dieWithParent: options.dieWithParent ?? false,
       gate: gate?.start.number,
+      waitsAtCreation,
     });
     options.onProgram?.(program);
   };
   // While newuidmap and newgidmap run, there is time to write the rest of the program.
   const isFinishedLater = makesUserNamespace && !needsIntermediate(namespaces);
+  // There too the container waits in its namespaces; elsewhere it has to be told to.
+  const waitsForNamespaces = options.onNamespaces !== undefined && !isFinishedLater;
+  const waitsAtCreation = hasHooksAtCreation(configuration) || waitsForNamespaces;
   if (isFinishedLater) program.waitForRest();
   else finishProgram();
 
@@ -309,7 +319,10 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) {
       const isMapped = beginIdMap(container.pid, idMap, privileged);
       try {
-        if (isFinishedLater) finishProgram();
+        if (isFinishedLater) {
+          finishProgram();
+          tellNamespaces(options, container, conversation);
+        }
       } finally {
         isMapped();
       }
@@ -326,8 +339,9 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     });
     const exchange = { send: () => sendByte(conversation), expect: () => expectByte(conversation) };
     for (const copyUp of copyUps) copyUp.run(exchange);
-    if (hasHooksAtCreation(configuration)) {
+    if (waitsAtCreation) {
       expectByte(conversation);
+      if (waitsForNamespaces) tellNamespaces(options, container, conversation);
       runHostHooks(configuration.hooks?.prestart ?? [], state("creating"));
       runHostHooks(configuration.hooks?.createRuntime ?? [], state("creating"));
       stateFile.write(JSON.stringify(state("created")));
@@ -366,6 +380,20 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   } catch (error) {
     terminalOwner.dispose();
     abandon(child, container);
+    throw error;
+  }
+}
+
+function tellNamespaces(
+  { onNamespaces }: LaunchContainerOptions,
+  { pidfd }: { readonly pidfd: FileDescriptor },
+  conversation: Conversation,
+): void {
+  try {
+    onNamespaces?.(pidfd.number);
+  } catch (error) {
+    // The container is dead, so what it died of is what there is to say.
+    if (error instanceof BunkerError && error.errno === Errno.ESRCH) throw failureOf(conversation);
     throw error;
   }
 }

@@ -21,9 +21,10 @@ const MSG_CMSG_CLOEXEC = 0x40000000;
 const BACKLOG = 64;
 const SOCKET_ADDRESS_SIZE = 110;
 
-/** The longest message, in bytes, and the most descriptors in one. */
+/** The longest message, in bytes. */
 const LARGEST_MESSAGE = 65536;
-const MOST_DESCRIPTORS = 4;
+/** The most descriptors in one message. */
+export const MOST_DESCRIPTORS = 4;
 
 /** What came over a socket: a message, the peer's end, or nothing yet. */
 export type Received =

@@ -9,12 +9,12 @@ import { stopOptions } from "./stop.ts";
 export const restart = defineCommand(
   { options: stopOptions, required: ["CONTAINER"], optional: "[CONTAINER...]" },
   ({ options, operands }) =>
-    eachContainer(operands, ({ database, data, container, reference }) => {
+    eachContainer(operands, async ({ database, data, container, reference }) => {
       stopContainer(database, data, container, options);
       const taken = takeToStart(database, data, container.id);
       if (taken !== undefined) {
         using _lock = taken.lock;
-        const { socket } = startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false });
+        const { socket } = await startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false });
         socket.close();
         recordContainerEvent(data, "restart", container);
       }

@@ -32,26 +32,27 @@ export const start = defineCommand(
       });
     }
     let status = 0;
-    const failed = await eachContainer(operands, ({ database, data, container, reference }) => {
+    const failed = await eachContainer(operands, async ({ database, data, container, reference }) => {
       const taken = takeToStart(database, data, container.id);
       if (taken === undefined) return reference;
       using lock = taken.lock;
       if (!isAttached) {
-        startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false }).socket.close();
+        const { socket } = await startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false });
+        socket.close();
         return reference;
       }
-      status = startAttached({ database, data, container, reference }, { ...taken, lock }, options);
+      status = await startAttached({ database, data, container, reference }, { ...taken, lock }, options);
       return undefined;
     });
     return failed || status;
   },
 );
 
-function startAttached(
+async function startAttached(
   { database, data, container }: ContainerWork,
   taken: NonNullable<ReturnType<typeof takeToStart>>,
   options: { readonly interactive: boolean; readonly detachKeys: string | undefined },
-): number {
+): Promise<number> {
   const { terminal, openInput, restart } = container.definition;
   const input = options.interactive && openInput;
   checkTerminal({ interactive: input, terminal });
@@ -65,7 +66,7 @@ function startAttached(
     signals,
   };
   const recordsEnd = restart.name === "no";
-  const { socket, streams } = startByCommand(database, data, taken, { attachment, recordsEnd });
+  const { socket, streams } = await startByCommand(database, data, taken, { attachment, recordsEnd });
   using _closed = socket;
   tellSize(socket, terminal);
   if (streams === undefined) return 0;

@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import { formatAddress, parseAddress, version4Address, version4Mask } from "../../network/address.ts";
 import type { NetworkConfiguration, OutboundBinding, Subnet } from "../../network/configuration.ts";
+import { DEFAULT_SUBNET_6, LONGEST_PREFIX_4, subnet4 } from "../../network/subnets.ts";
 import { isVersion4 } from "../../sys/internet-socket.ts";
 import { SlirpError } from "./slirp-error.ts";
 
@@ -51,9 +52,6 @@ function wrong(message: string): SlirpError {
 const DEFAULT_MTU = 1500;
 const MAXIMUM_MTU = 65521;
 const MINIMUM_MTU = 68;
-const GATEWAY = 2;
-const DNS = 3;
-const CONTAINER = 100;
 
 /**
  * Reads the words behind the program's name.
@@ -87,8 +85,8 @@ export function parseOptions(words: readonly string[]): SlirpOptions | "help" | 
     apiSocket: values["api-socket"],
     network: {
       mtu: mtu(values.mtu),
-      ipv4: subnet4(values.cidr ?? "10.0.2.0/24"),
-      ipv6: values["enable-ipv6"] === true ? SUBNET_6 : undefined,
+      ipv4: parseSubnet(values.cidr ?? "10.0.2.0/24"),
+      ipv6: values["enable-ipv6"] === true ? DEFAULT_SUBNET_6 : undefined,
       allowHostLoopback: values["disable-host-loopback"] !== true,
       answerDns: values["disable-dns"] !== true,
       advertise: !configure,
@@ -160,28 +158,22 @@ function mtu(text: string | undefined): number {
   return value;
 }
 
-function subnet4(text: string): Subnet {
+function parseSubnet(text: string): Subnet {
   const [address, prefix, ...rest] = text.split("/");
   const network = parseAddress(address ?? "");
   const prefixLength = Number(prefix);
   const isValid = network !== undefined && isVersion4(network) && /^\d+$/.test(prefix ?? "") && rest.length === 0;
   if (!isValid) throw wrong(`invalid CIDR: ${text}`);
   // There has to be room for the container's address.
-  if (prefixLength < 1 || prefixLength > 25) throw wrong(`CIDR ${text}: prefix length needs to be 1 to 25`);
+  if (prefixLength < 1 || prefixLength > LONGEST_PREFIX_4) {
+    throw wrong(`CIDR ${text}: prefix length needs to be 1 to ${LONGEST_PREFIX_4}`);
+  }
   if ((network[3] & ~version4Mask(prefixLength)) !== 0) {
     const base = formatAddress(version4Address(network[3] & version4Mask(prefixLength)));
     throw wrong(`CIDR needs to be a network address like ${base}/${prefixLength}, not like ${text}`);
   }
-  const host = (number: number) => version4Address(network[3] + number);
-  return { prefixLength, address: host(CONTAINER), gateway: host(GATEWAY), dns: host(DNS) };
+  return subnet4(network[3], prefixLength);
 }
-
-const SUBNET_6: Subnet = {
-  prefixLength: 64,
-  address: [0xfd000000 | 0, 0, 0, 0x100],
-  gateway: [0xfd000000 | 0, 0, 0, GATEWAY],
-  dns: [0xfd000000 | 0, 0, 0, DNS],
-};
 
 function outboundBinding(text: string | undefined, version: 4 | 6): OutboundBinding | undefined {
   if (text === undefined) return undefined;

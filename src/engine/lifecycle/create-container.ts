@@ -14,7 +14,6 @@ import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { hostArchitecture } from "../../sys/architecture.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { readIfThere } from "../../sys/read-if-there.ts";
 import { terminalSize } from "../attachment.ts";
 import { containerArguments } from "../container-command.ts";
 import { containerDirectory, makeContainerDirectory, newContainerId } from "../container-directory.ts";
@@ -23,7 +22,9 @@ import { hasDefaultSeccompFilter } from "../default-seccomp-filter.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { healthCheckOf } from "../health/health-check.ts";
 import { readHostFacts } from "../host-facts.ts";
-import { hostnameFile, hostsFile, resolverFile } from "../network-files.ts";
+import { type NetworkPlan, planNetwork } from "../network/network-plan.ts";
+import { networkTexts } from "../network/network-texts.ts";
+import { hostnameFile } from "../network-files.ts";
 import type { ImageRequest } from "../open-source.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
 import { fetchImage, type PullHere } from "../pull-for-user.ts";
@@ -36,18 +37,28 @@ import { insertContainer, isNameTaken } from "../state/containers.ts";
 import { cleanUp } from "./remove-container.ts";
 import type { StartableContainer } from "./start-container.ts";
 
-function writeContainerFiles(directory: string, options: RunOptions, hostname: string) {
-  const host = options.network === "host";
+function writeContainerFiles(
+  directory: string,
+  options: RunOptions,
+  network: NetworkPlan | undefined,
+  hostname: string,
+) {
   const files = {
     hosts: `${directory}/hosts`,
     hostname: `${directory}/hostname`,
     resolvConf: `${directory}/resolv.conf`,
   };
-  const resolver = readIfThere("/etc/resolv.conf") ?? "";
-  writeFileSync(files.hosts, host ? (readIfThere("/etc/hosts") ?? "") : hostsFile([]));
+  const { hosts, resolvConf } = networkTexts(options, network, hostname);
+  writeFileSync(files.hosts, hosts);
   writeFileSync(files.hostname, hostnameFile(hostname));
-  writeFileSync(files.resolvConf, host ? resolver : resolverFile(resolver));
+  writeFileSync(files.resolvConf, resolvConf);
   return files;
+}
+
+/** Where ports cannot be published it is said, and the container is made, as in Docker. */
+function warnOfPorts({ network, networkSettings }: RunOptions, onWarning: (message: string) => void): void {
+  if (network === "slirp" || (networkSettings.published.length === 0 && !networkSettings.publishAll)) return;
+  onWarning(`no port is published with --network ${network}`);
 }
 
 const resolveSeccomp: ContainerInput["resolveSeccomp"] = (profileJson, capabilities) =>
@@ -141,6 +152,9 @@ export async function createContainer(
     await Promise.all(unpackings);
     const host = readHostFacts(options);
     const hostname = options.hostname ?? (options.network === "host" ? host.hostname : id.slice(0, 12));
+    warnOfPorts(options, onWarning);
+    const exposedPorts = root.image.exposedPorts ?? [];
+    const networkPlan = options.network === "slirp" ? planNetwork(options.networkSettings, exposedPorts) : undefined;
     const defaultFilter = hasDefaultSeccompFilter(options);
     const input: ContainerInput = {
       id,
@@ -151,7 +165,7 @@ export async function createContainer(
       groupText: root.readFile("etc/group") ?? "",
       userNamespace,
       idShortage: ownership.idShortage,
-      files: writeContainerFiles(directory, options, hostname),
+      files: writeContainerFiles(directory, options, networkPlan, hostname),
       cgroupsPath: undefined,
       consoleSize: terminalSize(),
       // A filter that is compiled already need not be spelled out.
@@ -180,6 +194,7 @@ export async function createContainer(
       log: options.log,
       health: healthCheckOf(options.health, root.image.healthcheck),
       network: options.network,
+      networkPlan,
       shown: shownConfiguration(input),
     };
     const container = { id, name: options.name ?? freeName(database), definition };

@@ -36,6 +36,7 @@ import {
 import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../supervised-attachment.ts";
 import { becomeSupervisor } from "../supervisor/become-supervisor.ts";
 import { tell } from "../supervisor/connect.ts";
+import { openNetwork } from "./open-network.ts";
 import { stopSignalOf, stopTimeoutOf } from "./stop-container.ts";
 
 /** A container that can be started, by the command that holds its lock. */
@@ -70,15 +71,15 @@ export interface StartedContainer {
  * Starts a container.
  * @throws BunkerError what keeps it from starting, which is on record then
  */
-export function startContainer(
+export async function startContainer(
   database: StateDatabase,
   data: string,
   container: StartableContainer,
   options: StartOptions,
-): StartedContainer {
+): Promise<StartedContainer> {
   const { id } = container;
   try {
-    return launchSupervised(database, data, container, options);
+    return await launchSupervised(database, data, container, options);
   } catch (error) {
     if (error instanceof BunkerError) recordFailedStart(database, id, error.message, error.exitStatus);
     recordContainerEvent(data, "die", container, {
@@ -88,12 +89,12 @@ export function startContainer(
   }
 }
 
-function launchSupervised(
+async function launchSupervised(
   database: StateDatabase,
   data: string,
   container: StartableContainer,
   options: StartOptions,
-): StartedContainer {
+): Promise<StartedContainer> {
   const { id, definition, lock, configuration } = container;
   const directory = containerDirectory(data, id);
   const { uidMappings, gidMappings } = configuration.linux ?? {};
@@ -113,6 +114,7 @@ function launchSupervised(
   for (const end of [...(streams?.inner ?? []), ...Object.values(streams?.outer ?? {})]) {
     if (end !== undefined) cleanup.use(end);
   }
+  const network = cleanup.use(await openNetwork(definition.networkPlan, uidMappings !== undefined));
   const init = definition.init ? cleanup.use(memfdWithContainerInit()) : undefined;
   const launched = cleanup.use(
     launchContainer({
@@ -126,6 +128,7 @@ function launchSupervised(
       init: init?.number,
       seccomp: definition.defaultFilter ? defaultSeccompFilter() : undefined,
       dieWithParent: true,
+      onNamespaces: network?.makeDevice,
       supervisor: (program) => becomeSupervisor(program, { control: theirs.number, lock: lock.number }, { data, id }),
       onWarning: options.onWarning,
       onProgram: options.onProgram,
@@ -137,6 +140,7 @@ function launchSupervised(
   recordStart(database, id, { pid, startTime: identify(pid)?.startTime ?? 0 }, health);
   // Before `supervise`, so that the container's first output finds its reader.
   const attached = options.attachment === undefined ? undefined : requestAttachment(socket, options.attachment);
+  network?.handOver(socket);
   const passed =
     streams === undefined
       ? [launched.terminal]
@@ -221,7 +225,7 @@ export async function restartFromSupervisor(
   const { name, definition } = findContainer(database, data, id);
   const container = { id, name, definition, lock, configuration: readConfiguration(data, id) };
   try {
-    startContainer(database, data, container, { attachment: undefined, recordsEnd: false, restartDelay });
+    await startContainer(database, data, container, { attachment: undefined, recordsEnd: false, restartDelay });
   } catch (error) {
     recordStatus(database, id, "exited");
     lock.release();
@@ -235,7 +239,7 @@ export function startByCommand(
   data: string,
   container: StartableContainer,
   options: Omit<StartOptions, "restartDelay">,
-): StartedContainer {
+): Promise<StartedContainer> {
   resetRestartCount(database, container.id);
   return startContainer(database, data, container, { ...options, restartDelay: 0 });
 }

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { BunkerError } from "../../sys/error.ts";
+import { networkPlanSchema } from "../network/network-plan.ts";
 
 const stringMap = v.record(v.string(), v.string());
 
@@ -60,6 +61,8 @@ const definitionSchema = v.object({
   log: logSchema,
   health: v.optional(healthCheckSchema),
   network: v.string(),
+  /** What a network of its own is made of. */
+  networkPlan: v.optional(networkPlanSchema),
   /** What `docker inspect` shows under HostConfig and Config and nothing else depends on. */
   shown: v.object({
     hostConfiguration: v.record(v.string(), v.unknown()),

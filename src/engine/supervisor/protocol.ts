@@ -6,6 +6,7 @@
  * the socket in the container's directory, which only its owner can reach.
  */
 import * as v from "valibot";
+import { networkConfigurationSchema, portBindingSchema } from "../network/network-plan.ts";
 
 /** The socket's name in the container's directory. */
 export const SOCKET_NAME = "supervisor";
@@ -38,6 +39,10 @@ const superviseSchema = v.object({
 
 const requestSchema = v.variant("kind", [
   superviseSchema,
+  /** Before `supervise`: the container's network, with the file of its device. */
+  v.object({ kind: v.literal("network"), configuration: networkConfigurationSchema }),
+  /** Before `supervise`: ports of the host that lead into the container, with a socket for each. */
+  v.object({ kind: v.literal("ports"), bindings: v.array(portBindingSchema) }),
   /** One descriptor for each letter: where input (i) comes from, where output (o) and error (e) go. */
   v.object({ kind: v.literal("attach"), streams: v.string() }),
   /** Send a signal; `isStop` keeps the restart policy from starting the container again. */

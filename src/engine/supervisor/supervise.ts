@@ -44,6 +44,7 @@ import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
 import { setWindowSize } from "../../sys/terminal.ts";
 import { type ContainerLock, containerDirectory, inheritedLock } from "../container-directory.ts";
 import { JsonFileWriter, logFile } from "../log/json-file-writer.ts";
+import type { HandedNetwork } from "../network/serve-network.ts";
 import { HealthTimer, spawnInternal } from "./children.ts";
 import { OutputCopier } from "./output-copier.ts";
 import { type Answer, parseRequest, type Request, SOCKET_NAME, type Supervise } from "./protocol.ts";
@@ -77,6 +78,7 @@ class Supervisor {
   /** Attachments that were asked for before the container was there. */
   readonly #early: { readonly streams: string; readonly descriptors: readonly FileDescriptor[] }[] = [];
   readonly #outputs: { o?: OutputCopier; e?: OutputCopier } = {};
+  #network: HandedNetwork | undefined;
   #terminal: FileDescriptor | undefined;
   #input: FileDescriptor | undefined;
   /** Whether the container's input ends with the first one that was attached to it. */
@@ -104,7 +106,10 @@ class Supervisor {
     if (supervise === undefined) return killChildren();
     const listener = this.#listen();
     using _orphans = supervise.isWhole ? undefined : await this.#adoptOrphans(supervise.pid);
+    const network = await this.#serveNetwork();
     const exitStatus = this.#superviseUntilEnd(supervise);
+    // Before the container may start again, and bind its ports anew.
+    network?.[Symbol.dispose]();
     const isAgain = await this.#recordEnd(supervise, exitStatus);
     if (!isAgain) this.#lock.release();
     for (const connection of this.#connections) this.#tellExit(connection, exitStatus);
@@ -123,11 +128,33 @@ class Supervisor {
       if (received.kind !== "message") return undefined;
       const request = parseRequest(received.text);
       if (request?.kind === "attach") this.#early.push({ streams: request.streams, descriptors: received.descriptors });
+      if (request?.kind === "network" || request?.kind === "ports") this.#takeNetwork(request, received.descriptors);
       if (request?.kind !== "supervise") continue;
       this.#takeStreams(request, received.descriptors);
       for (const { streams, descriptors } of this.#early) this.#attach(streams, descriptors);
       return request;
     }
+  }
+
+  #takeNetwork(request: Extract<Request, { kind: "network" | "ports" }>, descriptors: readonly FileDescriptor[]): void {
+    if (request.kind === "network") {
+      const [device] = descriptors;
+      if (device !== undefined) this.#network = { configuration: request.configuration, device, ports: [] };
+    } else if (this.#network !== undefined) {
+      const ports = request.bindings.flatMap((binding, index) => {
+        const socket = descriptors[index];
+        return socket === undefined ? [] : [{ ...binding, socket }];
+      });
+      this.#network = { ...this.#network, ports: [...this.#network.ports, ...ports] };
+    }
+  }
+
+  /** Serves the container's network, if it has one of its own. */
+  async #serveNetwork(): Promise<Disposable | undefined> {
+    const network = this.#network;
+    if (network === undefined) return undefined;
+    const { serveNetwork } = await import("../network/serve-network.ts");
+    return serveNetwork(this.#reactor, network);
   }
 
   async #adoptOrphans(pid: number): Promise<Disposable> {

@@ -1,5 +1,11 @@
-import { expect, test } from "bun:test";
-import { hostnameFile, hostsFile, ownNames, resolverFile } from "../../../src/engine/network-files.ts";
+import { describe, expect, test } from "bun:test";
+import {
+  hostnameFile,
+  hostsFile,
+  ownNames,
+  type ResolverSettings,
+  resolverFile,
+} from "../../../src/engine/network-files.ts";
 
 test("hostsFile has the loopback names and the given entries", () => {
   expect(hostsFile([{ address: "10.0.2.100", names: ownNames("abc", "example.org") }])).toBe(`127.0.0.1\tlocalhost
@@ -23,6 +29,8 @@ test("hostnameFile", () => {
   expect(hostnameFile("abc")).toBe("abc\n");
 });
 
+const NOTHING_GIVEN: ResolverSettings = { servers: [], search: [], options: [] };
+
 test.each([
   ["", ""],
   ["nameserver 192.0.2.1\n", "nameserver 192.0.2.1\n"],
@@ -33,5 +41,21 @@ test.each([
   ["nameserver ::1\nnameserver 127.1.2.3\nnameserver ::1%lo\nnameserver ::ffff:127.0.0.1", ""],
   ["  nameserver\t192.0.2.1  \nnameservers 1.1.1.1\nlookup file\n", "nameserver\t192.0.2.1\n"],
 ])("resolverFile(%j)", (host, expected) => {
-  expect(resolverFile(host)).toBe(expected);
+  expect(resolverFile(host, NOTHING_GIVEN, "not loopback")).toBe(expected);
+});
+
+describe("what is given takes the place of the host's, one by one:", () => {
+  const host = "search example.org lan\noptions edns0\nnameserver 127.0.0.53\nnameserver 192.0.2.1\n";
+
+  test.each<[Partial<ResolverSettings>, Parameters<typeof resolverFile>[2], string]>([
+    [{}, "reachable", host],
+    [{}, ["10.0.2.3"], "search example.org lan\noptions edns0\nnameserver 10.0.2.3\n"],
+    [{ servers: ["192.0.2.9"] }, "reachable", "search example.org lan\noptions edns0\nnameserver 192.0.2.9\n"],
+    [{ servers: ["192.0.2.9"] }, ["10.0.2.3"], "search example.org lan\noptions edns0\nnameserver 192.0.2.9\n"],
+    [{ search: ["."] }, ["10.0.2.3"], "options edns0\nnameserver 10.0.2.3\n"],
+    [{ search: ["a.org", "b.org"] }, ["10.0.2.3"], "options edns0\nnameserver 10.0.2.3\nsearch a.org b.org\n"],
+    [{ options: ["ndots:2"] }, ["10.0.2.3"], "search example.org lan\nnameserver 10.0.2.3\noptions ndots:2\n"],
+  ])("%j", (given, servers, expected) => {
+    expect(resolverFile(host, { ...NOTHING_GIVEN, ...given }, servers)).toBe(expected);
+  });
 });

@@ -1,0 +1,106 @@
+import type { RunOptions, SlirpSettings } from "../../engine/run-options.ts";
+import { nearestName } from "../../nearest-name.ts";
+import { parseAddress, version4Mask } from "../../network/address.ts";
+import type { OutboundBinding, Subnet } from "../../network/configuration.ts";
+import { LONGEST_PREFIX_4, subnet4 } from "../../network/subnets.ts";
+import { isVersion4 } from "../../sys/internet-socket.ts";
+import { InvalidValue } from "../invalid-value.ts";
+
+/** A value of `--network`. */
+interface NetworkOption {
+  readonly kind: RunOptions["network"];
+  readonly settings: SlirpSettings;
+}
+
+/** `--network slirp` without options. */
+export const DEFAULT_SLIRP: SlirpSettings = {
+  allowHostLoopback: false,
+  mtu: undefined,
+  ipv6: undefined,
+  subnet: undefined,
+  outbound4: undefined,
+  outbound6: undefined,
+};
+
+const LARGEST_MTU = 65_520;
+/** What IPv6 demands of every link. */
+const SMALLEST_MTU = 1_280;
+
+const KEYS = ["allow_host_loopback", "mtu", "enable_ipv6", "cidr", "outbound_addr", "outbound_addr6"] as const;
+
+/**
+ * Reads the value of `--network`: `none`, `host`, or `slirp` with Podman's options of slirp4netns. Docker's `bridge` and
+ * `default` ask for what is the default, as here `slirp` is.
+ * @throws InvalidValue
+ */
+export function parseNetworkOption(text: string): NetworkOption {
+  if (text === "none" || text === "host") return { kind: text, settings: DEFAULT_SLIRP };
+  if (text === "bridge" || text === "default") return { kind: "slirp", settings: DEFAULT_SLIRP };
+  const [, words] = /^slirp(?::(.*))?$/.exec(text) ?? [];
+  if (words === undefined && text !== "slirp") {
+    const nearest = nearestName(text, ["none", "host", "slirp"]);
+    throw new InvalidValue(
+      `expected slirp[:OPTIONS], none or host${nearest === undefined ? "" : `; did you mean ${nearest}?`}`,
+    );
+  }
+  const settings = (words ?? "")
+    .split(",")
+    .filter((word) => word !== "")
+    .reduce(withOption, DEFAULT_SLIRP);
+  return { kind: "slirp", settings };
+}
+
+function withOption(settings: SlirpSettings, word: string): SlirpSettings {
+  const [key = "", ...rest] = word.split("=");
+  const value = rest.join("=");
+  switch (key) {
+    case "allow_host_loopback":
+      return { ...settings, allowHostLoopback: trueOrFalse(key, value) };
+    case "enable_ipv6":
+      return { ...settings, ipv6: trueOrFalse(key, value) };
+    case "mtu":
+      return { ...settings, mtu: mtu(value) };
+    case "cidr":
+      return { ...settings, subnet: subnet(value) };
+    case "outbound_addr":
+      return { ...settings, outbound4: outbound(key, value, 4) };
+    case "outbound_addr6":
+      return { ...settings, outbound6: outbound(key, value, 6) };
+    default: {
+      const nearest = nearestName(key, KEYS);
+      const question = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+      throw new InvalidValue(`slirp has no option ${JSON.stringify(key)}${question}`);
+    }
+  }
+}
+
+function trueOrFalse(key: string, value: string): boolean {
+  if (value !== "true" && value !== "false") throw new InvalidValue(`${key} is true or false`);
+  return value === "true";
+}
+
+function mtu(value: string): number {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < SMALLEST_MTU || number > LARGEST_MTU) {
+    throw new InvalidValue(`mtu is a number from ${SMALLEST_MTU} to ${LARGEST_MTU}`);
+  }
+  return number;
+}
+
+function subnet(value: string): Subnet {
+  const [, text = "", prefix] = /^([\d.]+)\/(\d+)$/.exec(value) ?? [];
+  const network = parseAddress(text);
+  const length = Number(prefix);
+  if (network === undefined || length < 1 || length > LONGEST_PREFIX_4) {
+    throw new InvalidValue(`cidr is an IPv4 network such as 10.0.2.0/24, with a prefix of at most ${LONGEST_PREFIX_4}`);
+  }
+  return subnet4(network[3] & version4Mask(length), length);
+}
+
+function outbound(key: string, value: string, version: 4 | 6): OutboundBinding {
+  if (value === "") throw new InvalidValue(`${key} is an address or the name of an interface`);
+  const address = parseAddress(value);
+  if (address === undefined) return { device: value };
+  if (isVersion4(address) !== (version === 4)) throw new InvalidValue(`${key} is an IPv${version} address`);
+  return { address };
+}

@@ -1,0 +1,113 @@
+/*
+ * What a container's own network is made of, as plain data: it is planned when the container is made, kept in its
+ * definition, and obeyed whenever it starts.
+ */
+import { existsSync } from "node:fs";
+import * as v from "valibot";
+import { UNSPECIFIED_4, UNSPECIFIED_6 } from "../../network/address.ts";
+import type { NetworkConfiguration } from "../../network/configuration.ts";
+import type { TransportProtocol } from "../../network/published-port.ts";
+import { DEFAULT_SUBNET_4, DEFAULT_SUBNET_6 } from "../../network/subnets.ts";
+import { readIfThere } from "../../sys/read-if-there.ts";
+import type { NetworkSettings, PortRange, PublishRequest } from "../run-options.ts";
+
+const DEFAULT_MTU = 65_520;
+
+const word = v.pipe(v.number(), v.integer());
+const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
+const addressSchema = v.pipe(v.tuple([word, word, word, word]), v.readonly());
+const subnetSchema = v.object({
+  prefixLength: word,
+  address: addressSchema,
+  gateway: addressSchema,
+  dns: addressSchema,
+});
+const bindingSchema = v.object({ address: v.exactOptional(addressSchema), device: v.exactOptional(v.string()) });
+const protocolSchema = v.picklist(["tcp", "udp"]);
+
+/** `NetworkConfiguration`, when it comes from elsewhere. */
+export const networkConfigurationSchema = v.object({
+  mtu: word,
+  ipv4: subnetSchema,
+  ipv6: v.optional(subnetSchema),
+  allowHostLoopback: v.boolean(),
+  answerDns: v.boolean(),
+  advertise: v.boolean(),
+  outbound4: v.exactOptional(bindingSchema),
+  outbound6: v.exactOptional(bindingSchema),
+});
+
+const endpointSchema = v.object({ address: addressSchema, port });
+
+/** A bound port of the host, and where it leads to in the container. */
+export const portBindingSchema = v.object({ protocol: protocolSchema, host: endpointSchema, target: endpointSchema });
+
+const forwardSchema = v.object({
+  protocol: protocolSchema,
+  /** Of the host: one, or that of all addresses of each IP version. */
+  addresses: v.array(addressSchema),
+  /** Of the host, to choose from; undefined: any that is free. */
+  host: v.optional(v.object({ first: port, last: port })),
+  containerPort: port,
+});
+
+export const networkPlanSchema = v.object({
+  configuration: networkConfigurationSchema,
+  forwards: v.array(forwardSchema),
+});
+
+export type NetworkPlan = Readonly<v.InferOutput<typeof networkPlanSchema>>;
+export type PortForward = NetworkPlan["forwards"][number];
+export type PortBinding = Readonly<v.InferOutput<typeof portBindingSchema>>;
+
+/**
+ * What a container's network is to be.
+ * @param exposedPorts of the image, in its notation: `80/tcp`
+ */
+export function planNetwork(settings: NetworkSettings, exposedPorts: readonly string[]): NetworkPlan {
+  const { slirp } = settings;
+  const { outbound4, outbound6 } = slirp;
+  const configuration: NetworkConfiguration = {
+    mtu: slirp.mtu ?? DEFAULT_MTU,
+    ipv4: slirp.subnet ?? DEFAULT_SUBNET_4,
+    ipv6: (slirp.ipv6 ?? hostHasIpv6()) ? DEFAULT_SUBNET_6 : undefined,
+    allowHostLoopback: slirp.allowHostLoopback,
+    answerDns: true,
+    advertise: false,
+    ...(outbound4 === undefined ? {} : { outbound4 }),
+    ...(outbound6 === undefined ? {} : { outbound6 }),
+  };
+  const published = settings.published.flatMap((request) => forwardsOf(request, configuration));
+  const exposed = settings.publishAll ? [...exposedPorts.flatMap(parseExposed), ...settings.exposed] : [];
+  const isPublished = (protocol: TransportProtocol, port: number) =>
+    published.some((forward) => forward.protocol === protocol && forward.containerPort === port);
+  const chosen = exposed
+    .flatMap((container) => forwardsOf({ container, host: undefined, address: undefined }, configuration))
+    .filter(({ protocol, containerPort }) => !isPublished(protocol, containerPort));
+  const distinct = new Map(chosen.map((forward) => [`${forward.containerPort}/${forward.protocol}`, forward]));
+  return { configuration, forwards: [...published, ...distinct.values()] };
+}
+
+function hostHasIpv6(): boolean {
+  const isDisabled = readIfThere("/proc/sys/net/ipv6/conf/default/disable_ipv6")?.trim() !== "0";
+  return existsSync("/proc/net/if_inet6") && !isDisabled;
+}
+
+function parseExposed(text: string): PortRange[] {
+  const [, first = "", last = first, protocol = "tcp"] = /^(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(text) ?? [];
+  if (first === "" || (protocol !== "tcp" && protocol !== "udp")) return [];
+  return [{ protocol, first: Number(first), last: Number(last) }];
+}
+
+/** One for each port of the container; with more ports of the host than of the container each may have any of them. */
+function forwardsOf({ container, host, address }: PublishRequest, configuration: NetworkConfiguration): PortForward[] {
+  const { protocol, first, last } = container;
+  const everywhere = configuration.ipv6 === undefined ? [UNSPECIFIED_4] : [UNSPECIFIED_4, UNSPECIFIED_6];
+  const isParallel = host !== undefined && host.last - host.first === last - first;
+  return Array.from({ length: last - first + 1 }, (_, index) => ({
+    protocol,
+    addresses: address === undefined ? everywhere : [address],
+    host: isParallel ? { first: host.first + index, last: host.first + index } : host,
+    containerPort: first + index,
+  }));
+}

@@ -1,0 +1,177 @@
+/* A container's own network: what it reaches, its published ports, names and resolvers. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createServer, type Server } from "node:net";
+import { containerSuite } from "./suite.ts";
+
+const suite = containerSuite();
+const { check, inside } = suite;
+
+/** Tells each client where it came from. */
+let server: Server;
+let port = 0;
+
+beforeAll(async () => {
+  server = createServer((socket) => socket.end("hello from the host\n"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  port = typeof address === "object" && address !== null ? address.port : 0;
+});
+
+afterAll(() => {
+  server.close();
+});
+
+/** A port of the host that nobody has. */
+async function freePort(): Promise<number> {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, resolve));
+  const address = other.address();
+  await new Promise((resolve) => other.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** What a server says to a client that comes from an address. */
+async function ask(host: string, hostPort: number): Promise<string> {
+  for (;;) {
+    try {
+      let text = "";
+      await new Promise<void>((resolve, reject) => {
+        const socket = Bun.connect({
+          hostname: host,
+          port: hostPort,
+          socket: {
+            data: (_socket, data) => {
+              text += data.toString();
+            },
+            close: () => resolve(),
+            error: (_socket, error) => reject(error),
+          },
+        });
+        socket.catch(reject);
+      });
+      // Nobody listens in the container yet: the connection is reset.
+      if (text !== "") return text;
+    } catch {
+      // The same.
+    }
+    await Bun.sleep(10);
+  }
+}
+
+describe("by default", () => {
+  check([
+    [[], "ip -4 -o addr show eth0 | tr -s ' ' | cut -d' ' -f4", "10.0.2.100/24\n"],
+    [[], "ip route | head -1", /^default via 10\.0\.2\.2 dev eth0/],
+    [[], "grep nameserver /etc/resolv.conf", "nameserver 10.0.2.3\n"],
+    [["-h", "box"], "grep -w box /etc/hosts | head -1", "10.0.2.100\tbox\n"],
+    [[], "ping -c 1 -W 5 10.0.2.2 >/dev/null && echo answered", "answered\n"],
+    [["--network", "bridge"], "cat /sys/class/net/eth0/mtu", "65520\n"],
+  ]);
+
+  test("the host's loopback is out of reach, by whatever address", async () => {
+    const script = `for a in 10.0.2.2 127.0.0.1 10.0.2.3; do nc -w 2 $a ${port} </dev/null 2>/dev/null || echo no; done`;
+    expect(await inside([], script)).toBe("no\nno\nno\n");
+  });
+});
+
+test("the host's loopback is reached by the gateway when it is allowed", async () => {
+  const options = ["--network", "slirp:allow_host_loopback=true"];
+  expect(await inside(options, `nc 10.0.2.2 ${port} </dev/null`)).toBe("hello from the host\n");
+  expect(await inside(options, `nc host.docker.internal ${port} </dev/null`)).toBe("hello from the host\n");
+});
+
+describe("options", () => {
+  check([
+    [
+      ["--network", "slirp:mtu=1500,cidr=10.7.0.0/16"],
+      "ip -4 -o addr show eth0 | tr -s ' ' | cut -d' ' -f4",
+      "10.7.0.100/16\n",
+    ],
+    [["--network", "slirp:mtu=1500"], "cat /sys/class/net/eth0/mtu", "1500\n"],
+    [["--network", "slirp:enable_ipv6=false"], "cat /proc/net/if_inet6 | grep -c ^fd; true", "0\n"],
+    [["--network", "none"], "ls /sys/class/net", "lo\n"],
+    [
+      ["--dns", "192.0.2.53", "--dns", "2001:db8::53"],
+      "grep nameserver /etc/resolv.conf",
+      "nameserver 192.0.2.53\nnameserver 2001:db8::53\n",
+    ],
+    [
+      ["--dns-search", "a.example", "--dns-search", "b.example"],
+      "grep search /etc/resolv.conf",
+      "search a.example b.example\n",
+    ],
+    [["--dns-option", "ndots:3"], "grep options /etc/resolv.conf", "options ndots:3\n"],
+    [
+      ["--add-host", "db:192.0.2.5", "--add-host", "six=[2001:db8::5]"],
+      "grep -e db -e six /etc/hosts",
+      "192.0.2.5\tdb\n2001:db8::5\tsix\n",
+    ],
+    [
+      ["--network", "slirp:allow_host_loopback=true", "--add-host", "me:host-gateway"],
+      "grep -w me /etc/hosts",
+      "10.0.2.2\tme\n",
+    ],
+  ]);
+});
+
+describe("a published port", () => {
+  const SERVE = 'while :; do echo "hello from the container" | nc -l -p 80 >/dev/null; done';
+
+  test.each([["127.0.0.1"], ["::1"]])("leads into the container from %s", async (address) => {
+    const hostPort = await freePort();
+    // busybox's nc listens at all addresses of both versions.
+    const container = suite.user.talkTo(["-p", `${hostPort}:80`, suite.image, "sh", "-c", SERVE]);
+    expect(await ask(address, hostPort)).toBe("hello from the container\n");
+    container.process.kill("SIGKILL");
+    await container.process.exited;
+    await suite.user.bunker(["rm", "-f", ...(await containers())]);
+  });
+
+  test("in use is told before the container starts", async () => {
+    const { status, errors } = await suite.user.run(["-p", `127.0.0.1:${port}:80`, suite.image, "echo", "started"]);
+    expect({ status, errors }).toEqual({
+      status: 125,
+      errors: expect.stringMatching(new RegExp(`^bunker: bind tcp port 127\\.0\\.0\\.1:${port}: EADDRINUSE\nhint: `)),
+    });
+  });
+
+  test("below 1024 is refused with what would permit it", async () => {
+    const { status, errors, output } = await suite.user.run(["-p", "81:80", suite.image, "echo", "started"]);
+    expect({ status, output }).toEqual({ status: 125, output: "" });
+    expect(errors).toContain("sysctl net.ipv4.ip_unprivileged_port_start=81");
+  });
+
+  test("with the host's network is told to be none", async () => {
+    const { status, errors } = await suite.user.run(["--network", "host", "-p", "8080:80", suite.image, "true"]);
+    expect({ status, errors }).toEqual({
+      status: 0,
+      errors: "warning: no port is published with --network host\n",
+    });
+  });
+});
+
+/** The ids of all containers. */
+async function containers(): Promise<string[]> {
+  const { output } = await suite.user.bunker(["ps", "-aq"]);
+  return output.split("\n").filter((id) => id !== "");
+}
+
+describe("a wrong value is refused:", () => {
+  test.each([
+    [["--network", "slrip"], "did you mean slirp?"],
+    [["--network", "slirp:mtuu=1"], "did you mean mtu?"],
+    [["--network", "slirp:mtu=70000"], "from 1280 to 65520"],
+    [["--network", "slirp:cidr=10.0.0.0/30"], "at most 25"],
+    [["-p", "70000:80"], "not a port from 1 to 65535"],
+    [["-p", "90-80"], "the wrong way round"],
+    [["-p", "8000-8002:80-81"], "not of the same length"],
+    [["-p", "80:80/sctp"], "tcp or udp"],
+    [["-p", "nowhere:80:80"], "not an IP address"],
+    [["--dns", "example.org"], "expected an IP address"],
+    [["--add-host", "name"], "expected NAME:ADDRESS"],
+    [["--add-host", "name:nowhere"], "not an IP address"],
+  ])("%j", async (options, message) => {
+    const { status, errors } = await suite.user.run([...options, suite.image, "true"]);
+    expect({ status, errors }).toEqual({ status: 125, errors: expect.stringContaining(message) });
+  });
+});
