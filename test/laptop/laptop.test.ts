@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { Laptop } from "./laptop.ts";
+
+setDefaultTimeout(120_000);
+let laptop: Laptop | undefined;
+beforeAll(async () => {
+  // Its disk may have to be made.
+  laptop = await Laptop.boot();
+}, 600_000);
+afterAll(() => laptop?.shutDown());
+
+/** Runs a script that has to end well, and returns what it prints. */
+async function inLaptop(script: string, user?: "dev" | "bare" | "root"): Promise<string> {
+  if (laptop === undefined) throw new Error("the laptop is off");
+  const { status, output, errors } = await laptop.run(`set -eu\n${script}`, user);
+  expect({ status, errors }).toEqual({ status: 0, errors: "" });
+  return output;
+}
+
+describe("the laptop", () => {
+  test("has a user who is logged in and may divide what the machine has", async () => {
+    expect(
+      await inLaptop(`
+        id --user --name
+        cat /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers
+        grep -o 'session-.*scope' /proc/self/cgroup
+        grep dev: /etc/subuid
+        stat --format=%a /dev/fuse /dev/net/tun`),
+    ).toMatch(/^dev\ncpu io memory pids\nsession-\w+\.scope\ndev:100000:65536\n666\n666\n$/);
+  });
+
+  test("has a user who has nothing", async () => {
+    const script = "id --user --name; ls /run/user/1001 2>&1 | wc --lines; grep -c bare /etc/subuid || true";
+    expect(await inLaptop(script, "bare")).toBe("bare\n1\n0\n");
+  });
+
+  test("runs a container", async () => {
+    expect(
+      await inLaptop(`
+        mkdir -p root/bin
+        cp /bin/busybox root/bin/sh
+        bunker run --rm --rootfs root sh -c 'id -u; hostname' | head -n 1`),
+    ).toBe("0\n");
+  });
+});
