@@ -3,8 +3,6 @@
  * what comes back into an exit status. Everything else is loaded by the one command that needs it: Bun's own start is
  * most of what `bunker version` costs, and every module that is not loaded keeps it so.
  */
-import { bunker } from "./cli/bunker.ts";
-
 // As the OCI runtime of another engine, Bunker is configured by a path alone: a link with this name.
 const RUNTIME_NAME = "bunker-runtime";
 // As the network of another engine's containers too.
@@ -16,6 +14,7 @@ async function main(): Promise<number> {
   const words = process.argv.slice(2);
   if (words[0] === "internal") return (await import("./cli/internal.ts")).internal(words.slice(1));
   if (calledAs === NETWORK_NAME) return (await import("./cli/slirp4netns/slirp4netns.ts")).slirp4netns(words);
+  const { bunker } = await import("./cli/bunker.ts");
   return bunker.run({
     rawArgs: calledAs === RUNTIME_NAME ? ["runtime", ...words] : words,
     data: { name: "bunker", summary: "A rootless container engine", globals: undefined },

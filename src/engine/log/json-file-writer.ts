@@ -21,19 +21,17 @@ import type { LogConfiguration } from "../state/container-definition.ts";
 const LONGEST_LINE = 16384;
 const BUFFER_SIZE = 262144;
 const NEWLINE = 10;
-const HEAD = Buffer.from('{"log":"');
+const HEAD = '{"log":"';
 /** What a record takes at most besides its text. */
 const ENVELOPE = 128;
 const LONGEST_ESCAPE = 6;
 
 /** For each byte: 0 to take it over, 1 to escape it, 2 when the line is not ASCII. Docker escapes <, > and & too. */
-const classes = new Uint8Array(new ArrayBuffer(256));
-const escapes: Buffer[] = [];
-for (let byte = 0; byte < 256; byte++) {
-  const character = String.fromCharCode(byte);
-  const isPlain = byte >= 0x20 && byte < 0x7f && !'"\\<>&'.includes(character);
-  classes[byte] = isPlain ? 0 : byte < 0x80 ? 1 : 2;
-  escapes.push(Buffer.from(escaped(character)));
+function byteClasses(): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => {
+    const isPlain = byte >= 0x20 && byte < 0x7f && !'"\\<>&'.includes(String.fromCharCode(byte));
+    return isPlain ? 0 : byte < 0x80 ? 1 : 2;
+  });
 }
 
 function escaped(text: string): string {
@@ -61,7 +59,10 @@ export class JsonFileWriter {
   readonly #configuration: LogConfiguration;
   readonly #maximumSize: number;
   readonly #compress: (path: string) => void;
-  readonly #output = Buffer.from(new ArrayBuffer(BUFFER_SIZE));
+  // Made with the first output: containers that say nothing are many, and each has a supervisor.
+  #output: Buffer = Buffer.alloc(0);
+  #classes: Uint8Array = new Uint8Array(0);
+  readonly #escapes: string[] = [];
   readonly #unfinished = new Map<Stream, Unfinished>();
   #length = 0;
   #file: number | undefined;
@@ -136,16 +137,24 @@ export class JsonFileWriter {
   #record(stream: Stream, bytes: Buffer, start: number, end: number): void {
     const isFull = this.#length + (end - start) * LONGEST_ESCAPE + ENVELOPE > BUFFER_SIZE;
     if (isFull || this.#size + this.#length >= this.#maximumSize) this.#flush();
+    if (this.#output.length === 0) {
+      this.#output = Buffer.from(new ArrayBuffer(BUFFER_SIZE));
+      this.#classes = byteClasses();
+    }
     const output = this.#output;
+    const classes = this.#classes;
+    const escapes = this.#escapes;
     const before = this.#length;
-    let position = before + HEAD.copy(output, before);
+    let position = before + output.write(HEAD, before, "latin1");
     let isText = false;
     for (let index = start; index < end; index++) {
       const byte = bytes[index] as number;
       const kind = classes[byte];
       if (kind === 0) output[position++] = byte;
-      else if (kind === 1) position += (escapes[byte] as Buffer).copy(output, position);
-      else {
+      else if (kind === 1) {
+        escapes[byte] ??= escaped(String.fromCharCode(byte));
+        position += output.write(escapes[byte], position, "latin1");
+      } else {
         isText = true;
         break;
       }
