@@ -46,8 +46,16 @@ export interface HostInterfaces {
   readonly others: readonly SystemCallInterface[];
 }
 
+const known = new Map<Architecture, HostInterfaces>();
+
 /** The interfaces of the kernels of an architecture. */
 export function hostInterfaces(host: Architecture): HostInterfaces {
+  const interfaces = known.get(host) ?? makeInterfaces(host);
+  known.set(host, interfaces);
+  return interfaces;
+}
+
+function makeInterfaces(host: Architecture): HostInterfaces {
   const numbers = systemCallNumbers(host);
   const wide = { own: numbers, native: numbers, firstNative: 0, base: 0, narrow: false, multiplexes: false };
   const narrow = { ...wide, firstNative: FIRST_COMMON_NUMBER, narrow: true };
