@@ -9,7 +9,7 @@
 import { openSync } from "node:fs";
 import { SignalPipe } from "../launch/signal-pipe.ts";
 import { makeRawGuarded } from "../launch/terminal-guard.ts";
-import type { LaunchedContainer } from "../runtime/launch-container.ts";
+import type { LaunchedContainer } from "../runtime/launched-container.ts";
 import type { Orphans } from "../runtime/orphans.ts";
 import { setBlocking } from "../sys/blocking.ts";
 import { Errno } from "../sys/errno.ts";

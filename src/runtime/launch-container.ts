@@ -5,13 +5,7 @@
  */
 import { existsSync, fstatSync, openSync } from "node:fs";
 import { resolve } from "node:path";
-import {
-  type LaunchedProcess,
-  launch,
-  launchReportingTo,
-  type ObservedProcess,
-  readFailure,
-} from "../launch/launch.ts";
+import { launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { hostArchitecture } from "../sys/architecture.ts";
 import { Errno } from "../sys/errno.ts";
@@ -19,12 +13,11 @@ import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
-import { receiveDescriptor, socketPair } from "../sys/socket.ts";
+import { socketPair } from "../sys/socket.ts";
 import type { Configuration, Linux, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
 import { arenaSize, beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
 import {
-  abandon,
   awaitFirst,
   awaitSuccessor,
   type Conversation,
@@ -43,6 +36,7 @@ import {
   permitsSetGroups,
   writeIdMap,
 } from "./id-map/write-id-map.ts";
+import { awaitExec, type LaunchedContainer, leadToExec } from "./launched-container.ts";
 import { planMounts } from "./planned-mounts.ts";
 import { realRootPath } from "./root-path.ts";
 import { type CompiledFilter, compile } from "./seccomp/compile.ts";
@@ -106,18 +100,6 @@ export interface Gate {
    * the process goes to its gate, where it can outlive us: what it throws, or a kill of us, ends the container.
    */
   readonly onCreated: (pid: number, program: LaunchProgram) => void;
-}
-
-/** A container whose process waits at its gate, or runs. */
-export interface LaunchedContainer extends Disposable {
-  readonly pid: number;
-  readonly pidfd: FileDescriptor;
-  /** The terminal's master, if the configuration asks for one. */
-  readonly terminal: FileDescriptor | undefined;
-  /** To decode a failure that the process reports after the gate. */
-  readonly program: LaunchProgram;
-  /** Our child that is the container's parent, if there is one; its end is ours to wait for. */
-  readonly supervisor?: LaunchedProcess | undefined;
 }
 
 function openNamespace(path: string, type: NamespaceType): number {
@@ -304,84 +286,71 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   theirs.close();
   gate?.failure.writeEnd.close();
   const conversation: Conversation = { child, program, socket: ours };
-  let container: { pid: number; pidfd: FileDescriptor } = child;
-  const terminalOwner = new DisposableStack();
-  try {
-    if (isSupervised) container = explainingRefusal(flags, () => awaitFirst(conversation, built.first));
-    if (needsIntermediate(namespaces)) {
-      if (intermediateMakesUserNamespace(namespaces)) {
-        expectByte(conversation);
-        writeIdMap(container.pid, idMap, privileged);
+  // From here on it belongs to what is launched.
+  programOwner.move();
+  const state = (pid: number, status: State["status"]): State => ({
+    ociVersion: OCI_VERSION,
+    id: options.id,
+    status,
+    pid,
+    bundle,
+    annotations: configuration.annotations,
+  });
+  return leadToExec(conversation, {
+    hasTerminal: process.terminal === true,
+    isSupervised,
+    begin: (found) => {
+      let container: { pid: number; pidfd: FileDescriptor } = child;
+      if (isSupervised) {
+        container = explainingRefusal(flags, () => awaitFirst(conversation, built.first));
+        found(container);
+      }
+      if (needsIntermediate(namespaces)) {
+        if (intermediateMakesUserNamespace(namespaces)) {
+          expectByte(conversation);
+          writeIdMap(container.pid, idMap, privileged);
+          sendByte(conversation);
+        }
+        container = awaitSuccessor(conversation, built.container, isSupervised ? container : undefined);
+        found(container);
+      }
+      if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) {
+        const isMapped = beginIdMap(container.pid, idMap, privileged);
+        try {
+          if (isFinishedLater) {
+            finishProgram();
+            tellNamespaces(options, container, conversation);
+          }
+        } finally {
+          isMapped();
+        }
+        if (isFinishedLater) program.finish();
         sendByte(conversation);
       }
-      container = awaitSuccessor(conversation, built.container, isSupervised ? container : undefined);
-    }
-    if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) {
-      const isMapped = beginIdMap(container.pid, idMap, privileged);
-      try {
-        if (isFinishedLater) {
-          finishProgram();
-          tellNamespaces(options, container, conversation);
-        }
-      } finally {
-        isMapped();
+      const exchange = { send: () => sendByte(conversation), expect: () => expectByte(conversation) };
+      for (const copyUp of copyUps) copyUp.run(exchange);
+      if (waitsAtCreation) {
+        expectByte(conversation);
+        if (waitsForNamespaces) tellNamespaces(options, container, conversation);
+        runHostHooks(configuration.hooks?.prestart ?? [], state(container.pid, "creating"));
+        runHostHooks(configuration.hooks?.createRuntime ?? [], state(container.pid, "creating"));
+        stateFile.write(JSON.stringify(state(container.pid, "created")));
+        sendByte(conversation);
       }
-      if (isFinishedLater) program.finish();
-      sendByte(conversation);
-    }
-    const state = (status: State["status"]): State => ({
-      ociVersion: OCI_VERSION,
-      id: options.id,
-      status,
-      pid: container.pid,
-      bundle,
-      annotations: configuration.annotations,
-    });
-    const exchange = { send: () => sendByte(conversation), expect: () => expectByte(conversation) };
-    for (const copyUp of copyUps) copyUp.run(exchange);
-    if (waitsAtCreation) {
-      expectByte(conversation);
-      if (waitsForNamespaces) tellNamespaces(options, container, conversation);
-      runHostHooks(configuration.hooks?.prestart ?? [], state("creating"));
-      runHostHooks(configuration.hooks?.createRuntime ?? [], state("creating"));
-      stateFile.write(JSON.stringify(state("created")));
-      sendByte(conversation);
-    }
-    let terminal: FileDescriptor | undefined;
-    if (process.terminal === true) {
-      terminal = receiveDescriptor(ours.number);
-      if (terminal === undefined) throw failureOf(conversation);
-      terminalOwner.use(terminal);
-    }
-    if (listener !== undefined) passListener(conversation, built.listener, container, listener, state("creating"));
-    if (gate !== undefined) {
+    },
+    finish: (container) => {
+      if (listener !== undefined) {
+        passListener(conversation, built.listener, container, listener, state(container.pid, "creating"));
+      }
+      if (gate === undefined) {
+        awaitExec(conversation);
+        return;
+      }
       expectByte(conversation);
       gate.onCreated(container.pid, program);
       sendByte(conversation);
-    } else {
-      const failure = readFailure(child, program);
-      if (failure !== undefined) throw failure;
-    }
-    if (container !== child && !isSupervised) child.pidfd.close();
-    child.errors.close();
-    programOwner.move();
-    return {
-      ...container,
-      terminal,
-      program,
-      supervisor: isSupervised ? child : undefined,
-      [Symbol.dispose]: () => {
-        container.pidfd.close();
-        if (isSupervised) child.pidfd.close();
-        terminalOwner.dispose();
-        program[Symbol.dispose]();
-      },
-    };
-  } catch (error) {
-    terminalOwner.dispose();
-    abandon(child, container);
-    throw error;
-  }
+    },
+  });
 }
 
 function tellNamespaces(

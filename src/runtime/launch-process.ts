@@ -14,20 +14,21 @@
  * the container's, and what is open from the host is closed before the exec (CVE-2024-21626).
  */
 import { readFileSync, readlinkSync } from "node:fs";
-import { launch, readFailure } from "../launch/launch.ts";
+import { launch } from "../launch/launch.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
 import { CloneFlag } from "../sys/clone.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
-import { receiveDescriptor, socketPair } from "../sys/socket.ts";
+import { socketPair } from "../sys/socket.ts";
 import type { Configuration, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag } from "./configuration/namespaces.ts";
 import { arenaSize, closeOnExec, emitProcess, emitStandardStreams } from "./container-program.ts";
-import { abandon, awaitSuccessor, type Conversation, failureOf, passListener } from "./conversation.ts";
+import { awaitSuccessor, type Conversation, passListener } from "./conversation.ts";
 import { isPrivileged } from "./id-map/write-id-map.ts";
-import { compileSeccomp, isPipe, type LaunchedContainer, processSettingOf } from "./launch-container.ts";
+import { compileSeccomp, isPipe, processSettingOf } from "./launch-container.ts";
+import { awaitExec, type LaunchedContainer, leadToExec } from "./launched-container.ts";
 import type { CompiledFilter } from "./seccomp/compile.ts";
 import type { State } from "./state.ts";
 import { makeTerminal } from "./steps/console.ts";
@@ -120,6 +121,8 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
     gate: undefined,
   };
   const program = new LaunchProgram(arenaSize(process));
+  const programOwner = cleanup.use(new DisposableStack());
+  programOwner.use(program);
   const successor = program.slot("process pid");
   const listener = program.slot("listener plus one");
   const proc = openDirectory(program, "/proc", "host's /proc");
@@ -159,36 +162,20 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
   const child = launch(program, { flags: 0 });
   theirs.close();
   const conversation: Conversation = { child, program, socket: ours };
-  let launched: { readonly pid: number; readonly pidfd: FileDescriptor } = child;
-  const terminalOwner = new DisposableStack();
-  try {
-    if ((flags & NamespaceFlag.pid) !== 0) launched = awaitSuccessor(conversation, successor);
-    const master = terminal === undefined ? undefined : receiveDescriptor(ours.number);
-    if (master !== undefined) terminalOwner.use(master);
-    else if (terminal !== undefined) throw failureOf(conversation);
-    if (seccomp?.listener !== undefined) {
-      passListener(conversation, listener, launched, seccomp.listener, { ...state, pid: launched.pid });
-    }
-    const failure = readFailure(child, program);
-    if (failure !== undefined) throw failure;
-    if (launched !== child) child.pidfd.close();
-    child.errors.close();
-    return {
-      ...launched,
-      terminal: master,
-      program,
-      [Symbol.dispose]: () => {
-        launched.pidfd.close();
-        terminalOwner.dispose();
-        program[Symbol.dispose]();
-      },
-    };
-  } catch (error) {
-    terminalOwner.dispose();
-    abandon(child, launched);
-    program[Symbol.dispose]();
-    throw error;
-  }
+  programOwner.move();
+  return leadToExec(conversation, {
+    hasTerminal: terminal !== undefined,
+    isSupervised: false,
+    begin: (found) => {
+      if ((flags & NamespaceFlag.pid) !== 0) found(awaitSuccessor(conversation, successor));
+    },
+    finish: ({ pid, pidfd }) => {
+      if (seccomp?.listener !== undefined) {
+        passListener(conversation, listener, { pid, pidfd }, seccomp.listener, { ...state, pid });
+      }
+      awaitExec(conversation);
+    },
+  });
 }
 
 /** Joins the namespaces; without one of mounts, the container's root is entered by itself. */

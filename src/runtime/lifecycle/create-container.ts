@@ -14,7 +14,8 @@ import { endsWithin, identify, sendSignal } from "../../sys/process-identity.ts"
 import { Signal } from "../../sys/signal.ts";
 import { connectUnix, sendDescriptors } from "../../sys/socket.ts";
 import { check } from "../../sys/system-call.ts";
-import { type Gate, type LaunchedContainer, launchContainer } from "../launch-container.ts";
+import { type Gate, launchContainer } from "../launch-container.ts";
+import type { LaunchedContainer } from "../launched-container.ts";
 import { ContainerDirectory } from "./container-record.ts";
 import { type Bundle, readBundle } from "./read-bundle.ts";
 import { unappliedLimits } from "./unapplied-limits.ts";

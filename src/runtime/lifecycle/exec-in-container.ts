@@ -1,8 +1,8 @@
 import { endsWithin, sendSignal } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
 import type { Configuration, Process } from "../configuration/configuration.ts";
-import type { LaunchedContainer } from "../launch-container.ts";
 import { launchProcess } from "../launch-process.ts";
+import type { LaunchedContainer } from "../launched-container.ts";
 import { openContainerProcess } from "./container-processes.ts";
 import type { ContainerDirectory } from "./container-record.ts";
 import { checkTerminal, handOver, writePidFile } from "./create-container.ts";
