@@ -61,12 +61,16 @@ async function* piecesFrom(
     target: `${path}/blobs/${descriptor.digest}`,
     headers: position === 0 ? {} : { range: `bytes=${position}-${descriptor.size - 1}` },
     scopes: [pullScope(path)],
-    expected: [200, 206],
+    expected: [200, 206, 416],
     operation: OPERATION,
     object: `blob ${descriptor.digest}`,
     signal,
     once: true,
   });
+  if (response.status === 416) {
+    await response.discard();
+    throw wrongSize(`blob ${descriptor.digest}`, `at most ${position} bytes instead of ${descriptor.size}`);
+  }
   let surplus = position - startOf(response);
   if (surplus < 0) {
     await response.discard();

@@ -176,6 +176,18 @@ test("a blob with too few bytes is refused", async () => {
   });
 });
 
+test("a blob that ends before the place to go on at is refused", async () => {
+  const { outcome, requests } = await readLayerFrom((request, response) => {
+    if (request.headers.range === undefined) response.end(image.blob.subarray(0, 5));
+    else response.writeHead(416, { "content-range": "bytes */5" }).end();
+  });
+  expect(outcome).toMatchObject({
+    code: "image_invalid",
+    message: expect.stringContaining("at most 5 bytes instead of 100000"),
+  });
+  expect(requests).toBe(2);
+});
+
 test("a blob with too many bytes is refused", async () => {
   const { outcome } = await readLayerFrom((_request, response) => {
     response.end(Buffer.concat([image.blob, Buffer.from("x")]));

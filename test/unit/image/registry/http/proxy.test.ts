@@ -1,11 +1,10 @@
 import { expect, test } from "bun:test";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
-import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isLoopbackHost, proxyFor } from "../../../../../src/image/registry/http/proxy.ts";
 import { DockerRegistry } from "../../../../docker-registry.ts";
+import { startProxy } from "../connect-proxy.ts";
 import { failureOf, openReader } from "../reading.ts";
 import { smallImage, startScriptedServer } from "../scripted-server.ts";
 
@@ -61,38 +60,6 @@ test.each([
 ])("%s is on this machine: %p", (host, expected) => {
   expect(isLoopbackHost(host)).toBe(expected);
 });
-
-/** A proxy that leads everything to one place, and what it was asked for. */
-async function startProxy(port: number) {
-  const asked: string[] = [];
-  const sockets = new Set<Socket>();
-  const server = createServer((request, response) => {
-    asked.push(`${request.method} ${request.url} ${request.headers["proxy-authorization"]}`);
-    response.end();
-  });
-  server.on("connect", (request, client) => {
-    asked.push(`CONNECT ${request.url} ${request.headers["proxy-authorization"]}`);
-    const upstream = connect(port, "127.0.0.1", () => {
-      client.write("HTTP/1.1 200 OK\r\n\r\n");
-      upstream.pipe(client);
-      client.pipe(upstream);
-    });
-    for (const socket of [upstream, client as Socket]) {
-      sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    asked,
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 test("a registry is reached through a proxy, with the proxy's password, and the certificate is verified", async () => {
   await using registry = await DockerRegistry.start({ tls: true });
