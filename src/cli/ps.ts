@@ -4,6 +4,7 @@ import { ownedTreeSize, ownershipOf } from "../engine/ownership.ts";
 import { type Container, findContainer, listContainers, openContainers } from "../engine/state/containers.ts";
 import { defineCommand } from "./command.ts";
 import { CONTAINER_FILTERS, containerFilter } from "./container/container-filters.ts";
+import { portsText } from "./container/port-text.ts";
 import { isAlive, statusText } from "./container/status-text.ts";
 import { filterOption } from "./filters/filter-option.ts";
 import { elapsed } from "./format/elapsed.ts";
@@ -107,7 +108,9 @@ function row(container: Container, data: string, isWhole: boolean): Structure {
     },
     Names: name,
     Networks: definition.network,
-    Ports: "",
+    get Ports() {
+      return portsText(container);
+    },
     RunningFor: `${elapsed(now - created)} ago`,
     get Size() {
       const { userNamespace } = ownershipOf({ kind: "default" }, data);

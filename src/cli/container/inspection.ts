@@ -3,8 +3,10 @@ import { readConfiguration } from "../../engine/lifecycle/start-container.ts";
 import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
 import type { Container } from "../../engine/state/containers.ts";
+import { formatAddress } from "../../network/address.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import { NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
+import { publishedPorts } from "./port-text.ts";
 
 /** Go's zero time, which Docker shows for what has not happened. */
 const NEVER = "0001-01-01T00:00:00Z";
@@ -62,10 +64,28 @@ export function inspectContainer(data: string, container: Container): Structure 
       ...(definition.health === undefined ? {} : { Healthcheck: healthCheck(definition.health) }),
     },
     NetworkSettings: {
-      Ports: mapOf({}),
-      Networks: { [definition.network]: { IPAddress: "", Gateway: "", MacAddress: "" } },
+      Ports: portMap(container),
+      Networks: { [definition.network]: networkAddresses(container) },
     },
   };
+}
+
+function networkAddresses({ definition }: Container): Structure {
+  const subnet = definition.networkPlan?.configuration.ipv4;
+  if (subnet === undefined) return { IPAddress: "", Gateway: "", IPPrefixLen: 0 };
+  const { address, gateway, prefixLength } = subnet;
+  return { IPAddress: formatAddress(address), Gateway: formatAddress(gateway), IPPrefixLen: prefixLength };
+}
+
+/** The published ports, by the container's. */
+function portMap(container: Container): Value {
+  const bindings = Map.groupBy(publishedPorts(container), ({ port }) => port);
+  return new Map(
+    [...bindings].map(([port, some]) => [
+      port,
+      some.map(({ address, hostPort }) => ({ HostIp: address, HostPort: String(hostPort) })),
+    ]),
+  );
 }
 
 function time(milliseconds: number | undefined): string {

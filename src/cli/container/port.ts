@@ -2,6 +2,7 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { findContainer, openContainers } from "../../engine/state/containers.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
+import { publishedPorts } from "./port-text.ts";
 
 /** `bunker port`. */
 export const port = defineCommand(
@@ -10,7 +11,12 @@ export const port = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     const container = findContainer(database, data, reference);
-    if (wanted === undefined) return 0;
+    const [number = "", protocol = "tcp"] = (wanted ?? "").split("/");
+    const published = publishedPorts(container).filter(
+      ({ port }) => wanted === undefined || port === `${number}/${protocol}`,
+    );
+    for (const { port, host } of published) console.log(wanted === undefined ? `${port} -> ${host}` : host);
+    if (wanted === undefined || published.length > 0) return 0;
     throw new BunkerError({
       code: "port_not_published",
       operation: "show port",

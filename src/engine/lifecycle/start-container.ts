@@ -137,7 +137,12 @@ async function launchSupervised(
   const health =
     definition.health === undefined ? undefined : { status: "starting" as const, failingStreak: 0, log: [] };
   const { pid } = launched;
-  recordStart(database, id, { pid, startTime: identify(pid)?.startTime ?? 0 }, health);
+  recordStart(
+    database,
+    id,
+    { pid, startTime: identify(pid)?.startTime ?? 0 },
+    { health, ports: network?.bindings ?? [] },
+  );
   // Before `supervise`, so that the container's first output finds its reader.
   const attached = options.attachment === undefined ? undefined : requestAttachment(socket, options.attachment);
   network?.handOver(socket);

@@ -24,5 +24,7 @@ export const containerComponent: StateComponent = {
       stopped_by_user INTEGER NOT NULL DEFAULT 0,
       health TEXT
     ) STRICT, WITHOUT ROWID`,
+    // The ports of the host that it was started with, as JSON.
+    "ALTER TABLE container ADD COLUMN ports TEXT NOT NULL DEFAULT '[]'",
   ],
 };

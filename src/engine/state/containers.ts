@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { isHeld } from "../container-directory.ts";
+import { type PortBinding, portBindingSchema } from "../network/network-plan.ts";
 import { containerComponent } from "./container-component.ts";
 import { type ContainerDefinition, parseDefinition } from "./container-definition.ts";
 
@@ -25,6 +26,8 @@ const healthSchema = v.object({
   failingStreak: v.number(),
   log: v.array(v.object({ start: v.number(), end: v.number(), exitStatus: v.number(), output: v.string() })),
 });
+
+const portsSchema = v.array(portBindingSchema);
 
 /** The results of health checks so far; times are milliseconds since 1970. */
 export type Health = Readonly<v.InferOutput<typeof healthSchema>>;
@@ -44,6 +47,7 @@ interface Row {
   readonly restart_count: number;
   readonly stopped_by_user: number;
   readonly health: string | null;
+  readonly ports: string;
 }
 
 /** A container; times are milliseconds since 1970. */
@@ -63,6 +67,8 @@ export interface Container {
   readonly restartCount: number;
   readonly stoppedByUser: boolean;
   readonly health: Health | undefined;
+  /** The ports of the host that lead to it while it runs. */
+  readonly ports: readonly PortBinding[];
 }
 
 /** Opens the state database with the containers' table. */
@@ -86,6 +92,7 @@ function containerOf(row: Row): Container {
     restartCount: row.restart_count,
     stoppedByUser: row.stopped_by_user === 1,
     health: row.health === null ? undefined : v.parse(v.pipe(v.string(), v.parseJson(), healthSchema), row.health),
+    ports: row.status === "running" ? v.parse(v.pipe(v.string(), v.parseJson(), portsSchema), row.ports) : [],
   };
 }
 
@@ -203,15 +210,16 @@ export function recordStart(
   database: StateDatabase,
   id: string,
   process: { readonly pid: number; readonly startTime: number },
-  health: Health | undefined,
+  { health, ports }: { readonly health: Health | undefined; readonly ports: readonly PortBinding[] },
 ): void {
   database.run(
     `UPDATE container SET status = 'running', pid = ?, start_time = ?, started = ?, finished = NULL,
-     exit_status = NULL, error = '', stopped_by_user = 0, health = ? WHERE id = ?`,
+     exit_status = NULL, error = '', stopped_by_user = 0, health = ?, ports = ? WHERE id = ?`,
     process.pid,
     process.startTime,
     Date.now(),
     health === undefined ? null : JSON.stringify(health),
+    JSON.stringify(ports),
     id,
   );
 }
