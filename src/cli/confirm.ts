@@ -4,7 +4,7 @@ import { BunkerError } from "../sys/error.ts";
  * Asks on standard output whether to go on, and reads the answer from standard input, which need not be a terminal.
  * @param warning what would happen, in whole lines
  * @param what is done, for the message when it is not: `image prune`
- * @throws BunkerError `cancelled`, exit status 1, for every answer but yes
+ * @throws BunkerError `cancelled` for every answer but yes; as in Docker the exit status is 0 then
  */
 export async function confirm(warning: string, what: string): Promise<void> {
   process.stdout.write(`${warning}\nAre you sure you want to continue? [y/N] `);
@@ -12,5 +12,5 @@ export async function confirm(warning: string, what: string): Promise<void> {
     if (/^\s*y(?:es)?\s*$/i.test(line)) return;
     break;
   }
-  throw new BunkerError({ code: "cancelled", operation: `${what} has been cancelled`, exitStatus: 1 });
+  throw new BunkerError({ code: "cancelled", operation: `${what} has been cancelled`, exitStatus: 0 });
 }

@@ -26,7 +26,7 @@ export const inspect = defineCommand(
     optional: "[NAME...]",
     failureStatus: 1,
   },
-  ({ options: { format, type }, operands }) => {
+  async ({ options: { format, type }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     using store = openImageStore(data);
@@ -34,7 +34,7 @@ export const inspect = defineCommand(
       ...(type === "image" ? [] : [(name: string) => inspectContainer(data, findContainer(database, data, name))]),
       ...(type === "container" ? [] : [(name: string) => inspectImage(store, store.find(name))]),
     ];
-    return printInspections(operands, format, (name) => firstFound(name, finders, type ?? "object"));
+    return await printInspections(operands, format, (name) => firstFound(name, finders, type ?? "object"));
   },
 );
 

@@ -2,6 +2,7 @@
 import { basename, dirname } from "node:path";
 import type { Digest } from "../image/digest.ts";
 import type { ImageUsers } from "../image/store/remove-image.ts";
+import type { StoredImage } from "../image/store/stored-image.ts";
 import { ownershipOf, removeOwnedTree } from "./ownership.ts";
 import type { ContainerDefinition } from "./state/container-definition.ts";
 import { type Container, listContainers, listDefinitions, openContainers } from "./state/containers.ts";
@@ -29,6 +30,22 @@ export function imageUsers(data: string): ImageUsers {
     },
     removeTree: (path) => removeOwnedTree(path, ownershipOf({ kind: "default" }, data).userNamespace),
   };
+}
+
+/** How many containers were made from each image; they are counted once, when that is asked first. */
+export function containerCounts(data: string): (image: StoredImage) => number {
+  let counts: Map<string, number> | undefined;
+  return ({ id }) => {
+    counts ??= countContainers(data);
+    return counts.get(id) ?? 0;
+  };
+}
+
+function countContainers(data: string): Map<string, number> {
+  using database = openContainers(data);
+  const counts = new Map<string, number>();
+  for (const { imageId } of listDefinitions(database)) counts.set(imageId, (counts.get(imageId) ?? 0) + 1);
+  return counts;
 }
 
 function isAlive({ status }: Container): boolean {

@@ -18,7 +18,7 @@ const LONGEST_COMMAND = 45;
 /** Of a step whose result has no id of its own, which is all but the last. */
 const MISSING = "<missing>";
 
-const historyList: ListDescription = {
+const listOf = (human: boolean): ListDescription => ({
   titles: {
     Comment: "COMMENT",
     CreatedAt: "CREATED AT",
@@ -27,8 +27,8 @@ const historyList: ListDescription = {
     ID: "IMAGE",
     Size: "SIZE",
   },
-  columns: ["ID", "CreatedSince", "CreatedBy", "Size", "Comment"],
-};
+  columns: ["ID", human ? "CreatedSince" : "CreatedAt", "CreatedBy", "Size", "Comment"],
+});
 
 /** `bunker history`, `bunker image history`. */
 export const history = defineCommand(
@@ -48,7 +48,7 @@ export const history = defineCommand(
     const now = Date.now();
     const rows = stepsOf(store, image).map(({ id, created, createdBy, comment, size }) => {
       const command = createdBy.replaceAll("\t", " ");
-      const since = created === undefined ? "N/A" : human ? `${elapsed(now - created)} ago` : localTimestamp(created);
+      const since = created === undefined ? "N/A" : `${elapsed(now - created)} ago`;
       return {
         Comment: comment,
         CreatedAt: created === undefined ? "N/A" : localTimestamp(created),
@@ -62,7 +62,7 @@ export const history = defineCommand(
       for (const { ID } of rows) console.log(ID);
       return 0;
     }
-    printText(formatList(historyList, format, rows));
+    printText(formatList(listOf(human), format, rows));
     return 0;
   },
 );

@@ -4,7 +4,7 @@
  * dangling: `<none>`. This is how Docker lists them.
  */
 
-import { type ImageUsage, imageSize } from "../../image/store/image-size.ts";
+import type { ImageUsage } from "../../image/store/image-size.ts";
 import { familiarName } from "../../image/store/image-store.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
 import { elapsed } from "../format/elapsed.ts";
@@ -16,6 +16,8 @@ import type { Structure } from "../format/template/value.ts";
 /** What stands where an image has no name, tag or digest. */
 export const NONE = "<none>";
 const UNKNOWN = "N/A";
+/** Significant digits of all sizes but `Size`, as in Docker. */
+const DIGITS = 4;
 
 /** How rows are made. */
 interface RowOptions {
@@ -26,8 +28,8 @@ interface RowOptions {
   readonly now: number;
   /** How many containers were made from an image. */
   readonly containersOf: (image: StoredImage) => number;
-  /** What images share. */
-  readonly usage: () => ImageUsage;
+  /** Of all images that there are. */
+  readonly usage: ImageUsage;
 }
 
 /** What the fields of a row are called in tables. */
@@ -42,6 +44,7 @@ export const imageTitles = {
   Size: "SIZE",
   Tag: "TAG",
   UniqueSize: "UNIQUE SIZE",
+  VirtualSize: "SIZE",
 } as const;
 
 /** The rows of some images, in their order. */
@@ -93,14 +96,17 @@ function row(image: StoredImage, { repository, tag, digest }: Label, options: Ro
     ID: options.wholeIds ? id : shortId(id),
     Repository: repository,
     get SharedSize() {
-      return humanSize(options.usage().shared(image));
+      return humanSize(options.usage.shared(image), DIGITS);
     },
     get Size() {
-      return humanSize(imageSize(image));
+      return humanSize(options.usage.size(image));
     },
     Tag: tag,
     get UniqueSize() {
-      return humanSize(imageSize(image) - options.usage().shared(image));
+      return humanSize(options.usage.size(image) - options.usage.shared(image), DIGITS);
+    },
+    get VirtualSize() {
+      return humanSize(options.usage.size(image), DIGITS);
     },
   };
 }

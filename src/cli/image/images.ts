@@ -1,6 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { imageUsers } from "../../engine/image-users.ts";
-import { imageUsage } from "../../image/store/image-size.ts";
+import { containerCounts } from "../../engine/image-users.ts";
+import { type ImageUsage, imageUsage } from "../../image/store/image-size.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { filterOption } from "../filters/filter-option.ts";
@@ -46,13 +46,16 @@ export const images = defineCommand(
       printText(formatPlatforms(shown, store, whole));
       return 0;
     }
-    const { usersOf } = imageUsers(data);
+    let usage: ImageUsage | undefined;
     const rows = imageRows(shown, {
       digests: digests || showsDigest(format),
       wholeIds: whole,
       now,
-      containersOf: (image) => usersOf(image).length,
-      usage: () => imageUsage(all),
+      containersOf: containerCounts(data),
+      get usage() {
+        usage ??= imageUsage(all);
+        return usage;
+      },
     });
     if (quiet && format === undefined) {
       for (const { ID } of rows) console.log(ID);

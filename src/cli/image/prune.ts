@@ -9,6 +9,8 @@ import { humanSize } from "../format/human-size.ts";
 import { flag } from "../option.ts";
 import { imageFilter } from "./image-filters.ts";
 
+const RECLAIMED_DIGITS = 4;
+
 /** `bunker image prune`. */
 export const prune = defineCommand(
   {
@@ -43,7 +45,7 @@ export const prune = defineCommand(
       }
       console.log();
     }
-    console.log(`Total reclaimed space: ${humanSize(reclaimed)}`);
+    console.log(`Total reclaimed space: ${humanSize(reclaimed, RECLAIMED_DIGITS)}`);
     return 0;
   },
 );

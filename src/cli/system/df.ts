@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { imageUsers } from "../../engine/image-users.ts";
+import { containerCounts } from "../../engine/image-users.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { executeTemplate, listFormatOption, readTemplate } from "../format/format-option.ts";
@@ -23,7 +23,7 @@ export const df = defineCommand(
   ({ options: { format, verbose } }) => {
     const data = dataDirectory();
     using store = openImageStore(data);
-    const kinds = [imageDiskUsage(store, imageUsers(data), Date.now()), containerDiskUsage(data)];
+    const kinds = [imageDiskUsage(store, containerCounts(data), Date.now()), containerDiskUsage(data)];
     if (!verbose) printText(formatList(usageList, format, kinds.map(usageRow)));
     else if (format?.kind === "template") {
       // As in Docker: one object with all lists in it.

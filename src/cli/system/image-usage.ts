@@ -1,17 +1,22 @@
 import { imageUsage } from "../../image/store/image-size.ts";
 import type { ImageStore } from "../../image/store/image-store.ts";
-import type { ImageUsers } from "../../image/store/remove-image.ts";
+import type { StoredImage } from "../../image/store/stored-image.ts";
 import { imageRows, imageTitles } from "../image/image-rows.ts";
 import type { UsageKind } from "./disk-usage.ts";
 
 /**
  * What images take. Those of other stores, which are only read, are not counted.
+ * @param containersOf how many containers were made from an image
  * @param now milliseconds since 1970
  */
-export function imageDiskUsage(store: ImageStore, users: ImageUsers, now: number): UsageKind {
+export function imageDiskUsage(
+  store: ImageStore,
+  containersOf: (image: StoredImage) => number,
+  now: number,
+): UsageKind {
   const images = store.list().filter(({ isReadOnly }) => !isReadOnly);
   const usage = imageUsage(images);
-  const active = images.filter((image) => users.usersOf(image).length > 0);
+  const active = images.filter((image) => containersOf(image) > 0);
   return {
     type: "Images",
     heading: "Images space usage:",
@@ -27,8 +32,8 @@ export function imageDiskUsage(store: ImageStore, users: ImageUsers, now: number
       digests: false,
       wholeIds: false,
       now,
-      containersOf: (image) => users.usersOf(image).length,
-      usage: () => usage,
+      containersOf,
+      usage,
     }),
   };
 }

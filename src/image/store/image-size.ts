@@ -15,6 +15,8 @@ export function imageSize(image: Pick<StoredImage, "layers" | "store">): number 
 export interface ImageUsage {
   /** Bytes of all layers. */
   readonly total: number;
+  /** Bytes of an image's layers. */
+  size(image: StoredImage): number;
   /** Bytes of an image's layers that other images have too. */
   shared(image: StoredImage): number;
 }
@@ -24,13 +26,15 @@ export function imageUsage(images: readonly StoredImage[]): ImageUsage {
   const sizes = new Map<string, number>();
   const users = new Map<string, number>();
   for (const image of images) {
-    const ofImage = layerSizes(image);
-    image.layers.forEach(({ chainId }, position) => {
-      sizes.set(chainId, ofImage[position] ?? 0);
+    for (const layer of image.layers) {
+      const { chainId } = layer;
+      // Each is looked at once, because each costs reading a file.
+      if (!sizes.has(chainId)) sizes.set(chainId, unpackedSize(layer, image.store) ?? layer.size);
       users.set(chainId, (users.get(chainId) ?? 0) + 1);
-    });
+    }
   }
   return {
+    size: ({ layers }) => layers.reduce((sum, { chainId }) => sum + (sizes.get(chainId) ?? 0), 0),
     total: sizes.values().reduce((sum, size) => sum + size, 0),
     shared: ({ layers }) =>
       layers.reduce((sum, { chainId }) => sum + ((users.get(chainId) ?? 0) > 1 ? (sizes.get(chainId) ?? 0) : 0), 0),

@@ -130,9 +130,8 @@ describe("images", () => {
       Containers: "0",
     });
     expect(Object.keys(JSON.parse(line))).toEqual(Object.keys(JSON.parse(line)).sort());
-    expect(await ok("images", "--format", "{{.SharedSize}} {{.UniqueSize}}", "*/team/web")).toBe(
-      `${sizes.base} ${sizes.top}\n`,
-    );
+    // With four digits, as in Docker.
+    expect(await ok("images", "--format", "{{.SharedSize}} {{.UniqueSize}}", "*/team/web")).toBe("4.608kB 2.048kB\n");
   });
 
   test("draws a tree of platforms", async () => {
@@ -216,8 +215,9 @@ describe("history", () => {
 
   test("for programs", async () => {
     expect(await ok("history", "-q", "debian")).toBe(`${await idOf("debian:12")}\n<missing>\n`);
-    const format = "{{.CreatedBy}}|{{.Size}}|{{.CreatedSince}}";
+    const format = "{{.CreatedBy}}|{{.Size}}|{{.CreatedAt}}";
     const output = await ok("history", "-H=false", "--no-trunc", "--format", format, "debian");
+    expect(await ok("history", "-H=false", "debian")).toMatch(/^IMAGE +CREATED AT +CREATED BY +SIZE +COMMENT\n/);
     expect(output).toMatch(/^.*\|0\|\d{4}-\d\d-\d\dT.*\n.*ADD file:0{64} in \/\|\d+\|.*\n$/);
   });
 
@@ -278,8 +278,9 @@ describe("image prune", () => {
   test("asks, and takes anything but yes for no", async () => {
     for (const input of ["", "n\n", "x\n", "yes please\n"]) {
       const outcome = await user.bunker(["image", "prune", "-a"], { input });
-      expect(outcome.status).toBe(1);
       expect(outcome.errors).toBe("bunker: image prune has been cancelled\n");
+      expect(outcome.output).not.toContain("Total");
+      expect(outcome.status).toBe(0);
     }
     const { output, status } = await user.bunker(["image", "prune"], { input: "y\n" });
     expect(output).toBe(
