@@ -49,6 +49,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     peers: [podman, crun],
     measure: async (...task) => (await import("./memory.ts")).measureMemory(...task),
   },
+  images: {
+    summary: "`bunker save`, `load` and `push`, against Podman, and a container's changes as a layer",
+    rounds: 5,
+    peers: [podman],
+    measure: async (...task) => (await import("./move-images.ts")).measureMovingImages(...task),
+  },
 };
 
 const root = join(import.meta.dir, "../..");
