@@ -7,12 +7,14 @@ import { type ImageStore, openImageStore } from "../../image/store/image-store.t
 import { namesOfRepository } from "../../image/store/names-of-repository.ts";
 import { openStoreReader } from "../../image/store/store-reader.ts";
 import { copyImage } from "../../image/transport/copy-image.ts";
+import { openRecompressedReader } from "../../image/transport/recompressed-reader.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
-import { flag } from "../option.ts";
+import { flag, single } from "../option.ts";
 import { quote } from "../option-table.ts";
 import { registryOptions, registrySettings } from "../registry/registry-options.ts";
+import { oneOf } from "../values/choice.ts";
 import { digestFileOption, writeDigestFile } from "./digest-file-option.ts";
 import { platformOption } from "./platform-option.ts";
 import { pushOutput } from "./push-output.ts";
@@ -29,6 +31,12 @@ export const push = defineCommand(
     options: {
       ...registryOptions,
       allTags: flag({ name: "all-tags", short: "a", description: "Push all tags of the repository" }),
+      compression: single({
+        name: "compression-format",
+        valueName: "gzip|zstd",
+        description: "Pack layers anew that are packed otherwise",
+        parse: oneOf("gzip", "zstd"),
+      }),
       digestFile: digestFileOption,
       platform: platformOption,
       quiet: flag({ name: "quiet", short: "q", description: "Print only the name" }),
@@ -51,7 +59,11 @@ export const push = defineCommand(
     await untilInterrupted(async (signal) => {
       let begun: string | undefined;
       for (const { source: name, reference } of pushes) {
-        await using reader = openStoreReader(store, name, platform);
+        await using stored = openStoreReader(store, name, platform);
+        await using reader =
+          options.compression === undefined
+            ? stored
+            : openRecompressedReader(stored, options.compression, store.directory, signal);
         const repository = fullRepository(reference);
         if (repository !== begun) output.begin(repository);
         begun = repository;

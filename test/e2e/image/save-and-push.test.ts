@@ -154,6 +154,31 @@ describe("push", () => {
     output(["skopeo", "inspect", "--raw", "--tls-verify=false", `docker://${target}`]);
   });
 
+  test("packs layers as is asked, and says so by another digest", async () => {
+    const diffIds = (image: string) =>
+      JSON.parse(output(["skopeo", "inspect", "--config", "--tls-verify=false", image])).rootfs;
+    await push(`${registry.host}/team/second`);
+    for (const compression of ["gzip", "zstd"]) {
+      const target = `${registry.host}/packed/${compression}:1`;
+      const words = ["--compression-format", compression, `${registry.host}/team/second`, target];
+      const { errors, output: said, status } = await push(...words);
+      expect({ errors, status }).toEqual({ errors: "", status: 0 });
+      expect(said).not.toContain(second.digest);
+      const { layers } = JSON.parse(output(["skopeo", "inspect", "--raw", "--tls-verify=false", `docker://${target}`]));
+      for (const { mediaType } of layers) expect(mediaType).toEndWith(`tar+${compression}`);
+      expect(diffIds(`docker://${target}`)).toEqual(diffIds(`docker://${registry.host}/team/second`));
+      output([
+        "skopeo",
+        "copy",
+        "-q",
+        "--src-tls-verify=false",
+        `docker://${target}`,
+        `dir:${directory}/${compression}`,
+      ]);
+      expect(readdirSync(`${user.data}/tmp`)).toEqual([]);
+    }
+  });
+
   test("pushes all tags", async () => {
     const repository = `${registry.host}/team/tags`;
     for (const tag of ["a", "b"]) await user.bunker(["tag", "first:1", `${repository}:${tag}`]);

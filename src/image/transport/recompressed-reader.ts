@@ -1,0 +1,96 @@
+/*
+ * An image whose layers are packed in another way than they lie at their source: `push --compression-format`. Layers that
+ * are packed so already stay as they are; each other one is unpacked and packed anew into a directory for what is on its
+ * way, when the manifest is asked for. The configuration is the same, since it names layers by their unpacked bytes; the
+ * manifest is another one.
+ */
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
+import { open } from "node:fs/promises";
+import * as v from "valibot";
+import { streamBlob } from "../blob-stream.ts";
+import type { Digest } from "../digest.ts";
+import { invalidDocument } from "../documents.ts";
+import { packLayer } from "../layers/pack-layer.ts";
+import { lockStore } from "../layers/store-lock.ts";
+import { isIndex } from "../manifest-choice.ts";
+import { decompressed } from "./archive-input.ts";
+import { manifestOf } from "./manifest.ts";
+import { convertToOci } from "./oci-conversion.ts";
+import type { ImageReader, Manifest } from "./transport.ts";
+import { verifyBlob } from "./verified-blob.ts";
+import { writeError } from "./write-error.ts";
+
+const layerDescriptor = v.looseObject({ mediaType: v.string(), digest: v.string(), size: v.number() });
+const manifestSchema = v.looseObject({ layers: v.nullish(v.array(layerDescriptor), []) });
+type LayerDescriptor = v.InferOutput<typeof layerDescriptor>;
+
+/**
+ * Wraps a reader of a single image.
+ * @param reader stays the caller's
+ * @param store the data directory, where there is room for the packed layers
+ * @throws BunkerError, when its manifest is read, `image_invalid`, also for an index; `digest_mismatch`, `no_space`
+ */
+export function openRecompressedReader(
+  reader: ImageReader,
+  compression: "gzip" | "zstd",
+  store: string,
+  signal: AbortSignal,
+): ImageReader {
+  const lock = lockStore(store);
+  const packed = new Map<string, { readonly path: string; readonly size: number }>();
+  let manifest: Promise<Manifest> | undefined;
+
+  const repack = async (layer: LayerDescriptor): Promise<LayerDescriptor> => {
+    if (layer.mediaType.endsWith(`+${compression}`)) return layer;
+    const source = { ...layer, digest: layer.digest as Digest, annotations: {} };
+    const verified = verifyBlob(source, reader.readBlob(source, { signal }), () => {});
+    const path = `${lock.stagingPath}/${randomUUID()}`;
+    await using file = await open(path, "wx", 0o600);
+    packed.set(path, { path, size: 0 });
+    const write = async (bytes: Buffer) => {
+      for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+    };
+    try {
+      const pieces = decompressed({ name: `layer ${layer.digest}`, stream: verified });
+      const { digest, mediaType, size } = await packLayer(pieces, compression, write);
+      packed.delete(path);
+      packed.set(digest, { path, size });
+      return { ...layer, mediaType, digest, size };
+    } catch (cause) {
+      throw writeError(cause, `pack with ${compression}`, `layer ${layer.digest} of ${reader.name}`);
+    }
+  };
+
+  const makeManifest = async (): Promise<Manifest> => {
+    const original = await reader.readManifest();
+    if (isIndex(original.mediaType)) {
+      throw invalidDocument(reader.name, "it is a list of images, whose layers can only be packed anew one by one");
+    }
+    // Docker's manifests know no zstd.
+    const [converted = original] = convertToOci([original], reader.name);
+    const parsed = v.safeParse(manifestSchema, JSON.parse(converted.bytes.toString("utf8")));
+    if (!parsed.success) throw invalidDocument(`manifest ${original.digest}`, parsed.issues[0].message);
+    const layers = [];
+    for (const layer of parsed.output.layers ?? []) layers.push(await repack(layer));
+    const bytes = Buffer.from(JSON.stringify({ ...parsed.output, layers }));
+    return manifestOf({ mediaType: converted.mediaType }, bytes, reader.name);
+  };
+
+  return {
+    name: reader.name,
+    readManifest: () => {
+      manifest ??= makeManifest();
+      return manifest;
+    },
+    async *readBlob(descriptor, options) {
+      const own = packed.get(descriptor.digest);
+      if (own === undefined) yield* reader.readBlob(descriptor, options);
+      else yield* streamBlob({ path: own.path, offset: 0, size: own.size }, options.signal, options.offset);
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const { path } of packed.values()) rmSync(path, { force: true });
+      lock[Symbol.dispose]();
+    },
+  };
+}
