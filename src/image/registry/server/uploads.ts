@@ -1,6 +1,7 @@
 /*
  * Blobs on their way into a server. Each grows in a file of the staging directory and is hashed as it comes; when its
- * digest is the one that the client says, it is renamed to its place. Uploads are forgotten with the server.
+ * digest is the one that the client says, it is renamed to its place. An upload that pauses for an hour is forgotten, and
+ * all of them are with the server.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -20,6 +21,8 @@ import { blobPath } from "../../layout-files.ts";
 import type { LayoutStaging } from "../../transport/layout-staging.ts";
 import { ApiError } from "./api-error.ts";
 
+/** Milliseconds after which an upload that nobody goes on with is given up. */
+const LONGEST_PAUSE = 60 * 60 * 1000;
 /** Bytes that are read at once to be hashed again. */
 const BUFFER_SIZE = 1 << 20;
 
@@ -32,6 +35,8 @@ interface Upload {
   size: number;
   /** Whether a request is writing to it. */
   isBusy: boolean;
+  /** When a request last did, by `performance.now()`. */
+  touched: number;
 }
 
 export class Uploads implements Disposable {
@@ -46,10 +51,15 @@ export class Uploads implements Disposable {
 
   /** Opens an upload; returns its name. */
   open(repository: string): string {
+    const now = performance.now();
+    for (const [other, upload] of this.#uploads) {
+      if (!upload.isBusy && now - upload.touched > LONGEST_PAUSE) this.#forget(other, upload);
+    }
     const name = randomUUID();
     const path = `${this.#staging.path}/${name}`;
     const file = openSync(path, "wx+", 0o644);
-    this.#uploads.set(name, { repository, path, file, hasher: new DigestHasher("sha256"), size: 0, isBusy: false });
+    const hasher = new DigestHasher("sha256");
+    this.#uploads.set(name, { repository, path, file, hasher, size: 0, isBusy: false, touched: now });
     return name;
   }
 
@@ -78,6 +88,7 @@ export class Uploads implements Disposable {
       }
     } finally {
       upload.isBusy = false;
+      upload.touched = performance.now();
     }
   }
 
