@@ -14,8 +14,8 @@
  * init. And a process that forks faster than we kill is not caught up with, since nothing can freeze it. Only a control
  * group can do better.
  *
- * Children that this process had from the beginning (the program that it was before an exec may have started some) are
- * not the container's, and are left alone.
+ * Children that this process had from the beginning (the program that it was before an exec may have started some), and
+ * those that it starts itself, are not the container's, and are left alone.
  */
 import { readdirSync } from "node:fs";
 import { SignalPipe } from "../launch/signal-pipe.ts";
@@ -34,12 +34,16 @@ const PR_SET_CHILD_SUBREAPER = 36;
  * container's first process has ended, kills what there still is and waits for it.
  */
 export class Orphans implements Disposable {
-  readonly #strangers: ReadonlySet<number>;
+  readonly #others: ReadonlySet<number>;
   readonly #cleanup = new DisposableStack();
 
-  /** To be made before there is a container, and at most once at a time. */
-  constructor() {
-    this.#strangers = new Set(children());
+  /**
+   * At most one at a time.
+   * @param others the children that are not the container's, each for as long as it is in the set; without it, to be made
+   * before there is a container: those that this process has now
+   */
+  constructor(others: ReadonlySet<number> = new Set(children())) {
+    this.#others = others;
     setSubreaper(true);
   }
 
@@ -52,15 +56,15 @@ export class Orphans implements Disposable {
     const signals = this.#cleanup.use(new SignalPipe([Signal.SIGCHLD]));
     reactor.add(signals.descriptor, Event.IN, () => {
       while (signals.next() !== undefined);
-      reapUntil(attended);
+      this.#reap(attended);
     });
-    reapUntil(attended);
+    this.#reap(attended);
   }
 
   [Symbol.dispose](): void {
     this.#cleanup.dispose();
     for (;;) {
-      const orphans = children().filter((pid) => !this.#strangers.has(pid));
+      const orphans = children().filter((pid) => !this.#others.has(pid));
       if (orphans.length === 0) break;
       // A child that nobody has waited for keeps its pid, so this cannot meet another process.
       for (const pid of orphans) systemCall(SystemCall.kill, pid, Signal.SIGKILL);
@@ -68,20 +72,20 @@ export class Orphans implements Disposable {
     }
     setSubreaper(false);
   }
-}
 
-/** Reaps the children that have ended, up to the one that is somebody else's. */
-function reapUntil(attended: number): void {
-  const information = allocate(SIGNAL_INFORMATION_SIZE);
-  const { WEXITED, WNOHANG, WNOWAIT, ALL } = WaitOption;
-  for (;;) {
-    information.view.setInt32(ChildInformation.pid, 0, true);
-    const options = WEXITED | WNOHANG | WNOWAIT | ALL;
-    const result = systemCall(SystemCall.waitid, WaitFor.ALL, 0, information.address, options, 0);
-    const pid = information.view.getInt32(ChildInformation.pid, true);
-    if (result === -Errno.ECHILD || pid === 0 || pid === attended) return;
-    check(result, "look for processes that have ended");
-    waitForExit(pid);
+  #reap(attended: number): void {
+    const information = allocate(SIGNAL_INFORMATION_SIZE);
+    const { WEXITED, WNOHANG, WNOWAIT, ALL } = WaitOption;
+    for (;;) {
+      information.view.setInt32(ChildInformation.pid, 0, true);
+      const options = WEXITED | WNOHANG | WNOWAIT | ALL;
+      const result = systemCall(SystemCall.waitid, WaitFor.ALL, 0, information.address, options, 0);
+      const pid = information.view.getInt32(ChildInformation.pid, true);
+      // One that somebody else waits for, and will soon have reaped. What stands behind it is reaped at the next signal.
+      if (result === -Errno.ECHILD || pid === 0 || pid === attended || this.#others.has(pid)) return;
+      check(result, "look for processes that have ended");
+      waitForExit(pid);
+    }
   }
 }
 

@@ -3,6 +3,11 @@ import { waitForExit } from "../../sys/process.ts";
 import { Event, openProcess, type Reactor, Timer } from "../../sys/reactor.ts";
 import type { Supervise } from "./protocol.ts";
 
+const running = new Set<number>();
+
+/** The pids of those that run now. */
+export const ownChildren: ReadonlySet<number> = running;
+
 /**
  * Starts `bunker internal …` without waiting for it.
  * @param onEnd called in the reactor when it has ended
@@ -12,11 +17,13 @@ export function spawnInternal(reactor: Reactor, words: readonly string[], onEnd:
   const child = Bun.spawn([process.execPath, ...script, "internal", ...words], {
     stdio: ["ignore", "ignore", "ignore"],
   });
+  running.add(child.pid);
   const pidfd = openProcess(child.pid);
   reactor.add(pidfd.number, Event.IN, () => {
     reactor.remove(pidfd.number);
     pidfd.close();
     waitForExit(child.pid);
+    running.delete(child.pid);
     onEnd();
   });
 }

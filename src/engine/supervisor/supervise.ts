@@ -45,7 +45,7 @@ import { setWindowSize } from "../../sys/terminal.ts";
 import { type ContainerLock, containerDirectory, inheritedLock } from "../container-directory.ts";
 import { JsonFileWriter, logFile } from "../log/json-file-writer.ts";
 import type { HandedNetwork } from "../network/serve-network.ts";
-import { HealthTimer, spawnInternal } from "./children.ts";
+import { HealthTimer, ownChildren, spawnInternal } from "./children.ts";
 import { OutputCopier } from "./output-copier.ts";
 import { type Answer, parseRequest, type Request, SOCKET_NAME, type Supervise } from "./protocol.ts";
 
@@ -105,9 +105,11 @@ class Supervisor {
     const supervise = this.#awaitCommand();
     if (supervise === undefined) return killChildren();
     const listener = this.#listen();
-    using _orphans = supervise.isWhole ? undefined : await this.#adoptOrphans(supervise.pid);
+    const orphans = supervise.isWhole ? undefined : await this.#adoptOrphans(supervise.pid);
     const network = await this.#serveNetwork();
     const exitStatus = this.#superviseUntilEnd(supervise);
+    // Before anybody is told that the container has ended.
+    orphans?.[Symbol.dispose]();
     // Before the container may start again, and bind its ports anew.
     network?.[Symbol.dispose]();
     const isAgain = await this.#recordEnd(supervise, exitStatus);
@@ -159,7 +161,7 @@ class Supervisor {
 
   async #adoptOrphans(pid: number): Promise<Disposable> {
     const { Orphans } = await import("../../runtime/orphans.ts");
-    const orphans = new Orphans();
+    const orphans = new Orphans(ownChildren);
     orphans.watch(this.#reactor, pid);
     return orphans;
   }

@@ -43,7 +43,7 @@ describe("namespaces", () => {
     [
       ["--pid", "host"],
       "test $$ -gt 1 && echo pid of the host; tr '\\0' '\\n' </proc/$PPID/cmdline | sed -n 2,3p",
-      "pid of the host\nrun\n--rm\n",
+      "pid of the host\ninternal\nsupervise\n",
     ],
     [["--ipc", "none"], "ls -d /dev/shm /dev/mqueue 2>&1 | grep -c 'No such'", "2\n"],
     [["--ipc", "host"], "df /dev/shm >/dev/null && echo there", "there\n"],
