@@ -37,6 +37,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     peers: [crun, runc],
     measure: async (...task) => (await import("./container-start.ts")).measureRuntime(...task),
   },
+  pull: {
+    summary: "`bunker pull` from a registry on loopback, against Podman, and skopeo with umoci",
+    rounds: 5,
+    peers: [podman, ["skopeo", "--version"], ["umoci", "--version"]],
+    measure: async (...task) => (await import("./pull.ts")).measurePull(...task),
+  },
   start: {
     summary: "the start of `bunker` itself, against a compiled hello world",
     rounds: 50,

@@ -63,15 +63,20 @@ export class Workplace implements Disposable {
     this.run("umoci", "insert", "--rootless", "--image", image, this.rootfs, "/");
   }
 
-  /** Puts the image into Podman's storage, where it is called `localhost/bench`. */
-  preparePodman(): void {
+  /** Makes Podman usable, with a storage of its own. */
+  configurePodman(): void {
     writeFileSync(
       join(this.directory, "containers.conf"),
       '[containers]\ncgroups = "disabled"\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "crun"\n',
     );
+    this.#usedPodman = true;
+  }
+
+  /** Puts the image into Podman's storage, where it is called `localhost/bench`. */
+  preparePodman(): void {
+    this.configurePodman();
     const archive = join(this.directory, "image.tar");
     this.run("skopeo", "--insecure-policy", "copy", this.image, `docker-archive:${archive}:localhost/bench:latest`);
-    this.#usedPodman = true;
     this.run("podman", "load", "--input", archive);
   }
 
