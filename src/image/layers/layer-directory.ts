@@ -28,6 +28,15 @@ export function layerName({ chainId }: LayerIdentity, mapping: LayerMapping): st
   return `${algorithm}-${hex}${mapping === "single" ? "-single" : ""}`;
 }
 
+/**
+ * The file by whose lock (flock) a layer is used or changed.
+ * @param staging `<store>/tmp`
+ * @param name as `layerName` has it
+ */
+export function layerLockPath(staging: string, name: string): string {
+  return `${staging}/${name}.lock`;
+}
+
 /** The directory that is a layer's content: what the union mount is given. */
 export function layerDirectory(layer: LayerIdentity, store: string, mapping: LayerMapping): string {
   return `${store}/layers/${layerName(layer, mapping)}/diff`;

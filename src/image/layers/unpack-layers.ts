@@ -7,8 +7,9 @@
  * whole and verified, and lies on layers that can be seen, whenever the power goes.
  *
  * Processes that want the same layer wait for each other by locks, one for each layer, that all take from the lowest
- * layer to the uppermost; chain ids make that the same order for all, so nobody waits in a circle. The lock files live
- * in `tmp/` too: that is swept only when nobody can be holding or awaiting one.
+ * layer to the uppermost; chain ids make that the same order for all, so nobody waits in a circle. Whoever removes a
+ * layer takes its lock as well. The lock files live in `tmp/` too: that is swept only when nobody can be holding or
+ * awaiting one.
  */
 import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -21,7 +22,14 @@ import { removeTreeAt } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
 import type { Image, Layer } from "../image.ts";
 import { TarReader } from "../tar/tar-reader.ts";
-import { type LayerMapping, layerDirectory, layerName, missingLayers, SIZE_FILE } from "./layer-directory.ts";
+import {
+  type LayerMapping,
+  layerDirectory,
+  layerLockPath,
+  layerName,
+  missingLayers,
+  SIZE_FILE,
+} from "./layer-directory.ts";
 import { openPackedLayer, type PackedLayer, streamLayer } from "./layer-stream.ts";
 import { LayerWriter } from "./layer-writer.ts";
 import { Losses } from "./losses.ts";
@@ -57,8 +65,8 @@ interface Work extends Disposable {
  * Unpacks layers into a store. Has to run as user 0 with all capabilities, in the user namespace whose ids the files
  * are to have or as real root, with /proc there. Sets the process's umask while it runs, and waits in flock(2) while
  * another process unpacks the same layers.
- * @param image the layers' image; those of its layers that are not in `missing` are unpacked
- * @param missing as `missingLayers` has said
+ * @param image whose layers are to be there in the end
+ * @param missing as `missingLayers` has said; when it is empty nothing is done
  * @param store the store's directory
  * @throws BunkerError naming the layer, `archive_invalid`, `layer_refused`, `layer_damaged`, `digest_mismatch`,
  *   `no_space`, `id_not_mapped`, `system_call_failed`; nothing of this call is left in the store then
@@ -74,12 +82,8 @@ export async function unpackLayers(
   try {
     using storeLock = lockStore(store);
     using resources = new DisposableStack();
-    for (const layer of missing) {
-      const file = resources.use(openLock(`${storeLock.stagingPath}/${layerName(layer, options.mapping)}.lock`));
-      check(lock(file.number, Lock.exclusive), "lock the layer", layer.diffId);
-    }
-    const wanted = new Set(missing.map(({ chainId }) => chainId));
-    const layers = missingLayers(image, store, options.mapping).filter(({ chainId }) => wanted.has(chainId));
+    const { layers, locks } = lockLayers(image, store, options.mapping, storeLock);
+    resources.use(locks);
     for (const layer of missing) if (!layers.includes(layer)) options.onUnpacked?.(layer);
     const works = layers.map((layer) => resources.use(beginWork(layer, storeLock, options)));
     await unpackAll(works, image, options);
@@ -99,6 +103,24 @@ export async function unpackLayers(
     }
   } finally {
     setUmask(umask);
+  }
+}
+
+/**
+ * Locks the layers of an image: those that are missing exclusively, so that one process unpacks them, the others shared,
+ * so that nobody removes what the former lie on.
+ */
+function lockLayers(image: Image, store: string, mapping: LayerMapping, { stagingPath }: StoreLock) {
+  for (;;) {
+    const missing = missingLayers(image, store, mapping);
+    using locks = new DisposableStack();
+    for (const layer of image.layers) {
+      const file = locks.use(openLock(layerLockPath(stagingPath, layerName(layer, mapping))));
+      check(lock(file.number, missing.includes(layer) ? Lock.exclusive : Lock.shared), "lock the layer", layer.diffId);
+    }
+    const layers = missingLayers(image, store, mapping);
+    // Otherwise one was removed just before it was locked.
+    if (layers.every((layer) => missing.includes(layer))) return { layers, locks: locks.move() };
   }
 }
 

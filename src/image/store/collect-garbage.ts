@@ -3,7 +3,7 @@
  *
  * It happens while nobody relies on the store (images.lock), and inside of a transaction, so no image comes to need
  * something meanwhile. Writers that found a blob in the store and have not committed yet are not waited for: they hold a
- * link of their own to it; see store-writer.ts. A layer is renamed to `tmp/`, where it is nobody's, and removed when the
+ * link of their own to it; see blob-staging.ts. A layer is renamed to `tmp/`, where it is nobody's, and removed when the
  * locks are free again, because that may take long. Whoever is killed before leaves it to the next sweep of `tmp/`.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
@@ -11,7 +11,7 @@ import { Lock, lock } from "../../sys/file.ts";
 import { check } from "../../sys/system-call.ts";
 import type { Digest } from "../digest.ts";
 import { parseDocument } from "../documents.ts";
-import { layerName } from "../layers/layer-directory.ts";
+import { layerLockPath, layerName } from "../layers/layer-directory.ts";
 import { openLock } from "../layers/store-lock.ts";
 import { isIndex } from "../manifest-choice.ts";
 import type { ImageStore } from "./image-store.ts";
@@ -42,13 +42,28 @@ export interface Garbage {
  */
 export function collectGarbage(store: ImageStore, users: StoreUsers): Garbage {
   const doomed: string[] = [];
+  const garbage = collect(store, users, doomed);
+  for (const layerStore of layerStores(store.directory)) sweepLocks(layerStore);
+  removeStaleDownloads(`${store.directory}/partial`);
+  return garbage;
+}
+
+function collect(store: ImageStore, users: StoreUsers, doomed: string[]): Garbage {
   // While this is held nobody sweeps tmp/; see store-lock.ts.
   using file = openLock(`${store.directory}/lock`);
   check(lock(file.number, Lock.shared), "lock", store.directory);
   const garbage = removeUnreachable(store, users, doomed);
   for (const path of doomed) users.removeTree(path);
-  removeStaleDownloads(`${store.directory}/partial`);
   return garbage;
+}
+
+/** Removes the lock files of layers, when nobody can be holding or awaiting one; see store-lock.ts. */
+function sweepLocks(layerStore: string): void {
+  using file = openLock(`${layerStore}/lock`);
+  if (lock(file.number, Lock.exclusive | Lock.nonBlocking) < 0) return;
+  for (const name of namesIn(`${layerStore}/tmp`)) {
+    if (name.endsWith(".lock")) rmSync(`${layerStore}/tmp/${name}`, { force: true });
+  }
 }
 
 function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[]): Garbage {
@@ -66,14 +81,8 @@ function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[
     );
     const layers = layerStores(directory).flatMap((layerStore) =>
       namesIn(`${layerStore}/layers`)
-        .filter((name) => !keptNames.has(name))
-        .map((name) => {
-          const path = `${directory}/tmp/${crypto.randomUUID()}`;
-          mkdirSync(`${directory}/tmp`, { recursive: true, mode: 0o700 });
-          renameSync(`${layerStore}/layers/${name}`, path);
-          doomed.push(path);
-          return name.replace("-", ":").replace(/-single$/, "") as Digest;
-        }),
+        .filter((name) => !keptNames.has(name) && takeLayer(layerStore, name, directory, doomed))
+        .map((name) => name.replace("-", ":").replace(/-single$/, "") as Digest),
     );
     let blobSize = 0;
     const blobs = ["sha256", "sha512"].flatMap((algorithm) =>
@@ -88,6 +97,21 @@ function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[
     );
     return { layers: [...new Set(layers)], blobs, blobSize };
   });
+}
+
+/** Takes a layer out of a store, unless somebody who unpacks a layer above it holds its lock. */
+function takeLayer(layerStore: string, name: string, directory: string, doomed: string[]): boolean {
+  const staging = `${layerStore}/tmp`;
+  for (const path of [staging, `${directory}/tmp`]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  // While this is held nobody sweeps the lock of the layer away.
+  using storeLock = openLock(`${layerStore}/lock`);
+  check(lock(storeLock.number, Lock.shared), "lock", layerStore);
+  using layerLock = openLock(layerLockPath(staging, name));
+  if (lock(layerLock.number, Lock.exclusive | Lock.nonBlocking) < 0) return false;
+  const path = `${directory}/tmp/${crypto.randomUUID()}`;
+  renameSync(`${layerStore}/layers/${name}`, path);
+  doomed.push(path);
+  return true;
 }
 
 /** The stores of unpacked layers: for the usual id map, and for others. */

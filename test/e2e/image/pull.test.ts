@@ -236,6 +236,26 @@ test(`a kill at any time leaves a whole store (${KILLS} times)`, async () => {
   expect((await user.run(["--pull", "never", nameOf("large"), "sh", "-c", "ls /many | wc -l"])).output).toBe("600\n");
 }, 300_000);
 
+test("removing at the same time takes nothing away from those who pull", async () => {
+  expect((await user.bunker(["pull", "-q", nameOf("large")])).status).toBe(0);
+  const directories = namesIn(`${user.data}/layers`);
+  const layers = new Map(directories.map((name) => [name, listing(`${user.data}/layers/${name}/diff`)]));
+  let isPulling = true;
+  const pulling = async () => {
+    for (let round = 0; round < 6; round++) {
+      const tag = round % 2 === 0 ? "large" : "latest";
+      expect(await user.bunker(["pull", "-q", nameOf(tag)])).toMatchObject({ status: 0, errors: "" });
+    }
+    isPulling = false;
+  };
+  const removing = async () => {
+    while (isPulling) expect(await user.bunker(["image", "prune", "-af"])).toMatchObject({ status: 0, errors: "" });
+  };
+  await Promise.all([pulling(), removing()]);
+  expect(faultsOf(user.data, layers)).toEqual([]);
+  expect(await user.run([nameOf("large"), "sh", "-c", "ls /many | wc -l"])).toMatchObject({ output: "600\n" });
+});
+
 describe("what is wrong is told, and nothing of it stays", () => {
   /** Pulls an image that has a fault; returns the first line of the message. */
   async function messageOf(tag: string): Promise<string> {

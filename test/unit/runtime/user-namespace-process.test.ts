@@ -26,7 +26,7 @@ describe.each(["bunker-test", "bunker-bare"] as const)("as %s", (user) => {
   test("this program runs again as root of the caller's own ids", () => {
     const path = join(directory, "description");
     expect(start("describe", path)).toEqual({ owner: id });
-    const { maps, ids, blocked, variable } = JSON.parse(readFileSync(path, "utf8"));
+    const { maps, ids, blocked, variable, input } = JSON.parse(readFileSync(path, "utf8"));
     expect(ids).toEqual([0, 0, 0, 0]);
     for (const map of maps) {
       const lines = map
@@ -38,6 +38,7 @@ describe.each(["bunker-test", "bunker-bare"] as const)("as %s", (user) => {
     }
     expect(blocked).toBe("0000000000000000");
     expect(variable).toBe("some value");
+    expect(input).toBe("for no other eyes");
   });
 
   test("an error of Bunker's arrives with its code and hint", () => {
