@@ -20,8 +20,5 @@ export function openSource({ source, platform, data }: ImageRequest): Image {
   const wanted = platform === undefined ? undefined : parsePlatform(platform);
   if (source.kind !== "stored") return openImage(source, wanted);
   using store = openImageStore(data);
-  // The container is recorded already. So whoever has begun to remove files before that is done now, and whoever begins
-  // later sees it.
-  using _ = store.rely();
   return store.open(store.find(source.name, wanted), source.name);
 }

@@ -61,11 +61,11 @@ type Parameters = SQLQueryBindings[];
 export class StateDatabase implements Disposable {
   readonly #database: Database;
   readonly #path: string;
-  readonly #reader: number | undefined;
+  readonly #reader: Disposable | undefined;
   /** Whether changes are refused, because the file system or its permissions do not allow them. */
   readonly isReadOnly: boolean;
 
-  constructor(database: Database, path: string, reader: number | undefined) {
+  constructor(database: Database, path: string, reader: Disposable | undefined) {
     this.#database = database;
     this.#path = path;
     this.#reader = reader;
@@ -123,8 +123,8 @@ export class StateDatabase implements Disposable {
 
   readonly #close = (): void => {
     this.#database.close();
-    // Not before: closing any descriptor of a file takes the process's record locks on it away.
-    if (this.#reader !== undefined) closeSync(this.#reader);
+    // Not before: by then the log would have been moved.
+    this.#reader?.[Symbol.dispose]();
   };
 
   #try<Result>(work: () => Result): Result {
@@ -173,7 +173,7 @@ function isWritable(directory: string): boolean {
 
 function openToWrite(directory: string, path: string): StateDatabase {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) create(directory, path);
-  const reader = openSync(path, mode.O_RDONLY | mode.O_NOFOLLOW);
+  const reader = holdReadersLock(path);
   try {
     const database = new Database(path, constants.SQLITE_OPEN_READWRITE);
     try {
@@ -181,17 +181,42 @@ function openToWrite(directory: string, path: string): StateDatabase {
       database.run("PRAGMA synchronous = NORMAL");
       database.run("PRAGMA foreign_keys = ON");
       database.run(`PRAGMA wal_autocheckpoint = ${LOG_LIMIT}`);
-      // EAGAIN: one of the others is closing without this lock, having found nobody. Then the log is moved at the end.
-      lockRange(reader, RecordLock.shared, READERS_LOCK.start, READERS_LOCK.length);
       return new StateDatabase(database, path, reader);
     } catch (error) {
       database.close();
       throw error;
     }
   } catch (error) {
-    closeSync(reader);
+    reader[Symbol.dispose]();
     throw error;
   }
+}
+
+/** The descriptors that hold the lock of a reader, by the path of their database, and for how many connections. */
+const readersLocks = new Map<string, { readonly descriptor: number; connections: number }>();
+
+/**
+ * Locks a database as a reader does. A process has one descriptor for that, however many connections: closing any
+ * descriptor of a file takes all record locks of the process on it away, also those of other connections.
+ */
+function holdReadersLock(path: string): Disposable {
+  let held = readersLocks.get(path);
+  if (held === undefined) {
+    held = { descriptor: openSync(path, mode.O_RDONLY | mode.O_NOFOLLOW), connections: 0 };
+    readersLocks.set(path, held);
+    // EAGAIN: one of the others is closing without this lock, having found nobody. Then the log is moved at the end.
+    lockRange(held.descriptor, RecordLock.shared, READERS_LOCK.start, READERS_LOCK.length);
+  }
+  const { descriptor } = held;
+  held.connections++;
+  return {
+    [Symbol.dispose]: () => {
+      const left = readersLocks.get(path);
+      if (left === undefined || --left.connections > 0) return;
+      readersLocks.delete(path);
+      closeSync(descriptor);
+    },
+  };
 }
 
 /** Makes the file aside and links it, so that it is there whole or not at all. */

@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { formatImageSource } from "../../image/image-source.ts";
+import { relyOnImages } from "../../image/store/images-lock.ts";
 import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
 import { defaultProfile } from "../../runtime/seccomp/default-profile.ts";
 import { parseProfile } from "../../runtime/seccomp/profile.ts";
@@ -144,6 +145,8 @@ export async function createContainer(
   };
   // Unpacking is a large part of the program that a container whose image is there has no need of.
   const unpackings: Promise<void>[] = [];
+  // Until the container is recorded nobody knows that it needs its layers.
+  using _ = relyOnImages(data);
   const directory = containerDirectory(data, id);
   const lock = makeContainerDirectory(data, id);
   try {

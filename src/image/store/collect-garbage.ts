@@ -15,6 +15,7 @@ import { layerLockPath, layerName } from "../layers/layer-directory.ts";
 import { openLock } from "../layers/store-lock.ts";
 import { isIndex } from "../manifest-choice.ts";
 import type { ImageStore } from "./image-store.ts";
+import { excludeOthersFromImages } from "./images-lock.ts";
 
 /** How long an interrupted download may wait for being continued; milliseconds. */
 const LONGEST_INTERRUPTION = 7 * 24 * 60 * 60 * 1000;
@@ -68,11 +69,13 @@ function sweepLocks(layerStore: string): void {
 
 function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[]): Garbage {
   const { directory } = store;
-  using _ = store.excludeOthers();
+  using _ = excludeOthersFromImages(directory);
+  // Before the transaction: whoever says it may want to write himself.
+  const inUse = [...users.layersInUse()];
   return store.state.transaction(() => {
     const reachable = reachableDigests(store);
     const images = store.list().filter(({ isReadOnly }) => !isReadOnly);
-    const kept = [...images.flatMap(({ layers }) => layers.map(({ chainId }) => chainId)), ...users.layersInUse()];
+    const kept = [...images.flatMap(({ layers }) => layers.map(({ chainId }) => chainId)), ...inUse];
     const keptNames = new Set(
       kept.flatMap((chainId) => {
         const identity = { chainId, diffId: chainId };

@@ -17,17 +17,14 @@
  *
  * Other stores, which are only read, are looked up after the own one; see additional-stores.ts.
  */
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { Lock, lock } from "../../sys/file.ts";
-import { check } from "../../sys/system-call.ts";
 import { verifyDigest } from "../blob.ts";
 import { identifyLayers } from "../chain-id.ts";
 import { type Digest, splitDigest } from "../digest.ts";
 import { type ImageConfiguration, parseDocument } from "../documents.ts";
 import type { Image } from "../image.ts";
-import { openLock } from "../layers/store-lock.ts";
 import { blobPath } from "../layout-files.ts";
 import { type Platform, platformRank } from "../platform.ts";
 import {
@@ -40,6 +37,7 @@ import {
 } from "../reference.ts";
 import { additionalStoreDirectories, readAdditionalStore } from "./additional-stores.ts";
 import { imageTables } from "./image-tables.ts";
+import { relyOnImages } from "./images-lock.ts";
 import { writeLayoutIndex } from "./layout-index.ts";
 import type { BlobDescriptor, StoredImage, StoredList } from "./stored-image.ts";
 
@@ -330,23 +328,10 @@ export class ImageStore implements Disposable {
     return result;
   }
 
-  /** Holds off whoever removes files, until it is disposed of; for milliseconds. */
+  /** As `relyOnImages`. */
   rely(): Disposable {
-    return this.#lockImages(Lock.shared);
-  }
-
-  /** Waits until nobody relies on files of the store, and lets nobody begin to. */
-  excludeOthers(): Disposable {
-    return this.#lockImages(Lock.exclusive);
-  }
-
-  #lockImages(operation: number): Disposable {
     // Nothing is ever removed where nothing can be written.
-    if (this.state.isReadOnly) return { [Symbol.dispose]: () => undefined };
-    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
-    const file = openLock(`${this.directory}/images.lock`);
-    check(lock(file.number, operation), "lock", `${this.directory}/images.lock`);
-    return { [Symbol.dispose]: () => file.close() };
+    return this.state.isReadOnly ? { [Symbol.dispose]: () => undefined } : relyOnImages(this.directory);
   }
 
   /** Not part of the transaction but alone among all processes, so that the latest state is what is written last. */

@@ -89,6 +89,18 @@ describe("what is stored", () => {
     expect(count()).toBe(2);
   });
 
+  test("stays with a process that has closed another connection", () => {
+    using first = openStateDatabase(directory, [notes]);
+    openStateDatabase(directory, [notes])[Symbol.dispose]();
+    first.run("INSERT INTO note (text) VALUES ('before')");
+    // Whoever finds nobody else moves the log, and takes it away from those who are there nevertheless.
+    const script = `const d = new (require("bun:sqlite").Database)(process.argv[1]); d.query("SELECT * FROM note").all(); d.close()`;
+    Bun.spawnSync([process.execPath, "-e", script, join(directory, "state.db")]);
+    first.run("INSERT INTO note (text) VALUES ('after')");
+    first[Symbol.dispose]();
+    expect(count()).toBe(2);
+  });
+
   test("leaves no descriptor behind when it is closed", () => {
     expect(descriptorsLeftBy(() => void count())).toBe(0);
   });

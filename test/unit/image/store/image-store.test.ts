@@ -8,6 +8,7 @@ import { collectGarbage } from "../../../../src/image/store/collect-garbage.ts";
 import { familiarName, type ImageStore, openImageStore } from "../../../../src/image/store/image-store.ts";
 import { type ImageUser, removeImage } from "../../../../src/image/store/remove-image.ts";
 import { type BlobDescriptor, contentSize } from "../../../../src/image/store/stored-image.ts";
+import { openStateDatabase } from "../../../../src/state/state-database.ts";
 import { BunkerError } from "../../../../src/sys/error.ts";
 import { INDEX_TYPE, pack, writeImage, writeJson } from "../image-builder.ts";
 import { archive } from "../tar-builder.ts";
@@ -179,6 +180,16 @@ describe("removing", () => {
     expect(readdirSync(`${data}/layers`)).toHaveLength(1);
     expect(readdirSync(`${data}/tmp`)).toEqual([]);
     expect(blobs()).toBe(3);
+  });
+
+  test("lets those who are asked use the database themselves", () => {
+    add([`${debian}:1`]);
+    const layersInUse = () => {
+      using state = openStateDatabase(data, [{ name: "users", migrations: ["CREATE TABLE user (id TEXT) STRICT"] }]);
+      state.run("INSERT INTO user VALUES ('somebody')");
+      return [];
+    };
+    expect(collectGarbage(store, { ...nobody, layersInUse }).layers).toEqual([]);
   });
 
   test("of what a container uses has to be forced, of what one runs from is refused", () => {
