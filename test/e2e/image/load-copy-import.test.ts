@@ -11,8 +11,12 @@ import { ARCHITECTURE, busyboxLayout, busyboxMembers, debianImages } from "../..
 import { INDEX_TYPE, pack, tagged, writeImage, writeJson, writeLayout } from "../../unit/image/image-builder.ts";
 import { archive } from "../../unit/image/tar-builder.ts";
 import { output, UnprivilegedUser } from "../../unprivileged-user.ts";
+import { faultsOf } from "./check-store.ts";
 
 setDefaultTimeout(120_000);
+
+/** How often a command is killed; more for those who have the time. */
+const KILLS = Number(process.env["BUNKER_TEST_KILLS"] ?? 5);
 
 let user: UnprivilegedUser;
 let registry: DockerRegistry;
@@ -149,6 +153,47 @@ describe("load", () => {
     } finally {
       output(["umount", data]);
     }
+  });
+});
+
+describe(`a kill at any time (${KILLS} times)`, () => {
+  /** Kills a command at random instants of its run; between the kills, `check` looks at what there is. */
+  async function killAgainAndAgain(words: readonly string[], check: () => void): Promise<void> {
+    const begun = performance.now();
+    const { errors, status } = await bunker(...words);
+    expect({ errors, status }).toEqual({ errors: "", status: 0 });
+    const duration = performance.now() - begun;
+    for (let kill = 0; kill < KILLS; kill++) {
+      output(["rm", "-rf", user.data, `${directory}/layout`]);
+      const killed = user.start([user.bunkerPath, ...words]);
+      await Bun.sleep(Math.random() * duration);
+      killed.kill("SIGKILL");
+      await killed.exited;
+      check();
+    }
+    expect((await bunker(...words)).status).toBe(0);
+    check();
+  }
+
+  test("of load leaves a whole store", async () => {
+    const archivePath = `${directory}/x.tar.gz`;
+    output(["sh", "-c", `gzip -1c ${debianImages().dockerArchive.replace("docker-archive:", "")} > ${archivePath}`]);
+    output(["chmod", "a+r", archivePath]);
+    await killAgainAndAgain(["load", "-q", "-i", archivePath], () => {
+      expect(faultsOf(user.data, new Map())).toEqual([]);
+    });
+    expect((await bunker("images", "-q")).output).not.toBe("");
+  });
+
+  test("of copy leaves a layout whole or without the image", async () => {
+    const index = `${directory}/layout/index.json`;
+    await killAgainAndAgain(["copy", "-q", debianImages().gzip, `oci:${directory}/layout:x`], () => {
+      if (!existsSync(index)) return;
+      const [{ digest }] = JSON.parse(readFileSync(index, "utf8")).manifests;
+      expect(rawDigest(`oci:${directory}/layout:x`)).toBe(digest);
+      output(["skopeo", "copy", "-q", `oci:${directory}/layout:x`, `dir:${directory}/read`]);
+    });
+    expect(readdirSync(`${directory}/layout`).sort()).toEqual(["blobs", "index.json", "oci-layout"]);
   });
 });
 
