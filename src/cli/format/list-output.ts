@@ -3,6 +3,9 @@
  * `table` the template makes a line of cells from each row and, carried out over the names of the columns, the header;
  * columns are aligned over all of it. Without, each row is a line. A template that begins with `{{range .}}` is Podman's
  * way, and is carried out once over all rows.
+ *
+ * Tables are for people, so what could steer their terminal is kept out of them: much of it was written by whoever made
+ * an image. Other output is for programs, and goes as it is.
  */
 import { alignColumns } from "./align-columns.ts";
 import { executeTemplate, type OutputFormat, readTemplate } from "./format-option.ts";
@@ -38,7 +41,12 @@ export function formatList(
   const lines = rows.map((row) => `${executeTemplate(template, row)}\n`).join("");
   if (kind === "template") return lines;
   const header = executeTemplate(template, { ...titles, Label: labelTitle }, headerFunctions);
-  return alignColumns(`${header}\n${lines}`);
+  return alignColumns(withoutControls(`${header}\n${lines}`));
+}
+
+/** Control characters become question marks, but for tabs and line breaks, which make the table. */
+function withoutControls(text: string): string {
+  return text.replace(/[^\P{Cc}\t\n]/gu, "?");
 }
 
 /** The template of a table with these fields. */

@@ -47,7 +47,8 @@ export const history = defineCommand(
     const image = store.find(name);
     const now = Date.now();
     const rows = stepsOf(store, image).map(({ id, created, createdBy, comment, size }) => {
-      const command = createdBy.replaceAll("\t", " ");
+      // In a table a command of several lines stands on one.
+      const command = format?.kind === "template" ? createdBy : createdBy.replace(/\s/g, " ");
       const since = created === undefined ? "N/A" : `${elapsed(now - created)} ago`;
       return {
         Comment: comment,

@@ -40,7 +40,7 @@ beforeEach(() => {
         config: { Cmd: ["bash"], Env: ["PATH=/bin"] },
         history: [
           { created: daysAgo(21), created_by: `/bin/sh -c #(nop) ADD file:${"0".repeat(64)} in /` },
-          { created: daysAgo(21), created_by: '/bin/sh -c #(nop)  CMD ["bash"]', empty_layer: true, comment: "last" },
+          { created: daysAgo(21), created_by: '/bin/sh -c #(nop)\n\tCMD ["bash"]', empty_layer: true, comment: "last" },
         ],
       },
     },
@@ -218,7 +218,9 @@ describe("history", () => {
     const format = "{{.CreatedBy}}|{{.Size}}|{{.CreatedAt}}";
     const output = await ok("history", "-H=false", "--no-trunc", "--format", format, "debian");
     expect(await ok("history", "-H=false", "debian")).toMatch(/^IMAGE +CREATED AT +CREATED BY +SIZE +COMMENT\n/);
-    expect(output).toMatch(/^.*\|0\|\d{4}-\d\d-\d\dT.*\n.*ADD file:0{64} in \/\|\d+\|.*\n$/);
+    expect(output).toMatch(
+      /^\/bin\/sh -c #\(nop\)\n\tCMD \["bash"\]\|0\|\d{4}-\d\d-\d\dT.*\n.*ADD file:0{64} in \/\|\d+\|.*\n$/,
+    );
   });
 
   test("of an image that says nothing has its layers", async () => {

@@ -65,6 +65,12 @@ describe("tables look like Docker's", () => {
     );
   });
 
+  test("nothing steers the terminal", () => {
+    const evil = [{ ...rows[0], Name: "a\x1b[2Jb\x07\x9bc" } as (typeof rows)[0]];
+    expect(formatted("table {{.Name}}\t{{.Size}}", evil)).toBe("REPOSITORY   SIZE\na?[2Jb??c    117MB\n");
+    expect(formatted("{{.Name}}", evil)).toBe("a\x1b[2Jb\x07\x9bc\n");
+  });
+
   test("wide characters count as two", () => {
     expect(formatted("table {{.Name}}\t{{.Size}}", [{ ...rows[0], Name: "日本語日本語" } as (typeof rows)[0]])).toBe(
       "REPOSITORY     SIZE\n日本語日本語   117MB\n",
