@@ -2,7 +2,7 @@
  * Internet addresses as people write them, and as sets.
  */
 import { isIPv4, isIPv6 } from "node:net";
-import { type Address, isVersion4 } from "../sys/internet-socket.ts";
+import { type Address, type Endpoint, isVersion4 } from "../sys/internet-socket.ts";
 
 /** The IPv4 address of a 32-bit number. */
 export function version4Address(value: number): Address {
@@ -57,6 +57,11 @@ export function formatAddress(address: Address): string {
   if (longest === "") return groups.join(":");
   const start = zeros.find((match) => match[0] === longest)?.index ?? 0;
   return `${groups.slice(0, start).join(":")}::${groups.slice(start + longest.length).join(":")}`;
+}
+
+/** An address with a port, as people write it. */
+export function formatEndpoint({ address, port }: Endpoint): string {
+  return isVersion4(address) ? `${formatAddress(address)}:${port}` : `[${formatAddress(address)}]:${port}`;
 }
 
 /** Whether two addresses are the same. */

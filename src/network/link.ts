@@ -11,7 +11,8 @@
  * payload follows from wherever it lies, in the same writev(2).
  *
  * A frame that the device does not take is lost, as on any link; the protocols above know what to do. When the device
- * itself is gone (its namespace has ended), `onEnd` is told, once.
+ * itself is gone (the container's root has deleted it), `onEnd` is told, once. The open file keeps the namespace alive, so
+ * the end of the container's processes has to be seen by other means.
  */
 import { Errno } from "../sys/errno.ts";
 import { setInteger64 } from "../sys/integer64.ts";

@@ -22,7 +22,7 @@ import {
 } from "../sys/internet-socket.ts";
 import { Event, type Reactor } from "../sys/reactor.ts";
 import { SystemCall, systemCall } from "../sys/system-call.ts";
-import { formatAddress, isLoopback } from "./address.ts";
+import { formatEndpoint, isLoopback } from "./address.ts";
 import type { NetworkConfiguration } from "./configuration.ts";
 import type { Datagrams } from "./datagrams.ts";
 import { subnetOf } from "./destination.ts";
@@ -41,11 +41,6 @@ export interface BoundPort extends Disposable {
   readonly socket: FileDescriptor;
   /** Where it is bound: the port that was chosen, if none was asked for. */
   readonly host: Endpoint;
-}
-
-/** An address with a port, as people write it. */
-function formatEndpoint({ address, port }: Endpoint): string {
-  return isVersion4(address) ? `${formatAddress(address)}:${port}` : `[${formatAddress(address)}]:${port}`;
 }
 
 /**

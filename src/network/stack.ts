@@ -52,7 +52,7 @@ export interface StackOptions {
   /** The TAP's file, non-blocking, with virtio-net headers; it stays the caller's to close, after the stack's end. */
   readonly device: number;
   readonly configuration: NetworkConfiguration;
-  /** Called with an errno when the device has failed, for instance because its namespace is gone. */
+  /** Called with an errno when the device has failed, for instance because the container has deleted it. */
   readonly onEnd: (errno: number) => void;
   /** Another file than the host's resolv.conf(5). */
   readonly resolverFile?: string;

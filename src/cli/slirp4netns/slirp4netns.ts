@@ -2,7 +2,7 @@
  * Bunker under the name slirp4netns: the network stack alone, for a namespace that another program has made. Podman and
  * RootlessKit start slirp4netns and are satisfied by its command line, its descriptors and its API socket.
  *
- * It runs until its exit descriptor says so, its device is gone, or a signal kills it; there is nothing to clean up that
+ * It runs until its exit descriptor says so, its device is deleted, or a signal kills it; there is nothing to clean up that
  * the kernel does not.
  */
 import { closeSync, openSync, statSync, writeSync } from "node:fs";

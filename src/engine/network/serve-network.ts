@@ -16,7 +16,7 @@ export interface HandedNetwork {
 export function serveNetwork(reactor: Reactor, { configuration, device, ports }: HandedNetwork): Disposable {
   const cleanup = new DisposableStack();
   cleanup.use(device);
-  // When the device is gone, so is the container's last process, or soon will be.
+  // A container that has deleted its device has no network any more, which is its own affair.
   const stack = cleanup.use(new Stack(reactor, { device: device.number, configuration, onEnd: () => {} }));
   for (const { protocol, host, target, socket } of ports) {
     stack.publish({ protocol, host, socket, [Symbol.dispose]: () => socket.close() }, target);

@@ -8,8 +8,8 @@
  *
  * Towards the host: a segment that comes in order is sent to the socket from where the frame lies. What the socket does
  * not take stays in `ReceiveQueue`, and the window that is advertised shrinks by it, until it is zero: the container
- * then waits as it would for the real peer. What comes out of order is dropped and asked for again. Acknowledgements are
- * due after each round of reading frames, or after a few segments.
+ * then waits as it would for the real peer. What comes too early waits in `EarlySegments`, and what is missing is
+ * asked for. Acknowledgements are due after each round of reading frames, or after a few segments.
  *
  * Towards the container: as much is read from the socket as the container's window and the bounds of memory allow, a
  * slot of up to 64 KiB at a time, and each slot is one segment (which the kernel may take for many, see link.ts). It
@@ -52,6 +52,7 @@ import { icmpError, refusalOf, sendErrorAboutSyn } from "../icmp-error.ts";
 import { IpProtocol } from "../ip-protocol.ts";
 import { Segmentation } from "../link.ts";
 import type { Packet } from "../packet.ts";
+import { EarlySegments } from "./early-segments.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import {
   type Segment,
@@ -103,6 +104,9 @@ const MAXIMUM_HANDSHAKE_ATTEMPTS = 7;
 const LINGER_TIME = 2_000;
 const EVENTS = Event.IN | Event.OUT | Event.PRI | Event.RDHUP | Event.EDGE;
 
+/** What a slot's present owner knows: whether somebody else has taken it. */
+type SlotOwner = Pick<Packet, "slot" | "isTaken">;
+
 export class TcpConnection {
   readonly protocol = IpProtocol.TCP;
   readonly inside: Address;
@@ -127,6 +131,8 @@ export class TcpConnection {
   /** Whether FIN was passed on to the host. */
   #isHostTold = false;
   readonly #received: ReceiveQueue;
+  /** Made when it is needed, which is hardly ever. */
+  #early: EarlySegments | undefined = undefined;
 
   // From the host to the container, in our own sequence numbers.
   readonly #initialSequence: number;
@@ -423,6 +429,7 @@ export class TcpConnection {
     let { payload, payloadLength } = segment;
     if (payloadLength === 0 && !hasFin) return;
     if (gap > 0) {
+      this.#holdEarly(segment, packet, gap);
       // Tells at once what is missing.
       this.#emit(ACK, this.#sendNext);
       return;
@@ -441,6 +448,7 @@ export class TcpConnection {
       if (this.#state !== "established") return;
       this.#receiveNext = (this.#receiveNext + accepted) >>> 0;
       isCut ||= accepted < payloadLength;
+      if (this.#early !== undefined && !this.#deliverEarly(this.#early)) return;
     }
     if (hasFin && !isCut && !this.#finReceived && payloadLength >= 0) {
       this.#receiveNext = (this.#receiveNext + 1) >>> 0;
@@ -452,12 +460,34 @@ export class TcpConnection {
     if (this.#segmentsDue >= SEGMENTS_PER_ACKNOWLEDGEMENT || isCut) this.#emit(ACK, this.#sendNext);
   }
 
+  #holdEarly({ payload, payloadLength, sequence }: Segment, packet: Packet, gap: number): void {
+    const window = (this.#receiveEdge - this.#receiveNext) | 0;
+    if (payloadLength === 0 || gap + payloadLength > window || this.#finReceived) return;
+    this.#early ??= new EarlySegments(this.#services.pool);
+    if (this.#early.hold({ slot: packet.slot, start: payload, length: payloadLength, sequence })) packet.isTaken = true;
+  }
+
+  /** Passes on what had come early and is expected now; false when the connection has ended meanwhile. */
+  #deliverEarly(early: EarlySegments): boolean {
+    for (;;) {
+      const segment = early.take(this.#receiveNext);
+      if (segment === undefined) return true;
+      const owner = { slot: segment.slot, isTaken: false };
+      const accepted = this.#deliver(owner, segment.start, segment.length, 0);
+      if (!owner.isTaken) this.#services.pool.free(segment.slot);
+      if (this.#state !== "established") return false;
+      this.#receiveNext = (this.#receiveNext + accepted) >>> 0;
+      if (accepted < segment.length) return true;
+    }
+  }
+
   /**
    * Passes data on to the host's socket, or keeps it for later.
+   * @param packet whose slot is taken if it is kept
    * @param urgentEnd one past the urgent byte's place in the data; 0 or beyond it: none
    * @returns how many bytes were taken
    */
-  #deliver(packet: Packet, start: number, length: number, urgentEnd: number): number {
+  #deliver(packet: SlotOwner, start: number, length: number, urgentEnd: number): number {
     if (urgentEnd > 0 && urgentEnd < length) {
       const taken = this.#deliver(packet, start, urgentEnd, urgentEnd);
       if (taken < urgentEnd || this.#state !== "established") return taken;
@@ -486,7 +516,7 @@ export class TcpConnection {
   }
 
   /** What follows an urgent byte; the slot may belong to the queue by now, then it is left for the container to send again. */
-  #deliverRest(packet: Packet, start: number, length: number): number {
+  #deliverRest(packet: SlotOwner, start: number, length: number): number {
     return packet.isTaken ? 0 : this.#deliver(packet, start, length, 0);
   }
 
@@ -779,6 +809,7 @@ export class TcpConnection {
     this.#state = "closed";
     this.#closeSocket();
     this.#received.clear();
+    this.#early?.clear();
     this.#sent.clear();
     this.#services.closed(this);
   }

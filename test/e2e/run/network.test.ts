@@ -127,6 +127,41 @@ describe("a published port", () => {
     await suite.user.bunker(["rm", "-f", ...(await containers())]);
   });
 
+  test("is shown by ps and port, also one that was chosen", async () => {
+    const options = ["--detach", "-p", "127.0.0.1::80", "-p", "127.0.0.1::53/udp", "-P", "--expose", "90-91"];
+    const { output, errors } = await suite.user.run([...options, suite.image, "sleep", "1000"]);
+    expect(errors).toBe("");
+    const id = output.trim();
+    const ports = (await suite.user.bunker(["port", id])).output;
+    expect(ports.split("\n").filter((line) => !line.includes("[::]"))).toEqual([
+      expect.stringMatching(/^53\/udp -> 127\.0\.0\.1:\d+$/),
+      expect.stringMatching(/^80\/tcp -> 127\.0\.0\.1:\d+$/),
+      expect.stringMatching(/^90\/tcp -> 0\.0\.0\.0:\d+$/),
+      expect.stringMatching(/^91\/tcp -> 0\.0\.0\.0:\d+$/),
+      "",
+    ]);
+    const [, chosen] = /80\/tcp -> (.*)/.exec(ports) ?? [];
+    expect((await suite.user.bunker(["port", id, "80"])).output).toBe(`${chosen}\n`);
+    expect(await suite.user.bunker(["port", id, "81/tcp"])).toMatchObject({ status: 1, output: "" });
+    expect((await suite.user.bunker(["ps", "--format={{.Ports}}"])).output).toContain(`${chosen}->80/tcp, `);
+    await suite.user.bunker(["rm", "-f", id]);
+  });
+
+  test("leads into a container that was started again, and is free when it has ended", async () => {
+    const hostPort = await freePort();
+    const words = ["run", "-d", "-p", `${hostPort}:80`, suite.image, "sh", "-c", SERVE];
+    const id = (await suite.user.bunker(words)).output.trim();
+    expect(await ask("127.0.0.1", hostPort)).toBe("hello from the container\n");
+    await suite.user.bunker(["restart", "-t", "0", id]);
+    expect(await ask("127.0.0.1", hostPort)).toBe("hello from the container\n");
+    await suite.user.bunker(["stop", "-t", "0", id]);
+    expect((await suite.user.bunker(["port", id])).output).toBe("");
+    const again = createServer();
+    await new Promise<void>((resolve, reject) => again.once("error", reject).listen(hostPort, resolve));
+    await new Promise((resolve) => again.close(resolve));
+    await suite.user.bunker(["rm", "-f", id]);
+  });
+
   test("in use is told before the container starts", async () => {
     const { status, errors } = await suite.user.run(["-p", `127.0.0.1:${port}:80`, suite.image, "echo", "started"]);
     expect({ status, errors }).toEqual({

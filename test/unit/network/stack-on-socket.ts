@@ -6,7 +6,7 @@
 import { parseAddress } from "../../../src/network/address.ts";
 import type { NetworkConfiguration } from "../../../src/network/configuration.ts";
 import { Stack, type StackUsage } from "../../../src/network/stack.ts";
-import type { Address } from "../../../src/sys/internet-socket.ts";
+import { type Address, setOption } from "../../../src/sys/internet-socket.ts";
 import { allocate } from "../../../src/sys/memory.ts";
 import { Reactor } from "../../../src/sys/reactor.ts";
 import { check, SystemCall, systemCall } from "../../../src/sys/system-call.ts";
@@ -26,7 +26,7 @@ function address(text: string): Address {
   return parsed;
 }
 
-const CONFIGURATION: NetworkConfiguration = {
+export const CONFIGURATION: NetworkConfiguration = {
   mtu: 65520,
   ipv4: { prefixLength: 24, address: address("10.0.2.100"), gateway: address("10.0.2.2"), dns: address("10.0.2.3") },
   ipv6: { prefixLength: 64, address: address("fd00::100"), gateway: address("fd00::2"), dns: address("fd00::3") },
@@ -50,6 +50,8 @@ export class StackOnSocket implements Disposable {
     check(systemCall(SystemCall.socketpair, AF_UNIX, type, 0, pair.address), "make a socket pair");
     this.#ours = pair.view.getInt32(0, true);
     this.#theirs = pair.view.getInt32(4, true);
+    // So that only a test decides what gets lost; SO_SNDBUFFORCE.
+    for (const end of [this.#ours, this.#theirs]) setOption(end, [1, 32], 64 << 20);
     this.stack = new Stack(this.reactor, {
       device: this.#theirs,
       configuration: CONFIGURATION,
@@ -57,6 +59,11 @@ export class StackOnSocket implements Disposable {
         this.ended = errno;
       },
     });
+  }
+
+  /** The container's end, for frames with virtio headers. */
+  get link(): number {
+    return this.#ours;
   }
 
   get usage(): StackUsage {

@@ -1,0 +1,144 @@
+/*
+ * A container that floods, thousands of flows at once, and a device that is deleted.
+ */
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { eventually } from "../../unprivileged-user.ts";
+import { GATEWAY_4, PrivateNetwork } from "./private-network.ts";
+
+setDefaultTimeout(120_000);
+
+let network: PrivateNetwork | undefined;
+
+afterEach(async () => {
+  await network?.[Symbol.asyncDispose]();
+  network = undefined;
+});
+
+/** Answers each connection with what came, and its hash. */
+const HASHING = `
+l = listener("127.0.0.1")
+def serve(s):
+    digest = hashlib.sha256()
+    data = []
+    while True:
+        part = s.recv(1 << 18)
+        if not part: break
+        digest.update(part)
+        data.append(part)
+    s.sendall(digest.digest())
+    for part in data: s.sendall(part)
+    s.close()
+while True:
+    s, _ = l.accept()
+    threading.Thread(target=serve, args=(s,), daemon=True).start()`;
+
+describe("a flood of", () => {
+  const RAW = `
+def checksum(data):
+    total = sum(struct.unpack(">%dH" % (len(data) // 2), data))
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+def segment(destination, port, flags, sequence=1, source_port=0):
+    source = socket.inet_aton("10.0.2.%d" % random.randrange(110, 250))
+    target = socket.inet_aton(destination)
+    tcp = struct.pack(">HHIIBBHHH", source_port or random.randrange(1, 65536), port, sequence, 0, 0x50, flags, 1000, 0, 0)
+    tcp = tcp[:16] + struct.pack(">H", checksum(source + target + struct.pack(">HH", 6, 20) + tcp)) + tcp[18:]
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 40, 1, 0, 64, 6, 0, source, target)
+    ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
+    return bytes.fromhex("52550a000202020000000001") + bytes.fromhex("0800") + ip + tcp
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+raw.bind(("tap0", 0))
+def flood(count, make):
+    for _ in range(count):
+        try: raw.send(make())
+        except OSError as error:
+            if error.errno != errno.ENOBUFS: raise
+`;
+  const ASK = `
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60)
+s.sendall(b"still there?" * 1000)
+s.shutdown(socket.SHUT_WR)
+say(len(receive_all(s)))`;
+
+  test.each([
+    // 198.51.100.0/24 answers nothing: the connections stay half open.
+    ["half-open connections", `flood(100000, lambda: segment("198.51.100.%d" % random.randrange(1, 250), 80, 2))`],
+    [
+      "FINs and resets",
+      `flood(50000, lambda: segment("10.0.2.2", int(sys.argv[1]), random.choice([1, 4, 17, 20, 25, 41, 63])))`,
+    ],
+    ["SYNs to a server", `flood(30000, lambda: segment("10.0.2.2", int(sys.argv[1]), 2, random.randrange(1 << 32)))`],
+  ])("%s leaves other connections and the bounds of memory alone", async (_name, flood) => {
+    network = await PrivateNetwork.start();
+    const server = await network.serve("host", HASHING);
+    const before = await network.privateMemory();
+    const flooding = network.talk("container", `${RAW}\nsay("begin")\n${flood}\nsay("end")`, server.port);
+    await flooding.expect("begin");
+    expect(await network.run("container", ASK, GATEWAY_4, server.port)).toMatchObject({ output: "12032\n" });
+    await flooding.expect("end");
+    expect(await network.run("container", ASK, GATEWAY_4, server.port)).toMatchObject({ output: "12032\n" });
+    expect((await network.privateMemory()) - before).toBeLessThan(160 << 20);
+  });
+});
+
+test("ten thousand connections are open at once, and end", async () => {
+  network = await PrivateNetwork.start();
+  const server = await network.serve(
+    "host",
+    `
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+l = listener("127.0.0.1")
+kept = []
+def accept():
+    while True:
+        s, _ = l.accept()
+        kept.append(s)
+threading.Thread(target=accept, daemon=True).start()
+for line in sys.stdin:
+    if line == "count\\n": say("kept", len(kept))
+    else:
+        for s in kept:
+            s.sendall(b"bye")
+            s.close()
+        say("closed")`,
+  );
+  const client = network.talk(
+    "container",
+    `
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+sockets = [socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60) for _ in range(10000)]
+say("open", len(sockets))
+sys.stdin.readline()
+say("answers", sum(receive_all(s) == b"bye" for s in sockets))`,
+    GATEWAY_4,
+    server.port,
+  );
+  await client.expect("open 10000\n");
+  server.session.type("close\n");
+  await server.session.expect("closed\n");
+  client.type("\n");
+  await client.expect("answers 10000\n");
+  await client.finish();
+});
+
+test("the stack ends when its device is deleted", async () => {
+  network = await PrivateNetwork.start();
+  const { stackPid } = network;
+  await network.command("container", ["ip", "link", "delete", "tap0"]);
+  await eventually(
+    () => !isRunning(stackPid),
+    () => "the stack to end",
+  );
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    // A zombie waits for us.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
