@@ -1,6 +1,7 @@
 import { lifeOptions } from "./container/life-options.ts";
 import { flag, list, single } from "./option.ts";
 import type { OptionTable } from "./option-table.ts";
+import { resourceOptions } from "./resource-options.ts";
 import { parseCapabilityOption } from "./values/capability-option.ts";
 import { oneOf } from "./values/choice.ts";
 import { parseDeviceOption } from "./values/device-option.ts";
@@ -251,6 +252,7 @@ export const runOptionsTable = {
     description: "Set a kernel parameter of the container's namespaces",
     parse: parseSysctl,
   }),
+  ...resourceOptions,
   oomScoreAdjustment: single({
     name: "oom-score-adj",
     valueName: "NUMBER",

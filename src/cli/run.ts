@@ -7,6 +7,7 @@ import { defineCommand } from "./command.ts";
 import { detachKeysOption } from "./container/life-options.ts";
 import { flag } from "./option.ts";
 import type { OptionValues } from "./option-table.ts";
+import { takeResources } from "./resource-options.ts";
 import { runOptionsTable } from "./run-options-table.ts";
 import { logConfigurationOf } from "./values/life-values.ts";
 import { parseRootfs } from "./values/rootfs-operand.ts";
@@ -95,8 +96,9 @@ export async function runOptionsOf(
     healthStartInterval,
     healthRetries,
     noHealthCheck,
-    ...rest
+    ...withResources
   } = healthAndRest;
+  const { resources, rest } = takeResources(withResources);
   if (rest.remove && rest.restart.name !== "no") throw conflict("--restart and --rm");
   const health = {
     command: healthCommand === "" ? undefined : healthCommand,
@@ -113,6 +115,7 @@ export async function runOptionsOf(
   checkDestinations(mounts);
   return {
     ...rest,
+    resources,
     image,
     command,
     labels: Object.fromEntries([...(await readLabelFiles(labelFiles)), ...labels]),

@@ -96,6 +96,7 @@ export function containerSpecification(input: ContainerInput): Configuration {
       uidMappings: input.userNamespace?.uidMappings,
       gidMappings: input.userNamespace?.gidMappings,
       cgroupsPath: input.cgroupsPath,
+      resources: options.resources,
       rootfsPropagation: rootPropagation(options),
       seccomp: containerSeccomp(input, capabilities),
       ...protectedPaths(options.security, options.privileged, host.maskedPaths),

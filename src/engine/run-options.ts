@@ -1,3 +1,4 @@
+import type { Resources } from "../cgroup/resource-files.ts";
 import type { ImageSource } from "../image/image-source.ts";
 import type { OutboundBinding, Subnet } from "../network/configuration.ts";
 import type { TransportProtocol } from "../network/published-port.ts";
@@ -62,6 +63,8 @@ export interface RunOptions {
   /** Bytes of /dev/shm. */
   readonly sharedMemorySize: number;
   readonly resourceLimits: readonly ResourceLimit[];
+  /** What the container's cgroup is to keep to; undefined for no limits. */
+  readonly resources: Resources | undefined;
   /** Kernel parameters by name, such as `net.core.somaxconn`. */
   readonly sysctls: Readonly<Record<string, string>>;
   readonly oomScoreAdjustment: number | undefined;

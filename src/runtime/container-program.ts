@@ -36,6 +36,7 @@
 import type { Slot } from "../launch/operation.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
+import { CloneFlag } from "../sys/clone.ts";
 import { Errno } from "../sys/errno.ts";
 import { MNT_DETACH, MOVE_MOUNT_F_EMPTY_PATH, MountAttribute, MountFlag } from "../sys/mount.ts";
 import { AT_FDCWD, OPEN_HOW_SIZE, OpenFlag, openHowBytes, Resolve } from "../sys/open.ts";
@@ -126,6 +127,11 @@ export interface ContainerSetting extends ProcessSetting {
   readonly stateDescriptor: number;
   /** Whether it waits for the runtime when everything is mounted. */
   readonly waitsAtCreation: boolean;
+  /**
+   * When a cgroup namespace is made once more: its root is the cgroup that the process was in when it was made, and the
+   * runtime moves it while it waits.
+   */
+  readonly renewsCgroupNamespace: "first" | "after the hooks" | undefined;
 }
 
 /** The program and what the runtime has to look at in its slots. */
@@ -434,6 +440,10 @@ export function finishContainerProgram(
 ): readonly CopyUp[] {
   const { configuration, process, namespaces } = setting;
   const linux = configuration.linux ?? {};
+  const renewCgroupNamespace = () => {
+    program.call("unshare", [CloneFlag.NEWCGROUP], { operation: "make a cgroup namespace" });
+  };
+  if (setting.renewsCgroupNamespace === "first") renewCgroupNamespace();
   if (namespaces.joined.some(({ type }) => type === "pid")) becomeNotDumpable(program);
   resetSignals(program);
   program.call("setsid", [], { operation: "start a session" }, { ignore: [Errno.EPERM] });
@@ -451,6 +461,7 @@ export function finishContainerProgram(
     tellRuntime(program, setting.socket, "tell that everything is mounted");
     waitForRuntime(program, setting.socket, "wait for the hooks");
   }
+  if (setting.renewsCgroupNamespace === "after the hooks") renewCgroupNamespace();
   if (process.cwd !== "/") closeSlot(program, openOrMake(program, root, process.cwd, "directory"));
   let terminal: Slot | undefined;
   if (process.terminal === true) {

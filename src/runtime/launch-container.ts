@@ -5,7 +5,7 @@
  */
 import { existsSync, fstatSync, openSync } from "node:fs";
 import { resolve } from "node:path";
-import { launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
+import { type LaunchedProcess, launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { hostArchitecture } from "../sys/architecture.ts";
 import { Errno } from "../sys/errno.ts";
@@ -74,8 +74,11 @@ export interface LaunchContainerOptions {
   /**
    * Called once when the container's namespaces exist, while it waits; what it throws ends the container.
    * @param pidfd of a process in them
+   * @param pids of that process, which is the container's own, and of its parent if there is a supervisor
    */
-  readonly onNamespaces?: ((pidfd: number) => void) | undefined;
+  readonly onNamespaces?: ((pidfd: number, pids: ContainerPids) => void) | undefined;
+  /** Whether `onNamespaces` moves the container into a cgroup, so that its cgroup namespace begins anew there. */
+  readonly changesCgroup?: boolean | undefined;
   /** Where the container waits before its exec; without it, it goes on. */
   readonly gate?: Gate | undefined;
   /**
@@ -100,6 +103,12 @@ export interface Gate {
    * the process goes to its gate, where it can outlive us: what it throws, or a kill of us, ends the container.
    */
   readonly onCreated: (pid: number, program: LaunchProgram) => void;
+}
+
+/** Who waits while a container's namespaces are being furnished. */
+export interface ContainerPids {
+  readonly container: number;
+  readonly supervisor: number | undefined;
 }
 
 function openNamespace(path: string, type: NamespaceType): number {
@@ -269,6 +278,12 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       dieWithParent: options.dieWithParent ?? false,
       gate: gate?.start.number,
       waitsAtCreation,
+      renewsCgroupNamespace:
+        options.changesCgroup !== true || (namespaces.created & NamespaceFlag.cgroup) === 0
+          ? undefined
+          : waitsForNamespaces
+            ? "after the hooks"
+            : "first",
     });
     options.onProgram?.(program);
   };
@@ -319,7 +334,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         try {
           if (isFinishedLater) {
             finishProgram();
-            tellNamespaces(options, container, conversation);
+            tellNamespaces(options, container, conversation, isSupervised);
           }
         } finally {
           isMapped();
@@ -331,7 +346,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       for (const copyUp of copyUps) copyUp.run(exchange);
       if (waitsAtCreation) {
         expectByte(conversation);
-        if (waitsForNamespaces) tellNamespaces(options, container, conversation);
+        if (waitsForNamespaces) tellNamespaces(options, container, conversation, isSupervised);
         runHostHooks(configuration.hooks?.prestart ?? [], state(container.pid, "creating"));
         runHostHooks(configuration.hooks?.createRuntime ?? [], state(container.pid, "creating"));
         stateFile.write(JSON.stringify(state(container.pid, "created")));
@@ -355,11 +370,12 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
 
 function tellNamespaces(
   { onNamespaces }: LaunchContainerOptions,
-  { pidfd }: { readonly pidfd: FileDescriptor },
+  { pid, pidfd }: LaunchedProcess,
   conversation: Conversation,
+  isSupervised: boolean,
 ): void {
   try {
-    onNamespaces?.(pidfd.number);
+    onNamespaces?.(pidfd.number, { container: pid, supervisor: isSupervised ? conversation.child.pid : undefined });
   } catch (error) {
     // The container is dead, so what it died of is what there is to say.
     if (error instanceof BunkerError && error.errno === Errno.ESRCH) throw failureOf(conversation);

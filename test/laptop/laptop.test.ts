@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { Laptop } from "./laptop.ts";
+import { Laptop, type LaptopUser } from "./laptop.ts";
+import { type Run, testLimits } from "./limits.ts";
 
 setDefaultTimeout(120_000);
 let laptop: Laptop | undefined;
@@ -9,10 +10,14 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => laptop?.shutDown());
 
-/** Runs a script that has to end well, and returns what it prints. */
-async function inLaptop(script: string, user?: "dev" | "bare" | "root"): Promise<string> {
+const run: Run = (script, user) => {
   if (laptop === undefined) throw new Error("the laptop is off");
-  const { status, output, errors } = await laptop.run(`set -eu\n${script}`, user);
+  return laptop.run(script, user);
+};
+
+/** Runs a script that has to end well, and returns what it prints. */
+async function inLaptop(script: string, user?: LaptopUser): Promise<string> {
+  const { status, output, errors } = await run(`set -eu\n${script}`, user);
   expect({ status, errors }).toEqual({ status: 0, errors: "" });
   return output;
 }
@@ -37,9 +42,12 @@ describe("the laptop", () => {
   test("runs a container", async () => {
     expect(
       await inLaptop(`
-        mkdir -p root/bin
-        cp /bin/busybox root/bin/sh
-        bunker run --rm --rootfs root sh -c 'id -u; hostname' | head -n 1`),
+        mkdir -p root/bin root/host-groups root/proc
+        cp /bin/busybox root/bin/busybox
+        for name in sh cat ls head dd sleep true id; do ln -s busybox root/bin/$name; done
+        bunker run --rm --rootfs root sh -c 'id -u'`),
     ).toBe("0\n");
   });
 });
+
+testLimits(run);

@@ -99,7 +99,7 @@ function inspectState(container: Container): Structure {
     Running: status === "running" || status === "paused",
     Paused: status === "paused",
     Restarting: status === "restarting",
-    OOMKilled: false,
+    OOMKilled: container.outOfMemory,
     Dead: status === "dead",
     Pid: container.pid ?? 0,
     ExitCode: container.exitStatus ?? 0,

@@ -1,8 +1,17 @@
 /* How a container's end goes on record, whoever sees it: its supervisor, or the command that it was run by. */
+import { outOfMemoryKills } from "../../cgroup/out-of-memory.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { errnoName } from "../../sys/errno.ts";
 import { recordContainerEvent } from "../events/journal.ts";
-import { findContainer, openContainers, recordEnd, recordLoss, recordStatus, recordStop } from "../state/containers.ts";
+import {
+  findContainer,
+  openContainers,
+  recordEnd,
+  recordLoss,
+  recordOutOfMemory,
+  recordStatus,
+  recordStop,
+} from "../state/containers.ts";
 import type { Exit } from "../supervisor/protocol.ts";
 import { removeFiles } from "./remove-container.ts";
 import { isToBeRestarted } from "./restart-policy.ts";
@@ -19,6 +28,10 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
   const container = findContainer(database, data, id);
   const { definition } = container;
   const { name } = definition.restart;
+  if (container.cgroup !== undefined && outOfMemoryKills(container.cgroup) > 0) {
+    recordContainerEvent(data, "oom", container);
+    recordOutOfMemory(database, id);
+  }
   recordContainerEvent(data, "die", container, { exitCode: String(exitStatus) });
   const isStopped = end.isStopped || container.stoppedByUser;
   if (end.isStopped) recordContainerEvent(data, "stop", container);

@@ -7,11 +7,12 @@
  * container would run that nobody knows of.
  */
 import { readFileSync } from "node:fs";
+import type { Resources } from "../../cgroup/resource-files.ts";
 import { memfdWithContainerInit } from "../../launch/container-init.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import { parseConfiguration } from "../../runtime/configuration/configuration.ts";
-import { launchContainer } from "../../runtime/launch-container.ts";
+import { type ContainerPids, launchContainer } from "../../runtime/launch-container.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
@@ -115,6 +116,8 @@ async function launchSupervised(
     if (end !== undefined) cleanup.use(end);
   }
   const network = cleanup.use(await openNetwork(definition.networkPlan, uidMappings !== undefined));
+  const limits = await limiter(id, configuration.linux?.resources);
+  let cgroup: string | undefined;
   const init = definition.init ? cleanup.use(memfdWithContainerInit()) : undefined;
   const launched = cleanup.use(
     launchContainer({
@@ -128,7 +131,11 @@ async function launchSupervised(
       init: init?.number,
       seccomp: definition.defaultFilter ? defaultSeccompFilter() : undefined,
       dieWithParent: true,
-      onNamespaces: network?.makeDevice,
+      onNamespaces: (pidfd, pids) => {
+        cgroup = limits?.(pids);
+        network?.makeDevice(pidfd);
+      },
+      changesCgroup: limits !== undefined,
       supervisor: (program) => becomeSupervisor(program, { control: theirs.number, lock: lock.number }, { data, id }),
       onWarning: options.onWarning,
       onProgram: options.onProgram,
@@ -140,7 +147,7 @@ async function launchSupervised(
   recordStart(
     database,
     id,
-    { pid, startTime: identify(pid)?.startTime ?? 0 },
+    { pid, startTime: identify(pid)?.startTime ?? 0, cgroup },
     { health, ports: network?.bindings ?? [] },
   );
   // Before `supervise`, so that the container's first output finds its reader.
@@ -183,6 +190,22 @@ async function launchSupervised(
   recordContainerEvent(data, "start", container);
   socketOwner.move();
   return { socket, streams: attached };
+}
+
+/**
+ * What puts a container into a cgroup of its own, if it has limits; the code for that is loaded for those that do.
+ * @returns a function that returns the cgroup's path
+ */
+async function limiter(
+  id: string,
+  resources: Resources | undefined,
+): Promise<((pids: ContainerPids) => string) | undefined> {
+  if (resources === undefined || Object.keys(resources).length === 0) return undefined;
+  const { makeContainerGroup } = await import("../../cgroup/container-group.ts");
+  return ({ container, supervisor }) => {
+    if (supervisor === undefined) throw new Error("a container of the engine has a supervisor");
+    return makeContainerGroup(id, { container, supervisor }, resources);
+  };
 }
 
 /**

@@ -26,5 +26,8 @@ export const containerComponent: StateComponent = {
     ) STRICT, WITHOUT ROWID`,
     // The ports of the host that it was started with, as JSON.
     "ALTER TABLE container ADD COLUMN ports TEXT NOT NULL DEFAULT '[]'",
+    // The path of its cgroup if it has one of its own, and whether the OOM killer has been there in its last run.
+    `ALTER TABLE container ADD COLUMN cgroup TEXT;
+    ALTER TABLE container ADD COLUMN out_of_memory INTEGER NOT NULL DEFAULT 0`,
   ],
 };

@@ -48,6 +48,8 @@ interface Row {
   readonly stopped_by_user: number;
   readonly health: string | null;
   readonly ports: string;
+  readonly cgroup: string | null;
+  readonly out_of_memory: number;
 }
 
 /** A container; times are milliseconds since 1970. */
@@ -69,6 +71,10 @@ export interface Container {
   readonly health: Health | undefined;
   /** The ports of the host that lead to it while it runs. */
   readonly ports: readonly PortBinding[];
+  /** Its own cgroup below /sys/fs/cgroup while it runs, if it has limits. */
+  readonly cgroup: string | undefined;
+  /** Whether the kernel killed a process of its last run for want of memory. */
+  readonly outOfMemory: boolean;
 }
 
 /** Opens the state database with the containers' table. */
@@ -93,6 +99,8 @@ function containerOf(row: Row): Container {
     stoppedByUser: row.stopped_by_user === 1,
     health: row.health === null ? undefined : v.parse(v.pipe(v.string(), v.parseJson(), healthSchema), row.health),
     ports: row.status === "running" ? v.parse(v.pipe(v.string(), v.parseJson(), portsSchema), row.ports) : [],
+    cgroup: row.cgroup ?? undefined,
+    outOfMemory: row.out_of_memory === 1,
   };
 }
 
@@ -209,15 +217,16 @@ export function renameContainer(database: StateDatabase, id: string, name: strin
 export function recordStart(
   database: StateDatabase,
   id: string,
-  process: { readonly pid: number; readonly startTime: number },
+  process: { readonly pid: number; readonly startTime: number; readonly cgroup: string | undefined },
   { health, ports }: { readonly health: Health | undefined; readonly ports: readonly PortBinding[] },
 ): void {
   database.run(
     `UPDATE container SET status = 'running', pid = ?, start_time = ?, started = ?, finished = NULL,
-     exit_status = NULL, error = '', stopped_by_user = 0, health = ?, ports = ? WHERE id = ?`,
+     exit_status = NULL, error = '', stopped_by_user = 0, cgroup = ?, out_of_memory = 0, health = ?, ports = ? WHERE id = ?`,
     process.pid,
     process.startTime,
     Date.now(),
+    process.cgroup ?? null,
     health === undefined ? null : JSON.stringify(health),
     JSON.stringify(ports),
     id,
@@ -249,6 +258,11 @@ export function recordEnd(
     end.status === "restarting" ? 1 : 0,
     id,
   );
+}
+
+/** Records that the kernel killed a process of the container's for want of memory. */
+export function recordOutOfMemory(database: StateDatabase, id: string): void {
+  database.run("UPDATE container SET out_of_memory = 1 WHERE id = ?", id);
 }
 
 /** Records that somebody asked for the container's end. */

@@ -75,6 +75,7 @@ const defaults: RunOptions = {
     systemPathsUnconfined: false,
   },
   privileged: false,
+  resources: undefined,
   pidNamespace: "private",
   ipcNamespace: "private",
   utsNamespace: "private",

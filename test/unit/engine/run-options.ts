@@ -49,6 +49,7 @@ export function runOptions(changes: Partial<RunOptions> = {}): RunOptions {
       systemPathsUnconfined: false,
     },
     privileged: false,
+    resources: undefined,
     pidNamespace: "private",
     ipcNamespace: "private",
     utsNamespace: "private",

@@ -1,0 +1,2 @@
+/** Where cgroup v2 is mounted on a host without v1. */
+export const MOUNT = "/sys/fs/cgroup";

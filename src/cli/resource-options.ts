@@ -1,0 +1,183 @@
+/* Docker's options for the limits of a container, and what they come to in `linux.resources`. */
+import { availableParallelism } from "node:os";
+import type { Resources } from "../cgroup/resource-files.ts";
+import { BunkerError } from "../sys/error.ts";
+import { InvalidValue } from "./invalid-value.ts";
+import { list, single } from "./option.ts";
+import type { OptionTable, OptionValues } from "./option-table.ts";
+import { integerBetween, parseBytes } from "./values/numbers.ts";
+
+/** Docker's: with less not even a shell starts. */
+const LEAST_MEMORY = 6 * 1024 * 1024;
+const CPU_PERIOD = 100_000;
+const MOST_PROCESSES = 4_194_304;
+
+function parseMemory(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes !== 0 && bytes < LEAST_MEMORY) throw new InvalidValue("the least memory that can be asked for is 6m");
+  return bytes;
+}
+
+function parseProcessors(text: string): number {
+  const number = Number(text);
+  const count = availableParallelism();
+  if (!/^\d*\.?\d+$/.test(text) || (number !== 0 && number < 0.01) || number > count) {
+    throw new InvalidValue(`expected a number from 0.01 to ${count}, as many processors as there are`);
+  }
+  return number;
+}
+
+function parseProcessorList(text: string): string {
+  if (!/^\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*$/.test(text)) throw new InvalidValue("expected a list such as 0-2,4");
+  return text;
+}
+
+function parseControlFile(text: string): readonly [string, string] {
+  const match = /^([a-z]+\.[\w.-]+)=(.*)$/s.exec(text);
+  if (match === null) throw new InvalidValue("expected FILE=VALUE, such as memory.high=1073741824");
+  return [match[1] ?? "", match[2] ?? ""];
+}
+
+/** The options of `run` and `create`. */
+export const resourceOptions = {
+  memory: single({
+    name: "memory",
+    short: "m",
+    valueName: "BYTES",
+    description: "Memory that the container may use, such as 512m",
+    parse: parseMemory,
+  }),
+  memoryReservation: single({
+    name: "memory-reservation",
+    valueName: "BYTES",
+    description: "Memory that others take last when it gets short",
+    parse: parseBytes,
+  }),
+  memorySwap: single({
+    name: "memory-swap",
+    valueName: "BYTES",
+    description: "Memory and swap together; -1 for as much swap as there is",
+    parse: (text) => (text === "-1" ? -1 : parseBytes(text)),
+  }),
+  processors: single({
+    name: "cpus",
+    valueName: "NUMBER",
+    description: "How many processors' time it may use, such as 1.5",
+    parse: parseProcessors,
+  }),
+  cpuShares: single({
+    name: "cpu-shares",
+    short: "c",
+    valueName: "NUMBER",
+    description: "Its share of the CPU time when that is short; 1024 is usual",
+    parse: integerBetween(0, 262_144),
+  }),
+  cpuPeriod: single({
+    name: "cpu-period",
+    valueName: "MICROSECONDS",
+    description: "Period of the CPU quota",
+    parse: integerBetween(1000, 1_000_000),
+  }),
+  cpuQuota: single({
+    name: "cpu-quota",
+    valueName: "MICROSECONDS",
+    description: "CPU time in each period; -1 for no limit",
+    parse: (text) => (text === "-1" ? -1 : integerBetween(1000, Number.MAX_SAFE_INTEGER)(text)),
+  }),
+  processorSet: single({
+    name: "cpuset-cpus",
+    valueName: "LIST",
+    description: "Processors that it may run on, such as 0-2,4",
+    parse: parseProcessorList,
+  }),
+  memoryNodes: single({
+    name: "cpuset-mems",
+    valueName: "LIST",
+    description: "Memory nodes that it may use, such as 0,1",
+    parse: parseProcessorList,
+  }),
+  processLimit: single({
+    name: "pids-limit",
+    valueName: "NUMBER",
+    description: "How many processes and threads it may have; -1 for no limit",
+    parse: integerBetween(-1, MOST_PROCESSES),
+  }),
+  blockWeight: single({
+    name: "blkio-weight",
+    valueName: "NUMBER",
+    description: "Its share of the block I/O, 10 to 1000; 0 for the usual",
+    parse: (text) => (text === "0" ? 0 : integerBetween(10, 1000)(text)),
+  }),
+  controlFiles: list({
+    name: "cgroup-conf",
+    valueName: "FILE=VALUE",
+    description: "Write a file of its cgroup, such as memory.high=1073741824",
+    parse: parseControlFile,
+  }),
+} as const satisfies OptionTable;
+
+type ResourceValues = OptionValues<typeof resourceOptions>;
+
+function conflict(reason: string): BunkerError {
+  return new BunkerError({ code: "conflicting_options", operation: `conflicting options: ${reason}` });
+}
+
+/**
+ * Takes the limits out of a command's options.
+ * @returns them as `linux.resources`, undefined without any, and the other options
+ * @throws BunkerError `conflicting_options`
+ */
+export function takeResources<Values extends ResourceValues>(
+  values: Values,
+): { readonly resources: Resources | undefined; readonly rest: Omit<Values, keyof ResourceValues> } {
+  const {
+    memory,
+    memoryReservation,
+    memorySwap,
+    processors,
+    cpuShares,
+    cpuPeriod,
+    cpuQuota,
+    processorSet,
+    memoryNodes,
+    processLimit,
+    blockWeight,
+    controlFiles,
+    ...rest
+  } = values;
+  if ((processors ?? 0) > 0 && (cpuPeriod !== undefined || cpuQuota !== undefined)) {
+    throw conflict("--cpus with --cpu-period or --cpu-quota");
+  }
+  if ((memorySwap ?? 0) > 0 && memorySwap !== undefined) {
+    if ((memory ?? 0) === 0) throw conflict("--memory-swap without --memory, of which it is a part");
+    if (memorySwap < (memory ?? 0)) throw conflict("--memory-swap is less than --memory, which is a part of it");
+  }
+  if ((memory ?? 0) > 0 && (memoryReservation ?? 0) > (memory ?? 0)) {
+    throw conflict("--memory-reservation is more than --memory");
+  }
+  const quota = (processors ?? 0) > 0 ? Math.round((processors ?? 0) * CPU_PERIOD) : cpuQuota;
+  const period = (processors ?? 0) > 0 ? CPU_PERIOD : cpuPeriod;
+  const resources: Resources = withoutEmpty({
+    memory: given({
+      limit: memory,
+      reservation: memoryReservation,
+      // As in Docker, as much swap again as memory.
+      swap: (memorySwap ?? 0) === 0 ? 2 * (memory ?? 0) : memorySwap,
+    }),
+    cpu: given({ shares: cpuShares, quota, period, cpus: processorSet, mems: memoryNodes }),
+    pids: given({ limit: processLimit }),
+    blockIO: given({ weight: blockWeight }),
+    unified: given(Object.fromEntries(controlFiles)),
+  });
+  return { resources: Object.keys(resources).length > 0 ? resources : undefined, rest };
+}
+
+/** The members that say something: neither undefined nor 0, which is the absence of a limit everywhere. */
+function given<Members extends object>(members: Members): Members | undefined {
+  const entries = Object.entries(members).filter(([, value]) => value !== undefined && value !== 0);
+  return entries.length === 0 ? undefined : (Object.fromEntries(entries) as Members);
+}
+
+function withoutEmpty<Members extends object>(members: Members): Members {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Members;
+}

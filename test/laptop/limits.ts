@@ -1,0 +1,98 @@
+import { describe, expect, test } from "bun:test";
+import type { Outcome } from "../unprivileged-user.ts";
+import type { LaptopUser } from "./laptop.ts";
+
+/** Runs a script in the laptop. */
+export type Run = (script: string, user?: LaptopUser) => Promise<Outcome>;
+
+const NO_SCOPES = "systemctl --user list-units --all --plain --no-legend 'bunker-*.scope'";
+
+/** Waits, inside, until systemd has taken the scopes of ended containers away. */
+const UNTIL_NO_SCOPES = `for _ in $(seq 100); do [ -z "$(${NO_SCOPES})" ] && break; sleep 0.1; done; ${NO_SCOPES}`;
+
+/** Tests of the limits of containers; `root` in the user's home is a root file system with busybox. */
+export function testLimits(run: Run): void {
+  /** What a shell script in a container with these options prints. */
+  const inside = async (options: string, script: string) => {
+    const { status, output, errors } = await run(
+      `bunker run --rm ${options} --network none --rootfs root sh -c '${script}'`,
+    );
+    expect({ status, errors }).toEqual({ status: 0, errors: "" });
+    return output;
+  };
+
+  describe("a container with limits", () => {
+    test("has them in the files of its own cgroup, which is the root of its cgroup namespace", async () => {
+      const files = "memory.max memory.swap.max memory.low cpu.max cpu.weight pids.max memory.high";
+      const output = await inside(
+        "-m 50m --memory-swap 60m --memory-reservation 20m --cpus 0.5 --cpu-shares 512 --pids-limit 33 " +
+          "--cgroup-conf memory.high=41943040 -v /sys/fs/cgroup:/host-groups:ro",
+        `cat /proc/self/cgroup; g=$(ls -d /host-groups/user.slice/user-1000.slice/user@1000.service/app.slice/bunker-*/container); for f in ${files}; do cat $g/$f; done`,
+      );
+      expect(output.split("\n")).toEqual([
+        "0::/",
+        ...["52428800", "10485760", "20971520", "50000 100000", "59", "33", "41943040"],
+        "",
+      ]);
+      expect((await run(UNTIL_NO_SCOPES)).output).toBe("");
+    });
+
+    test("is killed when it wants more memory, and says so", async () => {
+      const { output } = await run(`
+        bunker run --name hog -m 50m --memory-swap 50m --network none --rootfs root \\
+          dd if=/dev/zero of=/dev/null bs=150M count=1
+        echo "status $?"
+        bunker inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' hog
+        bunker rm hog`);
+      expect(output).toBe("status 137\ntrue 137\nhog\n");
+    });
+
+    test("gets no more CPU time than was asked for", async () => {
+      const output = await inside(
+        "--cpus 0.5 -v /sys/fs/cgroup:/host-groups:ro",
+        `head -n 1 /proc/uptime; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; head -n 1 /proc/uptime
+         cat /host-groups/user.slice/user-1000.slice/user@1000.service/app.slice/bunker-*/container/cpu.stat`,
+      );
+      const [before = 0, after = 0] = output.split("\n").map((line) => Number(line.split(" ")[0]));
+      const statistic = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(output)?.[1]);
+      const period = 0.1;
+      expect(statistic("nr_throttled")).toBeGreaterThan(0);
+      // What was used before the first look at the clock belongs to the periods around.
+      expect(statistic("usage_usec") / 1e6).toBeLessThan(0.5 * (after - before) + 5 * period);
+    });
+
+    test("cannot have more processes", async () => {
+      const { status, errors } = await run(
+        "bunker run --rm --pids-limit 5 --network none --rootfs root sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 100 & done'",
+      );
+      expect(status).not.toBe(0);
+      expect(errors).toContain("can't fork");
+    });
+
+    test("leaves no cgroup behind when its supervisor is killed", async () => {
+      const { output, errors } = await run(`
+        bunker run -d --rm --name lost -m 50m --network none --rootfs root sleep 1000 >/dev/null
+        ${NO_SCOPES} | grep -c bunker
+        kill -9 $(cat /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/bunker-*/supervisor/cgroup.procs)
+        ${UNTIL_NO_SCOPES}
+        bunker ps -q`);
+      expect({ output, errors }).toEqual({ output: "1\n", errors: "" });
+    });
+
+    test("is refused where the kernel lacks a controller, and nothing is left of it", async () => {
+      const { status, errors } = await run("bunker run --rm --cpuset-cpus 0 --network none --rootfs root true");
+      expect(status).toBe(125);
+      expect(errors).toContain("the controller cpuset is not delegated to this user, only cpu, io, memory, pids");
+      expect((await run(UNTIL_NO_SCOPES)).output).toBe("");
+    });
+
+    test("is refused where nothing is delegated", async () => {
+      const { status, errors } = await run(
+        "mkdir -p root/bin; cp /bin/busybox root/bin/sh; bunker run --rm -m 50m --network none --rootfs root sh -c true",
+        "bare",
+      );
+      expect(status).toBe(125);
+      expect(errors).toContain("no cgroup is delegated to this user");
+    });
+  });
+}
