@@ -49,11 +49,17 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     peers: [],
     measure: async (...task) => (await import("./program-start.ts")).measureProgramStart(...task),
   },
+  life: {
+    summary: "the commands on containers in the background, against Podman",
+    rounds: 15,
+    peers: [podman],
+    measure: async (...task) => (await import("./container-life.ts")).measureLife(...task),
+  },
   memory: {
     summary: "the executable's size, and the memory of what lives as long as a container",
     rounds: 5,
     peers: [podman, crun],
-    measure: async (...task) => (await import("./memory.ts")).measureMemory(...task),
+    measure: async (workplace) => (await import("./memory.ts")).measureMemory(workplace),
   },
   images: {
     summary: "`bunker save`, `load` and `push`, against Podman, and a container's changes as a layer",

@@ -1,27 +1,33 @@
 /*
  * What a container costs as long as it lives: the memory of all processes besides the container's own.
  *
- * `private` is what only this process has, and so what one more container costs: a second container always runs beside
- * the measured one, so that the pages of the executable are shared. `resident` counts these too. proc_pid_smaps(5)
+ * `private` is what only these processes have; Pss also counts their part of what several have, above all of the
+ * executable. With one container alone all of that is its own. proc_pid_smaps(5)
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { median, table } from "./measure.ts";
+import { table } from "./measure.ts";
 import type { Workplace } from "./workplace.ts";
 
 interface Memory {
   /** KiB. */
   readonly private: number;
+  readonly proportional: number;
   readonly resident: number;
 }
 
-/** Says that it is there, and stays. */
-const SLEEPER = ["sh", "-c", "echo ready; exec sleep 1000"];
+const COUNTS = [1, 2, 10, 100];
+
+const SLEEPER = ["sleep", "1000"];
 
 function memoryOf(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   const value = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB$`, "m").exec(text)?.[1]);
-  return { private: value("Private_Clean") + value("Private_Dirty"), resident: value("Rss") };
+  return {
+    private: value("Private_Clean") + value("Private_Dirty"),
+    proportional: value("Pss"),
+    resident: value("Rss"),
+  };
 }
 
 /** The processes that execute a file. */
@@ -37,19 +43,6 @@ function processesOf(executable: string): number[] {
         return false;
       }
     });
-}
-
-/** An engine's client with a container that sleeps. */
-async function startForeground(command: readonly string[], environment: Workplace["environment"]) {
-  const child = Bun.spawn([...command], { env: environment, stdin: "ignore", stdout: "pipe", stderr: "inherit" });
-  await child.stdout.getReader().read();
-  return {
-    pid: child.pid,
-    [Symbol.asyncDispose]: async () => {
-      child.kill("SIGKILL");
-      await child.exited;
-    },
-  };
 }
 
 /** How many processes of Bunker live beside a container that `bunker runtime` has created and started. */
@@ -72,39 +65,39 @@ function detached(workplace: Workplace): number {
   }
 }
 
-export async function measureMemory(workplace: Workplace, rounds: number): Promise<string> {
-  const { bunker, directory, environment, image } = workplace;
+/** All of an engine's processes that live as long as its containers. */
+const engines = (workplace: Workplace) => [
+  { name: "bunker", client: workplace.bunker, image: workplace.image, executable: workplace.bunker },
+  { name: "podman", client: "podman", image: "localhost/bench", executable: "/usr/bin/conmon" },
+];
+
+export async function measureMemory(workplace: Workplace): Promise<string> {
+  const { bunker } = workplace;
   workplace.makeImage();
   workplace.preparePodman();
-  const monitorFile = join(directory, "conmon.pid");
-  const isolation = ["run", "--rm", "--network", "none"];
-  const samples = new Map<string, Memory[]>();
-  const add = (name: string, pid: number) => samples.set(name, [...(samples.get(name) ?? []), memoryOf(pid)]);
-  const own = [bunker, ...isolation, image, ...SLEEPER];
-  const peer = [...isolation, "localhost/bench", ...SLEEPER];
-  for (let round = 0; round < rounds; round++) {
-    await using _companion = await startForeground(own, environment);
-    await using measured = await startForeground(own, environment);
-    add("`bunker run`", measured.pid);
-    await using _peerCompanion = await startForeground(["podman", ...peer], environment);
-    await using peerMeasured = await startForeground(
-      ["podman", ...peer.slice(0, 1), "--conmon-pidfile", monitorFile, ...peer.slice(1)],
-      environment,
-    );
-    add("`podman run`: podman", peerMeasured.pid);
-    add("`podman run`: conmon", Number(readFileSync(monitorFile, "utf8")));
-    workplace.run("podman", "rm", "--all", "--force", "--time", "0");
+  const rows: string[][] = [];
+  for (const { name, client, image, executable } of engines(workplace)) {
+    let count = 0;
+    for (const wanted of COUNTS) {
+      for (; count < wanted; count++) workplace.run(client, "run", "-d", "--network", "none", image, ...SLEEPER);
+      const memories = processesOf(executable).map(memoryOf);
+      const total = (key: keyof Memory) => memories.reduce((sum, memory) => sum + memory[key], 0) / 1024;
+      const shown = (["private", "proportional", "resident"] as const).map((key) => total(key).toFixed(1));
+      rows.push([`${name}, ${wanted}`, String(memories.length), ...shown, (total("private") / wanted).toFixed(2)]);
+    }
+    removeAll(workplace, client);
   }
-  const rows = [...samples].map(([name, memories]) => [
-    name,
-    (median(memories.map((memory) => memory.private)) / 1024).toFixed(1),
-    (median(memories.map((memory) => memory.resident)) / 1024).toFixed(1),
-  ]);
   const left = detached(workplace);
   const size = (statSync(bunker).size / 1e6).toFixed(1);
   return [
-    table(["process", "private, MiB", "resident, MiB"], rows),
+    table(["containers", "processes", "private, MiB", "Pss, MiB", "resident, MiB", "private for each, MiB"], rows),
     `Processes that stay after \`bunker runtime create\` and \`start\`: ${left}.`,
     `The executable has ${size} MB.`,
   ].join("\n\n");
+}
+
+/** Removes all containers of an engine. */
+export function removeAll(workplace: Workplace, client: string): void {
+  const ids = workplace.run(client, "ps", "-aq").trim().split("\n");
+  if (ids[0] !== "") workplace.run(client, "rm", "--force", ...ids);
 }

@@ -1,6 +1,5 @@
 import { containerDirectory } from "../engine/container-directory.ts";
 import { dataDirectory } from "../engine/data-directory.ts";
-import { ownedTreeSize, ownershipOf } from "../engine/ownership.ts";
 import { type Container, findContainer, listContainers, openContainers } from "../engine/state/containers.ts";
 import { defineCommand } from "./command.ts";
 import { CONTAINER_FILTERS, containerFilter } from "./container/container-filters.ts";
@@ -64,7 +63,7 @@ export const ps = defineCommand(
     required: [],
     failureStatus: 1,
   },
-  ({ options }) => {
+  async ({ options }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     const fits = containerFilter(options.filters, (reference) => findContainer(database, data, reference));
@@ -80,7 +79,8 @@ export const ps = defineCommand(
       for (const { id } of containers) console.log(options.whole ? id : shortId(id));
       return 0;
     }
-    const rows = containers.map((container) => row(container, data, options.whole));
+    const sizeOf = options.size || options.format !== undefined ? await sizeReader(data) : () => "";
+    const rows = containers.map((container) => row(container, sizeOf, options.whole));
     const { columns } = containerList;
     const list = options.size ? { ...containerList, columns: [...columns, "Size"] } : containerList;
     printText(formatList(list, options.format, rows));
@@ -88,7 +88,14 @@ export const ps = defineCommand(
   },
 );
 
-function row(container: Container, data: string, isWhole: boolean): Structure {
+/** What reads how much a container has written; most lists have no use for it. */
+async function sizeReader(data: string): Promise<(id: string) => string> {
+  const { ownedTreeSize, ownershipOf } = await import("../engine/ownership.ts");
+  const { userNamespace } = ownershipOf({ kind: "default" }, data);
+  return (id) => humanSize(ownedTreeSize(`${containerDirectory(data, id)}/upper`, userNamespace));
+}
+
+function row(container: Container, sizeOf: (id: string) => string, isWhole: boolean): Structure {
   const { id, name, created, definition, status } = container;
   const now = Date.now();
   return {
@@ -113,8 +120,7 @@ function row(container: Container, data: string, isWhole: boolean): Structure {
     },
     RunningFor: `${elapsed(now - created)} ago`,
     get Size() {
-      const { userNamespace } = ownershipOf({ kind: "default" }, data);
-      return humanSize(ownedTreeSize(`${containerDirectory(data, id)}/upper`, userNamespace));
+      return sizeOf(id);
     },
     State: status,
     Status: statusText(container, now),

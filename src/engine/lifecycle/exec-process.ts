@@ -3,6 +3,7 @@
  * model: what the command does not say is taken from there. Whoever has started it waits for it; if that command is
  * killed, the process goes on without its streams, as with Docker, and ends with the container.
  */
+
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { callersCapabilities } from "../../runtime/callers-capabilities.ts";
 import { CAPABILITY_NAMES } from "../../runtime/configuration/capabilities.ts";
@@ -16,12 +17,12 @@ import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag, Resolve } from "../../sys/open.ts";
 import { openIdentified } from "../../sys/process-identity.ts";
 import type { Streams } from "../attachment.ts";
+import { readConfiguration } from "../container-configuration.ts";
 import { containerDirectory } from "../container-directory.ts";
 import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import type { Container } from "../state/containers.ts";
 import { lookUpUser } from "../user-lookup.ts";
-import { readConfiguration } from "./start-container.ts";
 import { notRunning } from "./stop-container.ts";
 
 /** What a user may ask of a further process. */

@@ -5,7 +5,7 @@
  */
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { MOST_DESCRIPTORS } from "../../sys/message-socket.ts";
-import type { NetworkPlan, PortBinding } from "../network/network-plan.ts";
+import type { NetworkPlan, PortBinding } from "../network/network-plan-schema.ts";
 import { tell } from "../supervisor/connect.ts";
 
 /** A network whose ports are bound. */

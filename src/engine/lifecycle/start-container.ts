@@ -6,12 +6,10 @@
  * told anything kills the container and gives the lock back, and the row is then seen to be wrong; the other way round a
  * container would run that nobody knows of.
  */
-import { readFileSync } from "node:fs";
 import type { Resources } from "../../cgroup/resource-files.ts";
 import { memfdWithContainerInit } from "../../launch/container-init.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
-import { parseConfiguration } from "../../runtime/configuration/configuration.ts";
 import { type ContainerPids, launchContainer } from "../../runtime/launch-container.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -20,6 +18,7 @@ import { messageSocketPair } from "../../sys/message-socket.ts";
 import { identify, sendSignal } from "../../sys/process-identity.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
 import { makeStreams } from "../attachment.ts";
+import { readConfiguration } from "../container-configuration.ts";
 import { type ContainerLock, containerDirectory, lockContainer } from "../container-directory.ts";
 import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
 import { recordContainerEvent } from "../events/journal.ts";
@@ -233,12 +232,6 @@ export function takeToStart(database: StateDatabase, data: string, id: string): 
     lock[Symbol.dispose]();
     throw error;
   }
-}
-
-/** The config.json of a container. */
-export function readConfiguration(data: string, id: string): Configuration {
-  const path = `${containerDirectory(data, id)}/config.json`;
-  return parseConfiguration(readFileSync(path, "utf8"), path);
 }
 
 /** Starts a container again as its restart policy asks: called by the supervisor of the run before, which then ends. */

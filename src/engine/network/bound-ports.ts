@@ -6,7 +6,7 @@ import type { NetworkConfiguration } from "../../network/configuration.ts";
 import { type BoundPort, bindPort, type TransportProtocol } from "../../network/published-port.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
-import type { NetworkPlan, PortBinding, PortForward } from "./network-plan.ts";
+import type { NetworkPlan, PortBinding, PortForward } from "./network-plan-schema.ts";
 
 /** How often another random port is tried when the one of IPv4 is taken in IPv6. */
 const RANDOM_PORT_ATTEMPTS = 20;

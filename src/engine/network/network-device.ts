@@ -1,7 +1,7 @@
 import { openTap } from "../../network/tap/open-tap.ts";
 import { CloneFlag } from "../../sys/clone.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
-import type { NetworkPlan } from "./network-plan.ts";
+import type { NetworkPlan } from "./network-plan-schema.ts";
 
 const DEVICE_NAME = "eth0";
 

@@ -2,63 +2,17 @@
  * What a container's own network is made of, as plain data: it is planned when the container is made, kept in its
  * definition, and obeyed whenever it starts.
  */
+
 import { existsSync } from "node:fs";
-import * as v from "valibot";
 import { UNSPECIFIED_4, UNSPECIFIED_6 } from "../../network/address.ts";
 import type { NetworkConfiguration } from "../../network/configuration.ts";
 import type { TransportProtocol } from "../../network/published-port.ts";
 import { DEFAULT_SUBNET_4, DEFAULT_SUBNET_6 } from "../../network/subnets.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import type { NetworkSettings, PortRange, PublishRequest } from "../run-options.ts";
+import type { NetworkPlan, PortForward } from "./network-plan-schema.ts";
 
 const DEFAULT_MTU = 65_520;
-
-const word = v.pipe(v.number(), v.integer());
-const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
-const addressSchema = v.pipe(v.tuple([word, word, word, word]), v.readonly());
-const subnetSchema = v.object({
-  prefixLength: word,
-  address: addressSchema,
-  gateway: addressSchema,
-  dns: addressSchema,
-});
-const bindingSchema = v.object({ address: v.exactOptional(addressSchema), device: v.exactOptional(v.string()) });
-const protocolSchema = v.picklist(["tcp", "udp"]);
-
-/** `NetworkConfiguration`, when it comes from elsewhere. */
-export const networkConfigurationSchema = v.object({
-  mtu: word,
-  ipv4: subnetSchema,
-  ipv6: v.optional(subnetSchema),
-  allowHostLoopback: v.boolean(),
-  answerDns: v.boolean(),
-  advertise: v.boolean(),
-  outbound4: v.exactOptional(bindingSchema),
-  outbound6: v.exactOptional(bindingSchema),
-});
-
-const endpointSchema = v.object({ address: addressSchema, port });
-
-/** A bound port of the host, and where it leads to in the container. */
-export const portBindingSchema = v.object({ protocol: protocolSchema, host: endpointSchema, target: endpointSchema });
-
-const forwardSchema = v.object({
-  protocol: protocolSchema,
-  /** Of the host: one, or that of all addresses of each IP version. */
-  addresses: v.array(addressSchema),
-  /** Of the host, to choose from; undefined: any that is free. */
-  host: v.optional(v.object({ first: port, last: port })),
-  containerPort: port,
-});
-
-export const networkPlanSchema = v.object({
-  configuration: networkConfigurationSchema,
-  forwards: v.array(forwardSchema),
-});
-
-export type NetworkPlan = Readonly<v.InferOutput<typeof networkPlanSchema>>;
-export type PortForward = NetworkPlan["forwards"][number];
-export type PortBinding = Readonly<v.InferOutput<typeof portBindingSchema>>;
 
 /**
  * What a container's network is to be.

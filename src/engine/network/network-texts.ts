@@ -7,7 +7,7 @@ import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import { type HostEntry, hostsFile, ownNames, resolverFile } from "../network-files.ts";
 import type { RunOptions } from "../run-options.ts";
-import type { NetworkPlan } from "./network-plan.ts";
+import type { NetworkPlan } from "./network-plan-schema.ts";
 
 /** What Docker and Podman call the host in a container's /etc/hosts. */
 const HOST_NAMES = ["host.docker.internal", "host.containers.internal"];

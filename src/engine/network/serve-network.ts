@@ -2,7 +2,7 @@ import type { NetworkConfiguration } from "../../network/configuration.ts";
 import { Stack } from "../../network/stack.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import type { Reactor } from "../../sys/reactor.ts";
-import type { PortBinding } from "./network-plan.ts";
+import type { PortBinding } from "./network-plan-schema.ts";
 
 /** What a supervisor is handed of its container's network. */
 export interface HandedNetwork {

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { BunkerError } from "../../sys/error.ts";
-import { networkPlanSchema } from "../network/network-plan.ts";
+import { networkPlanSchema } from "../network/network-plan-schema.ts";
 
 const stringMap = v.record(v.string(), v.string());
 

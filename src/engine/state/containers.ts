@@ -11,7 +11,7 @@ import * as v from "valibot";
 import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { isHeld } from "../container-directory.ts";
-import { type PortBinding, portBindingSchema } from "../network/network-plan.ts";
+import { type PortBinding, portBindingSchema } from "../network/network-plan-schema.ts";
 import { containerComponent } from "./container-component.ts";
 import { type ContainerDefinition, parseDefinition } from "./container-definition.ts";
 

@@ -6,7 +6,7 @@
  * the socket in the container's directory, which only its owner can reach.
  */
 import * as v from "valibot";
-import { networkConfigurationSchema, portBindingSchema } from "../network/network-plan.ts";
+import { networkConfigurationSchema, portBindingSchema } from "../network/network-plan-schema.ts";
 
 /** The socket's name in the container's directory. */
 export const SOCKET_NAME = "supervisor";

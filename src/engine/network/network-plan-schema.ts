@@ -1,0 +1,49 @@
+/* The plan of a container's network as it stands in the container's definition; network-plan.ts makes it. */
+import * as v from "valibot";
+
+const word = v.pipe(v.number(), v.integer());
+const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
+const addressSchema = v.pipe(v.tuple([word, word, word, word]), v.readonly());
+const subnetSchema = v.object({
+  prefixLength: word,
+  address: addressSchema,
+  gateway: addressSchema,
+  dns: addressSchema,
+});
+const bindingSchema = v.object({ address: v.exactOptional(addressSchema), device: v.exactOptional(v.string()) });
+const protocolSchema = v.picklist(["tcp", "udp"]);
+
+/** `NetworkConfiguration`, when it comes from elsewhere. */
+export const networkConfigurationSchema = v.object({
+  mtu: word,
+  ipv4: subnetSchema,
+  ipv6: v.optional(subnetSchema),
+  allowHostLoopback: v.boolean(),
+  answerDns: v.boolean(),
+  advertise: v.boolean(),
+  outbound4: v.exactOptional(bindingSchema),
+  outbound6: v.exactOptional(bindingSchema),
+});
+
+const endpointSchema = v.object({ address: addressSchema, port });
+
+/** A bound port of the host, and where it leads to in the container. */
+export const portBindingSchema = v.object({ protocol: protocolSchema, host: endpointSchema, target: endpointSchema });
+
+const forwardSchema = v.object({
+  protocol: protocolSchema,
+  /** Of the host: one, or that of all addresses of each IP version. */
+  addresses: v.array(addressSchema),
+  /** Of the host, to choose from; undefined: any that is free. */
+  host: v.optional(v.object({ first: port, last: port })),
+  containerPort: port,
+});
+
+export const networkPlanSchema = v.object({
+  configuration: networkConfigurationSchema,
+  forwards: v.array(forwardSchema),
+});
+
+export type NetworkPlan = Readonly<v.InferOutput<typeof networkPlanSchema>>;
+export type PortForward = NetworkPlan["forwards"][number];
+export type PortBinding = Readonly<v.InferOutput<typeof portBindingSchema>>;
