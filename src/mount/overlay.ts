@@ -19,9 +19,12 @@
  * its image lacks still have to be made in it, but nothing of that is worth a disk.
  *
  * `volatile` lets the kernel leave out all waiting for the disk, so after a crash of the machine the upper directory may
- * hold anything. The kernel marks its work directory from the mount on (incompat/volatile), and refuses it ever after
- * with EINVAL; the program looks for the mark before, to say what it means.
+ * hold anything. The kernel marks its work directory from the mount on (incompat/volatile) and refuses that ever after,
+ * with EINVAL. But as long as the machine has not gone down, nothing is lost, whatever has become of the container: its
+ * files are in the kernel's memory. So beside the work directory stands in which boot the layer was first mounted. In
+ * the same one the mark is taken away, and the layer used again; in another, the mount fails and says why.
  */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { relative } from "node:path";
 import type { OperationDescription } from "../launch/failure.ts";
@@ -31,7 +34,8 @@ import { attach, cloneTree, newFilesystem, setAttributes } from "../runtime/step
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { MountAttribute, MountFlag } from "../sys/mount.ts";
-import { AT_FDCWD, OpenFlag } from "../sys/open.ts";
+import { AT_FDCWD, AT_REMOVEDIR, OpenFlag } from "../sys/open.ts";
+import { readIfThere } from "../sys/read-if-there.ts";
 
 /** One union of directories. */
 export interface OverlayMount {
@@ -79,8 +83,8 @@ export function overlayProgramSize({ lower }: Pick<OverlayMount, "lower">): numb
  * Emits the mount. The program's working directory is another one afterwards.
  * @param base an absolute directory to go to, so that the directories below it have short names
  * @param option how the kernel is told the lower directories
- * @throws BunkerError `too_many_layers`; the program itself fails with `dirty_writable_layer` where a volatile mount has
- * left its mark
+ * @throws BunkerError `too_many_layers`; the program itself fails with `dirty_writable_layer` where a volatile mount of
+ * an earlier boot has left its mark
  */
 export function mountOverlay(
   program: LaunchProgram,
@@ -95,7 +99,7 @@ export function mountOverlay(
     bindReadOnly(program, only, target);
     return;
   }
-  if (typeof changes === "object") refuseDirty(program, changes, target);
+  if (typeof changes === "object") settleMark(program, changes, target);
   const layers = relativeLayers(base, lower, changes);
   if (changes !== "memory" && lower.length <= MOST_AT_ONCE && fits(layers, option)) {
     changeDirectory(program, base);
@@ -136,18 +140,32 @@ function bindReadOnly(program: LaunchProgram, source: string, target: string): v
   attach(program, tree, openTarget(program, target), what);
 }
 
-/** Fails where a volatile mount has left its mark, since nobody can know what of the changes has reached the disk. */
-function refuseDirty(program: LaunchProgram, { upper, work }: WritableLayer, target: string): void {
+/** Takes the mark of a volatile mount away, if there is one and it means nothing; else it ends the program. */
+function settleMark(program: LaunchProgram, { upper, work, volatile }: WritableLayer, target: string): void {
+  const record = `${work}.boot`;
+  const present = readFileSync("/proc/sys/kernel/random/boot_id", "latin1");
+  const first = readIfThere(record);
+  // The kernel makes that directory at the first mount, and only root of the namespace sees what is in it.
+  const isNew = !existsSync(`${work}/work`);
+  if (volatile && isNew) writeFileSync(record, present);
+  if (isNew) return;
+  const path = `${work}/work/incompat/volatile`;
+  const mark = program.text(path);
+  const what = { operation: "look for the mark of a volatile mount in", object: work };
+  if (first === present) {
+    program.call("unlinkat", [AT_FDCWD, program.text(`${path}/dirty`), 0], what, { ignore: [Errno.ENOENT] });
+    program.call("unlinkat", [AT_FDCWD, mark, AT_REMOVEDIR], what, { ignore: [Errno.ENOENT] });
+    return;
+  }
   const isClean = program.label("is clean");
   const F_OK = 0;
-  const mark = program.text(`${work}/work/incompat/volatile`);
-  const look = { operation: "look for the mark of a volatile mount in", object: work };
-  program.call("faccessat", [AT_FDCWD, mark, F_OK], look, { ignore: [Errno.ENOENT], onIgnored: isClean });
+  program.call("faccessat", [AT_FDCWD, mark, F_OK], what, { ignore: [Errno.ENOENT], onIgnored: isClean });
   program.fail({
     code: "dirty_writable_layer",
     operation: "mount overlay on",
     object: target,
-    reason: "its writable layer was mounted without waiting for the disk before, so what it holds may be incomplete",
+    reason:
+      "the machine has gone down since its writable layer was mounted without waiting for the disk, so what it holds may be incomplete",
     hint: `create the container anew; its former changes are in ${upper}`,
   });
   program.place(isClean);

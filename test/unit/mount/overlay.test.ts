@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
   lstatSync,
@@ -13,6 +13,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LowerOption, OverlayMount, WritableLayer } from "../../../src/mount/overlay.ts";
 import { output } from "../../unprivileged-user.ts";
+
+setDefaultTimeout(60_000);
 
 let directory: string;
 beforeEach(() => {
@@ -128,8 +130,8 @@ beforeAll(() => {
     writeFileSync(join(path, "last"), String(index));
     return path;
   });
-});
-afterAll(() => rmSync(thousandDirectory, { recursive: true }));
+}, 60_000);
+afterAll(() => rmSync(thousandDirectory, { recursive: true }), 60_000);
 
 const options: readonly LowerOption[] = ["lowerdir+", "lowerdir"];
 
@@ -206,17 +208,36 @@ describe.each(options)("told by %s", (option) => {
 
 describe("a volatile mount's mark", () => {
   const expected =
-    /^dirty_writable_layer: mount overlay on \S+\/target: its writable layer was mounted without waiting for the disk before, so what it holds may be incomplete; create the container anew; its former changes are in \S+\/upper\n$/;
+    /^dirty_writable_layer: mount overlay on \S+\/target: the machine has gone down since its writable layer was mounted without waiting for the disk, so what it holds may be incomplete; create the container anew; its former changes are in \S+\/upper\n$/;
 
-  test.each([
+  describe.each([
     ["root", ["--mount"]],
     ["root of a user namespace", ["--user", "--map-root-user", "--mount"]],
-  ])("is recognised, and the layer not used again: %s", (_, namespaces) => {
-    const mount = overlay([layer("a")], { volatile: true });
-    expect(look(mount, "echo mounted", namespaces)).toBe("mounted\n");
-    for (const volatile of [true, false]) {
-      expect(look({ ...mount, changes: { ...mount.changes, volatile } }, "echo mounted", namespaces)).toMatch(expected);
-    }
+  ])("as %s", (_, namespaces) => {
+    test("means nothing while the machine runs", () => {
+      const mount = overlay([layer("a")], { volatile: true });
+      for (const round of [1, 2, 3]) {
+        const script = 'echo x >>"$target/rounds"; wc -l <"$target/rounds"';
+        expect(look(mount, script, namespaces)).toBe(`${round}\n`);
+      }
+    });
+
+    test("is recognised after that, and the layer not used again", () => {
+      const mount = overlay([layer("a")], { volatile: true });
+      expect(look(mount, "echo mounted", namespaces)).toBe("mounted\n");
+      writeFileSync(join(directory, "work.boot"), "of another boot\n");
+      for (const volatile of [true, false, true]) {
+        const again = { ...mount, changes: { ...mount.changes, volatile } };
+        expect(look(again, "echo mounted", namespaces)).toMatch(expected);
+      }
+    });
+
+    test("without a record of its boot is not trusted either", () => {
+      const mount = overlay([layer("a")], { volatile: true });
+      expect(look(mount, "echo mounted", namespaces)).toBe("mounted\n");
+      rmSync(join(directory, "work.boot"));
+      for (let round = 0; round < 2; round++) expect(look(mount, "echo mounted", namespaces)).toMatch(expected);
+    });
   });
 
   test("is not left by a mount that waits for the disk", () => {
