@@ -11,11 +11,23 @@
  * configuration; and, in a view of "/", the homes and the places where programs of the host leave their sockets and
  * temporary files. The caller is user 0 in the container, so it could read all of its own files otherwise.
  */
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  type Stats,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { LaunchProgram } from "../launch/program.ts";
 import { attach, cloneTree, setAttributes } from "../runtime/steps/mounts.ts";
+import { Errno } from "../sys/errno.ts";
+import { BunkerError, errnoOf } from "../sys/error.ts";
 import { MountAttribute } from "../sys/mount.ts";
 import { AT_FDCWD, OpenFlag } from "../sys/open.ts";
 import { mountPoints } from "./mount-points.ts";
@@ -48,6 +60,8 @@ const KERNEL_FILESYSTEMS: ReadonlySet<string> = new Set([
   "tracefs",
 ]);
 
+const NAME_LENGTH = 32;
+
 /** One place of the view, relative to its root. */
 type Place =
   | { readonly kind: "overlay"; readonly path: string; readonly lower: string; readonly mode: number }
@@ -63,7 +77,7 @@ export interface HostView {
 /**
  * Plans a view, and makes the directories, links and empty files that it consists of besides its mounts.
  * @param source an absolute path without symbolic links
- * @param skeleton an empty directory that becomes the view's root
+ * @param skeleton a directory that becomes the view's root: empty, or as an earlier plan has made it
  * @param store where the view's own files lie: shown empty, since an overlay must not contain itself
  */
 export function planHostView(source: string, skeleton: string, store: string): HostView {
@@ -76,17 +90,17 @@ export function planHostView(source: string, skeleton: string, store: string): H
     const target = join(skeleton, inside);
     const status = lstatSync(path);
     if (status.isSymbolicLink()) {
-      if (!hidden.has(path)) symlinkSync(readlinkSync(path), target);
-      else mkdirSync(target, { recursive: true });
+      if (!hidden.has(path)) makeLink(readlinkSync(path), target);
+      else makeDirectory(target);
       return;
     }
     if (!status.isDirectory()) {
       if (!status.isFile()) return;
-      writeFileSync(target, "");
+      makeFile(target);
       places.push({ kind: "file", path: inside, source: path });
       return;
     }
-    mkdirSync(target, { recursive: true });
+    makeDirectory(target);
     const ownMount = mounts.findLast((mount) => mount.path === path);
     const isKernels = path !== source && ownMount !== undefined && KERNEL_FILESYSTEMS.has(ownMount.type);
     if (hidden.has(path) || isKernels) return;
@@ -100,6 +114,51 @@ export function planHostView(source: string, skeleton: string, store: string): H
   };
   visit(source, "/");
   return { source, places };
+}
+
+/**
+ * Makes an entry of the skeleton, or finds it there from an earlier start. The container can write to the skeleton, so
+ * what it may have put in the place of an entry is not followed and not overwritten.
+ * @throws BunkerError `view_changed`
+ */
+function makeEntry(target: string, make: () => void, isIt: (status: Stats) => boolean): void {
+  try {
+    make();
+  } catch (error) {
+    if (errnoOf(error) !== Errno.EEXIST) throw error;
+    if (isIt(lstatSync(target))) return;
+    throw new BunkerError({
+      code: "view_changed",
+      operation: "put together the view of a directory",
+      object: target,
+      reason: "the container has put something else in its place",
+      hint: "create the container anew",
+    });
+  }
+}
+
+function makeDirectory(target: string): void {
+  makeEntry(
+    target,
+    () => mkdirSync(target),
+    (status) => status.isDirectory(),
+  );
+}
+
+function makeFile(target: string): void {
+  makeEntry(
+    target,
+    () => writeFileSync(target, "", { flag: "wx" }),
+    (status) => status.isFile(),
+  );
+}
+
+function makeLink(to: string, target: string): void {
+  makeEntry(
+    target,
+    () => symlinkSync(to, target),
+    (status) => status.isSymbolicLink(),
+  );
 }
 
 function readableNames(path: string): string[] {
@@ -138,7 +197,7 @@ export function mountHostView(
     return target;
   };
   attach(program, cloneTree(program, skeleton, false, what), open(skeleton), what);
-  for (const [index, place] of view.places.entries()) {
+  for (const place of view.places) {
     const target = join(skeleton, place.path);
     if (place.kind === "file") {
       const file = cloneTree(program, place.source, false, what);
@@ -146,12 +205,16 @@ export function mountHostView(
       attach(program, file, open(target), what);
       continue;
     }
-    const upper = join(writable, `upper-${index}`);
-    const work = join(writable, `work-${index}`);
-    mkdirSync(upper);
-    mkdirSync(work);
-    // The top directory of an overlay looks as its upper one does.
-    chmodSync(upper, place.mode);
+    // Named for the place, which at a later start may be another one in order.
+    const name = new Bun.CryptoHasher("sha256").update(place.path).digest("hex").slice(0, NAME_LENGTH);
+    const upper = join(writable, `upper-${name}`);
+    const work = join(writable, `work-${name}`);
+    if (!existsSync(upper)) {
+      mkdirSync(upper);
+      // The top directory of an overlay looks as its upper one does.
+      chmodSync(upper, place.mode);
+    }
+    mkdirSync(work, { recursive: true });
     mountOverlay(program, writable, { lower: [place.lower], changes: { upper, work, volatile: isVolatile }, target });
   }
 }

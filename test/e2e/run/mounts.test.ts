@@ -247,3 +247,16 @@ test("a read-only root gets its mount points, and nothing of it is written to th
   expect(readdirSync(`${suite.user.data}/containers/${id}`)).not.toContain("upper");
   expect((await suite.user.bunker(["rm", "read-only"])).status).toBe(0);
 });
+
+test("a private view of the host's files is there again at each start", async () => {
+  const script = "echo x >>/tmp/rounds; cat /tmp/rounds";
+  const words = ["--name", "view", "--network", "none", "--rootfs", "/:O", "sh", "-c", script];
+  const run = await suite.user.bunker(["run", ...words]);
+  expect([run.status, run.output]).toEqual([0, "x\n"]);
+  try {
+    const again = await suite.user.bunker(["start", "-a", "view"]);
+    expect([again.status, again.output]).toEqual([0, "x\nx\n"]);
+  } finally {
+    await suite.user.bunker(["rm", "-f", "view"]);
+  }
+});

@@ -152,3 +152,31 @@ test("a view of / hides homes, sockets and temporary files", () => {
   // Somewhere there is a program.
   expect(paths.some((path) => "/usr/bin".startsWith(path))).toBe(true);
 });
+
+describe("a view that is put together again", () => {
+  test("shows what was changed before, also when the host has other mounts by then", () => {
+    makeTree();
+    const change = "echo changed >plain/file; echo new >mixed/plain/new; echo top >top";
+    look(mounts, change);
+    const more = `${mounts}; mkdir -p "$source/aaa/below"; mount -t tmpfs none "$source/aaa/below"`;
+    expect(look(more, "cat plain/file mixed/plain/new top mixed/beside").said).toBe("changed\nnew\ntop\nmixed/beside");
+    expect(readFileSync(join(source, "plain/file"), "utf8")).toBe("plain/file");
+  });
+
+  test.each([
+    ["a directory", "mixed"],
+    ["a file", "mixed/beside"],
+    ["a link", "link"],
+  ])("does not follow what the container has put in the place of %s", (_, path) => {
+    makeTree();
+    look(mounts);
+    const victim = join(directory, "victim");
+    writeFileSync(victim, "precious");
+    const target = join(skeleton, path);
+    rmSync(target, { recursive: true });
+    if (path === "link") writeFileSync(target, "");
+    else symlinkSync(path === "mixed" ? directory : victim, target);
+    expect(() => look(mounts)).toThrow(/the container has put something else in its place/);
+    expect(readFileSync(victim, "utf8")).toBe("precious");
+  });
+});
