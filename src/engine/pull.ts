@@ -78,8 +78,7 @@ async function firstOf(candidates: readonly Reference[], work: (reference: Refer
       await work(reference);
       return;
     } catch (error) {
-      const mayBeElsewhere =
-        error instanceof BunkerError && /^(?:image_not_found|unauthorized|registry_)/.test(error.code);
+      const mayBeElsewhere = error instanceof BunkerError && /^(?:image_not_found|registry_)/.test(error.code);
       if (place === candidates.length - 1 || !mayBeElsewhere) throw error;
     }
   }
