@@ -61,6 +61,16 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     peers: [podman, crun],
     measure: async (workplace) => (await import("./memory.ts")).measureMemory(workplace),
   },
+  network: {
+    summary: "the network stack, against slirp4netns and pasta; needs Debian's slirp4netns, passt and iperf3",
+    rounds: 3,
+    peers: [
+      ["slirp4netns", "--version"],
+      ["pasta", "--version"],
+      ["iperf3", "--version"],
+    ],
+    measure: async (...task) => (await import("./network.ts")).measureNetwork(...task),
+  },
   images: {
     summary: "`bunker save`, `load` and `push`, against Podman, and a container's changes as a layer",
     rounds: 5,
