@@ -11,15 +11,18 @@
  * container's group counted can still be read when the container is gone. Then systemd removes all of it: nobody has to
  * clean up, also after a kill -9.
  *
- * The container's process waits while this is done, and executes nothing of the container's before its limits hold.
+ * The container's process waits while this is done, and executes nothing of the container's before its limits hold. A
+ * further process (`exec`) is cloned into the container's group right away.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
 import { MOUNT } from "./mount-point.ts";
 import { type Resources, resourceFiles } from "./resource-files.ts";
-import { startTransientScope, systemdBusPath } from "./systemd/transient-scope.ts";
+import { attachToScope, startTransientScope, systemdBusPath } from "./systemd/transient-scope.ts";
 
 const NO_DELEGATION_HINT =
   "limits need a cgroup v2 subtree, which systemd delegates to users who are logged in; " + "or leave the limits out";
@@ -59,6 +62,21 @@ export function makeContainerGroup(id: string, members: GroupMembers, resources:
   const group = `${scope}/container`;
   for (const { name: file, value } of files) writeGroupFile(group, file, value);
   return group;
+}
+
+/**
+ * Prepares this process to clone children into a container's cgroup: only whoever is in the container's scope may do
+ * that, so it moves there itself, to the supervisor, where no limit holds.
+ * @param group from `makeContainerGroup`
+ * @returns the cgroup's directory, for `LaunchOptions.cgroup`
+ * @throws BunkerError when systemd does not move us
+ */
+export function joinContainerGroup(group: string): FileDescriptor {
+  const scope = dirname(group);
+  if (groupOf(process.pid) !== `${scope}/supervisor`) {
+    attachToScope(busOfDelegatedHost(), basename(scope), "/supervisor", [process.pid]);
+  }
+  return new FileDescriptor(openSync(`${MOUNT}${group}`, "r"));
 }
 
 /** @throws BunkerError `no_cgroup` */

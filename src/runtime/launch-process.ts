@@ -37,6 +37,8 @@ import { becomeNotDumpable, setPersonality, setProcessorAffinity } from "./steps
 
 /** What a further process of a container is made from. */
 export interface LaunchProcessOptions {
+  /** A descriptor of the cgroup v2 directory that the process begins in; the caller's cgroup without it. */
+  readonly cgroup?: number | undefined;
   /** The container's state; `pid` is its first process. */
   readonly state: State & { readonly pid: number };
   /** A descriptor of that process. */
@@ -159,7 +161,7 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
   emitProcess(program, process, setting, { proc, terminal, listener, beforeExec: () => {} });
   options.onProgram?.(program);
 
-  const child = launch(program, { flags: 0 });
+  const child = launch(program, { flags: 0, ...(options.cgroup === undefined ? {} : { cgroup: options.cgroup }) });
   theirs.close();
   const conversation: Conversation = { child, program, socket: ours };
   programOwner.move();

@@ -69,6 +69,15 @@ export function testLimits(run: Run): void {
       expect(errors).toContain("can't fork");
     });
 
+    test("holds what is executed in it to its limits", async () => {
+      const { output, errors } = await run(`
+        bunker run -d --rm --name busy --pids-limit 4 --network none --rootfs root sleep 1000 >/dev/null
+        bunker exec busy cat /proc/self/cgroup
+        bunker exec busy sh -c 'for i in 1 2 3 4 5 6; do sleep 100 & done' 2>&1 | grep -c "can't fork"
+        bunker rm -f busy`);
+      expect({ output, errors }).toEqual({ output: "0::/\n1\nbusy\n", errors: "" });
+    });
+
     test("leaves no cgroup behind when its supervisor is killed", async () => {
       const { output, errors } = await run(`
         bunker run -d --rm --name lost -m 50m --network none --rootfs root sleep 1000 >/dev/null

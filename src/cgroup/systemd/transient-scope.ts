@@ -71,3 +71,14 @@ export function startTransientScope(
     });
   }
 }
+
+/**
+ * Moves processes of the caller's into a group of a scope that runs.
+ * @param bus from `systemdBusPath`
+ * @param group below the scope's own: `/supervisor`
+ * @throws BunkerError when systemd refuses or does not answer
+ */
+export function attachToScope(bus: string, name: string, group: string, pids: readonly number[]): void {
+  using connection = Bus.connect(bus);
+  connection.call({ ...SYSTEMD, member: "AttachProcessesToUnit", signature: "ssau", body: [name, group, pids] });
+}

@@ -5,6 +5,7 @@
  */
 
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { joinContainerGroup } from "../../cgroup/container-group.ts";
 import { callersCapabilities } from "../../runtime/callers-capabilities.ts";
 import { CAPABILITY_NAMES } from "../../runtime/configuration/capabilities.ts";
 import type { Process } from "../../runtime/configuration/configuration.ts";
@@ -56,6 +57,7 @@ export function startExec(
   const configuration = readConfiguration(data, id);
   const { process } = configuration;
   if (process === undefined) throw notRunning("execute in container", container);
+  using cgroup = container.cgroup === undefined ? undefined : joinContainerGroup(container.cgroup);
   recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, container);
   const launched = launchProcess({
     state: { ociVersion: OCI_VERSION, id, status: "running", pid, bundle: containerDirectory(data, id) },
@@ -63,6 +65,7 @@ export function startExec(
     configuration,
     process: processOf(process, pid, configuration.linux?.uidMappings !== undefined, options),
     preservedDescriptors: 0,
+    cgroup: cgroup?.number,
     standardStreams: streams === undefined ? undefined : [streams[0].number, streams[1].number, streams[2].number],
     seccomp: definition.defaultFilter ? defaultSeccompFilter() : undefined,
     onWarning: undefined,
