@@ -78,6 +78,34 @@ export function testLimits(run: Run): void {
       expect({ output, errors }).toEqual({ output: "0::/\n1\nbusy\n", errors: "" });
     });
 
+    test("can be paused, seen to be, killed and stopped while it is", async () => {
+      const { output, errors } = await run(`
+        for name in one two; do
+          bunker run -d --name $name --pids-limit 9 --network none --rootfs root sh -c \\
+            'i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done' >/dev/null
+        done
+        bunker pause one two
+        bunker inspect --format '{{.State.Status}} {{.State.Paused}}' one
+        before=$(bunker logs one | tail -n 1)
+        cat /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/bunker-*/container/cgroup.events |
+          grep -c 'frozen 1'
+        bunker pause one 2>&1 | grep -o 'it is paused'
+        bunker exec one true 2>&1 | grep -o 'it is paused'
+        bunker unpause one
+        bunker unpause one 2>&1 | grep -o 'it is not paused, it is running'
+        bunker logs -f one | head -n $((before + 3)) | tail -n 1 | grep -c .
+        bunker kill two
+        bunker inspect --format '{{.State.Status}}' two
+        bunker rm -f one two`);
+      expect({ output: output.trim().split("\n"), errors }).toEqual({
+        output: [
+          ...["one", "two", "paused true", "2", "it is paused", "it is paused", "one"],
+          ...["it is not paused, it is running", "1", "two", "exited", "one", "two"],
+        ],
+        errors: "",
+      });
+    });
+
     test("leaves no cgroup behind when its supervisor is killed", async () => {
       const { output, errors } = await run(`
         bunker run -d --rm --name lost -m 50m --network none --rootfs root sleep 1000 >/dev/null

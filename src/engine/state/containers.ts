@@ -260,6 +260,12 @@ export function recordEnd(
   );
 }
 
+/** Records that a container was frozen or thawed, unless it has ended meanwhile. */
+export function recordPaused(database: StateDatabase, id: string, isPaused: boolean): void {
+  const [from, to] = isPaused ? ["running", "paused"] : ["paused", "running"];
+  database.run("UPDATE container SET status = ? WHERE id = ? AND status = ?", to, id, from);
+}
+
 /** Records that the kernel killed a process of the container's for want of memory. */
 export function recordOutOfMemory(database: StateDatabase, id: string): void {
   database.run("UPDATE container SET out_of_memory = 1 WHERE id = ?", id);
