@@ -1,4 +1,4 @@
-import { containerDirectory } from "../engine/container-directory.ts";
+import { containerDirectory } from "../engine/container-lock.ts";
 import { dataDirectory } from "../engine/data-directory.ts";
 import { type Container, findContainer, listContainers, openContainers } from "../engine/state/containers.ts";
 import { defineCommand } from "./command.ts";

@@ -17,42 +17,17 @@
 import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
-import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { isRangeLocked, lockRange, RecordLock } from "../sys/record-lock.ts";
 import { check } from "../sys/system-call.ts";
-
-/** The lock on a container; see the head of this file. */
-export interface ContainerLock extends Disposable {
-  /** The descriptor that whoever inherits it holds the lock by. */
-  readonly number: number;
-  /** Gives the lock back although other processes have inherited it. */
-  release(): void;
-}
+import { type ContainerLock, containerDirectory, inheritedLock } from "./container-lock.ts";
 
 /** A new container id: 64 hexadecimal digits, as Docker's. */
 export function newContainerId(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
 }
 
-/** The directory of a container. */
-export function containerDirectory(data: string, id: string): string {
-  return `${data}/containers/${id}`;
-}
-
 function lockFile(data: string, id: string): string {
   return `${containerDirectory(data, id)}/lock`;
-}
-
-/** Takes over a lock from a descriptor that holds it. */
-export function inheritedLock(descriptor: number): ContainerLock {
-  const file = new FileDescriptor(descriptor);
-  return {
-    get number() {
-      return file.number;
-    },
-    release: () => void lockRange(file.number, RecordLock.release, 0, 0),
-    [Symbol.dispose]: () => file.close(),
-  };
 }
 
 /** Opens the lock file and takes the lock; undefined when another has it or the directory is gone. */

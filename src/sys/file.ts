@@ -10,10 +10,8 @@
  * The arguments lie in two path buffers and one scratch buffer made at first use: calls are synchronous, so that one
  * set is enough.
  */
-import { writeSync } from "node:fs";
 import type { ByteString } from "./byte-string.ts";
 import { Errno } from "./errno.ts";
-import { errnoOf } from "./error.ts";
 import { setInteger64 } from "./integer64.ts";
 import { allocate, type Memory } from "./memory.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, OPEN_HOW_SIZE } from "./open.ts";
@@ -324,24 +322,4 @@ export function lock(file: number, operation: number): number {
 /** umask(2): sets the process's mask of permissions and returns the one before. */
 export function setUmask(mask: number): number {
   return systemCall(SystemCall.umask, mask);
-}
-
-/**
- * Writes all of `data` from `start` to `end` at `position` of a file; pwrite(2). The bytes may lie in any buffer: the
- * call goes through node:fs, which holds them still.
- * @returns 0 or the negated error number
- */
-export function writeAt(file: number, data: Uint8Array, start: number, end: number, position: number): number {
-  try {
-    while (start < end) {
-      const written = writeSync(file, data, start, end - start, position);
-      start += written;
-      position += written;
-    }
-    return 0;
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === undefined) throw error;
-    return -errno;
-  }
 }

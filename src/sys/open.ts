@@ -16,6 +16,7 @@ export const OpenFlag = {
   O_EXCL: 0o200,
   O_NOCTTY: 0o400,
   O_TRUNC: 0o1000,
+  O_APPEND: 0o2000,
   O_NONBLOCK: 0o4000,
   O_DIRECTORY: arm64 ? 0o40000 : 0o200000,
   O_NOFOLLOW: arm64 ? 0o100000 : 0o400000,

@@ -1,8 +1,8 @@
 import { Errno } from "./errno.ts";
-import { writeAt } from "./file.ts";
 import { FileDescriptor } from "./file-descriptor.ts";
 import { makeMemoryFile } from "./memory-file.ts";
 import { check, SystemCall, systemCall } from "./system-call.ts";
+import { writeAt } from "./write-at.ts";
 
 const MFD_ALLOW_SEALING = 2;
 const MFD_EXEC = 0x10;

@@ -1,5 +1,5 @@
 import { readConfiguration } from "../../engine/container-configuration.ts";
-import { containerDirectory } from "../../engine/container-directory.ts";
+import { containerDirectory } from "../../engine/container-lock.ts";
 import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
 import type { Container } from "../../engine/state/containers.ts";

@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import { containerDirectory } from "../../engine/container-directory.ts";
+import { containerDirectory } from "../../engine/container-lock.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";

@@ -1,4 +1,4 @@
-import { containerDirectory } from "../../engine/container-directory.ts";
+import { containerDirectory } from "../../engine/container-lock.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { removeContainer } from "../../engine/lifecycle/remove-container.ts";
 import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";

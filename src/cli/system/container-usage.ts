@@ -1,4 +1,4 @@
-import { containerDirectory } from "../../engine/container-directory.ts";
+import { containerDirectory } from "../../engine/container-lock.ts";
 import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
 import { listContainers, openContainers } from "../../engine/state/containers.ts";
 import { isAlive, statusText } from "../container/status-text.ts";

@@ -19,7 +19,7 @@ import { OpenFlag, Resolve } from "../../sys/open.ts";
 import { openIdentified } from "../../sys/process-identity.ts";
 import type { Streams } from "../attachment.ts";
 import { readConfiguration } from "../container-configuration.ts";
-import { containerDirectory } from "../container-directory.ts";
+import { containerDirectory } from "../container-lock.ts";
 import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import type { Container } from "../state/containers.ts";

@@ -14,8 +14,12 @@
  * At `maximumSize` the file gets the suffix .1, the one that had it .2, and so on up to `maximumFiles`; a child of ours
  * compresses what was put aside.
  */
-import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { errnoOf } from "../../sys/error.ts";
+import { encodeText } from "../../sys/byte-string.ts";
+import { openAt, renameAt, setSize, statusOf, unlinkAt } from "../../sys/file.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { allocate, type Memory } from "../../sys/memory.ts";
+import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { LogConfiguration } from "../state/container-definition.ts";
 
 const LONGEST_LINE = 16384;
@@ -60,12 +64,12 @@ export class JsonFileWriter {
   readonly #maximumSize: number;
   readonly #compress: (path: string) => void;
   // Made with the first output: containers that say nothing are many, and each has a supervisor.
-  #output: Buffer = Buffer.alloc(0);
+  #output: Memory | undefined;
   #classes: Uint8Array = new Uint8Array(0);
   readonly #escapes: string[] = [];
   readonly #unfinished = new Map<Stream, Unfinished>();
   #length = 0;
-  #file: number | undefined;
+  #file: FileDescriptor | undefined;
   #size = 0;
   #milliseconds = 0;
   #count = 0;
@@ -121,7 +125,7 @@ export class JsonFileWriter {
       unfinished.length = 0;
     }
     this.#flush();
-    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file?.close();
     this.#file = undefined;
   }
 
@@ -137,11 +141,11 @@ export class JsonFileWriter {
   #record(stream: Stream, bytes: Buffer, start: number, end: number): void {
     const isFull = this.#length + (end - start) * LONGEST_ESCAPE + ENVELOPE > BUFFER_SIZE;
     if (isFull || this.#size + this.#length >= this.#maximumSize) this.#flush();
-    if (this.#output.length === 0) {
-      this.#output = Buffer.from(new ArrayBuffer(BUFFER_SIZE));
+    if (this.#output === undefined) {
+      this.#output = allocate(BUFFER_SIZE);
       this.#classes = byteClasses();
     }
-    const output = this.#output;
+    const output = this.#output.buffer;
     const classes = this.#classes;
     const escapes = this.#escapes;
     const before = this.#length;
@@ -182,59 +186,70 @@ export class JsonFileWriter {
   #flush(): void {
     const length = this.#length;
     this.#length = 0;
-    if (length === 0) return;
-    try {
-      this.#open();
-      if (this.#size >= this.#maximumSize) this.#rotate();
-      const file = this.#open();
-      let written = 0;
-      try {
-        while (written < length) written += writeSync(file, this.#output, written, length - written);
-      } finally {
-        if (written < length) takeBack(file, this.#size);
-      }
+    if (length === 0 || this.#output === undefined) return;
+    const result = this.#append(this.#output.address, length);
+    if (result === 0) {
       this.#size += length;
-    } catch (error) {
-      this.#lostBytes += length;
-      this.#error = errnoOf(error);
+      return;
     }
+    this.#lostBytes += length;
+    this.#error = -result;
   }
 
-  #open(): number {
-    if (this.#file === undefined) {
-      this.#file = openSync(this.#path, "a", 0o600);
-      this.#size = fstatSync(this.#file).size;
+  /** Writes to the file's end, all or nothing. Returns 0 or the negated error number. */
+  #append(address: number, length: number): number {
+    let file = this.#open();
+    if (typeof file !== "number" && this.#size >= this.#maximumSize) {
+      this.#rotate();
+      file = this.#open();
     }
+    if (typeof file === "number") return file;
+    let written = 0;
+    while (written < length) {
+      const result = systemCall(SystemCall.write, file.number, address + written, length - written);
+      if (result < 0) {
+        setSize(file.number, this.#size);
+        return result;
+      }
+      written += result;
+    }
+    return 0;
+  }
+
+  #open(): FileDescriptor | number {
+    if (this.#file !== undefined) return this.#file;
+    const { O_WRONLY, O_CREAT, O_APPEND, O_CLOEXEC } = OpenFlag;
+    const opened = openAt(AT_FDCWD, encodeText(this.#path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600);
+    if (opened < 0) return opened;
+    const status = statusOf(opened);
+    this.#size = typeof status === "number" ? 0 : status.size;
+    this.#file = new FileDescriptor(opened);
     return this.#file;
   }
 
   #rotate(): void {
     const { maximumFiles, compress } = this.#configuration;
-    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file?.close();
     this.#file = undefined;
     this.#size = 0;
+    // What is not there is not moved, and not missed.
     for (const suffix of ["", ".gz"]) {
-      rmSync(`${this.#path}.${maximumFiles - 1}${suffix}`, { force: true });
+      unlinkAt(AT_FDCWD, encodeText(`${this.#path}.${maximumFiles - 1}${suffix}`));
       for (let number = maximumFiles - 2; number >= 1; number--) {
-        const from = `${this.#path}.${number}${suffix}`;
-        if (existsSync(from)) renameSync(from, `${this.#path}.${number + 1}${suffix}`);
+        rename(`${this.#path}.${number}${suffix}`, `${this.#path}.${number + 1}${suffix}`);
       }
     }
     if (maximumFiles === 1) {
-      rmSync(this.#path);
+      unlinkAt(AT_FDCWD, encodeText(this.#path));
       return;
     }
-    renameSync(this.#path, `${this.#path}.1`);
+    rename(this.#path, `${this.#path}.1`);
     if (compress) this.#compress(`${this.#path}.1`);
   }
 }
 
-function takeBack(file: number, size: number): void {
-  try {
-    ftruncateSync(file, size);
-  } catch {
-    // What it was written for has failed already, and that is what counts.
-  }
+function rename(from: string, to: string): void {
+  renameAt(AT_FDCWD, encodeText(from), AT_FDCWD, encodeText(to));
 }
 
 /** Which of a container's outputs; with a terminal everything is stdout. */

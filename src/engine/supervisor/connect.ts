@@ -4,7 +4,7 @@ import { errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { connectForMessages, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
 import { check } from "../../sys/system-call.ts";
-import { containerDirectory } from "../container-directory.ts";
+import { containerDirectory } from "../container-lock.ts";
 import { type Answer, type Exit, parseAnswer, type Request, SOCKET_NAME } from "./protocol.ts";
 
 /**

@@ -26,8 +26,9 @@
  * the code for it loaded), whoever waits is told, and the lock is given back. With a restart policy the supervisor then
  * waits, still at the socket, and becomes the command that starts the container again, with a supervisor of its own.
  */
-import { openSync, readFileSync, unlinkSync } from "node:fs";
 import { setBlocking } from "../../sys/blocking.ts";
+import { encodeText } from "../../sys/byte-string.ts";
+import { openAt, unlinkAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import {
   acceptConnection,
@@ -36,13 +37,14 @@ import {
   receiveMessage,
   sendMessage,
 } from "../../sys/message-socket.ts";
+import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
 import { Pump } from "../../sys/pump.ts";
 import { Event, openProcess, Reactor, SignalDescriptor, Timer } from "../../sys/reactor.ts";
 import { Signal } from "../../sys/signal.ts";
 import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
 import { setWindowSize } from "../../sys/terminal.ts";
-import { type ContainerLock, containerDirectory, inheritedLock } from "../container-directory.ts";
+import { type ContainerLock, containerDirectory, inheritedLock } from "../container-lock.ts";
 import { JsonFileWriter, logFile } from "../log/json-file-writer.ts";
 import type { HandedNetwork } from "../network/serve-network.ts";
 import { HealthTimer, ownChildren, spawnInternal } from "./children.ts";
@@ -167,11 +169,8 @@ class Supervisor {
   }
 
   #listen(): FileDescriptor {
-    try {
-      unlinkSync(`${containerDirectory(this.#data, this.#id)}/${SOCKET_NAME}`);
-    } catch {
-      // There was none.
-    }
+    // Of the supervisor before, if there was one.
+    unlinkAt(this.#directory.number, encodeText(SOCKET_NAME));
     const listener = listenForMessages(this.#directory.number, SOCKET_NAME);
     this.#reactor.add(listener.number, Event.IN, () => {
       const socket = acceptConnection(listener.number);
@@ -437,7 +436,8 @@ class Supervisor {
 }
 
 function openDirectory(path: string): FileDescriptor {
-  return new FileDescriptor(openSync(path, "r"));
+  const flags = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC;
+  return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), flags), "open the directory", path));
 }
 
 function duplicate(descriptor: FileDescriptor): FileDescriptor {
@@ -446,7 +446,8 @@ function duplicate(descriptor: FileDescriptor): FileDescriptor {
 }
 
 /** The command has died before it said what it has started: its container goes with it. */
-function killChildren(): void {
+async function killChildren(): Promise<void> {
+  const { readFileSync } = await import("node:fs");
   const pids = readFileSync(`/proc/self/task/${process.pid}/children`, "latin1").trim().split(" ");
   for (const pid of pids.filter((word) => word !== "")) process.kill(Number(pid), "SIGKILL");
 }

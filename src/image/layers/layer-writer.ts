@@ -37,12 +37,12 @@ import {
   setTimesAt,
   statusAt,
   unlinkAt,
-  writeAt,
 } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag, Resolve } from "../../sys/open.ts";
 import { removeTreeAt } from "../../sys/remove-tree.ts";
 import { FileMode, isType } from "../../sys/stat.ts";
+import { writeAt } from "../../sys/write-at.ts";
 import type { TarEntry } from "../tar/tar-entry.ts";
 import { showName } from "../tar/tar-error.ts";
 import type { TarReceiver } from "../tar/tar-reader.ts";

@@ -26,9 +26,10 @@ import {
 import { setTimeout } from "node:timers/promises";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { Lock, lock, synchronize, writeAt } from "../../sys/file.ts";
+import { Lock, lock, synchronize } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { check } from "../../sys/system-call.ts";
+import { writeAt } from "../../sys/write-at.ts";
 import { readDocument } from "../blob.ts";
 import { type Digest, DigestHasher, splitDigest } from "../digest.ts";
 import type { PackedSource } from "../layers/decompress.ts";

@@ -22,12 +22,12 @@ import {
   statusAt,
   statusOf,
   unlinkAt,
-  writeAt,
 } from "../../../src/sys/file.ts";
 import { FileDescriptor } from "../../../src/sys/file-descriptor.ts";
 import { AT_FDCWD, OpenFlag, Resolve } from "../../../src/sys/open.ts";
 import { FileMode, isType } from "../../../src/sys/stat.ts";
 import { check } from "../../../src/sys/system-call.ts";
+import { writeAt } from "../../../src/sys/write-at.ts";
 
 const bytes = (text: string) => text as ByteString;
 
