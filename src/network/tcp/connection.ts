@@ -265,7 +265,9 @@ export class TcpConnection {
     this.#candidates = [];
     this.#isWritable = true;
     this.#isReadable = (events & Event.IN) !== 0;
+    // All of it may have come with the connection.
     if ((events & Event.RDHUP) !== 0) this.#isEnding = true;
+    if ((events & Event.PRI) !== 0) this.#isUrgentAhead = true;
     this.#sendNext = (this.#initialSequence + 1) >>> 0;
     this.#sendSyn();
     this.#startTimer();
