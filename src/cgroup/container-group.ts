@@ -65,6 +65,15 @@ export function makeContainerGroup(id: string, members: GroupMembers, resources:
 }
 
 /**
+ * Changes the limits of a container that runs.
+ * @param group from `makeContainerGroup`
+ * @throws BunkerError `limit_not_set`, where the limits written before it hold; `limit_not_supported`
+ */
+export function changeLimits(group: string, resources: Resources): void {
+  for (const { name, value } of resourceFiles(resources)) writeGroupFile(group, name, value);
+}
+
+/**
  * Prepares this process to clone children into a container's cgroup: only whoever is in the container's scope may do
  * that, so it moves there itself, to the supervisor, where no limit holds.
  * @param group from `makeContainerGroup`

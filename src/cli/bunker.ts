@@ -209,6 +209,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./unshare.ts")).unshare,
     },
     {
+      name: "update",
+      summary: "Change the limits of containers",
+      load: async () => (await import("./container/update.ts")).update,
+    },
+    {
       name: "version",
       summary: "Show the version of Bunker and what it is made of",
       load: async () => (await import("./version.ts")).version,

@@ -124,11 +124,13 @@ function conflict(reason: string): BunkerError {
 
 /**
  * Takes the limits out of a command's options.
+ * @param isChange whether they are put over limits that are there, so that what is not said stays
  * @returns them as `linux.resources`, undefined without any, and the other options
  * @throws BunkerError `conflicting_options`
  */
 export function takeResources<Values extends ResourceValues>(
   values: Values,
+  isChange = false,
 ): { readonly resources: Resources | undefined; readonly rest: Omit<Values, keyof ResourceValues> } {
   const {
     memory,
@@ -148,7 +150,7 @@ export function takeResources<Values extends ResourceValues>(
   if ((processors ?? 0) > 0 && (cpuPeriod !== undefined || cpuQuota !== undefined)) {
     throw conflict("--cpus with --cpu-period or --cpu-quota");
   }
-  if ((memorySwap ?? 0) > 0 && memorySwap !== undefined) {
+  if (!isChange && (memorySwap ?? 0) > 0 && memorySwap !== undefined) {
     if ((memory ?? 0) === 0) throw conflict("--memory-swap without --memory, of which it is a part");
     if (memorySwap < (memory ?? 0)) throw conflict("--memory-swap is less than --memory, which is a part of it");
   }
@@ -162,7 +164,7 @@ export function takeResources<Values extends ResourceValues>(
       limit: memory,
       reservation: memoryReservation,
       // As in Docker, as much swap again as memory.
-      swap: (memorySwap ?? 0) === 0 ? 2 * (memory ?? 0) : memorySwap,
+      swap: (memorySwap ?? 0) === 0 && !isChange ? 2 * (memory ?? 0) : memorySwap,
     }),
     cpu: given({ shares: cpuShares, quota, period, cpus: processorSet, mems: memoryNodes }),
     pids: given({ limit: processLimit }),

@@ -106,6 +106,27 @@ export function testLimits(run: Run): void {
       });
     });
 
+    test("can be given others while it runs, and keeps them", async () => {
+      const group = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/bunker-*/container";
+      const { output, errors } = await run(`
+        bunker run -d --name elastic -m 50m --network none --rootfs root sleep 1000 >/dev/null
+        bunker update -m 60m --cpus 0.25 elastic
+        cat ${group}/memory.max ${group}/memory.swap.max ${group}/cpu.max
+        bunker update -m 200m elastic 2>&1 | grep -c 'memory.swap: it is the sum of memory and swap, and less'
+        bunker update elastic 2>&1 | grep -c 'nothing to change'
+        bunker kill elastic
+        bunker start elastic
+        cat ${group}/memory.max ${group}/cpu.max
+        bunker rm -f elastic`);
+      expect({ output: output.trim().split("\n"), errors }).toEqual({
+        output: [
+          ...["elastic", "62914560", "41943040", "25000 100000", "1", "1"],
+          ...["elastic", "elastic", "62914560", "25000 100000", "elastic"],
+        ],
+        errors: "",
+      });
+    });
+
     test("leaves no cgroup behind when its supervisor is killed", async () => {
       const { output, errors } = await run(`
         bunker run -d --rm --name lost -m 50m --network none --rootfs root sleep 1000 >/dev/null

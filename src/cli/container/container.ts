@@ -118,6 +118,11 @@ export const container = defineCommandGroup({
       load: async () => (await import("./pause.ts")).unpause,
     },
     {
+      name: "update",
+      summary: "Change the limits of containers",
+      load: async () => (await import("./update.ts")).update,
+    },
+    {
       name: "wait",
       summary: "Wait until containers end and print their exit status",
       load: async () => (await import("./wait.ts")).wait,
