@@ -5,12 +5,14 @@ import { BunkerError } from "../sys/error.ts";
 import { InvalidValue } from "./invalid-value.ts";
 import { list, single } from "./option.ts";
 import type { OptionTable, OptionValues } from "./option-table.ts";
+import { deviceRate } from "./values/device-rate-option.ts";
 import { integerBetween, parseBytes } from "./values/numbers.ts";
 
 /** Docker's: with less not even a shell starts. */
 const LEAST_MEMORY = 6 * 1024 * 1024;
 const CPU_PERIOD = 100_000;
 const MOST_PROCESSES = 4_194_304;
+const MOST_OPERATIONS = 2 ** 31 - 1;
 
 function parseMemory(text: string): number {
   const bytes = parseBytes(text);
@@ -36,6 +38,14 @@ function parseControlFile(text: string): readonly [string, string] {
   const match = /^([a-z]+\.[\w.-]+)=(.*)$/s.exec(text);
   if (match === null) throw new InvalidValue("expected FILE=VALUE, such as memory.high=1073741824");
   return [match[1] ?? "", match[2] ?? ""];
+}
+
+/** For what cgroup v2 has no means for: only the value that asks for nothing is taken, as engines pass it. */
+function onlyUnset(unset: string, reason: string): (text: string) => undefined {
+  return (text) => {
+    if (text !== unset) throw new InvalidValue(reason);
+    return undefined;
+  };
 }
 
 /** The options of `run` and `create`. */
@@ -108,6 +118,60 @@ export const resourceOptions = {
     description: "Its share of the block I/O, 10 to 1000; 0 for the usual",
     parse: (text) => (text === "0" ? 0 : integerBetween(10, 1000)(text)),
   }),
+  readRates: list({
+    name: "device-read-bps",
+    valueName: "DEVICE:NUMBER",
+    description: "Bytes a second that it may read from a device",
+    parse: deviceRate(parseBytes),
+  }),
+  writeRates: list({
+    name: "device-write-bps",
+    valueName: "DEVICE:NUMBER",
+    description: "Bytes a second that it may write to a device",
+    parse: deviceRate(parseBytes),
+  }),
+  readOperations: list({
+    name: "device-read-iops",
+    valueName: "DEVICE:NUMBER",
+    description: "How often a second it may read from a device",
+    parse: deviceRate(integerBetween(1, MOST_OPERATIONS)),
+  }),
+  writeOperations: list({
+    name: "device-write-iops",
+    valueName: "DEVICE:NUMBER",
+    description: "How often a second it may write to a device",
+    parse: deviceRate(integerBetween(1, MOST_OPERATIONS)),
+  }),
+  blockWeights: list({
+    name: "blkio-weight-device",
+    valueName: "DEVICE:NUMBER",
+    description: "Its share of the I/O of a device, 10 to 1000",
+    parse: deviceRate(integerBetween(10, 1000)),
+  }),
+  swappiness: single({
+    name: "memory-swappiness",
+    valueName: "NUMBER",
+    description: "-1 only: cgroup v2 has one swappiness for the whole host",
+    parse: onlyUnset("-1", "cgroup v2 has one swappiness for the whole host; --memory-swap limits the swap"),
+  }),
+  kernelMemory: single({
+    name: "kernel-memory",
+    valueName: "BYTES",
+    description: "0 only: cgroup v2 counts the kernel's memory as the container's",
+    parse: onlyUnset("0", "cgroup v2 counts the kernel's memory as the container's, which --memory limits"),
+  }),
+  realTimePeriod: single({
+    name: "cpu-rt-period",
+    valueName: "MICROSECONDS",
+    description: "0 only: cgroup v2 does not divide real-time CPU time",
+    parse: onlyUnset("0", "cgroup v2 does not divide real-time CPU time; --cpus limits the ordinary"),
+  }),
+  realTimeRuntime: single({
+    name: "cpu-rt-runtime",
+    valueName: "MICROSECONDS",
+    description: "0 only: cgroup v2 does not divide real-time CPU time",
+    parse: onlyUnset("0", "cgroup v2 does not divide real-time CPU time; --cpus limits the ordinary"),
+  }),
   controlFiles: list({
     name: "cgroup-conf",
     valueName: "FILE=VALUE",
@@ -144,6 +208,15 @@ export function takeResources<Values extends ResourceValues>(
     memoryNodes,
     processLimit,
     blockWeight,
+    readRates,
+    writeRates,
+    readOperations,
+    writeOperations,
+    blockWeights,
+    swappiness: _swappiness,
+    kernelMemory: _kernelMemory,
+    realTimePeriod: _realTimePeriod,
+    realTimeRuntime: _realTimeRuntime,
     controlFiles,
     ...rest
   } = values;
@@ -168,7 +241,14 @@ export function takeResources<Values extends ResourceValues>(
     }),
     cpu: given({ shares: cpuShares, quota, period, cpus: processorSet, mems: memoryNodes }),
     pids: given({ limit: processLimit }),
-    blockIO: given({ weight: blockWeight }),
+    blockIO: given({
+      weight: blockWeight,
+      weightDevice: some(blockWeights.map(({ rate, ...device }) => ({ ...device, weight: rate }))),
+      throttleReadBpsDevice: some(readRates),
+      throttleWriteBpsDevice: some(writeRates),
+      throttleReadIOPSDevice: some(readOperations),
+      throttleWriteIOPSDevice: some(writeOperations),
+    }),
     unified: given(Object.fromEntries(controlFiles)),
   });
   return { resources: Object.keys(resources).length > 0 ? resources : undefined, rest };
@@ -178,6 +258,10 @@ export function takeResources<Values extends ResourceValues>(
 function given<Members extends object>(members: Members): Members | undefined {
   const entries = Object.entries(members).filter(([, value]) => value !== undefined && value !== 0);
   return entries.length === 0 ? undefined : (Object.fromEntries(entries) as Members);
+}
+
+function some<Value>(values: readonly Value[]): readonly Value[] | undefined {
+  return values.length === 0 ? undefined : values;
 }
 
 function withoutEmpty<Members extends object>(members: Members): Members {

@@ -37,6 +37,28 @@ export function testLimits(run: Run): void {
       expect((await run(UNTIL_NO_SCOPES)).output).toBe("");
     });
 
+    test("has those of devices", async () => {
+      const output = await inside(
+        "--device-read-bps /dev/ubda:1m --device-write-iops /dev/ubda:50 -v /sys/fs/cgroup:/host-groups:ro",
+        "cat /host-groups/user.slice/user-1000.slice/user@1000.service/app.slice/bunker-*/container/io.max",
+      );
+      expect(output).toBe("98:0 rbps=1048576 wbps=max riops=max wiops=50\n");
+    });
+
+    test.each([
+      ["-m 5m", "the least memory that can be asked for is 6m"],
+      ["-m 50m --memory-swap 40m", "--memory-swap is less than --memory"],
+      ["--memory-swap 40m", "--memory-swap without --memory"],
+      ["--cpus 1000", "as many processors as there are"],
+      ["--cpus 1 --cpu-quota 5000", "--cpus with --cpu-period or --cpu-quota"],
+      ["--memory-swappiness 60", "one swappiness for the whole host"],
+      ["--device-read-bps /dev/null:1m", "/dev/null is no block device"],
+      ["--cgroup-conf cgroup.procs=1", "cgroup.procs"],
+    ])("%s is refused", async (options, message) => {
+      const { status, errors } = await run(`bunker run --rm ${options} --network none --rootfs root true`);
+      expect({ status, isFailure: errors.includes(message), errors }).toMatchObject({ status: 125, isFailure: true });
+    });
+
     test("is killed when it wants more memory, and says so", async () => {
       const { output } = await run(`
         bunker run --name hog -m 50m --memory-swap 50m --network none --rootfs root \\
