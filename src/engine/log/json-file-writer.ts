@@ -62,7 +62,9 @@ export class JsonFileWriter {
   readonly #path: string;
   readonly #configuration: LogConfiguration;
   readonly #maximumSize: number;
-  readonly #compress: (path: string) => void;
+  readonly #compress: (path: string) => () => void;
+  /** Waits for the compression that may still be going on. */
+  #compressed: () => void = () => {};
   // Made with the first output: containers that say nothing are many, and each has a supervisor.
   #output: Memory | undefined;
   #classes: Uint8Array = new Uint8Array(0);
@@ -79,9 +81,10 @@ export class JsonFileWriter {
 
   /**
    * @param path of the log; made at the first output
-   * @param compress is told of a file that was put aside, and replaces it by one that has the suffix .gz
+   * @param compress is told of a file that was put aside, and replaces it by one that has the suffix .gz;
+   * returns a function that waits until that is done
    */
-  constructor(path: string, configuration: LogConfiguration, compress: (path: string) => void) {
+  constructor(path: string, configuration: LogConfiguration, compress: (path: string) => () => void) {
     this.#path = path;
     this.#configuration = configuration;
     this.#compress = compress;
@@ -232,6 +235,8 @@ export class JsonFileWriter {
     this.#file?.close();
     this.#file = undefined;
     this.#size = 0;
+    // It reads the file by the name that is about to become another's.
+    this.#compressed();
     // What is not there is not moved, and not missed.
     for (const suffix of ["", ".gz"]) {
       unlinkAt(AT_FDCWD, encodeText(`${this.#path}.${maximumFiles - 1}${suffix}`));
@@ -244,7 +249,7 @@ export class JsonFileWriter {
       return;
     }
     rename(this.#path, `${this.#path}.1`);
-    if (compress) this.#compress(`${this.#path}.1`);
+    if (compress) this.#compressed = this.#compress(`${this.#path}.1`);
   }
 }
 

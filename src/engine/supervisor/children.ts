@@ -11,21 +11,24 @@ export const ownChildren: ReadonlySet<number> = running;
 /**
  * Starts `bunker internal …` without waiting for it.
  * @param onEnd called in the reactor when it has ended
+ * @returns a function that waits for its end
  */
-export function spawnInternal(reactor: Reactor, words: readonly string[], onEnd: () => void): void {
+export function spawnInternal(reactor: Reactor, words: readonly string[], onEnd: () => void): () => void {
   const script = Bun.main.startsWith("/$bunfs/") ? [] : [Bun.main];
   const child = Bun.spawn([process.execPath, ...script, "internal", ...words], {
     stdio: ["ignore", "ignore", "ignore"],
   });
   running.add(child.pid);
   const pidfd = openProcess(child.pid);
-  reactor.add(pidfd.number, Event.IN, () => {
+  const end = () => {
+    if (!running.delete(child.pid)) return;
     reactor.remove(pidfd.number);
     pidfd.close();
     waitForExit(child.pid);
-    running.delete(child.pid);
     onEnd();
-  });
+  };
+  reactor.add(pidfd.number, Event.IN, end);
+  return end;
 }
 
 /** Has the container's health checked again and again; the next check waits until the last one has ended. */

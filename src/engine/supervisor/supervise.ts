@@ -310,9 +310,7 @@ class Supervisor {
     this.#inputOnce = supervise.inputOnce && !terminal;
     if (log.driver !== "none") {
       const path = logFile(containerDirectory(this.#data, this.#id), this.#id);
-      this.#log = new JsonFileWriter(path, log, (aside) => {
-        spawnInternal(this.#reactor, ["compress", aside], () => {});
-      });
+      this.#log = new JsonFileWriter(path, log, (aside) => spawnInternal(this.#reactor, ["compress", aside], () => {}));
     }
     const copy = (source: FileDescriptor, stream: "stdout" | "stderr") => {
       setBlocking(source.number, false);

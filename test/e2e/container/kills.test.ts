@@ -74,6 +74,10 @@ const scripts: readonly (readonly string[])[] = [
 ];
 
 describe("kill -9 at random instants", () => {
+  test("begin with an image that is there", async () => {
+    await suite.user.bunker(["run", "--rm", suite.image, "true"]);
+  });
+
   test.each(Object.keys(victims) as (keyof typeof victims)[])(
     "of the %s",
     async (who) => {
@@ -97,7 +101,7 @@ describe("kill -9 at random instants", () => {
           const removed = await suite.user.bunker(["rm", "-f", id]);
           expect(removed.errors).toMatch(/^(bunker: No such container: .*\n)?$/);
         }
-        expect((await suite.user.bunker(["system", "prune", "-f"])).status).toBe(0);
+        expect((await suite.user.bunker(["container", "prune", "-f"])).status).toBe(0);
         expect(await rows()).toEqual([]);
         await suite.user.expectNothingLeft();
       }

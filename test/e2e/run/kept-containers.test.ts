@@ -13,7 +13,9 @@ describe("a container without --rm", () => {
   test("stays when it has ended, is listed with its status, and can be removed", async () => {
     await keep("kept", "sh", "-c", "exit 3");
     const { user } = suite;
-    expect((await user.bunker(["ps"])).output).toBe("CONTAINER ID   IMAGE     COMMAND   CREATED   STATUS    NAMES\n");
+    expect((await user.bunker(["ps"])).output).toBe(
+      "CONTAINER ID   IMAGE     COMMAND   CREATED   STATUS    PORTS     NAMES\n",
+    );
     const listed = (await user.bunker(["ps", "-a"])).output.split("\n");
     expect(listed[1]).toMatch(/^[0-9a-f]{12} {3}oci:\S+ +"sh -c exit 3" +.* ago +Exited \(3\) .* ago +kept$/);
     expect(await user.bunker(["rm", "kept"])).toEqual({ status: 0, output: "kept\n", errors: "" });

@@ -17,7 +17,10 @@ afterEach(() => rmSync(directory, { recursive: true }));
 const plain = { driver: "json-file", maximumFiles: 1, compress: false } as const;
 
 function writer(configuration: ConstructorParameters<typeof JsonFileWriter>[1] = plain, aside: string[] = []) {
-  return new JsonFileWriter(path, configuration, (file) => aside.push(file));
+  return new JsonFileWriter(path, configuration, (file) => {
+    aside.push(file);
+    return () => {};
+  });
 }
 
 function read(query: { since?: number; until?: number; tail?: number } = {}): string[] {
@@ -179,7 +182,7 @@ describe("a log in Docker's json-file form", () => {
   });
 
   test("counts what a full disk does not take, and goes on", () => {
-    const log = new JsonFileWriter("/dev/full", plain, () => {});
+    const log = new JsonFileWriter("/dev/full", plain, () => () => {});
     log.write("stdout", Buffer.from("lost\n"));
     expect(log.lost).toEqual({ bytes: expect.any(Number), errno: 28 });
     expect(log.lost.bytes).toBeGreaterThan(5);
