@@ -34,6 +34,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./container/create.ts")).create,
     },
     {
+      name: "diff",
+      summary: "Show what a container has changed in its image",
+      load: async () => (await import("./container/diff.ts")).diff,
+    },
+    {
       name: "events",
       summary: "Show what happens",
       load: async () => (await import("./events.ts")).events,
@@ -42,6 +47,11 @@ export const bunker = defineCommandGroup({
       name: "exec",
       summary: "Run a command in a container that runs",
       load: async () => (await import("./container/exec.ts")).exec,
+    },
+    {
+      name: "export",
+      summary: "Write the files of a container as a tar archive",
+      load: async () => (await import("./container/export.ts")).exportFiles,
     },
     {
       name: "history",

@@ -38,7 +38,21 @@ async function execute(command: string | undefined, argument: string | undefined
     const { pullHere } = await import("./progress/pull-here.ts");
     return pullHere(v.parse(pullRequestSchema, JSON.parse(readInput())));
   }
+  if (command === "changes" || command === "archive" || command === "pack") return readLayers(command);
   throw new BunkerError({ code: "unknown_command", operation: "bunker internal", object: command });
+}
+
+async function readLayers(command: "changes" | "archive" | "pack"): Promise<void> {
+  const { archiveHere, archiveRequestSchema, changesHere, changesRequestSchema, packHere, packRequestSchema } =
+    await import("../engine/files/read-layers.ts");
+  const request: unknown = JSON.parse(readInput());
+  const answer =
+    command === "changes"
+      ? changesHere(v.parse(changesRequestSchema, request))
+      : command === "archive"
+        ? archiveHere(v.parse(archiveRequestSchema, request))
+        : await packHere(v.parse(packRequestSchema, request));
+  report(JSON.stringify(answer));
 }
 
 /**

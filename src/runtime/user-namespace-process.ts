@@ -11,14 +11,18 @@
  * The started command answers through descriptor 3; a failure it reports there as JSON, so that the user sees one error,
  * from here. What it needs to know and others must not see in its words, such as passwords, it reads from descriptor 4.
  */
-import { readFileSync, writeSync } from "node:fs";
+import { readFile, readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
 import { readFailure } from "../launch/launch.ts";
+import type { Slot } from "../launch/operation.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
 import { BunkerError } from "../sys/error.ts";
+import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
-import { waitForExit } from "../sys/process.ts";
+import { type ProcessEnd, waitForExit } from "../sys/process.ts";
+import { sendSignal } from "../sys/process-identity.ts";
+import { Signal } from "../sys/signal.ts";
 import { pipe } from "../sys/socket.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
 import { launchAsRoot } from "./launch-as-root.ts";
@@ -26,6 +30,8 @@ import { dieWithParent } from "./steps/process-attributes.ts";
 
 const REPORT_DESCRIPTOR = 3;
 const INPUT_DESCRIPTOR = 4;
+/** The first of those that a command is given besides. */
+export const FIRST_PASSED_DESCRIPTOR = 5;
 const PROGRAM_SIZE = 262144;
 const F_DUPFD_CLOEXEC = 1030;
 
@@ -41,6 +47,29 @@ export function ownCommand(): string[] {
   return isCompiled ? ["bunker"] : ["bun", Bun.main];
 }
 
+/** What a command is given besides its words. */
+export interface NamespaceCommand {
+  readonly words: readonly string[];
+  /** What `readInput` gives it. */
+  readonly input?: string;
+  /** Descriptors that it gets from 5 on, beside its standard streams. */
+  readonly descriptors?: readonly number[];
+  /** Bits of `CloneFlag`: the other namespaces to make. */
+  readonly flags?: number;
+  /** Adds to the launch program what is to be done before; returns further descriptors, the first of which is 5. */
+  readonly prepare?: (program: LaunchProgram) => readonly Slot[];
+  /** Bytes that `prepare` needs in the launch program. */
+  readonly prepareSize?: number;
+}
+
+interface StartedCommand extends Disposable {
+  readonly pid: number;
+  readonly pidfd: FileDescriptor;
+  readonly report: FileDescriptor;
+  /** @throws BunkerError that kept it from starting */
+  checkStart(): void;
+}
+
 /**
  * Runs a command of this program as root of a new user namespace and waits for it.
  * @param words the command and its arguments
@@ -49,24 +78,66 @@ export function ownCommand(): string[] {
  * @throws BunkerError that the command reported, or that kept it from starting
  */
 export function runInUserNamespace(map: IdMap, words: readonly string[], input = ""): string {
+  using started = startInUserNamespace(map, { words, input });
+  started.checkStart();
+  const report = readFileSync(started.report.number, "utf8");
+  return conclude(report, words, waitForExit(started.pid));
+}
+
+/**
+ * The same for work that a user may interrupt, and without blocking this process meanwhile.
+ * @param map undefined stays in the present user namespace, for a caller who is root there
+ * @param signal ends the command when it is aborted
+ * @throws BunkerError as `runInUserNamespace`, and the reason of `signal`
+ */
+export async function runInterruptibly(
+  map: IdMap | undefined,
+  command: NamespaceCommand,
+  signal: AbortSignal,
+): Promise<string> {
+  signal.throwIfAborted();
+  using started = startInUserNamespace(map, command);
+  const kill = () => void sendSignal(started.pidfd, Signal.SIGKILL);
+  signal.addEventListener("abort", kill);
+  try {
+    started.checkStart();
+    const report = await readToEnd(started.report.number);
+    const end = waitForExit(started.pid);
+    signal.throwIfAborted();
+    return conclude(report, command.words, end);
+  } finally {
+    signal.removeEventListener("abort", kill);
+  }
+}
+
+function readToEnd(descriptor: number): Promise<string> {
+  return new Promise((done, fail) =>
+    readFile(descriptor, "utf8", (error, text) => (error === null ? done(text) : fail(error))),
+  );
+}
+
+function startInUserNamespace(map: IdMap | undefined, command: NamespaceCommand): StartedCommand {
+  const { words, input = "", descriptors = [], flags = 0, prepare, prepareSize = 0 } = command;
   const [reportRead, reportWrite] = pipe();
   using cleanup = new DisposableStack();
   cleanup.use(reportRead);
-  cleanup.use(reportWrite);
+  using writeEnd = reportWrite;
   const inputFile = cleanup.use(new MemoryFile("bunker-input"));
   inputFile.write(input);
-  const program = cleanup.use(new LaunchProgram(PROGRAM_SIZE));
+  const program = cleanup.use(new LaunchProgram(PROGRAM_SIZE + prepareSize));
   const what = { operation: "start Bunker in a user namespace" };
-  const child = launchAsRoot(program, map, 0, () => {
+  const child = launchAsRoot(program, map, flags, () => {
     dieWithParent(program);
     resetSignals(program);
-    const passed = [
-      { from: reportWrite.number, to: REPORT_DESCRIPTOR, safe: program.slot("report") },
-      { from: inputFile.descriptor.number, to: INPUT_DESCRIPTOR, safe: program.slot("input") },
-    ];
+    const prepared = prepare?.(program) ?? [];
+    const passed = [writeEnd.number, inputFile.descriptor.number, ...prepared, ...descriptors].map((from, index) => ({
+      from,
+      to: REPORT_DESCRIPTOR + index,
+      safe: program.slot(`passed ${index}`),
+    }));
     // First out of each other's way.
     for (const { from, safe } of passed) {
-      program.call("fcntl", [from, F_DUPFD_CLOEXEC, INPUT_DESCRIPTOR + 1], what, { result: safe });
+      program.call("fcntl", [from, F_DUPFD_CLOEXEC, REPORT_DESCRIPTOR + passed.length], what, { result: safe });
     }
     for (const { to, safe } of passed) program.call("dup3", [safe, to, 0], what);
     const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
@@ -78,13 +149,24 @@ export function runInUserNamespace(map: IdMap, words: readonly string[], input =
   });
   cleanup.use(child.pidfd);
   cleanup.use(child.errors);
-  reportWrite.close();
-  const failure = readFailure(child, program);
-  const report = readFileSync(reportRead.number, "utf8");
-  const end = waitForExit(child.pid);
-  if (failure !== undefined) throw failure;
+  const owned = cleanup.move();
+  return {
+    pid: child.pid,
+    pidfd: child.pidfd,
+    report: reportRead,
+    checkStart: () => {
+      const failure = readFailure(child, program);
+      if (failure === undefined) return;
+      waitForExit(child.pid);
+      throw failure;
+    },
+    [Symbol.dispose]: () => owned.dispose(),
+  };
+}
+
+function conclude(report: string, words: readonly string[], end: ProcessEnd): string {
   if ("exitCode" in end && end.exitCode === 0) return report;
-  throw errorFromReport(report, words[0] ?? "", end);
+  throw errorFromReport(report, words[1] ?? "", end);
 }
 
 function errorFromReport(report: string, command: string, end: object): BunkerError {

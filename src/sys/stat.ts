@@ -30,6 +30,8 @@ export interface Timestamp {
 
 /** What statx(2) tells about a file. */
 export interface FileStatus {
+  /** The number of the device that its file system is on. */
+  readonly fileSystem: number;
   /** Which file of its file system it is: two names with the same inode are hard links. */
   readonly inode: number;
   /** Type and permissions, to be taken apart with `FileMode`. */
@@ -61,6 +63,8 @@ const ATIME = 64;
 const MTIME = 112;
 const RDEV_MAJOR = 128;
 const RDEV_MINOR = 132;
+const DEV_MAJOR = 136;
+const DEV_MINOR = 140;
 
 /** The number of a device as the calls of the kernel take it: minor bits 0 to 7, major 12 bits, the rest of minor. */
 export function deviceNumber(major: number, minor: number): number {
@@ -75,6 +79,7 @@ export function allocateStatus(): Memory {
 /** Reads the `struct statx` that the kernel has written to `memory`. */
 export function readStatus({ view }: Memory): FileStatus {
   return {
+    fileSystem: deviceNumber(view.getUint32(DEV_MAJOR, true), view.getUint32(DEV_MINOR, true)),
     inode: getInteger64(view, INODE),
     mode: view.getUint16(MODE, true),
     linkCount: view.getUint32(NLINK, true),

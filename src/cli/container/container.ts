@@ -15,6 +15,11 @@ export const container = defineCommandGroup({
       load: async () => (await import("./create.ts")).create,
     },
     {
+      name: "diff",
+      summary: "Show what a container has changed in its image",
+      load: async () => (await import("./diff.ts")).diff,
+    },
+    {
       name: "exec",
       summary: "Run a command in a container that runs",
       load: async () => (await import("./exec.ts")).exec,
@@ -23,6 +28,11 @@ export const container = defineCommandGroup({
       name: "exists",
       summary: "Tell by the exit status whether a container is there",
       load: async () => (await import("./exists.ts")).exists,
+    },
+    {
+      name: "export",
+      summary: "Write the files of a container as a tar archive",
+      load: async () => (await import("./export.ts")).exportFiles,
     },
     {
       name: "inspect",

@@ -7,23 +7,14 @@ import type { Image, Layer } from "../../image/image.ts";
 import { compareTrees, type TreeChange } from "../../image/layers/compare-trees.ts";
 import { addLayerEntries, type FileTree } from "../../image/layers/layer-entries.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
-import { decodeText } from "../../sys/byte-string.ts";
+import { changesFormat, printChanges } from "../changes-output.ts";
 import { defineCommand } from "../command.ts";
-import { single } from "../option.ts";
-import { oneOf } from "../values/choice.ts";
-
-const LETTERS = { added: "A", changed: "C", deleted: "D" } as const;
 
 /** `bunker image diff`. */
 export const diff = defineCommand(
   {
     options: {
-      format: single({
-        name: "format",
-        valueName: "FORMAT",
-        description: "json shows the paths by what became of them",
-        parse: oneOf("json"),
-      }),
+      format: changesFormat,
     },
     required: ["IMAGE"],
     optional: "[IMAGE]",
@@ -38,8 +29,7 @@ export const diff = defineCommand(
       otherName === undefined
         ? await compare(image.layers.slice(0, -1), image.layers)
         : await compare(image.layers, open(otherName).layers);
-    if (format === "json") console.log(JSON.stringify(byKind(changes)));
-    else for (const { kind, path } of changes) console.log(`${LETTERS[kind]} ${showPath(path)}`);
+    printChanges(changes, format);
     return 0;
   },
 );
@@ -56,15 +46,4 @@ async function stack(base: FileTree, layers: readonly Layer[]): Promise<FileTree
   let tree = base;
   for (const layer of layers) tree = await addLayerEntries(tree, layer, signal);
   return tree;
-}
-
-function byKind(changes: readonly TreeChange[]) {
-  const paths = (kind: TreeChange["kind"]) =>
-    changes.filter((change) => change.kind === kind).map(({ path }) => decodeText(path));
-  return { added: paths("added"), changed: paths("changed"), deleted: paths("deleted") };
-}
-
-/** A path on one line, whatever is in it. */
-function showPath(path: TreeChange["path"]): string {
-  return decodeText(path).replace(/\p{Cc}/gu, "?");
 }

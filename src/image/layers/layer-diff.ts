@@ -76,12 +76,23 @@ export function* diffLayer(
   lower: readonly number[],
   options: DiffOptions,
 ): Generator<Buffer, void, undefined> {
-  yield* inPieces(archiveOf(upper, lower, options));
+  yield* archiveEntries(upperEntries(upper, lower), options);
 }
 
-function* archiveOf(upper: number, lower: readonly number[], options: DiffOptions): Generator<Buffer, void, undefined> {
-  const links = new Map<number, ByteString>();
-  for (const entry of upperEntries(upper, lower)) {
+/**
+ * Writes the archive of what a walk through a tree finds; the rest is as `diffLayer`.
+ * @param entries a directory before its content
+ */
+export function* archiveEntries(
+  entries: Iterable<UpperEntry>,
+  options: DiffOptions,
+): Generator<Buffer, void, undefined> {
+  yield* inPieces(archiveOf(entries, options));
+}
+
+function* archiveOf(entries: Iterable<UpperEntry>, options: DiffOptions): Generator<Buffer, void, undefined> {
+  const links = new Map<string, ByteString>();
+  for (const entry of entries) {
     if (entry.kind === "whiteout") {
       if (entry.lower !== undefined) yield markHeaders(beside(entry.path, WHITEOUT_PREFIX + entry.base));
     } else if (entry.kind === "directory") {
@@ -126,14 +137,15 @@ function markHeaders(name: ByteString): Buffer {
 
 function* otherEntry(
   entry: UpperEntry,
-  links: Map<number, ByteString>,
+  links: Map<string, ByteString>,
   options: DiffOptions,
 ): Generator<Buffer, void, undefined> {
-  const { inode, linkCount } = entry.status;
+  const { fileSystem, inode, linkCount } = entry.status;
+  const identity = `${fileSystem}:${inode}`;
   const type = typeOf(entry.status);
   if (type === undefined) return;
-  const known = linkCount > 1 ? links.get(inode) : undefined;
-  if (linkCount > 1 && known === undefined) links.set(inode, entry.path);
+  const known = linkCount > 1 ? links.get(identity) : undefined;
+  if (linkCount > 1 && known === undefined) links.set(identity, entry.path);
   if (type !== "file") {
     const described = describe(entry, type, undefined, options);
     yield entryHeaders(known === undefined ? described : hardLink(described, known));
@@ -141,7 +153,7 @@ function* otherEntry(
   }
   const opened = openAt(entry.parent, entry.base, FILE_FLAGS);
   if (isGone(opened)) {
-    if (links.get(inode) === entry.path) links.delete(inode);
+    if (links.get(identity) === entry.path) links.delete(identity);
     return;
   }
   using file = new FileDescriptor(checkEntry(opened, "open", entry.path));

@@ -47,11 +47,21 @@ export class LowerDirectory implements Disposable {
     return typeof status === "number" ? undefined : status;
   }
 
+  /** The uppermost of its namesakes, whose owner, mode and attributes it shows; undefined when there is none. */
+  uppermost(): number | undefined {
+    return this.#directories[0]?.number;
+  }
+
   /** What overlay shows at a name in it; undefined when there is nothing. */
   find(name: ByteString): FileStatus | undefined {
+    return this.locate(name)?.status;
+  }
+
+  /** The same with the directory of the layer in which it lies. */
+  locate(name: ByteString): { readonly parent: number; readonly status: FileStatus } | undefined {
     for (const { number } of this.#directories) {
       const status = statusAt(number, name);
-      if (typeof status !== "number") return isWhiteoutStatus(status) ? undefined : status;
+      if (typeof status !== "number") return isWhiteoutStatus(status) ? undefined : { parent: number, status };
       if (status !== -Errno.ENOENT) checkEntry(status, "look at a lower layer's", name);
     }
     return undefined;

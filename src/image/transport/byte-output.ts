@@ -18,12 +18,17 @@ export interface ByteOutput extends AsyncDisposable {
   commit(): Promise<void>;
 }
 
+/** A file that is written to; also by other processes, through its descriptor. */
+export interface FileOutput extends ByteOutput {
+  readonly descriptor: number;
+}
+
 /**
  * Opens a file for writing, readable by its owner only, as `docker save` makes it. A path that leads to a device, a
  * pipe or the like is written to directly.
  * @throws BunkerError `write_failed`
  */
-export async function openFileOutput(path: string): Promise<ByteOutput> {
+export async function openFileOutput(path: string): Promise<FileOutput> {
   const status = statSync(path, { throwIfNoEntry: false });
   if (status?.isDirectory()) {
     throw new BunkerError({ code: "write_failed", operation: "write to", object: path, errno: Errno.EISDIR });
@@ -46,6 +51,7 @@ export async function openFileOutput(path: string): Promise<ByteOutput> {
     }
   };
   return {
+    descriptor: file.fd,
     write: (bytes) =>
       attempt(async () => {
         for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;

@@ -1,0 +1,98 @@
+/* What a container has changed, and all of its files as an archive; while it runs and afterwards. */
+import { describe, expect, test } from "bun:test";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { containerSuite } from "../run/suite.ts";
+import { succeed } from "./files.ts";
+
+const CHANGES =
+  "mkdir /new && echo one >/new/file && ln /new/file /new/link && rm /bin/sh && echo x >/etc/added && chmod 700 /root";
+const LISTED = "C /bin\nD /bin/sh\nC /etc\nA /etc/added\nA /new\nA /new/file\nA /new/link\n";
+
+for (const name of ["bunker-test", "bunker-bare"] as const) {
+  describe(name, () => {
+    const suite = containerSuite(name);
+    const bunker = (...words: string[]) => succeed(suite.user, ...words);
+    const idle = "while :; do sleep 0.05; done";
+
+    async function runs(container: string, script: string): Promise<void> {
+      await bunker("run", "-d", "--name", container, suite.image, "sh", "-c", `${script}; echo ready; ${idle}`);
+      for (let log = ""; log !== "ready\n"; ) log = await bunker("logs", container);
+    }
+
+    test("diff shows what was added, changed and deleted, and nothing of what is mounted", async () => {
+      await runs("changes", CHANGES);
+      const running = await bunker("diff", "changes");
+      await bunker("rm", "-f", "changes");
+      expect(
+        running
+          .split("\n")
+          .filter((line) => !/^C \/(?:root)?$/.test(line))
+          .join("\n"),
+      ).toBe(LISTED);
+    });
+
+    test("diff of a container that has changed nothing, or cannot", async () => {
+      await bunker("create", "--name", "untouched", suite.image, "true");
+      expect(await bunker("container", "diff", "untouched")).toBe("");
+      await bunker("run", "--name", "constant", "--read-only", suite.image, "true");
+      expect(await bunker("diff", "--format", "json", "constant")).toBe('{"added":[],"changed":[],"deleted":[]}\n');
+      await bunker("rm", "untouched", "constant");
+    });
+
+    test("export writes everything that the container sees, and nothing that is mounted", async () => {
+      const shared = suite.user.makeDirectory("shared");
+      const archives = suite.user.makeDirectory("archives");
+      writeFileSync(join(shared, "secret"), "of the host");
+      const mount = `${shared}:/shared`;
+      await bunker(
+        "run",
+        "-d",
+        "-v",
+        mount,
+        "--name",
+        "source",
+        suite.image,
+        "sh",
+        "-c",
+        `${CHANGES}; echo ready; ${idle}`,
+      );
+      for (let log = ""; log !== "ready\n"; ) log = await bunker("logs", "source");
+      const file = join(archives, "source.tar");
+      await bunker("export", "-o", file, "source");
+      await bunker("stop", "-t", "0", "source");
+      const stopped = join(archives, "stopped.tar");
+      const { status } = await suite.user.execute(["sh", "-c", `${suite.user.bunkerPath} export source >${stopped}`]);
+      expect(status).toBe(0);
+      const list = await suite.user.execute(["tar", "--numeric-owner", "-tvf", file]);
+      expect(list.errors).toBe("");
+      expect((await suite.user.execute(["cmp", file, stopped])).output).toBe("");
+      expect(list.output).toMatch(/^-rw-r--r-- 0\/0 +4 .* new\/file$/m);
+      expect(list.output).toMatch(/ new\/link link to new\/file$/m);
+      expect(list.output).toMatch(/ shared\/$/m);
+      expect(list.output).not.toMatch(/secret|bin\/sh$/m);
+      await bunker("import", file, "again");
+      expect(await bunker("run", "--rm", "again", "/bin/busybox", "cat", "/new/link")).toBe("one\n");
+      await bunker("rm", "source");
+      await bunker("rmi", "again");
+    });
+
+    test("export to a full disk leaves what was there", async () => {
+      await bunker("create", "--name", "full", suite.image, "true");
+      const outcome = await suite.user.bunker(["export", "-o", "/dev/full", "full"]);
+      expect(outcome).toEqual({
+        status: 1,
+        output: "",
+        errors: "bunker: write to /dev/full: ENOSPC\nhint: Free some space there, or choose another place.\n",
+      });
+      expect((await suite.user.bunker(["export", "-o", "/", "full"])).status).toBe(1);
+      expect(readdirSync(suite.user.home).filter((entry) => entry.startsWith(".bunker"))).toEqual([]);
+      await bunker("rm", "full");
+    });
+
+    test("what is not there, and directories of the host", async () => {
+      expect((await suite.user.bunker(["diff", "nowhere"])).errors).toBe("bunker: No such container: nowhere\n");
+      expect((await suite.user.bunker(["export", "nowhere"])).status).toBe(1);
+    });
+  });
+}
