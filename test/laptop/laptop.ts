@@ -54,11 +54,12 @@ export class Laptop {
   #ready: () => void = () => {};
   #jobs = 0;
 
-  private constructor(files: string) {
+  /** @param bunker the executable */
+  private constructor(files: string, bunker: string) {
     this.#directory = mkdtempSync("/dev/shm/bunker-laptop-");
     chmodSync(this.#directory, 0o755);
     mkdirSync(join(this.#directory, "jobs"));
-    copyFileSync(executable(), join(this.#directory, "bunker"));
+    copyFileSync(bunker, join(this.#directory, "bunker"));
     this.#process = Bun.spawn(
       [
         ...["unshare", "--mount", "--pid", "--fork", "--kill-child"],
@@ -74,7 +75,7 @@ export class Laptop {
    * @throws Error with what its console said when it does not come up
    */
   static async boot(): Promise<Laptop> {
-    const laptop = new Laptop(laptopFiles());
+    const laptop = new Laptop(laptopFiles(), executable());
     const ready = new Promise<void>((resolve) => {
       laptop.#ready = resolve;
     });
@@ -122,11 +123,6 @@ export class Laptop {
     const status = await ended;
     const read = (name: string) => readFileSync(join(place, name), "utf8");
     return { status, output: read("stdout"), errors: read("stderr") };
-  }
-
-  /** Makes a file of the host's visible as /host/NAME. */
-  lend(path: string, name: string): void {
-    copyFileSync(path, join(this.#directory, name));
   }
 
   /** Switches the laptop off, as a pulled plug would; nothing of it is left. */
