@@ -44,7 +44,7 @@ export interface Garbage {
 export function collectGarbage(store: ImageStore, users: StoreUsers): Garbage {
   const doomed: string[] = [];
   const garbage = collect(store, users, doomed);
-  for (const layerStore of layerStores(store.directory)) sweepLocks(layerStore);
+  for (const layerStore of layerStores(store.directory)) sweepStaging(layerStore, users);
   removeStaleDownloads(`${store.directory}/partial`);
   return garbage;
 }
@@ -58,13 +58,14 @@ function collect(store: ImageStore, users: StoreUsers, doomed: string[]): Garbag
   return garbage;
 }
 
-/** Removes the lock files of layers, when nobody can be holding or awaiting one; see store-lock.ts. */
-function sweepLocks(layerStore: string): void {
+/**
+ * Removes what the dead have left in `tmp/`, and the lock files of layers there, unless somebody is at work; see
+ * store-lock.ts.
+ */
+function sweepStaging(layerStore: string, users: StoreUsers): void {
   using file = openLock(`${layerStore}/lock`);
   if (lock(file.number, Lock.exclusive | Lock.nonBlocking) < 0) return;
-  for (const name of namesIn(`${layerStore}/tmp`)) {
-    if (name.endsWith(".lock")) rmSync(`${layerStore}/tmp/${name}`, { force: true });
-  }
+  for (const name of namesIn(`${layerStore}/tmp`)) users.removeTree(`${layerStore}/tmp/${name}`);
 }
 
 function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[]): Garbage {

@@ -101,7 +101,7 @@ describe("kill -9 at random instants", () => {
           const removed = await suite.user.bunker(["rm", "-f", id]);
           expect(removed.errors).toMatch(/^(bunker: No such container: .*\n)?$/);
         }
-        expect((await suite.user.bunker(["container", "prune", "-f"])).status).toBe(0);
+        expect((await suite.user.bunker(["system", "prune", "-f"])).status).toBe(0);
         expect(await rows()).toEqual([]);
         await suite.user.expectNothingLeft();
       }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Digest } from "../../../../src/image/digest.ts";
+import { lockStore } from "../../../../src/image/layers/store-lock.ts";
 import { parsePlatform } from "../../../../src/image/platform.ts";
 import { collectGarbage } from "../../../../src/image/store/collect-garbage.ts";
 import { familiarName, type ImageStore, openImageStore } from "../../../../src/image/store/image-store.ts";
@@ -180,6 +181,21 @@ describe("removing", () => {
     expect(readdirSync(`${data}/layers`)).toHaveLength(1);
     expect(readdirSync(`${data}/tmp`)).toEqual([]);
     expect(blobs()).toBe(3);
+  });
+
+  test("removes what the dead have left on the way, and leaves it to the living", () => {
+    const left = `${data}/tmp/left`;
+    {
+      using _atWork = lockStore(data);
+      mkdirSync(`${left}/diff`, { recursive: true });
+      collectGarbage(store, nobody);
+      expect(existsSync(left)).toBe(true);
+      rmSync(left, { recursive: true });
+    }
+    mkdirSync(`${left}/diff`, { recursive: true });
+    writeFileSync(`${data}/tmp/layer.lock`, "");
+    collectGarbage(store, nobody);
+    expect(readdirSync(`${data}/tmp`)).toEqual([]);
   });
 
   test("lets those who are asked use the database themselves", () => {
