@@ -39,6 +39,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./container/diff.ts")).diff,
     },
     {
+      name: "doctor",
+      summary: "Show what this machine allows to containers, and how to allow more",
+      load: async () => (await import("./doctor.ts")).doctor,
+    },
+    {
       name: "events",
       summary: "Show what happens",
       load: async () => (await import("./events.ts")).events,

@@ -5,8 +5,9 @@
  * kernel, or a data directory that was moved, is tried anew. That nothing works is not kept: whoever is told so will
  * change something, and try again.
  */
-import { mkdtempSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, renameSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
+import { dirname } from "node:path";
 import * as v from "valibot";
 import { lockStore } from "../image/layers/store-lock.ts";
 import { probeUnions } from "../mount/probe-unions.ts";
@@ -57,6 +58,31 @@ export function unionSupport(data: string): UnionSupport {
   } finally {
     removeTree(directory);
   }
+}
+
+/**
+ * The same, without leaving anything behind where there is no store yet: then it is found out in the nearest directory
+ * above that exists.
+ * @throws BunkerError as `unionSupport`
+ */
+export function unionSupportOf(data: string): UnionSupport {
+  if (existsSync(data)) return unionSupport(data);
+  const above = nearestDirectory(data);
+  let directory: string | undefined;
+  try {
+    directory = mkdtempSync(`${above}/.bunker-probe-`);
+    return probeUnions(directory);
+  } catch (error) {
+    if (error instanceof BunkerError) throw error;
+    throw new BunkerError({ code: "store_unusable", operation: "try mounts in", object: above, errno: errnoOf(error) });
+  } finally {
+    if (directory !== undefined) removeTree(directory);
+  }
+}
+
+/** The directory itself, or the nearest above it that exists. */
+export function nearestDirectory(path: string): string {
+  return existsSync(path) ? path : nearestDirectory(dirname(path));
 }
 
 function readRecord(path: string): v.InferOutput<typeof recordSchema> | undefined {

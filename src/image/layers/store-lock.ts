@@ -8,6 +8,7 @@
 import { mkdirSync } from "node:fs";
 import { encodeText } from "../../sys/byte-string.ts";
 import { directoryEntries } from "../../sys/directory-entries.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { Lock, lock, openAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
@@ -27,13 +28,13 @@ export interface StoreLock extends Disposable {
  * Makes the directories of a store where they are missing, and takes the shared lock; removes what the dead have left,
  * when nobody else has the lock, both now and when it is given back.
  * @param store the store's directory
- * @throws BunkerError `system_call_failed`
+ * @throws BunkerError `store_unusable`, `system_call_failed`
  */
 export function lockStore(store: string): StoreLock {
   const stagingPath = `${store}/tmp`;
   // Other users of the machine must not reach the set-user-id programs of images.
-  mkdirSync(stagingPath, { recursive: true, mode: 0o700 });
-  mkdirSync(`${store}/layers`, { recursive: true, mode: 0o700 });
+  makeStoreDirectory(stagingPath);
+  makeStoreDirectory(`${store}/layers`);
   const file = openLock(`${store}/lock`);
   const staging = openDirectory(stagingPath);
   sweep(file, staging);
@@ -48,6 +49,24 @@ export function lockStore(store: string): StoreLock {
       file.close();
     },
   };
+}
+
+/**
+ * Makes a directory of a store where it is missing.
+ * @throws BunkerError `store_unusable`
+ */
+export function makeStoreDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new BunkerError({
+      code: "store_unusable",
+      operation: "make the directory",
+      object: path,
+      errno: errnoOf(error),
+      hint: "XDG_DATA_HOME can name a directory that can be written",
+    });
+  }
 }
 
 /** Opens a file to be locked, and makes it when it is missing. */

@@ -1,13 +1,12 @@
-import { mkdirSync } from "node:fs";
 import { Lock, lock } from "../../sys/file.ts";
 import { check } from "../../sys/system-call.ts";
-import { openLock } from "../layers/store-lock.ts";
+import { makeStoreDirectory, openLock } from "../layers/store-lock.ts";
 
 /**
  * Holds off whoever removes images and layers, until it is disposed of: from looking something up until it is recorded
  * that it is used.
  * @param directory the data directory; made when it is missing
- * @throws BunkerError `system_call_failed`
+ * @throws BunkerError `store_unusable`, `system_call_failed`
  */
 export function relyOnImages(directory: string): Disposable {
   return lockImages(directory, Lock.shared);
@@ -19,7 +18,7 @@ export function excludeOthersFromImages(directory: string): Disposable {
 }
 
 function lockImages(directory: string, operation: number): Disposable {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeStoreDirectory(directory);
   const path = `${directory}/images.lock`;
   const file = openLock(path);
   check(lock(file.number, operation), "lock", path);

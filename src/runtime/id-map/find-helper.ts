@@ -20,7 +20,17 @@ export type HelperSearch =
       readonly kind: "unusable";
       /** What is wrong and what the administrator should do about it, one line. */
       readonly problem: string;
+      /** What is wrong alone. */
+      readonly fault: string;
+      /** The administrator's command that repairs it, where there is one; none for a helper that is not installed. */
+      readonly remedy: string | undefined;
+      readonly isMissing: boolean;
     };
+
+interface Fault {
+  readonly fault: string;
+  readonly remedy?: string;
+}
 
 const SET_USER_ID = 0o4000;
 const PR_GET_NO_NEW_PRIVS = 39;
@@ -56,17 +66,23 @@ function searchHelper(name: HelperName, searchPath: string): HelperSearch {
     "/usr/sbin",
     "/bin",
   ];
-  let firstProblem: string | undefined;
+  let first: Fault | undefined;
   for (const directory of new Set(directories)) {
     const path = join(directory, name);
     const status = statusOf(path);
     if (status === undefined || !status.isFile()) continue;
-    const problem = privilegeProblem(name, path, status);
-    if (problem === undefined) return { kind: "usable", path };
-    firstProblem ??= problem;
+    const fault = privilegeFault(name, path, status);
+    if (fault === undefined) return { kind: "usable", path };
+    first ??= fault;
   }
-  const missing = `${name} is missing; an administrator can install it: package uidmap (Debian, Ubuntu) or shadow-utils (Fedora)`;
-  return { kind: "unusable", problem: firstProblem ?? missing };
+  if (first !== undefined) {
+    const { fault, remedy } = first;
+    const problem = remedy === undefined ? fault : `${fault}; an administrator can repair it: ${remedy}`;
+    return { kind: "unusable", problem, fault, remedy, isMissing: false };
+  }
+  const fault = `${name} is missing`;
+  const problem = `${fault}; an administrator can install it: package uidmap (Debian, Ubuntu) or shadow-utils (Fedora)`;
+  return { kind: "unusable", problem, fault, remedy: undefined, isMissing: true };
 }
 
 function callersPath(): string {
@@ -83,17 +99,24 @@ function statusOf(path: string): Stats | undefined {
   }
 }
 
-function privilegeProblem(name: HelperName, path: string, status: Stats): string | undefined {
+function privilegeFault(name: HelperName, path: string, status: Stats): Fault | undefined {
   const capability = name === "newuidmap" ? "CAP_SETUID" : "CAP_SETGID";
   const setUserId = status.uid === 0 && (status.mode & SET_USER_ID) !== 0;
-  if (!isExecutable(path)) return `${path} is not executable for the caller`;
+  if (!isExecutable(path)) return { fault: `${path} is not executable for the caller` };
   if (!setUserId && !hasFileCapability(path, Capability[capability])) {
     const capabilityText = `${capability.toLowerCase()}=ep`;
-    return `${path} is neither set-user-id root nor has it ${capability}; an administrator can repair it: chmod u+s ${path}, or setcap ${capabilityText} ${path}`;
+    return {
+      fault: `${path} is neither set-user-id root nor has it ${capability}`,
+      remedy: status.uid === 0 ? `chmod u+s ${path}` : `setcap ${capabilityText} ${path}`,
+    };
   }
-  if (isOnNosuidMount(path)) return `${path} is on a file system mounted with nosuid, which takes its privilege away`;
+  if (isOnNosuidMount(path)) {
+    return { fault: `${path} is on a file system mounted with nosuid, which takes its privilege away` };
+  }
   if (systemCall(SystemCall.prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) === 1) {
-    return `${path} cannot get its privilege because the caller runs with no_new_privs (as under systemd's NoNewPrivileges=)`;
+    return {
+      fault: `${path} cannot get its privilege because the caller runs with no_new_privs (as under systemd's NoNewPrivileges=)`,
+    };
   }
   return undefined;
 }

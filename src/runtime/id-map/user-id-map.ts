@@ -18,6 +18,8 @@ import { end, type SubordinateRange, subordinateRanges } from "./subordinate-ran
 
 /** Images use ids up to 65535: `nobody` is 65534. */
 const USUAL_COUNT = 65536;
+/** Where distributions begin to give subordinate ids; SUB_UID_MIN of login.defs(5). */
+const FIRST_USUAL_ID = 100000;
 /** The kernel takes no more lines in a map since Linux 4.15 (UID_GID_MAP_MAX_EXTENTS). */
 const MOST_MAPPINGS = 340;
 
@@ -44,6 +46,8 @@ export type UserIdMap =
       readonly kind: "single";
       /** Why there is no full map, and what would give one. */
       readonly reason: string;
+      /** The administrator's command that gives the ids that are missing, if it is ids that are missing. */
+      readonly remedy?: string;
       /** The same, where the administrator has given ids that cannot be used. */
       readonly warnings: readonly string[];
     });
@@ -58,7 +62,12 @@ export function userIdMap(input: UserIdMapInput): UserIdMap {
   const users = idMappings("/etc/subuid", subordinateRanges(subuid ?? "", "/etc/subuid", userName, uid), uid);
   const groups = idMappings("/etc/subgid", subordinateRanges(subgid ?? "", "/etc/subgid", userName, uid), gid);
   const without = [...(users.length === 1 ? ["/etc/subuid"] : []), ...(groups.length === 1 ? ["/etc/subgid"] : [])];
-  if (without.length > 0) return singleIdMap(uid, gid, missingRanges(userName ?? String(uid), without));
+  if (without.length > 0) {
+    const user = userName ?? String(uid);
+    const remedy = giveRanges(user, without, [subuid ?? "", subgid ?? ""]);
+    const reason = `${user} has no subordinate ids in ${without.join(" and ")}; an administrator can give some: ${remedy}`;
+    return { ...singleIdMap(uid, gid, reason), remedy };
+  }
   if (helperProblem !== undefined) {
     return singleIdMap(uid, gid, helperProblem, [`containers have one user id only: ${helperProblem}`]);
   }
@@ -70,9 +79,9 @@ export function userIdMap(input: UserIdMapInput): UserIdMap {
   };
 }
 
-function singleIdMap(uid: number, gid: number, reason: string, warnings: readonly string[] = []): UserIdMap {
+function singleIdMap(uid: number, gid: number, reason: string, warnings: readonly string[] = []) {
   return {
-    kind: "single",
+    kind: "single" as const,
     uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],
     gidMappings: [{ containerID: 0, hostID: gid, size: 1 }],
     reason,
@@ -80,10 +89,17 @@ function singleIdMap(uid: number, gid: number, reason: string, warnings: readonl
   };
 }
 
-function missingRanges(user: string, files: readonly string[]): string {
+/** The command that gives a user the first ids, from where distributions begin, that nobody has in either file. */
+function giveRanges(user: string, files: readonly string[], texts: readonly string[]): string {
+  const ends = texts.flatMap((text) =>
+    [...text.matchAll(/^[^#:\n]+:(\d{1,10}):(\d{1,10})[ \t]*$/gm)].map(
+      ([, first, count]) => Number(first) + Number(count),
+    ),
+  );
+  const first = Math.max(FIRST_USUAL_ID, ...ends);
+  const range = `${first}-${first + USUAL_COUNT - 1}`;
   const options = files.map((file) => (file === "/etc/subuid" ? "--add-subuids" : "--add-subgids"));
-  const command = `usermod ${options.map((option) => `${option} 100000-165535`).join(" ")} ${user}`;
-  return `${user} has no subordinate ids in ${files.join(" and ")}; an administrator can give some: ${command}`;
+  return `usermod ${options.map((option) => `${option} ${range}`).join(" ")} ${user}`;
 }
 
 function idMappings(path: string, ranges: readonly SubordinateRange[], ownId: number): readonly IdMapping[] {

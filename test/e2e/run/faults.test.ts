@@ -5,9 +5,10 @@
  * around Bunker, from a shell that becomes the user in the end.
  */
 import { describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync } from "node:fs";
 import { debianImages, writeImageOnBusybox } from "../../fixtures/images.ts";
 import { eventually, finish, type Outcome } from "../../unprivileged-user.ts";
+import { withoutUserNamespaces } from "../without-user-namespaces.ts";
 import { containerSuite } from "./suite.ts";
 
 const suite = containerSuite();
@@ -80,18 +81,7 @@ describe("id maps", () => {
 
 describe("namespaces", () => {
   test("none permitted", async () => {
-    // A user namespace around the user, with all ids and a limit of its own for further ones.
-    await using around = Bun.spawn(["unshare", "-U", "sleep", "1000"], { stdio: ["ignore", "ignore", "ignore"] });
-    const { pid } = around;
-    await eventually(
-      () => readlinkSync(`/proc/${pid}/ns/user`) !== readlinkSync("/proc/self/ns/user"),
-      () => "a user namespace",
-    );
-    for (const kind of ["uid", "gid"]) writeFileSync(`/proc/${pid}/${kind}_map`, "0 0 4294967295\n");
-    const script = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"';
-    const words = suite.user.as([suite.user.bunkerPath, "run", "--rm", suite.image, "true"]);
-    const enter = ["nsenter", "-t", String(pid), "-U", "-S", "0", "-G", "0"];
-    const outcome = await finish(suite.user.startAsRoot([...enter, "sh", "-c", script, "sh", ...words]));
+    const outcome = await withoutUserNamespaces(suite.user, ["run", "--rm", suite.image, "true"]);
     expectRefusal(
       outcome,
       /^bunker: .*user namespace.*: ENOSPC\nhint: an administrator has to permit user namespaces: sysctl -w user\.max_user_namespaces=15000\n$/,

@@ -79,7 +79,7 @@ describe.skipIf(process.getuid?.() !== 0 || system.kind === "unusable")(
     const hide = "for f in /usr/bin/newuidmap /usr/sbin/newuidmap; do ! test -e $f || mount --bind /dev/null $f; done";
 
     test("missing", () => {
-      expect(findWhere(hide)).toEqual({
+      expect(findWhere(hide)).toMatchObject({
         kind: "unusable",
         problem:
           "newuidmap is missing; an administrator can install it: package uidmap (Debian, Ubuntu) or shadow-utils (Fedora)",
@@ -93,7 +93,7 @@ describe.skipIf(process.getuid?.() !== 0 || system.kind === "unusable")(
       ["owned by somebody else", "suid", "chown 1:1", "/mnt/newuidmap is neither set-user-id root"],
     ])("%s", (_, option, change, problem) => {
       const copy = `cp /usr/bin/newuidmap /mnt && chmod 4755 /mnt/newuidmap && ${change} /mnt/newuidmap`;
-      expect(findWhere(`mount -t tmpfs -o ${option} tmpfs /mnt; ${copy}; ${hide}`)).toEqual({
+      expect(findWhere(`mount -t tmpfs -o ${option} tmpfs /mnt; ${copy}; ${hide}`)).toMatchObject({
         kind: "unusable",
         problem: expect.stringContaining(problem),
       });

@@ -44,8 +44,8 @@ describe("userIdMap", () => {
   const missing = (files: string, command: string) =>
     `alice has no subordinate ids in ${files}; an administrator can give some: ${command} alice`;
   test.each([
-    [{ subuid: undefined }, missing("/etc/subuid", "usermod --add-subuids 100000-165535")],
-    [{ subgid: "bob:1:5\n" }, missing("/etc/subgid", "usermod --add-subgids 100000-165535")],
+    [{ subuid: undefined }, missing("/etc/subuid", "usermod --add-subuids 265536-331071")],
+    [{ subgid: "bob:1:5\n" }, missing("/etc/subgid", "usermod --add-subgids 165536-231071")],
     [
       { subuid: "", subgid: "alice:5:0" },
       missing("/etc/subuid and /etc/subgid", "usermod --add-subuids 100000-165535 --add-subgids 100000-165535"),
