@@ -19,6 +19,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./container/attach.ts")).attach,
     },
     {
+      name: "commit",
+      summary: "Make an image of what a container has become",
+      load: async () => (await import("./container/commit.ts")).commit,
+    },
+    {
       name: "container",
       summary: "Manage containers",
       load: async () => (await import("./container/container.ts")).container,

@@ -10,6 +10,11 @@ export const container = defineCommandGroup({
       load: async () => (await import("./attach.ts")).attach,
     },
     {
+      name: "commit",
+      summary: "Make an image of what a container has become",
+      load: async () => (await import("./commit.ts")).commit,
+    },
+    {
       name: "create",
       summary: "Create a container from an image",
       load: async () => (await import("./create.ts")).create,

@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { listContainerChanges } from "../../engine/files/list-container-changes.ts";
+import { whileThere } from "../../engine/files/while-there.ts";
 import { findContainer, openContainers } from "../../engine/state/containers.ts";
 import { changesFormat, printChanges } from "../changes-output.ts";
 import { defineCommand } from "../command.ts";
@@ -13,7 +14,12 @@ export const diff = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     const container = findContainer(database, data, reference);
-    printChanges(await untilInterrupted((signal) => listContainerChanges(data, container, signal)), format);
+    printChanges(
+      await untilInterrupted((signal) =>
+        whileThere(database, data, container, () => listContainerChanges(data, container, signal)),
+      ),
+      format,
+    );
     return 0;
   },
 );

@@ -1,6 +1,7 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
-import { exportContainer } from "../../engine/files/export-container.ts";
+import { type ArchiveDestination, exportContainer } from "../../engine/files/export-container.ts";
+import { whileThere } from "../../engine/files/while-there.ts";
 import { findContainer, openContainers } from "../../engine/state/containers.ts";
 import { openFileOutput } from "../../image/transport/byte-output.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -40,10 +41,11 @@ export const exportFiles = defineCommand(
     using database = openContainers(data);
     const container = findContainer(database, data, reference);
     const warnings = await untilInterrupted(async (signal) => {
-      if (output === undefined) return exportContainer(data, container, STANDARD_OUTPUT, signal);
+      const write = (destination: ArchiveDestination) =>
+        whileThere(database, data, container, () => exportContainer(data, container, destination, signal));
+      if (output === undefined) return write(STANDARD_OUTPUT);
       await using file = await openFileOutput(output);
-      const destination = { descriptor: file.descriptor, name: output };
-      const told = await exportContainer(data, container, destination, signal);
+      const told = await write({ descriptor: file.descriptor, name: output });
       await file.commit();
       return told;
     });

@@ -6,22 +6,17 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { BunkerError } from "../../sys/error.ts";
-import { streamBlob } from "../blob-stream.ts";
 import { changeConfiguration } from "../configuration-changes.ts";
-import { digestOf } from "../digest.ts";
 import { type NewLayer, packLayer } from "../layers/pack-layer.ts";
 import { lockStore } from "../layers/store-lock.ts";
 import { hostPlatform, type Platform } from "../platform.ts";
 import { TarReader } from "../tar/tar-reader.ts";
 import { type ArchiveOrigin, decompressed, isCodecError } from "../transport/archive-input.ts";
-import { manifestOf, OCI_MANIFEST } from "../transport/manifest.ts";
 import { sourceDateEpoch } from "../transport/source-date-epoch.ts";
-import type { ImageReader } from "../transport/transport.ts";
 import { writeError } from "../transport/write-error.ts";
 import type { ImageStore } from "./image-store.ts";
 import { storeImage } from "./load-images.ts";
-
-const CONFIGURATION_TYPE = "application/vnd.oci.image.config.v1+json";
+import { readerOfNewImage } from "./new-image.ts";
 
 export interface ImportOptions {
   readonly platform: Platform | undefined;
@@ -59,7 +54,7 @@ export async function importImage(store: ImageStore, origin: ArchiveOrigin, opti
       history: [{ created, comment: options.message }],
     }),
   );
-  const reader = readerOf(name, configuration, layer, path);
+  const reader = readerOfNewImage({ name, configuration, layers: [{ ...layer, path }], format: "oci" });
   return await storeImage(store, reader, options.name === undefined ? [] : [options.name], {
     platform: undefined,
     signal: options.signal,
@@ -89,21 +84,4 @@ async function packInto(path: string, origin: ArchiveOrigin, signal: AbortSignal
     }
     throw writeError(cause, "import", name);
   }
-}
-
-/** The image that is made of a configuration and a packed layer. */
-function readerOf(name: string, configuration: Buffer, layer: NewLayer, path: string): ImageReader {
-  const config = { mediaType: CONFIGURATION_TYPE, digest: digestOf(configuration), size: configuration.length };
-  const { mediaType, digest, size } = layer;
-  const document = { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers: [{ mediaType, digest, size }] };
-  const manifest = manifestOf({ mediaType: OCI_MANIFEST }, Buffer.from(JSON.stringify(document)), name);
-  return {
-    name,
-    readManifest: async () => manifest,
-    async *readBlob(descriptor, { signal, offset = 0 }) {
-      if (descriptor.digest === config.digest) yield configuration.subarray(offset);
-      else yield* streamBlob({ path, offset: 0, size }, signal, offset);
-    },
-    [Symbol.asyncDispose]: async () => {},
-  };
 }

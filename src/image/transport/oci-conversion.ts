@@ -24,6 +24,18 @@ const mediaTypes: ReadonlyMap<string, string> = new Map([
   ["application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", `${FOREIGN_LAYER}+gzip`],
 ]);
 
+const dockerMediaTypes: ReadonlyMap<string, string> = new Map([...mediaTypes].map(([docker, oci]) => [oci, docker]));
+
+/** The media type with which OCI names the same kind of document or blob. */
+export function ociMediaType(mediaType: string): string {
+  return mediaTypes.get(mediaType) ?? mediaType;
+}
+
+/** The media type with which Docker names the same kind of document or blob. */
+export function dockerMediaType(mediaType: string): string {
+  return dockerMediaTypes.get(mediaType) ?? mediaType;
+}
+
 const descriptor = v.looseObject({ mediaType: v.string(), digest: v.string(), size: v.number() });
 const document = v.looseObject({
   mediaType: v.optional(v.string()),
@@ -54,7 +66,7 @@ export function convertToOci(manifests: readonly Manifest[], name: string): Mani
     const isUnchanged = !isDockerKind(manifest) && inner?.every(({ digest }) => !converted.has(digest)) !== false;
     if (isUnchanged) return manifest;
     const convert = (named: Named) => convertDescriptor(named, converted);
-    const mediaType = mediaTypes.get(manifest.mediaType) ?? manifest.mediaType;
+    const mediaType = ociMediaType(manifest.mediaType);
     const bytes = Buffer.from(
       JSON.stringify({
         ...parsed.output,
@@ -72,7 +84,7 @@ export function convertToOci(manifests: readonly Manifest[], name: string): Mani
 
 function convertDescriptor(named: Named, converted: ReadonlyMap<string, Manifest>): Named {
   const manifest = converted.get(named.digest);
-  const mediaType = mediaTypes.get(named.mediaType) ?? named.mediaType;
+  const mediaType = ociMediaType(named.mediaType);
   if (manifest === undefined) return { ...named, mediaType };
   return { ...named, mediaType, digest: manifest.digest, size: manifest.bytes.length };
 }

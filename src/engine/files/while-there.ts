@@ -1,0 +1,34 @@
+import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { type Container, findContainer } from "../state/containers.ts";
+
+/**
+ * Reads a container's files while somebody may remove it: what has gone from below looks as if it had never been there,
+ * so that the result counts only if the container is still there afterwards.
+ * @throws BunkerError `no_such_container`, `container_removed`, and what `work` throws
+ */
+export async function whileThere<Result>(
+  database: StateDatabase,
+  data: string,
+  { id, name }: Container,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const check = () => {
+    if (findContainer(database, data, id).status !== "removing") return;
+    throw new BunkerError({
+      code: "container_removed",
+      operation: "read the files of container",
+      object: name,
+      reason: "it is being removed",
+      exitStatus: 1,
+    });
+  };
+  try {
+    const result = await work();
+    check();
+    return result;
+  } catch (error) {
+    check();
+    throw error;
+  }
+}
