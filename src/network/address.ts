@@ -1,7 +1,6 @@
 /*
  * Internet addresses as people write them, and as sets.
  */
-import { isIPv4, isIPv6 } from "node:net";
 import { type Address, type Endpoint, isVersion4 } from "../sys/internet-socket.ts";
 
 /** The IPv4 address of a 32-bit number. */
@@ -18,29 +17,54 @@ export const UNSPECIFIED_6: Address = [0, 0, 0, 0];
 /** `::1`. */
 export const LOOPBACK_6: Address = [0, 0, 0, 1];
 
+/** A number below 256 without leading zeros: inet_aton(3) takes those for octal, others for decimal. */
+const OCTET = /^(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$/;
+const GROUP = /^[\da-f]{1,4}$/i;
+
 /**
- * Reads an IPv4 or IPv6 address without a zone.
+ * Reads an IPv4 or IPv6 address without a zone; RFC 4291, section 2.2. node:net could say what is well-formed, but
+ * brings all of Node's streams with it, a millisecond of every start.
  * @returns undefined for anything else
  */
 export function parseAddress(text: string): Address | undefined {
-  if (isIPv4(text)) return version4Address(text.split(".").reduce((value, part) => (value << 8) | Number(part), 0));
-  if (!isIPv6(text) || text.includes("%")) return undefined;
+  if (!text.includes(":")) {
+    const value = version4Value(text);
+    return value === undefined ? undefined : version4Address(value);
+  }
   const groups = groupsOf(text);
+  if (groups === undefined) return undefined;
   const word = (index: number) => ((groups[2 * index] ?? 0) << 16) | (groups[2 * index + 1] ?? 0);
   return [word(0), word(1), word(2), word(3)];
 }
 
-/** The eight 16-bit groups of an IPv6 address that is known to be well-formed. */
-function groupsOf(text: string): number[] {
-  const hexadecimal = text.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_all, ...parts: string[]) => {
-    const [a = 0, b = 0, c = 0, d = 0] = parts.slice(0, 4).map(Number);
-    return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
-  });
-  const [head = "", tail] = hexadecimal.split("::");
-  const groups = (part: string) => (part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16)));
-  const before = groups(head);
-  const after = groups(tail ?? "");
-  return [...before, ...Array<number>(8 - before.length - after.length).fill(0), ...after];
+/** The 32 bits of an IPv4 address. */
+function version4Value(text: string): number | undefined {
+  const octets = text.split(".");
+  if (octets.length !== 4 || !octets.every((octet) => OCTET.test(octet))) return undefined;
+  return octets.reduce((value, octet) => (value << 8) | Number(octet), 0);
+}
+
+/** The eight 16-bit groups of an IPv6 address. */
+function groupsOf(text: string): readonly number[] | undefined {
+  const hexadecimal = withoutVersion4(text);
+  if (hexadecimal === undefined) return undefined;
+  const [before, after, ...more] = hexadecimal.split("::").map((part) => (part === "" ? [] : part.split(":")));
+  if (before === undefined || more.length > 0) return undefined;
+  const given = [...before, ...(after ?? [])];
+  const missing = 8 - given.length;
+  if (!given.every((group) => GROUP.test(group)) || (after === undefined ? missing !== 0 : missing < 1))
+    return undefined;
+  const zeros = Array<string>(missing).fill("0");
+  return [...before, ...zeros, ...(after ?? [])].map((group) => Number.parseInt(group, 16));
+}
+
+/** An IPv6 address whose last two groups are written as an IPv4 address, with groups in its place. */
+function withoutVersion4(text: string): string | undefined {
+  const last = text.slice(text.lastIndexOf(":") + 1);
+  if (!last.includes(".")) return text;
+  const value = version4Value(last);
+  if (value === undefined) return undefined;
+  return `${text.slice(0, -last.length)}${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`;
 }
 
 /** An address as people write it; IPv6 as RFC 5952 has it. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { isIP } from "node:net";
 import { formatAddress, isLoopback, isMulticast, parseAddress } from "../../../src/network/address.ts";
 
 describe("addresses are read and written", () => {
@@ -27,6 +28,37 @@ describe("addresses are read and written", () => {
       expect(parseAddress(text)).toBeUndefined();
     },
   );
+});
+
+test("what is an address, Node says as well", () => {
+  const parts = [
+    "",
+    "0",
+    "01",
+    "7",
+    "255",
+    "256",
+    "f",
+    "ffff",
+    "10000",
+    "g",
+    "1.2.3.4",
+    "1.2.3",
+    "1.2.3.04",
+    "1.2.3.4.5",
+  ];
+  const separators = [":", "::", ".", ":::"];
+  const texts = parts.flatMap((first) =>
+    separators.flatMap((separator) =>
+      parts.flatMap((second) =>
+        ["", "::", ":0", ":1:2:3:4:5", ":1:2:3:4:5:6", ":1:2:3:4:5:6:7", ":1:2:3:4:1.2.3.4", ".1.1", " "].map(
+          (end) => `${first}${separator}${second}${end}`,
+        ),
+      ),
+    ),
+  );
+  const others = texts.filter((text) => (parseAddress(text) === undefined) !== (isIP(text) === 0));
+  expect(others).toEqual([]);
 });
 
 test.each([
