@@ -344,7 +344,7 @@ function linkOrCopy(from: string, to: string): void {
   }
 }
 
-function kill(pid: number): void {
+export function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {

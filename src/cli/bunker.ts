@@ -19,6 +19,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./container/attach.ts")).attach,
     },
     {
+      name: "autostart",
+      summary: "Have containers start with the machine",
+      load: async () => (await import("./autostart/autostart.ts")).autostart,
+    },
+    {
       name: "commit",
       summary: "Make an image of what a container has become",
       load: async () => (await import("./container/commit.ts")).commit,

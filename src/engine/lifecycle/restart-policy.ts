@@ -22,6 +22,23 @@ export function isToBeRestarted(policy: RestartPolicy, exitStatus: number, resta
 }
 
 /**
+ * Whether a container is to be started when the machine has been, as Docker does with the start of its daemon: not with
+ * `on-failure`, and not if it has never been started; with `unless-stopped` not if a user has stopped it.
+ */
+export function isToBeStartedWithMachine({
+  definition,
+  started,
+  stoppedByUser,
+}: {
+  readonly definition: { readonly restart: RestartPolicy };
+  readonly started: number | undefined;
+  readonly stoppedByUser: boolean;
+}): boolean {
+  const { name } = definition.restart;
+  return started !== undefined && (name === "always" || (name === "unless-stopped" && !stoppedByUser));
+}
+
+/**
  * How long to wait before the next start: twice as long each time, up to a minute, as Docker does.
  * @param last what was waited before this run, 0 if nothing
  * @param ran how long the container ran
