@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { testAutostart } from "./autostart.ts";
 import { Laptop, type LaptopUser } from "./laptop.ts";
 import { type Run, testLimits } from "./limits.ts";
 
@@ -51,3 +52,4 @@ describe("the laptop", () => {
 });
 
 testLimits(run);
+testAutostart(run);

@@ -5,8 +5,10 @@
  * Where the machine was started by systemd, that is a unit of the user's own systemd, for root of the system's. It is
  * enabled by the link that `systemctl enable` would make, since no program is run. It is of the kind that stays active
  * after its command has ended, so the supervisors that the command leaves are left alone until the unit is stopped, at the
- * shutdown: then SIGTERM comes to all of them, and each stops its container in order. The command's status does not count
- * (`-`), because a unit that has failed is cleaned up, and then one container that cannot start would end all others.
+ * shutdown: then SIGTERM comes to all of them, and each stops its container in order. (It comes to the containers'
+ * processes as well; systemd has no way of killing that spares them and still waits for the supervisors.) The command's
+ * status does not count (`-`), because a unit that has failed is cleaned up, and then one container that cannot start
+ * would end all others.
  *
  * Elsewhere cron has `@reboot`. Root's line goes into a file of /etc/cron.d. The crontab of a user is a file that only the
  * set-group-id program crontab(1) can write, and Bunker runs no such program: so users get a line to type.
