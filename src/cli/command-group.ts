@@ -11,7 +11,7 @@
 import { nearestName } from "../nearest-name.ts";
 import { BunkerError } from "../sys/error.ts";
 import { argumentDefinitions } from "./argument-definitions.ts";
-import type { Command } from "./command.ts";
+import type { Command, DescribedCommand } from "./command.ts";
 import { type OptionTable, type OptionValues, parseArguments, quote } from "./option-table.ts";
 
 /** A command as its group knows it, without its code. */
@@ -43,10 +43,12 @@ export interface CommandGroup<Table extends OptionTable> {
 export function defineCommandGroup<const Table extends OptionTable>(group: CommandGroup<Table>): Command {
   const options = { options: group.options, required: [] } as const;
   const syntax = { ...options, optional: "COMMAND [ARG...]", stopAtFirstOperand: true } as const;
-  const subCommands = Object.fromEntries(group.commands.map((entry) => [entry.name, loadedWhenCalled(entry)]));
   const command: Command = {
     args: () => argumentDefinitions(options),
-    subCommands,
+    // The help alone needs them all.
+    get subCommands() {
+      return Object.fromEntries(group.commands.map((entry) => [entry.name, described(entry)]));
+    },
     async run({ rawArgs, data: { name, summary } }) {
       const printHelp = async () => {
         const help = await import("./help.ts");
@@ -59,25 +61,21 @@ export function defineCommandGroup<const Table extends OptionTable>(group: Comma
       if (status !== undefined) return status;
       const { called, rest } = resolve(given.operands);
       if (called === undefined) return printHelp();
-      const subCommand = Object.hasOwn(subCommands, called) ? subCommands[called] : undefined;
-      if (subCommand === undefined) throw unknownCommand(name, called, group.commands);
-      const proceed = () =>
-        subCommand.run({
-          rawArgs: rest,
-          data: { name: `${name} ${called}`, summary: subCommand.meta.description, globals },
-        });
+      const entry = group.commands.find((candidate) => candidate.name === called);
+      if (entry === undefined) throw unknownCommand(name, called, group.commands);
+      const proceed = async () => {
+        const loaded = await entry.load();
+        return loaded.run({ rawArgs: rest, data: { name: `${name} ${called}`, summary: entry.summary, globals } });
+      };
       return group.around === undefined ? proceed() : group.around(globals, proceed);
     },
   };
   return command;
 }
 
-/** A command in the tree: what its group's help says of it is at hand, its code comes when it is called. */
-function loadedWhenCalled<Globals>({ name, summary, hidden = false, load }: CommandEntry<Globals>) {
-  return {
-    meta: { name, description: summary, hidden },
-    run: async (context: Parameters<Command<Globals>["run"]>[0]) => (await load()).run(context),
-  };
+/** A command in the tree, as its group's help shows it. */
+function described({ name, summary, hidden = false }: CommandEntry<never>): DescribedCommand {
+  return { meta: { name, description: summary, hidden } };
 }
 
 /** Which command the operands call, and with which words: `help run` is `run --help`, `help` alone is none. */

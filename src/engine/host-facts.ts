@@ -15,7 +15,7 @@ export interface HostFacts {
   readonly devices: readonly string[];
   /** Whether /dev/mqueue is there to be shared with `--ipc host`. */
   readonly hasMessageQueues: boolean;
-  /** What the caller may do on this host. */
+  /** What the caller may do on this host; of use to containers in the caller's own user namespace only. */
   readonly capabilities: readonly CapabilityName[];
 }
 
@@ -26,6 +26,8 @@ export function readHostFacts(options: RunOptions): HostFacts {
     maskedPaths: thermalThrottlePaths(),
     devices: options.privileged ? accessibleDevices() : [],
     hasMessageQueues: existsSync("/dev/mqueue"),
-    capabilities: callersCapabilities(),
+    get capabilities() {
+      return callersCapabilities();
+    },
   };
 }

@@ -57,7 +57,9 @@ export function parseProcess(text: string, path: string): Process {
 }
 
 function parseBy<Schema extends v.GenericSchema>(schema: Schema, text: string, path: string): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, withoutNulls(parseJson(text, path)), { abortEarly: true });
+  const json = parseJson(text, path);
+  // Bunker's own files have none, and need not be copied.
+  const result = v.safeParse(schema, text.includes("null") ? withoutNulls(json) : json, { abortEarly: true });
   if (!result.success) throw invalidConfiguration(path, describe(result.issues[0]));
   return result.output;
 }
