@@ -17,8 +17,8 @@ export const doctor = defineCommand(
   { options: { format: listFormatOption }, required: [], failureStatus: 1 },
   ({ options: { format } }) => {
     const findings = examineHost(dataDirectory());
-    const text = formatList(list, format, findings.map(row));
-    printText(format === undefined ? withRemedies(text, findings) : text);
+    if (format === undefined) printText(tableWithRemedies(findings.map(inOneLine)));
+    else printText(formatList(list, format, findings.map(row)));
     return findings.some(({ state }) => state === "failed") ? 1 : 0;
   },
 );
@@ -28,11 +28,17 @@ function row({ check, effect, found, remedy, state }: Finding): Structure {
 }
 
 /** The usual table, where a finding's remedy stands below its line: a command would make the widest of columns. */
-function withRemedies(table: string, findings: readonly Finding[]): string {
-  const [header, ...lines] = table.split("\n");
+function tableWithRemedies(findings: readonly Finding[]): string {
+  const [header, ...lines] = formatList(list, undefined, findings.map(row)).split("\n");
   const below = lines.flatMap((line, index) => {
     const remedy = findings[index]?.remedy;
     return remedy === undefined ? [line] : [line, `    # ${remedy}`];
   });
   return [header, ...below].join("\n");
+}
+
+/** Paths may hold line breaks and whatever else steers a terminal; the table does not pass them on. */
+function inOneLine({ check, effect, found, remedy, state }: Finding): Finding {
+  const clean = (text: string) => text.replace(/\p{Cc}/gu, "?");
+  return { check, state, effect: clean(effect), found: clean(found), remedy: remedy && clean(remedy) };
 }

@@ -132,3 +132,12 @@ test("a store that can no longer be written: status 1", async () => {
   });
   expect(found.get("overlay")).toMatchObject({ State: "failed", Found: expect.stringContaining("EROFS") });
 });
+
+test("what could steer a terminal does not reach it", async () => {
+  const environment = { XDG_RUNTIME_DIR: "/no\x1b[2Jwhere\nelse" };
+  const { output } = await user.bunker(["doctor"], { environment });
+  expect(output).toMatch(
+    /^XDG_RUNTIME_DIR +limited +\/no\?\[2Jwhere\?else is not there .*\n {4}# install .*'\/no\?\[2Jwhere\?else'$/m,
+  );
+  expect(output).not.toContain("\x1b");
+});

@@ -1,5 +1,6 @@
 import { existsSync, type Stats, statSync } from "node:fs";
 import { isBootedWithSystemd, lingers } from "../autostart/systemd-host.ts";
+import { shellWord } from "../shell-word.ts";
 import type { Caller, Finding } from "./finding.ts";
 
 /**
@@ -43,7 +44,7 @@ export function runtimeDirectoryFinding(path: string | undefined, { uid, name }:
     state: "limited",
     found: fault,
     effect: isOwnFault ? "bunker runtime does not work" : "bunker runtime keeps its records in /tmp",
-    remedy: `install --directory --owner=${name} --mode=700 ${isOwnFault ? path : `/run/user/${uid}`}`,
+    remedy: `install --directory --owner=${name} --mode=700 ${isOwnFault ? shellWord(path) : `/run/user/${uid}`}`,
   };
 }
 

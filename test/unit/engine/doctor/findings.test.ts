@@ -367,6 +367,7 @@ describe("XDG_RUNTIME_DIR", () => {
     const find = (name: string) => runtimeDirectoryFinding(`${host.path}/${name}`, caller);
     expect(find("missing")).toMatchObject({ state: "limited", found: expect.stringContaining("is not there") });
     expect(find("file").found).toContain("is no directory");
+    expect(find("my file").remedy).toEndWith(` '${host.path}/my file'`);
     chownSync(`${host.path}/theirs`, 4321, 4321);
     expect(find("theirs").found).toContain("belongs to user 4321");
   });
