@@ -39,6 +39,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./image/copy.ts")).copy,
     },
     {
+      name: "cp",
+      summary: "Copy files between a container and the host",
+      load: async () => (await import("./container/copy.ts")).copyContainerFiles,
+    },
+    {
       name: "create",
       summary: "Create a container from an image",
       load: async () => (await import("./container/create.ts")).create,

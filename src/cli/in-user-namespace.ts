@@ -39,6 +39,10 @@ async function execute(command: string | undefined, argument: string | undefined
     return pullHere(v.parse(pullRequestSchema, JSON.parse(readInput())));
   }
   if (command === "changes" || command === "archive" || command === "pack") return readLayers(command);
+  if (command === "copy") {
+    const { copyHere, copyRequestSchema } = await import("../engine/files/copy-here.ts");
+    return report(JSON.stringify(await copyHere(v.parse(copyRequestSchema, JSON.parse(readInput())))));
+  }
   throw new BunkerError({ code: "unknown_command", operation: "bunker internal", object: command });
 }
 

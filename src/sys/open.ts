@@ -26,7 +26,13 @@ export const OpenFlag = {
 
 /** How openat2(2) resolves a path. */
 export const Resolve = {
+  /** No mount point is crossed. */
+  NO_XDEV: 0x01,
   NO_MAGICLINKS: 0x02,
+  /** No symbolic link is followed anywhere on the way. */
+  NO_SYMLINKS: 0x04,
+  /** The path must not lead out of the directory descriptor. */
+  BENEATH: 0x08,
   /** The directory descriptor is the root for absolute paths, `..` and symbolic links. */
   IN_ROOT: 0x10,
 } as const;

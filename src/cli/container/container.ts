@@ -15,6 +15,11 @@ export const container = defineCommandGroup({
       load: async () => (await import("./commit.ts")).commit,
     },
     {
+      name: "cp",
+      summary: "Copy files between a container and the host",
+      load: async () => (await import("./copy.ts")).copyContainerFiles,
+    },
+    {
       name: "create",
       summary: "Create a container from an image",
       load: async () => (await import("./create.ts")).create,
