@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import * as v from "valibot";
-import { finish, type Outcome, output, UnprivilegedUser } from "../unprivileged-user.ts";
+import { finish, type Outcome, UnprivilegedUser } from "../unprivileged-user.ts";
 import { withoutUserNamespaces } from "./without-user-namespaces.ts";
 
 setDefaultTimeout(60_000);
@@ -115,9 +115,11 @@ test("no user namespaces: status 1", async () => {
   });
 });
 
-test("root needs neither ids nor helpers", () => {
-  const found = findings({ status: 0, errors: "", output: output([user.bunkerPath, ...JSON_FORM]) });
-  expect(found.get("subordinate ids")).toMatchObject({ State: "ok", Found: "you are root" });
+test("root needs neither ids nor helpers", async () => {
+  const environment = { XDG_DATA_HOME: `${user.directory}/of-root` };
+  const outcome = await finish(user.startAsRoot([user.bunkerPath, ...JSON_FORM], { environment }));
+  expect([outcome.status, outcome.errors]).toEqual([0, ""]);
+  expect(findings(outcome).get("subordinate ids")).toMatchObject({ State: "ok", Found: "you are root" });
 });
 
 test("a store that can no longer be written: status 1", async () => {
