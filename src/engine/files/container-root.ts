@@ -17,7 +17,8 @@ import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { planMounts } from "../../runtime/planned-mounts.ts";
 import { bindMount } from "../../runtime/steps/mounts.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
-import { BunkerError } from "../../sys/error.ts";
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { identify } from "../../sys/process-identity.ts";
@@ -89,8 +90,9 @@ function openRunning(data: string, { id, status, pid, startTime }: Container): C
   try {
     opened = openSync(`/proc/${pid}/root`, ROOT_FLAGS);
   } catch (error) {
-    // It has just ended, and the next look says so; anything else would be the same for ever.
-    if (identify(pid)?.startTime === startTime) throw error;
+    // It is ending, and has no root any more: the next look tells what has become of the container.
+    const errno = errnoOf(error);
+    if (errno !== Errno.ENOENT && errno !== Errno.ESRCH) throw error;
     return undefined;
   }
   const descriptor = new FileDescriptor(opened);

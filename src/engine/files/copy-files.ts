@@ -14,6 +14,7 @@ import { findContainer } from "../state/containers.ts";
 import { askInside } from "./ask-inside.ts";
 import { type ContainerRoot, openContainerRoot } from "./container-root.ts";
 import type { CopyEnd, CopyReport, CopyRequest } from "./copy-here.ts";
+import { whileThere } from "./while-there.ts";
 
 /** One end of a copy. */
 export type CopyPlace =
@@ -57,7 +58,8 @@ export async function copyFiles(
   const opened = new Map<string, ContainerRoot>();
   // In one order for everybody, so that of two copies between the same containers neither waits for the other's lock.
   for (const id of [...new Set(ids.flatMap((one) => one ?? []))].sort()) {
-    opened.set(id, cleanup.use(await openContainerRoot(database, data, id, id === ids[1], signal)));
+    const open = () => openContainerRoot(database, data, id, id === ids[1], signal);
+    opened.set(id, cleanup.use(await whileThere(database, data, findContainer(database, data, id), open)));
   }
   const places = [source, destination].map((place, index) => ({ place, root: opened.get(ids[index] ?? "") }));
   const roots = [...opened.values()];
@@ -82,17 +84,16 @@ export async function copyFiles(
     followLinks: options.followLinks,
     ...(options.keepOwners ? {} : { owner }),
   };
-  const answer = await askInside(
-    map,
-    "copy",
-    request,
-    {
-      descriptors: [...present.flatMap(({ descriptor }) => descriptor ?? []), hostRoot.number],
-      ...(mounted.length === 0 ? {} : mounting(mounted)),
-    },
-    signal,
+  const inside = {
+    descriptors: [...present.flatMap(({ descriptor }) => descriptor ?? []), hostRoot.number],
+    ...(mounted.length === 0 ? {} : mounting(mounted)),
+  };
+  const copy = () => askInside(map, "copy", request, inside, signal);
+  const guarded = [...opened.keys()].reduce(
+    (work, id) => () => whileThere(database, data, findContainer(database, data, id), work),
+    copy,
   );
-  return v.parse(reportSchema, answer);
+  return v.parse(reportSchema, await guarded());
 }
 
 function mounting(roots: readonly ContainerRoot[]) {

@@ -3,7 +3,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { type Container, findContainer } from "../state/containers.ts";
 
 /**
- * Reads a container's files while somebody may remove it: what has gone from below looks as if it had never been there,
+ * Works on a container's files while somebody may remove it: what has gone from below looks as if it had never been there,
  * so that the result counts only if the container is still there afterwards.
  * @throws BunkerError `no_such_container`, `container_removed`, and what `work` throws
  */
@@ -17,7 +17,7 @@ export async function whileThere<Result>(
     if (findContainer(database, data, id).status !== "removing") return;
     throw new BunkerError({
       code: "container_removed",
-      operation: "read the files of container",
+      operation: "work on the files of container",
       object: name,
       reason: "it is being removed",
       exitStatus: 1,

@@ -246,6 +246,40 @@ for (const name of ["bunker-test", "bunker-bare"] as const) {
       rmSync(`${work}/all`, { recursive: true, force: true });
     });
 
+    test("into a container that is killed and removed meanwhile", async () => {
+      for (let one = 0; one < 30; one++) write(`many/${one}/file`, "text");
+      for (let turn = 0; turn < 6; turn++) {
+        await runs("box", "true");
+        const [copy, removal] = await Promise.all([
+          suite.user.bunker(["cp", `${work}/many`, "box:/"]),
+          suite.user.bunker(["rm", "-f", "box"]),
+        ]);
+        expect(removal).toEqual({ status: 0, output: "box\n", errors: "" });
+        if (copy.status !== 0) expect(copy.errors).toMatch(/^bunker: (?!internal).*\n(?:hint: .*\n)?$/);
+        expect(await bunker("ps", "-aq")).toBe("");
+      }
+    });
+
+    if (name === "bunker-test") {
+      test("with the caller's own id in the container, files belong to the container's root and to the caller", async () => {
+        const file = write("file", "text", 0o600);
+        await runs("box", "touch /tmp/mine", "--userns", "keep-id");
+        await bunker("cp", file, "box:/tmp/put");
+        await bunker("stop", "-t", "0", "box");
+        await bunker("cp", file, "box:/tmp/put2");
+        await bunker("cp", "box:/tmp/put", `${work}/back`);
+        expect(lstatSync(`${work}/back`).uid).toBe(suite.user.uid);
+        expect(await bunker("diff", "box")).toMatch(/A \/tmp\/mine\nA \/tmp\/put\nA \/tmp\/put2\n/);
+        const list = await suite.user.execute([
+          "sh",
+          "-c",
+          `${suite.user.bunkerPath} export box | tar --numeric-owner -tvf - | grep tmp/`,
+        ]);
+        expect(list.output).toMatch(new RegExp(`${suite.user.uid}/${suite.user.gid} .* tmp/mine\n.* 0/0 .* tmp/put\n`));
+        await bunker("rm", "box");
+      });
+    }
+
     test("what makes no sense", async () => {
       expect(await refused("a", "b")).toMatch(/neither of the two places is in a container/);
       expect(await refused("nowhere:/a", "b")).toBe("bunker: No such container: nowhere\n");

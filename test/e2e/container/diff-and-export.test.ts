@@ -90,6 +90,17 @@ for (const name of ["bunker-test", "bunker-bare"] as const) {
       await bunker("rm", "full");
     });
 
+    test("an interrupted export leaves nothing", async () => {
+      const archives = suite.user.makeDirectory("interrupted");
+      await bunker("run", "--name", "large", suite.image, "truncate", "-s", "4G", "/large");
+      const exporting = suite.user.start([suite.user.bunkerPath, "export", "-o", join(archives, "large.tar"), "large"]);
+      while (readdirSync(archives).length === 0) await Bun.sleep(1);
+      exporting.kill("SIGINT");
+      expect(await exporting.exited).toBe(130);
+      expect(readdirSync(archives)).toEqual([]);
+      await bunker("rm", "large");
+    });
+
     test("what is not there, and directories of the host", async () => {
       expect((await suite.user.bunker(["diff", "nowhere"])).errors).toBe("bunker: No such container: nowhere\n");
       expect((await suite.user.bunker(["export", "nowhere"])).status).toBe(1);
