@@ -249,6 +249,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./version.ts")).version,
     },
     {
+      name: "volume",
+      summary: "Manage volumes",
+      load: async () => (await import("./volume/volume.ts")).volume,
+    },
+    {
       name: "wait",
       summary: "Wait until containers end and print their exit status",
       load: async () => (await import("./container/wait.ts")).wait,

@@ -19,7 +19,7 @@ const timeOption = (name: string, description: string) =>
 export const events = defineCommand(
   {
     options: {
-      filters: filterOption(["container", "event", "id", "image", "label", "name", "scope", "type"], "f"),
+      filters: filterOption(["container", "event", "id", "image", "label", "name", "scope", "type", "volume"], "f"),
       format: single({
         name: "format",
         valueName: "FORMAT",
@@ -44,13 +44,17 @@ export const events = defineCommand(
       const isWanted =
         event.time >= from &&
         event.time <= (until ?? Number.POSITIVE_INFINITY) &&
-        any(filters("container"), (wanted) => name === wanted || event.id.startsWith(wanted)) &&
+        any(
+          filters("container"),
+          (wanted) => event.type === "container" && (name === wanted || event.id.startsWith(wanted)),
+        ) &&
         any(filters("event"), (wanted) => event.action === wanted || event.action.startsWith(`${wanted}: `)) &&
         any(filters("id"), (wanted) => event.id.startsWith(wanted)) &&
         any(filters("image"), (wanted) => image === wanted || image.startsWith(`${wanted}:`)) &&
         any(filters("name"), (wanted) => name === wanted) &&
         any(filters("scope"), (wanted) => wanted === "local") &&
         any(filters("type"), (wanted) => event.type === wanted) &&
+        any(filters("volume"), (wanted) => event.type === "volume" && event.id === wanted) &&
         hasLabels(event.attributes, filters("label"));
       if (isWanted) show(event);
     };

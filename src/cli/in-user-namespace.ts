@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { pullRequestSchema } from "../engine/pull-request.ts";
 import { readInput, report, reportFailure } from "../runtime/user-namespace-process.ts";
+import { changeTreeOwner } from "../sys/change-tree-owner.ts";
 import { BunkerError } from "../sys/error.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { treeSize } from "../sys/tree-size.ts";
@@ -25,7 +26,8 @@ const unpackSchema = v.object({
   mapping: v.picklist(["full", "single"]),
 });
 
-async function execute(command: string | undefined, argument: string | undefined): Promise<void> {
+async function execute(words: readonly string[]): Promise<void> {
+  const [command, argument, ...further] = words;
   if (command === "remove" && argument !== undefined) return removeTree(argument);
   if (command === "measure" && argument !== undefined) return report(String(treeSize(argument)));
   if (command === "unpack" && argument !== undefined) {
@@ -37,6 +39,17 @@ async function execute(command: string | undefined, argument: string | undefined
   if (command === "pull") {
     const { pullHere } = await import("./progress/pull-here.ts");
     return pullHere(v.parse(pullRequestSchema, JSON.parse(readInput())));
+  }
+  if (command === "populate") {
+    const { populateHere, populateRequestSchema } = await import("../engine/volumes/populate-here.ts");
+    return report(JSON.stringify(populateHere(v.parse(populateRequestSchema, JSON.parse(readInput())))));
+  }
+  if (command === "give" && argument !== undefined) {
+    return report(String(changeTreeOwner(argument, Number(further[0]), Number(further[1]))));
+  }
+  if (command === "restore") {
+    const { restoreHere, restoreRequestSchema } = await import("../engine/volumes/restore-here.ts");
+    return report(JSON.stringify(await restoreHere(v.parse(restoreRequestSchema, JSON.parse(readInput())))));
   }
   if (command === "changes" || command === "archive" || command === "pack") return readLayers(command);
   if (command === "copy") {
@@ -66,7 +79,7 @@ async function readLayers(command: "changes" | "archive" | "pack"): Promise<void
  */
 export async function inUserNamespace(words: readonly string[]): Promise<number> {
   try {
-    await execute(words[0], words[1]);
+    await execute(words);
     return 0;
   } catch (error) {
     reportFailure(error);

@@ -1,5 +1,6 @@
 import { dataDirectory } from "../engine/data-directory.ts";
 import { findContainer, openContainers } from "../engine/state/containers.ts";
+import { findVolume } from "../engine/state/volumes.ts";
 import { openImageStore } from "../image/store/image-store.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
@@ -9,17 +10,18 @@ import { inspectImage } from "./image/inspection.ts";
 import { inspectFormatOption, printInspections } from "./inspect-output.ts";
 import { single } from "./option.ts";
 import { oneOf } from "./values/choice.ts";
+import { inspectVolume } from "./volume/inspection.ts";
 
-/** `bunker inspect`: a container of that name, or else an image. */
+/** `bunker inspect`: a container of that name, or else an image, or a volume. */
 export const inspect = defineCommand(
   {
     options: {
       format: inspectFormatOption,
       type: single({
         name: "type",
-        valueName: "container|image",
+        valueName: "container|image|volume",
         description: "Look for that only",
-        parse: oneOf("container", "image"),
+        parse: oneOf("container", "image", "volume"),
       }),
     },
     required: ["NAME"],
@@ -30,9 +32,11 @@ export const inspect = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     using store = openImageStore(data);
+    const isWanted = (kind: typeof type) => type === undefined || type === kind;
     const finders: readonly ((name: string) => Structure)[] = [
-      ...(type === "image" ? [] : [(name: string) => inspectContainer(data, findContainer(database, data, name))]),
-      ...(type === "container" ? [] : [(name: string) => inspectImage(store, store.find(name))]),
+      ...(isWanted("container") ? [(name: string) => inspectContainer(data, findContainer(database, data, name))] : []),
+      ...(isWanted("image") ? [(name: string) => inspectImage(store, store.find(name))] : []),
+      ...(isWanted("volume") ? [(name: string) => inspectVolume(data, findVolume(database, name))] : []),
     ];
     return await printInspections(operands, format, (name) => firstFound(name, finders, type ?? "object"));
   },
@@ -45,7 +49,7 @@ function firstFound(name: string, finders: readonly ((name: string) => Structure
     } catch (error) {
       const isMissing =
         error instanceof BunkerError &&
-        ["no_such_container", "image_not_found", "invalid_reference"].includes(error.code);
+        ["no_such_container", "image_not_found", "invalid_reference", "no_such_volume"].includes(error.code);
       if (!isMissing) throw error;
     }
   }

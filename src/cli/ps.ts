@@ -110,10 +110,9 @@ function row(container: Container, sizeOf: (id: string) => string, isWhole: bool
     Labels: Object.entries(definition.labels)
       .map(([key, value]) => `${key}=${value}`)
       .join(","),
-    LocalVolumes: "0",
+    LocalVolumes: String(definition.mountPoints.filter(({ type }) => type === "volume").length),
     get Mounts() {
-      const { Binds } = definition.shown.hostConfiguration;
-      const sources = Array.isArray(Binds) ? Binds.map((bind) => String(bind).split(":")[0] ?? "") : [];
+      const sources = definition.mountPoints.map(({ name, source }) => name ?? source);
       return sources.map((source) => (isWhole ? source : shorten(source, 15))).join(",");
     },
     Names: name,

@@ -8,6 +8,7 @@ export const rm = defineCommand(
   {
     options: {
       force: flag({ name: "force", short: "f", description: "Kill it first if it runs; no error if it is not there" }),
+      volumes: flag({ name: "volumes", short: "v", description: "Remove its volumes without a name, too" }),
     },
     required: ["CONTAINER"],
     optional: "[CONTAINER...]",
@@ -16,7 +17,7 @@ export const rm = defineCommand(
     eachContainer(
       operands,
       ({ database, data, container, reference }) => {
-        removeContainer(database, data, container, options.force);
+        removeContainer(database, data, container, options);
         return reference;
       },
       { ignoresMissing: options.force },

@@ -22,6 +22,7 @@ import { parseTmpfsOption } from "./values/tmpfs-option.ts";
 import { parseUlimitOption } from "./values/ulimit-option.ts";
 import { parseUsernsOption } from "./values/userns-option.ts";
 import { parseVolumeOption } from "./values/volume-option.ts";
+import { parseVolumesFrom } from "./values/volumes-from.ts";
 import {
   parseContainerName,
   parseGroup,
@@ -63,14 +64,20 @@ export const runOptionsTable = {
   volumes: list({
     name: "volume",
     short: "v",
-    valueName: "SOURCE:DESTINATION[:OPTIONS]",
-    description: "Bind mount a file or directory of the host",
+    valueName: "[SOURCE:]DESTINATION[:OPTIONS]",
+    description: "Mount a volume, or a file or directory of the host",
     parse: parseVolumeOption,
+  }),
+  volumesFrom: list({
+    name: "volumes-from",
+    valueName: "CONTAINER[:ro|rw]",
+    description: "Mount what another container has mounted",
+    parse: parseVolumesFrom,
   }),
   mounts: list({
     name: "mount",
     valueName: "type=TYPE[,KEY=VALUE]",
-    description: "Make a mount of type bind or tmpfs",
+    description: "Make a mount of type volume, bind or tmpfs",
     parse: parseMountOption,
   }),
   tmpfsMounts: list({

@@ -9,7 +9,10 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
  * point and command; words after the image replace the image's command alone.
  * @throws BunkerError `no_command` when nothing is left to run
  */
-export function containerArguments(options: RunOptions, image: ImageConfiguration): readonly string[] {
+export function containerArguments(
+  options: Pick<RunOptions, "command" | "entrypoint">,
+  image: ImageConfiguration,
+): readonly string[] {
   const entrypoint = options.entrypoint ?? image.entrypoint ?? [];
   const imageCommand = options.entrypoint === undefined ? (image.command ?? []) : [];
   const words = [...entrypoint, ...(options.command.length > 0 ? options.command : imageCommand)];

@@ -14,7 +14,7 @@ import type { Mount } from "../runtime/configuration/configuration.ts";
 import { type IdMap, outerId } from "../runtime/id-map/id-mapping.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { HostFacts } from "./host-facts.ts";
-import type { DeviceRequest, MountRequest, RunOptions } from "./run-options.ts";
+import type { DeviceRequest, OverlayMount, PlacedMount, PlacedRunOptions } from "./run-options.ts";
 
 /** The group that owns terminals in every distribution. */
 const TERMINAL_GROUP = 5;
@@ -27,7 +27,7 @@ export interface ContainerFiles {
 }
 
 export interface ContainerMountsInput {
-  readonly options: RunOptions;
+  readonly options: PlacedRunOptions;
   readonly userNamespace: IdMap | undefined;
   readonly files: ContainerFiles;
   readonly host: HostFacts;
@@ -125,12 +125,24 @@ function fileMounts({ options, files }: ContainerMountsInput): readonly Mount[] 
   );
 }
 
-function wishedMount(request: MountRequest): Mount {
+function wishedMount(request: PlacedMount): Mount {
   const { destination } = request;
   if (request.type === "tmpfs") return { destination, type: "tmpfs", source: "tmpfs", options: request.options };
+  if (request.type === "overlay") return overlayMount(request);
   const readOnly = request.readOnly ? ["ro", ...(request.recursiveReadOnly ? ["rro"] : [])] : ["rw"];
   const recursion = request.recursive ? "rbind" : "bind";
   return bind(request.source, destination, [recursion, ...readOnly, request.propagation, ...request.options]);
+}
+
+function overlayMount({ source, changes, destination, readOnly, options }: OverlayMount): Mount {
+  const directories = [`lowerdir=${source}`, `upperdir=${changes}/upper`, `workdir=${changes}/work`];
+  const access = readOnly ? ["ro"] : [];
+  return {
+    destination,
+    type: "overlay",
+    source: "overlay",
+    options: [...access, ...options, ...directories, "userxattr"],
+  };
 }
 
 /**

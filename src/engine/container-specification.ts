@@ -22,7 +22,7 @@ import { type ContainerFiles, containerMounts } from "./container-mounts.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
 import { protectedPaths } from "./protected-paths.ts";
-import type { RunOptions } from "./run-options.ts";
+import type { PlacedRunOptions } from "./run-options.ts";
 import { securityLabels } from "./security-labels.ts";
 import { type ContainerUser, lookUpUser } from "./user-lookup.ts";
 
@@ -36,7 +36,7 @@ const STOP_SIGNAL_ANNOTATION = "org.opencontainers.image.stopSignal";
 export interface ContainerInput {
   /** The container's full id; its first 12 characters are the default host name. */
   readonly id: string;
-  readonly options: RunOptions;
+  readonly options: PlacedRunOptions;
   readonly image: ImageConfiguration;
   /** Who the process is when neither the options nor the image say it: empty for root, `uid:gid` with keep-id. */
   readonly defaultUser: string;
@@ -234,13 +234,13 @@ function containerSeccomp(
 }
 
 /** A mount can only take part in the host's propagation if the root it is made in does. */
-function rootPropagation({ mounts }: RunOptions): Linux["rootfsPropagation"] {
+function rootPropagation({ mounts }: PlacedRunOptions): Linux["rootfsPropagation"] {
   const modes = new Set(mounts.map((mount) => (mount.type === "bind" ? mount.propagation : "rprivate")));
   if (modes.has("shared") || modes.has("rshared")) return "shared";
   return modes.has("slave") || modes.has("rslave") ? "rslave" : undefined;
 }
 
 /** With a network of its own, no port of the container is reserved for its root. */
-function containerSysctls({ network, sysctls }: RunOptions): Readonly<Record<string, string>> {
+function containerSysctls({ network, sysctls }: PlacedRunOptions): Readonly<Record<string, string>> {
   return network === "host" ? sysctls : { "net.ipv4.ip_unprivileged_port_start": "0", ...sysctls };
 }

@@ -25,6 +25,8 @@ export interface RunOptions {
   /** `NAME=value` entries in the order given, `--env-file` first. */
   readonly environment: readonly string[];
   readonly mounts: readonly MountRequest[];
+  /** `--volumes-from`: containers whose mounts it gets as well. */
+  readonly volumesFrom: readonly VolumesFrom[];
   readonly workingDirectory: string | undefined;
   /** `name`, `uid`, `name:group`, `uid:gid`. */
   readonly user: string | undefined;
@@ -93,7 +95,13 @@ export interface HealthOptions {
   readonly retries: number | undefined;
 }
 
-export type MountRequest = BindMountRequest | TmpfsMountRequest;
+export type MountRequest = BindMountRequest | TmpfsMountRequest | VolumeMountRequest;
+
+/** What is mounted in the end, when it is known which directories volumes are. */
+export type PlacedMount = BindMountRequest | TmpfsMountRequest | OverlayMount;
+
+/** What is asked of a container whose mounts have their places. */
+export type PlacedRunOptions = Omit<RunOptions, "mounts"> & { readonly mounts: readonly PlacedMount[] };
 
 export interface BindMountRequest {
   readonly type: "bind";
@@ -109,7 +117,44 @@ export interface BindMountRequest {
   readonly recursiveReadOnly: boolean;
   /** On a host with SELinux, the label the source gets: one for all containers (`z`) or for this one (`Z`). */
   readonly relabel: "shared" | "private" | undefined;
+  /** Podman's `U`: whether the files are given to the container's user. */
+  readonly givesToUser: boolean;
+  /** Podman's `O`: whether what the container writes is kept apart and ends with its run. */
+  readonly isOverlay: boolean;
   /** Further mount options in the words of mount(8): nosuid, nodev, noexec, … */
+  readonly options: readonly string[];
+}
+
+export interface VolumeMountRequest {
+  readonly type: "volume";
+  /** undefined for a volume of this container's, without a name. */
+  readonly name: string | undefined;
+  /** Whether the user gave it no name, here or for the container that it is taken over from: then it may go with it. */
+  readonly isAnonymous: boolean;
+  readonly destination: string;
+  readonly readOnly: boolean;
+  /** Whether an empty volume gets what the image has at its place. */
+  readonly isPopulated: boolean;
+  /** The part of the volume that is mounted, relative to it; undefined for all. */
+  readonly subpath: string | undefined;
+  /** What the volume gets if it has to be made. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly driverOptions: Readonly<Record<string, string>>;
+  readonly propagation: BindMountRequest["propagation"];
+  readonly relabel: BindMountRequest["relabel"];
+  readonly givesToUser: boolean;
+  readonly options: readonly string[];
+}
+
+/** A view of a directory of the host in which changes go elsewhere. */
+export interface OverlayMount {
+  readonly type: "overlay";
+  /** The directory of the host. */
+  readonly source: string;
+  /** A directory with the directories `upper` and `work`. */
+  readonly changes: string;
+  readonly destination: string;
+  readonly readOnly: boolean;
   readonly options: readonly string[];
 }
 
@@ -118,6 +163,14 @@ export interface TmpfsMountRequest {
   readonly destination: string;
   /** Mount options in the words of mount(8), complete: noexec, nosuid, nodev, size=64m, mode=1777, … */
   readonly options: readonly string[];
+}
+
+/** A value of `--volumes-from`. */
+export interface VolumesFrom {
+  /** A container's name or id. */
+  readonly container: string;
+  /** undefined: as the other container has each. */
+  readonly readOnly: boolean | undefined;
 }
 
 export interface SecurityOptions {

@@ -63,7 +63,7 @@ export async function runContainer(
       onProgram: options.debugLaunch ? (program) => process.stderr.write(`${program.describe()}\n`) : undefined,
     });
   } catch (error) {
-    if (options.remove) removeFiles(database, data, container);
+    if (options.remove) removeFiles(database, data, container, true);
     throw error;
   }
   using socket = started.socket;
@@ -105,7 +105,7 @@ export async function runDetached(
     });
     started.socket.close();
   } catch (error) {
-    if (options.remove) removeFiles(database, data, container);
+    if (options.remove) removeFiles(database, data, container, true);
     throw error;
   }
   return container.id;

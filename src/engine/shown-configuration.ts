@@ -3,12 +3,14 @@ import type { ContainerInput } from "./container-specification.ts";
 import type { MountRequest, RunOptions } from "./run-options.ts";
 import type { ContainerDefinition } from "./state/container-definition.ts";
 
-/** A volume option as Docker shows binds. */
+/** A volume option as Docker shows binds, among which it counts volumes with a name. */
 function bindText(mount: MountRequest): string[] {
-  if (mount.type !== "bind" || !mount.createSource) return [];
+  if (mount.type === "tmpfs" || (mount.type === "bind" && !mount.createSource)) return [];
+  const source = mount.type === "volume" ? mount.name : mount.source;
+  if (source === undefined) return [];
   const options = [mount.readOnly ? "ro" : "", mount.propagation === "rprivate" ? "" : mount.propagation];
   const shown = options.filter((word) => word !== "").join(",");
-  return [`${mount.source}:${mount.destination}${shown === "" ? "" : `:${shown}`}`];
+  return [`${source}:${mount.destination}${shown === "" ? "" : `:${shown}`}`];
 }
 
 function securityOptions({ security }: RunOptions): string[] {
@@ -22,8 +24,15 @@ function securityOptions({ security }: RunOptions): string[] {
   ];
 }
 
-/** What `docker inspect` shows of a container's making, under the names of Docker's API. */
-export function shownConfiguration({ id, options, image }: ContainerInput): ContainerDefinition["shown"] {
+/**
+ * What `docker inspect` shows of a container's making, under the names of Docker's API.
+ * @param input with the options as the user has given them
+ */
+export function shownConfiguration({
+  id,
+  options,
+  image,
+}: Pick<ContainerInput, "id" | "image"> & { readonly options: RunOptions }): ContainerDefinition["shown"] {
   const hostname = options.hostname ?? id.slice(0, 12);
   const environment = containerEnvironment(options.environment, image.environment ?? [], {
     hostname,
@@ -55,6 +64,9 @@ export function shownConfiguration({ id, options, image }: ContainerInput): Cont
       Binds: options.mounts.flatMap(bindText),
       NetworkMode: options.network,
       AutoRemove: options.remove,
+      VolumesFrom: options.volumesFrom.map(
+        ({ container, readOnly }) => container + (readOnly === undefined ? "" : readOnly ? ":ro" : ":rw"),
+      ),
       CapAdd: options.capabilitiesAdded,
       CapDrop: options.capabilitiesDropped,
       CgroupnsMode: options.cgroupNamespace,

@@ -61,6 +61,8 @@ export interface LaunchContainerOptions {
   readonly mountRoot?: ((program: LaunchProgram) => void) | undefined;
   /** How many bytes `mountRoot` may need in the program. */
   readonly mountRootSize?: number | undefined;
+  /** Directories by destinations of binds: what is bound there lies in the directory, and no link leads out of it. */
+  readonly boundaries?: ReadonlyMap<string, string> | undefined;
   /** Descriptors that become the standard streams; the runtime's own without it. */
   readonly standardStreams?: readonly [number, number, number] | undefined;
   readonly preservedDescriptors?: number | undefined;
@@ -237,6 +239,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   checkImplemented(linux);
   const mounts = planMounts(configuration.mounts ?? [], {
     bundle,
+    boundaries: options.boundaries,
     mountLabel: linux.mountLabel,
     ownCgroupNamespace: linux.namespaces?.some(({ type }) => type === "cgroup") === true,
     openIdMapNamespace: ({ uidMappings, gidMappings }) =>

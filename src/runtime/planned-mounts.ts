@@ -1,8 +1,13 @@
 import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import type { Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
+import { encodeText } from "../sys/byte-string.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import { openAt, openAt2, statusOf } from "../sys/file.ts";
+import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { AT_FDCWD, OpenFlag, Resolve } from "../sys/open.ts";
+import { FileMode, isType } from "../sys/stat.ts";
 import type { Mount } from "./configuration/configuration.ts";
 import { checkBindOptions, type MountOptions, parseMountOptions } from "./mount-options.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
@@ -13,6 +18,8 @@ export type PlannedMount =
   | {
       readonly kind: "bind";
       readonly source: string;
+      /** The directory that the source lies in, and that no symbolic link leads out of; undefined if any may. */
+      readonly boundary: string | undefined;
       readonly sourceKind: "directory" | "file";
       readonly destination: string;
       readonly options: MountOptions;
@@ -32,6 +39,8 @@ export type PlannedMount =
 export interface MountContext {
   /** Relative sources start here. */
   readonly bundle: string;
+  /** For destinations of binds: the directories that their sources must not lead out of. */
+  readonly boundaries?: ReadonlyMap<string, string> | undefined;
   /** Whether the container has a cgroup namespace of its own. */
   readonly ownCgroupNamespace: boolean;
   /** The SELinux label of the container's own filesystems (`linux.mountLabel`). */
@@ -56,10 +65,12 @@ function planMount(mount: Mount, context: MountContext): PlannedMount {
   if (options.bind !== "none" || mount.type === "bind") {
     checkBindOptions(options, destination);
     const source = resolve(context.bundle, mount.source ?? "");
+    const boundary = context.boundaries?.get(destination);
     return {
       kind: "bind",
       source,
-      sourceKind: kindOf(source, destination),
+      boundary,
+      sourceKind: boundary === undefined ? kindOf(source, destination) : kindWithin(boundary, source, destination),
       destination,
       options: options.bind === "none" ? { ...options, bind: "bind" } : options,
       idMapNamespace: options.idMap === "none" ? undefined : context.openIdMapNamespace(mount),
@@ -95,6 +106,7 @@ function planCgroupMount(destination: string, options: MountOptions, context: Mo
   return {
     kind: "bind",
     source: "/sys/fs/cgroup",
+    boundary: undefined,
     sourceKind: "directory",
     destination,
     options: { ...options, bind: "rbind", data: [], recursiveAttributes: { set, clear } },
@@ -106,13 +118,33 @@ function kindOf(source: string, destination: string): "directory" | "file" {
   try {
     return statSync(source).isDirectory() ? "directory" : "file";
   } catch (error) {
-    throw new BunkerError({
-      code: "mount_source_missing",
-      operation: `bind mount on ${destination}: find`,
-      object: source,
-      errno: errnoOf(error),
-    });
+    throw missing(source, destination, errnoOf(error));
   }
+}
+
+/**
+ * The same for a source in a directory whose content is not trusted. Should it become something else until it is mounted,
+ * the kernel refuses to mount it on a target of another kind.
+ */
+function kindWithin(boundary: string, source: string, destination: string): "directory" | "file" {
+  const directory = openAt(AT_FDCWD, encodeText(boundary), OpenFlag.O_PATH | OpenFlag.O_CLOEXEC);
+  if (directory < 0) throw missing(boundary, destination, -directory);
+  using root = new FileDescriptor(directory);
+  const found = openAt2(
+    root.number,
+    encodeText(relative(boundary, source)),
+    OpenFlag.O_PATH | OpenFlag.O_CLOEXEC,
+    Resolve.IN_ROOT | Resolve.NO_MAGICLINKS,
+  );
+  if (found < 0) throw missing(source, destination, -found);
+  using file = new FileDescriptor(found);
+  const status = statusOf(file.number);
+  return typeof status !== "number" && isType(status, FileMode.directory) ? "directory" : "file";
+}
+
+function missing(source: string, destination: string, errno: number | undefined): BunkerError {
+  const operation = `bind mount on ${destination}: find`;
+  return new BunkerError({ code: "mount_source_missing", operation, object: source, errno });
 }
 
 /**

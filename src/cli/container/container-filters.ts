@@ -17,6 +17,7 @@ export const CONTAINER_FILTERS = [
   "network",
   "since",
   "status",
+  "volume",
 ] as const;
 
 const STATUSES = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
@@ -52,7 +53,10 @@ export function containerFilter(
       hasLabels(definition.labels, filters("label")) &&
       (names.length === 0 || names.some((pattern) => pattern.test(name))) &&
       any(filters("network"), (wanted) => definition.network === wanted) &&
-      any(filters("status"), (wanted) => status === wanted)
+      any(filters("status"), (wanted) => status === wanted) &&
+      any(filters("volume"), (wanted) =>
+        definition.mountPoints.some(({ name, destination }) => name === wanted || destination === wanted),
+      )
     );
   };
 }

@@ -2,9 +2,9 @@ import { readConfiguration } from "../../engine/container-configuration.ts";
 import { containerDirectory } from "../../engine/container-lock.ts";
 import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
+import type { MountPoint } from "../../engine/state/container-definition.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import { formatAddress } from "../../network/address.ts";
-import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import { NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
 import { publishedPorts } from "./port-text.ts";
 
@@ -54,7 +54,7 @@ export function inspectContainer(data: string, container: Container): Structure 
       Runtime: "bunker",
     },
     GraphDriver: { Name: "overlay", Data: layerPaths(container, directory) },
-    Mounts: mountsOf(configuration),
+    Mounts: mountsOf(definition.mountPoints),
     Config: {
       ...structureOf(config),
       Image: definition.image,
@@ -153,21 +153,18 @@ function layerPaths({ definition }: Container, directory: string): Structure {
   };
 }
 
-/** What the user asked to be mounted: what lies on the host, and file systems in memory of the user's. */
-function mountsOf({ mounts = [] }: Configuration): Structure[] {
-  return mounts
-    .filter(
-      ({ type, destination }) =>
-        type === "bind" && !/^\/(etc\/(hosts|hostname|resolv\.conf)|dev|sys|proc)/.test(destination),
-    )
-    .map(({ source = "", destination, options = [] }) => ({
-      Type: "bind",
-      Source: source,
-      Destination: destination,
-      Mode: "",
-      RW: !options.includes("ro"),
-      Propagation: options.find((option) => /^r?(private|slave|shared)$/.test(option)) ?? "rprivate",
-    }));
+/** What is mounted of the host and of volumes. */
+function mountsOf(mountPoints: readonly MountPoint[]): Structure[] {
+  return mountPoints.map(({ type, name, source, subpath, destination, readOnly, propagation, options }) => ({
+    Type: type,
+    ...(name === undefined ? {} : { Name: name }),
+    Source: subpath === undefined ? source : `${source}/${subpath}`,
+    Destination: destination,
+    ...(name === undefined ? {} : { Driver: "local" }),
+    Mode: options.join(","),
+    RW: !readOnly,
+    Propagation: name === undefined ? propagation : "",
+  }));
 }
 
 function mapOf(record: Readonly<Record<string, string>>): Value {

@@ -49,7 +49,7 @@ export function pruneContainers(fits: (container: Container) => boolean): {
     if (isAlive(container) || !fits(container)) continue;
     const size = ownedTreeSize(`${containerDirectory(data, container.id)}/upper`, userNamespace);
     try {
-      removeContainer(database, data, container, false);
+      removeContainer(database, data, container, { force: false, volumes: false });
     } catch (error) {
       // Somebody has just started it, or is removing it.
       if (error instanceof BunkerError && ["container_running", "container_busy"].includes(error.code)) continue;

@@ -9,6 +9,7 @@ import { flag } from "../option.ts";
 import { containerDiskUsage } from "./container-usage.ts";
 import { type UsageKind, usageList, usageRow } from "./disk-usage.ts";
 import { imageDiskUsage } from "./image-usage.ts";
+import { volumeDiskUsage } from "./volume-usage.ts";
 
 /** `bunker system df`. */
 export const df = defineCommand(
@@ -23,11 +24,15 @@ export const df = defineCommand(
   ({ options: { format, verbose } }) => {
     const data = dataDirectory();
     using store = openImageStore(data);
-    const kinds = [imageDiskUsage(store, containerCounts(data), Date.now()), containerDiskUsage(data)];
+    const kinds = [
+      imageDiskUsage(store, containerCounts(data), Date.now()),
+      containerDiskUsage(data),
+      volumeDiskUsage(data),
+    ];
     if (!verbose) printText(formatList(usageList, format, kinds.map(usageRow)));
     else if (format?.kind === "template") {
       // As in Docker: one object with all lists in it.
-      const all = Object.fromEntries(kinds.map(({ type, rows }) => [type, rows]));
+      const all = Object.fromEntries(kinds.map(({ type, rows }) => [type.replace("Local ", ""), rows]));
       printText(`${executeTemplate(readTemplate(format.template), all)}\n`);
     } else printText(kinds.map(table).join("\n"));
     return 0;

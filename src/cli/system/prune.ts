@@ -12,6 +12,8 @@ import { filterOption } from "../filters/filter-option.ts";
 import { humanSize } from "../format/human-size.ts";
 import { imageFilter } from "../image/image-filters.ts";
 import { flag } from "../option.ts";
+import { pruneVolumes } from "../volume/prune.ts";
+import { volumeFilter } from "../volume/volume-filters.ts";
 
 /** `bunker system prune`. */
 export const prune = defineCommand(
@@ -20,15 +22,17 @@ export const prune = defineCommand(
       all: flag({ name: "all", short: "a", description: "Remove all unused images, not only those without a name" }),
       filters: filterOption(["label", "label!", "until"]),
       force: flag({ name: "force", short: "f", description: "Do not ask" }),
+      volumes: flag({ name: "volumes", description: "Remove unused volumes without a name, too" }),
     },
     required: [],
     failureStatus: 1,
   },
-  async ({ options: { all, filters, force } }) => {
+  async ({ options: { all, filters, force, volumes } }) => {
     const fits = pruneFilter(filters, Date.now());
     if (!force) {
       const images = all ? "all images without at least one container associated to them" : "all dangling images";
-      const lines = ["WARNING! This will remove:", "  - all stopped containers", `  - ${images}`, ""];
+      const volumeLines = volumes ? ["  - all anonymous volumes not used by at least one container"] : [];
+      const lines = ["WARNING! This will remove:", "  - all stopped containers", ...volumeLines, `  - ${images}`, ""];
       await confirm(lines.join("\n"), "system prune");
     }
     const data = dataDirectory();
@@ -38,6 +42,13 @@ export const prune = defineCommand(
       using database = openContainers(data);
       cleanUp(database, data);
     }
+    const isLabelled = volumeFilter(
+      (key) => (key === "label" || key === "label!" ? filters(key) : []),
+      () => false,
+    );
+    // Without --volumes only what killed commands have left.
+    const pruned = pruneVolumes((volume) => volumes && volume.isAnonymous && isLabelled(volume));
+    if (pruned.names.length > 0) console.log(["Deleted Volumes:", ...pruned.names, ""].join("\n"));
     using store = openImageStore(data);
     const isWanted = imageFilter((key) => (key === "dangling" ? [] : filters(key)), store, Date.now());
     const images = pruneImages(
@@ -53,7 +64,7 @@ export const prune = defineCommand(
       }
       console.log();
     }
-    console.log(`Total reclaimed space: ${humanSize(containers.reclaimed + images.reclaimed)}`);
+    console.log(`Total reclaimed space: ${humanSize(containers.reclaimed + pruned.reclaimed + images.reclaimed)}`);
     return 0;
   },
 );

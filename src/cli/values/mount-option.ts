@@ -1,4 +1,9 @@
-import type { BindMountRequest, MountRequest, TmpfsMountRequest } from "../../engine/run-options.ts";
+import type {
+  BindMountRequest,
+  MountRequest,
+  TmpfsMountRequest,
+  VolumeMountRequest,
+} from "../../engine/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { parseBoolean } from "../option.ts";
@@ -7,6 +12,7 @@ import { parseFields } from "./comma-separated-fields.ts";
 import { parseBytes } from "./numbers.ts";
 import { parseHostPath, parseMountPoint } from "./paths.ts";
 import { tmpfsOptions } from "./tmpfs-option.ts";
+import { parseVolumeName } from "./volume-name.ts";
 import { propagationOf } from "./volume-option.ts";
 
 /** The keys by their first names, with the others they go by. */
@@ -20,22 +26,28 @@ const COMMON_KEYS = ["type", "source", "destination", "readonly"];
 const KEYS_OF_TYPE = {
   bind: ["bind-propagation", "bind-nonrecursive", "bind-recursive"],
   tmpfs: ["tmpfs-size", "tmpfs-mode"],
+  volume: ["volume-nocopy", "volume-label", "volume-subpath", "volume-driver", "volume-opt"],
 };
+/** These may come again and again. */
+const REPEATED_KEYS = ["volume-label", "volume-opt"];
 /** These may stand alone for "true". */
-const BOOLEAN_KEYS = ["readonly", "bind-nonrecursive"];
+const BOOLEAN_KEYS = ["readonly", "bind-nonrecursive", "volume-nocopy"];
+
+/** The values that a key was given, in their order. */
+type Values = ReadonlyMap<string, readonly string[]>;
 
 /**
- * Reads the value of `--mount`: `type=bind|tmpfs,KEY=VALUE,...`, comma-separated values with Docker's keys. The source
- * of a bind mount has to exist.
+ * Reads the value of `--mount`: `type=bind|tmpfs|volume,KEY=VALUE,...`, comma-separated values with Docker's keys. The
+ * source of a bind mount has to exist; a volume is made when there is none of its name.
  * @throws InvalidValue
  */
 export function parseMountOption(text: string): MountRequest {
   const values = readKeys(text);
-  const type = values.get("type") ?? "volume";
-  if (type !== "bind" && type !== "tmpfs") {
-    const known = ["volume", "cluster", "image", "npipe"].includes(type);
+  const type = valueAt(values, "type") ?? "volume";
+  if (type !== "bind" && type !== "tmpfs" && type !== "volume") {
+    const known = ["cluster", "image", "npipe"].includes(type);
     throw new InvalidValue(
-      `${known ? `type ${type} is not available yet` : `unknown type ${quote(type)}`}; use type=bind or type=tmpfs`,
+      `${known ? `type ${type} is not available` : `unknown type ${quote(type)}`}; use type=bind, type=tmpfs or type=volume`,
     );
   }
   for (const key of values.keys()) {
@@ -43,16 +55,16 @@ export function parseMountOption(text: string): MountRequest {
       throw new InvalidValue(`${key} is not for type=${type}`);
     }
   }
-  const destination = values.get("destination");
+  const destination = valueAt(values, "destination");
   if (destination === undefined) throw new InvalidValue("destination is missing");
-  return type === "bind"
-    ? bindMount(values, parseMountPoint(destination))
-    : tmpfsMount(values, parseMountPoint(destination));
+  const place = parseMountPoint(destination);
+  if (type === "volume") return volumeMount(values, place);
+  return type === "bind" ? bindMount(values, place) : tmpfsMount(values, place);
 }
 
-function readKeys(text: string): ReadonlyMap<string, string> {
+function readKeys(text: string): Values {
   const known = [...Object.keys(ALIASES), ...COMMON_KEYS, ...Object.values(KEYS_OF_TYPE).flat()];
-  const values = new Map<string, string>();
+  const values = new Map<string, string[]>();
   for (const field of parseFields(text)) {
     const [written = "", ...rest] = field.split("=");
     const lower = written.toLowerCase();
@@ -65,16 +77,17 @@ function readKeys(text: string): ReadonlyMap<string, string> {
     const key = ALIASES[lower] ?? lower;
     if (rest.length === 0 && !BOOLEAN_KEYS.includes(key))
       throw new InvalidValue(`${written} needs a value: ${written}=…`);
-    values.set(key, rest.length === 0 ? "true" : rest.join("="));
+    const value = rest.length === 0 ? "true" : rest.join("=");
+    values.set(key, [...(REPEATED_KEYS.includes(key) ? (values.get(key) ?? []) : []), value]);
   }
   return values;
 }
 
-function bindMount(values: ReadonlyMap<string, string>, destination: string): BindMountRequest {
-  const source = values.get("source");
+function bindMount(values: Values, destination: string): BindMountRequest {
+  const source = valueAt(values, "source");
   if (source === undefined) throw new InvalidValue("source is missing");
   const readOnly = booleanAt(values, "readonly");
-  const propagation = propagationOf(values.get("bind-propagation") ?? "rprivate");
+  const propagation = propagationOf(valueAt(values, "bind-propagation") ?? "rprivate");
   if (propagation === undefined) {
     throw new InvalidValue("bind-propagation must be private, rprivate, shared, rshared, slave or rslave");
   }
@@ -92,12 +105,49 @@ function bindMount(values: ReadonlyMap<string, string>, destination: string): Bi
     recursive: recursion !== "disabled",
     recursiveReadOnly: readOnly && (recursion === "enabled" || recursion === "readonly"),
     relabel: undefined,
+    givesToUser: false,
+    isOverlay: false,
     options: [],
   };
 }
 
-function recursionOf(values: ReadonlyMap<string, string>): "enabled" | "disabled" | "writable" | "readonly" {
-  const recursion = values.get("bind-recursive");
+function volumeMount(values: Values, destination: string): VolumeMountRequest {
+  const source = valueAt(values, "source");
+  const driver = valueAt(values, "volume-driver") ?? "local";
+  if (driver !== "local") throw new InvalidValue(`there is no volume driver ${quote(driver)}; there is local`);
+  const subpath = valueAt(values, "volume-subpath");
+  if (subpath !== undefined && (subpath.startsWith("/") || subpath.split("/").includes(".."))) {
+    throw new InvalidValue("volume-subpath must be relative to the volume, without ..");
+  }
+  return {
+    type: "volume",
+    name: source === undefined || source === "" ? undefined : parseVolumeName(source),
+    isAnonymous: source === undefined || source === "",
+    destination,
+    readOnly: booleanAt(values, "readonly"),
+    isPopulated: !booleanAt(values, "volume-nocopy"),
+    subpath: subpath === "" ? undefined : subpath,
+    labels: pairsAt(values, "volume-label"),
+    driverOptions: pairsAt(values, "volume-opt"),
+    propagation: "rprivate",
+    relabel: undefined,
+    givesToUser: false,
+    options: [],
+  };
+}
+
+/** `NAME=VALUE` or `NAME`, again and again. */
+function pairsAt(values: Values, key: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    (values.get(key) ?? []).map((text) => {
+      const [name = "", ...rest] = text.split("=");
+      return [name, rest.join("=")] as const;
+    }),
+  );
+}
+
+function recursionOf(values: Values): "enabled" | "disabled" | "writable" | "readonly" {
+  const recursion = valueAt(values, "bind-recursive");
   if (recursion !== undefined && values.has("bind-nonrecursive")) {
     throw new InvalidValue("bind-nonrecursive and bind-recursive exclude each other");
   }
@@ -114,12 +164,12 @@ function recursionOf(values: ReadonlyMap<string, string>): "enabled" | "disabled
   }
 }
 
-function tmpfsMount(values: ReadonlyMap<string, string>, destination: string): TmpfsMountRequest {
+function tmpfsMount(values: Values, destination: string): TmpfsMountRequest {
   if (values.has("source")) throw new InvalidValue("source is not for type=tmpfs");
   const options = booleanAt(values, "readonly") ? ["ro"] : [];
-  const size = values.get("tmpfs-size");
+  const size = valueAt(values, "tmpfs-size");
   if (size !== undefined) options.push(`size=${parseBytes(size)}`);
-  const mode = values.get("tmpfs-mode");
+  const mode = valueAt(values, "tmpfs-mode");
   if (mode !== undefined) {
     if (!/^[0-7]{1,5}$/.test(mode)) throw new InvalidValue("tmpfs-mode must be an octal number such as 1777");
     options.push(`mode=${mode}`);
@@ -127,7 +177,11 @@ function tmpfsMount(values: ReadonlyMap<string, string>, destination: string): T
   return { type: "tmpfs", destination, options: tmpfsOptions(options) };
 }
 
-function booleanAt(values: ReadonlyMap<string, string>, key: string): boolean {
-  const text = values.get(key);
+function valueAt(values: Values, key: string): string | undefined {
+  return values.get(key)?.at(-1);
+}
+
+function booleanAt(values: Values, key: string): boolean {
+  const text = valueAt(values, key);
   return text !== undefined && parseBoolean(text);
 }

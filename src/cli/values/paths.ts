@@ -1,16 +1,20 @@
 import { resolve } from "node:path";
 import { InvalidValue } from "../invalid-value.ts";
 
+/** Whether a source is a path of the host: absolute, or beginning with `./` or `../`. Others are names of volumes. */
+export function isHostPath(text: string): boolean {
+  return text.startsWith("/") || /^\.\.?(\/|$)/.test(text);
+}
+
 /**
- * Reads a path of the host, which is absolute or begins with `./` or `../` (or is `.` or `..`); anything else would be
- * the name of a volume.
+ * Reads a path of the host, which is absolute or begins with `./` or `../` (or is `.` or `..`).
  * @returns the absolute path
  * @throws InvalidValue
  */
 export function parseHostPath(text: string): string {
-  if (text.startsWith("/") || /^\.\.?(\/|$)/.test(text)) return resolve(text);
+  if (isHostPath(text)) return resolve(text);
   if (text === "") throw new InvalidValue("the source is empty");
-  throw new InvalidValue("named volumes are not available yet; a path of the host begins with / or ./");
+  throw new InvalidValue("a path of the host begins with / or ./");
 }
 
 /**

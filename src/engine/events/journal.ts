@@ -5,6 +5,7 @@
  * bounded. An event that cannot be written (a full disk) is lost; what it tells of has happened all the same.
  */
 import { appendFileSync, renameSync, statSync } from "node:fs";
+import type { MountPoint } from "../state/container-definition.ts";
 
 const LARGEST_FILE = 4 * 1024 * 1024;
 
@@ -15,7 +16,7 @@ export function eventsFile(data: string): string {
 
 /** What happened to what. */
 interface Event {
-  readonly type: "container";
+  readonly type: "container" | "volume";
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -59,4 +60,27 @@ export function recordContainerEvent(
   const { id, name, definition } = container;
   const all = { ...definition.labels, ...attributes, image: definition.image, name };
   recordEvent(data, { type: "container", action, id, attributes: all });
+}
+
+/** Writes down an event of a volume. */
+export function recordVolumeEvent(
+  data: string,
+  action: "create" | "destroy" | "mount" | "unmount",
+  name: string,
+  attributes: Readonly<Record<string, string>> = {},
+): void {
+  recordEvent(data, { type: "volume", action, id: name, attributes: { driver: "local", ...attributes } });
+}
+
+/** Writes down that a container has its volumes mounted, or has no longer. */
+export function recordVolumeMounts(
+  data: string,
+  action: "mount" | "unmount",
+  { id, definition }: { readonly id: string; readonly definition: { readonly mountPoints: readonly MountPoint[] } },
+): void {
+  for (const { name, destination, propagation, readOnly } of definition.mountPoints) {
+    if (name === undefined) continue;
+    const where = action === "mount" ? { destination, propagation, "read/write": String(!readOnly) } : {};
+    recordVolumeEvent(data, action, name, { container: id, ...where });
+  }
 }

@@ -5,9 +5,11 @@
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
+import { posix } from "node:path";
 import { formatImageSource } from "../../image/image-source.ts";
 import { relyOnImages } from "../../image/store/images-lock.ts";
-import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
+import { type Configuration, formatConfiguration } from "../../runtime/configuration/configuration.ts";
+import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { defaultProfile } from "../../runtime/seccomp/default-profile.ts";
 import { parseProfile } from "../../runtime/seccomp/profile.ts";
 import { resolveProfile } from "../../runtime/seccomp/resolve-profile.ts";
@@ -24,6 +26,7 @@ import { hasDefaultSeccompFilter } from "../default-seccomp-filter.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { healthCheckOf } from "../health/health-check.ts";
 import { readHostFacts } from "../host-facts.ts";
+import type { ImageConfiguration } from "../image-configuration.ts";
 import { planNetwork } from "../network/network-plan.ts";
 import type { NetworkPlan } from "../network/network-plan-schema.ts";
 import { networkTexts } from "../network/network-texts.ts";
@@ -33,10 +36,13 @@ import { ownershipOf, removeOwnedTree } from "../ownership.ts";
 import { fetchImage, type PullHere } from "../pull-for-user.ts";
 import { randomName } from "../random-name.ts";
 import { prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
-import type { MountRequest, RunOptions } from "../run-options.ts";
+import type { MountRequest, PlacedMount, RunOptions } from "../run-options.ts";
 import { shownConfiguration } from "../shown-configuration.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { insertContainer, isNameTaken } from "../state/containers.ts";
+import { giveTo } from "../volumes/give-to.ts";
+import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
+import { releaseVolumes } from "../volumes/remove-volume.ts";
 import { cleanUp } from "./remove-container.ts";
 import type { StartableContainer } from "./start-container.ts";
 
@@ -76,14 +82,15 @@ const resolveSeccomp: ContainerInput["resolveSeccomp"] = (profileJson, capabilit
  * @throws BunkerError `cannot_relabel` where there is
  */
 function checkLabels(mounts: readonly MountRequest[]): void {
-  const asking = mounts.find((mount) => mount.type === "bind" && mount.relabel !== undefined);
-  if (asking?.type !== "bind" || !existsSync("/sys/fs/selinux/enforce")) return;
+  const asking = mounts.find((mount) => mount.type !== "tmpfs" && mount.relabel !== undefined);
+  if (asking === undefined || asking.type === "tmpfs" || !existsSync("/sys/fs/selinux/enforce")) return;
+  const object = asking.type === "bind" ? asking.source : (asking.name ?? asking.destination);
   throw new BunkerError({
     code: "cannot_relabel",
     operation: "relabel",
-    object: asking.source,
+    object,
     reason: "Bunker changes no SELinux labels",
-    hint: `label it yourself: chcon -R -t container_file_t ${asking.source}; and leave z and Z out`,
+    hint: `label it yourself: chcon -R -t container_file_t ${object}; and leave z and Z out`,
   });
 }
 
@@ -101,6 +108,41 @@ function makeMissingSources(mounts: readonly MountRequest[]): void {
         errno: errnoOf(error),
       });
     }
+  }
+}
+
+/** What is mounted; the code for volumes is loaded for those containers that have some. */
+async function placedMounts(
+  database: StateDatabase,
+  data: string,
+  options: RunOptions,
+  container: Omit<MountingContainer, "imageVolumes">,
+  { volumes = [] }: ImageConfiguration,
+  onWarning: (message: string) => void,
+): Promise<PlacedMounts> {
+  const imageVolumes = volumes.map((path) => posix.resolve("/", path));
+  const { mounts, volumesFrom } = options;
+  if (mounts.length === 0 && volumesFrom.length === 0 && imageVolumes.length === 0) {
+    return { mounts: [], mountPoints: [] };
+  }
+  const { placeMounts } = await import("../volumes/place-mounts.ts");
+  return placeMounts(database, data, options, { ...container, imageVolumes }, onWarning);
+}
+
+/** `U` of mounts: gives their files to the user that the container's process is. */
+function giveToUser(
+  data: string,
+  mounts: readonly PlacedMount[],
+  user: Configuration["process"],
+  map: IdMap | undefined,
+  onWarning: (message: string) => void,
+): void {
+  for (const mount of mounts) {
+    if (mount.type !== "bind" || !mount.givesToUser) continue;
+    const { uid = 0, gid = 0 } = user?.user ?? {};
+    const kept = giveTo(data, mount.source, { uid, gid }, map);
+    if (kept > 0)
+      onWarning(`${mount.source}: ${kept} files are neither yours nor your containers', and keep their owners`);
   }
 }
 
@@ -156,6 +198,14 @@ export async function createContainer(
     const root = prepareRootFileSystem(options.image, options.platform, place, unpack);
     await Promise.all(unpackings);
     const host = readHostFacts(options);
+    const { mounts, mountPoints } = await placedMounts(
+      database,
+      data,
+      options,
+      { id, directory, root: root.plan, mapping: ownership.mapping, userNamespace },
+      root.image,
+      onWarning,
+    );
     const hostname = options.hostname ?? (options.network === "host" ? host.hostname : id.slice(0, 12));
     warnOfPorts(options, onWarning);
     const exposedPorts = root.image.exposedPorts ?? [];
@@ -163,7 +213,7 @@ export async function createContainer(
     const defaultFilter = hasDefaultSeccompFilter(options);
     const input: ContainerInput = {
       id,
-      options,
+      options: { ...options, mounts },
       image: root.image,
       rootPath: rootMountOf(root.plan, place).path,
       passwdText: root.readFile("etc/passwd") ?? "",
@@ -179,6 +229,7 @@ export async function createContainer(
       defaultUser: ownership.defaultUser,
     };
     const configuration = containerSpecification(input);
+    giveToUser(data, mounts, configuration.process, userNamespace, onWarning);
     writeFileSync(`${directory}/config.json`, formatConfiguration(configuration));
     const definition: ContainerDefinition = {
       image: formatImageSource(options.image),
@@ -193,6 +244,7 @@ export async function createContainer(
       remove: options.remove,
       defaultFilter,
       root: root.plan,
+      mountPoints: [...mountPoints],
       stopSignal: options.stopSignal ?? root.image.stopSignal,
       stopTimeout: options.stopTimeout,
       restart: options.restart,
@@ -200,7 +252,7 @@ export async function createContainer(
       health: healthCheckOf(options.health, root.image.healthcheck),
       network: options.network,
       networkPlan,
-      shown: shownConfiguration(input),
+      shown: shownConfiguration({ id, options, image: root.image }),
     };
     const container = { id, name: options.name ?? freeName(database), definition };
     insertContainer(database, container);
@@ -208,6 +260,7 @@ export async function createContainer(
     return { ...container, lock, configuration };
   } catch (error) {
     removeOwnedTree(directory, userNamespace);
+    releaseVolumes(database, data, id, true);
     lock[Symbol.dispose]();
     throw error;
   }

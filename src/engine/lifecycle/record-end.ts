@@ -2,7 +2,7 @@
 import { outOfMemoryKills } from "../../cgroup/out-of-memory.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { errnoName } from "../../sys/errno.ts";
-import { recordContainerEvent } from "../events/journal.ts";
+import { recordContainerEvent, recordVolumeMounts } from "../events/journal.ts";
 import {
   findContainer,
   openContainers,
@@ -33,6 +33,7 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
     recordOutOfMemory(database, id);
   }
   recordContainerEvent(data, "die", container, { exitCode: String(exitStatus) });
+  recordVolumeMounts(data, "unmount", container);
   const isStopped = end.isStopped || container.stoppedByUser;
   if (end.isStopped) recordContainerEvent(data, "stop", container);
   const isAgain =
@@ -42,7 +43,7 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
     isToBeRestarted(definition.restart, exitStatus, container.restartCount);
   if (definition.remove && !isAgain) {
     recordStatus(database, id, "removing");
-    removeFiles(database, data, container);
+    removeFiles(database, data, container, true);
     return false;
   }
   recordEnd(database, id, { status: isAgain ? "restarting" : "exited", exitStatus });

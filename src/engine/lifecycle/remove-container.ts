@@ -8,31 +8,44 @@ import { recordContainerEvent } from "../events/journal.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
 import { type Container, deleteContainer, findContainer, isKnown, recordStatus } from "../state/containers.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
+import { releaseVolumes } from "../volumes/remove-volume.ts";
 
-/** Removes what lies on disk, and then the row. To be called by who holds the container's lock. */
+/**
+ * Removes what lies on disk, and then the row. To be called by who holds the container's lock.
+ * @param removesVolumes whether volumes without a name go with it, as they do with those of `--rm`
+ */
 export function removeFiles(
   database: StateDatabase,
   data: string,
   container: Pick<Container, "id" | "name" | "definition">,
+  removesVolumes: boolean,
 ): void {
   const { userNamespace } = ownershipOf({ kind: "default" }, data);
   removeOwnedTree(containerDirectory(data, container.id), userNamespace);
   deleteContainer(database, container.id);
   recordContainerEvent(data, "destroy", container);
+  if (container.definition.mountPoints.some(({ type }) => type === "volume")) {
+    releaseVolumes(database, data, container.id, removesVolumes);
+  }
 }
 
 /**
  * Removes a container.
- * @param force whether to kill it first if it runs
+ * @param options with `force`, it is killed first if it runs; with `volumes`, its volumes without a name go with it
  * @throws BunkerError `container_running`, `container_busy`, `no_such_container`
  */
-export function removeContainer(database: StateDatabase, data: string, container: Container, force: boolean): void {
+export function removeContainer(
+  database: StateDatabase,
+  data: string,
+  container: Container,
+  { force, volumes }: { readonly force: boolean; readonly volumes: boolean },
+): void {
   const { id } = container;
   for (;;) {
     using lock = lockContainer(data, id);
     if (lock !== undefined) {
       recordStatus(database, id, "removing");
-      removeFiles(database, data, container);
+      removeFiles(database, data, container, volumes);
       return;
     }
     const now = findContainer(database, data, id);

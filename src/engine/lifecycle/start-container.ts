@@ -22,9 +22,9 @@ import { readConfiguration } from "../container-configuration.ts";
 import { lockContainer } from "../container-directory.ts";
 import { type ContainerLock, containerDirectory } from "../container-lock.ts";
 import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
-import { recordContainerEvent } from "../events/journal.ts";
+import { recordContainerEvent, recordVolumeMounts } from "../events/journal.ts";
 import { rootMountOf } from "../root-file-system.ts";
-import type { ContainerDefinition } from "../state/container-definition.ts";
+import type { ContainerDefinition, MountPoint } from "../state/container-definition.ts";
 import {
   findContainer,
   isKnown,
@@ -37,6 +37,7 @@ import {
 import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../supervised-attachment.ts";
 import { becomeSupervisor } from "../supervisor/become-supervisor.ts";
 import { tell } from "../supervisor/connect.ts";
+import { beginChanges } from "../volumes/begin-changes.ts";
 import { openNetwork } from "./open-network.ts";
 import { stopSignalOf, stopTimeoutOf } from "./stop-container.ts";
 
@@ -98,6 +99,9 @@ async function launchSupervised(
 ): Promise<StartedContainer> {
   const { id, definition, lock, configuration } = container;
   const directory = containerDirectory(data, id);
+  for (const { source, changes } of definition.mountPoints) {
+    if (changes !== undefined) beginChanges(data, source, changes);
+  }
   const { uidMappings, gidMappings } = configuration.linux ?? {};
   const root = rootMountOf(definition.root, {
     directory,
@@ -126,6 +130,7 @@ async function launchSupervised(
       bundle: directory,
       mountRoot: root.mount,
       mountRootSize: root.mountSize,
+      boundaries: boundariesOf(definition.mountPoints),
       standardStreams:
         streams === undefined ? undefined : [streams.inner[0].number, streams.inner[1].number, streams.inner[2].number],
       init: init?.number,
@@ -188,8 +193,19 @@ async function launchSupervised(
     });
   }
   recordContainerEvent(data, "start", container);
+  recordVolumeMounts(data, "mount", container);
   socketOwner.move();
   return { socket, streams: attached };
+}
+
+/**
+ * Parts of volumes (`volume-subpath`) by their destinations: what is in a volume was written by containers, which may put
+ * symbolic links where a part was, at any time.
+ */
+function boundariesOf(mountPoints: readonly MountPoint[]): ReadonlyMap<string, string> {
+  return new Map(
+    mountPoints.flatMap(({ destination, source, subpath }) => (subpath === undefined ? [] : [[destination, source]])),
+  );
 }
 
 /**

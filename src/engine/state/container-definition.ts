@@ -35,6 +35,25 @@ const logSchema = v.object({
   compress: v.boolean(),
 });
 
+const mountPointSchema = v.object({
+  type: v.picklist(["bind", "volume"]),
+  /** The volume's. */
+  name: v.optional(v.string()),
+  /** Whether it is a volume that the container was given without a name. */
+  isAnonymous: v.boolean(),
+  /** Of the host; empty for a volume in memory. */
+  source: v.string(),
+  /** The part of a volume that is mounted instead of all. */
+  subpath: v.optional(v.string()),
+  destination: v.string(),
+  readOnly: v.boolean(),
+  recursive: v.boolean(),
+  propagation: v.picklist(["private", "rprivate", "shared", "rshared", "slave", "rslave"]),
+  options: v.pipe(v.array(v.string()), v.readonly()),
+  /** The directory with what is written over the source, which ends with the container's run. */
+  changes: v.optional(v.string()),
+});
+
 const definitionSchema = v.object({
   /** As the user named it. */
   image: v.string(),
@@ -53,6 +72,8 @@ const definitionSchema = v.object({
   /** Whether the filter is the one that was compiled when Bunker was built, so that config.json does not spell it out. */
   defaultFilter: v.boolean(),
   root: rootPlanSchema,
+  /** What is mounted of the host and of volumes because the user or the image asks for it. */
+  mountPoints: v.optional(v.array(mountPointSchema), []),
   /** undefined is the signal that Docker takes, SIGTERM. */
   stopSignal: v.optional(v.string()),
   /** Seconds; undefined is 10. */
@@ -72,6 +93,7 @@ const definitionSchema = v.object({
 
 /** What a container was made from, besides its config.json. */
 export type ContainerDefinition = Readonly<v.InferOutput<typeof definitionSchema>>;
+export type MountPoint = ContainerDefinition["mountPoints"][number];
 export type RootPlan = ContainerDefinition["root"];
 export type HealthCheck = NonNullable<ContainerDefinition["health"]>;
 export type RestartPolicy = ContainerDefinition["restart"];

@@ -14,6 +14,7 @@ import { isHeld } from "../container-directory.ts";
 import { type PortBinding, portBindingSchema } from "../network/network-plan-schema.ts";
 import { containerComponent } from "./container-component.ts";
 import { type ContainerDefinition, parseDefinition } from "./container-definition.ts";
+import { volumeComponent } from "./volume-component.ts";
 
 export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
 
@@ -77,9 +78,9 @@ export interface Container {
   readonly outOfMemory: boolean;
 }
 
-/** Opens the state database with the containers' table. */
+/** Opens the state database with the tables of containers and of the volumes that they use. */
 export function openContainers(data: string): StateDatabase {
-  return openStateDatabase(data, [containerComponent]);
+  return openStateDatabase(data, [containerComponent, volumeComponent]);
 }
 
 function containerOf(row: Row): Container {

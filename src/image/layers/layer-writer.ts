@@ -79,6 +79,7 @@ export class LayerWriter implements TarReceiver, Disposable {
   readonly #root: number;
   readonly #mapping: LayerMapping;
   readonly #lose: Loss;
+  readonly #hasWhiteouts: boolean;
   readonly #cache: DirectoryCache;
   /** Entries of directories by path, in the order of the last entry for each. */
   readonly #directories = new Map<ByteString, TarEntry>();
@@ -92,11 +93,13 @@ export class LayerWriter implements TarReceiver, Disposable {
    * @param root descriptor of the layer's empty directory, open for reading; stays the caller's. The process's umask
    *   has to be 0
    * @param lose is told of what cannot be kept
+   * @param content in a `tree`, which need not be empty, names that mean whiteouts in a layer are names like others
    */
-  constructor(root: number, mapping: LayerMapping, lose: Loss) {
+  constructor(root: number, mapping: LayerMapping, lose: Loss, content: "layer" | "tree" = "layer") {
     this.#root = root;
     this.#mapping = mapping;
     this.#lose = lose;
+    this.#hasWhiteouts = content === "layer";
     this.#cache = new DirectoryCache(root, (path, origin) => {
       this.#implicit.add(path);
       if (origin === "whiteout") this.#makeOpaque(path);
@@ -107,7 +110,7 @@ export class LayerWriter implements TarReceiver, Disposable {
     const path = normalisePath(entry.name);
     const [directory, base] = splitPath(path);
     if (path === "") this.#enterRoot(entry);
-    else if (base.startsWith(WHITEOUT_PREFIX)) this.#makeWhiteout(path, directory, base);
+    else if (this.#hasWhiteouts && base.startsWith(WHITEOUT_PREFIX)) this.#makeWhiteout(path, directory, base);
     else this.#create(entry, path, directory, base);
   }
 

@@ -16,7 +16,12 @@ import type { UpperEntry } from "./upper-directory.ts";
  */
 export function* mergedEntries(layers: readonly number[]): Generator<UpperEntry, void, undefined> {
   using root = LowerDirectory.root(layers);
-  yield* directoryAndContent(root, "" as ByteString);
+  yield* entriesBelow(root);
+}
+
+/** The same for a directory of them, with paths that begin in it. */
+export function* entriesBelow(directory: LowerDirectory): Generator<UpperEntry, void, undefined> {
+  yield* directoryAndContent(directory, "" as ByteString);
 }
 
 function* directoryAndContent(directory: LowerDirectory, path: ByteString): Generator<UpperEntry, void, undefined> {

@@ -8,6 +8,7 @@
  * Targets are resolved by openat2 with the container's root as "/" (see files.ts), and the move names them by
  * descriptor, so a symbolic link in the image can neither lead outside nor be swapped in between.
  */
+import { relative } from "node:path";
 import type { OperationDescription } from "../../launch/failure.ts";
 import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
@@ -23,7 +24,7 @@ import {
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from "../../sys/mount.ts";
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from "../../sys/open.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, OpenFlag } from "../../sys/open.ts";
 import type { MountOptions } from "../mount-options.ts";
 import { type CopyUp, emitCopyUp } from "./copy-up.ts";
 import { closeSlot, openInRoot } from "./files.ts";
@@ -135,6 +136,8 @@ export function bindMount(
   root: Slot,
   bind: {
     readonly source: string;
+    /** The directory that the source lies in, and that no symbolic link leads out of. */
+    readonly boundary?: string | undefined;
     readonly sourceKind: "directory" | "file";
     readonly destination: string;
     readonly options: MountOptions;
@@ -142,15 +145,17 @@ export function bindMount(
     readonly idMapNamespace?: number | undefined;
   },
 ): void {
-  const { source, destination, options } = bind;
+  const { source, boundary, destination, options } = bind;
   const what = { operation: `bind mount ${source} on`, object: destination };
-  const tree = cloneTree(program, source, options.bind === "rbind", {
+  const from = boundary === undefined ? source : openWithin(program, boundary, source, what);
+  const tree = cloneTree(program, from, options.bind === "rbind", {
     ...what,
     hint:
       options.bind === "rbind"
         ? "check that the source exists and can be read by you"
         : "a directory with mounts below it can only be bound recursively (rbind) in a user namespace",
   });
+  if (typeof from !== "string") closeSlot(program, from);
   if (bind.idMapNamespace !== undefined) {
     const idMapped = { set: MountAttribute.IDMAP, userNamespace: bind.idMapNamespace };
     setAttributes(program, tree, idMapped, options.idMap === "ridmap", {
@@ -161,6 +166,16 @@ export function bindMount(
   }
   applyOptions(program, tree, options, what);
   attach(program, tree, openOrMake(program, root, destination, bind.sourceKind), what);
+}
+
+/** Opens what is to be bound with a directory as root, so that nothing in it leads out of it. */
+function openWithin(program: LaunchProgram, boundary: string, source: string, what: OperationDescription): Slot {
+  const directory = program.slot("boundary");
+  const flags = OpenFlag.O_PATH | OpenFlag.O_CLOEXEC;
+  program.call("openat", [AT_FDCWD, program.text(boundary), flags, 0], what, { result: directory });
+  const opened = openInRoot(program, directory, relative(boundary, source), { what });
+  closeSlot(program, directory);
+  return opened;
 }
 
 /**

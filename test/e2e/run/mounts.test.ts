@@ -118,8 +118,7 @@ describe("bind mounts", () => {
   });
 
   test.each([
-    ["-v", "name:/data", "named volumes are not available yet"],
-    ["-v", "/data", "anonymous volumes are not available yet"],
+    ["-v", "~name:/data", "is no name for a volume"],
     ["-v", "/etc:data", "the path in the container must be absolute"],
     ["-v", "/etc:/", "the destination cannot be /"],
     ["-v", "/etc:/data:rw,ro", "rw and ro exclude each other"],

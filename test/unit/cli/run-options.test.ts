@@ -38,6 +38,7 @@ const defaults: RunOptions = {
   terminal: false,
   environment: [],
   mounts: [],
+  volumesFrom: [],
   workingDirectory: undefined,
   user: undefined,
   additionalGroups: [],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type ContainerMountsInput, containerMounts } from "../../../src/engine/container-mounts.ts";
-import type { BindMountRequest, RunOptions } from "../../../src/engine/run-options.ts";
+import type { BindMountRequest, PlacedRunOptions } from "../../../src/engine/run-options.ts";
 import { CAPABILITY_NAMES } from "../../../src/runtime/configuration/capabilities.ts";
 import { runOptions } from "./run-options.ts";
 
@@ -13,7 +13,10 @@ const singleMap = {
   gidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
 };
 
-function input(options: Partial<RunOptions> = {}, changes: Partial<ContainerMountsInput> = {}): ContainerMountsInput {
+function input(
+  options: Partial<PlacedRunOptions> = {},
+  changes: Partial<ContainerMountsInput> = {},
+): ContainerMountsInput {
   return {
     options: runOptions(options),
     userNamespace: fullMap,
@@ -23,7 +26,11 @@ function input(options: Partial<RunOptions> = {}, changes: Partial<ContainerMoun
   };
 }
 
-function mountAt(destination: string, options: Partial<RunOptions> = {}, changes: Partial<ContainerMountsInput> = {}) {
+function mountAt(
+  destination: string,
+  options: Partial<PlacedRunOptions> = {},
+  changes: Partial<ContainerMountsInput> = {},
+) {
   const found = containerMounts(input(options, changes)).filter((mount) => mount.destination === destination);
   expect(found.length).toBeLessThan(2);
   return found[0];
@@ -40,6 +47,8 @@ function bindRequest(changes: Partial<BindMountRequest> = {}): BindMountRequest 
     recursive: true,
     recursiveReadOnly: false,
     relabel: undefined,
+    givesToUser: false,
+    isOverlay: false,
     options: [],
     ...changes,
   };
@@ -199,7 +208,7 @@ describe("what the user mounts", () => {
     { mounts: [bindRequest(), bindRequest()] },
     { mounts: [bindRequest(), { type: "tmpfs", destination: "/data", options: [] }] },
     { mounts: [bindRequest()], devices: [{ hostPath: "/dev/fuse", containerPath: "/data", permissions: "rwm" }] },
-  ] satisfies Partial<RunOptions>[])("only once at one place: %j", (options) => {
+  ] satisfies Partial<PlacedRunOptions>[])("only once at one place: %j", (options) => {
     expect(() => containerMounts(input(options))).toThrow("mount /data: duplicate mount point");
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type ContainerInput, containerSpecification } from "../../../src/engine/container-specification.ts";
-import type { RunOptions } from "../../../src/engine/run-options.ts";
+import type { PlacedRunOptions } from "../../../src/engine/run-options.ts";
 import { CAPABILITY_NAMES } from "../../../src/runtime/configuration/capabilities.ts";
 import { formatConfiguration, parseConfiguration } from "../../../src/runtime/configuration/configuration.ts";
 import { UNLIMITED } from "../../../src/runtime/configuration/resource-limit-types.ts";
@@ -15,7 +15,7 @@ const singleMap = {
   gidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
 };
 
-function input(options: Partial<RunOptions> = {}, changes: Partial<ContainerInput> = {}): ContainerInput {
+function input(options: Partial<PlacedRunOptions> = {}, changes: Partial<ContainerInput> = {}): ContainerInput {
   return {
     id: "0123456789abcdef0123456789abcdef",
     options: runOptions(options),
@@ -43,11 +43,11 @@ function input(options: Partial<RunOptions> = {}, changes: Partial<ContainerInpu
   };
 }
 
-function specification(options: Partial<RunOptions> = {}, changes: Partial<ContainerInput> = {}) {
+function specification(options: Partial<PlacedRunOptions> = {}, changes: Partial<ContainerInput> = {}) {
   return containerSpecification(input(options, changes));
 }
 
-function namespaces(options: Partial<RunOptions> = {}, changes: Partial<ContainerInput> = {}) {
+function namespaces(options: Partial<PlacedRunOptions> = {}, changes: Partial<ContainerInput> = {}) {
   return specification(options, changes).linux?.namespaces?.map(({ type }) => type);
 }
 
@@ -95,7 +95,7 @@ describe("a container without options", () => {
   });
 
   test("is valid as a config.json", () => {
-    const options: Partial<RunOptions> = {
+    const options: Partial<PlacedRunOptions> = {
       terminal: true,
       init: true,
       hostname: "h",
@@ -132,7 +132,7 @@ describe("the process", () => {
       { resourceLimits: [{ type: "RLIMIT_NPROC", soft: 10, hard: UNLIMITED }] },
       { rlimits: [{ type: "RLIMIT_NPROC", soft: 10, hard: UNLIMITED }] },
     ],
-  ] satisfies [string, Partial<RunOptions>, object][])("%s", (_, options, expected) => {
+  ] satisfies [string, Partial<PlacedRunOptions>, object][])("%s", (_, options, expected) => {
     expect(specification(options).process).toMatchObject(expected);
   });
 
@@ -153,7 +153,7 @@ describe("the process", () => {
   });
 
   test("the default user counts where nobody names one", () => {
-    const user = (options: Partial<RunOptions>, user = "") =>
+    const user = (options: Partial<PlacedRunOptions>, user = "") =>
       specification(options, { image: { command: ["/bin/sh"], user }, defaultUser: "1000:1000" }).process?.user.uid;
     expect([user({}), user({}, ""), user({}, "5"), user({ user: "0" }, "5")]).toEqual([1000, 1000, 5, 0]);
   });
@@ -192,7 +192,7 @@ describe("ids that are not mapped", () => {
     [{ additionalGroups: ["audio"] }, singleMap, "use group id 29: the container's user namespace has 1 id"],
     [{ user: "65537" }, fullMap, "use user id 65537: the container's user namespace has 65537 ids"],
     [{ user: "1:70000" }, fullMap, "use group id 70000: the container's user namespace has 65537 ids"],
-  ] satisfies [Partial<RunOptions>, typeof fullMap, string][])("%j", (options, userNamespace, message) => {
+  ] satisfies [Partial<PlacedRunOptions>, typeof fullMap, string][])("%j", (options, userNamespace, message) => {
     expect(() => specification(options, { userNamespace })).toThrow(message);
   });
 
@@ -210,7 +210,7 @@ describe("namespaces and names", () => {
     [{ pidNamespace: "host" }, "pid"],
     [{ ipcNamespace: "host" }, "ipc"],
     [{ cgroupNamespace: "host" }, "cgroup"],
-  ] satisfies [Partial<RunOptions>, string][])("%j has no %s namespace", (options, type) => {
+  ] satisfies [Partial<PlacedRunOptions>, string][])("%j has no %s namespace", (options, type) => {
     expect(namespaces(options)).toEqual(namespaces()?.filter((other) => other !== type) as never);
   });
 
@@ -261,7 +261,15 @@ describe("namespaces and names", () => {
   ] as const)("a mount with propagation %s makes the root's %p", (propagation, expected) => {
     const mount = {
       ...({ type: "bind", source: "/srv", destination: "/data", readOnly: false, createSource: false } as const),
-      ...{ recursive: true, recursiveReadOnly: false, relabel: undefined, options: [], propagation },
+      ...{
+        recursive: true,
+        recursiveReadOnly: false,
+        relabel: undefined,
+        givesToUser: false,
+        isOverlay: false,
+        options: [],
+        propagation,
+      },
     };
     expect(specification({ mounts: [mount] }).linux?.rootfsPropagation).toBe(expected);
   });

@@ -1,7 +1,7 @@
-import type { RunOptions } from "../../../src/engine/run-options.ts";
+import type { PlacedRunOptions } from "../../../src/engine/run-options.ts";
 
 /** What `bunker run IMAGE` asks for, with changes. */
-export function runOptions(changes: Partial<RunOptions> = {}): RunOptions {
+export function runOptions(changes: Partial<PlacedRunOptions> = {}): PlacedRunOptions {
   return {
     image: { kind: "rootfs", path: "/srv/root", overlay: false },
     pull: "missing",
@@ -12,6 +12,7 @@ export function runOptions(changes: Partial<RunOptions> = {}): RunOptions {
     terminal: false,
     environment: [],
     mounts: [],
+    volumesFrom: [],
     workingDirectory: undefined,
     user: undefined,
     additionalGroups: [],

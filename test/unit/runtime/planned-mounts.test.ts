@@ -37,6 +37,7 @@ describe("a bind", () => {
       sourceKind,
       destination: "/mnt",
       options: parseMountOptions(["rbind", "ro"]),
+      boundary: undefined,
       idMapNamespace: undefined,
     });
     expect(opened).toEqual([]);

@@ -4,7 +4,7 @@ import { parseFields } from "../../../../src/cli/values/comma-separated-fields.t
 import { parseMountOption } from "../../../../src/cli/values/mount-option.ts";
 import { parseTmpfsOption } from "../../../../src/cli/values/tmpfs-option.ts";
 import { parseVolumeOption } from "../../../../src/cli/values/volume-option.ts";
-import type { BindMountRequest } from "../../../../src/engine/run-options.ts";
+import type { BindMountRequest, VolumeMountRequest } from "../../../../src/engine/run-options.ts";
 
 const bind: BindMountRequest = {
   type: "bind",
@@ -16,6 +16,24 @@ const bind: BindMountRequest = {
   recursive: true,
   recursiveReadOnly: false,
   relabel: undefined,
+  givesToUser: false,
+  isOverlay: false,
+  options: [],
+};
+
+const volume: VolumeMountRequest = {
+  type: "volume",
+  name: "data",
+  isAnonymous: false,
+  destination: "/b",
+  readOnly: false,
+  isPopulated: true,
+  subpath: undefined,
+  labels: {},
+  driverOptions: {},
+  propagation: "rprivate",
+  relabel: undefined,
+  givesToUser: false,
   options: [],
 };
 
@@ -39,21 +57,36 @@ describe("parseVolumeOption", () => {
     ["/a:/b:rslave", { propagation: "rslave" }],
     ["/a:/b:nocopy", {}],
     ["/a:/b:noexec,nosuid,rbind,nodev", { options: ["noexec", "nosuid", "nodev"] }],
+    ["/a:/b:U", { givesToUser: true }],
+    ["/a:/b:O", { isOverlay: true, createSource: false }],
   ])("reads %s", (text, differences) => {
     expect(parseVolumeOption(text)).toEqual({ ...bind, ...differences });
   });
 
+  test.each<[string, Partial<VolumeMountRequest>]>([
+    ["data:/b", {}],
+    ["/b", { name: undefined, isAnonymous: true }],
+    ["/b:ro", { name: undefined, isAnonymous: true, readOnly: true }],
+    ["data:/b:nocopy,U", { isPopulated: false, givesToUser: true }],
+    ["data:/b:copy,noexec", { options: ["noexec"] }],
+    ["1.a_b-c:/b:ro,z", { name: "1.a_b-c", readOnly: true, relabel: "shared" }],
+  ])("reads the volume %s", (text, differences) => {
+    expect(parseVolumeOption(text)).toEqual({ ...volume, ...differences });
+  });
+
   test.each([
-    ["data:/b", "named volumes are not available yet"],
-    ["~/x:/b", "named volumes are not available yet"],
-    [".hidden:/b", "named volumes are not available yet"],
-    ["/b", "anonymous volumes are not available yet"],
-    ["/b:ro", "anonymous volumes are not available yet"],
-    ["", "expected SOURCE:DESTINATION"],
-    [":/b", "expected SOURCE:DESTINATION"],
-    ["/a:", "expected SOURCE:DESTINATION"],
-    ["/a:/b:", "expected SOURCE:DESTINATION"],
-    ["/a:/b:ro:rw", "expected SOURCE:DESTINATION"],
+    ["~/x:/b", '"~/x" is no name for a volume'],
+    [".hidden:/b", '".hidden" is no name for a volume'],
+    ["a:/b:O", "O is for a directory of the host"],
+    ["/a:/b:O,U", "O and U exclude each other"],
+    ["/a:/b:rslave,O", "O and rslave exclude each other"],
+    ["/a:/b:idmap", "the kernel maps the ids of a mount only for root of the host"],
+    ["a:/b:idmap=uids=0-1-10", "the kernel maps the ids of a mount only for root of the host"],
+    ["", "expected [SOURCE:]DESTINATION"],
+    [":/b", "expected [SOURCE:]DESTINATION"],
+    ["/a:", "expected [SOURCE:]DESTINATION"],
+    ["/a:/b:", "expected [SOURCE:]DESTINATION"],
+    ["/a:/b:ro:rw", "expected [SOURCE:]DESTINATION"],
     ["/a:b", "must be absolute"],
     ["/a:/", "cannot be /"],
     ["/a:/b/..", "cannot be /"],
@@ -88,6 +121,20 @@ describe("parseMountOption", () => {
     expect(parseMountOption(text)).toEqual({ ...bind, createSource: false, ...differences });
   });
 
+  test.each<[string, Partial<VolumeMountRequest>]>([
+    ["type=volume,src=data,dst=/b", {}],
+    ["src=data,dst=/b,volume-nocopy,ro", { isPopulated: false, readOnly: true }],
+    ["dst=/b", { name: undefined, isAnonymous: true }],
+    ["source=data,dst=/b,volume-label=a=b,volume-label=c", { labels: { a: "b", c: "" } }],
+    ["source=data,dst=/b,volume-subpath=x/y", { subpath: "x/y" }],
+    [
+      "source=data,dst=/b,volume-opt=type=tmpfs,volume-opt=o=size=1m",
+      { driverOptions: { type: "tmpfs", o: "size=1m" } },
+    ],
+  ])("reads the volume %s", (text, differences) => {
+    expect(parseMountOption(text)).toEqual({ ...volume, ...differences });
+  });
+
   test.each<[string, options: string[]]>([
     ["type=tmpfs,dst=/b", ["noexec", "nosuid", "nodev"]],
     ["type=tmpfs,dst=/b,ro", ["noexec", "nosuid", "nodev", "ro"]],
@@ -97,13 +144,17 @@ describe("parseMountOption", () => {
   });
 
   test.each([
-    ["src=/a,dst=/b", "type volume is not available yet"],
-    ["type=volume,src=a,dst=/b", "type volume is not available yet"],
+    ["src=/a,dst=/b", '"/a" is no name for a volume'],
+    ["type=image,src=a,dst=/b", "type image is not available"],
+    ["src=a,dst=/b,volume-subpath=../c", "volume-subpath must be relative"],
+    ["src=a,dst=/b,volume-subpath=/c", "volume-subpath must be relative"],
+    ["src=a,dst=/b,volume-driver=nfs", 'there is no volume driver "nfs"'],
+    ["type=bind,src=/a,dst=/b,volume-nocopy", "volume-nocopy is not for type=bind"],
     ["type=bnd,src=/a,dst=/b", 'unknown type "bnd"'],
     ["type=bind,dst=/b", "source is missing"],
     ["type=bind,src=/a", "destination is missing"],
     ["type=bind,src=,dst=/b", "the source is empty"],
-    ["type=bind,src=a,dst=/b", "named volumes are not available yet"],
+    ["type=bind,src=a,dst=/b", "a path of the host begins with"],
     ["type=bind,src=/a,dst=b", "must be absolute"],
     ["type=bind,src,dst=/b", "src needs a value"],
     ["type=bind,src=/a,dst=/b,reaonly", 'unknown key "reaonly"; did you mean readonly?'],

@@ -1,0 +1,85 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { openContainers } from "../../engine/state/containers.ts";
+import { anonymousName, takeVolume } from "../../engine/volumes/create-volume.ts";
+import { volumeKind } from "../../engine/volumes/volume-driver.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { InvalidValue } from "../invalid-value.ts";
+import { list, single } from "../option.ts";
+import { oneOf } from "../values/choice.ts";
+import { parseLabel } from "../values/life-values.ts";
+import { tmpfsOptions } from "../values/tmpfs-option.ts";
+
+/** `bunker volume create`. */
+export const create = defineCommand(
+  {
+    options: {
+      driver: single({
+        name: "driver",
+        short: "d",
+        valueName: "local",
+        description: "What keeps it",
+        parse: oneOf("local"),
+        initial: "local",
+        initialText: "local",
+      }),
+      labels: list({
+        name: "label",
+        short: "l",
+        valueName: "KEY[=VALUE]",
+        description: "Set a label",
+        parse: parseLabel,
+      }),
+      driverOptions: list({
+        name: "opt",
+        short: "o",
+        valueName: "KEY=VALUE",
+        description: "type, device and o, with the meaning they have for mount(8)",
+        parse: parseDriverOption,
+      }),
+      name: single({ name: "name", valueName: "NAME", description: "The same as NAME", parse: (text) => text }),
+    },
+    required: [],
+    optional: "[NAME]",
+    optionalLimit: 1,
+    failureStatus: 1,
+  },
+  ({ options: { driverOptions, labels, name }, operands: [operand = name] }) => {
+    const options = Object.fromEntries(driverOptions);
+    const kind = volumeKind(options);
+    if (kind.kind === "tmpfs") checkTmpfsOptions(kind.options);
+    const data = dataDirectory();
+    using database = openContainers(data);
+    // As in Docker one that is made by this command and without a name is anonymous, too.
+    const request = {
+      name: operand ?? anonymousName(),
+      isAnonymous: operand === undefined,
+      labels: Object.fromEntries(labels),
+      options,
+    };
+    console.log(takeVolume(database, data, request, undefined).name);
+    return 0;
+  },
+);
+
+function parseDriverOption(text: string): readonly [string, string] {
+  const equals = text.indexOf("=");
+  if (equals <= 0) throw new InvalidValue("expected KEY=VALUE");
+  return [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+/** A word that no tmpfs knows is better told now than when it is mounted. */
+function checkTmpfsOptions(words: readonly string[]): void {
+  try {
+    tmpfsOptions(words);
+  } catch (error) {
+    if (!(error instanceof InvalidValue)) throw error;
+    const object = `o=${words.join(",")}`;
+    throw new BunkerError({
+      code: "invalid_volume_option",
+      operation: "use the volume option",
+      object,
+      reason: error.message,
+    });
+  }
+}

@@ -1,0 +1,69 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
+import { openContainers } from "../../engine/state/containers.ts";
+import { listVolumes, usersOf } from "../../engine/state/volumes.ts";
+import { volumeContent } from "../../engine/volumes/volume-directory.ts";
+import { defineCommand } from "../command.ts";
+import { filterOption } from "../filters/filter-option.ts";
+import { listFormatOption } from "../format/format-option.ts";
+import { humanSize } from "../format/human-size.ts";
+import { formatList, type ListDescription } from "../format/list-output.ts";
+import { printText } from "../format/print-text.ts";
+import { flag } from "../option.ts";
+import { VOLUME_FILTERS, volumeFilter } from "./volume-filters.ts";
+
+const volumeList: ListDescription = {
+  titles: {
+    Driver: "DRIVER",
+    Labels: "LABELS",
+    Links: "LINKS",
+    Mountpoint: "MOUNTPOINT",
+    Name: "VOLUME NAME",
+    Scope: "SCOPE",
+    Size: "SIZE",
+  },
+  columns: ["Driver", "Name"],
+};
+
+/** `bunker volume ls`. */
+export const list = defineCommand(
+  {
+    options: {
+      filters: filterOption(VOLUME_FILTERS, "f"),
+      format: listFormatOption,
+      quiet: flag({ name: "quiet", short: "q", description: "Show only names" }),
+    },
+    required: [],
+    failureStatus: 1,
+  },
+  ({ options: { filters, format, quiet } }) => {
+    const data = dataDirectory();
+    using database = openContainers(data);
+    const links = (name: string) => usersOf(database, data, name).length;
+    const fits = volumeFilter(filters, ({ name }) => links(name) > 0);
+    const volumes = listVolumes(database).filter(fits);
+    if (quiet && format === undefined) {
+      for (const { name } of volumes) console.log(name);
+      return 0;
+    }
+    const rows = volumes.map(({ name, labels }) => ({
+      Driver: "local",
+      Label: (key: string) => labels[key] ?? "",
+      Labels: Object.entries(labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(","),
+      get Links() {
+        return String(links(name));
+      },
+      Mountpoint: volumeContent(data, name),
+      Name: name,
+      Scope: "local",
+      get Size() {
+        const { userNamespace } = ownershipOf({ kind: "default" }, data);
+        return humanSize(ownedTreeSize(volumeContent(data, name), userNamespace));
+      },
+    }));
+    printText(formatList(volumeList, format, rows));
+    return 0;
+  },
+);

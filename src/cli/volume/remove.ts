@@ -1,0 +1,37 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { openContainers } from "../../engine/state/containers.ts";
+import { findVolume } from "../../engine/state/volumes.ts";
+import { removeVolume } from "../../engine/volumes/remove-volume.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { flag } from "../option.ts";
+import { reportError } from "../report-error.ts";
+
+/** `bunker volume rm`. */
+export const remove = defineCommand(
+  {
+    options: { force: flag({ name: "force", short: "f", description: "No error for a volume that is not there" }) },
+    required: ["VOLUME"],
+    optional: "[VOLUME...]",
+    failureStatus: 1,
+  },
+  async ({ options: { force }, operands }) => {
+    const data = dataDirectory();
+    using database = openContainers(data);
+    let status = 0;
+    for (const name of operands) {
+      try {
+        removeVolume(database, data, findVolume(database, name));
+        console.log(name);
+      } catch (error) {
+        // As in Docker it is as if it had been removed.
+        if (force && error instanceof BunkerError && error.code === "no_such_volume") console.log(name);
+        else {
+          await reportError(error);
+          status = 1;
+        }
+      }
+    }
+    return status;
+  },
+);

@@ -1,0 +1,28 @@
+import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { ownershipOf, removeOwnedTree } from "../ownership.ts";
+
+/**
+ * Makes the directories that a container's changes to a directory of the host go to (`O` of `--volume`), without what an
+ * earlier run has written.
+ * @param source the directory of the host, whose mode the container is to see
+ * @throws BunkerError `mount_source_missing`, `system_call_failed`
+ */
+export function beginChanges(data: string, source: string, changes: string): void {
+  const { userNamespace } = ownershipOf({ kind: "default" }, data);
+  for (const name of ["upper", "work"]) removeOwnedTree(`${changes}/${name}`, userNamespace);
+  let mode: number;
+  try {
+    ({ mode } = statSync(source));
+  } catch (error) {
+    throw new BunkerError({
+      code: "mount_source_missing",
+      operation: "look at",
+      object: source,
+      errno: errnoOf(error),
+    });
+  }
+  for (const name of ["upper", "work"]) mkdirSync(`${changes}/${name}`);
+  // Of the root of a union it is the upper directory's mode that counts.
+  chmodSync(`${changes}/upper`, mode & 0o7777);
+}

@@ -1,0 +1,110 @@
+/*
+ * A volume comes into being in one transaction: its directory and its row, and the use that it is made for. A directory
+ * without a row was left by a command that was killed in the middle, or by a power cut; it is put aside.
+ */
+import { chmodSync, mkdirSync, renameSync } from "node:fs";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { recordVolumeEvent } from "../events/journal.ts";
+import { insertVolume, lookUpVolume, noteUse, type Volume } from "../state/volumes.ts";
+import { giveTo } from "./give-to.ts";
+import { volumeContent, volumeDirectory, volumesDirectory } from "./volume-directory.ts";
+import { volumeKind } from "./volume-driver.ts";
+
+/** What is asked of a volume that may be there already. */
+export interface VolumeRequest {
+  readonly name: string;
+  /** Whether the user gave it no name. */
+  readonly isAnonymous: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** A name for a volume without one: 64 hexadecimal digits, as Docker's. */
+export function anonymousName(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
+}
+
+/**
+ * Finds a volume, or makes it.
+ * @param container the id of the container that is noted as its user, whose directory is locked
+ * @throws BunkerError `invalid_volume_name`, `invalid_volume_option`, `volume_conflict` for one with other options
+ */
+export function takeVolume(
+  database: StateDatabase,
+  data: string,
+  request: VolumeRequest,
+  container: string | undefined,
+): Volume {
+  const { name, options } = request;
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/.test(name)) {
+    throw new BunkerError({
+      code: "invalid_volume_name",
+      operation: "use the volume name",
+      object: JSON.stringify(name.slice(0, 100)),
+      reason: "expected up to 255 of [a-zA-Z0-9_.-], beginning with a letter or digit",
+      hint: "A directory of the host is named by an absolute path, or one that begins with ./",
+      exitStatus: 1,
+    });
+  }
+  const kind = volumeKind(options);
+  const taken = database.transaction(
+    () => {
+      const known = lookUpVolume(database, name);
+      const volume = known ?? { ...request, created: Date.now() };
+      if (known === undefined) {
+        makeDirectory(data, name);
+        insertVolume(database, volume);
+      } else if (Object.keys(options).length > 0 && !Bun.deepEquals(known.options, options)) {
+        throw new BunkerError({
+          code: "volume_conflict",
+          operation: "create volume",
+          object: name,
+          reason: "there is one of this name with other options",
+          exitStatus: 1,
+        });
+      }
+      if (container !== undefined) noteUse(database, name, container, request.isAnonymous);
+      return { volume, isNew: known === undefined };
+    },
+    { durable: lookUpVolume(database, name) === undefined },
+  );
+  if (taken.isNew) {
+    if (kind.kind === "directory" && (kind.uid !== undefined || kind.gid !== undefined)) {
+      giveTo(data, volumeContent(data, name), { uid: kind.uid ?? 0, gid: kind.gid ?? 0 });
+    }
+    recordVolumeEvent(data, "create", name);
+  }
+  return taken.volume;
+}
+
+function makeDirectory(data: string, name: string): void {
+  const path = volumeDirectory(data, name);
+  const content = volumeContent(data, name);
+  try {
+    mkdirSync(volumesDirectory(data), { recursive: true, mode: 0o700 });
+    putAside(data, name);
+    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(content);
+    // mkdir's mode is cut by the umask.
+    chmodSync(content, 0o755);
+  } catch (error) {
+    const errno = errnoOf(error);
+    throw new BunkerError({ code: "system_call_failed", operation: "make directory", object: content, errno });
+  }
+}
+
+/**
+ * Gives the directory of a volume that is no more a name that no volume has, to be removed; see remove-volume.ts.
+ * @returns whether there was one
+ */
+export function putAside(data: string, name: string): boolean {
+  try {
+    renameSync(volumeDirectory(data, name), `${volumesDirectory(data)}/.removed-${crypto.randomUUID()}`);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === Errno.ENOENT) return false;
+    throw error;
+  }
+}
