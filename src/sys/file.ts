@@ -14,7 +14,14 @@ import type { ByteString } from "./byte-string.ts";
 import { Errno } from "./errno.ts";
 import { setInteger64 } from "./integer64.ts";
 import { allocate, type Memory } from "./memory.ts";
-import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, OPEN_HOW_SIZE } from "./open.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  AT_SYMLINK_NOFOLLOW,
+  OPEN_HOW_SIZE,
+} from "./open.ts";
 import { allocateStatus, deviceNumber, type FileStatus, readStatus, type Timestamp } from "./stat.ts";
 import { SystemCall, systemCall } from "./system-call.ts";
 
@@ -100,6 +107,16 @@ export function linkAt(targetDirectory: number, target: ByteString, directory: n
     putName(first, target) ||
     putName(second, name) ||
     systemCall(SystemCall.linkat, targetDirectory, first.address, directory, second.address, 0)
+  );
+}
+
+/** Gives a file that has no name yet (O_TMPFILE) one; linkat(2). */
+export function linkDescriptorAt(file: number, directory: number, name: ByteString): number {
+  const { first, second } = buffers();
+  return (
+    putName(first, `/proc/self/fd/${file}` as ByteString) ||
+    putName(second, name) ||
+    systemCall(SystemCall.linkat, AT_FDCWD, first.address, directory, second.address, AT_SYMLINK_FOLLOW)
   );
 }
 

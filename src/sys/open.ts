@@ -4,6 +4,7 @@ export const AT_FDCWD = -100;
 export const AT_EMPTY_PATH = 0x1000;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
 export const AT_REMOVEDIR = 0x200;
+export const AT_SYMLINK_FOLLOW = 0x400;
 export const AT_RECURSIVE = 0x8000;
 
 const arm64 = process.arch === "arm64";
@@ -22,6 +23,8 @@ export const OpenFlag = {
   O_NOFOLLOW: arm64 ? 0o100000 : 0o400000,
   O_CLOEXEC: 0o2000000,
   O_PATH: 0o10000000,
+  /** Of a directory: a file in it without a name. */
+  O_TMPFILE: 0o20000000 | (arm64 ? 0o40000 : 0o200000),
 } as const;
 
 /** How openat2(2) resolves a path. */

@@ -4,7 +4,8 @@
  * Who owns that directory may change it meanwhile. Nothing is therefore reached by a path of ours: the directory of an
  * entry is opened by the function that the writer is given, which knows how far links may lead, and the entry is made in
  * it by its own name, which is never followed. What is not a directory is made whole beside its place and then renamed to
- * it, so that neither a full disk nor a kill leaves half a file under the name, and readers see the old or the new one.
+ * it, so that neither a full disk nor a kill leaves half a file under the name, and readers see the old or the new one. Until
+ * it is whole a file has no name at all where the file system knows such files, so that a kill leaves nothing.
  *
  * Directories that are there already stay, and get the new ones' modes and times. A directory is never replaced by
  * something else, nor something else by a directory, as with Docker. Modes and times of directories come last, when
@@ -24,6 +25,7 @@ import {
   changeOwner,
   changeOwnerAt,
   linkAt,
+  linkDescriptorAt,
   makeDirectoryAt,
   makeNodeAt,
   makeSymbolicLinkAt,
@@ -45,6 +47,7 @@ import { writeAt } from "../../sys/write-at.ts";
 import { checkCopy, copyError } from "./copy-error.ts";
 
 const CREATE_FLAGS = OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_EXCL | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
+const NAMELESS_FLAGS = OpenFlag.O_WRONLY | OpenFlag.O_TMPFILE | OpenFlag.O_CLOEXEC;
 const DIRECTORY_FLAGS = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
 
 /** Where files are written, and what they get of the entries. */
@@ -63,6 +66,8 @@ interface OpenFile {
   readonly path: ByteString;
   readonly parent: FileDescriptor;
   readonly temporary: ByteString;
+  /** Whether it has the temporary name already. */
+  readonly isNamed: boolean;
   readonly descriptor: FileDescriptor;
   written: number;
 }
@@ -111,10 +116,11 @@ export class TreeWriter implements TarReceiver, Disposable {
   end(): void {
     const file = this.#file;
     if (file === undefined) return;
-    const { entry, path, parent, temporary, descriptor, written } = file;
+    const { entry, path, parent, temporary, isNamed, descriptor, written } = file;
     if (written < entry.size) checkCopy(setSize(descriptor.number, entry.size), "write", path);
     this.#finishOpen(entry, path, descriptor.number);
     const [, base] = splitPath(path);
+    if (!isNamed) checkCopy(linkDescriptorAt(descriptor.number, parent.number, temporary), "create", path);
     checkCopy(renameAt(parent.number, temporary, parent.number, base), "put in its place", path);
     this.#file = undefined;
     descriptor.close();
@@ -177,8 +183,11 @@ export class TreeWriter implements TarReceiver, Disposable {
     try {
       checkReplaceable(parent.number, base, path);
       const temporary = temporaryName();
-      const opened = checkCopy(openAt(parent.number, temporary, CREATE_FLAGS, 0o600), "create", path);
-      this.#file = { entry, path, parent, temporary, descriptor: new FileDescriptor(opened), written: 0 };
+      const nameless = openAt(parent.number, "." as ByteString, NAMELESS_FLAGS, 0o600);
+      const isNamed = nameless < 0;
+      const opened = isNamed ? openAt(parent.number, temporary, CREATE_FLAGS, 0o600) : nameless;
+      const descriptor = new FileDescriptor(checkCopy(opened, "create", path));
+      this.#file = { entry, path, parent, temporary, isNamed, descriptor, written: 0 };
     } catch (error) {
       parent.close();
       throw error;

@@ -246,6 +246,16 @@ for (const name of ["bunker-test", "bunker-bare"] as const) {
       rmSync(`${work}/all`, { recursive: true, force: true });
     });
 
+    test("an interrupted copy leaves nothing half-written", async () => {
+      await bunker("run", "--name", "box", suite.image, "sh", "-c", "mkdir /d; echo >/d/a; truncate -s 8G /d/large");
+      const copying = suite.user.start([suite.user.bunkerPath, "cp", "box:/d", work]);
+      while (!existsSync(`${work}/d/a`)) await Bun.sleep(1);
+      copying.kill("SIGINT");
+      expect(await copying.exited).toBe(130);
+      expect(readdirSync(`${work}/d`)).toEqual(["a"]);
+      await bunker("rm", "box");
+    });
+
     test("into a container that is killed and removed meanwhile", async () => {
       for (let one = 0; one < 30; one++) write(`many/${one}/file`, "text");
       for (let turn = 0; turn < 6; turn++) {
