@@ -3,7 +3,7 @@
  * last its row, from which on others see it. What fails before that leaves nothing; what is killed before that leaves a
  * directory whose lock is free, and the next command that makes a container removes it.
  */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { posix } from "node:path";
 import { formatImageSource } from "../../image/image-source.ts";
@@ -140,7 +140,8 @@ function giveToUser(
   for (const mount of mounts) {
     if (mount.type !== "bind" || !mount.givesToUser) continue;
     const { uid = 0, gid = 0 } = user?.user ?? {};
-    const kept = giveTo(data, mount.source, { uid, gid }, map);
+    // What is mounted is what a symbolic link leads to.
+    const kept = giveTo(data, realpathSync(mount.source), { uid, gid }, map);
     if (kept > 0)
       onWarning(`${mount.source}: ${kept} files are neither yours nor your containers', and keep their owners`);
   }

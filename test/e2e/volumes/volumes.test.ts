@@ -1,6 +1,6 @@
 /* Volumes: made, populated, shared, listed and removed, by a user with subordinate ids and by one without. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { volumesLayout } from "../../fixtures/images.ts";
 import type { UserName } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
@@ -124,6 +124,32 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("volumes of %s", (userNa
     writeFileSync(`${staging}/half`, "");
     expect(await shell(["-v", "app:/srv/app"], "ls /srv/app")).toBe("a\nb\nhard\nlink\n");
     expect(existsSync(staging)).toBe(false);
+  });
+
+  test("a command that is killed at any time leaves an empty volume or a whole one", async () => {
+    const whole = ["a", "b", "hard", "link"];
+    for (let trial = 0; trial < 12; trial++) {
+      const child = suite.user.start([suite.user.bunkerPath, "create", "-v", "app:/srv/app", image("plain")]);
+      const errors = new Response(child.stderr).text();
+      await Bun.sleep(Math.random() * 250);
+      child.kill("SIGKILL");
+      await child.exited;
+      await errors;
+      const content = `${suite.user.data}/volumes/app/_data`;
+      const found = existsSync(content) ? readdirSync(content).sort() : [];
+      expect([[], whole]).toContainEqual(found);
+      expect(await shell(["-v", "app:/srv/app"], "ls /srv/app")).toBe("a\nb\nhard\nlink\n");
+      // What was killed before its container was recorded uses nothing.
+      const containers = (await bunker("ps", "-aq")).split("\n").filter((id) => id !== "");
+      if (containers.length > 0) await bunker("rm", ...containers);
+      expect(await bunker("volume", "rm", "app")).toBe("app\n");
+    }
+  });
+
+  // Without subordinate ids there is no keep-id.
+  test.if(hasIds)("with keep-id files belong to the ids that the container has", async () => {
+    const options = ["--userns", "keep-id:uid=1000,gid=1000", "-v", "app:/srv/app"];
+    expect(await shell(options, "stat -c %u /srv/app/a; id -u; touch /srv/app/n")).toBe("1000\n1000\n");
   });
 
   test("the image's volumes are made without a name and go with --rm and rm -v", async () => {
@@ -256,11 +282,12 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("volumes of %s", (userNa
     ).toBe(`${id}\n${id}\n${id}\n`);
     const host = suite.user.makeDirectory(`host-${crypto.randomUUID()}`);
     mkdirSync(`${host}/of-root`);
+    symlinkSync(host, `${host}-link`);
     const { status, output, errors } = await suite.user.run([
       "-u",
       user,
       "-v",
-      `${host}:/h:U`,
+      `${host}-link:/h:U`,
       image("plain"),
       "stat",
       "-c",
