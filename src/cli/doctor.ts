@@ -15,10 +15,10 @@ const list: ListDescription = {
 /** `bunker doctor`. */
 export const doctor = defineCommand(
   { options: { format: listFormatOption }, required: [], failureStatus: 1 },
-  ({ options: { format } }) => {
+  async ({ options: { format } }) => {
     const findings = examineHost(dataDirectory());
-    if (format === undefined) printText(tableWithRemedies(findings.map(inOneLine)));
-    else printText(formatList(list, format, findings.map(row)));
+    if (format === undefined) printText(await tableWithRemedies(findings.map(inOneLine)));
+    else printText(await formatList(list, format, findings.map(row)));
     return findings.some(({ state }) => state === "failed") ? 1 : 0;
   },
 );
@@ -28,8 +28,9 @@ function row({ check, effect, found, remedy, state }: Finding): Structure {
 }
 
 /** The usual table, where a finding's remedy stands below its line: a command would make the widest of columns. */
-function tableWithRemedies(findings: readonly Finding[]): string {
-  const [header, ...lines] = formatList(list, undefined, findings.map(row)).split("\n");
+async function tableWithRemedies(findings: readonly Finding[]): Promise<string> {
+  const table = await formatList(list, undefined, findings.map(row));
+  const [header, ...lines] = table.split("\n");
   const below = lines.flatMap((line, index) => {
     const remedy = findings[index]?.remedy;
     return remedy === undefined ? [line] : [line, `    # ${remedy}`];

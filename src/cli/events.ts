@@ -8,8 +8,8 @@ import { defineCommand } from "./command.ts";
 import { filterOption } from "./filters/filter-option.ts";
 import { hasLabels } from "./filters/label-filter.ts";
 import { parsePointInTime } from "./filters/point-in-time.ts";
-import { executeTemplate, readTemplate } from "./format/format-option.ts";
 import { localTimestamp } from "./format/local-time.ts";
+import { executeTemplate, readTemplate } from "./format/user-template.ts";
 import { single } from "./option.ts";
 
 const timeOption = (name: string, description: string) =>

@@ -3,9 +3,9 @@
  * Docker, what is found is shown even if something else is not, and then the command fails.
  */
 import { BunkerError } from "../sys/error.ts";
-import { executeTemplate, readTemplate } from "./format/format-option.ts";
 import { toJson } from "./format/template/docker-functions.ts";
 import type { Structure } from "./format/template/value.ts";
+import { executeTemplate, readTemplate } from "./format/user-template.ts";
 import { single } from "./option.ts";
 import { reportError } from "./report-error.ts";
 

@@ -83,7 +83,7 @@ export const ps = defineCommand(
     const rows = containers.map((container) => row(container, sizeOf, options.whole));
     const { columns } = containerList;
     const list = options.size ? { ...containerList, columns: [...columns, "Size"] } : containerList;
-    printText(formatList(list, options.format, rows));
+    printText(await formatList(list, options.format, rows));
     return 0;
   },
 );

@@ -42,7 +42,7 @@ export const history = defineCommand(
     required: ["IMAGE"],
     failureStatus: 1,
   },
-  ({ options: { format, human, quiet, whole }, operands: [name] }) => {
+  async ({ options: { format, human, quiet, whole }, operands: [name] }) => {
     using store = openImageStore(dataDirectory());
     const image = store.find(name);
     const now = Date.now();
@@ -63,7 +63,7 @@ export const history = defineCommand(
       for (const { ID } of rows) console.log(ID);
       return 0;
     }
-    printText(formatList(listOf(human), format, rows));
+    printText(await formatList(listOf(human), format, rows));
     return 0;
   },
 );

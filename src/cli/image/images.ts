@@ -33,7 +33,7 @@ export const images = defineCommand(
     optionalLimit: 1,
     failureStatus: 1,
   },
-  ({ options: { digests, filters, format, quiet, tree, whole }, operands: [pattern] }) => {
+  async ({ options: { digests, filters, format, quiet, tree, whole }, operands: [pattern] }) => {
     const data = dataDirectory();
     using store = openImageStore(data);
     const now = Date.now();
@@ -63,7 +63,7 @@ export const images = defineCommand(
     }
     const digest = digests ? ["Digest"] : [];
     const columns = ["Repository", "Tag", ...digest, "ID", "CreatedSince", "Size"];
-    printText(formatList({ titles: imageTitles, columns }, format, rows));
+    printText(await formatList({ titles: imageTitles, columns }, format, rows));
     return 0;
   },
 );

@@ -70,7 +70,7 @@ export const search = defineCommand(
     using registries = new Registries(registrySettings(options));
     if (options.listTags) {
       const rows = await findTags(registries, term, limit ?? Number.POSITIVE_INFINITY, signal);
-      printText(formatList(tagList, format, rows));
+      printText(await formatList(tagList, format, rows));
       return 0;
     }
     const fits = readFilters(options.filter);
@@ -88,7 +88,7 @@ export const search = defineCommand(
       Name: name,
       StarCount: stars,
     }));
-    printText(formatList(repositoryList, format, rows));
+    printText(await formatList(repositoryList, format, rows));
     return 0;
   },
 );

@@ -2,9 +2,10 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { containerCounts } from "../../engine/image-users.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
-import { executeTemplate, listFormatOption, readTemplate } from "../format/format-option.ts";
+import { listFormatOption } from "../format/format-option.ts";
 import { formatList } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
+import { executeTemplate, readTemplate } from "../format/user-template.ts";
 import { flag } from "../option.ts";
 import { containerDiskUsage } from "./container-usage.ts";
 import { type UsageKind, usageList, usageRow } from "./disk-usage.ts";
@@ -21,7 +22,7 @@ export const df = defineCommand(
     required: [],
     failureStatus: 1,
   },
-  ({ options: { format, verbose } }) => {
+  async ({ options: { format, verbose } }) => {
     const data = dataDirectory();
     using store = openImageStore(data);
     const kinds = [
@@ -29,16 +30,16 @@ export const df = defineCommand(
       containerDiskUsage(data),
       volumeDiskUsage(data),
     ];
-    if (!verbose) printText(formatList(usageList, format, kinds.map(usageRow)));
+    if (!verbose) printText(await formatList(usageList, format, kinds.map(usageRow)));
     else if (format?.kind === "template") {
       // As in Docker: one object with all lists in it.
       const all = Object.fromEntries(kinds.map(({ type, rows }) => [type.replace("Local ", ""), rows]));
       printText(`${executeTemplate(readTemplate(format.template), all)}\n`);
-    } else printText(kinds.map(table).join("\n"));
+    } else printText((await Promise.all(kinds.map(table))).join("\n"));
     return 0;
   },
 );
 
-function table({ heading, list, rows }: UsageKind): string {
-  return `${heading}\n\n${formatList(list, undefined, rows)}`;
+async function table({ heading, list, rows }: UsageKind): Promise<string> {
+  return `${heading}\n\n${await formatList(list, undefined, rows)}`;
 }

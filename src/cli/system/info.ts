@@ -5,9 +5,9 @@ import { listContainers, openContainers } from "../../engine/state/containers.ts
 import { openImageStore } from "../../image/store/image-store.ts";
 import { VERSION } from "../build.ts";
 import { defineCommand } from "../command.ts";
-import { executeTemplate, readTemplate } from "../format/format-option.ts";
 import { toJson } from "../format/template/docker-functions.ts";
 import type { Structure } from "../format/template/value.ts";
+import { executeTemplate, readTemplate } from "../format/user-template.ts";
 import { inspectFormatOption } from "../inspect-output.ts";
 
 /** `bunker system info`. */

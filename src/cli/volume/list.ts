@@ -36,7 +36,7 @@ export const list = defineCommand(
     required: [],
     failureStatus: 1,
   },
-  ({ options: { filters, format, quiet } }) => {
+  async ({ options: { filters, format, quiet } }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     const links = (name: string) => usersOf(database, data, name).length;
@@ -63,7 +63,7 @@ export const list = defineCommand(
         return humanSize(ownedTreeSize(volumeContent(data, name), userNamespace));
       },
     }));
-    printText(formatList(volumeList, format, rows));
+    printText(await formatList(volumeList, format, rows));
     return 0;
   },
 );

@@ -54,6 +54,11 @@ const mountPointSchema = v.object({
   changes: v.optional(v.string()),
 });
 
+/** Whatever the object holds: `v.record` would go through it member by member, for each container of a list. */
+const shownSchema = v.custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+);
+
 const definitionSchema = v.object({
   /** As the user named it. */
   image: v.string(),
@@ -86,8 +91,8 @@ const definitionSchema = v.object({
   networkPlan: v.optional(networkPlanSchema),
   /** What `docker inspect` shows under HostConfig and Config and nothing else depends on. */
   shown: v.object({
-    hostConfiguration: v.record(v.string(), v.unknown()),
-    configuration: v.record(v.string(), v.unknown()),
+    hostConfiguration: shownSchema,
+    configuration: shownSchema,
   }),
 });
 

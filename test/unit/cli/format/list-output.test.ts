@@ -27,8 +27,8 @@ const formatted = (format: string | undefined, given = rows) =>
   formatList(list, format === undefined ? undefined : parseListFormat(format), given);
 
 describe("tables look like Docker's", () => {
-  test.each([undefined, "table"])("%p", (format) => {
-    expect(formatted(format)).toBe(
+  test.each([undefined, "table"])("%p", async (format) => {
+    expect(await formatted(format)).toBe(
       [
         "REPOSITORY                         IMAGE ID       SIZE",
         "debian                             0123456789ab   117MB",
@@ -38,18 +38,18 @@ describe("tables look like Docker's", () => {
     );
   });
 
-  test("columns are ten cells wide at least", () => {
-    expect(formatted("table {{.Size}}\\t{{.Size}}\t{{.ID}}")).toBe(
+  test("columns are ten cells wide at least", async () => {
+    expect(await formatted("table {{.Size}}\\t{{.Size}}\t{{.ID}}")).toBe(
       "SIZE      SIZE      IMAGE ID\n117MB     117MB     0123456789ab\n1kB       1kB       ba9876543210\n",
     );
   });
 
-  test("there is a header without rows", () => {
-    expect(formatted(undefined, [])).toBe("REPOSITORY   IMAGE ID   SIZE\n");
+  test("there is a header without rows", async () => {
+    expect(await formatted(undefined, [])).toBe("REPOSITORY   IMAGE ID   SIZE\n");
   });
 
-  test("functions leave the header alone", () => {
-    expect(formatted("table {{lower .Name}}\t{{truncate .ID 3}}\t{{json .Size}}\t{{slice .ID 2 4}}")).toBe(
+  test("functions leave the header alone", async () => {
+    expect(await formatted("table {{lower .Name}}\t{{truncate .ID 3}}\t{{json .Size}}\t{{slice .ID 2 4}}")).toBe(
       [
         "REPOSITORY                         IMAGE ID             IMAGE ID",
         'debian                             012        "117MB"   23',
@@ -59,22 +59,22 @@ describe("tables look like Docker's", () => {
     );
   });
 
-  test("a label's column is called by the end of its name", () => {
-    expect(formatted('table {{.ID}}\t{{.Label "com.example.some-thing"}}').split("\n")[0]).toBe(
+  test("a label's column is called by the end of its name", async () => {
+    expect((await formatted('table {{.ID}}\t{{.Label "com.example.some-thing"}}')).split("\n")[0]).toBe(
       "IMAGE ID       some thing",
     );
   });
 
-  test("nothing steers the terminal", () => {
+  test("nothing steers the terminal", async () => {
     const evil = [{ ...rows[0], Name: "a\x1b[2Jb\x07\x9bc" } as (typeof rows)[0]];
-    expect(formatted("table {{.Name}}\t{{.Size}}", evil)).toBe("REPOSITORY   SIZE\na?[2Jb??c    117MB\n");
-    expect(formatted("{{.Name}}", evil)).toBe("a\x1b[2Jb\x07\x9bc\n");
+    expect(await formatted("table {{.Name}}\t{{.Size}}", evil)).toBe("REPOSITORY   SIZE\na?[2Jb??c    117MB\n");
+    expect(await formatted("{{.Name}}", evil)).toBe("a\x1b[2Jb\x07\x9bc\n");
   });
 
-  test("wide characters count as two", () => {
-    expect(formatted("table {{.Name}}\t{{.Size}}", [{ ...rows[0], Name: "日本語日本語" } as (typeof rows)[0]])).toBe(
-      "REPOSITORY     SIZE\n日本語日本語   117MB\n",
-    );
+  test("wide characters count as two", async () => {
+    expect(
+      await formatted("table {{.Name}}\t{{.Size}}", [{ ...rows[0], Name: "日本語日本語" } as (typeof rows)[0]]),
+    ).toBe("REPOSITORY     SIZE\n日本語日本語   117MB\n");
   });
 });
 
@@ -85,17 +85,17 @@ describe("other formats", () => {
     ["  {{.ID}}\\t{{.Size}}\\n", "0123456789ab\t117MB\n"],
     ['{{.Label "a"}}', "1"],
     ["plain", "plain"],
-  ])("%s", (format, line) => {
-    expect(formatted(format, rows.slice(0, 1))).toBe(`${line}\n`);
+  ])("%s", async (format, line) => {
+    expect(await formatted(format, rows.slice(0, 1))).toBe(`${line}\n`);
   });
 
-  test("Podman's loop goes over all rows", () => {
-    expect(formatted("{{range .}}{{.Size}} {{end}}")).toBe("117MB 1kB ");
-    expect(formatted("{{ range . }}{{.Size}}{{else}}none{{ end }}", [])).toBe("none");
+  test("Podman's loop goes over all rows", async () => {
+    expect(await formatted("{{range .}}{{.Size}} {{end}}")).toBe("117MB 1kB ");
+    expect(await formatted("{{ range . }}{{.Size}}{{else}}none{{ end }}", [])).toBe("none");
   });
 
-  test("without rows nothing is printed", () => {
-    expect(formatted("json", [])).toBe("");
+  test("without rows nothing is printed", async () => {
+    expect(await formatted("json", [])).toBe("");
   });
 });
 
@@ -109,10 +109,10 @@ describe("mistakes", () => {
     ],
     ["table {{.Name", 64, "template parsing error: template: :1: unclosed action", undefined],
     ["{{upcase .Name}}", 64, 'template parsing error: template: :1: function "upcase" not defined', undefined],
-  ] as const)("%s", (format, exitStatus, message, hint) => {
+  ] as const)("%s", async (format, exitStatus, message, hint) => {
     let error: unknown;
     try {
-      formatted(format);
+      await formatted(format);
     } catch (caught) {
       error = caught;
     }
