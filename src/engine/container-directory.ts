@@ -11,10 +11,10 @@
  * everybody else.
  *
  * The directory comes before the row, and goes before it. What a kill leaves is therefore a directory without a row,
- * whose lock is free: `sweep` removes it. A directory may be removed before its maker has come to lock it; then the
+ * whose lock is free: `sweep` removes it. A directory may be taken away before its maker has come to lock it; then the
  * maker makes it again.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, renameSync, statSync } from "node:fs";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { isRangeLocked, lockRange, RecordLock } from "../sys/record-lock.ts";
@@ -30,7 +30,7 @@ function lockFile(data: string, id: string): string {
   return `${containerDirectory(data, id)}/lock`;
 }
 
-/** Opens the lock file and takes the lock; undefined when another has it or the directory is gone. */
+/** Opens the lock file and takes the lock; undefined when another has it, or the directory is gone or another by now. */
 function take(data: string, id: string, flags: "r+" | "w+"): ContainerLock | undefined {
   let opened: number;
   try {
@@ -41,10 +41,10 @@ function take(data: string, id: string, flags: "r+" | "w+"): ContainerLock | und
   }
   const lock = inheritedLock(opened);
   const result = lockRange(opened, RecordLock.exclusive, 0, 0);
-  if (result === 0) return lock;
+  const isStillThere = statSync(lockFile(data, id), { throwIfNoEntry: false })?.ino === fstatSync(opened).ino;
+  if (result === 0 && isStillThere) return lock;
   lock[Symbol.dispose]();
-  if (result === -Errno.EAGAIN || result === -Errno.EACCES) return undefined;
-  check(result, "lock container", id);
+  if (result !== -Errno.EAGAIN && result !== -Errno.EACCES) check(result, "lock container", id);
   return undefined;
 }
 
@@ -81,9 +81,7 @@ export function makeContainerDirectory(data: string, id: string): ContainerLock 
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       const lock = take(data, id, "w+");
-      if (lock === undefined) continue;
-      if (statSync(lockFile(data, id), { throwIfNoEntry: false })?.ino === fstatSync(lock.number).ino) return lock;
-      lock[Symbol.dispose]();
+      if (lock !== undefined) return lock;
     } catch (error) {
       const errno = errnoOf(error);
       // Somebody's `sweep` came in between.
@@ -101,22 +99,24 @@ export function makeContainerDirectory(data: string, id: string): ContainerLock 
 
 /**
  * Removes the directories that killed commands have left, of containers that nobody knows.
- * @param knownIds asks the state database which containers there are
+ * @param isKnown whether the state database has a container
  * @param remove a removal of a directory whose files may belong to subordinate ids
  */
-export function sweep(data: string, knownIds: () => ReadonlySet<string>, remove: (path: string) => void): void {
+export function sweep(data: string, isKnown: (id: string) => boolean, remove: (path: string) => void): void {
   let ids: string[];
   try {
     ids = readdirSync(`${data}/containers`);
   } catch {
     return;
   }
-  if (ids.length === 0) return;
-  const known = knownIds();
   for (const id of ids) {
-    if (known.has(id)) continue;
+    if (isKnown(id)) continue;
     using lock = take(data, id, "w+");
     // The row may have been written, and the lock given back, since we looked.
-    if (lock !== undefined && !knownIds().has(id)) remove(containerDirectory(data, id));
+    if (lock === undefined || isKnown(id)) continue;
+    // Out of its maker's way first, who would otherwise make things in it while they are being removed.
+    const aside = `removed-${crypto.randomUUID()}`;
+    renameSync(containerDirectory(data, id), containerDirectory(data, aside));
+    remove(containerDirectory(data, aside));
   }
 }
