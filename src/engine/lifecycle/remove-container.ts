@@ -6,14 +6,7 @@ import { lockContainer, sweep } from "../container-directory.ts";
 import { containerDirectory } from "../container-lock.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
-import {
-  type Container,
-  deleteContainer,
-  findContainer,
-  isKnown,
-  knownIds,
-  recordStatus,
-} from "../state/containers.ts";
+import { type Container, deleteContainer, findContainer, isKnown, recordStatus } from "../state/containers.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
 
@@ -116,7 +109,7 @@ export function cleanUp(database: StateDatabase, data: string): void {
   const { userNamespace } = ownershipOf({ kind: "default" }, data);
   sweep(
     data,
-    () => knownIds(database),
+    (id) => isKnown(database, id),
     (path) => removeOwnedTree(path, userNamespace),
   );
 }

@@ -105,7 +105,7 @@ describe("words", () => {
   });
 
   test.each([
-    ["busybox", /^bunker: find the image "busybox": it is not the name of an image in local files\nhint: Give oci:/],
+    ["Busybox", /^bunker: .*"Busybox".*: repository names are in lower case\nhint: /],
     ["oci:/nonexistent", /^bunker: .*oci:\/nonexistent.*: ENOENT\n/],
     ["docker-archive:/etc/passwd", /^bunker: .*docker-archive:\/etc\/passwd/],
     ["oci-archive:/etc", /^bunker: .*oci-archive:\/etc.*it is a directory/],

@@ -47,7 +47,7 @@ describe("namespaces", () => {
     ],
     [["--ipc", "none"], "ls -d /dev/shm /dev/mqueue 2>&1 | grep -c 'No such'", "2\n"],
     [["--ipc", "host"], "df /dev/shm >/dev/null && echo there", "there\n"],
-    [[], "ls /sys/class/net; ip -4 addr show lo | grep -c 127.0.0.1", "lo\n1\n"],
+    [[], "ls /sys/class/net; ip -4 addr show lo | grep -c 127.0.0.1", "eth0\nlo\n1\n"],
     [["--network", "host"], "ls /sys/class/net | sort | tr '\\n' ' '", /lo/],
     [["--network", "none"], "ping -c 1 -w 1 127.0.0.1 >/dev/null && echo loopback works", "loopback works\n"],
     [["--network", "none"], "wget -q -O - http://192.0.2.1/ 2>&1 || true", /Network is unreachable/],

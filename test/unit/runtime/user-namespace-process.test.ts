@@ -57,8 +57,8 @@ describe.each(["bunker-test", "bunker-bare"] as const)("as %s", (user) => {
 
   test.each([
     ["throw", "internal_error", "TypeError: unforeseen"],
-    ["exit", "helper_lost", 'inside: the process in the user namespace ended with {"exitCode":9}'],
-    ["kill", "helper_lost", 'inside: the process in the user namespace ended with {"signal":9}'],
+    ["exit", "helper_lost", 'exit: the process in the user namespace ended with {"exitCode":9}'],
+    ["kill", "helper_lost", 'kill: the process in the user namespace ended with {"signal":9}'],
   ])("other ends: %s", (what, code, message) => {
     expect(start(what, "/x")).toMatchObject({ code, message });
   });
