@@ -146,6 +146,9 @@ async function launchSupervised(
       onProgram: options.onProgram,
     }),
   );
+  // As long as it is open here, a message to a supervisor that was killed seems to arrive. One that is killed from here on
+  // takes the container with it; one killed earlier may have died before the container had tied its life to it.
+  theirs.close();
   const health =
     definition.health === undefined ? undefined : { status: "starting" as const, failingStreak: 0, log: [] };
   const { pid } = launched;
