@@ -69,9 +69,12 @@ export function makeStoreDirectory(path: string): void {
   }
 }
 
-/** Opens a file to be locked, and makes it when it is missing. */
+/**
+ * Opens a file to be locked, and makes it when it is missing. It is open to everybody who gets into the store, which is
+ * the caller alone: root of another id map makes it, and it is the caller who locks it the next time.
+ */
 export function openLock(path: string): FileDescriptor {
-  return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), LOCK_FLAGS, 0o600), "open", path));
+  return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), LOCK_FLAGS, 0o666), "open", path));
 }
 
 /** Opens a directory for reading. */
