@@ -3,8 +3,9 @@
  *
  * It happens while nobody relies on the store (images.lock), and inside of a transaction, so no image comes to need
  * something meanwhile. Writers that found a blob in the store and have not committed yet are not waited for: they hold a
- * link of their own to it; see blob-staging.ts. A layer is renamed to `tmp/`, where it is nobody's, and removed when the
- * locks are free again, because that may take long. Whoever is killed before leaves it to the next sweep of `tmp/`.
+ * link of their own to it; see blob-staging.ts. A layer gets a name that is nobody's, and is removed when the locks are
+ * free again, because that may take long. Whoever is killed before leaves it to the next one. It stays in its parent: to
+ * move a directory to another takes the right to write in it, which only root of the id map has that made it.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { Lock, lock } from "../../sys/file.ts";
@@ -16,6 +17,9 @@ import { openLock } from "../layers/store-lock.ts";
 import { isIndex } from "../manifest-choice.ts";
 import type { ImageStore } from "./image-store.ts";
 import { excludeOthersFromImages } from "./images-lock.ts";
+
+/** What the names of layers begin with that are being removed. */
+const REMOVED_PREFIX = "removed-";
 
 /** How long an interrupted download may wait for being continued; milliseconds. */
 const LONGEST_INTERRUPTION = 7 * 24 * 60 * 60 * 1000;
@@ -43,18 +47,10 @@ export interface Garbage {
  */
 export function collectGarbage(store: ImageStore, users: StoreUsers): Garbage {
   const doomed: string[] = [];
-  const garbage = collect(store, users, doomed);
-  for (const layerStore of layerStores(store.directory)) sweepStaging(layerStore, users);
-  removeStaleDownloads(`${store.directory}/partial`);
-  return garbage;
-}
-
-function collect(store: ImageStore, users: StoreUsers, doomed: string[]): Garbage {
-  // While this is held nobody sweeps tmp/; see store-lock.ts.
-  using file = openLock(`${store.directory}/lock`);
-  check(lock(file.number, Lock.shared), "lock", store.directory);
   const garbage = removeUnreachable(store, users, doomed);
   for (const path of doomed) users.removeTree(path);
+  for (const layerStore of layerStores(store.directory)) sweepStaging(layerStore, users);
+  removeStaleDownloads(`${store.directory}/partial`);
   return garbage;
 }
 
@@ -85,7 +81,7 @@ function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[
     );
     const layers = layerStores(directory).flatMap((layerStore) =>
       namesIn(`${layerStore}/layers`)
-        .filter((name) => !keptNames.has(name) && takeLayer(layerStore, name, directory, doomed))
+        .filter((name) => !keptNames.has(name) && takeLayer(layerStore, name, doomed))
         .map((name) => name.replace("-", ":").replace(/-single$/, "") as Digest),
     );
     let blobSize = 0;
@@ -103,16 +99,23 @@ function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[
   });
 }
 
-/** Takes a layer out of a store, unless somebody who unpacks a layer above it holds its lock. */
-function takeLayer(layerStore: string, name: string, directory: string, doomed: string[]): boolean {
+/**
+ * Takes a layer out of a store, unless somebody who unpacks a layer above it holds its lock.
+ * @returns whether it was taken now
+ */
+function takeLayer(layerStore: string, name: string, doomed: string[]): boolean {
+  if (name.startsWith(REMOVED_PREFIX)) {
+    doomed.push(`${layerStore}/layers/${name}`);
+    return false;
+  }
   const staging = `${layerStore}/tmp`;
-  for (const path of [staging, `${directory}/tmp`]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  mkdirSync(staging, { recursive: true, mode: 0o700 });
   // While this is held nobody sweeps the lock of the layer away.
   using storeLock = openLock(`${layerStore}/lock`);
   check(lock(storeLock.number, Lock.shared), "lock", layerStore);
   using layerLock = openLock(layerLockPath(staging, name));
   if (lock(layerLock.number, Lock.exclusive | Lock.nonBlocking) < 0) return false;
-  const path = `${directory}/tmp/${crypto.randomUUID()}`;
+  const path = `${layerStore}/layers/${REMOVED_PREFIX}${crypto.randomUUID()}`;
   renameSync(`${layerStore}/layers/${name}`, path);
   doomed.push(path);
   return true;

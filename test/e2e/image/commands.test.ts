@@ -327,14 +327,15 @@ describe("system df", () => {
     const output = await ok("system", "df");
     expect(output).toBe(
       [
-        "TYPE         TOTAL     ACTIVE    SIZE      RECLAIMABLE",
-        `Images       2         0         ${humanSize(base.bytes.length + top.bytes.length, 4)}   ${humanSize(base.bytes.length + top.bytes.length, 4)} (100%)`,
-        "Containers   0         0         0B        0B",
+        "TYPE            TOTAL     ACTIVE    SIZE      RECLAIMABLE",
+        `Images          2         0         ${humanSize(base.bytes.length + top.bytes.length, 4)}   ${humanSize(base.bytes.length + top.bytes.length, 4)} (100%)`,
+        "Containers      0         0         0B        0B",
+        "Local Volumes   0         0         0B        0B",
         "",
       ].join("\n"),
     );
     const lines = (await ok("system", "df", "--format", "json")).trim().split("\n");
-    expect(lines.map((line) => JSON.parse(line).Type)).toEqual(["Images", "Containers"]);
+    expect(lines.map((line) => JSON.parse(line).Type)).toEqual(["Images", "Containers", "Local Volumes"]);
   });
 
   test("shows everything", async () => {

@@ -307,12 +307,12 @@ while True:
     s.close()`,
   );
   const { id } = ((await network.publish("tcp", 8097, server.port)) as { return: { id: number } }).return;
-  // The container closes first, and remembers the client's port for a minute (TIME-WAIT).
+  // A port that the kernel chooses for nobody else. The container closes first, and remembers the client's port for a minute (TIME-WAIT).
   const program = `
 for _ in range(300):
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind(("127.0.0.1", 45678))
+    s.bind(("127.0.0.1", 25678))
     s.connect(("127.0.0.1", 8097))
     if receive_all(s) != b"hello": say("wrong")
     reset(s)
