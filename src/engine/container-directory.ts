@@ -99,21 +99,23 @@ export function makeContainerDirectory(data: string, id: string): ContainerLock 
 
 /**
  * Removes the directories that killed commands have left, of containers that nobody knows.
- * @param isKnown whether the state database has a container
+ * @param knownIds asks the state database which containers there are
  * @param remove a removal of a directory whose files may belong to subordinate ids
  */
-export function sweep(data: string, isKnown: (id: string) => boolean, remove: (path: string) => void): void {
+export function sweep(data: string, knownIds: () => ReadonlySet<string>, remove: (path: string) => void): void {
   let ids: string[];
   try {
     ids = readdirSync(`${data}/containers`);
   } catch {
     return;
   }
+  if (ids.length === 0) return;
+  const known = knownIds();
   for (const id of ids) {
-    if (isKnown(id)) continue;
+    if (known.has(id)) continue;
     using lock = take(data, id, "w+");
     // The row may have been written, and the lock given back, since we looked.
-    if (lock === undefined || isKnown(id)) continue;
+    if (lock === undefined || knownIds().has(id)) continue;
     // Out of its maker's way first, who would otherwise make things in it while they are being removed.
     const aside = `removed-${crypto.randomUUID()}`;
     renameSync(containerDirectory(data, id), containerDirectory(data, aside));

@@ -6,7 +6,14 @@ import { lockContainer, sweep } from "../container-directory.ts";
 import { containerDirectory } from "../container-lock.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
-import { type Container, deleteContainer, findContainer, isKnown, recordStatus } from "../state/containers.ts";
+import {
+  type Container,
+  deleteContainer,
+  findContainer,
+  isKnown,
+  knownIds,
+  recordStatus,
+} from "../state/containers.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
 
@@ -109,7 +116,7 @@ export function cleanUp(database: StateDatabase, data: string): void {
   const { userNamespace } = ownershipOf({ kind: "default" }, data);
   sweep(
     data,
-    (id) => isKnown(database, id),
+    () => knownIds(database),
     (path) => removeOwnedTree(path, userNamespace),
   );
 }

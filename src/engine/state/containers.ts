@@ -287,6 +287,11 @@ export function isKnown(database: StateDatabase, id: string): boolean {
   return database.get("SELECT 1 FROM container WHERE id = ?", id) !== undefined;
 }
 
+/** The ids of all containers. */
+export function knownIds(database: StateDatabase): ReadonlySet<string> {
+  return new Set(database.all<{ id: string }>("SELECT id FROM container").map(({ id }) => id));
+}
+
 /** Records another status. */
 export function recordStatus(database: StateDatabase, id: string, status: ContainerStatus): void {
   database.run("UPDATE container SET status = ? WHERE id = ?", status, id);

@@ -343,7 +343,9 @@ describe("system df", () => {
     expect(output).toMatch(
       /^Images space usage:\n\nREPOSITORY +TAG +IMAGE ID +CREATED +SIZE +SHARED SIZE +UNIQUE SIZE +CONTAINERS\n/,
     );
-    expect(output).toMatch(/\n\nContainers space usage:\n\nCONTAINER ID +IMAGE +SIZE +STATUS +NAMES\n$/);
+    expect(output).toMatch(
+      /\n\nContainers space usage:\n\nCONTAINER ID +IMAGE +SIZE +STATUS +NAMES\n\nLocal Volumes space usage:\n\nVOLUME NAME +LINKS +SIZE\n$/,
+    );
     expect(await ok("system", "df", "-v", "--format", "{{range .Images}}{{.Tag}} {{end}}")).toBe("1.0 12 latest \n");
   });
 });

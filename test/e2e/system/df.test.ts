@@ -13,7 +13,7 @@ test("system df counts what a container has written, also where only it may look
     expect(errors).toBe("");
     expect(output).toContain("Containers 1 0 5kB 5kB (100%)\n");
     expect((await user.bunker(["system", "df", "-v"])).output).toMatch(
-      /\n[0-9a-f]{12} +\S+ +5kB +Exited \(0\) .*ago +writer\n$/,
+      /\n[0-9a-f]{12} +\S+ +5kB +Exited \(0\) .*ago +writer\n/,
     );
   } finally {
     await user.bunker(["rm", "writer"]);
