@@ -30,7 +30,8 @@ const { values } = parseArgs({
 
 mkdirSync(`${root}/dist`, { recursive: true });
 const built = await Bun.build({
-  entrypoints: [`${root}/src/main.ts`],
+  // The second is what a thread begins with.
+  entrypoints: [`${root}/src/main.ts`, `${root}/src/image/layers/unpack-worker.ts`],
   target: "bun",
   format: "esm",
   splitting: true,

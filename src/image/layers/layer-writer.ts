@@ -155,6 +155,7 @@ export class LayerWriter implements TarReceiver, Disposable {
     for (const [path, entry] of this.#directories) this.#finishDirectory(path, entry);
   }
 
+  /** Closes what is held open while entries come; `finish` needs none of it. */
   [Symbol.dispose](): void {
     this.#file?.descriptor.close();
     this.#cache[Symbol.dispose]();

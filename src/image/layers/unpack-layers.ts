@@ -21,7 +21,6 @@ import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { removeTreeAt } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
 import type { Image, Layer } from "../image.ts";
-import { TarReader } from "../tar/tar-reader.ts";
 import {
   type LayerMapping,
   layerDirectory,
@@ -30,14 +29,16 @@ import {
   missingLayers,
   SIZE_FILE,
 } from "./layer-directory.ts";
-import { openPackedLayer, type PackedLayer, streamLayer } from "./layer-stream.ts";
-import { LayerWriter } from "./layer-writer.ts";
-import { Losses } from "./losses.ts";
+import { openPackedLayer, type PackedLayer } from "./layer-stream.ts";
+import { type LayerUnpacker, type UnpackedLayer, unpackHere } from "./layer-unpacker.ts";
 import { lockStore, openDirectory, openLock, type StoreLock } from "./store-lock.ts";
 import { checkEntry } from "./unpack-error.ts";
+import { UnpackThread } from "./unpack-thread.ts";
 
-/** Layers that are unpacked at the same time at most: one thread writes files, the others decompress. */
+/** Layers that are unpacked at the same time at most. */
 const MAXIMUM_PARALLEL = 4;
+/** Packed bytes from which on another thread is worth its start, which costs as much as unpacking this. */
+const THREAD_SIZE = 2 << 20;
 
 export interface UnpackOptions {
   readonly mapping: LayerMapping;
@@ -57,8 +58,7 @@ interface Work extends Disposable {
   /** In `tmp/`, with `diff` in it. */
   readonly name: ByteString;
   readonly content: FileDescriptor;
-  readonly writer: LayerWriter;
-  readonly losses: Losses;
+  readonly unpacker: LayerUnpacker;
 }
 
 /**
@@ -85,11 +85,17 @@ export async function unpackLayers(
     const { layers, locks } = lockLayers(image, store, options.mapping, storeLock);
     resources.use(locks);
     for (const layer of missing) if (!layers.includes(layer)) options.onUnpacked?.(layer);
-    const works = layers.map((layer) => resources.use(beginWork(layer, storeLock, options)));
+    const threads = startThreads(layers, resources);
+    const works = layers.map((layer, place) =>
+      // The remainder is NaN without threads.
+      resources.use(beginWork(layer, storeLock, options, threads[place % threads.length])),
+    );
     await unpackAll(works, image, options);
+    const losses: string[] = [];
     for (const work of works) {
-      finishWork(work, works, image, store, options.mapping);
-      recordSize(work, storeLock);
+      const unpacked = await finishWork(work, works, image, store, options.mapping);
+      recordSize(work, unpacked, storeLock);
+      losses.push(...unpacked.losses.map((loss) => `layer ${work.layer.diffId} of ${image.name}: ${loss}`));
     }
     check(synchronizeFileSystem(storeLock.staging.number), "write to disk", store);
     using directory = openDirectory(`${store}/layers`);
@@ -98,9 +104,7 @@ export async function unpackLayers(
       check(renameAt(storeLock.staging.number, name, directory.number, visible), "publish the layer", layer.diffId);
     }
     check(synchronize(directory.number), "write to disk", `${store}/layers`);
-    for (const { layer, losses } of works) {
-      for (const message of losses.messages()) options.onWarning(`layer ${layer.diffId} of ${image.name}: ${message}`);
-    }
+    losses.forEach(options.onWarning);
   } finally {
     setUmask(umask);
   }
@@ -124,7 +128,20 @@ function lockLayers(image: Image, store: string, mapping: LayerMapping, { stagin
   }
 }
 
-function beginWork(layer: Layer, storeLock: StoreLock, options: UnpackOptions): Work {
+/** Starts threads for all processors but the one that this thread needs; none for what is done sooner without. */
+function startThreads(layers: readonly Layer[], resources: DisposableStack): UnpackThread[] {
+  const size = layers.reduce((sum, { blob }) => sum + blob.size, 0);
+  if (size < THREAD_SIZE) return [];
+  const length = Math.min(layers.length, Math.max(1, availableParallelism() - 1), MAXIMUM_PARALLEL);
+  return Array.from({ length }, () => resources.use(new UnpackThread()));
+}
+
+function beginWork(
+  layer: Layer,
+  storeLock: StoreLock,
+  { mapping }: UnpackOptions,
+  thread: UnpackThread | undefined,
+): Work {
   const staging = storeLock.staging.number;
   const name = randomUUID() as string as ByteString;
   // Open to all, in a store that is not: the caller looks into layers that belong to a container's other root.
@@ -132,16 +149,13 @@ function beginWork(layer: Layer, storeLock: StoreLock, options: UnpackOptions): 
   const path = `${storeLock.stagingPath}/${name}/diff`;
   check(makeDirectoryAt(staging, `${name}/diff` as ByteString, 0o755), "create", path);
   const content = openDirectory(path);
-  const losses = new Losses();
-  const writer = new LayerWriter(content.number, options.mapping, (reason, entry) => losses.add(reason, entry));
+  const target = { content: content.number, mapping, diffId: layer.diffId };
   return {
     layer,
     name,
     content,
-    writer,
-    losses,
+    unpacker: thread?.unpacker(target) ?? unpackHere(target),
     [Symbol.dispose]: () => {
-      writer[Symbol.dispose]();
       content.close();
       removeTreeAt(staging, name);
     },
@@ -156,13 +170,11 @@ async function unpackAll(works: readonly Work[], image: Image, options: UnpackOp
   const open = options.open ?? ((layer: Layer) => openPackedLayer(layer.blob, layer.digest));
   let failure: { readonly cause: unknown } | undefined;
   const runQueue = async () => {
-    for (const { layer, writer } of queue) {
+    for (const { layer, unpacker } of queue) {
       try {
-        const reader = new TarReader(writer);
         await using packed = await open(layer);
-        await streamLayer(packed, layer.diffId, (bytes) => reader.feed(bytes), signal);
+        await unpacker.unpack(packed, signal);
         packed.verify();
-        reader.finish();
         options.onUnpacked?.(layer);
       } catch (cause) {
         failure ??= { cause: layerError(cause, layer, image) };
@@ -175,7 +187,13 @@ async function unpackAll(works: readonly Work[], image: Image, options: UnpackOp
   if (failure !== undefined) throw failure.cause;
 }
 
-function finishWork(work: Work, works: readonly Work[], image: Image, store: string, mapping: LayerMapping): void {
+async function finishWork(
+  work: Work,
+  works: readonly Work[],
+  image: Image,
+  store: string,
+  mapping: LayerMapping,
+): Promise<UnpackedLayer> {
   using resources = new DisposableStack();
   const below = image.layers.slice(
     0,
@@ -186,17 +204,17 @@ function finishWork(work: Work, works: readonly Work[], image: Image, store: str
     return sibling?.content ?? resources.use(openDirectory(layerDirectory(layer, store, mapping)));
   });
   try {
-    work.writer.finish(lower.map(({ number }) => number));
+    return await work.unpacker.finish(lower.map(({ number }) => number));
   } catch (cause) {
     throw layerError(cause, work.layer, image);
   }
 }
 
 /** Leaves a note of how big the layer is. */
-function recordSize({ name, writer }: Work, { stagingPath }: StoreLock): void {
+function recordSize({ name }: Work, { size }: UnpackedLayer, { stagingPath }: StoreLock): void {
   const path = `${stagingPath}/${name}/${SIZE_FILE}`;
   try {
-    writeFileSync(path, String(writer.size), { mode: 0o644 });
+    writeFileSync(path, String(size), { mode: 0o644 });
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === undefined) throw error;
