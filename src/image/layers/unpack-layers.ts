@@ -128,10 +128,13 @@ function lockLayers(image: Image, store: string, mapping: LayerMapping, { stagin
   }
 }
 
-/** Starts threads for all processors but the one that this thread needs; none for what is done sooner without. */
+/**
+ * Starts threads for all processors but the one that this thread needs; none for what is done sooner without. With one
+ * layer alone the pool's thread, which decompresses, and this one are busy enough to need no third.
+ */
 function startThreads(layers: readonly Layer[], resources: DisposableStack): UnpackThread[] {
   const size = layers.reduce((sum, { blob }) => sum + blob.size, 0);
-  if (size < THREAD_SIZE) return [];
+  if (layers.length === 1 || size < THREAD_SIZE) return [];
   const length = Math.min(layers.length, Math.max(1, availableParallelism() - 1), MAXIMUM_PARALLEL);
   return Array.from({ length }, () => resources.use(new UnpackThread()));
 }
