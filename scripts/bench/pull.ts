@@ -2,9 +2,10 @@
  * Pulling an image from a registry on loopback, unpacked and on the disk at the end, against `podman pull` and against
  * `skopeo copy` with `umoci unpack`: the same files in 1, 5 and 20 layers.
  *
- * The files are those of this machine's /usr in the order of their names, up to 250 MB. Before each measurement what an
- * earlier one has left is removed, outside of the measured time. Besides the time that passes, the processors' time is
- * told (of all processes), which what else the machine does disturbs less.
+ * The files are a mixture of those of this machine's /usr, always the same, up to 250 MB. Each pull fills a store of its
+ * own, and all are removed at the end: ext4 makes everybody wait who creates files soon after others were deleted.
+ * Besides the time that passes, the processors' time is told (of all processes), which what else the machine does
+ * disturbs less.
  *
  * The shares are those of one layer, each step alone in one thread: what a pull would take if nothing overlapped.
  */
@@ -26,8 +27,10 @@ const LAYER_COUNTS = [1, 5, 20];
 
 interface Contender {
   readonly name: string;
-  pull(image: string): readonly (readonly string[])[];
-  readonly clean: readonly (readonly string[])[];
+  /** Gets a store ready, outside of the measured time. */
+  readonly prepare?: (store: string) => readonly string[];
+  /** @param store a directory that is there and empty, or what `prepare` has made of it */
+  pull(store: string): readonly (readonly string[])[];
 }
 
 interface Cost {
@@ -60,9 +63,7 @@ function chooseFiles(workplace: Workplace): string[] {
   const list = workplace.run("sh", "-c", find).split("\n");
   const chosen: string[] = [];
   let size = 0;
-  for (const line of list.toSorted((one, other) =>
-    one.slice(one.indexOf(" ")) < other.slice(other.indexOf(" ")) ? -1 : 1,
-  )) {
+  for (const line of list.toSorted((one, other) => (Bun.hash.crc32(one) < Bun.hash.crc32(other) ? -1 : 1))) {
     const space = line.indexOf(" ");
     if (size >= IMAGE_SIZE || space < 0) continue;
     size += Number(line.slice(0, space));
@@ -88,26 +89,22 @@ function makeImage(workplace: Workplace, files: readonly string[], count: number
 }
 
 function compare(workplace: Workplace, image: string, rounds: number): string {
-  const copied = join(workplace.directory, "copied");
-  const bundle = join(workplace.directory, "bundle");
   const contenders: readonly Contender[] = [
     {
       name: "bunker pull",
-      pull: (name) => [[workplace.bunker, "pull", "-q", name]],
-      clean: [[workplace.bunker, "rmi", "-f", image]],
+      pull: (store) => [["env", `XDG_DATA_HOME=${store}`, workplace.bunker, "pull", "-q", image]],
     },
     {
       name: "podman pull",
-      pull: (name) => [["podman", "pull", "-q", "--tls-verify=false", name]],
-      clean: [["podman", "rmi", "-f", image]],
+      prepare: (store) => ["podman", "--root", store, "info"],
+      pull: (store) => [["podman", "--root", store, "pull", "-q", "--tls-verify=false", image]],
     },
     {
       name: "skopeo copy, umoci unpack",
-      pull: (name) => [
-        ["skopeo", "copy", "-q", "--src-tls-verify=false", `docker://${name}`, `oci:${copied}:bench`],
-        ["umoci", "unpack", "--rootless", "--image", `${copied}:bench`, bundle],
+      pull: (store) => [
+        ["skopeo", "copy", "-q", "--src-tls-verify=false", `docker://${image}`, `oci:${store}/copied:bench`],
+        ["umoci", "unpack", "--rootless", "--image", `${store}/copied:bench`, `${store}/bundle`],
       ],
-      clean: [["rm", "-rf", copied, bundle]],
     },
   ];
   const costs = contenders.map((): Cost[] => []);
@@ -116,8 +113,9 @@ function compare(workplace: Workplace, image: string, rounds: number): string {
       const index = (turn + round + 1) % contenders.length;
       const contender = contenders[index];
       if (contender === undefined) continue;
-      const cost = measure(workplace, contender.pull(image));
-      for (const command of contender.clean) workplace.run(...command);
+      const store = mkdtempSync(join(workplace.directory, "home/store-"));
+      if (contender.prepare !== undefined) workplace.run(...contender.prepare(store));
+      const cost = measure(workplace, contender.pull(store));
       if (round >= 0) costs[index]?.push(cost);
     }
   }
