@@ -103,7 +103,7 @@ describe("options", () => {
     [["--dns-option", "ndots:3"], "grep options /etc/resolv.conf", "options ndots:3\n"],
     [
       ["--add-host", "db:192.0.2.5", "--add-host", "six=[2001:db8::5]"],
-      "grep -e db -e six /etc/hosts",
+      "grep -w -e db -e six /etc/hosts",
       "192.0.2.5\tdb\n2001:db8::5\tsix\n",
     ],
     [
