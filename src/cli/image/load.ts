@@ -21,7 +21,11 @@ export const load = defineCommand(
         parse: notEmpty("expected a path"),
       }),
       platform: platformOption,
-      quiet: flag({ name: "quiet", short: "q", description: "Show no progress; only what was loaded is printed" }),
+      quiet: flag({
+        name: "quiet",
+        short: "q",
+        description: "Print only what was loaded, which is all that is ever printed",
+      }),
     },
     required: [],
     failureStatus: 1,
