@@ -33,6 +33,11 @@ export function warning(message: string): void {
   consola.warn(message);
 }
 
+/** Shows lines of a text that is wrong, as they are. */
+export function excerpt(lines: string): void {
+  for (const line of lines.split("\n")) consola.log(line);
+}
+
 /** Shows where an error came from: the lines of its stack without the message. */
 export function stack(error: Error): void {
   for (const line of error.stack?.split("\n") ?? []) if (/^ +at /.test(line)) consola.log(line);

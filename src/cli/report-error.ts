@@ -4,9 +4,9 @@ import { BunkerError } from "../sys/error.ts";
 const BROKEN_PIPE_STATUS = 141;
 
 /**
- * Tells the user what went wrong, on standard error: one line `bunker: …`, and `hint: …` where there is one. An
- * exception that is no `BunkerError` is a fault of Bunker's; its stack is shown with BUNKER_DEBUG=1. Nothing is said
- * when the reader of standard output has gone.
+ * Tells the user what went wrong, on standard error: one line `bunker: …`, and `hint: …` where there is one; lines of
+ * the user's text that it is about come first. An exception that is no `BunkerError` is a fault of Bunker's; its stack is
+ * shown with BUNKER_DEBUG=1. Nothing is said when the reader of standard output has gone.
  * @returns the exit status
  */
 export async function reportError(error: unknown): Promise<number> {
@@ -14,6 +14,7 @@ export async function reportError(error: unknown): Promise<number> {
   const messages = await import("./messages.ts");
   const wantsStack = process.env["BUNKER_DEBUG"] === "1";
   if (error instanceof BunkerError) {
+    if (error.excerpt !== undefined) messages.excerpt(error.excerpt);
     messages.error(error.message, error.hint);
   } else {
     const hint = wantsStack ? undefined : "run it again with BUNKER_DEBUG=1 to see where, and report it";

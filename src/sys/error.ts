@@ -14,13 +14,15 @@ export interface ErrorDetails {
   readonly reason?: string | undefined;
   /** What the user can do about it, one sentence. */
   readonly hint?: string | undefined;
+  /** Lines of a text that show where the mistake is, for a terminal. */
+  readonly excerpt?: string | undefined;
   /** The exit status for the terminal; 125 ("Bunker itself failed") unless given. */
   readonly exitStatus?: number | undefined;
 }
 
 /**
  * The one error type that reaches users: operation, object, reason, errno by name, hint. Its message is one line
- * without the hint: `mount proc on /proc: EPERM`.
+ * without hint and excerpt: `mount proc on /proc: EPERM`.
  */
 export class BunkerError extends Error {
   override readonly name = "BunkerError";
@@ -29,6 +31,7 @@ export class BunkerError extends Error {
   readonly object: string | undefined;
   readonly errno: number | undefined;
   readonly hint: string | undefined;
+  readonly excerpt: string | undefined;
   readonly exitStatus: number;
 
   constructor(details: ErrorDetails, options?: ErrorOptions) {
@@ -40,6 +43,7 @@ export class BunkerError extends Error {
     this.object = details.object;
     this.errno = details.errno;
     this.hint = details.hint;
+    this.excerpt = details.excerpt;
     this.exitStatus = details.exitStatus ?? 125;
   }
 }
