@@ -190,10 +190,10 @@ export const runOptionsTable = {
   network: single({
     name: "network",
     aliases: ["net"],
-    valueName: "slirp[:OPTIONS]|none|host",
-    description: "Network: of its own with access to the outside, without, or the host's",
+    valueName: "slirp[:OPTIONS]|none|host|container:CONTAINER|ns:PATH",
+    description: "Network: of its own with access to the outside, without, or one that is there",
     parse: parseNetworkOption,
-    initial: { kind: "slirp", settings: DEFAULT_SLIRP },
+    initial: { kind: "slirp", settings: DEFAULT_SLIRP, joined: undefined },
     initialText: "slirp",
   }),
   published: list({

@@ -111,6 +111,7 @@ export async function runOptionsOf(
   if (noHealthCheck && Object.values(health).some((value) => value !== undefined)) {
     throw conflict("--no-healthcheck and --health-* options");
   }
+  if (network.joined?.kind === "container") checkJoined(options);
   const mounts = [...volumes, ...options.mounts, ...tmpfsMounts];
   checkDestinations(mounts);
   return {
@@ -135,6 +136,7 @@ export async function runOptionsOf(
     network: network.kind,
     networkSettings: {
       slirp: network.settings,
+      joined: network.joined,
       published,
       publishAll,
       exposed,
@@ -144,6 +146,16 @@ export async function runOptionsOf(
       addedHosts,
     },
   };
+}
+
+/** What belongs to a network cannot be asked for where another container's is joined; in Docker's words. */
+function checkJoined(options: RunOptionValues): void {
+  const { hostname, published, publishAll, exposed, dnsServers, dnsSearch, dnsOptions, addedHosts } = options;
+  if (hostname !== undefined) throw conflict("hostname and the network mode");
+  if (published.length > 0 || publishAll) throw conflict("port publishing and the container type network mode");
+  if (exposed.length > 0) throw conflict("port exposing and the container type network mode");
+  if (dnsServers.length + dnsSearch.length + dnsOptions.length > 0) throw conflict("dns and the network mode");
+  if (addedHosts.length > 0) throw conflict("custom host-to-IP mapping and the network mode");
 }
 
 /** What `--attach` names; without it the outputs, and the input of `-i`. */

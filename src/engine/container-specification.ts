@@ -242,5 +242,7 @@ function rootPropagation({ mounts }: PlacedRunOptions): Linux["rootfsPropagation
 
 /** With a network of its own, no port of the container is reserved for its root. */
 function containerSysctls({ network, sysctls }: PlacedRunOptions): Readonly<Record<string, string>> {
-  return network === "host" ? sysctls : { "net.ipv4.ip_unprivileged_port_start": "0", ...sysctls };
+  return network === "host" || network === "joined"
+    ? sysctls
+    : { "net.ipv4.ip_unprivileged_port_start": "0", ...sysctls };
 }

@@ -59,8 +59,8 @@ export interface RunOptions {
   readonly utsNamespace: "private" | "host";
   readonly cgroupNamespace: "private" | "host";
   readonly userNamespace: UserNamespaceMode;
-  /** `slirp`: a namespace of its own with Bunker's network stack. */
-  readonly network: "none" | "host" | "slirp";
+  /** `slirp`: a namespace of its own with Bunker's network stack; `joined`: one that is there, see `NetworkSettings`. */
+  readonly network: "none" | "host" | "slirp" | "joined";
   readonly networkSettings: NetworkSettings;
   /** Bytes of /dev/shm. */
   readonly sharedMemorySize: number;
@@ -210,6 +210,8 @@ export interface DeviceRequest {
 /** What is asked of a container's network besides its kind. */
 export interface NetworkSettings {
   readonly slirp: SlirpSettings;
+  /** Whose network is joined; only with the network `joined`. */
+  readonly joined: JoinedNetwork | undefined;
   readonly published: readonly PublishRequest[];
   /** `--publish-all`: every port that the image or `--expose` names gets one of the host's. */
   readonly publishAll: boolean;
@@ -222,6 +224,11 @@ export interface NetworkSettings {
   readonly dnsOptions: readonly string[];
   readonly addedHosts: readonly AddedHost[];
 }
+
+/** A network namespace that is there: a container's, by its name or id, or one that has a path. */
+export type JoinedNetwork =
+  | { readonly kind: "container"; readonly container: string }
+  | { readonly kind: "path"; readonly path: string };
 
 /** The options of `--network slirp:…`. */
 export interface SlirpSettings {

@@ -1,5 +1,6 @@
 import { containerArguments, containerEnvironment } from "./container-command.ts";
 import type { ContainerInput } from "./container-specification.ts";
+import { networkMode } from "./network/network-mode.ts";
 import type { MountRequest, RunOptions } from "./run-options.ts";
 import type { ContainerDefinition } from "./state/container-definition.ts";
 
@@ -62,7 +63,7 @@ export function shownConfiguration({
     },
     hostConfiguration: {
       Binds: options.mounts.flatMap(bindText),
-      NetworkMode: options.network,
+      NetworkMode: networkMode(options),
       AutoRemove: options.remove,
       VolumesFrom: options.volumesFrom.map(
         ({ container, readOnly }) => container + (readOnly === undefined ? "" : readOnly ? ":ro" : ":rw"),

@@ -276,7 +276,11 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       standardStreams: options.standardStreams,
       ownedStreams: [0, 1, 2].filter((number) => isPipe(options.standardStreams?.[number] ?? number)),
       init: options.init,
-      supplementaryGroups: supplementaryGroups(configuration, makesUserNamespace ? idMap : undefined, privileged),
+      supplementaryGroups: supplementaryGroups(
+        configuration,
+        makesUserNamespace || (joinsUserNamespace && idMap.gidMappings.length > 0) ? idMap : undefined,
+        privileged,
+      ),
       newKeyring: options.newKeyring ?? true,
       dieWithParent: options.dieWithParent ?? false,
       gate: gate?.start.number,

@@ -2,6 +2,7 @@ import { readConfiguration } from "../../engine/container-configuration.ts";
 import { containerDirectory } from "../../engine/container-lock.ts";
 import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
+import { joinedContainer } from "../../engine/network/network-mode.ts";
 import type { MountPoint } from "../../engine/state/container-definition.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import { formatAddress } from "../../network/address.ts";
@@ -19,6 +20,7 @@ const NANOSECONDS = 1e6;
 export function inspectContainer(data: string, container: Container): Structure {
   const { id, name, created, definition, restartCount } = container;
   const directory = containerDirectory(data, id);
+  const files = containerDirectory(data, joinedContainer(definition.network) ?? id);
   const { configuration: shown, hostConfiguration } = definition.shown;
   const configuration = readConfiguration(data, id);
   const { Path, Args, ...config } = shown;
@@ -29,9 +31,9 @@ export function inspectContainer(data: string, container: Container): Structure 
     Args: templateValue(Args),
     State: inspectState(container),
     Image: definition.imageId,
-    ResolvConfPath: `${directory}/resolv.conf`,
-    HostnamePath: `${directory}/hostname`,
-    HostsPath: `${directory}/hosts`,
+    ResolvConfPath: `${files}/resolv.conf`,
+    HostnamePath: `${files}/hostname`,
+    HostsPath: `${files}/hosts`,
     LogPath: definition.log.driver === "none" ? "" : logFile(directory, id),
     Name: `/${name}`,
     RestartCount: restartCount,

@@ -1,4 +1,4 @@
-import type { RunOptions, SlirpSettings } from "../../engine/run-options.ts";
+import type { JoinedNetwork, RunOptions, SlirpSettings } from "../../engine/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
 import { parseAddress, version4Mask } from "../../network/address.ts";
 import type { OutboundBinding, Subnet } from "../../network/configuration.ts";
@@ -10,6 +10,7 @@ import { InvalidValue } from "../invalid-value.ts";
 interface NetworkOption {
   readonly kind: RunOptions["network"];
   readonly settings: SlirpSettings;
+  readonly joined: JoinedNetwork | undefined;
 }
 
 /** `--network slirp` without options. */
@@ -29,25 +30,38 @@ const SMALLEST_MTU = 1_280;
 const KEYS = ["allow_host_loopback", "mtu", "enable_ipv6", "cidr", "outbound_addr", "outbound_addr6"] as const;
 
 /**
- * Reads the value of `--network`: `none`, `host`, or `slirp` with Podman's options of slirp4netns. Docker's `bridge` and
- * `default` ask for what is the default, as here `slirp` is.
+ * Reads the value of `--network`: `none`, `host`, `container:CONTAINER`, `ns:PATH`, or `slirp` with Podman's options of
+ * slirp4netns. Docker's `bridge` and `default` ask for what is the default, as here `slirp` is.
  * @throws InvalidValue
  */
 export function parseNetworkOption(text: string): NetworkOption {
-  if (text === "none" || text === "host") return { kind: text, settings: DEFAULT_SLIRP };
-  if (text === "bridge" || text === "default") return { kind: "slirp", settings: DEFAULT_SLIRP };
+  if (text === "none" || text === "host") return { kind: text, settings: DEFAULT_SLIRP, joined: undefined };
+  if (text === "bridge" || text === "default") return { kind: "slirp", settings: DEFAULT_SLIRP, joined: undefined };
+  const joined = joinedNetwork(text);
+  if (joined !== undefined) return { kind: "joined", settings: DEFAULT_SLIRP, joined };
   const [, words] = /^slirp(?::(.*))?$/.exec(text) ?? [];
   if (words === undefined && text !== "slirp") {
-    const nearest = nearestName(text, ["none", "host", "slirp"]);
+    const nearest = nearestName(text, ["none", "host", "slirp", "container:", "ns:"]);
     throw new InvalidValue(
-      `expected slirp[:OPTIONS], none or host${nearest === undefined ? "" : `; did you mean ${nearest}?`}`,
+      `expected slirp[:OPTIONS], none, host, container:CONTAINER or ns:PATH${nearest === undefined ? "" : `; did you mean ${nearest}?`}`,
     );
   }
   const settings = (words ?? "")
     .split(",")
     .filter((word) => word !== "")
     .reduce(withOption, DEFAULT_SLIRP);
-  return { kind: "slirp", settings };
+  return { kind: "slirp", settings, joined: undefined };
+}
+
+function joinedNetwork(text: string): JoinedNetwork | undefined {
+  const [, kind, name = ""] = /^(container|ns):(.*)$/.exec(text) ?? [];
+  if (kind === "container") {
+    if (name === "") throw new InvalidValue("container: is followed by a container's name or id");
+    return { kind, container: name };
+  }
+  if (kind !== "ns") return undefined;
+  if (!name.startsWith("/")) throw new InvalidValue("ns: is followed by an absolute path");
+  return { kind: "path", path: name };
 }
 
 function withOption(settings: SlirpSettings, word: string): SlirpSettings {

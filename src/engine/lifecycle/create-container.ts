@@ -27,6 +27,8 @@ import { recordContainerEvent } from "../events/journal.ts";
 import { healthCheckOf } from "../health/health-check.ts";
 import { readHostFacts } from "../host-facts.ts";
 import type { ImageConfiguration } from "../image-configuration.ts";
+import { hostnameOf, networkOwner } from "../network/joined-network.ts";
+import { networkMode } from "../network/network-mode.ts";
 import { planNetwork } from "../network/network-plan.ts";
 import type { NetworkPlan } from "../network/network-plan-schema.ts";
 import { networkTexts } from "../network/network-texts.ts";
@@ -36,7 +38,7 @@ import { ownershipOf, removeOwnedTree } from "../ownership.ts";
 import { fetchImage, type PullHere } from "../pull-for-user.ts";
 import { randomName } from "../random-name.ts";
 import { prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
-import type { MountRequest, PlacedMount, RunOptions } from "../run-options.ts";
+import type { JoinedNetwork, MountRequest, PlacedMount, RunOptions } from "../run-options.ts";
 import { shownConfiguration } from "../shown-configuration.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { insertContainer, isNameTaken } from "../state/containers.ts";
@@ -46,17 +48,18 @@ import { releaseVolumes } from "../volumes/remove-volume.ts";
 import { cleanUp } from "./remove-container.ts";
 import type { StartableContainer } from "./start-container.ts";
 
+/** The files of a directory that stand for files of the image. */
+function containerFiles(directory: string) {
+  return { hosts: `${directory}/hosts`, hostname: `${directory}/hostname`, resolvConf: `${directory}/resolv.conf` };
+}
+
 function writeContainerFiles(
   directory: string,
   options: RunOptions,
   network: NetworkPlan | undefined,
   hostname: string,
 ) {
-  const files = {
-    hosts: `${directory}/hosts`,
-    hostname: `${directory}/hostname`,
-    resolvConf: `${directory}/resolv.conf`,
-  };
+  const files = containerFiles(directory);
   const { hosts, resolvConf } = networkTexts(options, network, hostname);
   writeFileSync(files.hosts, hosts);
   writeFileSync(files.hostname, hostnameFile(hostname));
@@ -64,10 +67,19 @@ function writeContainerFiles(
   return files;
 }
 
+/** Finds the container whose network is joined, and names it by its id. */
+function resolveJoined(database: StateDatabase, data: string, options: RunOptions) {
+  const { joined } = options.networkSettings;
+  if (joined?.kind !== "container") return { options, owner: undefined };
+  const owner = networkOwner(database, data, joined.container);
+  const resolved: JoinedNetwork = { kind: "container", container: owner.id };
+  return { options: { ...options, networkSettings: { ...options.networkSettings, joined: resolved } }, owner };
+}
+
 /** Where ports cannot be published it is said, and the container is made, as in Docker. */
 function warnOfPorts({ network, networkSettings }: RunOptions, onWarning: (message: string) => void): void {
   if (network === "slirp" || (networkSettings.published.length === 0 && !networkSettings.publishAll)) return;
-  onWarning(`no port is published with --network ${network}`);
+  onWarning(`no port is published with --network ${network === "joined" ? "ns:PATH" : network}`);
 }
 
 const resolveSeccomp: ContainerInput["resolveSeccomp"] = (profileJson, capabilities) =>
@@ -170,9 +182,10 @@ export interface CreationCallbacks {
 export async function createContainer(
   database: StateDatabase,
   data: string,
-  options: RunOptions,
+  given: RunOptions,
   { onWarning, pullHere }: CreationCallbacks,
 ): Promise<StartableContainer> {
+  const { options, owner } = resolveJoined(database, data, given);
   const id = newContainerId();
   const ownership = ownershipOf(options.userNamespace, data);
   const { userNamespace } = ownership;
@@ -207,21 +220,32 @@ export async function createContainer(
       root.image,
       onWarning,
     );
-    const hostname = options.hostname ?? (options.network === "host" ? host.hostname : id.slice(0, 12));
+    const ownHostname = options.network === "host" ? host.hostname : id.slice(0, 12);
+    const hostname = owner === undefined ? (options.hostname ?? ownHostname) : hostnameOf(data, owner);
+    const sharesHost = owner?.definition.network === "host";
     warnOfPorts(options, onWarning);
     const exposedPorts = root.image.exposedPorts ?? [];
     const networkPlan = options.network === "slirp" ? planNetwork(options.networkSettings, exposedPorts) : undefined;
     const defaultFilter = hasDefaultSeccompFilter(options);
     const input: ContainerInput = {
       id,
-      options: { ...options, mounts },
+      options: {
+        ...options,
+        mounts,
+        hostname: owner === undefined || options.utsNamespace === "host" ? options.hostname : hostname,
+        network: sharesHost ? "host" : options.network,
+      },
       image: root.image,
       rootPath: rootMountOf(root.plan, place).path,
       passwdText: root.readFile("etc/passwd") ?? "",
       groupText: root.readFile("etc/group") ?? "",
       userNamespace,
       idShortage: ownership.idShortage,
-      files: writeContainerFiles(directory, options, networkPlan, hostname),
+      // The network of another container comes with the names and resolvers that it has there.
+      files:
+        owner === undefined
+          ? writeContainerFiles(directory, options, networkPlan, hostname)
+          : containerFiles(containerDirectory(data, owner.id)),
       cgroupsPath: undefined,
       consoleSize: terminalSize(),
       // A filter that is compiled already need not be spelled out.
@@ -251,7 +275,7 @@ export async function createContainer(
       restart: options.restart,
       log: options.log,
       health: healthCheckOf(options.health, root.image.healthcheck),
-      network: options.network,
+      network: networkMode(options),
       networkPlan,
       shown: shownConfiguration({ id, options, image: root.image }),
     };

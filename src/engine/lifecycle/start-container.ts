@@ -23,6 +23,7 @@ import { lockContainer } from "../container-directory.ts";
 import { type ContainerLock, containerDirectory } from "../container-lock.ts";
 import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
 import { recordContainerEvent, recordVolumeMounts } from "../events/journal.ts";
+import { withJoinedNetwork } from "../network/joined-network.ts";
 import { rootMountOf } from "../root-file-system.ts";
 import type { ContainerDefinition, MountPoint } from "../state/container-definition.ts";
 import {
@@ -97,7 +98,8 @@ async function launchSupervised(
   container: StartableContainer,
   options: StartOptions,
 ): Promise<StartedContainer> {
-  const { id, definition, lock, configuration } = container;
+  const { id, definition, lock } = container;
+  const configuration = withJoinedNetwork(database, data, container.configuration, definition.network);
   const directory = containerDirectory(data, id);
   for (const { source, changes } of definition.mountPoints) {
     if (changes !== undefined) beginChanges(data, source, changes);

@@ -92,6 +92,7 @@ const defaults: RunOptions = {
       outbound4: undefined,
       outbound6: undefined,
     },
+    joined: undefined,
     published: [],
     publishAll: false,
     exposed: [],

@@ -66,6 +66,7 @@ export function runOptions(changes: Partial<PlacedRunOptions> = {}): PlacedRunOp
         outbound4: undefined,
         outbound6: undefined,
       },
+      joined: undefined,
       published: [],
       publishAll: false,
       exposed: [],
