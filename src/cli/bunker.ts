@@ -209,6 +209,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./container/start.ts")).start,
     },
     {
+      name: "stats",
+      summary: "Show what containers use",
+      load: async () => (await import("./container/stats.ts")).stats,
+    },
+    {
       name: "stop",
       summary: "Stop containers",
       load: async () => (await import("./container/stop.ts")).stop,

@@ -1,8 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { processStatus } from "../sys/process-identity.ts";
-
-/** Per second, on every architecture's user interface; proc_pid_stat(5). */
-const CLOCK_TICKS = 100;
+import { CLOCK_TICKS, processStatus } from "../sys/process-identity.ts";
 
 /** A process as lists show it. */
 export interface ProcessRow {

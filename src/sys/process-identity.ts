@@ -11,6 +11,9 @@ import { FileDescriptor } from "./file-descriptor.ts";
 import { allocate } from "./memory.ts";
 import { check, SystemCall, systemCall } from "./system-call.ts";
 
+/** Per second, on every architecture's user interface; proc_pid_stat(5). */
+export const CLOCK_TICKS = 100;
+
 /** A process, also one that is gone. */
 export interface ProcessIdentity {
   readonly pid: number;
@@ -18,16 +21,25 @@ export interface ProcessIdentity {
   readonly startTime: number;
 }
 
-/** What /proc/PID/stat says; proc_pid_stat(5). */
+/** What /proc/PID/stat says; proc_pid_stat(5). Times are in clock ticks. */
 export interface ProcessStatus {
   readonly parent: number;
-  /** User and system time used, in clock ticks. */
+  /** User and system time used by the process. */
   readonly time: number;
+  /** The same of its children that it has waited for, and of theirs. */
+  readonly childrenTime: number;
+  readonly threads: number;
   readonly startTime: number;
 }
 
 /** The status of a process that has not ended, or undefined. */
 export function processStatus(pid: number): ProcessStatus | undefined {
+  const status = processOrZombieStatus(pid);
+  return status?.hasEnded === true ? undefined : status;
+}
+
+/** The status of a process, also of one that has ended and that nobody has waited for; or undefined. */
+export function processOrZombieStatus(pid: number): (ProcessStatus & { readonly hasEnded: boolean }) | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, "latin1");
@@ -37,8 +49,14 @@ export function processStatus(pid: number): ProcessStatus | undefined {
   // The second field is the command's name in parentheses, which may contain anything.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const field = (number: number) => Number(fields[number - 3]);
-  if (fields[0] === "Z" || fields[0] === "X") return undefined;
-  return { parent: field(4), time: field(14) + field(15), startTime: field(22) };
+  return {
+    hasEnded: fields[0] === "Z" || fields[0] === "X",
+    parent: field(4),
+    time: field(14) + field(15),
+    childrenTime: field(16) + field(17),
+    threads: field(20),
+    startTime: field(22),
+  };
 }
 
 /** The identity of a process that is running, or undefined. */

@@ -149,6 +149,23 @@ export function testLimits(run: Run): void {
       });
     });
 
+    test("is counted by its cgroup, of which the pressure is known too", async () => {
+      const { output, errors } = await run(`
+        bunker run -d --name counted -m 50m --network none --rootfs root sh -c 'sleep 1000 & while :; do :; done' >/dev/null
+        bunker stats --no-stream --format json counted
+        bunker rm -f counted`);
+      expect(errors).toBe("");
+      const usage = JSON.parse(output.split("\n")[0] ?? "");
+      expect(usage).toMatchObject({
+        MemUsage: expect.stringMatching(/^[1-9]\S*[KM]iB \/ 50MiB$/),
+        NetIO: "0B / 0B",
+        PIDs: "2",
+      });
+      // The laptop's kernel may have been built, or started, without the accounting of pressure.
+      expect(usage.Pressure).toMatch(/^(--|\d+\.\d\d% \/ \d+\.\d\d% \/ \d+\.\d\d%)$/);
+      expect(Number.parseFloat(usage.CPUPerc)).toBeGreaterThan(0);
+    });
+
     test("leaves no cgroup behind when its supervisor is killed", async () => {
       const { output, errors } = await run(`
         bunker run -d --rm --name lost -m 50m --network none --rootfs root sleep 1000 >/dev/null

@@ -123,6 +123,11 @@ export const container = defineCommandGroup({
       load: async () => (await import("./start.ts")).start,
     },
     {
+      name: "stats",
+      summary: "Show what containers use",
+      load: async () => (await import("./stats.ts")).stats,
+    },
+    {
       name: "stop",
       summary: "Stop containers",
       load: async () => (await import("./stop.ts")).stop,

@@ -1,4 +1,4 @@
-import { processesOf } from "../../engine/container-processes.ts";
+import { processesOfEach } from "../../engine/container-processes.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { notRunning } from "../../engine/lifecycle/stop-container.ts";
 import { findContainer, openContainers } from "../../engine/state/containers.ts";
@@ -35,7 +35,9 @@ export const top = defineCommand(
       throw notRunning("list the processes of", container);
     const names = columnNames(words);
     const chosen = names.map((name) => columns[name as keyof typeof columns]);
-    const rows = processesOf(container.pid).flatMap((pid) => readProcessRow(pid) ?? []);
+    const rows = (processesOfEach([container.pid]).get(container.pid) ?? []).flatMap(
+      (pid) => readProcessRow(pid) ?? [],
+    );
     const lines = [chosen.map(({ title }) => title), ...rows.map((row) => chosen.map(({ value }) => value(row)))];
     printText(alignColumns(lines.map((cells) => `${cells.join("\t")}\n`).join("")));
     return 0;

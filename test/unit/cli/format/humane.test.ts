@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { alignColumns } from "../../../../src/cli/format/align-columns.ts";
 import { elapsed } from "../../../../src/cli/format/elapsed.ts";
-import { humanSize } from "../../../../src/cli/format/human-size.ts";
+import { binarySize, humanSize } from "../../../../src/cli/format/human-size.ts";
 import { shortId } from "../../../../src/cli/format/short-id.ts";
 import { shorten } from "../../../../src/cli/format/shorten.ts";
 
@@ -25,6 +25,17 @@ test("sizes with four digits", () => {
     "999.9MB",
     "1GB",
   ]);
+});
+
+test.each([
+  [0, "0B"],
+  [1023, "1023B"],
+  [1024, "1KiB"],
+  [1_263_616, "1.205MiB"],
+  [8_219_361_280, "7.655GiB"],
+  [1_073_741_823, "1GiB"],
+])("%d bytes of memory", (bytes, text) => {
+  expect(binarySize(bytes)).toBe(text);
 });
 
 const SECOND = 1000;

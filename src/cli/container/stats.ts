@@ -1,0 +1,172 @@
+/*
+ * `stats`: what containers use, again and again. The share of the processors is that of the time between two looks, so
+ * that the first list comes after a second. On a terminal each list takes the place of the one before; elsewhere they
+ * follow each other. Which containers there are is asked anew for each list.
+ */
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { type Container, findContainer, listContainers, openContainers } from "../../engine/state/containers.ts";
+import { type ContainerUsage, containersUsage, processorPercent } from "../../engine/statistics/container-usage.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { isTerminal } from "../../sys/terminal.ts";
+import { defineCommand } from "../command.ts";
+import { listFormatOption } from "../format/format-option.ts";
+import { binarySize, humanSize } from "../format/human-size.ts";
+import { formatList, type ListDescription } from "../format/list-output.ts";
+import { printText } from "../format/print-text.ts";
+import { shortId } from "../format/short-id.ts";
+import type { Structure } from "../format/template/value.ts";
+import { flag, single } from "../option.ts";
+import { integerBetween } from "../values/numbers.ts";
+import { isAlive } from "./status-text.ts";
+
+const FIRST_INTERVAL = 1000;
+const UNKNOWN = "--";
+
+const CLEAR_SCREEN = "\x1b[2J";
+const TO_BEGINNING = "\x1b[H";
+const CLEAR_LINE = "\x1b[K";
+const CLEAR_BELOW = "\x1b[J";
+
+const statisticsList: ListDescription = {
+  titles: {
+    BlockIO: "BLOCK I/O",
+    CPUPerc: "CPU %",
+    Container: "CONTAINER",
+    ID: "CONTAINER ID",
+    MemPerc: "MEM %",
+    MemUsage: "MEM USAGE / LIMIT",
+    Name: "NAME",
+    NetIO: "NET I/O",
+    PIDs: "PIDS",
+    Pressure: "PRESSURE CPU / MEM / IO",
+  },
+  columns: ["ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs", "Pressure"],
+};
+
+/** `bunker stats`. */
+export const stats = defineCommand(
+  {
+    options: {
+      all: flag({ name: "all", short: "a", description: "Show all containers, not only those that run" }),
+      format: listFormatOption,
+      interval: single({
+        name: "interval",
+        short: "i",
+        valueName: "SECONDS",
+        description: "The time from one list to the next",
+        parse: integerBetween(1, 86_400),
+        initial: 1,
+        initialText: "1",
+      }),
+      noReset: flag({ name: "no-reset", description: "Do not clear the screen for each list" }),
+      noStream: flag({ name: "no-stream", description: "Show one list only" }),
+      whole: flag({ name: "no-trunc", description: "Do not shorten ids" }),
+    },
+    required: [],
+    optional: "[CONTAINER...]",
+    failureStatus: 1,
+  },
+  async ({ options: { all, format, interval, noReset, noStream, whole }, operands }) => {
+    const data = dataDirectory();
+    using database = openContainers(data);
+    const look = lookAt(database, data, operands, all);
+    const takesScreen = !noReset && !noStream && isTerminal(1);
+    if (takesScreen) printText(CLEAR_SCREEN);
+    let before = look();
+    for (let wait = FIRST_INTERVAL; ; wait = interval * 1000) {
+      if (before.usage.size > 0 || !noStream) await Bun.sleep(wait);
+      const now = look();
+      if (operands.length > 0 && now.containers.length === 0) return 0;
+      const rows = now.containers.map((container) =>
+        row(container, before.usage.get(container.id), now.usage.get(container.id), whole),
+      );
+      const text = await formatList(statisticsList, format, rows);
+      printText(takesScreen ? onScreen(text) : text);
+      if (noStream) return 0;
+      before = now;
+    }
+  },
+);
+
+/**
+ * Makes what looks at the containers that are meant, and at what they use.
+ * @throws BunkerError `no_such_container`: at the first look, those that are named have to be there
+ */
+function lookAt(database: StateDatabase, data: string, references: readonly string[], all: boolean) {
+  const named = references.map((reference) => findContainer(database, data, reference).id);
+  return () => {
+    const containers =
+      named.length > 0
+        ? [...new Set(named)].flatMap((id) => findIfThere(database, data, id) ?? [])
+        : listContainers(database, data).filter((container) => all || isAlive(container));
+    return { containers, usage: containersUsage(containers) };
+  };
+}
+
+function findIfThere(database: StateDatabase, data: string, id: string): Container | undefined {
+  try {
+    return findContainer(database, data, id);
+  } catch (error) {
+    if (error instanceof BunkerError && error.code === "no_such_container") return undefined;
+    throw error;
+  }
+}
+
+/** A list in place of the one before. */
+function onScreen(text: string): string {
+  return TO_BEGINNING + text.trimEnd().replaceAll("\n", `${CLEAR_LINE}\n`) + CLEAR_LINE + CLEAR_BELOW;
+}
+
+/** A container that does not run uses nothing, as Docker has it. */
+function row(
+  { id, name }: Container,
+  before: ContainerUsage | undefined,
+  usage: ContainerUsage | undefined,
+  isWhole: boolean,
+): Structure {
+  const shown = isWhole ? id : shortId(id);
+  const texts = usage === undefined ? NOTHING : textsOf(before, usage);
+  return {
+    BlockIO: texts.block,
+    CPUPerc: texts.processor,
+    Container: shown,
+    ID: shown,
+    MemPerc: texts.memoryShare,
+    MemUsage: texts.memory,
+    Name: name,
+    NetIO: texts.network,
+    PIDs: texts.tasks,
+    Pressure: texts.pressure,
+  };
+}
+
+const NOTHING: ReturnType<typeof textsOf> = {
+  block: "0B / 0B",
+  processor: percent(0),
+  memoryShare: percent(0),
+  memory: "0B / 0B",
+  network: "0B / 0B",
+  tasks: "0",
+  pressure: UNKNOWN,
+};
+
+function textsOf(before: ContainerUsage | undefined, usage: ContainerUsage) {
+  const { block, memory, memoryLimit, network, pressure, tasks } = usage;
+  return {
+    block: block === undefined ? UNKNOWN : `${humanSize(block.read)} / ${humanSize(block.written)}`,
+    processor: percent(processorPercent(before, usage)),
+    memoryShare: percent((100 * memory) / memoryLimit),
+    memory: `${binarySize(memory)} / ${binarySize(memoryLimit)}`,
+    network: network === undefined ? UNKNOWN : `${humanSize(network.received)} / ${humanSize(network.sent)}`,
+    tasks: String(tasks),
+    pressure:
+      pressure === undefined
+        ? UNKNOWN
+        : [pressure.cpu, pressure.memory, pressure.io].map((value) => percent(value)).join(" / "),
+  };
+}
+
+function percent(value: number | undefined): string {
+  return value === undefined ? UNKNOWN : `${value.toFixed(2)}%`;
+}
