@@ -1,7 +1,7 @@
 /** To whom the files of containers and layers belong, and how they are removed. */
 import type { LayerMapping } from "../image/layers/layer-directory.ts";
 import { callersIdMap } from "../runtime/id-map/callers-id-map.ts";
-import type { IdMap } from "../runtime/id-map/id-mapping.ts";
+import { type IdMap, outerId } from "../runtime/id-map/id-mapping.ts";
 import { keepIdMap } from "../runtime/id-map/keep-id-map.ts";
 import { presentIdMap } from "../runtime/id-map/present-id-map.ts";
 import { isInInitialUserNamespace, isPrivileged } from "../runtime/id-map/write-id-map.ts";
@@ -31,7 +31,7 @@ export interface Ownership {
  * Decides on the user namespace of a container: none for root, the caller's own map for everyone else, or that map
  * turned so that the caller keeps an id.
  * @param data Bunker's data directory
- * @throws BunkerError `invalid_subordinate_ids`
+ * @throws BunkerError `invalid_subordinate_ids`; `no_root_id` when keeping an id leaves none for the container's root
  */
 export function ownershipOf(mode: UserNamespaceMode, data: string): Ownership {
   const privileged = isPrivileged();
@@ -51,8 +51,17 @@ export function ownershipOf(mode: UserNamespaceMode, data: string): Ownership {
     };
   }
   const wanted = { uid: mode.uid ?? process.geteuid?.() ?? 0, gid: mode.gid ?? process.getegid?.() ?? 0 };
+  const kept = keepIdMap(own, wanted);
+  if (outerId(kept.uidMappings, 0) === undefined || outerId(kept.gidMappings, 0) === undefined) {
+    throw new BunkerError({
+      code: "no_root_id",
+      operation: `keep the ids ${wanted.uid}:${wanted.gid} in the container's user namespace`,
+      reason: `no id is left for its root${idShortage === undefined ? "" : `: ${idShortage}`}`,
+      hint: "Without --userns keep-id you are its root.",
+    });
+  }
   return {
-    userNamespace: keepIdMap(own, wanted),
+    userNamespace: kept,
     mapping,
     // The files of a layer have owners for one map only; another map needs another copy.
     store: `${data}/keep-id/${wanted.uid}-${wanted.gid}`,

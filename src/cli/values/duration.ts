@@ -1,6 +1,8 @@
 import { InvalidValue } from "../invalid-value.ts";
 
-const UNITS: Readonly<Record<string, number>> = {
+const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y;
+
+const MILLISECONDS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
   µs: 1e-3,
@@ -18,9 +20,23 @@ const UNITS: Readonly<Record<string, number>> = {
  */
 export function parseDuration(text: string): number {
   if (text === "0") return 0;
-  const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) {
-    throw new InvalidValue("expected a duration such as 30s, 1m30s or 500ms");
+  const duration = /^[+-]/.test(text) ? undefined : signedDuration(text);
+  if (duration === undefined) throw new InvalidValue("expected a duration such as 30s, 1m30s or 500ms");
+  return duration;
+}
+
+/** Reads a duration that may have a sign, and has units; in milliseconds, undefined for what is none. */
+export function signedDuration(text: string): number | undefined {
+  const isNegative = text.startsWith("-");
+  let position = isNegative || text.startsWith("+") ? 1 : 0;
+  if (position === text.length) return undefined;
+  let sum = 0;
+  while (position < text.length) {
+    PART.lastIndex = position;
+    const [part = "", count, unit = ""] = PART.exec(text) ?? [];
+    if (part === "") return undefined;
+    sum += Number(count) * (MILLISECONDS[unit] ?? 0);
+    position += part.length;
   }
-  return parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (UNITS[unit] ?? 0), 0);
+  return isNegative ? -sum : sum;
 }

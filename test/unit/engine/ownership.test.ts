@@ -49,16 +49,20 @@ describe("ownershipOf", () => {
     expect(own.userNamespace?.uidMappings).toEqual([{ containerID: 0, hostID: idOf("bunker-bare"), size: 1 }]);
   });
 
-  test.each(["bunker-test", "bunker-bare"] as const)(
-    "keep-id of %s: the caller is themselves, in a store apart",
-    (user) => {
-      const id = idOf(user);
-      const own = ownershipOf(user, { kind: "keep-id" });
-      expect(own).toMatchObject({ store: `/data/keep-id/${id}-${id}`, defaultUser: `${id}:${id}` });
-      expect(own.userNamespace?.uidMappings).toContainEqual({ containerID: id, hostID: id, size: 1 });
-      expect(own.userNamespace?.gidMappings).toContainEqual({ containerID: id, hostID: id, size: 1 });
-    },
-  );
+  test("keep-id: the caller is themselves, in a store apart", () => {
+    const id = idOf("bunker-test");
+    const own = ownershipOf("bunker-test", { kind: "keep-id" });
+    expect(own).toMatchObject({ store: `/data/keep-id/${id}-${id}`, defaultUser: `${id}:${id}` });
+    expect(own.userNamespace?.uidMappings).toContainEqual({ containerID: id, hostID: id, size: 1 });
+    expect(own.userNamespace?.gidMappings).toContainEqual({ containerID: id, hostID: id, size: 1 });
+  });
+
+  test("keep-id of a user without subordinate ids, of whom none is left for root, unless they are root there", () => {
+    expect(ask("bunker-bare", "of", JSON.stringify({ kind: "keep-id" }))).toMatch(
+      /keep the ids \d+:\d+ in the container's user namespace: no id is left for its root: \S+ has no subordinate ids/,
+    );
+    expect(ownershipOf("bunker-bare", { kind: "keep-id", uid: 0, gid: 0 })).toMatchObject({ defaultUser: "0:0" });
+  });
 
   test("keep-id with ids", () => {
     const own = ownershipOf("bunker-test", { kind: "keep-id", uid: 7, gid: 0 });
