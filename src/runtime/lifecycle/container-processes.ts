@@ -45,7 +45,7 @@ export function containerProcesses(directory: ContainerDirectory, operation: str
  * The pids, as seen from here, of those in the pid namespace of a process.
  * @returns none when it has ended, undefined when it shares our pid namespace
  */
-export function processesSharing(pid: number): number[] | undefined {
+function processesSharing(pid: number): number[] | undefined {
   const namespace = pidNamespace(pid);
   if (namespace === undefined) return [];
   if (namespace === pidNamespace("self")) return undefined;
