@@ -7,20 +7,21 @@ const suite = containerSuite();
 describe("the network of another container", () => {
   test("is shared with its names and resolvers, but nothing else is", async () => {
     const { user, image } = suite;
-    const words = ["-d", "--name", "owner", "-h", "box", "--dns", "192.0.2.53", image];
-    await user.run([...words, "sh", "-c", "while :; do echo hello | nc -l -p 80; done"]);
+    const words = ["run", "-d", "--name", "owner", "-h", "box", "--dns", "192.0.2.53", image];
+    await user.bunker([...words, "sh", "-c", "while :; do echo hello | nc -l -p 80; done"]);
     try {
       const script = "until nc 127.0.0.1 80 </dev/null; do :; done; hostname; cat /etc/hostname";
-      const options = ["--rm", "--network", "container:owner", image, "sh", "-c"];
+      const options = ["--network", "container:owner", image, "sh", "-c"];
       const seen = `${script}; grep -q box /etc/hosts && echo 1; grep nameserver /etc/resolv.conf; readlink /proc/self/ns/net`;
       const { output, errors } = await user.run([...options, seen]);
       expect(errors).toBe("");
       const namespace = (await user.bunker(["exec", "owner", "readlink", "/proc/self/ns/net"])).output;
       expect(output).toBe(`hello\nbox\nbox\n1\nnameserver 192.0.2.53\n${namespace}`);
-      expect((await user.run([...options, "cut -c 1-6 /proc/1/cmdline | tr '\\0' ' '"])).output).toStartWith("sh -c ");
+      // Its process 1 is its own.
+      expect((await user.run([...options, "grep -c grep /proc/1/cmdline"])).output).toBe("1\n");
       // A third one joins the first one's by the second one.
-      await user.run(["-d", "--name", "second", "--network", "container:owner", image, "sleep", "1000"]);
-      const third = ["--rm", "--network", "container:second", image, "readlink", "/proc/self/ns/net"];
+      await user.bunker(["run", "-d", "--name", "second", "--network", "container:owner", image, "sleep", "1000"]);
+      const third = ["--network", "container:second", image, "readlink", "/proc/self/ns/net"];
       expect((await user.run(third)).output).toBe(namespace);
       expect((await user.bunker(["exec", "second", "readlink", "/proc/self/ns/net"])).output).toBe(namespace);
       // It follows to the owner's next process.
@@ -41,7 +42,7 @@ describe("the network of another container", () => {
     const { user, image } = suite;
     await user.run(["-d", "--name", "owner", "--network", "host", image, "sleep", "1000"]);
     const { output, errors } = await user.run([
-      ...["--rm", "--network", "container:owner", image],
+      ...["--network", "container:owner", image],
       ...["readlink", "/proc/self/ns/net"],
     ]);
     await user.bunker(["rm", "-f", "owner"]);
@@ -53,7 +54,7 @@ describe("the network of another container", () => {
     const { user, image } = suite;
     const { output } = await user.bunker(["create", "--name", "owner", image, "sleep", "1000"]);
     expect(output).not.toBe("");
-    const join = (...more: string[]) => user.run(["--rm", "--network", "container:owner", ...more, image, "true"]);
+    const join = (...more: string[]) => user.run(["--network", "container:owner", ...more, image, "true"]);
     expect(await join()).toMatchObject({
       status: 125,
       errors: expect.stringMatching(/^bunker: join the network of container owner: it is not running\nhint: /),
@@ -88,7 +89,7 @@ describe("a network with a path", () => {
     await user.run(["-d", "--name", "owner", "--network", "none", image, "sleep", "1000"]);
     const pid = (await user.bunker(["inspect", "owner", "--format", "{{.State.Pid}}"])).output.trim();
     const { output, errors } = await user.run([
-      ...["--rm", "--network", `ns:/proc/${pid}/ns/net`, image],
+      ...["--network", `ns:/proc/${pid}/ns/net`, image],
       ...["readlink", "/proc/self/ns/net"],
     ]);
     const namespace = await user.bunker(["exec", "owner", "readlink", "/proc/self/ns/net"]);
@@ -102,7 +103,7 @@ describe("a network with a path", () => {
     // The host's own.
     ["/proc/self/ns/net", /^bunker: join the network namespace: EPERM\n|rights over the user namespace that owns it/],
   ])("%s is refused", async (path, errors) => {
-    const outcome = await suite.user.run(["--rm", "--network", `ns:${path}`, suite.image, "true"]);
+    const outcome = await suite.user.run(["--network", `ns:${path}`, suite.image, "true"]);
     expect(outcome).toMatchObject({ status: 125, errors: expect.stringMatching(errors) });
   });
 });
