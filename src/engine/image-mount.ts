@@ -11,20 +11,15 @@ import { type LayerMapping, layerDirectory, missingLayers } from "../image/layer
 import { unpackLayers } from "../image/layers/unpack-layers.ts";
 import type { ImageStore } from "../image/store/image-store.ts";
 import type { StoredImage } from "../image/store/stored-image.ts";
-import { launch, readFailure } from "../launch/launch.ts";
-import { LaunchProgram } from "../launch/program.ts";
+import { mountHere } from "../mount/mount-here.ts";
 import { mountPoints } from "../mount/mount-points.ts";
-import { mountOverlay, overlayProgramSize } from "../mount/overlay.ts";
 import { chooseUnionDriver } from "../mount/union-support.ts";
 import { hasCapabilities } from "../runtime/callers-capabilities.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { MNT_DETACH, unmount } from "../sys/mount.ts";
-import { waitForExit } from "../sys/process.ts";
 import { ownershipOf } from "./ownership.ts";
 import { unionSupport } from "./union-support.ts";
-
-const PROGRAM_SIZE = 65536;
 
 /** An image and where it can be seen. */
 export interface MountedImage {
@@ -115,15 +110,7 @@ function mountLayers(directory: string, image: StoredImage, layers: readonly str
   mkdirSync(target, { recursive: true, mode: 0o700 });
   // An image from scratch may have no layer: then an empty directory is mounted, the mount point itself.
   const lower = layers.length === 0 ? [target] : layers;
-  using program = new LaunchProgram(PROGRAM_SIZE + overlayProgramSize({ lower }));
-  mountOverlay(program, directory, { lower, changes: undefined, target });
-  program.call("exit_group", [0], { operation: "leave" });
-  const child = launch(program, { flags: 0 });
-  using _pidfd = child.pidfd;
-  using _errors = child.errors;
-  const failure = readFailure(child, program);
-  waitForExit(child.pid);
-  if (failure !== undefined) throw failure;
+  mountHere(directory, { lower, changes: undefined, target });
   return target;
 }
 
