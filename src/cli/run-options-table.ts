@@ -1,3 +1,4 @@
+import { DEFAULT_SLIRP } from "../engine/network/default-slirp.ts";
 import { lifeOptions } from "./container/life-options.ts";
 import { flag, list, single } from "./option.ts";
 import type { OptionTable } from "./option-table.ts";
@@ -13,7 +14,7 @@ import {
   parseResolverOption,
   parseSearchDomain,
 } from "./values/names-and-addresses.ts";
-import { DEFAULT_SLIRP, parseNetworkOption } from "./values/network-option.ts";
+import { parseNetworkOption } from "./values/network-option.ts";
 import { integerBetween, parseBytes } from "./values/numbers.ts";
 import { parseContainerPath } from "./values/paths.ts";
 import { parseExposeOption, parsePublishOption } from "./values/publish-option.ts";

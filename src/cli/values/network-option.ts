@@ -1,3 +1,4 @@
+import { DEFAULT_SLIRP } from "../../engine/network/default-slirp.ts";
 import type { JoinedNetwork, RunOptions, SlirpSettings } from "../../engine/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
 import { parseAddress, version4Mask } from "../../network/address.ts";
@@ -12,16 +13,6 @@ interface NetworkOption {
   readonly settings: SlirpSettings;
   readonly joined: JoinedNetwork | undefined;
 }
-
-/** `--network slirp` without options. */
-export const DEFAULT_SLIRP: SlirpSettings = {
-  allowHostLoopback: false,
-  mtu: undefined,
-  ipv6: undefined,
-  subnet: undefined,
-  outbound4: undefined,
-  outbound6: undefined,
-};
 
 const LARGEST_MTU = 65_520;
 /** What IPv6 demands of every link. */

@@ -1,0 +1,11 @@
+import type { SlirpSettings } from "../run-options.ts";
+
+/** A network of its own about which nothing else is said. */
+export const DEFAULT_SLIRP: SlirpSettings = {
+  allowHostLoopback: false,
+  mtu: undefined,
+  ipv6: undefined,
+  subnet: undefined,
+  outbound4: undefined,
+  outbound6: undefined,
+};
