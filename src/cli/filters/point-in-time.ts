@@ -1,5 +1,5 @@
+import { parseGoDuration } from "../../notation/go-duration.ts";
 import { InvalidValue } from "../invalid-value.ts";
-import { signedDuration } from "../values/duration.ts";
 
 const DATE = /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?(Z|[+-]\d{2}:\d{2})?$/;
 
@@ -12,8 +12,8 @@ const DATE = /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d{
  * @throws InvalidValue
  */
 export function parsePointInTime(text: string, now: number): number {
-  const duration = signedDuration(text);
-  if (duration !== undefined) return now - duration;
+  const duration = text === "0" ? undefined : parseGoDuration(text);
+  if (duration !== undefined) return now - duration / 1e6;
   if (/^\d+(?:\.\d{1,9})?$/.test(text)) return Number(text) * 1000;
   const match = DATE.exec(text);
   if (match === null) {

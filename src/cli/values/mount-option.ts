@@ -5,10 +5,10 @@ import type {
   VolumeMountRequest,
 } from "../../engine/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
+import { MalformedFields, parseFields } from "../../notation/comma-separated-fields.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { parseBoolean } from "../option.ts";
 import { quote } from "../option-table.ts";
-import { parseFields } from "./comma-separated-fields.ts";
 import { parseBytes } from "./numbers.ts";
 import { parseHostPath, parseMountPoint } from "./paths.ts";
 import { tmpfsOptions } from "./tmpfs-option.ts";
@@ -62,10 +62,18 @@ export function parseMountOption(text: string): MountRequest {
   return type === "bind" ? bindMount(values, place) : tmpfsMount(values, place);
 }
 
+function fieldsOf(text: string): readonly string[] {
+  try {
+    return parseFields(text);
+  } catch (cause) {
+    throw cause instanceof MalformedFields ? new InvalidValue(cause.message) : cause;
+  }
+}
+
 function readKeys(text: string): Values {
   const known = [...Object.keys(ALIASES), ...COMMON_KEYS, ...Object.values(KEYS_OF_TYPE).flat()];
   const values = new Map<string, string[]>();
-  for (const field of parseFields(text)) {
+  for (const field of fieldsOf(text)) {
     const [written = "", ...rest] = field.split("=");
     const lower = written.toLowerCase();
     if (!known.includes(lower)) {

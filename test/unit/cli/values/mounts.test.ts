@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { InvalidValue } from "../../../../src/cli/invalid-value.ts";
-import { parseFields } from "../../../../src/cli/values/comma-separated-fields.ts";
 import { parseMountOption } from "../../../../src/cli/values/mount-option.ts";
 import { parseTmpfsOption } from "../../../../src/cli/values/tmpfs-option.ts";
 import { parseVolumeOption } from "../../../../src/cli/values/volume-option.ts";
@@ -202,21 +201,4 @@ describe("parseTmpfsOption", () => {
     ["/b:toString=1", 'unknown tmpfs option "toString"'],
     ["/b:ro=1", 'unknown tmpfs option "ro"'],
   ])("refuses %s", (text, message) => expectRefusal(() => parseTmpfsOption(text), message));
-});
-
-describe("parseFields", () => {
-  test.each<[string, string[]]>([
-    ["", [""]],
-    ["a,b", ["a", "b"]],
-    ["a,,b,", ["a", "", "b", ""]],
-    ['"a,b",c', ["a,b", "c"]],
-    ['a,"b""c"', ["a", 'b"c']],
-    ['""', [""]],
-  ])("splits %s", (text, fields) => {
-    expect(parseFields(text)).toEqual(fields);
-  });
-
-  test.each(['"a', 'a"b"', '"a"b', '"a""'])("refuses %s", (text) => {
-    expect(() => parseFields(text)).toThrow(InvalidValue);
-  });
 });

@@ -1,0 +1,32 @@
+const NANOSECONDS: Readonly<Record<string, number>> = {
+  ns: 1,
+  us: 1e3,
+  µs: 1e3,
+  μs: 1e3,
+  ms: 1e6,
+  s: 1e9,
+  m: 60e9,
+  h: 3600e9,
+};
+
+const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y;
+
+/**
+ * Reads a duration as Go's `time.ParseDuration` does: `1m30s`, `500ms`, `1.5h`, `-2s`, `0`.
+ * @returns nanoseconds, undefined for what is no duration
+ */
+export function parseGoDuration(text: string): number | undefined {
+  const [sign = "", amount = ""] = /^([+-]?)(.*)$/s.exec(text)?.slice(1) ?? [];
+  if (amount === "0") return 0;
+  if (amount === "") return undefined;
+  let sum = 0;
+  let position = 0;
+  while (position < amount.length) {
+    PART.lastIndex = position;
+    const part = PART.exec(amount);
+    if (part === null) return undefined;
+    sum += Number(part[1]) * (NANOSECONDS[part[2] ?? ""] ?? 0);
+    position += part[0].length;
+  }
+  return Math.round(sign === "-" ? -sum : sum);
+}
