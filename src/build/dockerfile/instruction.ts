@@ -3,7 +3,7 @@
  * because what variables mean is only known when the stage is built. `expandInstruction` puts the values in; the same
  * types then hold what is meant.
  */
-import type { SourceLocation } from "./source-text.ts";
+import type { SourceLocation, SourceText } from "./source-text.ts";
 
 /** What quotes characters and continues lines; the directive `escape`. */
 export type EscapeCharacter = "\\" | "`";
@@ -146,11 +146,13 @@ export interface Directives {
 }
 
 export interface Dockerfile {
+  readonly source: SourceText;
   readonly directives: Directives;
   /** The ARGs before the first stage, which FROM may use. */
   readonly globalArguments: readonly InstructionNamed<"ARG">[];
-  /** At least one. */
-  readonly stages: readonly Stage[];
+  readonly stages: readonly [Stage, ...Stage[]];
+  /** The last lines of instructions that have empty lines within them. */
+  readonly emptyContinuations: readonly number[];
 }
 
 /** What a RUN has mounted while it runs. */

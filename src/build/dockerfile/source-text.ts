@@ -50,5 +50,8 @@ export function quoteLines({ source, firstLine, lastLine }: SourceLocation): str
 
 /** Without characters that a terminal would obey. */
 function printable(line: string): string {
-  return line.replaceAll("\t", "    ").replace(/[\p{Cc}\u{85}\u{2028}\u{2029}]/gu, "\u{fffd}");
+  return line
+    .replace(/\r$/, "")
+    .replaceAll("\t", "    ")
+    .replace(/[\p{Cc}\u{85}\u{2028}\u{2029}]/gu, "\u{fffd}");
 }
