@@ -100,9 +100,9 @@ export function openLayoutOutput(sink: LayoutSink, form: "oci" | "docker"): Layo
     },
     commit: () =>
       sink.commit((present) => [
-        ["index.json", mergedIndex(present, entries)],
-        ...(form === "docker" ? [["manifest.json", json(mergeDockerEntries(dockerEntries))] as const] : []),
         ["oci-layout", json({ imageLayoutVersion: "1.0.0" })],
+        ...(form === "docker" ? [["manifest.json", json(mergeDockerEntries(dockerEntries))] as const] : []),
+        ["index.json", mergedIndex(present, entries)],
       ]),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   };

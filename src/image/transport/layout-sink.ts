@@ -1,7 +1,10 @@
 import type { Digest } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
 
-/** Bytes of index.json that lies there already (if any) to the documents at the top of the layout, by name. */
+/**
+ * Bytes of index.json that lies there already (if any) to the documents at the top of the layout, by name, in the order
+ * in which they are to appear: index.json, which makes images visible, comes last.
+ */
 type TopDocuments = (presentIndex: Buffer | undefined) => readonly (readonly [name: string, bytes: Buffer])[];
 
 /** An image layout that is being written: a directory, or an archive. */

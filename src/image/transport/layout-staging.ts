@@ -26,6 +26,8 @@ export interface LayoutStaging extends Disposable {
  */
 export function openLayoutStaging(layout: string): LayoutStaging {
   try {
+    // Nobody sweeps a directory away that its maker has not locked yet.
+    using _layout = lockLayout(layout);
     sweep(layout);
     const path = `${layout}/${STAGING_PREFIX}${randomUUID()}`;
     mkdirSync(path);

@@ -189,6 +189,7 @@ describe(`a kill at any time (${KILLS} times)`, () => {
     const index = `${directory}/layout/index.json`;
     await killAgainAndAgain(["copy", "-q", debianImages().gzip, `oci:${directory}/layout:x`], () => {
       if (!existsSync(index)) return;
+      expect(existsSync(`${directory}/layout/oci-layout`)).toBe(true);
       const [{ digest }] = JSON.parse(readFileSync(index, "utf8")).manifests;
       expect(rawDigest(`oci:${directory}/layout:x`)).toBe(digest);
       output(["skopeo", "copy", "-q", `oci:${directory}/layout:x`, `dir:${directory}/read`]);
