@@ -26,6 +26,11 @@ export async function internal(words: readonly string[]): Promise<number> {
       checkHealth(first, second, third === "starting");
       return 0;
     }
+    case "finish-removal": {
+      const { finishRemoval } = await import("../engine/lifecycle/remove-container.ts");
+      finishRemoval(first, second);
+      return 0;
+    }
     default: {
       const { inUserNamespace } = await import("./in-user-namespace.ts");
       return inUserNamespace(words);

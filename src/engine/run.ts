@@ -4,7 +4,6 @@
  * code for that in memory; else the supervisor does.
  */
 
-import { BunkerError } from "../sys/error.ts";
 import { checkTerminal, receiveSignals } from "./attachment.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { type CreationCallbacks, createContainer } from "./lifecycle/create-container.ts";
@@ -15,6 +14,7 @@ import type { RunOptions } from "./run-options.ts";
 import { openContainers } from "./state/containers.ts";
 import { type AttachmentEnd, stayAttached } from "./supervised-attachment.ts";
 import { tell } from "./supervisor/connect.ts";
+import { supervisorLost } from "./supervisor/supervisor-loss.ts";
 
 /** How `run` is attached to its container. */
 export interface RunAttachment {
@@ -70,7 +70,10 @@ export async function runContainer(
   const end: AttachmentEnd =
     started.streams === undefined ? { kind: "detached" } : stayAttached(socket, started.streams, wanted);
   if (end.kind === "detached") return 0;
-  if (end.kind === "lost") throw supervisorLost(container.name);
+  if (end.kind === "lost") {
+    if (options.remove) removeFiles(database, data, container, true);
+    throw supervisorLost(container.name, end, started.supervisor);
+  }
   const { kind: _kind, ...known } = end;
   if (recordsEnd) {
     recordContainerEnd(database, data, container.id, known);
@@ -109,17 +112,6 @@ export async function runDetached(
     throw error;
   }
   return container.id;
-}
-
-/** The error for a container whose supervisor was killed, and which was killed by that. */
-export function supervisorLost(name: string): BunkerError {
-  return new BunkerError({
-    code: "supervisor_lost",
-    operation: "wait for container",
-    object: name,
-    reason: "its supervisor was killed, and the container with it",
-    exitStatus: 255,
-  });
 }
 
 /**

@@ -22,6 +22,7 @@ import { openNonBlocking } from "./attachment.ts";
 import { detachKeyFilter } from "./detach-keys.ts";
 import { tell } from "./supervisor/connect.ts";
 import { type Exit, parseAnswer } from "./supervisor/protocol.ts";
+import type { SupervisorLoss } from "./supervisor/supervisor-loss.ts";
 
 /** What a command wants of a container's streams. */
 export interface AttachmentOptions {
@@ -44,7 +45,7 @@ export interface AttachedStreams {
 }
 
 /** How an attachment ended: with the container, by the detach keys, or by the supervisor's death. */
-export type AttachmentEnd = Exit | { readonly kind: "detached" } | { readonly kind: "lost" };
+export type AttachmentEnd = Exit | { readonly kind: "detached" } | SupervisorLoss;
 
 const STANDARD = { input: 0, output: 1, error: 2 } as const;
 
@@ -79,6 +80,7 @@ export function stayAttached(
   const reactor = cleanup.use(new Reactor());
   const outputs = new Set<Pump>();
   let end: AttachmentEnd | undefined;
+  let failure: string | undefined;
   const stopIfDone = () => {
     if (end !== undefined && (end.kind === "detached" || outputs.size === 0)) reactor.stop();
   };
@@ -138,13 +140,14 @@ export function stayAttached(
     const received = receiveMessage(socket.number, false);
     if (received.kind === "nothing") return;
     const answer = received.kind === "message" ? parseAnswer(received.text) : undefined;
+    if (answer?.kind === "failed") failure = answer.reason;
     if (received.kind === "message" && answer?.kind !== "exit") return;
-    end = answer?.kind === "exit" ? answer : { kind: "lost" };
+    end = answer?.kind === "exit" ? answer : { kind: "lost", reason: failure };
     reactor.remove(socket.number);
     stopIfDone();
   });
   reactor.run();
-  return end ?? { kind: "lost" };
+  return end ?? { kind: "lost", reason: failure };
 }
 
 /** Tells a container's terminal the size of ours. */

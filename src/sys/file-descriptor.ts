@@ -18,6 +18,11 @@ export class FileDescriptor implements Disposable {
     return this.#number;
   }
 
+  /** Whether it has been closed or released. */
+  get isClosed(): boolean {
+    return this.#number < 0;
+  }
+
   /** Gives up ownership without closing. */
   release(): number {
     const { number } = this;

@@ -132,7 +132,8 @@ export function sendMessage(socket: number, text: string, descriptors: readonly 
 }
 
 /**
- * Receives a message; recvmsg(2).
+ * Receives a message; recvmsg(2). A peer that has gone without reading all that was sent to it leaves ECONNRESET behind,
+ * which comes once and before the messages that it had sent; those are received all the same.
  * @param wait whether to wait for it, if the socket is a blocking one
  * @returns the message with its descriptors, which are close-on-exec and the caller's
  */
@@ -142,7 +143,7 @@ export function receiveMessage(socket: number, wait: boolean): Received {
   const flags = MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT);
   let count: number;
   do count = systemCall(SystemCall.recvmsg, socket, message, flags);
-  while (count === -Errno.EINTR);
+  while (count === -Errno.EINTR || count === -Errno.ECONNRESET);
   if (count === -Errno.EAGAIN) return { kind: "nothing" };
   if (count <= 0) return { kind: "end" };
   const controlLength = own.header.view.getUint32(40, true);

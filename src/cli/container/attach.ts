@@ -3,10 +3,10 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../../engine/detach-keys.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { notRunning, supervisorOf } from "../../engine/lifecycle/stop-container.ts";
-import { supervisorLost } from "../../engine/run.ts";
 import { findContainer, openContainers } from "../../engine/state/containers.ts";
 import { requestAttachment, stayAttached, tellSize } from "../../engine/supervised-attachment.ts";
 import { tell } from "../../engine/supervisor/connect.ts";
+import { supervisorLost } from "../../engine/supervisor/supervisor-loss.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
 import { detachKeysOption } from "./life-options.ts";
@@ -52,7 +52,7 @@ export const attach = defineCommand(
       recordContainerEvent(data, "detach", container);
       return 0;
     }
-    if (end.kind === "lost") throw supervisorLost(container.name);
+    if (end.kind === "lost") throw supervisorLost(container.name, end);
     return end.exitStatus;
   },
 );

@@ -10,7 +10,7 @@ export const restart = defineCommand(
   { options: stopOptions, required: ["CONTAINER"], optional: "[CONTAINER...]" },
   ({ options, operands }) =>
     eachContainer(operands, async ({ database, data, container, reference }) => {
-      stopContainer(database, data, container, options);
+      stopContainer(database, data, container, { ...options, isRestart: true });
       const taken = takeToStart(database, data, container.id);
       if (taken !== undefined) {
         using _lock = taken.lock;

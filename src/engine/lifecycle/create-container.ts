@@ -280,7 +280,7 @@ export async function createContainer(
       shown: shownConfiguration({ id, options, image: root.image }),
     };
     const container = { id, name: options.name ?? freeName(database), definition };
-    insertContainer(database, container);
+    insertContainer(database, data, container);
     recordContainerEvent(data, "create", container);
     return { ...container, lock, configuration };
   } catch (error) {

@@ -7,7 +7,7 @@ import {
   findContainer,
   openContainers,
   recordEnd,
-  recordLoss,
+  recordError,
   recordOutOfMemory,
   recordStatus,
   recordStop,
@@ -20,7 +20,7 @@ import { isToBeRestarted } from "./restart-policy.ts";
 export type End = Omit<Exit, "kind">;
 
 /**
- * Records the end, and removes a container of `--rm`. To be called by who holds the container's lock.
+ * Records the end, and removes a container of `--rm`, unless somebody is restarting it. To be called by who holds the container's lock.
  * @returns whether the restart policy asks for another start
  */
 export function recordContainerEnd(database: StateDatabase, data: string, id: string, end: End): boolean {
@@ -41,7 +41,7 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
     !isStopped &&
     !end.isShutDown &&
     isToBeRestarted(definition.restart, exitStatus, container.restartCount);
-  if (definition.remove && !isAgain) {
+  if (definition.remove && !isAgain && !end.isRestart) {
     recordStatus(database, id, "removing");
     removeFiles(database, data, container, true);
     return false;
@@ -50,7 +50,7 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
   if (end.isStopped) recordStop(database, id);
   if (end.lostBytes > 0) {
     const reason = end.lostErrno === undefined ? "" : `: ${errnoName(end.lostErrno)}`;
-    recordLoss(database, id, `${end.lostBytes} bytes of the log could not be written${reason}`);
+    recordError(database, id, `${end.lostBytes} bytes of the log could not be written${reason}`);
   }
   return isAgain;
 }
@@ -62,7 +62,13 @@ export function recordNoRestart(data: string, id: string, isStopped: boolean): v
   if (isStopped) recordStop(database, id);
 }
 
-/** The same for a supervisor, which has no database open. */
+/** Records what a supervisor fails of; that its container has ended by that is seen by the free lock. */
+export function recordSupervisorFailure(data: string, id: string, reason: string): void {
+  using database = openContainers(data);
+  recordError(database, id, `the supervisor failed: ${reason}`);
+}
+
+/** `recordContainerEnd` for a supervisor, which has no database open. */
 export function recordEndFromSupervisor(data: string, id: string, end: End): boolean {
   using database = openContainers(data);
   return recordContainerEnd(database, data, id, end);

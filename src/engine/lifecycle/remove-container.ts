@@ -7,11 +7,13 @@ import { containerDirectory } from "../container-lock.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
 import {
+  abandonedContainer,
   type Container,
   deleteContainer,
   findContainer,
   isKnown,
   knownIds,
+  openContainers,
   recordStatus,
 } from "../state/containers.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
@@ -97,6 +99,21 @@ export function removeContainer(
   }
 }
 
+/**
+ * Removes a container whose removal had begun, or whose supervisor was to do it, by somebody who was killed. Does nothing
+ * when another does it.
+ */
+export function finishRemoval(data: string, id: string): void {
+  using database = openContainers(data);
+  using lock = lockContainer(data, id);
+  // The directory goes before the row.
+  if (lock === undefined && hasDirectory(data, id)) return;
+  const container = abandonedContainer(database, id);
+  if (container === undefined) return;
+  recordStatus(database, id, "removing");
+  removeFiles(database, data, container, container.definition.remove);
+}
+
 function hasDirectory(data: string, id: string): boolean {
   return existsSync(containerDirectory(data, id));
 }
@@ -111,7 +128,7 @@ function busy(container: Container, reason: string): BunkerError {
   });
 }
 
-/** Removes what killed commands have left: directories without a row, and containers whose removal had begun. */
+/** Removes what killed commands have left: directories without a row. */
 export function cleanUp(database: StateDatabase, data: string): void {
   const { userNamespace } = ownershipOf({ kind: "default" }, data);
   sweep(

@@ -38,6 +38,7 @@ import {
 import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../supervised-attachment.ts";
 import { becomeSupervisor } from "../supervisor/become-supervisor.ts";
 import { tell } from "../supervisor/connect.ts";
+import { endOf } from "../supervisor/supervisor-loss.ts";
 import { beginChanges } from "../volumes/begin-changes.ts";
 import { openNetwork } from "./open-network.ts";
 import { stopSignalOf, stopTimeoutOf } from "./stop-container.ts";
@@ -68,6 +69,8 @@ export interface StartedContainer {
   /** To its supervisor; answers with the exit unasked. */
   readonly socket: FileDescriptor;
   readonly streams: AttachedStreams | undefined;
+  /** Its supervisor's pid, a child of this process. */
+  readonly supervisor: number | undefined;
 }
 
 /**
@@ -194,13 +197,13 @@ async function launchSupervised(
       code: "supervisor_lost",
       operation: "start container",
       object: id.slice(0, 12),
-      reason: "its supervisor was killed",
+      reason: `its supervisor ${endOf(launched.supervisor?.pid)}`,
     });
   }
   recordContainerEvent(data, "start", container);
   recordVolumeMounts(data, "mount", container);
   socketOwner.move();
-  return { socket, streams: attached };
+  return { socket, streams: attached, supervisor: launched.supervisor?.pid };
 }
 
 /**

@@ -39,23 +39,29 @@ export function supervisorOf(database: StateDatabase, data: string, id: string):
 
 /**
  * Stops a container: its stop signal, and SIGKILL when that has not helped in time. One that does not run is left alone.
- * @param options what the command says instead of the container's definition
+ * @param options what the command says instead of the container's definition; with `isRestart` one of `--rm` is kept,
+ *   to be started again
  */
 export function stopContainer(
   database: StateDatabase,
   data: string,
   container: Container,
-  options: { readonly signal?: string | undefined; readonly timeout?: number | undefined },
+  options: {
+    readonly signal?: string | undefined;
+    readonly timeout?: number | undefined;
+    readonly isRestart?: boolean;
+  },
 ): void {
   using socket = supervisorOf(database, data, container.id);
   if (socket === undefined) return;
   const signal = parseSignal(options.signal ?? stopSignalOf(container.definition));
+  const { isRestart = false } = options;
   const timeout = options.timeout ?? stopTimeoutOf(container.definition);
   tell(socket, { kind: "wait" });
-  tell(socket, { kind: "signal", signal, isStop: true });
+  tell(socket, { kind: "signal", signal, isStop: true, isRestart });
   recordContainerEvent(data, "kill", container, { signal: String(signal) });
   if (timeout >= 0 && !endsWithin(socket, timeout)) {
-    tell(socket, { kind: "signal", signal: Signal.SIGKILL, isStop: true });
+    tell(socket, { kind: "signal", signal: Signal.SIGKILL, isStop: true, isRestart });
     recordContainerEvent(data, "kill", container, { signal: String(Signal.SIGKILL) });
   }
   waitForEnd(socket);

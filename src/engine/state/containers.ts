@@ -6,12 +6,16 @@
  * `running`, `restarting` or `removing` while nobody holds the lock was left by somebody killed, or by a reboot: whoever
  * reads it next sets it right. The supervisor's death was the end of the container's processes too, and how they ended
  * nobody knows; Docker says 255 then.
+ *
+ * One that is to be gone by now, because it was being removed or has `--rm`, is removed first, by a process of its own:
+ * the code for that is more than what a list needs, and whoever reads a list seldom has a use for it.
  */
 import * as v from "valibot";
 import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { isHeld } from "../container-directory.ts";
 import { type PortBinding, portBindingSchema } from "../network/network-plan-schema.ts";
+import { internalCommand } from "../own-command.ts";
 import { containerComponent } from "./container-component.ts";
 import { type ContainerDefinition, parseDefinition } from "./container-definition.ts";
 import { volumeComponent } from "./volume-component.ts";
@@ -110,33 +114,53 @@ function isClaimed(status: ContainerStatus): boolean {
   return status === "running" || status === "paused" || status === "restarting" || status === "removing";
 }
 
-/** Sets right what a killed supervisor, or a reboot, has left; see the head of this file. */
-function truthful(database: StateDatabase, data: string, row: Row): Row {
+/**
+ * Sets right what a killed supervisor, or a reboot, has left; see the head of this file.
+ * @returns undefined when the container is gone
+ */
+function truthful(database: StateDatabase, data: string, row: Row): Row | undefined {
   if (!isClaimed(row.status) || isHeld(data, row.id)) return row;
   // The holder may have recorded the end and let go since the row was read.
   const again = database.get<Row>("SELECT * FROM container WHERE id = ?", row.id);
-  if (again === undefined || !isClaimed(again.status)) return again ?? { ...row, status: "removing" };
+  if (again === undefined || !isClaimed(again.status)) return again;
+  if (isToBeGone(again) && !database.isReadOnly) {
+    Bun.spawnSync(internalCommand(["finish-removal", data, row.id]), { stdio: ["ignore", "ignore", "ignore"] });
+    const left = database.get<Row>("SELECT * FROM container WHERE id = ?", row.id);
+    return left === undefined ? undefined : { ...left, status: "removing" };
+  }
   if (again.status === "removing") return again;
   const finished = Date.now();
+  const lost = again.error || LOST;
   if (!database.isReadOnly) {
     database.run(
       `UPDATE container SET status = 'exited', pid = NULL, finished = ?, exit_status = ?, error = ?
        WHERE id = ? AND status = ?`,
       finished,
       UNKNOWN_STATUS,
-      LOST,
+      lost,
       row.id,
       again.status,
     );
   }
-  return { ...again, status: "exited", pid: null, finished, exit_status: UNKNOWN_STATUS, error: LOST };
+  return { ...again, status: "exited", pid: null, finished, exit_status: UNKNOWN_STATUS, error: lost };
+}
+
+function isToBeGone({ status, definition, id }: Row): boolean {
+  return status === "removing" || parseDefinition(definition, id).remove;
+}
+
+/** A container that nobody works on, as it was recorded last. */
+export function abandonedContainer(database: StateDatabase, id: string): Container | undefined {
+  const row = database.get<Row>("SELECT * FROM container WHERE id = ?", id);
+  return row !== undefined && isClaimed(row.status) && isToBeGone(row) ? containerOf(row) : undefined;
 }
 
 /** All containers, the newest first. */
 export function listContainers(database: StateDatabase, data: string): Container[] {
   return database
     .all<Row>("SELECT * FROM container ORDER BY created DESC, id")
-    .map((row) => containerOf(truthful(database, data, row)));
+    .flatMap((row) => truthful(database, data, row) ?? [])
+    .map(containerOf);
 }
 
 /** What all containers were made from. Unlike `listContainers` it only reads, whatever has become of them. */
@@ -152,15 +176,18 @@ export function listDefinitions(database: StateDatabase): ContainerDefinition[] 
 export function findContainer(database: StateDatabase, data: string, reference: string): Container {
   const name = reference.startsWith("/") ? reference.slice(1) : reference;
   const exact = database.get<Row>("SELECT * FROM container WHERE id = ?1 OR name = ?1", name);
-  if (exact !== undefined) return containerOf(truthful(database, data, exact));
+  const found = exact === undefined ? undefined : truthful(database, data, exact);
+  if (found !== undefined) return containerOf(found);
   const isPrefix = /^[0-9a-f]{1,64}$/.test(name);
   const [only, another] = isPrefix
     ? database.all<Row>("SELECT * FROM container WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2", name)
     : [];
-  if (only !== undefined && another === undefined) return containerOf(truthful(database, data, only));
+  const isAmbiguous = another !== undefined;
+  const unique = only === undefined || isAmbiguous ? undefined : truthful(database, data, only);
+  if (unique !== undefined) return containerOf(unique);
   throw new BunkerError({
-    code: only === undefined ? "no_such_container" : "ambiguous_container",
-    operation: only === undefined ? "No such container:" : "several containers have ids that begin with",
+    code: isAmbiguous ? "ambiguous_container" : "no_such_container",
+    operation: isAmbiguous ? "several containers have ids that begin with" : "No such container:",
     object: reference,
     exitStatus: 1,
   });
@@ -172,8 +199,12 @@ export function findContainer(database: StateDatabase, data: string, reference: 
  */
 export function insertContainer(
   database: StateDatabase,
+  data: string,
   container: { readonly id: string; readonly name: string; readonly definition: ContainerDefinition },
 ): void {
+  const earlier = database.get<Row>("SELECT * FROM container WHERE name = ?", container.name);
+  // Who has the name may be about to be gone.
+  if (earlier !== undefined) truthful(database, data, earlier);
   database.transaction(() => {
     const holder = database.get<{ id: string }>("SELECT id FROM container WHERE name = ?", container.name);
     if (holder !== undefined) throw nameInUse(container.name, holder.id);
@@ -277,8 +308,8 @@ export function recordStop(database: StateDatabase, id: string): void {
   database.run("UPDATE container SET stopped_by_user = 1 WHERE id = ?", id);
 }
 
-/** Records what of a container's output its log lacks. */
-export function recordLoss(database: StateDatabase, id: string, error: string): void {
+/** Records what has gone wrong in a container's run: what its log lacks, or what its supervisor failed of. */
+export function recordError(database: StateDatabase, id: string, error: string): void {
   database.run("UPDATE container SET error = ? WHERE id = ?", error, id);
 }
 

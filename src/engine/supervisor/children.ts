@@ -1,6 +1,7 @@
 /* What the supervisor has others do, because it would need code or time for it: this executable again, as its child. */
 import { waitForExit } from "../../sys/process.ts";
 import { Event, openProcess, type Reactor, Timer } from "../../sys/reactor.ts";
+import { internalCommand } from "../own-command.ts";
 import type { Supervise } from "./protocol.ts";
 
 const running = new Set<number>();
@@ -14,8 +15,7 @@ export const ownChildren: ReadonlySet<number> = running;
  * @returns a function that waits for its end
  */
 export function spawnInternal(reactor: Reactor, words: readonly string[], onEnd: () => void): () => void {
-  const script = Bun.main.startsWith("/$bunfs/") ? [] : [Bun.main];
-  const child = Bun.spawn([process.execPath, ...script, "internal", ...words], {
+  const child = Bun.spawn(internalCommand(words), {
     stdio: ["ignore", "ignore", "ignore"],
   });
   running.add(child.pid);

@@ -45,8 +45,16 @@ const requestSchema = v.variant("kind", [
   v.object({ kind: v.literal("ports"), bindings: v.array(portBindingSchema) }),
   /** One descriptor for each letter: where input (i) comes from, where output (o) and error (e) go. */
   v.object({ kind: v.literal("attach"), streams: v.string() }),
-  /** Send a signal; `isStop` keeps the restart policy from starting the container again. */
-  v.object({ kind: v.literal("signal"), signal: v.number(), isStop: v.boolean() }),
+  /**
+   * Send a signal; `isStop` keeps the restart policy from starting the container again, `isRestart` keeps one of `--rm`
+   * from being removed: whoever says it starts it again.
+   */
+  v.object({
+    kind: v.literal("signal"),
+    signal: v.number(),
+    isStop: v.boolean(),
+    isRestart: v.optional(v.boolean()),
+  }),
   v.object({ kind: v.literal("resize"), rows: v.number(), columns: v.number() }),
   /** Nobody reads this stream any more; whoever writes to it shall be told so. */
   v.object({ kind: v.literal("close"), stream: v.picklist(["o", "e"]) }),
@@ -65,6 +73,8 @@ const exitSchema = v.object({
   exitStatus: v.number(),
   /** Whether somebody asked for it by `stop`. */
   isStopped: v.boolean(),
+  /** Whether whoever asked for it starts the container again. */
+  isRestart: v.boolean(),
   /** Whether the supervisor was told to end, by a logout or shutdown. */
   isShutDown: v.boolean(),
   /** What of the output could not be logged. */
@@ -75,6 +85,8 @@ const exitSchema = v.object({
 const answerSchema = v.variant("kind", [
   exitSchema,
   v.object({ kind: v.literal("attached") }),
+  /** The supervisor ends, and the container with it, because of an error of its own. */
+  v.object({ kind: v.literal("failed"), reason: v.string() }),
   v.object({ kind: v.literal("status"), lostBytes: v.number(), lostErrno: v.optional(v.number()) }),
 ]);
 

@@ -66,7 +66,12 @@ interface Connection {
  */
 export async function supervise(control: number, lock: number, data: string, id: string): Promise<void> {
   const supervisor = new Supervisor(new FileDescriptor(control), inheritedLock(lock), data, id);
-  await supervisor.run();
+  try {
+    await supervisor.run();
+  } catch (error) {
+    await supervisor.tellFailure(error);
+    throw error;
+  }
 }
 
 class Supervisor {
@@ -91,6 +96,7 @@ class Supervisor {
   #isWaitingForCommand = false;
   #isEnding = false;
   #isStopped = false;
+  #isRestart = false;
   #isShutDown = false;
   #isRecorded = false;
   #container: { readonly pid: number; readonly pidfd: FileDescriptor } | undefined;
@@ -123,6 +129,17 @@ class Supervisor {
       // Those who are attached and slow still get all.
       if (this.#isBusy()) this.#reactor.run();
     }
+  }
+
+  /** Its standard error is nowhere: tells whoever listens, and the record, what it failed of. */
+  async tellFailure(error: unknown): Promise<void> {
+    const reason = error instanceof Error ? error.message : String(error);
+    const sockets = new Set([this.#command, ...[...this.#connections].map(({ socket }) => socket)]);
+    for (const socket of sockets) {
+      if (!socket.isClosed) sendMessage(socket.number, JSON.stringify({ kind: "failed", reason } satisfies Answer));
+    }
+    const { recordSupervisorFailure } = await import("../lifecycle/record-end.ts");
+    recordSupervisorFailure(this.#data, this.#id, reason);
   }
 
   /** Waits for `supervise`, before which the command may have asked to be attached. Returns undefined if it dies. */
@@ -220,6 +237,7 @@ class Supervisor {
         return true;
       case "signal":
         if (request.isStop) this.#isStopped = true;
+        if (request.isRestart === true) this.#isRestart = true;
         this.#signal(request.signal);
         // A container that waits to be started again is stopped by not being started.
         if (this.#container === undefined && request.isStop) this.#reactor.stop();
@@ -269,6 +287,7 @@ class Supervisor {
     return {
       exitStatus,
       isStopped: this.#isStopped,
+      isRestart: this.#isRestart,
       isShutDown: this.#isShutDown,
       lostBytes: lost?.bytes ?? 0,
       lostErrno: lost?.errno,

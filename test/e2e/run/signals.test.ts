@@ -102,9 +102,7 @@ describe("kill -9 of", () => {
       () => suite.user.processes().length === 0,
       () => `the container to end: ${suite.user.traces()}`,
     );
-    const listed = await suite.user.bunker(["ps", "-a", "--format", "{{.Names}} {{.Status}}"]);
-    expect(listed.output).toMatch(/^killed Exited \(255\) .* ago\n$/);
-    expect((await suite.user.bunker(["rm", "killed"])).status).toBe(0);
+    expect((await suite.user.bunker(["ps", "-aq"])).output).toBe("");
   });
 });
 
