@@ -56,6 +56,14 @@ async function execute(words: readonly string[]): Promise<void> {
     const { copyHere, copyRequestSchema } = await import("../engine/files/copy-here.ts");
     return report(JSON.stringify(await copyHere(v.parse(copyRequestSchema, JSON.parse(readInput())))));
   }
+  if (command === "change-files") {
+    const { changeFilesHere, changeFilesRequestSchema } = await import("../build/files/change-files-here.ts");
+    return report(JSON.stringify(await changeFilesHere(v.parse(changeFilesRequestSchema, JSON.parse(readInput())))));
+  }
+  if (command === "content-key") {
+    const { contentKeyHere, contentKeyRequestSchema } = await import("../build/files/content-key-here.ts");
+    return report(JSON.stringify(await contentKeyHere(v.parse(contentKeyRequestSchema, JSON.parse(readInput())))));
+  }
   throw new BunkerError({ code: "unknown_command", operation: "bunker internal", object: command });
 }
 

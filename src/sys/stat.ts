@@ -45,6 +45,8 @@ export interface FileStatus {
   readonly blocks: number;
   readonly accessed: Timestamp;
   readonly modified: Timestamp;
+  /** When content, owner, mode or attributes were last changed: the one time that nobody can set. */
+  readonly changed: Timestamp;
   /** The device that a device node stands for. */
   readonly deviceMajor: number;
   readonly deviceMinor: number;
@@ -60,6 +62,7 @@ const INODE = 32;
 const FILE_SIZE = 40;
 const BLOCKS = 48;
 const ATIME = 64;
+const CTIME = 96;
 const MTIME = 112;
 const RDEV_MAJOR = 128;
 const RDEV_MINOR = 132;
@@ -89,6 +92,7 @@ export function readStatus({ view }: Memory): FileStatus {
     blocks: getInteger64(view, BLOCKS),
     accessed: readTimestamp(view, ATIME),
     modified: readTimestamp(view, MTIME),
+    changed: readTimestamp(view, CTIME),
     deviceMajor: view.getUint32(RDEV_MAJOR, true),
     deviceMinor: view.getUint32(RDEV_MINOR, true),
   };

@@ -15,46 +15,27 @@
  * With a latest time, later ones become that one, which is what reproducible builds ask of files that they have made.
  */
 import { readSync } from "node:fs";
-import {
-  isReservedAttribute,
-  OVERRIDE_STAT_ATTRIBUTE,
-  type OverriddenStat,
-  parseOverrideStat,
-} from "../../mount/overlay-attributes.ts";
 import type { ByteString } from "../../sys/byte-string.ts";
-import { Errno } from "../../sys/errno.ts";
-import {
-  getAttribute,
-  getAttributeAt,
-  listAttributes,
-  listAttributesAt,
-  openAt,
-  readLinkAt,
-  seek,
-  statusOf,
-} from "../../sys/file.ts";
+import { openAt, readLinkAt, statusOf } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { FileMode, type FileStatus, isType, type Timestamp } from "../../sys/stat.ts";
 import type { TarEntryType } from "../tar/tar-entry.ts";
 import { endOfArchive, entryHeaders, paddingAfter, type WrittenEntry } from "../tar/tar-writer.ts";
-import { type Loss, SELINUX_ATTRIBUTE } from "./entry-attributes.ts";
-import { storeOwnership } from "./ownership.ts";
-import { checkEntry, refusedEntry } from "./unpack-error.ts";
+import { dataParts } from "./data-parts.ts";
+import type { Loss } from "./entry-attributes.ts";
+import { noAttributes, readAttributes, recordedMode } from "./recorded-attributes.ts";
+import { checkEntry } from "./unpack-error.ts";
 import { isGone, type UpperEntry, upperEntries } from "./upper-directory.ts";
 import { OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from "./whiteout.ts";
 
 const FILE_FLAGS =
   OpenFlag.O_RDONLY | OpenFlag.O_NOFOLLOW | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY | OpenFlag.O_CLOEXEC;
 
-/** Attributes with which overlay says that content is elsewhere; mounts of Bunker's make neither. */
-const FOREIGN_ATTRIBUTES = ["user.overlay.redirect", "user.overlay.metacopy"];
-
 /** Bytes of the pieces in which an archive comes, and in which files are read. */
 const PIECE_SIZE = 256 << 10;
 const zeros = Buffer.alloc(PIECE_SIZE);
 
-const noAttributes: ReadonlyMap<ByteString, ByteString> = new Map();
 const epoch: Timestamp = { seconds: 0, nanoseconds: 0 };
 
 export interface DiffOptions {
@@ -220,86 +201,29 @@ function describe(
   };
 }
 
-/** The mode that was recorded, unless the real one has been changed since: then the container has meant that one. */
-function recordedMode(status: FileStatus, override: OverriddenStat): number {
-  const real = status.mode & FileMode.permissions;
-  const asStored = override.device === undefined ? storeOwnership(override, "single", "file").mode : 0;
-  return real === asStored ? override.mode : real;
-}
-
 function earlier(time: Timestamp, latest: number | undefined): Timestamp {
   return latest === undefined || time.seconds < latest ? time : { seconds: latest, nanoseconds: 0 };
 }
 
-function readAttributes(
-  path: ByteString,
-  parent: number,
-  base: ByteString,
-  file: number | undefined,
-  lose: Loss,
-): { readonly attributes: ReadonlyMap<ByteString, ByteString>; readonly override: OverriddenStat | undefined } {
-  const names = file === undefined ? listAttributesAt(parent, base) : listAttributes(file);
-  if (names === -Errno.EOPNOTSUPP || (typeof names === "number" && isGone(names))) {
-    return { attributes: noAttributes, override: undefined };
-  }
-  if (typeof names === "number") {
-    checkEntry(names, "list the attributes of", path);
-    return { attributes: noAttributes, override: undefined };
-  }
-  const attributes = new Map<ByteString, ByteString>();
-  let override: OverriddenStat | undefined;
-  for (const name of names) {
-    if (name === SELINUX_ATTRIBUTE) continue;
-    if (FOREIGN_ATTRIBUTES.includes(name)) {
-      throw refusedEntry(path, `it has the attribute ${name}: its content is in another place`);
-    }
-    const value = file === undefined ? getAttributeAt(parent, base, name) : getAttribute(file, name);
-    if (typeof value === "number") {
-      if (value !== -Errno.ENODATA) checkEntry(value, `read the attribute ${name} of`, path);
-    } else if (name === OVERRIDE_STAT_ATTRIBUTE) {
-      override = parseOverrideStat(value);
-    } else if (!isReservedAttribute(name)) {
-      attributes.set(name, value);
-    } else if (name.startsWith("user.overlay.overlay.")) {
-      // An overlay inside the container has set it, and the kernel has put it aside for that one.
-      lose(`attribute ${name} is reserved for the union mount`, path);
-    }
-  }
-  return { attributes, override };
-}
-
 /** The bytes of a file, as many as its status says: what becomes of it meanwhile must not damage the archive. */
-function* fileData(
-  file: number,
-  path: ByteString,
-  { size, blocks }: FileStatus,
-  lose: Loss,
-): Generator<Buffer, void, undefined> {
-  const mayHaveHoles = blocks * 512 < size;
-  for (let position = 0; position < size; ) {
-    const start = mayHaveHoles ? findPart(file, "data", position, size) : position;
+function* fileData(file: number, path: ByteString, status: FileStatus, lose: Loss): Generator<Buffer, void, undefined> {
+  let position = 0;
+  for (const { start, end } of dataParts(file, status)) {
     yield* zerosOf(start - position);
-    const end = mayHaveHoles && start < size ? findPart(file, "hole", start, size) : size;
     position = start;
     while (position < end) {
       const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE_SIZE, end - position));
       const length = readSync(file, buffer, 0, buffer.length, position);
       if (length === 0) {
         lose("it has become shorter while it was read; zeros take the place of the rest", path);
-        yield* zerosOf(size - position);
+        yield* zerosOf(status.size - position);
         return;
       }
       position += length;
       yield buffer.subarray(0, length);
     }
   }
-}
-
-/** Where the next part of a kind begins; the end of the file where there is none, or the file system does not know. */
-function findPart(file: number, what: "data" | "hole", offset: number, size: number): number {
-  const found = seek(file, what, offset);
-  if (found >= 0) return Math.min(found, size);
-  return found === -Errno.ENXIO || what === "hole" ? size : offset;
+  yield* zerosOf(status.size - position);
 }
 
 function* zerosOf(length: number): Generator<Buffer, void, undefined> {

@@ -9,6 +9,9 @@
  * Directories are made with mode 0700 and get their owner, mode, attributes and times at the end: a set-group-id bit
  * or a default access control list must not rub off on what is created in them, nor must creating change their times.
  *
+ * In a copy that somebody has asked for, which is no archive, something in the way is another matter: a directory is not
+ * lost for a file of the same name, nor a link for a directory that lies elsewhere; the copy fails.
+ *
  * Whiteouts: `.wh.NAME` becomes the mark that overlay understands. It concerns lower layers only, so when the same
  * layer has NAME as well, the entry stays; and if that is a directory it is opaque, since the namesake below it is gone.
  */
@@ -19,7 +22,9 @@ import {
   overrideStatValue,
 } from "../../mount/overlay-attributes.ts";
 import type { ByteString } from "../../sys/byte-string.ts";
+import { copyData } from "../../sys/copy-data.ts";
 import { Errno } from "../../sys/errno.ts";
+import { BunkerError } from "../../sys/error.ts";
 import {
   changeMode,
   changeOwner,
@@ -41,11 +46,12 @@ import {
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag, Resolve } from "../../sys/open.ts";
 import { removeTreeAt } from "../../sys/remove-tree.ts";
-import { FileMode, isType } from "../../sys/stat.ts";
+import { FileMode, type FileStatus, isType } from "../../sys/stat.ts";
 import { writeAt } from "../../sys/write-at.ts";
 import type { TarEntry } from "../tar/tar-entry.ts";
 import { showName } from "../tar/tar-error.ts";
 import type { TarReceiver } from "../tar/tar-reader.ts";
+import { dataParts } from "./data-parts.ts";
 import { DirectoryCache } from "./directory-cache.ts";
 import { type Loss, setEntryAttributes } from "./entry-attributes.ts";
 import { normalisePath, splitPath } from "./entry-path.ts";
@@ -79,7 +85,7 @@ export class LayerWriter implements TarReceiver, Disposable {
   readonly #root: number;
   readonly #mapping: LayerMapping;
   readonly #lose: Loss;
-  readonly #hasWhiteouts: boolean;
+  readonly #content: "layer" | "tree" | "copy";
   readonly #cache: DirectoryCache;
   /** Entries of directories by path, in the order of the last entry for each. */
   readonly #directories = new Map<ByteString, TarEntry>();
@@ -93,13 +99,14 @@ export class LayerWriter implements TarReceiver, Disposable {
    * @param root descriptor of the layer's empty directory, open for reading; stays the caller's. The process's umask
    *   has to be 0
    * @param lose is told of what cannot be kept
-   * @param content in a `tree`, which need not be empty, names that mean whiteouts in a layer are names like others
+   * @param content in a `tree`, which need not be empty, names that mean whiteouts in a layer are names like others; in a
+   *   `copy` besides, nothing takes the place of a directory, nor a directory that of something else
    */
-  constructor(root: number, mapping: LayerMapping, lose: Loss, content: "layer" | "tree" = "layer") {
+  constructor(root: number, mapping: LayerMapping, lose: Loss, content: "layer" | "tree" | "copy" = "layer") {
     this.#root = root;
     this.#mapping = mapping;
     this.#lose = lose;
-    this.#hasWhiteouts = content === "layer";
+    this.#content = content;
     this.#cache = new DirectoryCache(root, (path, origin) => {
       this.#implicit.add(path);
       if (origin === "whiteout") this.#makeOpaque(path);
@@ -110,7 +117,7 @@ export class LayerWriter implements TarReceiver, Disposable {
     const path = normalisePath(entry.name);
     const [directory, base] = splitPath(path);
     if (path === "") this.#enterRoot(entry);
-    else if (this.#hasWhiteouts && base.startsWith(WHITEOUT_PREFIX)) this.#makeWhiteout(path, directory, base);
+    else if (this.#content === "layer" && base.startsWith(WHITEOUT_PREFIX)) this.#makeWhiteout(path, directory, base);
     else this.#create(entry, path, directory, base);
   }
 
@@ -121,6 +128,19 @@ export class LayerWriter implements TarReceiver, Disposable {
       checkEntry(writeAt(file.descriptor.number, chunk, from, to, position), "write", file.path);
       file.written = position + to - from;
     });
+  }
+
+  /**
+   * Copies the data of the entry from a file, instead of calls of `data`, within the kernel.
+   * @param status of the file: data beyond its size is left where it is
+   */
+  copyFrom(source: number, status: FileStatus): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    for (const { start, end } of dataParts(source, status)) {
+      const copied = checkEntry(copyData(source, file.descriptor.number, start, end - start), "write", file.path);
+      file.written = start + copied;
+    }
   }
 
   end(): void {
@@ -247,6 +267,7 @@ export class LayerWriter implements TarReceiver, Disposable {
   #remove(path: ByteString, directory: ByteString, base: ByteString): void {
     const parent = this.#cache.open(directory);
     if (unlinkAt(parent, base) < 0) {
+      if (this.#content === "copy") throw refusedCopy(path, "a file cannot take the place of a directory");
       removeTreeAt(parent, base);
       const isInside = (other: ByteString) => other === path || other.startsWith(`${path}/`);
       for (const known of [this.#directories, this.#implicit, this.#opaque]) {
@@ -270,6 +291,7 @@ export class LayerWriter implements TarReceiver, Disposable {
     if (made === -Errno.EEXIST) {
       const status = statusAt(parent, base);
       if (typeof status === "number" || !isType(status, FileMode.directory)) {
+        if (this.#content === "copy") throw refusedCopy(path, "a directory cannot take the place of something else");
         const hidesLower = isWhiteout(parent, base);
         this.#remove(path, directory, base);
         checkEntry(makeDirectoryAt(this.#cache.open(directory), base, 0o700), "create the directory", path);
@@ -374,6 +396,10 @@ export class LayerWriter implements TarReceiver, Disposable {
     using directory = new FileDescriptor(own);
     copyDirectoryMetadata(found.number, directory.number, path, this.#mapping);
   }
+}
+
+function refusedCopy(path: ByteString, reason: string): BunkerError {
+  return new BunkerError({ code: "copy_failed", operation: "copy to", object: showName(path), reason, exitStatus: 1 });
 }
 
 function checkTarget(result: number, path: ByteString, target: ByteString): number {
