@@ -7,19 +7,22 @@ import { quoteLines, type SourceLocation } from "./source-text.ts";
  */
 export class DockerfileError extends BunkerError {
   readonly location: SourceLocation;
+  /** What is wrong, without where. */
+  readonly mistake: string;
 
-  constructor(location: SourceLocation, reason: string, options?: ErrorOptions) {
+  constructor(location: SourceLocation, mistake: string, options?: ErrorOptions) {
     super(
       {
         code: "dockerfile_invalid",
         operation: "read",
         object: location.source.name,
-        reason: `line ${location.firstLine}: ${reason}`,
+        reason: `line ${location.firstLine}: ${mistake}`,
         excerpt: quoteLines(location),
       },
       options,
     );
     this.location = location;
+    this.mistake = mistake;
   }
 }
 

@@ -44,7 +44,7 @@ const parsers: Parsers = {
   COPY: parseCopy,
   ENTRYPOINT: parseCommand,
   ENV: parseValues,
-  EXPOSE: (words, name) => ({ ports: atLeastOne(splitAtBlanks(withoutFlags(words)), name) }),
+  EXPOSE: (words, name) => ({ ports: atLeastOne(splitAtBlanks(withoutFlags(words)), name).toSorted() }),
   FROM: parseFrom,
   HEALTHCHECK: ({ flags, rest }) => ({ healthcheck: parseHealthcheck(flags, rest) }),
   LABEL: parseValues,

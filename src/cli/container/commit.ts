@@ -1,3 +1,4 @@
+import { parseChanges } from "../../build/dockerfile/parse-changes.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { commitContainer } from "../../engine/files/commit-container.ts";
@@ -69,6 +70,7 @@ export const commit = defineCommand(
     failureStatus: 1,
   },
   async ({ options: { idFile, pause, quiet, ...options }, operands: [reference, name] }) => {
+    const changes = parseChanges(options.changes);
     const data = dataDirectory();
     const writeId = idFile === undefined ? undefined : writeIdFile(idFile);
     const fullName = name === undefined ? undefined : formatReference(withDefaultTag(parseReference(name)));
@@ -79,7 +81,7 @@ export const commit = defineCommand(
     const { id, warnings } = await untilInterrupted(async (signal) => {
       using _ = pause ? pauseMeanwhile(database, data, container, tell) : undefined;
       return await whileThere(database, data, container, () =>
-        commitContainer(store, data, container, { ...options, name: fullName, signal }),
+        commitContainer(store, data, container, { ...options, changes, name: fullName, signal }),
       );
     });
     recordContainerEvent(data, "commit", container, { imageID: id, imageRef: fullName ?? "" });

@@ -1,3 +1,4 @@
+import { parseChanges } from "../../build/dockerfile/parse-changes.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { parsePlatform } from "../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
@@ -36,11 +37,12 @@ export const importArchive = defineCommand(
     failureStatus: 1,
   },
   async ({ options: { changes, message, platform }, operands: [source, name] }) => {
+    const parsedChanges = parseChanges(changes);
     using store = openImageStore(dataDirectory());
     const reference = name === undefined ? undefined : withDefaultTag(parseReference(name));
     await untilInterrupted(async (signal) => {
       const id = await importImage(store, await originOf(source, signal), {
-        changes,
+        changes: parsedChanges,
         message: message ?? `Imported from ${source}`,
         platform: platform === undefined ? undefined : parsePlatform(platform),
         name: reference === undefined ? undefined : formatReference(reference),

@@ -10,7 +10,7 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import * as v from "valibot";
-import { type ConfigurationParameters, changeConfiguration } from "../../image/configuration-changes.ts";
+import type { ConfigurationChange, ConfigurationParameters } from "../../image/configuration-parameters.ts";
 import { type Digest, digestOf } from "../../image/digest.ts";
 import { lockStore } from "../../image/layers/store-lock.ts";
 import { hostPlatform } from "../../image/platform.ts";
@@ -37,8 +37,8 @@ export interface CommitOptions {
   readonly author: string | undefined;
   /** What the history says of it. */
   readonly message: string | undefined;
-  /** Instructions of a Dockerfile, as `changeConfiguration` takes them. */
-  readonly changes: readonly string[];
+  /** Made one after the other. */
+  readonly changes: readonly ConfigurationChange[];
   readonly squash: boolean;
   readonly format: "oci" | "docker";
   /** The full name, with a tag, that the image gets; undefined gives it none. */
@@ -87,7 +87,10 @@ export async function commitContainer(
 ): Promise<CommittedImage> {
   const layers = layersOf("commit", data, container);
   const base = findBase(store, container, options.squash);
-  const parameters = changeConfiguration(parametersOf(container), options.changes);
+  const parameters = options.changes.reduce<ConfigurationParameters>(
+    (changed, change) => change(changed),
+    parametersOf(container),
+  );
   using lock = lockStore(store.directory);
   const path = `${lock.stagingPath}/${randomUUID()}`;
   using _ = { [Symbol.dispose]: () => rmSync(path, { force: true }) };

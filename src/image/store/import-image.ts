@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { BunkerError } from "../../sys/error.ts";
-import { changeConfiguration } from "../configuration-changes.ts";
+import type { ConfigurationChange, ConfigurationParameters } from "../configuration-parameters.ts";
 import { type NewLayer, packLayer } from "../layers/pack-layer.ts";
 import { lockStore } from "../layers/store-lock.ts";
 import { hostPlatform, type Platform } from "../platform.ts";
@@ -20,8 +20,8 @@ import { readerOfNewImage } from "./new-image.ts";
 
 export interface ImportOptions {
   readonly platform: Platform | undefined;
-  /** Instructions of a Dockerfile, as `changeConfiguration` takes them. */
-  readonly changes: readonly string[];
+  /** Made one after the other. */
+  readonly changes: readonly ConfigurationChange[];
   /** What the history says of the image. */
   readonly message: string;
   /** The full name, with a tag, that it gets; undefined gives it none. */
@@ -35,7 +35,7 @@ export interface ImportOptions {
  * @throws BunkerError `invalid_change`, `archive_invalid`, `archive_compressed`, `no_space`, and as `pullImage`
  */
 export async function importImage(store: ImageStore, origin: ArchiveOrigin, options: ImportOptions): Promise<string> {
-  const parameters = changeConfiguration({}, options.changes);
+  const parameters = options.changes.reduce<ConfigurationParameters>((changed, change) => change(changed), {});
   const platform = options.platform ?? hostPlatform();
   const name = typeof origin === "string" ? origin : origin.name;
   using lock = lockStore(store.directory);

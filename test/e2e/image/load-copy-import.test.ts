@@ -316,8 +316,8 @@ describe("import", () => {
     writeFileSync(`${directory}/cut.tar`, rootFileSystem().subarray(0, 5000));
     const cases: [words: string[], message: string][] = [
       [["-c", "RUN true", `${directory}/root.tar`], 'apply the change "RUN true": it may be CMD'],
-      [["-c", "ENV A='b", `${directory}/root.tar`], "a quotation mark is not closed"],
-      [["-c", "EXPOSE x", `${directory}/root.tar`], '"x/tcp" is no port'],
+      [["-c", "ENV A='b", `${directory}/root.tar`], "looking for matching single-quote"],
+      [["-c", "EXPOSE x", `${directory}/root.tar`], 'invalid port "x"'],
       [[`${directory}/cut.tar`], "it is truncated"],
       [[`${directory}/missing.tar`], "ENOENT"],
       [[`${directory}/root.tar`, "UPPER"], "lower case"],

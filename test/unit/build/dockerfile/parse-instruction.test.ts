@@ -53,7 +53,7 @@ describe("an instruction", () => {
       },
     ],
     ["ENV", "ENV a  b  c=d", { values: [{ name: "a", value: "b  c=d", isLegacy: true }] }],
-    ["EXPOSE", "EXPOSE 80 1-3/udp $P", { ports: ["80", "1-3/udp", "$P"] }],
+    ["EXPOSE", "EXPOSE 80 1-3/udp $P", { ports: ["$P", "1-3/udp", "80"] }],
     ["HEALTHCHECK", "HEALTHCHECK NONE", { healthcheck: { Test: ["NONE"] } }],
     [
       "HEALTHCHECK",

@@ -1,0 +1,136 @@
+/*
+ * How an image's history tells what has been done: `created_by` in the words of BuildKit, which has them from Go's ways of
+ * printing values.
+ */
+import type { ConfigurationParameters } from "../../image/configuration-parameters.ts";
+import { exposedPorts } from "./exposed-ports.ts";
+import type { Healthcheck, Instruction } from "./instruction.ts";
+
+/** What the history shows that does not stand in the instruction. */
+export interface HistoryDetails {
+  /** After the instruction. */
+  readonly parameters: ConfigurationParameters;
+  /** For ARG: its arguments as they are now, `NAME` or `NAME=value`. For RUN: all that the stage has declared so far. */
+  readonly arguments: readonly string[];
+  /** For RUN: the words that it runs. */
+  readonly words: readonly string[];
+}
+
+/**
+ * The `created_by` of an instruction.
+ * @param instruction with its variables replaced
+ * @returns undefined for what the history does not tell: ONBUILD
+ */
+export function createdBy(instruction: Instruction, details: HistoryDetails): string | undefined {
+  const { name } = instruction;
+  switch (name) {
+    case "ADD":
+    case "COPY": {
+      const { sources, heredocs, destination, chown, chmod } = instruction;
+      const words = [
+        ...(name === "COPY" && instruction.parents ? ["--parents"] : []),
+        ...(chown ? [`--chown=${chown}`] : []),
+        ...(chmod ? [`--chmod=${chmod}`] : []),
+        ...sources,
+        ...heredocs.map((heredoc) => `<<${heredoc.name}`),
+        destination,
+      ];
+      return `${name} ${words.join(" ")} # buildkit`;
+    }
+    case "ARG":
+      return `ARG ${details.arguments.join(" ")}`;
+    case "CMD":
+      return `CMD ${quoted(details.parameters.Cmd ?? [])}`;
+    case "ENTRYPOINT":
+      return `ENTRYPOINT ${quoted(details.parameters.Entrypoint ?? [])}`;
+    case "ENV":
+    case "LABEL":
+      return `${name} ${instruction.values.map((each) => `${each.name}=${each.value}`).join(" ")}`;
+    case "EXPOSE":
+      return `EXPOSE [${exposedPorts(instruction.ports).join(" ")}]`;
+    case "FROM":
+    case "ONBUILD":
+      return undefined;
+    case "HEALTHCHECK":
+      return `HEALTHCHECK ${printedHealthcheck(instruction.healthcheck)}`;
+    case "MAINTAINER":
+      return `MAINTAINER ${instruction.maintainer}`;
+    case "RUN": {
+      const { arguments: declared, words } = details;
+      const shown = declared.map((entry) => (entry.includes("=") ? entry : `${entry}=`));
+      return `RUN ${[...(shown.length > 0 ? [`|${shown.length}`] : []), ...shown, ...words].join(" ")} # buildkit`;
+    }
+    case "SHELL":
+      return `SHELL [${instruction.shell.join(" ")}]`;
+    case "STOPSIGNAL":
+      return `STOPSIGNAL ${instruction.signal}`;
+    case "USER":
+      return `USER ${instruction.user}`;
+    case "VOLUME":
+      return `VOLUME [${instruction.paths.join(" ")}]`;
+    case "WORKDIR":
+      return `WORKDIR ${details.parameters.WorkingDir ?? "/"}`;
+  }
+}
+
+/** Go's `%q` of a list of strings. */
+function quoted(words: readonly string[]): string {
+  return `[${words.map(goQuoted).join(" ")}]`;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\x07": "\\a",
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\v": "\\v",
+  "\\": "\\\\",
+  '"': '\\"',
+};
+
+/** Go's `strconv.Quote`: letters, marks, numbers, punctuation, symbols and the ordinary blank stay as they are. */
+function goQuoted(text: string): string {
+  const characters = [...text].map((character) => {
+    const escaped = ESCAPES[character];
+    if (escaped !== undefined) return escaped;
+    if (/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(character)) return character;
+    const code = character.codePointAt(0) ?? 0;
+    if (code < 0x80) return `\\x${code.toString(16).padStart(2, "0")}`;
+    return code < 0x10000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
+  });
+  return `"${characters.join("")}"`;
+}
+
+/** Go's `%+v` of a health check. */
+function printedHealthcheck(check: Healthcheck): string {
+  const members = [
+    `Test:[${check.Test.join(" ")}]`,
+    `Interval:${goDuration(check.Interval)}`,
+    `Timeout:${goDuration(check.Timeout)}`,
+    `StartPeriod:${goDuration(check.StartPeriod)}`,
+    `StartInterval:${goDuration(check.StartInterval)}`,
+    `Retries:${check.Retries ?? 0}`,
+  ];
+  return `{${members.join(" ")}}`;
+}
+
+/** Go's `Duration.String`: `1h0m30.5s`, and below a second `1.5ms`. */
+function goDuration(nanoseconds = 0): string {
+  if (nanoseconds === 0) return "0s";
+  if (nanoseconds < 1e9) return `${decimal(nanoseconds, 1e6)}ms`;
+  const minutes = Math.floor(nanoseconds / 60e9);
+  const seconds = `${decimal(nanoseconds - minutes * 60e9, 1e9)}s`;
+  if (minutes === 0) return seconds;
+  const hours = Math.floor(minutes / 60);
+  return hours === 0 ? `${minutes}m${seconds}` : `${hours}h${minutes % 60}m${seconds}`;
+}
+
+/** All digits, without zeros at the end. */
+function decimal(value: number, unit: number): string {
+  const fraction = String(value % unit)
+    .padStart(String(unit).length - 1, "0")
+    .replace(/0+$/, "");
+  return `${Math.floor(value / unit)}${fraction === "" ? "" : `.${fraction}`}`;
+}
