@@ -312,6 +312,16 @@ export function setSize(file: number, size: number): number {
   return systemCall(SystemCall.ftruncate, file, size);
 }
 
+const SYNC_FILE_RANGE_WRITE = 2;
+
+/**
+ * sync_file_range(2): has the kernel begin to bring a file's new bytes to its disk, and does not wait for that. Nothing
+ * is sure by it, but a `synchronize` or `synchronizeFileSystem` that comes later, and tells of failures, has less to do.
+ */
+export function beginWriteBack(file: number): void {
+  systemCall(SystemCall.sync_file_range, file, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 /** fsync(2). */
 export function synchronize(file: number): number {
   return systemCall(SystemCall.fsync, file);

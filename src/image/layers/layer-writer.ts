@@ -14,6 +14,9 @@
  *
  * Whiteouts: `.wh.NAME` becomes the mark that overlay understands. It concerns lower layers only, so when the same
  * layer has NAME as well, the entry stays; and if that is a directory it is opaque, since the namesake below it is gone.
+ *
+ * The disk is told to begin with each file that is not small as soon as it is there: the syncfs(2) that comes at the end
+ * finds little left to wait for. Many small files go faster together, later.
  */
 import {
   OPAQUE_ATTRIBUTE,
@@ -26,6 +29,7 @@ import { copyData } from "../../sys/copy-data.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import {
+  beginWriteBack,
   changeMode,
   changeOwner,
   changeOwnerAt,
@@ -68,6 +72,10 @@ const AUFS_PREFIX = ".wh..wh.";
 const CREATE_FLAGS = OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_EXCL | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
 const DIRECTORY_FLAGS = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
 
+/** Bytes from which on a file is not small, and after which it is time again for a large one. */
+const WRITE_BACK_SIZE = 64 << 10;
+const WRITE_BACK_STEP = 4 << 20;
+
 /** The file that data is being written to. */
 interface OpenEntry {
   readonly entry: TarEntry;
@@ -79,6 +87,8 @@ interface OpenEntry {
   readonly override: ByteString | undefined;
   /** Where the last byte that was written lies, plus one. */
   written: number;
+  /** The same when the disk was told to begin. */
+  writtenBack: number;
 }
 
 export class LayerWriter implements TarReceiver, Disposable {
@@ -128,6 +138,9 @@ export class LayerWriter implements TarReceiver, Disposable {
       checkEntry(writeAt(file.descriptor.number, chunk, from, to, position), "write", file.path);
       file.written = position + to - from;
     });
+    if (file.written - file.writtenBack < WRITE_BACK_STEP) return;
+    beginWriteBack(file.descriptor.number);
+    file.writtenBack = file.written;
   }
 
   /**
@@ -159,6 +172,7 @@ export class LayerWriter implements TarReceiver, Disposable {
     }
     setEntryAttributes(entry, path, (name, value) => setAttribute(file, name, value), this.#lose);
     checkEntry(setTimes(file, entry.accessed ?? entry.modified, entry.modified), "set the times of", path);
+    if (written >= WRITE_BACK_SIZE) beginWriteBack(file);
   }
 
   /** Bytes of all files so far, as their lengths say. */
@@ -282,7 +296,16 @@ export class LayerWriter implements TarReceiver, Disposable {
     const file = this.#make(path, directory, base, "create", (parent) =>
       openAt(parent, base, CREATE_FLAGS, mode & 0o777),
     );
-    this.#file = { entry, path, descriptor: new FileDescriptor(file), mode, changesOwner, override, written: 0 };
+    this.#file = {
+      entry,
+      path,
+      descriptor: new FileDescriptor(file),
+      mode,
+      changesOwner,
+      override,
+      written: 0,
+      writtenBack: 0,
+    };
   }
 
   #createDirectory(entry: TarEntry, path: ByteString, directory: ByteString, base: ByteString): void {
@@ -344,6 +367,7 @@ export class LayerWriter implements TarReceiver, Disposable {
       changesOwner: this.#mapping === "full",
       override: overrideStatValue(entry.uid, entry.gid, mode, kind),
       written: 0,
+      writtenBack: 0,
     };
   }
 

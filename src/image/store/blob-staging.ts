@@ -26,7 +26,7 @@ import {
 import { setTimeout } from "node:timers/promises";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { Lock, lock, synchronize } from "../../sys/file.ts";
+import { beginWriteBack, Lock, lock, synchronize } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { check } from "../../sys/system-call.ts";
 import { writeAt } from "../../sys/write-at.ts";
@@ -40,6 +40,8 @@ import type { BlobDescriptor } from "./stored-image.ts";
 /** Milliseconds between two looks whether another process is done with a blob. */
 const LOCK_INTERVAL = 20;
 const READ_SIZE = 1 << 20;
+/** Bytes after which the disk is told to begin with them: at the end there is less to wait for. */
+const WRITE_BACK_STEP = 4 << 20;
 
 /** Gives the bytes of a blob from an offset on. */
 type ReadBlob = (offset: number) => AsyncIterable<Buffer>;
@@ -224,6 +226,7 @@ export class BlobStaging implements Disposable {
     const hasher = new DigestHasher(splitDigest(digest).algorithm);
     let position = hashBeginning(file, size, hasher);
     const early = position;
+    let writtenBack = position;
     onProgress(early);
     progress.advance(file, early);
     if (position < size) {
@@ -236,6 +239,10 @@ export class BlobStaging implements Disposable {
         checkWritten(writeAt(file, piece, 0, piece.length, position), digest);
         hasher.update(piece);
         position += piece.length;
+        if (position - writtenBack >= WRITE_BACK_STEP) {
+          beginWriteBack(file);
+          writtenBack = position;
+        }
         onProgress(piece.length);
         progress.advance(file, position);
       }
