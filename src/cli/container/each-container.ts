@@ -13,6 +13,9 @@ export interface ContainerWork {
   readonly reference: string;
 }
 
+/** Names of containers, or what makes them when the database is open. */
+export type ContainerReferences = (database: StateDatabase, data: string) => readonly string[];
+
 /**
  * Does the same to several containers. As with Docker each is tried, whatever became of the others, and what was done is
  * told by the name that the user gave.
@@ -21,14 +24,14 @@ export interface ContainerWork {
  * @returns the exit status: 1 if one has failed
  */
 export async function eachContainer(
-  references: readonly string[],
+  references: readonly string[] | ContainerReferences,
   work: (one: ContainerWork) => string | undefined | Promise<string | undefined>,
   { ignoresMissing = false }: { readonly ignoresMissing?: boolean } = {},
 ): Promise<number> {
   const data = dataDirectory();
   using database = openContainers(data);
   let status = 0;
-  for (const reference of references) {
+  for (const reference of typeof references === "function" ? references(database, data) : references) {
     try {
       const said = await work({ database, data, container: findContainer(database, data, reference), reference });
       if (said !== undefined) console.log(said);

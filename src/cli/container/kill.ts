@@ -3,11 +3,15 @@ import { defineCommand } from "../command.ts";
 import { single } from "../option.ts";
 import { parseSignalName } from "../values/life-values.ts";
 import { eachContainer } from "./each-container.ts";
+import { allOption, latestOption, meantContainers } from "./meant-containers.ts";
+import { isAlive } from "./status-text.ts";
 
 /** `bunker kill`. */
 export const kill = defineCommand(
   {
     options: {
+      all: allOption,
+      latest: latestOption,
       signal: single({
         name: "signal",
         short: "s",
@@ -18,12 +22,15 @@ export const kill = defineCommand(
         initialText: "SIGKILL",
       }),
     },
-    required: ["CONTAINER"],
+    required: [],
     optional: "[CONTAINER...]",
   },
   ({ options, operands }) =>
-    eachContainer(operands, ({ database, data, container, reference }) => {
-      killContainer(database, data, container, options.signal);
-      return reference;
-    }),
+    eachContainer(
+      meantContainers("bunker kill", operands, options, isAlive),
+      ({ database, data, container, reference }) => {
+        killContainer(database, data, container, options.signal);
+        return reference;
+      },
+    ),
 );

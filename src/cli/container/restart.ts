@@ -3,21 +3,25 @@ import { startByCommand, takeToStart } from "../../engine/lifecycle/start-contai
 import { stopContainer } from "../../engine/lifecycle/stop-container.ts";
 import { defineCommand } from "../command.ts";
 import { eachContainer } from "./each-container.ts";
+import { latestOption, meantContainers } from "./meant-containers.ts";
 import { stopOptions } from "./stop.ts";
 
 /** `bunker restart`. */
 export const restart = defineCommand(
-  { options: stopOptions, required: ["CONTAINER"], optional: "[CONTAINER...]" },
+  { options: { ...stopOptions, latest: latestOption }, required: [], optional: "[CONTAINER...]" },
   ({ options, operands }) =>
-    eachContainer(operands, async ({ database, data, container, reference }) => {
-      stopContainer(database, data, container, { ...options, isRestart: true });
-      const taken = takeToStart(database, data, container.id);
-      if (taken !== undefined) {
-        using _lock = taken.lock;
-        const { socket } = await startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false });
-        socket.close();
-        recordContainerEvent(data, "restart", container);
-      }
-      return reference;
-    }),
+    eachContainer(
+      meantContainers("bunker restart", operands, options),
+      async ({ database, data, container, reference }) => {
+        stopContainer(database, data, container, { ...options, isRestart: true });
+        const taken = takeToStart(database, data, container.id);
+        if (taken !== undefined) {
+          using _lock = taken.lock;
+          const { socket } = await startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false });
+          socket.close();
+          recordContainerEvent(data, "restart", container);
+        }
+        return reference;
+      },
+    ),
 );

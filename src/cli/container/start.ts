@@ -11,6 +11,7 @@ import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
 import { type ContainerWork, eachContainer } from "./each-container.ts";
 import { detachKeysOption } from "./life-options.ts";
+import { latestOption, meantContainers } from "./meant-containers.ts";
 
 /** `bunker start`. */
 export const start = defineCommand(
@@ -19,8 +20,9 @@ export const start = defineCommand(
       attach: flag({ name: "attach", short: "a", description: "Attach to its outputs and pass signals on" }),
       interactive: flag({ name: "interactive", short: "i", description: "Attach to its input" }),
       detachKeys: detachKeysOption,
+      latest: latestOption,
     },
-    required: ["CONTAINER"],
+    required: [],
     optional: "[CONTAINER...]",
   },
   async ({ options, operands }) => {
@@ -33,18 +35,21 @@ export const start = defineCommand(
       });
     }
     let status = 0;
-    const failed = await eachContainer(operands, async ({ database, data, container, reference }) => {
-      const taken = takeToStart(database, data, container.id);
-      if (taken === undefined) return reference;
-      using lock = taken.lock;
-      if (!isAttached) {
-        const { socket } = await startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false });
-        socket.close();
-        return reference;
-      }
-      status = await startAttached({ database, data, container, reference }, { ...taken, lock }, options);
-      return undefined;
-    });
+    const failed = await eachContainer(
+      meantContainers("bunker start", operands, options),
+      async ({ database, data, container, reference }) => {
+        const taken = takeToStart(database, data, container.id);
+        if (taken === undefined) return reference;
+        using lock = taken.lock;
+        if (!isAttached) {
+          const { socket } = await startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false });
+          socket.close();
+          return reference;
+        }
+        status = await startAttached({ database, data, container, reference }, { ...taken, lock }, options);
+        return undefined;
+      },
+    );
     return failed || status;
   },
 );

@@ -4,6 +4,8 @@ import { single } from "../option.ts";
 import { parseSignalName } from "../values/life-values.ts";
 import { integerBetween } from "../values/numbers.ts";
 import { eachContainer } from "./each-container.ts";
+import { allOption, latestOption, meantContainers } from "./meant-containers.ts";
+import { isAlive } from "./status-text.ts";
 
 /** The options of `stop` and `restart`. */
 export const stopOptions = {
@@ -26,10 +28,13 @@ export const stopOptions = {
 
 /** `bunker stop`. */
 export const stop = defineCommand(
-  { options: stopOptions, required: ["CONTAINER"], optional: "[CONTAINER...]" },
+  { options: { ...stopOptions, all: allOption, latest: latestOption }, required: [], optional: "[CONTAINER...]" },
   ({ options, operands }) =>
-    eachContainer(operands, ({ database, data, container, reference }) => {
-      stopContainer(database, data, container, options);
-      return reference;
-    }),
+    eachContainer(
+      meantContainers("bunker stop", operands, options, isAlive),
+      ({ database, data, container, reference }) => {
+        stopContainer(database, data, container, options);
+        return reference;
+      },
+    ),
 );

@@ -3,12 +3,13 @@ import { findContainer } from "../../engine/state/containers.ts";
 import { waitForEnd } from "../../engine/supervisor/connect.ts";
 import { defineCommand } from "../command.ts";
 import { eachContainer } from "./each-container.ts";
+import { latestOption, meantContainers } from "./meant-containers.ts";
 
 /** `bunker wait`. */
 export const wait = defineCommand(
-  { options: {}, required: ["CONTAINER"], optional: "[CONTAINER...]" },
-  ({ operands }) =>
-    eachContainer(operands, ({ database, data, container }) => {
+  { options: { latest: latestOption }, required: [], optional: "[CONTAINER...]" },
+  ({ options, operands }) =>
+    eachContainer(meantContainers("bunker wait", operands, options), ({ database, data, container }) => {
       using socket = supervisorOf(database, data, container.id);
       const end = socket === undefined ? undefined : waitForEnd(socket);
       if (end !== undefined) return String(end.exitStatus);

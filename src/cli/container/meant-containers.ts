@@ -1,0 +1,43 @@
+import { type Container, listContainers } from "../../engine/state/containers.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { flag } from "../option.ts";
+import type { ContainerReferences } from "./each-container.ts";
+
+/** Podman's way to mean a container without naming it. */
+export const latestOption = flag({
+  name: "latest",
+  short: "l",
+  description: "The container that was created last, instead of naming it",
+});
+
+/** Podman's way to mean all containers that a command is about. */
+export const allOption = flag({ name: "all", short: "a", description: "All containers that it can be done to" });
+
+/**
+ * The containers that a command is about: those that are named, or what stands for names.
+ * @param command as typed, for messages
+ * @param isOfAll with `all`, which containers that means
+ */
+export function meantContainers(
+  command: string,
+  names: readonly string[],
+  { latest, all = false }: { readonly latest: boolean; readonly all?: boolean },
+  isOfAll: (container: Container) => boolean = () => true,
+): ContainerReferences {
+  const given = [names.length > 0, latest, all].filter(Boolean).length;
+  if (given !== 1) {
+    throw new BunkerError({
+      code: given === 0 ? "missing_operand" : "conflicting_options",
+      operation:
+        given === 0
+          ? `${command} needs CONTAINER; ${command} --help shows how it is used`
+          : "names of containers, --latest and --all exclude each other",
+      exitStatus: given === 0 ? 125 : 1,
+    });
+  }
+  if (given === 1 && names.length > 0) return () => names;
+  return (database, data) => {
+    const containers = listContainers(database, data);
+    return (latest ? containers.slice(0, 1) : containers.filter(isOfAll)).map(({ id }) => id);
+  };
+}

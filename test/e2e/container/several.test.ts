@@ -1,0 +1,53 @@
+/* Containers that are meant without being named, and their processes. */
+import { expect, test } from "bun:test";
+import { containerSuite } from "../run/suite.ts";
+
+const suite = containerSuite();
+
+async function bunker(...words: string[]): Promise<string> {
+  const { status, output, errors } = await suite.user.bunker(words);
+  expect({ words, status, errors }).toEqual({ words, status: 0, errors: "" });
+  return output;
+}
+
+const states = () => bunker("ps", "-a", "--format", "{{.Names}} {{.State}}");
+
+test("--latest and --all stand for names", async () => {
+  const ids = [];
+  for (const name of ["one", "two"])
+    ids.push((await bunker("create", "--name", name, suite.image, "sleep", "1000")).trim());
+  const [one = "", two = ""] = ids;
+  expect(await bunker("start", "-l")).toBe(`${two}\n`);
+  expect(await bunker("stop", "-a", "-t", "0")).toBe(`${two}\n`);
+  expect(await bunker("start", "one")).toBe("one\n");
+  expect(await states()).toBe("two exited\none running\n");
+  expect(await bunker("kill", "--all")).toBe(`${one}\n`);
+  expect(await bunker("wait", "--latest")).toBe("137\n");
+  expect(await bunker("rm", "-l")).toBe(`${two}\n`);
+  expect(await bunker("rm", "--all")).toBe(`${one}\n`);
+  expect(await bunker("rm", "--all")).toBe("");
+  expect(await suite.user.bunker(["rm", "-l", "one"])).toMatchObject({
+    status: 1,
+    errors: "bunker: names of containers, --latest and --all exclude each other\n",
+  });
+  expect(await suite.user.bunker(["rm"])).toMatchObject({
+    status: 125,
+    errors: "bunker: bunker rm needs CONTAINER; bunker rm --help shows how it is used\n",
+  });
+});
+
+test("top shows a container's processes, of the host's or its own numbers", async () => {
+  await bunker("run", "-d", "--name", "busy", suite.image, "sh", "-c", "sleep 1001 & sleep 1000; :");
+  let shown = "";
+  while (shown.split("\n").length !== 5) shown = await bunker("top", "busy");
+  expect(shown).toMatch(/^UID +PID +PPID +C +STIME +TTY +TIME +CMD\n/);
+  const inside = (await bunker("top", "busy", "pid", "ppid", "user", "args")).trim().split("\n");
+  expect(inside.map((line) => line.replace(/ +/g, " ")).toSorted()).toEqual([
+    ...["1 0 0 sh -c sleep 1001 & sleep 1000; :", "2 1 0 sleep 1001", "3 1 0 sleep 1000", "PID PPID USER COMMAND"],
+  ]);
+  expect(await bunker("top", "busy", "-o", "comm=")).toMatch(/^ *\n(sh|sleep)\n(sh|sleep)\n(sh|sleep)\n$/);
+  expect((await suite.user.bunker(["top", "busy", "-Z"])).errors).toMatch(
+    /^bunker: use the option of ps "-Z": expected/,
+  );
+  await bunker("rm", "-f", "busy");
+});
