@@ -24,6 +24,22 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./autostart/autostart.ts")).autostart,
     },
     {
+      name: "build",
+      summary: "Build an image from a Dockerfile",
+      load: async () => (await import("./image/build/build.ts")).build,
+    },
+    {
+      name: "builder",
+      summary: "Manage what builds keep",
+      load: async () => (await import("./builder/builder.ts")).builder,
+    },
+    {
+      name: "buildx",
+      summary: "As build and builder, by the names of Docker's plugin",
+      hidden: true,
+      load: async () => (await import("./builder/builder.ts")).builder,
+    },
+    {
       name: "commit",
       summary: "Make an image of what a container has become",
       load: async () => (await import("./container/commit.ts")).commit,

@@ -38,7 +38,7 @@ export interface Command<Globals = unknown> extends DescribedCommand {
 /**
  * Ties a command's words to what it does.
  * @param syntax its options and operands
- * @param run gets them read and typed, with the group's own options; returns the exit status
+ * @param run gets them read and typed, with the group's own options, and as they were written; returns the exit status
  */
 export function defineCommand<
   const Table extends OptionTable,
@@ -46,7 +46,11 @@ export function defineCommand<
   Globals = unknown,
 >(
   syntax: CommandSyntax<Table, Required>,
-  run: (given: ParsedArguments<Table, Required>, globals: Globals) => Promise<number> | number,
+  run: (
+    given: ParsedArguments<Table, Required>,
+    globals: Globals,
+    words: readonly string[],
+  ) => Promise<number> | number,
 ): Command<Globals> {
   const command: Command<Globals> = {
     args: () => argumentDefinitions(syntax),
@@ -54,8 +58,8 @@ export function defineCommand<
       const given = parseArguments(name, syntax, rawArgs);
       if (given !== "help")
         return syntax.failureStatus === undefined
-          ? run(given, globals)
-          : endingWith(syntax.failureStatus, () => run(given, globals));
+          ? run(given, globals, rawArgs)
+          : endingWith(syntax.failureStatus, () => run(given, globals, rawArgs));
       const { printHelp } = await import("./help.ts");
       return printHelp({ ...command, meta: { name, description: summary } });
     },

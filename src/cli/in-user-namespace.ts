@@ -40,6 +40,10 @@ async function execute(words: readonly string[]): Promise<void> {
     const { pullHere } = await import("./progress/pull-here.ts");
     return pullHere(v.parse(pullRequestSchema, JSON.parse(readInput())));
   }
+  if (command === "build") {
+    const { buildHere } = await import("./image/build/build-here.ts");
+    return report(JSON.stringify(await buildHere(JSON.parse(readInput()))));
+  }
   if (command === "populate") {
     const { populateHere, populateRequestSchema } = await import("../engine/volumes/populate-here.ts");
     return report(JSON.stringify(populateHere(v.parse(populateRequestSchema, JSON.parse(readInput())))));

@@ -31,6 +31,11 @@ export async function internal(words: readonly string[]): Promise<number> {
       finishRemoval(first, second);
       return 0;
     }
+    case "build-run": {
+      const { runHere } = await import("../build/run/run-here.ts");
+      runHere(Number(first));
+      return 0;
+    }
     default: {
       const { inUserNamespace } = await import("./in-user-namespace.ts");
       return inUserNamespace(words);

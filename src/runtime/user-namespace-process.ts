@@ -39,6 +39,7 @@ const reportSchema = v.object({
   code: v.string(),
   message: v.string(),
   hint: v.optional(v.string()),
+  excerpt: v.optional(v.string()),
 });
 
 /** The words that start this program again: the executable alone, or Bun and the script it was started with. */
@@ -60,6 +61,8 @@ export interface NamespaceCommand {
   readonly prepare?: (program: LaunchProgram) => readonly Slot[];
   /** Bytes that `prepare` needs in the launch program. */
   readonly prepareSize?: number;
+  /** The signal by which `runInterruptibly` ends it; SIGKILL unless given. One that it handles lets it clear up. */
+  readonly interruption?: number;
 }
 
 interface StartedCommand extends Disposable {
@@ -97,7 +100,7 @@ export async function runInterruptibly(
 ): Promise<string> {
   signal.throwIfAborted();
   using started = startInUserNamespace(map, command);
-  const kill = () => void sendSignal(started.pidfd, Signal.SIGKILL);
+  const kill = () => void sendSignal(started.pidfd, command.interruption ?? Signal.SIGKILL);
   signal.addEventListener("abort", kill);
   try {
     started.checkStart();
@@ -171,8 +174,8 @@ function conclude(report: string, words: readonly string[], end: ProcessEnd): st
 
 function errorFromReport(report: string, command: string, end: object): BunkerError {
   if (report !== "") {
-    const { code, message, hint } = v.parse(reportSchema, JSON.parse(report));
-    return new BunkerError({ code, operation: message, hint });
+    const { code, message, hint, excerpt } = v.parse(reportSchema, JSON.parse(report));
+    return new BunkerError({ code, operation: message, hint, excerpt });
   }
   return new BunkerError({
     code: "helper_lost",
@@ -195,7 +198,7 @@ export function report(text: string): void {
 export function reportFailure(error: unknown): void {
   const failure =
     error instanceof BunkerError
-      ? { code: error.code, message: error.message, hint: error.hint }
+      ? { code: error.code, message: error.message, hint: error.hint, excerpt: error.excerpt }
       : { code: "internal_error", message: String(error) };
   report(JSON.stringify(failure));
 }

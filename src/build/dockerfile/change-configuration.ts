@@ -11,7 +11,7 @@ import { exposedPorts } from "./exposed-ports.ts";
 import type { CommandLine, Instruction, NamedValue } from "./instruction.ts";
 
 /** What runs commands that are one text, unless SHELL says otherwise. */
-const DEFAULT_SHELL = ["/bin/sh", "-c"] as const;
+export const DEFAULT_SHELL = ["/bin/sh", "-c"] as const;
 
 /**
  * Does what an instruction does to the configuration; nothing for one that does nothing to it.

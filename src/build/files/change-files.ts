@@ -6,7 +6,7 @@ import type { FileSelection } from "./file-source.ts";
 import { type FileWork, WorkRoots } from "./file-work.ts";
 
 /** Files that a copy takes from one source. */
-interface CopyPart extends FileSelection {
+export interface CopyPart extends FileSelection {
   /** Whether a file that is an archive is unpacked, with the owners that it states. */
   readonly unpacks: boolean;
   /** The stamp of their key (content-key.ts), when the copy belongs under it. */

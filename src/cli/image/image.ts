@@ -8,6 +8,11 @@ export const image = defineCommandGroup({
   options: {},
   commands: [
     {
+      name: "build",
+      summary: "Build an image from a Dockerfile",
+      load: async () => (await import("./build/build.ts")).build,
+    },
+    {
       name: "copy",
       summary: "Copy an image from anywhere to anywhere",
       load: async () => (await import("./copy.ts")).copy,

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { createZstdCompress } from "node:zlib";
+import { constants, createZstdCompress } from "node:zlib";
 import { type Digest, DigestHasher } from "../digest.ts";
 import type { Compression } from "./decompress.ts";
 import { gzipInParallel } from "./parallel-gzip.ts";
@@ -26,6 +26,7 @@ export interface NewLayer {
  * Packs the archive of a layer, in one go.
  * @param archive its pieces, as `diffLayer` makes them
  * @param write is given the packed bytes in order; they are its own
+ * @param level of the compression, from 1; the usual one unless given
  * @returns what the layer is called then
  * @throws whatever `archive` and `write` throw
  */
@@ -33,6 +34,7 @@ export async function packLayer(
   archive: Iterable<Buffer> | AsyncIterable<Buffer>,
   compression: Compression,
   write: (bytes: Buffer) => Promise<void>,
+  level?: number,
 ): Promise<NewLayer> {
   const [plain, packed] = [new DigestHasher("sha256"), new DigestHasher("sha256")];
   let size = 0;
@@ -42,7 +44,7 @@ export async function packLayer(
       yield piece;
     }
   };
-  for await (const bytes of compress(hashed(), compression)) {
+  for await (const bytes of compress(hashed(), compression, level)) {
     packed.update(bytes);
     size += bytes.length;
     await write(bytes);
@@ -50,8 +52,13 @@ export async function packLayer(
   return { mediaType: mediaTypes[compression], digest: packed.finish(), size, diffId: plain.finish() };
 }
 
-function compress(pieces: AsyncIterable<Buffer>, compression: Compression): AsyncIterable<Buffer> {
+function compress(
+  pieces: AsyncIterable<Buffer>,
+  compression: Compression,
+  level: number | undefined,
+): AsyncIterable<Buffer> {
   if (compression === "none") return pieces;
-  if (compression === "gzip") return gzipInParallel(pieces);
-  return Readable.from(pieces).compose(createZstdCompress({ chunkSize: 256 << 10 })) as AsyncIterable<Buffer>;
+  if (compression === "gzip") return gzipInParallel(pieces, level);
+  const params = level === undefined ? {} : { [constants.ZSTD_c_compressionLevel]: level };
+  return Readable.from(pieces).compose(createZstdCompress({ chunkSize: 256 << 10, params })) as AsyncIterable<Buffer>;
 }

@@ -21,8 +21,12 @@ const deflate = promisify(deflateRaw) as (bytes: Buffer, options: object) => Pro
 /**
  * Compresses a stream.
  * @param pieces not changed, and kept for a while
+ * @param level from 1 to 9
  */
-export async function* gzipInParallel(pieces: Iterable<Buffer> | AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export async function* gzipInParallel(
+  pieces: Iterable<Buffer> | AsyncIterable<Buffer>,
+  level: number = LEVEL,
+): AsyncGenerator<Buffer> {
   const waiting: Promise<Buffer>[] = [];
   const atOnce = availableParallelism() + 1;
   let checksum = 0;
@@ -33,7 +37,7 @@ export async function* gzipInParallel(pieces: Iterable<Buffer> | AsyncIterable<B
       checksum = crc32(block, checksum);
       size += block.length;
       if (waiting.length >= atOnce) yield (await waiting.shift()) ?? END;
-      waiting.push(deflate(block, { level: LEVEL, finishFlush: constants.Z_FULL_FLUSH }));
+      waiting.push(deflate(block, { level, finishFlush: constants.Z_FULL_FLUSH }));
     }
     while (waiting.length > 0) yield (await waiting.shift()) ?? END;
   } finally {

@@ -1,0 +1,68 @@
+import type { Compression } from "../image/layers/decompress.ts";
+import type { Platform } from "../image/platform.ts";
+import type { RunLimits } from "./run/run-configuration.ts";
+
+/** Where a build's result goes. */
+export type BuildOutput =
+  | {
+      /** The image store, or with `pushes` also a registry. */
+      readonly type: "image";
+      /** Full names with tags. */
+      readonly names: readonly string[];
+      readonly pushes: boolean;
+      readonly packing: OutputPacking;
+    }
+  | {
+      /** An archive: of an image layout, or of Docker's form. */
+      readonly type: "oci" | "docker";
+      readonly names: readonly string[];
+      /** A file, or `-` for standard output; undefined brings it into the image store. */
+      readonly destination: string | undefined;
+      /** Whether the destination becomes a directory instead of an archive. */
+      readonly isDirectory: boolean;
+      readonly packing: OutputPacking;
+    }
+  /** The files alone, in a directory or in an archive. */
+  | { readonly type: "local"; readonly destination: string }
+  | { readonly type: "tar"; readonly destination: string };
+
+/** How an image is written. */
+interface OutputPacking {
+  readonly compression: Compression;
+  readonly level: number | undefined;
+  readonly mediaTypes: "oci" | "docker";
+  /** Whether times of files are not later than SOURCE_DATE_EPOCH, too. */
+  readonly rewritesTimes: boolean;
+}
+
+/** An annotation and what it is put on. */
+interface Annotation {
+  readonly on: "manifest" | "index";
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What a user asks of a build, parsed and checked. */
+export interface BuildOptions extends RunLimits {
+  /** A directory, `-` for standard input, or a URL. */
+  readonly context: string;
+  /** A path, `-` for standard input; undefined is `Dockerfile` in the context. */
+  readonly dockerfile: string | undefined;
+  readonly target: string | undefined;
+  readonly buildArguments: ReadonlyMap<string, string>;
+  /** `--build-context`, as written, by their names. */
+  readonly buildContexts: ReadonlyMap<string, string>;
+  readonly noCache: boolean;
+  /** Names of stages that are not taken from the cache. */
+  readonly noCacheStages: readonly string[];
+  /** Whether registries are asked for images that are here. */
+  readonly pulls: boolean;
+  /** At least one. */
+  readonly platforms: readonly Platform[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: readonly Annotation[];
+  readonly network: "default" | "none" | "host";
+  /** What RUN may ask for that is not the default: `network.host`, `security.insecure`. */
+  readonly allowed: readonly string[];
+  readonly outputs: readonly BuildOutput[];
+}

@@ -1,0 +1,134 @@
+/*
+ * A build, from the Dockerfile to its outputs; as root of the user namespace that the files of stages are for, in a mount
+ * namespace of its own (start-build.ts).
+ */
+import { availableParallelism } from "node:os";
+import { ownershipOf } from "../engine/ownership.ts";
+import { hostPlatform } from "../image/platform.ts";
+import { openImageStore } from "../image/store/image-store.ts";
+import { nearestName } from "../nearest-name.ts";
+import { BunkerError } from "../sys/error.ts";
+import type { BuildOptions } from "./build-options.ts";
+import { BuildCache } from "./cache/build-cache.ts";
+import type { Dockerfile, Stage } from "./dockerfile/instruction.ts";
+import { findStage, parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
+import { stagePlanner } from "./graph/plan-stage.ts";
+import type { Root } from "./graph/root.ts";
+import type { BuildSession } from "./graph/session.ts";
+import { Slots } from "./graph/slots.ts";
+import { globalArguments, platformArguments } from "./graph/stage-variables.ts";
+import { BaseLayers } from "./layers/base-image.ts";
+import { openSources } from "./open-sources.ts";
+import { type BuiltTarget, type ExportedImage, exportTo } from "./output/export.ts";
+import { type BuildObserver, Vertex } from "./progress.ts";
+
+/** What a build came to. */
+export interface BuildResult {
+  /** The image that was written last; undefined when only files were. */
+  readonly image: ExportedImage | undefined;
+}
+
+/**
+ * Builds.
+ * @param data Bunker's data directory
+ * @throws BunkerError, also DockerfileError: what the first step fails with; the reason of `signal`
+ */
+export async function executeBuild(
+  options: BuildOptions,
+  data: string,
+  observer: BuildObserver,
+  interruption: AbortSignal,
+): Promise<BuildResult> {
+  const ownership = ownershipOf({ kind: "default" }, data);
+  const failing = new AbortController();
+  const signal = AbortSignal.any([interruption, failing.signal]);
+  using cleanup = new DisposableStack();
+  const store = cleanup.use(openImageStore(data));
+  const cache = cleanup.use(new BuildCache(data));
+  const bases = cleanup.use(new BaseLayers(data, ownership.mapping, (message) => observer.warn(message)));
+  const session: BuildSession = {
+    ...{ data, ownership, store, cache, bases, observer, signal },
+    fail: (cause) => failing.abort(cause),
+    processors: new Slots(availableParallelism()),
+    steps: new Map<never, Promise<Root>>(),
+    sourceDateEpoch: sourceDateEpoch(options),
+  };
+  try {
+    return await build(options, session);
+  } catch (error) {
+    session.fail(error);
+    // Whatever still goes on is stopped, and has to be waited for: it uses what is closed next.
+    await Promise.allSettled(session.steps.values());
+    throw interruption.aborted ? interruption.reason : failing.signal.reason;
+  }
+}
+
+async function build(options: BuildOptions, session: BuildSession): Promise<BuildResult> {
+  const { observer, signal, cache } = session;
+  await using sources = openSources(session, options);
+  const loading = new Vertex(observer, `[internal] load build definition from ${sources.dockerfileName}`);
+  const dockerfile = await loading.during(signal, async () => {
+    const bytes = await sources.readDockerfile();
+    loading.status("dockerfile", `transferring dockerfile: ${bytes.length}B`, true);
+    return parseDockerfile(bytes, sources.dockerfileName);
+  });
+  const target = targetOf(dockerfile, options.target);
+  const plans = options.platforms.map((platform) => {
+    const predefined = new Map([
+      ...platformArguments(hostPlatform(), platform),
+      ["TARGETSTAGE", options.target ?? "default"],
+    ]);
+    const global = globalArguments(dockerfile, options.buildArguments, predefined);
+    return stagePlanner(session, dockerfile, sources, options, global, platform).plan(target);
+  });
+  const targets = await Promise.all(
+    plans.map(async (plan): Promise<BuiltTarget> => {
+      const stage = await plan;
+      const root = await stage.node.make();
+      stage.node.showCached();
+      return { stage, root };
+    }),
+  );
+  cache.noteUse(targets.flatMap(({ root }) => root.layers));
+  const [first, ...more] = targets;
+  if (first === undefined) throw new Error("a build for no platform");
+  let image: ExportedImage | undefined;
+  for (const output of options.outputs) image = (await exportTo(session, output, [first, ...more], options)) ?? image;
+  cache.synchronize();
+  return { image };
+}
+
+function targetOf(dockerfile: Dockerfile, name: string | undefined): Stage {
+  const { stages } = dockerfile;
+  const last = stages.at(-1);
+  if (last === undefined) throw new Error("a Dockerfile without a stage");
+  if (name === undefined) return last;
+  const found = findStage(dockerfile, name, stages.length);
+  if (found !== undefined) return found;
+  const nearest = nearestName(
+    name,
+    stages.flatMap(({ from }) => from.stageName ?? []),
+  );
+  throw new BunkerError({
+    code: "stage_not_found",
+    operation: "find the target stage",
+    object: JSON.stringify(name),
+    reason: "the Dockerfile has none of this name",
+    hint: nearest === undefined ? undefined : `Did you mean ${nearest}?`,
+    exitStatus: 1,
+  });
+}
+
+/** `--build-arg SOURCE_DATE_EPOCH`, or what the environment says. */
+function sourceDateEpoch({ buildArguments }: BuildOptions): number | undefined {
+  const text = buildArguments.get("SOURCE_DATE_EPOCH") ?? process.env["SOURCE_DATE_EPOCH"] ?? "";
+  if (text === "") return undefined;
+  if (/^[0-9]{1,11}$/.test(text)) return Number(text);
+  throw new BunkerError({
+    code: "invalid_environment",
+    operation: "read SOURCE_DATE_EPOCH",
+    object: JSON.stringify(text),
+    reason: "it is not a number of seconds",
+    exitStatus: 1,
+  });
+}

@@ -1,0 +1,200 @@
+import { identifyLayers } from "../../image/chain-id.ts";
+import { layerName } from "../../image/layers/layer-directory.ts";
+import { TAG_ANNOTATION } from "../../image/manifest-choice.ts";
+import { formatPlatform } from "../../image/platform.ts";
+import { parseReference } from "../../image/reference.ts";
+import { Registries } from "../../image/registry/registries.ts";
+import { RegistryWriter } from "../../image/registry/registry-writer.ts";
+import { StoreWriter } from "../../image/store/store-writer.ts";
+import { openArchiveSink } from "../../image/transport/archive-sink.ts";
+import { openFileOutput, standardOutput } from "../../image/transport/byte-output.ts";
+import { copyImage } from "../../image/transport/copy-image.ts";
+import { openDirectorySink } from "../../image/transport/directory-sink.ts";
+import { FULL_NAME_ANNOTATION, openLayoutOutput } from "../../image/transport/layout-output.ts";
+import { dockerArchiveNames } from "../../image/transport/local-places.ts";
+import type { ImageWriter } from "../../image/transport/transport.ts";
+import { removeTree } from "../../sys/remove-tree.ts";
+import type { BuildOptions, BuildOutput } from "../build-options.ts";
+import type { PlannedStage } from "../graph/plan-stage.ts";
+import type { Root } from "../graph/root.ts";
+import { type BuildSession, directoriesOf, mountReadable } from "../graph/session.ts";
+import { Vertex } from "../progress.ts";
+import { type BuiltImage, type BuiltImageReader, readerOfBuiltImages } from "./built-image.ts";
+import { imageDocument } from "./image-document.ts";
+import { type PackedLayer, type Packing, packLayers } from "./packed-layers.ts";
+import { copyToDirectory, writeArchive } from "./write-files.ts";
+
+/** A target that was built. */
+export interface BuiltTarget {
+  readonly stage: PlannedStage;
+  readonly root: Root;
+}
+
+/** What was written. */
+export interface ExportedImage {
+  readonly id: string;
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly size: number;
+  readonly names: readonly string[];
+}
+
+type ImageOutput = Exclude<BuildOutput, { readonly type: "local" | "tar" }>;
+
+/**
+ * Writes what was built to one place.
+ * @param targets one for each platform
+ * @returns undefined where no image was written
+ * @throws BunkerError `several_platforms`, and what the places can meet
+ */
+export async function exportTo(
+  session: BuildSession,
+  output: BuildOutput,
+  targets: readonly [BuiltTarget, ...BuiltTarget[]],
+  options: BuildOptions,
+): Promise<ExportedImage | undefined> {
+  const { observer, signal } = session;
+  if (output.type === "local" || output.type === "tar") {
+    const vertex = new Vertex(observer, `exporting to client ${output.type === "tar" ? "tarball" : "directory"}`);
+    await vertex.during(signal, () => exportFiles(session, output, targets, vertex));
+    return undefined;
+  }
+  const name = output.type === "image" ? "image" : `${output.type} image format`;
+  const vertex = new Vertex(observer, `exporting to ${name}`);
+  const latestTime = output.packing.rewritesTimes ? session.sourceDateEpoch : undefined;
+  return vertex.during(signal, async () => {
+    const staging = session.cache.makeStaging();
+    try {
+      const images: BuiltImage[] = [];
+      vertex.status("layers", "exporting layers");
+      for (const target of targets)
+        images.push(await buildImage(session, target, { ...output.packing, latestTime }, options, staging));
+      vertex.status("layers", "exporting layers", true);
+      const [first, ...more] = images;
+      if (first === undefined) throw new Error("a build without a target");
+      const annotations = (on: "manifest" | "index") =>
+        Object.fromEntries(options.annotations.filter((each) => each.on === on).map((each) => [each.name, each.value]));
+      const reader = readerOfBuiltImages("the image that was built", [first, ...more], {
+        mediaTypes: output.packing.mediaTypes,
+        annotations: annotations("manifest"),
+        indexAnnotations: annotations("index"),
+      });
+      vertex.status("manifest", `exporting manifest ${reader.root.digest}`, true);
+      vertex.status("config", `exporting config ${reader.configuration.digest}`, true);
+      await writeImage(session, output, reader, vertex);
+      if (output.type === "image" && latestTime === undefined) {
+        for (const [place, target] of targets.entries()) shareLayers(session, target, images[place]?.layers ?? []);
+      }
+      return {
+        id: reader.configuration.digest,
+        digest: reader.root.digest,
+        mediaType: reader.root.mediaType,
+        size: reader.root.bytes.length,
+        names: output.names,
+      };
+    } finally {
+      removeTree(staging);
+    }
+  });
+}
+
+async function buildImage(
+  session: BuildSession,
+  { stage, root }: BuiltTarget,
+  packing: Packing,
+  options: BuildOptions,
+  staging: string,
+): Promise<BuiltImage> {
+  const layers = await packLayers(session, root, packing, staging);
+  const diffIds = layers.map(({ diffId }) => diffId);
+  const configuration = imageDocument(stage, root, options.labels, diffIds, session.sourceDateEpoch);
+  return { platform: stage.platform, configuration, layers, statements: new Map() };
+}
+
+async function writeImage(
+  session: BuildSession,
+  output: ImageOutput,
+  reader: BuiltImageReader,
+  vertex: Vertex,
+): Promise<void> {
+  const { store, signal } = session;
+  const copy = (writer: ImageWriter) =>
+    copyImage(reader, writer, { platform: "all", signal, onProgress: () => undefined });
+  if (output.type === "image" || output.destination === undefined) {
+    for (const name of output.names) vertex.status(`name ${name}`, `naming to ${name}`);
+    await using writer = new StoreWriter(store, reader.name, { names: output.names, repositories: [] });
+    await copy(writer);
+    for (const name of output.names) vertex.status(`name ${name}`, `naming to ${name}`, true);
+    if (output.type !== "image" || !output.pushes) return;
+    using registries = new Registries({});
+    for (const name of output.names) {
+      vertex.status(`push ${name}`, `pushing ${name}`);
+      await using registry = new RegistryWriter(registries, parseReference(name), signal);
+      await copy(registry);
+      vertex.status(`push ${name}`, `pushing ${name}`, true);
+    }
+    return;
+  }
+  const { destination, type, names } = output;
+  const sink = output.isDirectory
+    ? openDirectorySink(destination)
+    : openArchiveSink(
+        destination === "-" ? standardOutput() : await openFileOutput(destination),
+        session.sourceDateEpoch ?? 0,
+      );
+  await using layout = openLayoutOutput(sink, type);
+  const named =
+    type === "docker"
+      ? dockerArchiveNames(names)
+      : {
+          annotations: names.map((name) => ({
+            [FULL_NAME_ANNOTATION]: name,
+            [TAG_ANNOTATION]: parseReference(name).tag ?? name,
+          })),
+          repositoryTags: [],
+        };
+  await copy(layout.writer(reader.name, named));
+  await layout.commit();
+}
+
+async function exportFiles(
+  session: BuildSession,
+  output: Extract<BuildOutput, { readonly type: "local" | "tar" }>,
+  targets: readonly BuiltTarget[],
+  vertex: Vertex,
+): Promise<void> {
+  const { observer, sourceDateEpoch } = session;
+  for (const { root, stage } of targets) {
+    const directories = await directoriesOf(root, session);
+    vertex.status("copy", "copying files");
+    if (output.type === "tar") {
+      const warnings = await writeArchive(directories, output.destination, sourceDateEpoch);
+      for (const warning of warnings) observer.warn(warning);
+    } else {
+      using mounted = mountReadable(session, directories);
+      const platform = formatPlatform(stage.platform).replaceAll("/", "_");
+      const destination = targets.length === 1 ? output.destination : `${output.destination}/${platform}`;
+      for (const warning of copyToDirectory(mounted.path, destination)) observer.warn(warning);
+    }
+    vertex.status("copy", "copying files", true);
+  }
+}
+
+/**
+ * Lets the layers of a built image be found as unpacked layers, by a symbolic link to where the cache has them: so nothing
+ * has to be unpacked to run it.
+ * @param packed its layers, packed, with the times that the files have
+ */
+function shareLayers(
+  { data, ownership, cache }: BuildSession,
+  { root }: BuiltTarget,
+  packed: readonly PackedLayer[],
+): void {
+  const own = packed.length - root.layers.length;
+  const identities = identifyLayers(packed.map(({ diffId }) => diffId)).slice(own);
+  for (const [place, layer] of root.layers.entries()) {
+    const identity = identities[place];
+    if (identity === undefined) continue;
+    cache.share(layer, `${data}/layers`, layerName(identity, ownership.mapping));
+  }
+}

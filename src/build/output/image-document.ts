@@ -1,0 +1,72 @@
+/*
+ * The configuration of a built image, in the form that BuildKit gives it: what its base says, what the stage has changed,
+ * and a history with a line for each instruction. All times in it are those at which the layers were made, so that a build
+ * that finds everything in the cache makes the same image, byte for byte; with SOURCE_DATE_EPOCH they are that one.
+ */
+import type { Digest } from "../../image/digest.ts";
+import type { PlannedStage } from "../graph/plan-stage.ts";
+import type { Root } from "../graph/root.ts";
+import { readBase } from "../layers/image-configuration.ts";
+
+const COMMENT = "buildkit.dockerfile.v0";
+
+/**
+ * Writes the configuration of an image.
+ * @param labels of the command line, which come after those of the Dockerfile
+ * @param diffIds from the lowest layer to the uppermost
+ * @param sourceDateEpoch seconds since 1970 that are stated instead of times
+ * @returns its bytes
+ */
+export function imageDocument(
+  { base, platform, configuration, author, history }: PlannedStage,
+  root: Root,
+  labels: Readonly<Record<string, string>>,
+  diffIds: readonly Digest[],
+  sourceDateEpoch: number | undefined,
+): Buffer {
+  const below = base === undefined ? undefined : readBase(base);
+  const stated = sourceDateEpoch === undefined ? undefined : new Date(sourceDateEpoch * 1000).toISOString();
+  const times = root.layers.map(({ created }) => stated ?? new Date(created).toISOString());
+  let time = stated ?? times[0] ?? below?.created ?? new Date().toISOString();
+  const rest = times.values();
+  const lines = history.map(({ createdBy, hasLayer }) => {
+    if (hasLayer) time = rest.next().value ?? time;
+    return {
+      created: time,
+      created_by: createdBy,
+      comment: COMMENT,
+      ...(hasLayer ? {} : { empty_layer: true }),
+    };
+  });
+  const { os, architecture, variant } = platform;
+  const allLabels = { ...configuration.Labels, ...labels };
+  const writer = author ?? below?.author;
+  const document = {
+    ...(writer === undefined || writer === "" ? {} : { author: writer }),
+    architecture,
+    config: {
+      ...configuration,
+      ...(Object.keys(allLabels).length > 0 ? { Labels: sorted(allLabels) } : {}),
+      ...(configuration.WorkingDir === undefined ? { WorkingDir: "/" } : {}),
+    },
+    created: time,
+    history: [...completed(below?.history ?? [], base?.image.layers.length ?? 0), ...lines],
+    os,
+    rootfs: { type: "layers", diff_ids: diffIds },
+    ...(variant === undefined ? {} : { variant }),
+  };
+  return Buffer.from(JSON.stringify(document));
+}
+
+/** A history with an entry for each layer, also where an image says nothing of some: entries are counted from below. */
+function completed(
+  history: readonly { readonly empty_layer?: boolean | null | undefined }[],
+  layers: number,
+): object[] {
+  const known = history.filter((entry) => entry.empty_layer !== true).length;
+  return [...history, ...Array.from({ length: Math.max(0, layers - known) }, () => ({}))];
+}
+
+function sorted(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(labels).sort(([one], [other]) => (one < other ? -1 : 1)));
+}

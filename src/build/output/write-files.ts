@@ -1,0 +1,95 @@
+/*
+ * The files of a built root file system without an image around them: `--output type=local` and `type=tar`. In a directory
+ * they belong to the user, as files of the user's do; devices and the like, which an ordinary user cannot make, are left
+ * out. In an archive they are as in the image.
+ */
+import {
+  chmodSync,
+  copyFileSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+} from "node:fs";
+import { archiveEntries } from "../../image/layers/layer-diff.ts";
+import { Losses } from "../../image/layers/losses.ts";
+import { mergedEntries } from "../../image/layers/merged-entries.ts";
+import { openFileOutput, standardOutput } from "../../image/transport/byte-output.ts";
+import { writeError } from "../../image/transport/write-error.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { OpenFlag } from "../../sys/open.ts";
+
+/**
+ * Copies all files of a mounted root file system to a directory, over what is there.
+ * @returns warnings
+ * @throws BunkerError `write_failed`, `no_space`
+ */
+export function copyToDirectory(root: string, destination: string): readonly string[] {
+  const losses: string[] = [];
+  try {
+    mkdirSync(destination, { recursive: true });
+    copyContent(Buffer.from(root), Buffer.from(destination), losses);
+  } catch (cause) {
+    throw writeError(cause, "write to", destination);
+  }
+  return losses;
+}
+
+function copyContent(source: Buffer, destination: Buffer, losses: string[]): void {
+  for (const name of readdirSync(source, "buffer")) {
+    const [from, to] = [source, destination].map((path) => Buffer.concat([path, Buffer.from("/"), name])) as [
+      Buffer,
+      Buffer,
+    ];
+    const status = lstatSync(from);
+    const present = lstatSync(to, { throwIfNoEntry: false });
+    if (present !== undefined && !(present.isDirectory() && status.isDirectory())) rmSync(to, { recursive: true });
+    if (status.isSymbolicLink()) {
+      symlinkSync(readlinkSync(from, "buffer"), to);
+      lutimesSync(to, status.atime, status.mtime);
+      continue;
+    }
+    if (status.isDirectory()) {
+      if (present?.isDirectory() !== true) mkdirSync(to);
+      copyContent(from, to, losses);
+    } else if (status.isFile()) copyFileSync(from, to);
+    else {
+      losses.push(`${from.toString()} is neither file, directory nor link, and was left out`);
+      continue;
+    }
+    chmodSync(to, status.mode & 0o7777);
+    utimesSync(to, status.atime, status.mtime);
+  }
+}
+
+/**
+ * Writes an archive of all files of some layers.
+ * @param layers their directories, the uppermost first
+ * @param destination a file, or `-` for standard output
+ * @param latestTime seconds since 1970 that no time in it is beyond
+ * @returns warnings
+ * @throws BunkerError `write_failed`, `no_space`
+ */
+export async function writeArchive(
+  layers: readonly string[],
+  destination: string,
+  latestTime: number | undefined,
+): Promise<readonly string[]> {
+  using cleanup = new DisposableStack();
+  const opened = layers.map(
+    (path) => cleanup.use(new FileDescriptor(openSync(path, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY))).number,
+  );
+  const losses = new Losses();
+  await using output = destination === "-" ? standardOutput() : await openFileOutput(destination);
+  const entries = mergedEntries(opened);
+  for (const piece of archiveEntries(entries, { latestTime, lose: losses.add.bind(losses) })) {
+    await output.write(Buffer.from(piece));
+  }
+  await output.commit();
+  return losses.messages();
+}

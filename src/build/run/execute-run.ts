@@ -1,0 +1,112 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import * as v from "valibot";
+import type { Ownership } from "../../engine/ownership.ts";
+import { readLayeredFile } from "../../mount/layered-file.ts";
+import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
+import { ownCommand } from "../../runtime/user-namespace-process.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { removeTree } from "../../sys/remove-tree.ts";
+import { removeMountStubs } from "./mount-stubs.ts";
+import { planRun, type RunSettings } from "./run-configuration.ts";
+import { END_FILE, type RunRequest, runEndSchema } from "./run-request.ts";
+
+/** Where a RUN happens. */
+export interface RunStage {
+  /** Bunker's data directory. */
+  readonly data: string;
+  readonly ownership: Ownership;
+  /** A directory of its own; the files that the command changes are in its `diff` afterwards, and nothing else is in it. */
+  readonly staging: string;
+  /** The directories of the layers, the uppermost first; at least one. */
+  readonly lower: readonly string[];
+  readonly signal: AbortSignal;
+  readonly onOutput: (stream: 1 | 2, bytes: Uint8Array) => void;
+}
+
+/**
+ * Runs a command in a container over some layers.
+ * @throws BunkerError `step_failed` when the command ends with another status than 0, and what keeps it from running
+ */
+export async function executeRun(settings: RunSettings, stage: RunStage): Promise<void> {
+  const { staging, lower, data, signal } = stage;
+  const [upper, work, root] = ["diff", "work", "root"].map((name) => `${staging}/${name}`) as [string, string, string];
+  for (const path of [upper, work, root]) if (!existsSync(path)) mkdirSync(path, { mode: 0o755 });
+  const { configuration, network, defaultFilter } = planRun(settings, {
+    ownership: stage.ownership,
+    rootPath: root,
+    directory: staging,
+    readFile: (path) => readLayeredFile(lower, path),
+    writeFile: (name, text) => {
+      writeFileSync(`${staging}/${name}`, text);
+      return `${staging}/${name}`;
+    },
+  });
+  const request: RunRequest = {
+    ...{ id: settings.id, configuration: formatConfiguration(configuration), directory: staging, data },
+    ...{ lower: [...lower], upper, work, root, defaultFilter, network },
+  };
+  await runInProcess(settings.words, request, stage);
+  signal.throwIfAborted();
+  removeMountStubs(
+    upper,
+    lower,
+    (configuration.mounts ?? []).map(({ destination }) => destination),
+  );
+  for (const name of ["work.boot", "hosts", "hostname", "resolv.conf", END_FILE])
+    rmSync(`${staging}/${name}`, { force: true });
+  for (const path of [work, root]) removeTree(path);
+}
+
+async function runInProcess(words: readonly string[], request: RunRequest, stage: RunStage): Promise<void> {
+  const { signal, onOutput } = stage;
+  signal.throwIfAborted();
+  const [name = "", ...script] = ownCommand();
+  const child = Bun.spawn(["/proc/self/exe", ...script, "internal", "build-run", String(process.pid)], {
+    argv0: name,
+    stdin: Buffer.from(JSON.stringify(request)),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const kill = () => child.kill("SIGKILL");
+  signal.addEventListener("abort", kill);
+  try {
+    await Promise.all([
+      copyOutput(child.stdout, (bytes) => onOutput(1, bytes)),
+      copyOutput(child.stderr, (bytes) => onOutput(2, bytes)),
+      child.exited,
+    ]);
+  } finally {
+    signal.removeEventListener("abort", kill);
+  }
+  signal.throwIfAborted();
+  const path = `${request.directory}/${END_FILE}`;
+  if (!existsSync(path)) {
+    throw new BunkerError({
+      code: "helper_lost",
+      operation: "run",
+      object: shown(words),
+      reason: "the process that ran it was killed, and the command with it",
+      exitStatus: 1,
+    });
+  }
+  const end = v.parse(runEndSchema, JSON.parse(readFileSync(path, "utf8")));
+  if ("failure" in end) {
+    const { code, message, hint } = end.failure;
+    throw new BunkerError({ code, operation: message, hint, exitStatus: 1 });
+  }
+  if (end.exitStatus === 0) return;
+  throw new BunkerError({
+    code: "step_failed",
+    operation: `process "${shown(words)}" did not complete successfully: exit code: ${end.exitStatus}`,
+    exitStatus: 1,
+  });
+}
+
+async function copyOutput(stream: ReadableStream<Uint8Array>, take: (bytes: Uint8Array) => void): Promise<void> {
+  for await (const bytes of stream) take(bytes);
+}
+
+/** A command in one line, as messages have it. */
+function shown(words: readonly string[]): string {
+  return words.join(" ");
+}

@@ -1,0 +1,184 @@
+/*
+ * The config.json of a RUN: the one that `bunker run` would make, of the stage's configuration and the options of the
+ * build that are about containers. A RUN has no input, no terminal and no health; its words are the shell's or its own.
+ */
+import { release } from "node:os";
+import { type ContainerInput, containerSpecification } from "../../engine/container-specification.ts";
+import { hasDefaultSeccompFilter } from "../../engine/default-seccomp-filter.ts";
+import { readHostFacts } from "../../engine/host-facts.ts";
+import { DEFAULT_SLIRP } from "../../engine/network/default-slirp.ts";
+import { planNetwork } from "../../engine/network/network-plan.ts";
+import { networkTexts } from "../../engine/network/network-texts.ts";
+import { hostnameFile } from "../../engine/network-files.ts";
+import type { Ownership } from "../../engine/ownership.ts";
+import type { AddedHost, PlacedMount, PlacedRunOptions, ResourceLimit } from "../../engine/run-options.ts";
+import type { NetworkConfiguration } from "../../network/configuration.ts";
+import type { Configuration } from "../../runtime/configuration/configuration.ts";
+import { defaultProfile } from "../../runtime/seccomp/default-profile.ts";
+import { resolveProfile } from "../../runtime/seccomp/resolve-profile.ts";
+import { hostArchitecture } from "../../sys/architecture.ts";
+
+/** Its host name, as in BuildKit. */
+const HOSTNAME = "buildkitsandbox";
+
+/** What the options of a build say of all its RUNs. */
+export interface RunLimits {
+  readonly addedHosts: readonly AddedHost[];
+  readonly resourceLimits: readonly ResourceLimit[];
+  /** Bytes of /dev/shm. */
+  readonly sharedMemorySize: number;
+}
+
+/** What is to be run. */
+export interface RunSettings extends RunLimits {
+  readonly id: string;
+  readonly words: readonly string[];
+  /** `NAME=value`, each name once. */
+  readonly environment: readonly string[];
+  readonly workingDirectory: string;
+  /** Empty for root. */
+  readonly user: string;
+  readonly mounts: readonly PlacedMount[];
+  readonly network: "default" | "none" | "host";
+  readonly isInsecure: boolean;
+}
+
+/** What is known of the place where it runs. */
+export interface RunPlace {
+  readonly ownership: Ownership;
+  readonly rootPath: string;
+  /** Files that are bound into the container are written there. */
+  readonly directory: string;
+  /** A file of the root file system. */
+  readonly readFile: (path: string) => string | undefined;
+  readonly writeFile: (name: string, text: string) => string;
+}
+
+/** A RUN as it is to be launched. */
+export interface PlannedRun {
+  readonly configuration: Configuration;
+  /** Of a network of its own. */
+  readonly network: NetworkConfiguration | undefined;
+  /** Whether its filter is the one that is compiled already, which its configuration then lacks. */
+  readonly defaultFilter: boolean;
+}
+
+/**
+ * Plans the container of a RUN.
+ * @throws BunkerError as `containerSpecification`
+ */
+export function planRun(settings: RunSettings, place: RunPlace): PlannedRun {
+  const options = runOptionsOf(settings);
+  const network = options.network === "slirp" ? planNetwork(options.networkSettings, []) : undefined;
+  const defaultFilter = hasDefaultSeccompFilter({ ...options, mounts: [] });
+  const { hosts, resolvConf } = networkTexts({ ...options, mounts: [] }, network, HOSTNAME);
+  const input: ContainerInput = {
+    id: settings.id,
+    options,
+    image: {
+      environment: [...settings.environment],
+      user: settings.user,
+      workingDirectory: settings.workingDirectory,
+    },
+    defaultUser: "",
+    rootPath: place.rootPath,
+    passwdText: place.readFile("etc/passwd") ?? "",
+    groupText: place.readFile("etc/group") ?? "",
+    userNamespace: place.ownership.userNamespace,
+    idShortage: place.ownership.idShortage,
+    files: {
+      hosts: place.writeFile("hosts", hosts),
+      hostname: place.writeFile("hostname", hostnameFile(HOSTNAME)),
+      resolvConf: place.writeFile("resolv.conf", resolvConf),
+    },
+    cgroupsPath: undefined,
+    consoleSize: undefined,
+    resolveSeccomp: (_profile, capabilities) =>
+      defaultFilter
+        ? undefined
+        : resolveProfile(defaultProfile(), {
+            architecture: hostArchitecture(),
+            capabilities,
+            kernelVersion: release(),
+          }),
+    host: readHostFacts({ ...options, mounts: [] }),
+  };
+  return { configuration: containerSpecification(input), network: network?.configuration, defaultFilter };
+}
+
+function runOptionsOf(settings: RunSettings): PlacedRunOptions {
+  return {
+    image: { kind: "stored", name: "" },
+    pull: "never",
+    quiet: true,
+    command: settings.words,
+    entrypoint: [],
+    interactive: false,
+    terminal: false,
+    environment: [],
+    mounts: settings.mounts,
+    volumesFrom: [],
+    workingDirectory: undefined,
+    user: undefined,
+    additionalGroups: [],
+    hostname: HOSTNAME,
+    domainname: undefined,
+    readOnly: false,
+    remove: true,
+    labels: {},
+    annotations: {},
+    restart: { name: "no", maximumRetryCount: 0 },
+    stopSignal: undefined,
+    stopTimeout: undefined,
+    health: {
+      disabled: true,
+      command: undefined,
+      interval: undefined,
+      timeout: undefined,
+      startPeriod: undefined,
+      startInterval: undefined,
+      retries: undefined,
+    },
+    log: { driver: "none", maximumSize: undefined, maximumFiles: 1, compress: false },
+    attached: { input: false, output: true, error: true },
+    name: undefined,
+    init: false,
+    capabilitiesAdded: [],
+    capabilitiesDropped: [],
+    security: {
+      seccomp: undefined,
+      noNewPrivileges: false,
+      apparmorProfile: undefined,
+      labels: [],
+      maskedPaths: [],
+      unmaskedPaths: [],
+      systemPathsUnconfined: false,
+    },
+    privileged: settings.isInsecure,
+    pidNamespace: "private",
+    ipcNamespace: "private",
+    utsNamespace: "private",
+    cgroupNamespace: "private",
+    userNamespace: { kind: "default" },
+    network: settings.network === "default" ? "slirp" : settings.network,
+    networkSettings: {
+      slirp: DEFAULT_SLIRP,
+      joined: undefined,
+      published: [],
+      publishAll: false,
+      exposed: [],
+      dnsServers: [],
+      dnsSearch: [],
+      dnsOptions: [],
+      addedHosts: settings.addedHosts,
+    },
+    sharedMemorySize: settings.sharedMemorySize,
+    resourceLimits: settings.resourceLimits,
+    resources: undefined,
+    sysctls: {},
+    oomScoreAdjustment: undefined,
+    devices: [],
+    platform: undefined,
+    debugLaunch: false,
+  };
+}

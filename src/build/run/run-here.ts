@@ -1,0 +1,89 @@
+/*
+ * The process of one RUN: `bunker internal build-run`, a child of the process that builds.
+ *
+ * A RUN is a container without a record: it is launched as every other is, and is gone with its end. This process is its
+ * parent; it serves the container's network in the one loop that can, waits for the end, and says how it ended. The
+ * container has the standard output and error of this process, which are pipes that the builder reads, and no input.
+ *
+ * Killing is simple: the kernel kills this process when the builder dies, and the container with its whole pid namespace
+ * when this process dies. So nothing runs on, whoever is killed; what is left is a directory in the cache's `tmp/`.
+ */
+import { openSync, readFileSync, writeFileSync } from "node:fs";
+import * as v from "valibot";
+import { defaultSeccompFilter } from "../../engine/default-seccomp-filter.ts";
+import { openDevice } from "../../engine/network/network-device.ts";
+import { serveNetwork } from "../../engine/network/serve-network.ts";
+import { mountOverlay, overlayProgramSize } from "../../mount/overlay.ts";
+import { parseConfiguration } from "../../runtime/configuration/configuration.ts";
+import { launchContainer } from "../../runtime/launch-container.ts";
+import { BunkerError } from "../../sys/error.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { FileDescriptor as OpenFile } from "../../sys/file-descriptor.ts";
+import { waitForExit } from "../../sys/process.ts";
+import { Event, Reactor } from "../../sys/reactor.ts";
+import { Signal } from "../../sys/signal.ts";
+import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
+import { END_FILE, type RunEnd, type RunRequest, runRequestSchema } from "./run-request.ts";
+
+const PR_SET_PDEATHSIG = 1;
+
+/**
+ * Runs what the request on standard input says.
+ * @param builder the pid of the process that has started this one
+ */
+export function runHere(builder: number): void {
+  check(systemCall(SystemCall.prctl, PR_SET_PDEATHSIG, Signal.SIGKILL, 0, 0, 0), "die with the builder");
+  // It may have died before that.
+  if (process.ppid !== builder) return;
+  const request = v.parse(runRequestSchema, JSON.parse(readFileSync(0, "utf8")));
+  writeFileSync(`${request.directory}/${END_FILE}`, JSON.stringify(endOf(request)));
+}
+
+function endOf(request: RunRequest): RunEnd {
+  try {
+    return run(request);
+  } catch (error) {
+    if (!(error instanceof BunkerError)) throw error;
+    const { code, message, hint } = error;
+    return { failure: { code, message, ...(hint === undefined ? {} : { hint }) } };
+  }
+}
+
+function run({ id, data, directory, lower, upper, work, root, network, ...request }: RunRequest): RunEnd {
+  // Given back last: the network leaves it before.
+  using reactor = new Reactor();
+  using cleanup = new DisposableStack();
+  const nothing = cleanup.use(new OpenFile(openSync("/dev/null", "r")));
+  const configuration = parseConfiguration(request.configuration, "of the step");
+  const hasUserNamespace = configuration.linux?.uidMappings !== undefined;
+  const plan = network === undefined ? undefined : { configuration: network, forwards: [] };
+  let device: FileDescriptor | undefined;
+  const { pid, pidfd } = cleanup.use(
+    launchContainer({
+      id,
+      configuration,
+      bundle: directory,
+      // A layer of a build needs not survive a crash: what of it has to is brought to the disk at the end of the build.
+      mountRoot: (program) =>
+        mountOverlay(program, data, { lower, changes: { upper, work, volatile: true }, target: root }),
+      mountRootSize: overlayProgramSize({ lower }),
+      standardStreams: [nothing.number, 1, 2],
+      seccomp: request.defaultFilter ? defaultSeccompFilter() : undefined,
+      dieWithParent: true,
+      ...(plan === undefined
+        ? {}
+        : {
+            onNamespaces: (inNamespaces: number) => {
+              device = openDevice(plan, inNamespaces, hasUserNamespace);
+            },
+          }),
+    }),
+  );
+  if (plan !== undefined && device !== undefined) {
+    cleanup.use(serveNetwork(reactor, { configuration: plan.configuration, device, ports: [] }));
+  }
+  reactor.add(pidfd.number, Event.IN, () => reactor.stop());
+  reactor.run();
+  const end = waitForExit(pid);
+  return "exitCode" in end ? { exitStatus: end.exitCode } : { exitStatus: 128 + end.signal, signal: end.signal };
+}

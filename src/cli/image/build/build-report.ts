@@ -1,0 +1,17 @@
+import * as v from "valibot";
+
+/** What a build reports to the command that has started it. */
+export const buildReportSchema = v.object({
+  /** The image that was written; nothing where only files were. */
+  image: v.optional(
+    v.object({
+      id: v.string(),
+      digest: v.string(),
+      mediaType: v.string(),
+      size: v.number(),
+      names: v.array(v.string()),
+    }),
+  ),
+});
+
+export type BuildReport = v.InferOutput<typeof buildReportSchema>;

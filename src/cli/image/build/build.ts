@@ -1,0 +1,43 @@
+import { writeFileSync } from "node:fs";
+import * as v from "valibot";
+import { startBuild } from "../../../build/start-build.ts";
+import { dataDirectory } from "../../../engine/data-directory.ts";
+import { BunkerError, errnoOf } from "../../../sys/error.ts";
+import { defineCommand } from "../../command.ts";
+import { untilInterrupted } from "../../interruption.ts";
+import { warning } from "../../messages.ts";
+import { buildReportSchema } from "./build-report.ts";
+import { buildSyntax } from "./options.ts";
+
+/** `bunker build`. */
+export const build = defineCommand(
+  buildSyntax,
+  async ({ options: { idFile, metadataFile, quiet } }, _globals, words) => {
+    const report = await untilInterrupted((signal) => startBuild(words, dataDirectory(), signal, warning));
+    const { image } = v.parse(v.pipe(v.string(), v.parseJson(), buildReportSchema), report);
+    if (image === undefined) return 0;
+    if (idFile !== undefined) write(idFile, image.id);
+    if (metadataFile !== undefined) {
+      const metadata = {
+        "containerimage.config.digest": image.id,
+        "containerimage.descriptor": { mediaType: image.mediaType, digest: image.digest, size: image.size },
+        "containerimage.digest": image.digest,
+        ...(image.names.length === 0 ? {} : { "image.name": image.names.join(",") }),
+      };
+      write(metadataFile, `${JSON.stringify(metadata, null, 2)}\n`);
+    }
+    if (quiet) console.log(image.id);
+    return 0;
+  },
+);
+
+function write(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (cause) {
+    throw new BunkerError(
+      { code: "write_failed", operation: "write", object: path, errno: errnoOf(cause), exitStatus: 1 },
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,185 @@
+import { type Platform, parsePlatform } from "../../../image/platform.ts";
+import { formatReference, parseReference, withDefaultTag } from "../../../image/reference.ts";
+import { nearestName } from "../../../nearest-name.ts";
+import { BunkerError } from "../../../sys/error.ts";
+import { InvalidValue } from "../../invalid-value.ts";
+import { flag, list, single } from "../../option.ts";
+import { oneOf } from "../../values/choice.ts";
+import { importedVariable } from "../../values/environment-option.ts";
+import { parseAnnotation, parseLabel } from "../../values/life-values.ts";
+import { parseAddedHost } from "../../values/names-and-addresses.ts";
+import { parseBytes } from "../../values/numbers.ts";
+import { parseUlimitOption } from "../../values/ulimit-option.ts";
+import { notEmpty } from "../../values/words.ts";
+import { parseOutputOption } from "./output-option.ts";
+
+const PROGRESS = ["auto", "plain", "tty", "quiet", "rawjson"] as const;
+const ENTITLEMENTS = ["network.host", "security.insecure"] as const;
+
+/** The words of `bunker build`, with Docker's meaning. */
+export const buildSyntax = {
+  options: {
+    addedHosts: list({
+      name: "add-host",
+      valueName: "NAME:ADDRESS",
+      description: "Add a line to /etc/hosts while commands run",
+      parse: parseAddedHost,
+    }),
+    allowed: list({
+      name: "allow",
+      valueName: "ENTITLEMENT",
+      description: "Let RUN ask for network.host or security.insecure",
+      parse: oneOf(...ENTITLEMENTS),
+    }),
+    annotations: list({
+      name: "annotation",
+      valueName: "[PLACE:]KEY=VALUE",
+      description: "Annotate the image's manifest, or its index",
+      parse: parseAnnotationOption,
+    }),
+    buildArguments: list({
+      name: "build-arg",
+      valueName: "NAME[=VALUE]",
+      description: "Set an ARG, or pass on the caller's variable",
+      parse: parseBuildArgument,
+    }),
+    buildContexts: list({
+      name: "build-context",
+      valueName: "NAME=SOURCE",
+      description: "Give a name to another directory, image or URL",
+      parse: parseNamedValue,
+    }),
+    file: single({
+      name: "file",
+      short: "f",
+      valueName: "FILE",
+      description: "The Dockerfile, or - for standard input",
+      parse: notEmpty("expected a path"),
+    }),
+    idFile: single({
+      name: "iidfile",
+      valueName: "FILE",
+      description: "Write the image's id to a file",
+      parse: notEmpty("expected a path"),
+    }),
+    labels: list({
+      name: "label",
+      valueName: "KEY[=VALUE]",
+      description: "Set a label of the image",
+      parse: parseLabel,
+    }),
+    loads: flag({ name: "load", description: "Bring the image into the image store, as without --output" }),
+    metadataFile: single({
+      name: "metadata-file",
+      valueName: "FILE",
+      description: "Write what was made to a file, as JSON",
+      parse: notEmpty("expected a path"),
+    }),
+    network: single({
+      name: "network",
+      valueName: "default|none|host",
+      description: "The network of commands",
+      parse: oneOf("default", "none", "host"),
+      initial: "default",
+      initialText: "default",
+    }),
+    noCache: flag({ name: "no-cache", description: "Take nothing from the build cache" }),
+    noCacheStages: list({
+      name: "no-cache-filter",
+      valueName: "STAGE",
+      description: "Take nothing of a stage from the build cache",
+      parse: notEmpty("expected the name of a stage"),
+    }),
+    outputs: list({
+      name: "output",
+      short: "o",
+      valueName: "type=TYPE[,KEY=VALUE]",
+      description: "Where the result goes: image, oci, docker, tar, local, registry",
+      parse: parseOutputOption,
+    }),
+    platforms: list({
+      name: "platform",
+      valueName: "PLATFORM",
+      description: "What is built for, such as linux/arm64; several make an index",
+      parse: parsePlatformsOption,
+    }),
+    progress: single({
+      name: "progress",
+      valueName: PROGRESS.join("|"),
+      description: "How the build is shown",
+      parse: oneOf(...PROGRESS),
+      initial: "auto",
+      initialText: "auto",
+    }),
+    pulls: flag({ name: "pull", description: "Ask registries for images although they are here" }),
+    pushes: flag({ name: "push", description: "Push the image, as --output type=registry" }),
+    quiet: flag({ name: "quiet", short: "q", description: "Say nothing but the image's id" }),
+    resourceLimits: list({
+      name: "ulimit",
+      valueName: "NAME=SOFT[:HARD]",
+      description: "Limit a resource of commands' processes",
+      parse: parseUlimitOption,
+    }),
+    sharedMemorySize: single({
+      name: "shm-size",
+      valueName: "BYTES",
+      description: "Size of /dev/shm while commands run",
+      parse: parseBytes,
+      initial: 64 << 20,
+      initialText: "64m",
+    }),
+    tags: list({ name: "tag", short: "t", valueName: "NAME[:TAG]", description: "Name the image", parse: parseTag }),
+    target: single({
+      name: "target",
+      valueName: "STAGE",
+      description: "Build this stage instead of the last",
+      parse: notEmpty("expected the name of a stage"),
+    }),
+  },
+  required: ["CONTEXT"],
+  failureStatus: 1,
+} as const;
+
+function parseBuildArgument(text: string): readonly [string, string] | undefined {
+  if (text === "" || text.startsWith("=")) throw new InvalidValue("the argument has no name");
+  const entry = text.includes("=") ? text : importedVariable(text);
+  if (entry === undefined) return undefined;
+  const equals = entry.indexOf("=");
+  return [entry.slice(0, equals), entry.slice(equals + 1)];
+}
+
+function parseNamedValue(text: string): readonly [string, string] {
+  const equals = text.indexOf("=");
+  if (equals < 1 || equals === text.length - 1) throw new InvalidValue("expected NAME=SOURCE");
+  return [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+function parseAnnotationOption(text: string) {
+  const [, places, rest = text] =
+    /^((?:manifest|index|manifest-descriptor|index-descriptor)(?:\[[^\]]*\])?(?:,[a-z,-]+)*):(.*)$/s.exec(text) ?? [];
+  const [name, value] = parseAnnotation(rest);
+  const on = places ?? "manifest";
+  if (on === "manifest" || on === "index") return { on, name, value } as const;
+  const nearest = nearestName(on, ["manifest", "index"]);
+  throw new InvalidValue(
+    `annotations can be put on manifest and index${nearest === undefined ? "" : `; did you mean ${nearest}?`}`,
+  );
+}
+
+function parsePlatformsOption(text: string): readonly Platform[] {
+  try {
+    return text.split(",").map(parsePlatform);
+  } catch (error) {
+    throw error instanceof BunkerError ? new InvalidValue(error.message) : error;
+  }
+}
+
+function parseTag(text: string): string {
+  try {
+    const reference = withDefaultTag(parseReference(text));
+    if (reference.digest !== undefined) throw new InvalidValue("an image that is being built has no digest yet");
+    return formatReference(reference);
+  } catch (error) {
+    throw error instanceof BunkerError ? new InvalidValue(error.message) : error;
+  }
+}
