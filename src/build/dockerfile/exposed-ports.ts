@@ -16,7 +16,7 @@ interface ExposedWord {
  * Reads a word of EXPOSE.
  * @throws LanguageMistake
  */
-function readExposedWord(word: string): ExposedWord {
+export function readExposedWord(word: string): ExposedWord {
   const [, host, ports = "", protocol = "tcp"] = /^(?:(.*):)?([^:/]*)(?:\/(.*))?$/s.exec(word) ?? [];
   const [, first = "", last = first] = /^([0-9]+)(?:-([0-9]+))?$/.exec(ports) ?? [];
   if (first === "") throw invalidPort(word, "it is not of the form PORT[-PORT][/PROTOCOL]");

@@ -44,8 +44,7 @@ export function quoteLines({ source, firstLine, lastLine }: SourceLocation): str
     const marked = number >= firstLine && number <= shownLast;
     return `${String(number).padStart(width)} | ${marked ? ">>>" : "   "} ${printable(line)}`;
   });
-  const place = firstLine === lastLine ? `${firstLine}` : `${firstLine}-${lastLine}`;
-  return [`${source.name}:${place}`, rule, ...quoted.map((line) => line.trimEnd()), rule].join("\n");
+  return [`${source.name}:${firstLine}`, rule, ...quoted.map((line) => line.trimEnd()), rule].join("\n");
 }
 
 /** Without characters that a terminal would obey. */

@@ -99,7 +99,7 @@ describe("a file", () => {
       return (seed >> 8) % below;
     };
     let understood = 0;
-    for (let round = 0; round < 20_000; round++) {
+    for (let round = 0; round < 4000; round++) {
       let text = random(2) === 0 ? "FROM a\n" : "";
       for (let count = random(14); count >= 0; count--)
         text += `${pieces[random(pieces.length)]}${random(3) === 0 ? " " : ""}`;
@@ -110,7 +110,7 @@ describe("a file", () => {
         if (!(error instanceof DockerfileError)) throw new Error(JSON.stringify(text), { cause: error });
       }
     }
-    expect(understood).toBeGreaterThan(100);
+    expect(understood).toBeGreaterThan(20);
   });
 });
 
