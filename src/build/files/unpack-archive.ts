@@ -31,7 +31,13 @@ export async function isArchive(file: number): Promise<boolean> {
     if (isCodecError(error)) return false;
     throw error;
   }
-  return length === BLOCK_SIZE && !isZeroBlock(start) && hasValidChecksum(start);
+  return length === BLOCK_SIZE && isArchiveStart(start);
+}
+
+/** Whether bytes, one block of them at least, are the beginning of an archive. */
+export function isArchiveStart(bytes: Buffer): boolean {
+  const block = bytes.subarray(0, BLOCK_SIZE);
+  return !isZeroBlock(block) && hasValidChecksum(block);
 }
 
 /**

@@ -9,6 +9,7 @@ import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { BunkerError } from "../../sys/error.ts";
+import { bunzip2 } from "../bunzip2.ts";
 import { type Compression, detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { lockStore } from "../layers/store-lock.ts";
 import { writeError } from "./write-error.ts";
@@ -83,12 +84,16 @@ async function* decoder(
   name: string,
   pieces: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer, void, undefined> {
-  if (compression !== "gzip" && compression !== "zstd") {
+  if (compression === "bzip2") {
+    yield* bunzip2(pieces);
+    return;
+  }
+  if (compression === "xz") {
     throw new BunkerError({
       code: "archive_compressed",
       operation: "read",
       object: name,
-      reason: `it is compressed with ${compression}; archives may use gzip or zstd`,
+      reason: `it is compressed with ${compression}; archives may use gzip, zstd or bzip2`,
       hint: `Decompress it first: ${compression} -d.`,
     });
   }
@@ -102,7 +107,7 @@ async function* decoder(
 
 /** Whether an error says that compressed bytes are damaged. */
 export function isCodecError(cause: unknown): boolean {
-  return cause instanceof Error && "code" in cause && /^(?:Z_|ZSTD_|ERR_ZSTD)/.test(String(cause.code));
+  return cause instanceof Error && "code" in cause && /^(?:Z_|ZSTD_|ERR_ZSTD|BZIP2_)/.test(String(cause.code));
 }
 
 function damaged(name: string, cause: unknown): BunkerError {

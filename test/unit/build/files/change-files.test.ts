@@ -413,14 +413,14 @@ describe("COPY refuses", () => {
   test.each(refusals)("$what", async ({ paths, destination, options, before = {}, message }) => {
     using source = new TemporaryTree(app);
     using target = new TemporaryTree(before);
-    expect(change(target, copyOf(source, paths, destination, options))).rejects.toThrow(message);
+    await expect(change(target, copyOf(source, paths, destination, options))).rejects.toThrow(message);
   });
 
   test("and names what is nearest", async () => {
     using source = new TemporaryTree(app);
     using target = new TemporaryTree();
     const failure = change(target, copyOf(source, ["app/indx.js"], "/"));
-    expect(failure).rejects.toMatchObject({ hint: 'Did you mean "app/index.js"?', code: "source_not_found" });
+    await expect(failure).rejects.toMatchObject({ hint: 'Did you mean "app/index.js"?', code: "source_not_found" });
   });
 });
 
@@ -463,7 +463,7 @@ describe("ADD", () => {
     expect(made.exitCode).toBe(0);
     using target = new TemporaryTree({ "srv/": "" });
     const failure = change(target, copyOf(source, ["a.tar"], "/srv/", { unpacks: true }));
-    expect(failure).rejects.toThrow(/leads out of the root directory/);
+    await expect(failure).rejects.toThrow(/leads out of the root directory/);
   });
 });
 

@@ -121,7 +121,7 @@ describe("the key of copied files", () => {
   test("of a file that cannot be read is an error", async () => {
     using data = new TemporaryTree();
     const missing = selection(data, ["x"], { source: { kind: "directory", path: data.at("none"), ignored: [] } });
-    expect(digest(data, missing)).rejects.toThrow(/open .*none: ENOENT/);
+    await expect(digest(data, missing)).rejects.toThrow(/open .*none: ENOENT/);
   });
 });
 
