@@ -1,6 +1,8 @@
 import type { Compression } from "../image/layers/decompress.ts";
 import type { Platform } from "../image/platform.ts";
 import type { RunLimits } from "./run/run-configuration.ts";
+import type { AgentSource } from "./secrets/agent-forwarding.ts";
+import type { SecretSource } from "./secrets/secret-source.ts";
 
 /** Where a build's result goes. */
 export type BuildOutput =
@@ -64,5 +66,7 @@ export interface BuildOptions extends RunLimits {
   readonly network: "default" | "none" | "host";
   /** What RUN may ask for that is not the default: `network.host`, `security.insecure`. */
   readonly allowed: readonly string[];
+  readonly secrets: readonly SecretSource[];
+  readonly agents: readonly AgentSource[];
   readonly outputs: readonly BuildOutput[];
 }

@@ -9,6 +9,8 @@ import type { BuildOptions } from "./build-options.ts";
 import { readIgnoreFile } from "./context/ignore-file.ts";
 import type { FileSource } from "./files/file-source.ts";
 import type { BuildSession } from "./graph/session.ts";
+import { agentSocket, forwardAgent } from "./secrets/agent-forwarding.ts";
+import { readSecret } from "./secrets/secret-source.ts";
 import type { BuildSources, NamedSource } from "./sources.ts";
 
 /** What a build takes from outside, and where it finds the Dockerfile. */
@@ -35,8 +37,14 @@ export function openSources(session: BuildSession, options: BuildOptions): OpenS
     },
     named: (name) => namedSource(options.buildContexts.get(name)),
     secrets: {
-      secret: () => undefined,
-      agent: () => undefined,
+      secret: (id) => {
+        const source = options.secrets.find((each) => each.id === id);
+        return source && readSecret(source, process.env);
+      },
+      agent: (id, path) => {
+        const source = options.agents.find((each) => each.id === id);
+        return source && forwardAgent(agentSocket(source, process.env), path);
+      },
       memory: () => {
         if (memory !== undefined) return memory;
         const path = session.cache.makeStaging();

@@ -44,6 +44,10 @@ async function execute(words: readonly string[]): Promise<void> {
     const { buildHere } = await import("./image/build/build-here.ts");
     return report(JSON.stringify(await buildHere(JSON.parse(readInput()))));
   }
+  if (command === "prune-builds") {
+    const { pruneBuildsHere } = await import("../build/prune-builds.ts");
+    return report(JSON.stringify(pruneBuildsHere(JSON.parse(readInput()))));
+  }
   if (command === "populate") {
     const { populateHere, populateRequestSchema } = await import("../engine/volumes/populate-here.ts");
     return report(JSON.stringify(populateHere(v.parse(populateRequestSchema, JSON.parse(readInput())))));

@@ -152,6 +152,16 @@ export function renameAt(directory: number, name: ByteString, newDirectory: numb
   );
 }
 
+/** renameat2(2) that exchanges what two paths name, at once; each may be a file of any kind. */
+export function exchange(one: ByteString, other: ByteString): number {
+  const { first, second } = buffers();
+  return (
+    putName(first, one) ||
+    putName(second, other) ||
+    systemCall(SystemCall.renameat2, AT_FDCWD, first.address, AT_FDCWD, second.address, RENAME_EXCHANGE)
+  );
+}
+
 /** fchownat(2) without following a symbolic link. */
 export function changeOwnerAt(directory: number, name: ByteString, uid: number, gid: number): number {
   const { first } = buffers();
@@ -331,6 +341,8 @@ export function synchronize(file: number): number {
 export function synchronizeFileSystem(file: number): number {
   return systemCall(SystemCall.syncfs, file);
 }
+
+const RENAME_EXCHANGE = 2;
 
 /** How flock(2) locks. */
 export const Lock = { shared: 1, exclusive: 2, release: 8, nonBlocking: 4 } as const;

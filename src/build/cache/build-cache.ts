@@ -282,6 +282,6 @@ export class BuildCache implements Disposable {
 }
 
 /** Where the build cache lies. */
-function buildDirectory(data: string): string {
+export function buildDirectory(data: string): string {
   return `${data}/build`;
 }

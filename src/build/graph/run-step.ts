@@ -124,7 +124,7 @@ export interface RunSecrets {
   /** @throws BunkerError where it cannot be read; undefined for an id that nobody has given */
   readonly secret: (id: string) => Buffer | undefined;
   /** Makes a socket by which an agent is reached; undefined for an id that nobody has given. */
-  readonly agent: (id: string, path: string) => Disposable | undefined;
+  readonly agent: (id: string, path: string) => Promise<Disposable> | undefined;
   /** A directory in memory, for what must not be on a disk. */
   readonly memory: () => string;
 }
@@ -221,7 +221,8 @@ async function openMounts(
           if (mount.isRequired) throw missing("ssh", mount.id);
           break;
         }
-        cleanup.use(agent);
+        cleanup.use(await agent);
+        chmodSync(path, mount.mode);
         check(changeOwnerAt(AT_FDCWD, encodeText(path), mount.uid, mount.gid), "give", path);
         const target = mount.target ?? `/run/buildkit/ssh_agent.${place}`;
         placed.push(bindMount(path, target, false));

@@ -9,9 +9,9 @@
  * that it takes part of, and of the content of files that come from outside. A step whose key the cache knows is not done,
  * and what it lies on is not even asked for: of a build that changes nothing the keys are computed, and that is all.
  *
- * Where the key is new because a stage is another one now, its files may still be the same. So a step that copies out of
- * another root file system has a second key, with the content of those files instead of that node's key; it can only be
- * computed when that node is there.
+ * Where the key is new because what the step lies on, or a stage that it copies from, has come about in another way, its
+ * result may still be known. So a step has a second key, with the layer that it lies on and the content of the files that
+ * it copies instead of the nodes' keys; it can only be computed when those nodes are there.
  *
  * Steps that are asked at the same time are done at the same time: a step asks for all that it needs at once. When a step
  * fails, all others are stopped; those that have been done before are in the cache.
@@ -169,29 +169,27 @@ export class Step implements RootNode {
       read.flatMap((root) => (root === undefined ? [] : [directoriesOf(root, this.#session)])),
     );
     const keys = [key, (await this.keys()).ordinary];
-    if (directories.length > 0) {
-      const contentKey = await this.#contentKey(directories);
-      const byContent = await this.#find(contentKey);
-      if (byContent !== undefined) {
-        const uppermost = byContent.layers.at(-1);
-        if (uppermost !== undefined) for (const each of keys) cache.addKey(each, uppermost);
-        return byContent;
-      }
-      keys.push(contentKey);
+    const contentKey = await this.#contentKey(lower, directories);
+    const byContent = await this.#find(contentKey);
+    if (byContent !== undefined) {
+      const uppermost = byContent.layers.at(-1);
+      if (uppermost !== undefined) for (const each of keys) cache.addKey(each, uppermost);
+      return byContent;
     }
+    keys.push(contentKey);
     return this.#execute(lower, directories, [...new Set(keys)]);
   }
 
-  /** The key by the content of what is read, which nothing of the nodes read is part of but that. */
-  async #contentKey(directories: readonly (readonly string[])[]): Promise<Digest> {
-    const { below, definition, inputs, isIndependent, ignoresCache } = this.#settings;
+  /** The key by what is there: the layer below, and the content of what is read. */
+  async #contentKey({ base, layers }: Root, directories: readonly (readonly string[])[]): Promise<Digest> {
+    const { definition, inputs, isIndependent, ignoresCache } = this.#settings;
     const rest = directories.values();
     const contents: string[] = [];
     for (const input of inputs) {
       contents.push(await (input.kind === "root" ? input.contentKey(rest.next().value ?? []) : input.contentKey()));
     }
-    const lower = isIndependent ? undefined : (await below.keys()).key;
-    return keyOf({ definition, below: lower, contents, ...(ignoresCache ? { only: randomUUID() } : {}) });
+    const on = isIndependent ? undefined : (layers.at(-1)?.id ?? base?.key ?? "scratch");
+    return keyOf({ definition, on, contents, ...(ignoresCache ? { only: randomUUID() } : {}) });
   }
 
   async #find(key: Digest): Promise<Root | undefined> {

@@ -7,6 +7,7 @@ import { formatList } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
 import { executeTemplate, readTemplate } from "../format/user-template.ts";
 import { flag } from "../option.ts";
+import { buildDiskUsage } from "./build-usage.ts";
 import { containerDiskUsage } from "./container-usage.ts";
 import { type UsageKind, usageList, usageRow } from "./disk-usage.ts";
 import { imageDiskUsage } from "./image-usage.ts";
@@ -29,6 +30,7 @@ export const df = defineCommand(
       imageDiskUsage(store, containerCounts(data), Date.now()),
       containerDiskUsage(data),
       volumeDiskUsage(data),
+      buildDiskUsage(data, Date.now()),
     ];
     if (!verbose) printText(await formatList(usageList, format, kinds.map(usageRow)));
     else if (format?.kind === "template") {

@@ -1,3 +1,4 @@
+import { pruneBuilds } from "../../build/prune-builds.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { imageUsers } from "../../engine/image-users.ts";
 import { cleanUp } from "../../engine/lifecycle/remove-container.ts";
@@ -9,8 +10,10 @@ import { confirm } from "../confirm.ts";
 import { pruneFilter } from "../container/container-filters.ts";
 import { pruneContainers } from "../container/prune.ts";
 import { filterOption } from "../filters/filter-option.ts";
+import { parsePointInTime } from "../filters/point-in-time.ts";
 import { humanSize } from "../format/human-size.ts";
 import { imageFilter } from "../image/image-filters.ts";
+import { untilInterrupted } from "../interruption.ts";
 import { flag } from "../option.ts";
 import { pruneVolumes } from "../volume/prune.ts";
 import { volumeFilter } from "../volume/volume-filters.ts";
@@ -32,7 +35,14 @@ export const prune = defineCommand(
     if (!force) {
       const images = all ? "all images without at least one container associated to them" : "all dangling images";
       const volumeLines = volumes ? ["  - all anonymous volumes not used by at least one container"] : [];
-      const lines = ["WARNING! This will remove:", "  - all stopped containers", ...volumeLines, `  - ${images}`, ""];
+      const lines = [
+        "WARNING! This will remove:",
+        "  - all stopped containers",
+        ...volumeLines,
+        `  - ${images}`,
+        "  - unused build cache",
+        "",
+      ];
       await confirm(lines.join("\n"), "system prune");
     }
     const data = dataDirectory();
@@ -64,7 +74,17 @@ export const prune = defineCommand(
       }
       console.log();
     }
-    console.log(`Total reclaimed space: ${humanSize(containers.reclaimed + pruned.reclaimed + images.reclaimed)}`);
+    const wish = { all, until: untilOf(filters("until")), ids: [], types: [], kept: 0 };
+    const builds = await untilInterrupted((signal) => pruneBuilds(data, wish, signal));
+    if (builds.ids.length > 0) console.log(["Deleted build cache objects:", ...builds.ids, ""].join("\n"));
+    const sizes = [containers, pruned, images, builds].map(({ reclaimed }) => reclaimed);
+    console.log(`Total reclaimed space: ${humanSize(sizes.reduce((sum, size) => sum + size))}`);
     return 0;
   },
 );
+
+/** The earliest of some points in time. */
+function untilOf(texts: readonly string[]): number | undefined {
+  const times = texts.map((text) => parsePointInTime(text, Date.now()));
+  return times.length === 0 ? undefined : Math.min(...times);
+}

@@ -331,11 +331,17 @@ describe("system df", () => {
         `Images          2         0         ${humanSize(base.bytes.length + top.bytes.length, 4)}   ${humanSize(base.bytes.length + top.bytes.length, 4)} (100%)`,
         "Containers      0         0         0B        0B",
         "Local Volumes   0         0         0B        0B",
+        "Build Cache     0         0         0B        0B",
         "",
       ].join("\n"),
     );
     const lines = (await ok("system", "df", "--format", "json")).trim().split("\n");
-    expect(lines.map((line) => JSON.parse(line).Type)).toEqual(["Images", "Containers", "Local Volumes"]);
+    expect(lines.map((line) => JSON.parse(line).Type)).toEqual([
+      "Images",
+      "Containers",
+      "Local Volumes",
+      "Build Cache",
+    ]);
   });
 
   test("shows everything", async () => {
@@ -344,7 +350,7 @@ describe("system df", () => {
       /^Images space usage:\n\nREPOSITORY +TAG +IMAGE ID +CREATED +SIZE +SHARED SIZE +UNIQUE SIZE +CONTAINERS\n/,
     );
     expect(output).toMatch(
-      /\n\nContainers space usage:\n\nCONTAINER ID +IMAGE +SIZE +STATUS +NAMES\n\nLocal Volumes space usage:\n\nVOLUME NAME +LINKS +SIZE\n$/,
+      /\n\nContainers space usage:\n\nCONTAINER ID +IMAGE +SIZE +STATUS +NAMES\n\nLocal Volumes space usage:\n\nVOLUME NAME +LINKS +SIZE\n\nBuild cache usage:\n\nCACHE ID +CACHE TYPE +SIZE +CREATED +LAST USED +USAGE +SHARED\n$/,
     );
     expect(await ok("system", "df", "-v", "--format", "{{range .Images}}{{.Tag}} {{end}}")).toBe("1.0 12 latest \n");
   });

@@ -89,6 +89,8 @@ function buildOptionsOf(values: Values, context: string): BuildOptions {
     annotations,
     network,
     allowed: [...allowed, ...(network === "host" ? ["network.host"] : [])],
+    secrets: values.secrets,
+    agents: values.agents,
     outputs: outputsOf(values),
     ...{ addedHosts, resourceLimits, sharedMemorySize },
   };

@@ -9,6 +9,7 @@ import { importedVariable } from "../../values/environment-option.ts";
 import { parseAnnotation, parseLabel } from "../../values/life-values.ts";
 import { parseAddedHost } from "../../values/names-and-addresses.ts";
 import { parseBytes } from "../../values/numbers.ts";
+import { parseSecretOption, parseSshOption } from "../../values/secret-option.ts";
 import { parseUlimitOption } from "../../values/ulimit-option.ts";
 import { notEmpty } from "../../values/words.ts";
 import { parseOutputOption } from "./output-option.ts";
@@ -120,6 +121,12 @@ export const buildSyntax = {
       description: "Limit a resource of commands' processes",
       parse: parseUlimitOption,
     }),
+    secrets: list({
+      name: "secret",
+      valueName: "id=ID[,src=FILE|,env=NAME]",
+      description: "A secret that RUN --mount=type=secret may ask for",
+      parse: parseSecretOption,
+    }),
     sharedMemorySize: single({
       name: "shm-size",
       valueName: "BYTES",
@@ -127,6 +134,12 @@ export const buildSyntax = {
       parse: parseBytes,
       initial: 64 << 20,
       initialText: "64m",
+    }),
+    agents: list({
+      name: "ssh",
+      valueName: "default|ID[=SOCKET]",
+      description: "An ssh agent that RUN --mount=type=ssh may ask for",
+      parse: parseSshOption,
     }),
     tags: list({ name: "tag", short: "t", valueName: "NAME[:TAG]", description: "Name the image", parse: parseTag }),
     target: single({
