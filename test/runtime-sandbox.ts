@@ -68,10 +68,13 @@ export class RuntimeSandbox implements Disposable {
   readonly stateRoot: string;
   /** In the environment of every process that comes from here. */
   readonly mark: string;
+  readonly #prefix: readonly string[];
   #bundles = 0;
 
-  constructor(user: TestUser) {
+  /** @param prefix words of a command that calls the runtime as its arguments, as root */
+  constructor(user: TestUser, prefix: readonly string[] = []) {
     this.user = user;
+    this.#prefix = prefix;
     this.path = mkdtempSync(join(tmpdir(), "bunker-runtime-"));
     this.mark = `BUNKER_TEST=${this.path}`;
     this.rootfs = join(this.path, "rootfs");
@@ -141,7 +144,7 @@ export class RuntimeSandbox implements Disposable {
   words(...words: readonly string[]): string[] {
     const { uid, gid } = this.user;
     const become = uid === process.getuid?.() ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
-    return [...become, `${executable()}-runtime`, "--root", this.stateRoot, ...words];
+    return [...this.#prefix, ...become, `${executable()}-runtime`, "--root", this.stateRoot, ...words];
   }
 
   get environment(): Record<string, string> {

@@ -1,10 +1,15 @@
 import { writeFileSync } from "node:fs";
 import { BunkerError, errnoOf } from "../sys/error.ts";
-import { readIfThere } from "../sys/read-if-there.ts";
+import { readGroupFile } from "./group.ts";
 import { MOUNT } from "./mount-point.ts";
 
 /** How long the kernel may take to stop everybody where they are, in milliseconds: a process in a disk's hands delays it. */
 const PATIENCE = 10_000;
+
+/** Whether the processes of a cgroup are frozen, or about to be. */
+export function isFrozen(group: string): boolean {
+  return readGroupFile(group, "cgroup.freeze")?.trim() === "1";
+}
 
 /**
  * Freezes the processes of a cgroup or lets them go on, and waits until that is so; cgroup.freeze in cgroup-v2.rst.
@@ -20,7 +25,7 @@ export function setFrozen(group: string, frozen: boolean): void {
     throw new BunkerError({ code: "not_frozen", operation, object: group, errno: errnoOf(error) });
   }
   for (let waited = 0; waited < PATIENCE; waited++) {
-    const events = readIfThere(`${MOUNT}${group}/cgroup.events`);
+    const events = readGroupFile(group, "cgroup.events");
     if (events === undefined || new RegExp(`^frozen ${wanted}$`, "m").test(events)) return;
     Bun.sleepSync(1);
   }

@@ -13,6 +13,8 @@ export interface ResourceFile {
   /** `memory.max`; the part before the first dot is the controller's name. */
   readonly name: string;
   readonly value: string;
+  /** What is written where the file does not exist: to another one, or nothing at all. */
+  readonly otherwise?: ResourceFile | "nothing";
 }
 
 const FEWEST_SHARES = 2;
@@ -55,10 +57,11 @@ export function resourceFiles(resources: Resources): readonly ResourceFile[] {
     ...cpuFiles(resources.cpu),
     ...pidsFiles(resources.pids),
     ...blockFiles(resources.blockIO),
-    ...(resources.hugepageLimits ?? []).map(({ pageSize, limit }) => ({
-      name: `hugetlb.${pageSize}.max`,
-      value: String(limit),
-    })),
+    ...(resources.hugepageLimits ?? []).flatMap(({ pageSize, limit }): ResourceFile[] => [
+      { name: `hugetlb.${pageSize}.max`, value: String(limit) },
+      // What is reserved ahead, which the kernel counts by itself.
+      { name: `hugetlb.${pageSize}.rsvd.max`, value: String(limit), otherwise: "nothing" },
+    ]),
     ...Object.entries(resources.rdma ?? {}).map(([device, { hcaHandles, hcaObjects }]) => ({
       name: "rdma.max",
       value: `${device} hca_handle=${hcaHandles ?? "max"} hca_object=${hcaObjects ?? "max"}`,
@@ -69,7 +72,9 @@ export function resourceFiles(resources: Resources): readonly ResourceFile[] {
 }
 
 function memoryFiles(memory: Resources["memory"] = {}): ResourceFile[] {
-  const { limit, reservation, swap } = memory;
+  const { limit, reservation } = memory;
+  // Without a limit for memory, one for both together would be one for swap.
+  const swap = limit === -1 && (memory.swap ?? 0) === 0 ? -1 : memory.swap;
   if (memory.swappiness !== undefined) refuse("memory.swappiness", "cgroup v2 has one swappiness for the whole host");
   if (memory.disableOOMKiller === true) {
     refuse("memory.disableOOMKiller", "in cgroup v2 the OOM killer cannot be turned off");
@@ -129,11 +134,11 @@ function blockFiles(block: Resources["blockIO"] = {}): ResourceFile[] {
   }
   const files: ResourceFile[] = [];
   if (block.weight !== undefined && block.weight !== 0) {
-    files.push({ name: "io.weight", value: `default ${weightOfBlockWeight(block.weight)}` });
+    files.push(blockWeight("default", block.weight));
   }
   for (const { major, minor, weight } of block.weightDevice ?? []) {
     if (weight !== undefined && weight !== 0) {
-      files.push({ name: "io.weight", value: `${major}:${minor} ${weightOfBlockWeight(weight)}` });
+      files.push(blockWeight(`${major}:${minor}`, weight));
     }
   }
   for (const [key, throttles] of [
@@ -147,6 +152,15 @@ function blockFiles(block: Resources["blockIO"] = {}): ResourceFile[] {
     }
   }
   return files;
+}
+
+/** The kernel has weights by its controller of I/O costs, or else by the scheduler BFQ, with v1's scale. */
+function blockWeight(device: string, weight: number): ResourceFile {
+  return {
+    name: "io.weight",
+    value: `${device} ${weightOfBlockWeight(weight)}`,
+    otherwise: { name: "io.bfq.weight", value: `${device} ${weight}` },
+  };
 }
 
 function networkFiles(network: Resources["network"] = {}): ResourceFile[] {
@@ -164,4 +178,21 @@ function unifiedFiles(unified: Resources["unified"] = {}): ResourceFile[] {
     }
     return { name, value };
   });
+}
+
+/** The controller that a file belongs to. */
+export function controllerOf({ name }: ResourceFile): string {
+  return name.slice(0, name.indexOf("."));
+}
+
+/** Limits put over others: what the changes do not say stays. */
+export function mergeResources(before: Resources, changes: Resources): Resources {
+  return {
+    ...before,
+    ...changes,
+    memory: { ...before.memory, ...changes.memory },
+    cpu: { ...before.cpu, ...changes.cpu },
+    blockIO: { ...before.blockIO, ...changes.blockIO },
+    unified: { ...before.unified, ...changes.unified },
+  };
 }

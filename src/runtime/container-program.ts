@@ -7,6 +7,8 @@
  *   program -> runtime   the container's process is cloned                          (under a supervisor)
  *   program -> runtime   the user namespace is made                                 (if the clone did not make it)
  *   runtime -> program   the id maps of the new user namespace are written          (with a new user namespace)
+ *   program -> runtime   the namespaces are made                                    (if something is to be done in them
+ *   runtime -> program   it has been done                                            and the id maps were not waited for)
  *   both                 copies into new tmpfs mounts, see launch/remote-calls.ts  (for each mount with tmpcopyup)
  *   program -> runtime   everything is mounted                                      (with hooks for that moment)
  *   runtime -> program   the prestart and createRuntime hooks have run, and the container's state is in its file
@@ -127,11 +129,13 @@ export interface ContainerSetting extends ProcessSetting {
   readonly stateDescriptor: number;
   /** Whether it waits for the runtime when everything is mounted. */
   readonly waitsAtCreation: boolean;
+  /** Whether it waits for the runtime as soon as it is in its namespaces. */
+  readonly waitsForNamespaces: boolean;
   /**
-   * When a cgroup namespace is made once more: its root is the cgroup that the process was in when it was made, and the
-   * runtime moves it while it waits.
+   * Whether a cgroup namespace is made once more: its root is the cgroup that the process was in when it was made, and
+   * the runtime has moved it since.
    */
-  readonly renewsCgroupNamespace: "first" | "after the hooks" | undefined;
+  readonly renewsCgroupNamespace: boolean;
 }
 
 /** The program and what the runtime has to look at in its slots. */
@@ -440,10 +444,13 @@ export function finishContainerProgram(
 ): readonly CopyUp[] {
   const { configuration, process, namespaces } = setting;
   const linux = configuration.linux ?? {};
-  const renewCgroupNamespace = () => {
+  if (setting.waitsForNamespaces) {
+    tellRuntime(program, setting.socket, "tell that the namespaces are made");
+    waitForRuntime(program, setting.socket, "wait for what is done in the namespaces");
+  }
+  if (setting.renewsCgroupNamespace) {
     program.call("unshare", [CloneFlag.NEWCGROUP], { operation: "make a cgroup namespace" });
-  };
-  if (setting.renewsCgroupNamespace === "first") renewCgroupNamespace();
+  }
   if (namespaces.joined.some(({ type }) => type === "pid")) becomeNotDumpable(program);
   resetSignals(program);
   program.call("setsid", [], { operation: "start a session" }, { ignore: [Errno.EPERM] });
@@ -461,7 +468,6 @@ export function finishContainerProgram(
     tellRuntime(program, setting.socket, "tell that everything is mounted");
     waitForRuntime(program, setting.socket, "wait for the hooks");
   }
-  if (setting.renewsCgroupNamespace === "after the hooks") renewCgroupNamespace();
   if (process.cwd !== "/") closeSlot(program, openOrMake(program, root, process.cwd, "directory"));
   let terminal: Slot | undefined;
   if (process.terminal === true) {

@@ -35,7 +35,7 @@ export function features() {
     linux: {
       namespaces: Object.keys(NamespaceFlag).toSorted(),
       capabilities: CAPABILITY_NAMES,
-      cgroup: { v1: false, v2: false, systemd: false, systemdUser: false, rdma: false },
+      cgroup: { v1: false, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp: {
         enabled: true,
         actions: SECCOMP_ACTIONS,

@@ -79,6 +79,8 @@ export interface LaunchContainerOptions {
    * @param pids of that process, which is the container's own, and of its parent if there is a supervisor
    */
   readonly onNamespaces?: ((pidfd: number, pids: ContainerPids) => void) | undefined;
+  /** Called after that, as late as the container still waits; what it throws ends the container. */
+  readonly beforeGoingOn?: (() => void) | undefined;
   /** Whether `onNamespaces` moves the container into a cgroup, so that its cgroup namespace begins anew there. */
   readonly changesCgroup?: boolean | undefined;
   /** Where the container waits before its exec; without it, it goes on. */
@@ -285,12 +287,8 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       dieWithParent: options.dieWithParent ?? false,
       gate: gate?.start.number,
       waitsAtCreation,
-      renewsCgroupNamespace:
-        options.changesCgroup !== true || (namespaces.created & NamespaceFlag.cgroup) === 0
-          ? undefined
-          : waitsForNamespaces
-            ? "after the hooks"
-            : "first",
+      waitsForNamespaces,
+      renewsCgroupNamespace: options.changesCgroup === true && (namespaces.created & NamespaceFlag.cgroup) !== 0,
     });
     options.onProgram?.(program);
   };
@@ -298,7 +296,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   const isFinishedLater = makesUserNamespace && !needsIntermediate(namespaces);
   // There too the container waits in its namespaces; elsewhere it has to be told to.
   const waitsForNamespaces = options.onNamespaces !== undefined && !isFinishedLater;
-  const waitsAtCreation = hasHooksAtCreation(configuration) || waitsForNamespaces;
+  const waitsAtCreation = hasHooksAtCreation(configuration);
   if (isFinishedLater) program.waitForRest();
   else finishProgram();
 
@@ -340,20 +338,28 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         const isMapped = beginIdMap(container.pid, idMap, privileged);
         try {
           if (isFinishedLater) {
-            finishProgram();
             tellNamespaces(options, container, conversation, isSupervised);
+            finishProgram();
           }
         } finally {
           isMapped();
         }
-        if (isFinishedLater) program.finish();
+        if (isFinishedLater) {
+          whileItLives(conversation, () => options.beforeGoingOn?.());
+          program.finish();
+        }
+        sendByte(conversation);
+      }
+      if (waitsForNamespaces) {
+        expectByte(conversation);
+        tellNamespaces(options, container, conversation, isSupervised);
+        whileItLives(conversation, () => options.beforeGoingOn?.());
         sendByte(conversation);
       }
       const exchange = { send: () => sendByte(conversation), expect: () => expectByte(conversation) };
       for (const copyUp of copyUps) copyUp.run(exchange);
       if (waitsAtCreation) {
         expectByte(conversation);
-        if (waitsForNamespaces) tellNamespaces(options, container, conversation, isSupervised);
         runHostHooks(configuration.hooks?.prestart ?? [], state(container.pid, "creating"));
         runHostHooks(configuration.hooks?.createRuntime ?? [], state(container.pid, "creating"));
         stateFile.write(JSON.stringify(state(container.pid, "created")));
@@ -381,10 +387,15 @@ function tellNamespaces(
   conversation: Conversation,
   isSupervised: boolean,
 ): void {
+  const pids = { container: pid, supervisor: isSupervised ? conversation.child.pid : undefined };
+  whileItLives(conversation, () => onNamespaces?.(pidfd.number, pids));
+}
+
+/** Does something with the container, and when that fails because it is dead, says what it died of instead. */
+function whileItLives(conversation: Conversation, work: () => void): void {
   try {
-    onNamespaces?.(pidfd.number, { container: pid, supervisor: isSupervised ? conversation.child.pid : undefined });
+    work();
   } catch (error) {
-    // The container is dead, so what it died of is what there is to say.
     if (error instanceof BunkerError && error.errno === Errno.ESRCH) throw failureOf(conversation);
     throw error;
   }

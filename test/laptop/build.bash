@@ -2,10 +2,12 @@
 # Makes what the laptop boots from (see laptop.ts) in a directory:
 #
 #   usr/             User Mode Linux with the C library that it was linked with; the directory is to be entered by chroot(2)
-#   disk/disk.img    Debian bookworm on ext4: systemd with an agent that takes the tests' jobs, and two users
+#   disk/disk.img    Debian bookworm on ext4: systemd with an agent that takes the tests' jobs, two users, Podman, and in
+#                    /home/dev/machine another Debian, whose files belong to the ids that dev's containers have
 #
-# The kernel is of the newest Debian: those up to 6.12 abort on processors whose registers need more room in memory than
-# those of 2015 (AVX-512 with AMX), because they fetch them into a buffer of fixed size.
+# The kernel is of the newest Debian: 6.1 and 6.12 abort while they boot on some of today's processors, 6.16 and later do
+# not. Those processors have AMX, whose registers need much room, so a buffer for registers that is too small in the older
+# kernels may be the cause; that has not been proven.
 #
 # Usage: build.bash DIRECTORY
 set -euo pipefail
@@ -39,16 +41,31 @@ build_root() {
   mmdebstrap --quiet --mode=root --variant=apt --format=tar \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,uidmap,fuse3,iproute2,kmod,procps,busybox-static \
+    --include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,uidmap,fuse3,iproute2,kmod,procps,busybox-static,podman \
     bookworm "$work/root.tar"
   mkdir "$work/root"
   tar -C "$work/root" -xf "$work/root.tar"
   rm "$work/root.tar"
 }
 
+# A root file system with systemd for a container of dev's: 0 in it is dev, 1 and up are dev's subordinate ids.
+make_machine() {
+  local machine=$1 ids owner group
+  mkdir -p "$machine"
+  tar -C "$work/root" -cf - --exclude=./usr/bin/podman --exclude=./usr/lib/podman --exclude=./home . | tar -C "$machine" -xf -
+  find "$machine" -printf '%U:%G\n' | sort -u >"$work/ids"
+  shift_id() { (($1 == 0)) && echo 1000 || echo $((99999 + $1)); }
+  while IFS=: read -r owner group; do
+    ids=$(shift_id "$owner"):$(shift_id "$group")
+    find "$machine" -uid "$owner" -gid "$group" -print0 >"$work/files"
+    xargs -0 chown --no-dereference "$ids" <"$work/files"
+  done <"$work/ids"
+}
+
 # As a desktop has it: whoever is logged in may divide all that the machine has.
 configure_root() {
   local root=$work/root unit
+  make_machine "$work/machine"
   chroot "$root" useradd --create-home --shell /bin/bash dev
   chroot "$root" useradd --create-home --shell /bin/bash bare
   echo 'dev:100000:65536' | tee "$root/etc/subuid" >"$root/etc/subgid"
@@ -59,6 +76,7 @@ configure_root() {
   printf 'z /dev/fuse 0666\nz /dev/net/tun 0666\n' >"$root/etc/tmpfiles.d/laptop.conf"
   echo laptop >"$root/etc/hostname"
   printf '127.0.0.1 localhost laptop\n::1 localhost\n' >"$root/etc/hosts"
+  mv "$work/machine" "$root/home/dev/machine"
   mkdir -p "$root/lib/modules"
   cp -a "$place"/usr/lib/uml/modules/. "$root/lib/modules/"
   install --mode=755 "$guest/agent.bash" "$root/usr/local/sbin/laptop-agent"

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { testAutostart } from "./autostart.ts";
 import { Laptop, type LaptopUser } from "./laptop.ts";
 import { type Run, testLimits } from "./limits.ts";
+import { testRuntime } from "./runtime.ts";
 
 setDefaultTimeout(120_000);
 let laptop: Laptop | undefined;
@@ -43,7 +44,7 @@ describe("the laptop", () => {
   test("runs a container", async () => {
     expect(
       await inLaptop(`
-        mkdir -p root/bin root/host-groups root/proc
+        mkdir -p root/bin root/host-groups root/proc root/dev
         cp /bin/busybox root/bin/busybox
         for name in sh cat ls head dd sleep true id; do ln -s busybox root/bin/$name; done
         bunker run --rm --rootfs root sh -c 'id -u'`),
@@ -52,4 +53,5 @@ describe("the laptop", () => {
 });
 
 testLimits(run);
+testRuntime(run);
 testAutostart(run);

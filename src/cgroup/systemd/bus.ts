@@ -1,10 +1,13 @@
 /*
- * A connection to a D-Bus daemon over its unix socket. It blocks: whoever speaks with systemd has nothing to do until the
- * answer is there. An answer that does not come within some seconds is an error.
+ * A connection to systemd: over the socket of a D-Bus daemon, or over the one that systemd itself listens at for its own
+ * tools (`direct`), which spares a hop and needs no daemon. It blocks: whoever speaks with systemd has nothing to do until
+ * the answer is there. An answer that does not come within some seconds is an error.
  *
- * Authentication is EXTERNAL: the daemon sees by the socket who we are, and only wants to hear the same user id.
+ * Authentication is EXTERNAL: the other side sees by the socket who we are, and only wants to hear the same user id. It is
+ * not waited for: what is to be said follows at once, so that one round trip is enough for all of it. A user id in a user
+ * namespace is another one outside, which is the one that the other side knows.
  */
-import { readSync, writeSync } from "node:fs";
+import { readFileSync, readSync, writeSync } from "node:fs";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
@@ -17,12 +20,28 @@ const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 const PATIENCE_SECONDS = 10;
 
-/** A connection that has been given a name by the daemon. */
+/** The daemon's own methods. */
+export const DAEMON = {
+  destination: "org.freedesktop.DBus",
+  path: "/org/freedesktop/DBus",
+  interface: "org.freedesktop.DBus",
+} as const;
+
+/** Where systemd can be reached. */
+export interface BusAddress {
+  /** Of a unix socket. */
+  readonly path: string;
+  /** Whether systemd itself listens there, instead of a D-Bus daemon. */
+  readonly isDirect: boolean;
+}
+
+/** A connection over which messages go. */
 export class Bus implements Disposable {
   readonly #socket: FileDescriptor;
   readonly #path: string;
   #pending = Buffer.alloc(0);
   #serial = 0;
+  #isLetIn = false;
 
   private constructor(socket: FileDescriptor, path: string) {
     this.#socket = socket;
@@ -30,10 +49,10 @@ export class Bus implements Disposable {
   }
 
   /**
-   * Connects to the daemon at a socket.
-   * @throws BunkerError `system_call_failed` when there is none, `bus_failed` when it refuses us or does not answer
+   * Connects to a daemon, or to systemd itself.
+   * @throws BunkerError `system_call_failed` when nobody listens there
    */
-  static connect(path: string): Bus {
+  static connect({ path, isDirect }: BusAddress): Bus {
     const socket = connectUnix(path);
     const bus = new Bus(socket, path);
     try {
@@ -43,13 +62,9 @@ export class Bus implements Disposable {
         systemCall(SystemCall.setsockopt, socket.number, SOL_SOCKET, SO_RCVTIMEO, patience.address, 16),
         "set the time to wait for answers",
       );
-      bus.#authenticate();
-      bus.call({
-        destination: "org.freedesktop.DBus",
-        path: "/org/freedesktop/DBus",
-        interface: "org.freedesktop.DBus",
-        member: "Hello",
-      });
+      const uid = Buffer.from(String(outerUserId())).toString("hex");
+      bus.#write(Buffer.from(`\0AUTH EXTERNAL ${uid}\r\nBEGIN\r\n`));
+      if (!isDirect) bus.send({ ...DAEMON, member: "Hello" });
       return bus;
     } catch (error) {
       socket.close();
@@ -57,15 +72,14 @@ export class Bus implements Disposable {
     }
   }
 
-  #authenticate(): void {
-    const uid = Buffer.from(String(process.geteuid?.() ?? 0)).toString("hex");
-    this.#write(Buffer.from(`\0AUTH EXTERNAL ${uid}\r\n`));
+  /** The answer to the authentication comes before all messages. */
+  #awaitWelcome(): void {
     while (!this.#pending.includes("\r\n")) this.#read();
     const end = this.#pending.indexOf("\r\n");
     const answer = this.#pending.toString("latin1", 0, end);
     if (!answer.startsWith("OK ")) throw this.#failure(`it does not let us in: ${answer}`);
     this.#pending = this.#pending.subarray(end + 2);
-    this.#write(Buffer.from("BEGIN\r\n"));
+    this.#isLetIn = true;
   }
 
   #write(bytes: Buffer): void {
@@ -96,15 +110,19 @@ export class Bus implements Disposable {
   #failure(reason: string, errno?: number): BunkerError {
     return new BunkerError({
       code: "bus_failed",
-      operation: "talk to the D-Bus daemon at",
+      operation: "talk to systemd at",
       object: this.#path,
       reason,
       errno,
     });
   }
 
-  /** The next message, whatever it is. */
-  #next(): Message {
+  /**
+   * The next message, whatever it is.
+   * @throws BunkerError `bus_failed` when the other side refuses us, hangs up or does not answer
+   */
+  next(): Message {
+    if (!this.#isLetIn) this.#awaitWelcome();
     for (;;) {
       const length = messageLength(this.#pending);
       if (length !== undefined && this.#pending.length >= length) {
@@ -117,36 +135,50 @@ export class Bus implements Disposable {
   }
 
   /**
+   * Calls a method without waiting for the answer.
+   * @returns the serial number, by which answers refer to the call
+   */
+  send(call: Call): number {
+    const serial = ++this.#serial;
+    this.#write(formatCall(call, serial));
+    return serial;
+  }
+
+  /**
    * Calls a method and waits for its answer.
-   * @param onSignal sees the signals that come before the answer
    * @returns the answer's arguments
    * @throws BunkerError `bus_call_failed` with what the other side says, `bus_failed`
    */
-  call(call: Call, onSignal: (signal: Message) => void = () => {}): Message["body"] {
-    const serial = ++this.#serial;
-    this.#write(formatCall(call, serial));
+  call(call: Call): Message["body"] {
+    const serial = this.send(call);
     for (;;) {
-      const message = this.#next();
-      if (message.type === MessageType.signal) onSignal(message);
+      const message = this.next();
       if (message.replySerial !== serial) continue;
       if (message.type === MessageType.reply) return message.body;
-      throw new BunkerError({
-        code: "bus_call_failed",
-        operation: `call ${call.interface}.${call.member}`,
-        reason: [message.errorName, message.body[0]].filter((part) => part !== undefined).join(": "),
-      });
-    }
-  }
-
-  /** Waits for the next signal. */
-  nextSignal(): Message {
-    for (;;) {
-      const message = this.#next();
-      if (message.type === MessageType.signal) return message;
+      throw callFailed(call, message);
     }
   }
 
   [Symbol.dispose](): void {
     this.#socket.close();
   }
+}
+
+/** What the other side has against a call. */
+export function callFailed(call: Call, { errorName, body }: Message): BunkerError {
+  return new BunkerError({
+    code: "bus_call_failed",
+    operation: `call ${call.interface}.${call.member}`,
+    reason: [errorName, body[0]].filter((part) => part !== undefined).join(": "),
+  });
+}
+
+/** Our user id as the next user namespace outside has it: ours, if that is the initial one. */
+function outerUserId(): number {
+  const own = process.geteuid?.() ?? 0;
+  for (const line of readFileSync("/proc/self/uid_map", "latin1").split("\n")) {
+    const [inner = NaN, outer = NaN, count = NaN] = line.trim().split(/\s+/).map(Number);
+    if (own >= inner && own < inner + count) return outer + own - inner;
+  }
+  return own;
 }

@@ -2,7 +2,7 @@
  * D-Bus messages, as far as a conversation with systemd needs them: little endian, and on the way in only the values of
  * basic types. The D-Bus specification, "Marshaling" and "Message Format".
  *
- * A value's type comes from a signature: s o g (strings), u b (32 bits), a... (lists), (...) (structures) and v. Every
+ * A value's type comes from a signature: s o g (strings), u i b (32 bits), t x (64 bits), a... (lists), (...) (structures) and v. Every
  * value is aligned to its own size, lists to that of their length, structures to 8, counted from the message's begin.
  */
 
@@ -64,6 +64,13 @@ class Writer {
     for (let shift = 0; shift < 32; shift += 8) this.byte(value >>> shift);
   }
 
+  integer64(value: number): void {
+    this.align(8);
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(value));
+    this.#bytes.push(...bytes);
+  }
+
   text(value: string, lengthSize: 1 | 4): void {
     const bytes = Buffer.from(value, "utf8");
     if (lengthSize === 4) this.unsigned32(bytes.length);
@@ -87,7 +94,8 @@ class Writer {
     else if (kind === "(" && Array.isArray(value)) this.structure(signature.slice(1, -1), value);
     else if ((kind === "s" || kind === "o") && typeof value === "string") this.text(value, 4);
     else if (kind === "g" && typeof value === "string") this.text(value, 1);
-    else if (kind === "u" && typeof value === "number") this.unsigned32(value);
+    else if ((kind === "u" || kind === "i") && typeof value === "number") this.unsigned32(value);
+    else if ((kind === "t" || kind === "x") && typeof value === "number") this.integer64(value);
     else if (kind === "b" && typeof value === "boolean") this.unsigned32(value ? 1 : 0);
     else if (kind === "v" && typeof value === "object" && "signature" in value) {
       this.text(value.signature, 1);

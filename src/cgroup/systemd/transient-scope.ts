@@ -1,15 +1,18 @@
 /*
  * A subtree of cgroup v2 for an ordinary user: the user's own systemd may make cgroups below its service, and makes one
- * for whoever asks over its bus (StartTransientUnit). `Delegate=yes` says that what is inside is ours to divide. The unit
- * is gone, with all that was made in its cgroup, as soon as its last process has ended: nothing is left after a kill -9.
+ * for whoever asks it (StartTransientUnit). `Delegate=yes` says that what is inside is ours to divide. The unit is gone,
+ * with all that was made in its cgroup, as soon as its last process has ended: nothing is left after a kill -9.
  *
  * The processes are moved by systemd, because the way from a login session's cgroup to the service's leads through one
  * that only root may write to.
+ *
+ * systemd takes some milliseconds, in which whoever asks has other things to do: the question and the wait for its answer
+ * are apart.
  */
 import { existsSync } from "node:fs";
 import { BunkerError } from "../../sys/error.ts";
-import { Bus } from "./bus.ts";
-import type { Message, Value } from "./message.ts";
+import { Bus, type BusAddress, callFailed, DAEMON } from "./bus.ts";
+import { type Call, MessageType, type Value } from "./message.ts";
 
 const SYSTEMD = {
   destination: "org.freedesktop.systemd1",
@@ -17,68 +20,134 @@ const SYSTEMD = {
   interface: "org.freedesktop.systemd1.Manager",
 } as const;
 
-/** The socket of the bus at which the caller's systemd listens; undefined when there is none. */
-export function systemdBusPath(environment: Readonly<Record<string, string | undefined>>): string | undefined {
-  if (process.geteuid?.() === 0) return ["/run/dbus/system_bus_socket"].find((path) => existsSync(path));
-  const named = /(?:^|;)unix:path=([^,;]+)/.exec(environment["DBUS_SESSION_BUS_ADDRESS"] ?? "")?.[1];
+const UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists";
+/** How often a name is asked for that an ended unit still has, and the milliseconds in between. */
+const MOST_ATTEMPTS = 200;
+const PAUSE = 10;
+
+/** A property of a unit: its name, the type of its value as a D-Bus signature, and the value. */
+export type UnitProperty = readonly [name: string, signature: string, value: Value];
+
+/**
+ * Where the caller's systemd listens: that of the system for root, else the user's own.
+ * @param isRoot whether the caller is root in the initial user namespace
+ * @returns undefined when there is none
+ */
+export function systemdAddress(
+  environment: Readonly<Record<string, string | undefined>>,
+  isRoot: boolean,
+): BusAddress | undefined {
+  const direct = (path: string) => ({ path, isDirect: true });
+  const daemon = (path: string) => ({ path, isDirect: false });
+  const addresses = isRoot
+    ? [direct("/run/systemd/private"), daemon("/run/dbus/system_bus_socket")]
+    : userAddresses(environment, direct, daemon);
+  return addresses.find(({ path }) => existsSync(path));
+}
+
+function userAddresses(
+  environment: Readonly<Record<string, string | undefined>>,
+  direct: (path: string) => BusAddress,
+  daemon: (path: string) => BusAddress,
+): BusAddress[] {
   const runtime = environment["XDG_RUNTIME_DIR"] ?? `/run/user/${process.geteuid?.()}`;
-  return [named, `${runtime}/bus`].find((path) => path !== undefined && existsSync(path));
+  const named = /(?:^|;)unix:path=([^,;]+)/.exec(environment["DBUS_SESSION_BUS_ADDRESS"] ?? "")?.[1];
+  return [
+    direct(`${runtime}/systemd/private`),
+    ...(named === undefined ? [] : [daemon(named)]),
+    daemon(`${runtime}/bus`),
+  ];
+}
+
+/** A scope that is wanted. */
+export interface ScopeRequest {
+  /** Of the unit, ending with `.scope`. */
+  readonly name: string;
+  readonly description: string;
+  readonly pids: readonly number[];
+  /** The slice that it is in; without it systemd's usual one. */
+  readonly slice?: string | undefined;
+  readonly properties?: readonly UnitProperty[] | undefined;
+}
+
+/** A scope that systemd has been asked for. */
+export interface RequestedScope extends Disposable {
+  /**
+   * Waits until the processes are there.
+   * @throws BunkerError when systemd refuses or does not answer
+   */
+  readonly settle: () => void;
 }
 
 /**
- * Moves processes into a new scope and waits until they are there.
- * @param bus from `systemdBusPath`
- * @param name of the unit, ending with `.scope`; no unit may have it
- * @throws BunkerError when systemd refuses or does not answer
+ * Asks for processes to be moved into a new scope.
+ * @param address from `systemdAddress`
+ * @throws BunkerError when systemd is not there
  */
-export function startTransientScope(
-  bus: string,
-  name: string,
-  { description, pids }: { readonly description: string; readonly pids: readonly number[] },
-): void {
-  using connection = Bus.connect(bus);
-  connection.call({
-    destination: "org.freedesktop.DBus",
-    path: "/org/freedesktop/DBus",
-    interface: "org.freedesktop.DBus",
-    member: "AddMatch",
-    signature: "s",
-    body: [`type='signal',interface='${SYSTEMD.interface}',member='JobRemoved'`],
-  });
-  connection.call({ ...SYSTEMD, member: "Subscribe" });
-  const signals: Message[] = [];
-  const property = (key: string, signature: string, value: Value): Value => [key, { signature, value }];
-  const properties = [
-    property("Description", "s", description),
-    property("PIDs", "au", pids),
-    property("Delegate", "b", true),
-    property("CollectMode", "s", "inactive-or-failed"),
+export function requestScope(address: BusAddress, request: ScopeRequest): RequestedScope {
+  const bus = Bus.connect(address);
+  try {
+    if (!address.isDirect) {
+      const match = `type='signal',interface='${SYSTEMD.interface}',member='JobRemoved'`;
+      bus.send({ ...DAEMON, member: "AddMatch", signature: "s", body: [match] });
+      bus.send({ ...SYSTEMD, member: "Subscribe" });
+    }
+    const start = startCall(request);
+    const serial = bus.send(start);
+    return {
+      settle: () => awaitScope(bus, request.name, start, serial),
+      [Symbol.dispose]: () => bus[Symbol.dispose](),
+    };
+  } catch (error) {
+    bus[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function startCall({ name, description, pids, slice, properties = [] }: ScopeRequest): Call {
+  const all: UnitProperty[] = [
+    ["Description", "s", description],
+    ["PIDs", "au", pids],
+    ["Delegate", "b", true],
+    ["CollectMode", "s", "inactive-or-failed"],
+    ...(slice === undefined ? [] : [["Slice", "s", slice] satisfies UnitProperty]),
+    ...properties,
   ];
-  const [job] = connection.call(
-    { ...SYSTEMD, member: "StartTransientUnit", signature: "ssa(sv)a(sa(sv))", body: [name, "fail", properties, []] },
-    (signal) => signals.push(signal),
-  );
-  for (;;) {
-    const signal = signals.shift() ?? connection.nextSignal();
+  const values = all.map(([key, signature, value]) => [key, { signature, value }]);
+  return { ...SYSTEMD, member: "StartTransientUnit", signature: "ssa(sv)a(sa(sv))", body: [name, "fail", values, []] };
+}
+
+function awaitScope(bus: Bus, name: string, start: Call, firstSerial: number): void {
+  let serial = firstSerial;
+  for (let attempts = 1; ; ) {
+    const message = bus.next();
+    if (message.type === MessageType.error && message.replySerial === serial) {
+      // The unit of a container that had the same name a moment ago goes on its own.
+      if (message.errorName !== UNIT_EXISTS || attempts === MOST_ATTEMPTS) throw callFailed(start, message);
+      attempts++;
+      Bun.sleepSync(PAUSE);
+      serial = bus.send(start);
+      continue;
+    }
     // JobRemoved(id, job, unit, result)
-    if (signal.member !== "JobRemoved" || signal.body[1] !== job) continue;
-    if (signal.body[3] === "done") return;
+    if (message.member !== "JobRemoved" || message.body[2] !== name) continue;
+    const result = message.body[3];
+    if (result === "done") return;
     throw new BunkerError({
       code: "scope_failed",
       operation: "start",
       object: name,
-      reason: `systemd says: ${signal.body[3]}`,
+      reason: `systemd says: ${result}`,
     });
   }
 }
 
 /**
  * Moves processes of the caller's into a group of a scope that runs.
- * @param bus from `systemdBusPath`
  * @param group below the scope's own: `/supervisor`
  * @throws BunkerError when systemd refuses or does not answer
  */
-export function attachToScope(bus: string, name: string, group: string, pids: readonly number[]): void {
-  using connection = Bus.connect(bus);
-  connection.call({ ...SYSTEMD, member: "AttachProcessesToUnit", signature: "ssau", body: [name, group, pids] });
+export function attachToScope(address: BusAddress, name: string, group: string, pids: readonly number[]): void {
+  using bus = Bus.connect(address);
+  bus.call({ ...SYSTEMD, member: "AttachProcessesToUnit", signature: "ssau", body: [name, group, pids] });
 }

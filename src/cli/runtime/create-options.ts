@@ -56,6 +56,10 @@ export function createOptionsOf(
     pivotRoot: !options.noPivot,
     newKeyring: !options.noNewKeyring,
     preservedDescriptors: options.preservedDescriptors,
+    cgroups: {
+      manager: globals.systemdCgroup ? "systemd" : globals.cgroupManager,
+      isOptional: globals.rootless === "auto" ? undefined : globals.rootless === "true",
+    },
     onWarning: (message) => warn(globals, message),
     onDebug: debugLog(globals),
   };

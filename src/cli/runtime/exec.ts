@@ -74,7 +74,10 @@ const execOptions = {
     description: "The command's SELinux label",
     parse: asIs,
   }),
-  ignorePaused: flag({ name: "ignore-paused", description: "Do not refuse a paused container; none is ever paused" }),
+  ignorePaused: flag({
+    name: "ignore-paused",
+    description: "Take a paused container, too: it waits for the end of the pause",
+  }),
 } as const;
 
 /** `bunker runtime exec`. */
@@ -97,6 +100,7 @@ export const exec = defineCommand(
       keepsTerminal: !options.detach,
       pidFile: options.pidFile,
       preservedDescriptors: options.preservedDescriptors,
+      ignoresPause: options.ignorePaused,
       onDebug: debugLog(globals),
     });
     if (signals === undefined) return 0;

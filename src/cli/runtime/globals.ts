@@ -19,18 +19,19 @@ export const globalOptions = {
   debug: flag({ name: "debug", description: "Log the launch programs as well" }),
   systemdCgroup: flag({
     name: "systemd-cgroup",
-    description: "Read linux.cgroupsPath as SLICE:PREFIX:NAME (no cgroup is made yet)",
+    description: "Let systemd make cgroups; linux.cgroupsPath is SLICE:PREFIX:NAME then",
   }),
   cgroupManager: single({
     name: "cgroup-manager",
     valueName: "MANAGER",
-    description: "cgroupfs, systemd or disabled (no cgroup is made yet)",
+    description: "Who makes cgroups: cgroupfs, systemd or disabled; without it whoever can",
     parse: oneOf("cgroupfs", "systemd", "disabled"),
   }),
   rootless: single({
     name: "rootless",
     valueName: "WHEN",
-    description: "Whether missing rights over cgroups are tolerated: true, false or auto (no cgroup is made yet)",
+    description:
+      "Whether containers without limits do without a cgroup when there is no right to make one: true, false or auto, that is unless we are root",
     parse: oneOf("auto", "true", "false"),
     initial: "auto",
     initialText: "auto",

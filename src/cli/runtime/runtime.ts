@@ -76,22 +76,22 @@ export const runtime = defineCommandGroup({
     {
       name: "pause",
       summary: "Stop all processes of a container for a while",
-      load: async () => (await import("./cgroup-commands.ts")).pause,
+      load: async () => (await import("./pause.ts")).pause,
     },
     {
       name: "resume",
       summary: "Let the processes of a paused container go on",
-      load: async () => (await import("./cgroup-commands.ts")).resume,
+      load: async () => (await import("./resume.ts")).resume,
     },
     {
       name: "update",
       summary: "Change the resource limits of a container",
-      load: async () => (await import("./cgroup-commands.ts")).update,
+      load: async () => (await import("./update.ts")).update,
     },
     {
       name: "events",
       summary: "Show the resource usage of a container",
-      load: async () => (await import("./cgroup-commands.ts")).events,
+      load: async () => (await import("./events.ts")).events,
     },
     {
       name: "spec",

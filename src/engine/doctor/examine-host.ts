@@ -8,7 +8,8 @@
  * work, in a store that is already there (union-support.ts).
  */
 import { release } from "node:os";
-import { systemdBusPath } from "../../cgroup/systemd/transient-scope.ts";
+import { isRootOfHost } from "../../cgroup/root-of-host.ts";
+import { systemdAddress } from "../../cgroup/systemd/transient-scope.ts";
 import { mountPoints } from "../../mount/mount-points.ts";
 import { probeNamespaces } from "../../mount/probe-unions.ts";
 import type { Attempt, UnionSupport } from "../../mount/union-support.ts";
@@ -51,7 +52,7 @@ export function examineHost(data: string): readonly Finding[] {
     tunFinding(),
     portsFinding(caller),
     pingFinding(caller),
-    cgroupFinding(caller, systemdBusPath(process.env)),
+    cgroupFinding(caller, systemdAddress(process.env, isRootOfHost())?.path),
     seccompFinding(),
     lingerFinding(caller),
     runtimeDirectoryFinding(process.env["XDG_RUNTIME_DIR"], caller),

@@ -125,7 +125,8 @@ async function launchSupervised(
     if (end !== undefined) cleanup.use(end);
   }
   const network = cleanup.use(await openNetwork(definition.networkPlan, uidMappings !== undefined));
-  const limits = await limiter(id, configuration.linux?.resources);
+  const limit = await limiter(id, configuration.linux?.resources);
+  let settleGroup: (() => string) | undefined;
   let cgroup: string | undefined;
   const init = definition.init ? cleanup.use(memfdWithContainerInit()) : undefined;
   const launched = cleanup.use(
@@ -142,10 +143,13 @@ async function launchSupervised(
       seccomp: definition.defaultFilter ? defaultSeccompFilter() : undefined,
       dieWithParent: true,
       onNamespaces: (pidfd, pids) => {
-        cgroup = limits?.(pids);
+        settleGroup = limit?.(pids);
         network?.makeDevice(pidfd);
       },
-      changesCgroup: limits !== undefined,
+      beforeGoingOn: () => {
+        cgroup = settleGroup?.();
+      },
+      changesCgroup: limit !== undefined,
       supervisor: (program) => becomeSupervisor(program, { control: theirs.number, lock: lock.number }, { data, id }),
       onWarning: options.onWarning,
       onProgram: options.onProgram,
@@ -218,17 +222,17 @@ function boundariesOf(mountPoints: readonly MountPoint[]): ReadonlyMap<string, s
 
 /**
  * What puts a container into a cgroup of its own, if it has limits; the code for that is loaded for those that do.
- * @returns a function that returns the cgroup's path
+ * @returns a function that begins it; what that returns ends it, and returns the cgroup's path
  */
 async function limiter(
   id: string,
   resources: Resources | undefined,
-): Promise<((pids: ContainerPids) => string) | undefined> {
+): Promise<((pids: ContainerPids) => () => string) | undefined> {
   if (resources === undefined || Object.keys(resources).length === 0) return undefined;
-  const { makeContainerGroup } = await import("../../cgroup/container-group.ts");
+  const { beginContainerGroup } = await import("../../cgroup/container-group.ts");
   return ({ container, supervisor }) => {
     if (supervisor === undefined) throw new Error("a container of the engine has a supervisor");
-    return makeContainerGroup(id, { container, supervisor }, resources);
+    return beginContainerGroup(id, { container, supervisor }, resources);
   };
 }
 

@@ -1,6 +1,6 @@
 import { renameSync, writeFileSync } from "node:fs";
-import { changeLimits } from "../../cgroup/container-group.ts";
-import { type Resources, resourceFiles } from "../../cgroup/resource-files.ts";
+import { setLimits } from "../../cgroup/limits.ts";
+import { mergeResources, type Resources, resourceFiles } from "../../cgroup/resource-files.ts";
 import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { readConfiguration } from "../container-configuration.ts";
@@ -18,13 +18,7 @@ export function updateContainer(data: string, container: Container, changes: Res
   const { id, name, cgroup, status } = container;
   const configuration = readConfiguration(data, id);
   const before = configuration.linux?.resources ?? {};
-  const resources: Resources = {
-    ...before,
-    ...changes,
-    memory: { ...before.memory, ...changes.memory },
-    cpu: { ...before.cpu, ...changes.cpu },
-    unified: { ...before.unified, ...changes.unified },
-  };
+  const resources = mergeResources(before, changes);
   // Also for one that does not run: nonsense is not kept.
   resourceFiles(resources);
   if (status === "running" || status === "paused") {
@@ -38,7 +32,7 @@ export function updateContainer(data: string, container: Container, changes: Res
         exitStatus: 1,
       });
     }
-    changeLimits(cgroup, resources);
+    setLimits(cgroup, resources, false);
   }
   const path = `${containerDirectory(data, id)}/config.json`;
   const aside = `${path}.${process.pid}`;

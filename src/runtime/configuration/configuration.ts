@@ -10,6 +10,7 @@ import { parseExactJson } from "../seccomp/exact-json.ts";
 import { checkConfiguration, checkProcess } from "./check.ts";
 import { configurationSchema } from "./schema/configuration.ts";
 import { processSchema } from "./schema/process.ts";
+import { resourcesSchema } from "./schema/resources.ts";
 import type { Immutable } from "./schema/values.ts";
 
 /** A container as config.json of the OCI runtime specification describes it, Linux part. */
@@ -56,6 +57,14 @@ export function parseProcess(text: string, path: string): Process {
   return process;
 }
 
+/**
+ * Reads and checks limits by themselves, as `update --resources` takes them.
+ * @throws BunkerError as `parseConfiguration`
+ */
+export function parseResources(text: string, path: string): NonNullable<Linux["resources"]> {
+  return parseBy(resourcesSchema(), text, path);
+}
+
 function parseBy<Schema extends v.GenericSchema>(schema: Schema, text: string, path: string): v.InferOutput<Schema> {
   const json = parseJson(text, path);
   // Bunker's own files have none, and need not be copied.
@@ -71,8 +80,16 @@ interface RawJson {
 
 /** A configuration as the text of a config.json, exact for bigints too. */
 export function formatConfiguration(configuration: Configuration): string {
+  return formatExactJson(configuration, 2);
+}
+
+/**
+ * JSON in which bigints are numbers with all their digits.
+ * @param indent how many spaces; everything on one line without it
+ */
+export function formatExactJson(value: unknown, indent?: number): string {
   const { rawJSON } = JSON as typeof JSON & RawJson;
-  return JSON.stringify(configuration, (_, value) => (typeof value === "bigint" ? rawJSON(`${value}`) : value), 2);
+  return JSON.stringify(value, (_, member) => (typeof member === "bigint" ? rawJSON(`${member}`) : member), indent);
 }
 
 function parseJson(text: string, path: string): unknown {

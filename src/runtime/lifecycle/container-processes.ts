@@ -1,7 +1,8 @@
 /*
- * The processes of a container that has no control group to list them: those in its pid namespace, if that is its own.
+ * The processes of a container: those in its cgroup, or without one those in its pid namespace, if that is its own.
  */
 import { readdirSync, readlinkSync } from "node:fs";
+import { processesOf } from "../../cgroup/group.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { openIdentified } from "../../sys/process-identity.ts";
@@ -30,8 +31,9 @@ export function openContainerProcess(directory: ContainerDirectory, operation: s
  * @throws BunkerError `no_cgroup` when the container shares our pid namespace, so that nothing tells its processes from
  * others
  */
-export function containerProcesses(directory: ContainerDirectory, operation: string): number[] {
-  const processes = processesSharing(directory.state().pid);
+export function containerProcesses(directory: ContainerDirectory, operation: string): readonly number[] {
+  const group = directory.record()?.group;
+  const processes = group !== undefined ? processesOf(group.path) : processesSharing(directory.state().pid);
   if (processes !== undefined) return processes;
   throw new BunkerError({
     code: "no_cgroup",

@@ -2,6 +2,7 @@
  * What the runtime keeps about a container between its commands: one directory per container below the state root.
  *
  *   config.json     the bundle's configuration as it was at the creation
+ *   resources.json  its limits, if they have been changed since
  *   state.json      the record below; written aside and renamed, so that it is whole whenever it is there
  *   failures.json   what the operations of the container's launch program are about, to read a failure at the start by
  *   start           FIFO, the gate: a container waits at it from its creation to its start
@@ -15,6 +16,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
+import { isFrozen } from "../../cgroup/freezer.ts";
 import { encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
@@ -40,6 +42,8 @@ const recordSchema = v.object({
   annotations: v.record(v.string(), v.string()),
   /** Absent until the process is complete. */
   process: v.optional(v.object({ pid: v.number(), startTime: v.number() })),
+  /** Its cgroup, if it has one of its own. */
+  group: v.optional(v.object({ path: v.string(), outermost: v.string(), unit: v.optional(v.string()) })),
 });
 
 /** What is recorded of a container. */
@@ -219,7 +223,8 @@ export class ContainerDirectory implements Disposable {
     if (identify(record.process.pid)?.startTime !== record.process.startTime) return "stopped";
     const gate = this.openGate();
     gate?.close();
-    return gate === undefined ? "running" : "created";
+    if (gate !== undefined) return "created";
+    return record.group !== undefined && isFrozen(record.group.path) ? "paused" : "running";
   }
 
   /** Makes the two FIFOs. */

@@ -6,6 +6,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { type MadeGroup, removeMadeGroup } from "../../cgroup/runtime-group.ts";
 import { setBlocking } from "../../sys/blocking.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
@@ -16,9 +17,9 @@ import { connectUnix, sendDescriptors } from "../../sys/socket.ts";
 import { check } from "../../sys/system-call.ts";
 import { type Gate, launchContainer } from "../launch-container.ts";
 import type { LaunchedContainer } from "../launched-container.ts";
+import { type CgroupOptions, groupMaker } from "./container-group.ts";
 import { ContainerDirectory } from "./container-record.ts";
 import { type Bundle, readBundle } from "./read-bundle.ts";
-import { unappliedLimits } from "./unapplied-limits.ts";
 
 /** What `create` and `run` are told. */
 export interface CreateOptions {
@@ -31,6 +32,7 @@ export interface CreateOptions {
   readonly pivotRoot: boolean;
   readonly newKeyring: boolean;
   readonly preservedDescriptors: number;
+  readonly cgroups: CgroupOptions;
   /** Receives what the user should know although the container works. */
   readonly onWarning: (message: string) => void;
   /** Receives what --debug shows. */
@@ -51,8 +53,6 @@ export interface CreatedContainer extends LaunchedContainer {
 export function createContainer(root: string, id: string, options: CreateOptions): CreatedContainer {
   const bundle = readBundle(options.bundle);
   checkTerminal(bundle.configuration.process?.terminal === true, options);
-  const warning = unappliedLimits(bundle.configuration);
-  if (warning !== undefined) options.onWarning(warning);
   using cleanup = new DisposableStack();
   const directory = cleanup.use(ContainerDirectory.claim(root, id));
   try {
@@ -60,7 +60,9 @@ export function createContainer(root: string, id: string, options: CreateOptions
     const owned = cleanup.move();
     return { ...container, directory, [Symbol.dispose]: () => owned.dispose() };
   } catch (error) {
+    const group = directory.record()?.group;
     directory.remove();
+    if (group !== undefined) removeMadeGroup(group);
     throw error;
   }
 }
@@ -101,12 +103,19 @@ function launchInto(directory: ContainerDirectory, bundle: Bundle, options: Crea
   directory.writeConfiguration(bundle);
   directory.makeFifos();
   using start = new FileDescriptor(check(directory.openFifo("start", OpenFlag.O_RDWR), "open the gate"));
+  let group: MadeGroup | undefined;
+  // The record comes at once, so that a kill leaves no cgroup that nobody knows of.
+  const onMade = (made: MadeGroup) => {
+    group = made;
+    directory.writeRecord({ ...record, group });
+  };
+  const grouping = groupMaker(directory.id, configuration, options.cgroups, onMade, options.onWarning);
   const gate: Gate = {
     start,
     failure: openFailure(directory),
     onCreated: (pid, program) => {
       directory.write("failures.json", JSON.stringify(program.failureTableAfterHandOver()));
-      directory.writeRecord({ ...record, process: identify(pid) });
+      directory.writeRecord({ ...record, process: identify(pid), group });
       if (options.pidFile !== undefined) writePidFile(options.pidFile, pid);
     },
   };
@@ -118,6 +127,7 @@ function launchInto(directory: ContainerDirectory, bundle: Bundle, options: Crea
     pivotRoot: options.pivotRoot,
     newKeyring: options.newKeyring,
     gate,
+    ...grouping,
     // What a portable seccomp profile says about other architectures is no news to the user of an engine.
     onWarning: onDebug,
     onProgram: onDebug === undefined ? undefined : (program) => onDebug(program.describe()),

@@ -1,3 +1,4 @@
+import { removeMadeGroup } from "../../cgroup/runtime-group.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { endsWithin, openIdentified, sendSignal } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
@@ -22,12 +23,12 @@ export function deleteContainer(
   const state = directory.state();
   const record = directory.record();
   if (state.status !== "stopped" && record?.process !== undefined) {
-    if (state.status === "running" && !force) {
+    if (state.status !== "created" && !force) {
       throw new BunkerError({
         code: "container_running",
         operation: "delete container",
         object: directory.id,
-        reason: "it is running",
+        reason: `it is ${state.status}`,
         hint: "kill it first, or use --force",
       });
     }
@@ -41,6 +42,7 @@ export function deleteContainer(
       });
     }
   }
+  if (record?.group !== undefined) removeMadeGroup(record.group);
   // A creation that was killed early has left no configuration, and has run no hooks.
   const hooks = record?.process === undefined ? undefined : directory.configuration().hooks;
   directory.remove();

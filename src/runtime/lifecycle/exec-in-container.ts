@@ -1,3 +1,5 @@
+import { openMadeGroup } from "../../cgroup/runtime-group.ts";
+import { BunkerError } from "../../sys/error.ts";
 import { endsWithin, sendSignal } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
 import type { Configuration, Process } from "../configuration/configuration.ts";
@@ -16,6 +18,8 @@ export interface ExecOptions {
   readonly keepsTerminal: boolean;
   readonly pidFile: string | undefined;
   readonly preservedDescriptors: number;
+  /** Whether the process is started also while the container is paused, to begin when that ends. */
+  readonly ignoresPause: boolean;
   /** Receives what --debug shows. */
   readonly onDebug: ((message: string) => void) | undefined;
 }
@@ -29,8 +33,21 @@ export function execInContainer(directory: ContainerDirectory, options: ExecOpti
   checkTerminal(options.process.terminal === true, options);
   const { onDebug } = options;
   using pidfd = openContainerProcess(directory, "execute in");
+  const state = directory.state();
+  if (state.status === "paused" && !options.ignoresPause) {
+    throw new BunkerError({
+      code: "container_paused",
+      operation: "execute in container",
+      object: directory.id,
+      reason: "it is paused",
+      hint: "resume it first, or use --ignore-paused",
+    });
+  }
+  const group = directory.record()?.group;
+  using cgroup = group === undefined ? undefined : openMadeGroup(group);
   const launched = launchProcess({
-    state: directory.state(),
+    state,
+    cgroup: cgroup?.number,
     pidfd,
     configuration: options.configuration,
     process: options.process,

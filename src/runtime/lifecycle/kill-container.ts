@@ -1,4 +1,6 @@
+import { killGroup, signalGroup } from "../../cgroup/kill-group.ts";
 import { identify, openIdentified, sendSignal } from "../../sys/process-identity.ts";
+import { Signal } from "../../sys/signal.ts";
 import { containerProcesses, openContainerProcess } from "./container-processes.ts";
 import type { ContainerDirectory } from "./container-record.ts";
 
@@ -10,6 +12,12 @@ export function killContainer(directory: ContainerDirectory, signal: number, all
   if (!all) {
     using pidfd = openContainerProcess(directory, "signal");
     sendSignal(pidfd, signal);
+    return;
+  }
+  const group = directory.record()?.group;
+  if (group !== undefined) {
+    if (signal === Signal.SIGKILL) killGroup(group.path);
+    else signalGroup(group.path, signal);
     return;
   }
   for (const pid of containerProcesses(directory, "signal all processes of")) {

@@ -140,18 +140,24 @@ test("members that are not implemented are refused, not passed over", () => {
   expect(refusal({ netDevices: { eth7: {} } })).toContain("does not implement linux.netDevices");
 });
 
-test("limits without a cgroup are a warning, and cannot be changed", async () => {
-  const bundle = suite.box.bundle(["sleep", "1000"], { linux: { resources: { memory: { limit: 1 << 26 } } } });
-  expect(suite.box.runtime("run", "-d", "--bundle", bundle, "test")).toEqual({
+test("limits without a cgroup are refused, or a warning where that was asked for", async () => {
+  const resources = { memory: { limit: 1 << 26 } };
+  const bundle = suite.box.bundle(["sleep", "1000"], { linux: { resources } });
+  // A path that nobody but root may make, whatever cgroups this host has.
+  const refusedBundle = suite.box.bundle(["sleep", "1000"], { linux: { resources, cgroupsPath: "/bunker-test/none" } });
+  expect(created(refusedBundle).errors).toMatch(
+    /^bunker: limit the container's resources: no writable cgroup: .*\nhint: /,
+  );
+  expect(suite.box.runtime("--cgroup-manager=disabled", "run", "-d", "--bundle", bundle, "test")).toEqual({
     status: 0,
     output: "",
-    errors: "warning: resource limits are not applied: no writable cgroup (linux.resources: memory)\n",
+    errors: "warning: resource limits are not applied: control groups are disabled by --cgroup-manager (memory.max)\n",
   });
-  for (const words of [["pause"], ["resume"], ["events", "--stats"], ["update", "--memory", "1"]]) {
+  for (const words of [["pause"], ["resume"], ["events", "--stats"], ["update", "--memory", "1m"]]) {
     const { status, errors } = suite.box.runtime(...words, "test");
     expect({ status, errors }).toEqual({
       status: 1,
-      errors: expect.stringMatching(/^bunker: .* container test: no writable cgroup: .*\nhint: .*delegated/),
+      errors: expect.stringMatching(/^bunker: .* container test: it has no cgroup of its own\nhint: .*writable/),
     });
   }
   expect(suite.box.runtime("delete", "--force", "test").status).toBe(0);

@@ -31,7 +31,7 @@ test("features is true of this runtime", () => {
   const features = JSON.parse(suite.box.runtime("features").output);
   expect(features).toMatchObject({ ociVersionMin: "1.0.0", ociVersionMax: "1.2.0" });
   expect(features.linux.namespaces).toHaveLength(8);
-  expect(features.linux.cgroup.v2).toBe(false);
+  expect(features.linux.cgroup).toMatchObject({ v1: false, v2: true });
   expect(features.linux.seccomp.supportedFlags).toContain("SECCOMP_FILTER_FLAG_LOG");
   expect(features.mountOptions).toContain("tmpcopyup");
 });

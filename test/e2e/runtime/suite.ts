@@ -14,13 +14,19 @@ export interface Suite {
   stateOf(id?: string): Record<string, unknown>;
 }
 
-/** Registers what belongs before and after the tests of a file; after each test nothing may be left of a container. */
-export function runtimeSuite(name: UserName | "root" = "bunker-test"): Suite {
+/**
+ * Registers what belongs before and after the tests of a file; after each test nothing may be left of a container.
+ * @param prefix is called before the first test; see `RuntimeSandbox`
+ */
+export function runtimeSuite(
+  name: UserName | "root" = "bunker-test",
+  prefix: () => readonly string[] = () => [],
+): Suite {
   let box: RuntimeSandbox | undefined;
   beforeAll(() => {
     // Building the executable may take longer than a test.
     executable();
-    box = new RuntimeSandbox(testUser(name));
+    box = new RuntimeSandbox(testUser(name), prefix());
   }, 120_000);
   afterEach(() => {
     const leftovers = suite.box.leftovers();

@@ -59,7 +59,11 @@ describe("limits as files of cgroup v2", () => {
       },
       ["io.weight=default 4950", "io.weight=8:0 1", "io.max=8:0 rbps=1000", "io.max=8:16 wiops=max"],
     ],
-    ["huge pages", { hugepageLimits: [{ pageSize: "2MB", limit: 4096 }] }, ["hugetlb.2MB.max=4096"]],
+    [
+      "huge pages",
+      { hugepageLimits: [{ pageSize: "2MB", limit: 4096 }] },
+      ["hugetlb.2MB.max=4096", "hugetlb.2MB.rsvd.max=4096"],
+    ],
     ["RDMA", { rdma: { mlx4: { hcaHandles: 3 } } }, ["rdma.max=mlx4 hca_handle=3 hca_object=max"]],
     ["by name, last", { unified: { "memory.high": "5" }, pids: { limit: 1 } }, ["pids.max=1", "memory.high=5"]],
   ])("%s", (_name, resources, expected) => {

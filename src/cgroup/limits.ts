@@ -1,0 +1,40 @@
+import { BunkerError } from "../sys/error.ts";
+import { limitDevices } from "./device-filter.ts";
+import { readGroupFile, writeGroupFile } from "./group.ts";
+import { requireControllers } from "./group-tree.ts";
+import { controllerOf, type ResourceFile, type Resources, resourceFiles } from "./resource-files.ts";
+
+/**
+ * Sets the limits of a cgroup, also while processes run in it.
+ * @param group its path in the hierarchy
+ * @param isForDevices whether device rules are obeyed, which only root of the host can see to
+ * @throws BunkerError `limit_not_set`, where those before it hold; `limit_not_supported`, `controller_not_delegated`, `memory_in_use`,
+ * `devices_not_limited`
+ */
+export function setLimits(group: string, resources: Resources, isForDevices: boolean): void {
+  const files = resourceFiles(resources);
+  requireControllers(group, new Set(files.map(controllerOf)));
+  checkMemory(group, resources.memory);
+  for (const file of files) writeResourceFile(group, file);
+  const { devices = [] } = resources;
+  if (isForDevices && devices.length > 0) limitDevices(group, devices);
+}
+
+/** `memory.checkBeforeUpdate`: rather no new limit than one that kills at once. */
+function checkMemory(group: string, memory: Resources["memory"] = {}): void {
+  const { limit = 0, checkBeforeUpdate } = memory;
+  if (checkBeforeUpdate !== true || limit <= 0) return;
+  const used = Number(readGroupFile(group, "memory.current") ?? 0);
+  if (used <= limit) return;
+  throw new BunkerError({
+    code: "memory_in_use",
+    operation: "set limit",
+    object: "memory.limit",
+    reason: `${used} bytes are in use, more than ${limit}`,
+  });
+}
+
+function writeResourceFile(group: string, { name, value, otherwise }: ResourceFile): void {
+  if (otherwise === undefined || readGroupFile(group, name) !== undefined) writeGroupFile(group, name, value);
+  else if (otherwise !== "nothing") writeResourceFile(group, otherwise);
+}
