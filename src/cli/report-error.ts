@@ -6,7 +6,7 @@ const BROKEN_PIPE_STATUS = 141;
 /**
  * Tells the user what went wrong, on standard error: one line `bunker: …`, and `hint: …` where there is one; lines of
  * the user's text that it is about come first. An exception that is no `BunkerError` is a fault of Bunker's; its stack is
- * shown with BUNKER_DEBUG=1. Nothing is said when the reader of standard output has gone.
+ * shown with BUNKER_DEBUG=1, unless it only says that the disk is full. Nothing is said when the reader of standard output has gone.
  * @returns the exit status
  */
 export async function reportError(error: unknown): Promise<number> {
@@ -16,12 +16,22 @@ export async function reportError(error: unknown): Promise<number> {
   if (error instanceof BunkerError) {
     if (error.excerpt !== undefined) messages.excerpt(error.excerpt);
     messages.error(error.message, error.hint);
+  } else if (isFullDisk(error)) {
+    const object = error.path ?? "a file";
+    messages.error(
+      `${error.syscall ?? "write"} ${object}: ${error.code}`,
+      "Free some space where Bunker keeps its files.",
+    );
   } else {
     const hint = wantsStack ? undefined : "run it again with BUNKER_DEBUG=1 to see where, and report it";
     messages.error(`internal_error: ${error instanceof Error ? error.message : String(error)}`, hint);
   }
   if (wantsStack && error instanceof Error) messages.stack(error);
   return error instanceof BunkerError ? error.exitStatus : 125;
+}
+
+function isFullDisk(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }
 
 function isBrokenPipe(error: unknown): boolean {

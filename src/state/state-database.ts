@@ -15,6 +15,11 @@
  * a second reader would hold, on a descriptor of its own, and SQLite leaves the log alone. Bun moves the log too, of
  * all databases that are still open when the process ends, without regard to others; so this one is closed before.
  *
+ * Full disk. Who needs to remove something must be able to say so when nothing is left. So the log has its room on the
+ * disk from the beginning (fallocate(2), behind its end), and where there is none for the index of the log, which the
+ * first connection makes anew in a file of shared memory, one does without: a connection that locks all others out has
+ * it in its own memory (PRAGMA locking_mode).
+ *
  * Read-only. Where the directory cannot be written the database is opened as it lies there; changes are refused. A
  * log that was left beside it cannot be read then, unless somebody has it in use: that is an error, not an older state.
  */
@@ -33,12 +38,17 @@ import {
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { lockRange, RecordLock } from "../sys/record-lock.ts";
+import { SystemCall, systemCall } from "../sys/system-call.ts";
 
 /** Milliseconds that one waits for another process's transaction; those take a few. */
 const BUSY_TIMEOUT = 30_000;
 
 /** Pages of 4 KiB that the log may have before it is moved into the database: it is read whole at each start. */
 const LOG_LIMIT = 250;
+
+/** Bytes that the log has on the disk, whatever else is there: about as much as it grows to. */
+const LOG_RESERVE = LOG_LIMIT * 4096;
+const FALLOC_FL_KEEP_SIZE = 1;
 
 /** The bytes that SQLite's readers lock, in every database; sqlite3's os.h, SHARED_FIRST. */
 const READERS_LOCK = { start: 0x4000_0002, length: 510 };
@@ -146,14 +156,16 @@ export class StateDatabase implements Disposable {
 export function openStateDatabase(directory: string, components: readonly StateComponent[]): StateDatabase {
   const path = `${directory}/state.db`;
   try {
-    const database = isWritable(directory) ? openToWrite(directory, path) : openToRead(directory, path);
+    if (!isWritable(directory)) return upToDate(openToRead(directory, path), components, path);
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) create(directory, path);
     try {
-      bringUpToDate(database, components, path);
+      const database = upToDate(openToWrite(path, holdReadersLock(path)), components, path);
+      reserveLog(path);
+      return database;
     } catch (error) {
-      database[Symbol.dispose]();
-      throw error;
+      if (!lacksSpaceForIndex(error)) throw error;
+      return upToDate(openAlone(path), components, path);
     }
-    return database;
   } catch (error) {
     throw explain(error, path);
   }
@@ -171,9 +183,8 @@ function isWritable(directory: string): boolean {
   }
 }
 
-function openToWrite(directory: string, path: string): StateDatabase {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) create(directory, path);
-  const reader = holdReadersLock(path);
+/** Opens a database to read and write. The reader's lock is the connection's from now on. */
+function openToWrite(path: string, reader: Disposable): StateDatabase {
   try {
     const database = new Database(path, constants.SQLITE_OPEN_READWRITE);
     try {
@@ -190,6 +201,24 @@ function openToWrite(directory: string, path: string): StateDatabase {
     reader[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Opens a database that nobody else can use meanwhile. */
+function openAlone(path: string): StateDatabase {
+  // A reader's lock would keep this very connection out.
+  const database = openToWrite(path, { [Symbol.dispose]: () => {} });
+  database.script("PRAGMA locking_mode = EXCLUSIVE");
+  return database;
+}
+
+/** Gives the log its room on the disk; see the head of this file. Without space, or where that is not to be had, it has none. */
+function reserveLog(path: string): void {
+  const name = `${path}-wal`;
+  const log = statSync(name, { throwIfNoEntry: false });
+  if (log === undefined || log.blocks * 512 >= LOG_RESERVE) return;
+  const file = openSync(name, mode.O_RDWR | mode.O_NOFOLLOW);
+  systemCall(SystemCall.fallocate, file, FALLOC_FL_KEEP_SIZE, 0, LOG_RESERVE);
+  closeSync(file);
 }
 
 /** The descriptors that hold the lock of a reader, by the path of their database, and for how many connections. */
@@ -277,6 +306,17 @@ function openToRead(directory: string, path: string): StateDatabase {
   }
 }
 
+/** Brings the tables of a database up to date, which is closed when that fails. */
+function upToDate(database: StateDatabase, components: readonly StateComponent[], path: string): StateDatabase {
+  try {
+    bringUpToDate(database, components, path);
+    return database;
+  } catch (error) {
+    database[Symbol.dispose]();
+    throw error;
+  }
+}
+
 function bringUpToDate(database: StateDatabase, components: readonly StateComponent[], path: string): void {
   const outdated = () => {
     const rows = database.all<{ name: string; version: number }>("SELECT name, version FROM component");
@@ -322,6 +362,10 @@ const explanations: Readonly<Record<number, { code: string; reason: string; hint
 };
 /** Its shared memory could not grow: SQLITE_IOERR_SHMSIZE. */
 const NO_SPACE_FOR_INDEX = 4874;
+
+function lacksSpaceForIndex(error: unknown): boolean {
+  return error instanceof BunkerError && error.cause instanceof SQLiteError && error.cause.errno === NO_SPACE_FOR_INDEX;
+}
 
 function explain(error: unknown, path: string): unknown {
   if (error instanceof SQLiteError) {

@@ -8,7 +8,7 @@ import { finish } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
-const TRIALS = Number(process.env["BUNKER_KILL_TRIALS"] ?? 24);
+const TRIALS = Number(process.env["BUNKER_KILL_TRIALS"] ?? 100);
 /** Longer than what any of the commands takes on a slow machine. */
 const LONGEST_DELAY = 150;
 

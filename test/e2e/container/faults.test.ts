@@ -1,0 +1,152 @@
+/* What can happen to containers in the background: a full disk, a state database that is no use, two commands at once. */
+import { describe, expect, test } from "bun:test";
+import { finish, type Outcome } from "../../unprivileged-user.ts";
+import { containerSuite } from "../run/suite.ts";
+
+const suite = containerSuite();
+
+async function bunker(...words: string[]): Promise<string> {
+  const { status, output, errors } = await suite.user.bunker(words);
+  expect({ words, status, errors }).toEqual({ words, status: 0, errors: "" });
+  return output;
+}
+
+/** Runs a shell script as the user whose data directory is a file system of 24 MB; `$1` is Bunker, `$2` the image. */
+function onSmallDisk(script: string): Promise<Outcome> {
+  const data = suite.user.environment["XDG_DATA_HOME"] ?? "";
+  const mount = `set -e; mount -t tmpfs -o size=24m,mode=700,uid=${suite.user.uid} tmpfs ${data}; mountpoint -q ${data}; exec "$@"`;
+  const words = suite.user.as(["sh", "-c", script, "sh", suite.user.bunkerPath, suite.image]);
+  return finish(suite.user.startAsRoot(["unshare", "-m", "sh", "-c", mount, "sh", ...words]));
+}
+
+describe("a full disk", () => {
+  test("stops the log and not the container, which can be stopped, listed and removed", async () => {
+    const { output, errors } = await onSmallDisk(`
+      "$1" run -d --name full "$2" sh -c 'head -c 1000000 /dev/zero | tr "\\0" "\\n"; exit 7' >/dev/null
+      "$1" run -d --name idle "$2" sleep 1000 >/dev/null
+      "$1" wait full
+      "$1" logs --tail 1 full | wc -l
+      "$1" inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}' full
+      head -c 30000000 /dev/zero >"$XDG_DATA_HOME/rest" 2>/dev/null
+      rm -f "$XDG_DATA_HOME/bunker/state.db-shm"
+      "$1" stop -t 0 idle
+      "$1" ps -a --format '{{.Names}} {{.State}}'
+      "$1" run --name more "$2" true
+      echo "status $?"
+      "$1" rm full idle
+      "$1" ps -aq
+      rm "$XDG_DATA_HOME/rest"
+      "$1" run --rm "$2" echo again`);
+    expect(output).toMatch(
+      /^7\n1\nexited 7 \d+ bytes of the log could not be written: ENOSPC\nidle\nidle exited\nfull exited\nstatus 125\nfull\nidle\nagain\n$/,
+    );
+    const [warning, refusal, hint, ...rest] = errors.split("\n");
+    expect(warning).toMatch(/^warning: container full: \d+ bytes of the log could not be written: ENOSPC$/);
+    expect(refusal).toMatch(/^bunker: .*(ENOSPC|no space)/);
+    expect(hint).toMatch(/^hint: Free some space/);
+    expect(rest).toEqual([""]);
+  });
+});
+
+describe("the state database", () => {
+  /** Does something to it, in Python, as the user; `d` is a connection. */
+  const change = (statements: string) => {
+    const path = `${suite.user.data}/state.db`;
+    const script = `import sqlite3, sys; d = sqlite3.connect("${path}", isolation_level=None); ${statements}`;
+    return suite.user.talk(["python3", "-c", script]);
+  };
+  /** What commands say that need it. */
+  const refusals = async () => {
+    const all = [["ps"], ["start", "kept"], ["run", "--rm", suite.image, "true"], ["rm", "-f", "kept"]];
+    return Promise.all(all.map((words) => suite.user.bunker(words)));
+  };
+
+  test("of a newer version is left alone", async () => {
+    await bunker("create", "--name", "kept", suite.image, "true");
+    await change("d.execute(\"UPDATE component SET version = version + 100 WHERE name = 'containers'\")").finish();
+    for (const { status, output, errors } of await refusals()) {
+      expect(errors).toMatch(
+        /^bunker: open .*state\.db: its containers have version 10\d, this Bunker knows up to \d+\nhint: /,
+      );
+      expect({ isRefused: status !== 0, output }).toEqual({ isRefused: true, output: "" });
+    }
+    await change("d.execute(\"UPDATE component SET version = version - 100 WHERE name = 'containers'\")").finish();
+    expect(await bunker("rm", "kept")).toBe("kept\n");
+  });
+
+  test("that is damaged is said to be", async () => {
+    const path = `${suite.user.data}/state.db`;
+    await bunker("create", "--name", "kept", suite.image, "true");
+    await suite.user.execute([
+      "sh",
+      "-c",
+      `mkdir ${path}.kept; mv ${path} ${path}-wal ${path}-shm ${path}.kept; echo rubbish >${path}`,
+    ]);
+    for (const { status, output, errors } of await refusals()) {
+      expect(errors).toMatch(/^bunker: use .*state\.db: it is (damaged|no SQLite database)\n/);
+      expect({ isRefused: status !== 0, output }).toEqual({ isRefused: true, output: "" });
+    }
+    await suite.user.execute([
+      "sh",
+      "-c",
+      `rm -f ${path} ${path}-*; mv ${path}.kept/* ${suite.user.data}; rmdir ${path}.kept`,
+    ]);
+    expect(await bunker("rm", "kept")).toBe("kept\n");
+  });
+
+  test("that another process has locked is waited for", async () => {
+    await bunker("create", "--name", "kept", suite.image, "true");
+    const holder = change(
+      "d.execute('BEGIN IMMEDIATE'); print('locked', flush=True); sys.stdin.read(); d.execute('COMMIT')",
+    );
+    await holder.expect("locked\n");
+    // Who only reads need not wait.
+    expect(await bunker("ps", "-a", "--format", "{{.Names}}")).toBe("kept\n");
+    const removal = suite.user.talk([suite.user.bunkerPath, "rm", "kept"]);
+    expect(await bunker("ps", "-a", "--format", "{{.Names}} {{.State}}")).toBe("kept created\n");
+    expect(removal.process.exitCode).toBeNull();
+    await holder.finish();
+    expect(await removal.finish()).toEqual({ status: 0, output: "kept\n", errors: "" });
+  });
+});
+
+describe("at once", () => {
+  test("fifty containers start in the background", async () => {
+    const names = Array.from({ length: 50 }, (_, index) => `c${index}`);
+    const words = (name: string) => ["run", "-d", "--name", name, "--network", "none", suite.image, "sleep", "1000"];
+    const outcomes = await Promise.all(names.map((name) => suite.user.bunker(words(name))));
+    for (const { status, errors } of outcomes) expect({ status, errors }).toEqual({ status: 0, errors: "" });
+    const listed = await bunker("ps", "--format", "{{.Names}}");
+    expect(listed.trim().split("\n").toSorted()).toEqual(names.toSorted());
+    expect((await bunker("rm", "-fa")).trim().split("\n").length).toBe(50);
+  });
+
+  test("a container that is copied from is not removed without a word", async () => {
+    await bunker(
+      "run",
+      "-d",
+      "--name",
+      "source",
+      suite.image,
+      "sh",
+      "-c",
+      "head -c 20000000 /dev/zero >/big; echo done; sleep 1000",
+    );
+    for (let log = ""; log !== "done\n"; ) log = await bunker("logs", "source");
+    for (const isRunning of [true, false]) {
+      if (!isRunning) await bunker("stop", "-t", "0", "source");
+      // It has begun, and cannot end before somebody reads all of it.
+      const script = '"$1" cp source:/big - | { head -c 100000 | wc -c; read go <"$2"; wc -c; }; echo $PIPESTATUS';
+      const fifo = `${suite.user.home}/go`;
+      await suite.user.execute(["mkfifo", fifo]);
+      const copy = suite.user.talk(["bash", "-c", script, "bash", suite.user.bunkerPath, fifo]);
+      await copy.expect("100000\n");
+      const removal = await suite.user.bunker(["rm", "source"]);
+      expect(removal.status).toBe(1);
+      expect(removal.errors).toMatch(isRunning ? /it is running/ : /another command is working on it/);
+      await suite.user.execute(["sh", "-c", `echo >${fifo}; rm ${fifo}`]);
+      expect((await copy.finish()).output).toMatch(/^100000\n\d{8}\n0\n$/);
+    }
+    await bunker("rm", "source");
+  });
+});
