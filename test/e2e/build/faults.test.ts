@@ -1,0 +1,128 @@
+/* What interrupts builds, and what becomes of the cache then. */
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { eventually } from "../../unprivileged-user.ts";
+import { type BuildSuite, buildSuite } from "./suite.ts";
+
+const suite: BuildSuite = buildSuite();
+
+/** A build whose second command goes on until `/c/go` is there, and says when it has begun. */
+function waitingContext(id: string): string {
+  return suite.context({
+    Dockerfile: [
+      "FROM busybox",
+      "RUN echo kept > /kept",
+      `RUN --mount=type=cache,id=${id},target=/c touch /c/begun; while [ ! -e /c/go ]; do usleep 1000; done; echo done > /done`,
+      "",
+    ].join("\n"),
+  });
+}
+
+/** Where a cache mount's files are. */
+function cacheMount(id: string): string {
+  const name = new Bun.CryptoHasher("sha256").update(id).digest("hex").slice(0, 32);
+  return join(suite.user.data, "build", "mounts", name, "data");
+}
+
+async function startWaiting(id: string) {
+  const context = waitingContext(id);
+  const { user } = suite;
+  const build = user.start([user.bunkerPath, "build", "--progress", "plain", "-t", id, context]);
+  await eventually(
+    () => existsSync(join(cacheMount(id), "begun")),
+    () => "the command to begin",
+  );
+  return { build, context };
+}
+
+/** Lets the command end, and builds again: what came before is in the cache, and nothing is broken. */
+async function expectWhole(id: string, context: string): Promise<void> {
+  const go = suite.context({ Dockerfile: `FROM busybox\nRUN --mount=type=cache,id=${id},target=/c touch /c/go\n` });
+  await suite.built(go);
+  const progress = await suite.built(context, ["-t", id]);
+  expect(progress).toMatch(/^#(\d+) \[2\/3\] RUN echo kept > \/kept\n#\1 CACHED$/m);
+  expect(await suite.inside(id, "cat /kept /done")).toBe("kept\ndone\n");
+  expect(readdirSync(join(suite.user.data, "build", "tmp"))).toEqual([]);
+}
+
+test.each(["SIGINT", "SIGTERM"] as const)("stops everything at %s", async (signal) => {
+  const id = `stopped-${signal.toLowerCase()}`;
+  const { build, context } = await startWaiting(id);
+  build.kill(signal);
+  const errors = await new Response(build.stderr).text();
+  expect(await build.exited).toBe(signal === "SIGINT" ? 130 : 143);
+  expect(errors).toMatch(/^#\d+ CANCELED$/m);
+  expect(errors).toMatch(new RegExp(`bunker: interrupted by ${signal}\n$`));
+  await suite.user.expectNothingLeft();
+  await expectWhole(id, context);
+});
+
+test("leaves nothing running and nothing broken when it is killed, whichever of its processes", async () => {
+  for (const [place, words] of ["build", "internal build", "internal build-run"].entries()) {
+    const id = `killed-${place}`;
+    const { build, context } = await startWaiting(id);
+    const victims = suite.user.processes().filter((pid) => isCommand(pid, words));
+    expect(victims.length).toBeGreaterThan(0);
+    for (const pid of victims) process.kill(pid, "SIGKILL");
+    await build.exited;
+    // Files that it has left are removed by the next build.
+    await eventually(
+      () => suite.user.processes().length === 0,
+      () => "no process to be left",
+    );
+    await expectWhole(id, context);
+  }
+});
+
+function isCommand(pid: number, words: string): boolean {
+  const line = readCommandLine(pid);
+  return words === "build"
+    ? / build --progress/.test(line) && !line.includes("internal")
+    : line.includes(` ${words} `) || line.endsWith(` ${words}`);
+}
+
+function readCommandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  } catch {
+    return "";
+  }
+}
+
+test("takes out of the cache what is not used, and leaves images whole", async () => {
+  const context = suite.context({ Dockerfile: "FROM busybox\nRUN echo content > /file\nRUN echo more > /more\n" });
+  const bunker = async (...words: readonly string[]) => {
+    const { status, output, errors } = await suite.user.bunker(words);
+    expect({ status, errors }).toEqual({ status: 0, errors: "" });
+    return output;
+  };
+  await bunker("builder", "prune", "-af");
+  await suite.built(context, ["-t", "pruned"]);
+  // The image has them, too.
+  expect(await bunker("builder", "prune", "-f")).toBe("Total reclaimed space: 0B\n");
+  expect(await bunker("system", "df", "--format", "{{.Type}} {{.TotalCount}}")).toContain("Build Cache 2\n");
+  expect((await bunker("builder", "prune", "-af")).split("\n")).toHaveLength(6);
+  expect(await bunker("builder", "du", "--format", "{{.ID}}")).toBe("");
+  expect(await suite.inside("pruned", "cat /file /more")).toBe("content\nmore\n");
+  // And the other way round.
+  expect(await suite.built(context, ["-t", "pruned"])).not.toMatch(/\] RUN .*\n#\d+ CACHED/);
+  await bunker("image", "rm", "-f", "pruned");
+  await bunker("image", "prune", "-f");
+  expect(await suite.built(context, ["-t", "again"])).toMatch(/\] RUN echo more > \/more\n#\d+ CACHED/);
+  expect(await suite.inside("again", "cat /file /more")).toBe("content\nmore\n");
+  await bunker("image", "rm", "-f", "again");
+  expect(await bunker("builder", "prune", "-f")).toMatch(
+    /^Deleted build cache objects:\n(?:\S+\n){2}\nTotal reclaimed space: 13B\n$/,
+  );
+});
+
+test("does not take a step out of the cache while a build uses it", async () => {
+  const { build, context } = await startWaiting("used");
+  const { output } = await suite.user.bunker(["builder", "prune", "-af", "--filter", "type=regular"]);
+  expect(output).not.toContain("Deleted");
+  expect((await suite.user.bunker(["builder", "prune", "-af"])).output).not.toContain("Deleted");
+  build.kill("SIGTERM");
+  await build.exited;
+  await expectWhole("used", context);
+});
