@@ -150,6 +150,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./manifest/manifest.ts")).manifest,
     },
     {
+      name: "network",
+      summary: "Manage networks",
+      load: async () => (await import("./network/network.ts")).network,
+    },
+    {
       name: "pause",
       summary: "Freeze containers",
       load: async () => (await import("./container/pause.ts")).pause,

@@ -19,7 +19,10 @@ const timeOption = (name: string, description: string) =>
 export const events = defineCommand(
   {
     options: {
-      filters: filterOption(["container", "event", "id", "image", "label", "name", "scope", "type", "volume"], "f"),
+      filters: filterOption(
+        ["container", "event", "id", "image", "label", "name", "network", "scope", "type", "volume"],
+        "f",
+      ),
       format: single({
         name: "format",
         valueName: "FORMAT",
@@ -52,6 +55,10 @@ export const events = defineCommand(
         any(filters("id"), (wanted) => event.id.startsWith(wanted)) &&
         any(filters("image"), (wanted) => image === wanted || image.startsWith(`${wanted}:`)) &&
         any(filters("name"), (wanted) => name === wanted) &&
+        any(
+          filters("network"),
+          (wanted) => event.type === "network" && (name === wanted || event.id.startsWith(wanted)),
+        ) &&
         any(filters("scope"), (wanted) => wanted === "local") &&
         any(filters("type"), (wanted) => event.type === wanted) &&
         any(filters("volume"), (wanted) => event.type === "volume" && event.id === wanted) &&

@@ -1,4 +1,5 @@
 import { dataDirectory } from "../engine/data-directory.ts";
+import { findAnyNetwork } from "../engine/network/find-network.ts";
 import { findContainer, openContainers } from "../engine/state/containers.ts";
 import { findVolume } from "../engine/state/volumes.ts";
 import { openImageStore } from "../image/store/image-store.ts";
@@ -8,20 +9,21 @@ import { inspectContainer } from "./container/inspection.ts";
 import type { Structure } from "./format/template/value.ts";
 import { inspectImage } from "./image/inspection.ts";
 import { inspectFormatOption, printInspections } from "./inspect-output.ts";
+import { inspectNetwork } from "./network/inspection.ts";
 import { single } from "./option.ts";
 import { oneOf } from "./values/choice.ts";
 import { inspectVolume } from "./volume/inspection.ts";
 
-/** `bunker inspect`: a container of that name, or else an image, or a volume. */
+/** `bunker inspect`: a container of that name, or else an image, a network, or a volume. */
 export const inspect = defineCommand(
   {
     options: {
       format: inspectFormatOption,
       type: single({
         name: "type",
-        valueName: "container|image|volume",
+        valueName: "container|image|network|volume",
         description: "Look for that only",
-        parse: oneOf("container", "image", "volume"),
+        parse: oneOf("container", "image", "network", "volume"),
       }),
     },
     required: ["NAME"],
@@ -34,8 +36,13 @@ export const inspect = defineCommand(
     using store = openImageStore(data);
     const isWanted = (kind: typeof type) => type === undefined || type === kind;
     const finders: readonly ((name: string) => Structure)[] = [
-      ...(isWanted("container") ? [(name: string) => inspectContainer(data, findContainer(database, data, name))] : []),
+      ...(isWanted("container")
+        ? [(name: string) => inspectContainer(database, data, findContainer(database, data, name))]
+        : []),
       ...(isWanted("image") ? [(name: string) => inspectImage(store, store.find(name))] : []),
+      ...(isWanted("network")
+        ? [(name: string) => inspectNetwork(database, data, findAnyNetwork(database, name))]
+        : []),
       ...(isWanted("volume") ? [(name: string) => inspectVolume(data, findVolume(database, name))] : []),
     ];
     return await printInspections(operands, format, (name) => firstFound(name, finders, type ?? "object"));
@@ -49,7 +56,9 @@ function firstFound(name: string, finders: readonly ((name: string) => Structure
     } catch (error) {
       const isMissing =
         error instanceof BunkerError &&
-        ["no_such_container", "image_not_found", "invalid_reference", "no_such_volume"].includes(error.code);
+        ["no_such_container", "image_not_found", "invalid_reference", "no_such_network", "no_such_volume"].includes(
+          error.code,
+        );
       if (!isMissing) throw error;
     }
   }

@@ -1,6 +1,7 @@
 import { containerDirectory } from "../engine/container-lock.ts";
 import { dataDirectory } from "../engine/data-directory.ts";
 import { type Container, findContainer, listContainers, openContainers } from "../engine/state/containers.ts";
+import { endpointsOfContainer } from "../engine/state/networks.ts";
 import { defineCommand } from "./command.ts";
 import { CONTAINER_FILTERS, containerFilter } from "./container/container-filters.ts";
 import { portsText } from "./container/port-text.ts";
@@ -66,7 +67,16 @@ export const ps = defineCommand(
   async ({ options }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const fits = containerFilter(options.filters, (reference) => findContainer(database, data, reference));
+    const networksOf = (container: Container) => {
+      const places = endpointsOfContainer(database, container.id).map(({ network }) => network);
+      const own = container.definition.membership === undefined ? [container.definition.network] : [];
+      return { names: [...own, ...places.map(({ name }) => name)], ids: places.map(({ id }) => id) };
+    };
+    const fits = containerFilter(
+      options.filters,
+      (reference) => findContainer(database, data, reference),
+      (container) => Object.values(networksOf(container)).flat(),
+    );
     const count = options.latest ? 1 : options.last;
     // Whoever names a status, or how many, wants to see also those that do not run.
     const isAll =
@@ -80,7 +90,7 @@ export const ps = defineCommand(
       return 0;
     }
     const sizeOf = options.size || options.format !== undefined ? await sizeReader(data) : () => "";
-    const rows = containers.map((container) => row(container, sizeOf, options.whole));
+    const rows = containers.map((container) => row(container, sizeOf, (of) => networksOf(of).names, options.whole));
     const { columns } = containerList;
     const list = options.size ? { ...containerList, columns: [...columns, "Size"] } : containerList;
     printText(await formatList(list, options.format, rows));
@@ -95,7 +105,12 @@ async function sizeReader(data: string): Promise<(id: string) => string> {
   return (id) => humanSize(ownedTreeSize(`${containerDirectory(data, id)}/upper`, userNamespace));
 }
 
-function row(container: Container, sizeOf: (id: string) => string, isWhole: boolean): Structure {
+function row(
+  container: Container,
+  sizeOf: (id: string) => string,
+  networksOf: (container: Container) => readonly string[],
+  isWhole: boolean,
+): Structure {
   const { id, name, created, definition, status } = container;
   const now = Date.now();
   return {
@@ -116,7 +131,9 @@ function row(container: Container, sizeOf: (id: string) => string, isWhole: bool
       return sources.map((source) => (isWhole ? source : shorten(source, 15))).join(",");
     },
     Names: name,
-    Networks: definition.network,
+    get Networks() {
+      return networksOf(container).join(",");
+    },
     get Ports() {
       return portsText(container);
     },

@@ -1,4 +1,3 @@
-import { DEFAULT_SLIRP } from "../engine/network/default-slirp.ts";
 import { lifeOptions } from "./container/life-options.ts";
 import { flag, list, single } from "./option.ts";
 import type { OptionTable } from "./option-table.ts";
@@ -15,6 +14,7 @@ import {
   parseSearchDomain,
 } from "./values/names-and-addresses.ts";
 import { parseNetworkOption } from "./values/network-option.ts";
+import { addressOfVersion, parseMacAddress, parseNetworkAlias } from "./values/network-place.ts";
 import { integerBetween, parseBytes } from "./values/numbers.ts";
 import { parseContainerPath } from "./values/paths.ts";
 import { parseExposeOption, parsePublishOption } from "./values/publish-option.ts";
@@ -188,14 +188,37 @@ export const runOptionsTable = {
     parse: parseUsernsOption,
     initial: { kind: "default" },
   }),
-  network: single({
+  networks: list({
     name: "network",
     aliases: ["net"],
-    valueName: "slirp[:OPTIONS]|none|host|container:CONTAINER|ns:PATH",
-    description: "Network: of its own with access to the outside, without, or one that is there",
+    valueName: "NETWORK[:OPTIONS]|slirp[:OPTIONS]|none|host|container:CONTAINER|ns:PATH",
+    description: "Networks that users have made, or one of its own, none, or one that is there; slirp without it",
     parse: parseNetworkOption,
-    initial: { kind: "slirp", settings: DEFAULT_SLIRP, joined: undefined },
-    initialText: "slirp",
+  }),
+  ipv4: single({
+    name: "ip",
+    valueName: "ADDRESS",
+    description: "IPv4 address on the network",
+    parse: addressOfVersion(4),
+  }),
+  ipv6: single({
+    name: "ip6",
+    valueName: "ADDRESS",
+    description: "IPv6 address on the network",
+    parse: addressOfVersion(6),
+  }),
+  hardwareAddress: single({
+    name: "mac-address",
+    valueName: "ADDRESS",
+    description: "Hardware address of the network device",
+    parse: parseMacAddress,
+  }),
+  networkAliases: list({
+    name: "network-alias",
+    aliases: ["net-alias"],
+    valueName: "NAME",
+    description: "A further name on the network",
+    parse: parseNetworkAlias,
   }),
   published: list({
     name: "publish",

@@ -5,6 +5,7 @@ import { type ImageSource, parseImageSource } from "../image/image-source.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
 import { detachKeysOption } from "./container/life-options.ts";
+import { takeNetworkSettings } from "./network-settings.ts";
 import { flag } from "./option.ts";
 import type { OptionValues } from "./option-table.ts";
 import { takeResources } from "./resource-options.ts";
@@ -86,7 +87,7 @@ export async function runOptionsOf(
 ): Promise<RunOptions> {
   const { entrypoint, environment, environmentFiles, rootfs, security, sysctls, tmpfsMounts, volumes, ...others } =
     options;
-  const { network, published, publishAll, exposed, dnsServers, dnsSearch, dnsOptions, addedHosts, ...further } = others;
+  const { networking, rest: further } = takeNetworkSettings(others);
   const { attach, idFile, labels, labelFiles, annotations, logDriver, logOptions, ...healthAndRest } = further;
   const {
     healthCommand,
@@ -111,7 +112,6 @@ export async function runOptionsOf(
   if (noHealthCheck && Object.values(health).some((value) => value !== undefined)) {
     throw conflict("--no-healthcheck and --health-* options");
   }
-  if (network.joined?.kind === "container") checkJoined(options);
   const mounts = [...volumes, ...options.mounts, ...tmpfsMounts];
   checkDestinations(mounts);
   return {
@@ -133,29 +133,8 @@ export async function runOptionsOf(
     security: await securityOptionsOf(security),
     resourceLimits: [...new Map(options.resourceLimits.map((limit) => [limit.type, limit])).values()],
     sysctls: Object.fromEntries(sysctls),
-    network: network.kind,
-    networkSettings: {
-      slirp: network.settings,
-      joined: network.joined,
-      published,
-      publishAll,
-      exposed,
-      dnsServers,
-      dnsSearch,
-      dnsOptions,
-      addedHosts,
-    },
+    ...networking,
   };
-}
-
-/** What belongs to a network cannot be asked for where another container's is joined; in Docker's words. */
-function checkJoined(options: RunOptionValues): void {
-  const { hostname, published, publishAll, exposed, dnsServers, dnsSearch, dnsOptions, addedHosts } = options;
-  if (hostname !== undefined) throw conflict("hostname and the network mode");
-  if (published.length > 0 || publishAll) throw conflict("port publishing and the container type network mode");
-  if (exposed.length > 0) throw conflict("port exposing and the container type network mode");
-  if (dnsServers.length + dnsSearch.length + dnsOptions.length > 0) throw conflict("dns and the network mode");
-  if (addedHosts.length > 0) throw conflict("custom host-to-IP mapping and the network mode");
 }
 
 /** What `--attach` names; without it the outputs, and the input of `-i`. */

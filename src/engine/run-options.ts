@@ -3,6 +3,7 @@ import type { ImageSource } from "../image/image-source.ts";
 import type { OutboundBinding, Subnet } from "../network/configuration.ts";
 import type { TransportProtocol } from "../network/published-port.ts";
 import type { Address } from "../sys/internet-socket.ts";
+import type { PlaceRequest } from "./network/take-endpoints.ts";
 import type { PullPolicy } from "./pull-request.ts";
 import type { LogConfiguration, RestartPolicy } from "./state/container-definition.ts";
 
@@ -59,8 +60,11 @@ export interface RunOptions {
   readonly utsNamespace: "private" | "host";
   readonly cgroupNamespace: "private" | "host";
   readonly userNamespace: UserNamespaceMode;
-  /** `slirp`: a namespace of its own with Bunker's network stack; `joined`: one that is there, see `NetworkSettings`. */
-  readonly network: "none" | "host" | "slirp" | "joined";
+  /**
+   * `slirp`: a namespace of its own with Bunker's network stack; `shared`: the same, on networks that users have made;
+   * `joined`: a namespace that is there. See `NetworkSettings`.
+   */
+  readonly network: "none" | "host" | "slirp" | "shared" | "joined";
   readonly networkSettings: NetworkSettings;
   /** Bytes of /dev/shm. */
   readonly sharedMemorySize: number;
@@ -212,6 +216,10 @@ export interface NetworkSettings {
   readonly slirp: SlirpSettings;
   /** Whose network is joined; only with the network `joined`. */
   readonly joined: JoinedNetwork | undefined;
+  /** The networks that it is on, at least one; only with the network `shared`. */
+  readonly shared: readonly PlaceRequest[];
+  /** Of the device of the network `slirp`; undefined for one of the kernel's choice. */
+  readonly hardwareAddress: string | undefined;
   readonly published: readonly PublishRequest[];
   /** `--publish-all`: every port that the image or `--expose` names gets one of the host's. */
   readonly publishAll: boolean;

@@ -2,7 +2,7 @@
  * ARP, RFC 826. The stack answers for every address but the container's own, by its one hardware address (proxy ARP):
  * a published port's client may have an address of the container's own network, and so may a host beyond. Who is not
  * there is told by ICMP once a packet comes. Probes for an address in use (RFC 5227) are only answered for addresses
- * that are the stack's.
+ * that are the stack's, and so are all requests on a link that others share: they speak for themselves.
  */
 import type { Ethernet } from "./ethernet.ts";
 import { EtherType, NETWORK_OFFSET, STACK_HARDWARE_ADDRESS, writeHardwareAddress } from "./ethernet.ts";
@@ -16,6 +16,7 @@ const SIZE = 28;
 /**
  * Answers a request.
  * @param offset and `end`: of the ARP packet in `view`
+ * @param isShared whether others are on the link
  * @param isOwn whether an IPv4 address belongs to the stack
  */
 export function answerArp(
@@ -24,6 +25,7 @@ export function answerArp(
   end: number,
   link: Link,
   ethernet: Ethernet,
+  isShared: boolean,
   isOwn: (address: number) => boolean,
 ): void {
   if (end - offset < SIZE) return;
@@ -32,7 +34,7 @@ export function answerArp(
   const sender = view.getInt32(offset + 14);
   const target = view.getInt32(offset + 24);
   // An announcement, or a probe.
-  if (sender === target || (sender === 0 && !isOwn(target))) return;
+  if (sender === target || ((isShared || sender === 0) && !isOwn(target))) return;
   const reply = link.headers.view;
   link.withoutOffload();
   ethernet.writeHeader(reply, EtherType.ARP);

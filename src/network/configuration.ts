@@ -30,6 +30,15 @@ export interface NetworkConfiguration {
   readonly answerDns: boolean;
   /** Whether routers' advertisements let the container configure IPv6 by itself. */
   readonly advertise: boolean;
+  /**
+   * Whether other containers are on the link. Then the stack speaks for its own addresses only, and who is not on the
+   * link is not looked for outside by an address of the link's.
+   */
+  readonly isShared?: boolean;
+  /** Whether nothing outside of the link is reached. */
+  readonly isInternal?: boolean;
+  /** The resolvers that are asked instead of the host's. */
+  readonly resolvers?: readonly Address[];
   readonly outbound4?: OutboundBinding;
   readonly outbound6?: OutboundBinding;
 }

@@ -19,6 +19,7 @@ import {
   UNSPECIFIED_6,
 } from "./address.ts";
 import type { NetworkConfiguration, Subnet } from "./configuration.ts";
+import { contains, prefixOf } from "./prefix.ts";
 
 /** What is done with a packet: sent on to an address, answered by the resolver, refused as by a host without that port, or not taken. */
 export type Destination = { readonly host: Address } | "resolver" | "refused" | "unreachable" | "dropped";
@@ -50,9 +51,16 @@ export function destinationOf(configuration: NetworkConfiguration, address: Addr
   if (isLoopback(address) || sameAddress(address, UNSPECIFIED_4) || sameAddress(address, UNSPECIFIED_6)) {
     return "dropped";
   }
+  if (configuration.isInternal === true) return "unreachable";
+  if (configuration.isShared === true && isOnLink(subnet, address)) return "unreachable";
   // Which of the host's links would be meant?
   if (!isVersion4(address) && isLinkLocal6(address)) return "unreachable";
   return { host: address };
+}
+
+/** Whether an address is one of the link's own. */
+export function isOnLink({ prefixLength, gateway }: Subnet, address: Address): boolean {
+  return contains(prefixOf(gateway, prefixLength), address);
 }
 
 function isSubnetBroadcast({ prefixLength, address: own }: Subnet, address: Address): boolean {

@@ -30,7 +30,12 @@ export function writeHardwareAddress(view: DataView, offset: number, { high, low
 
 /** Ethernet headers of one link, with the container's address as it was last seen. */
 export class Ethernet {
-  #container = BROADCAST;
+  #container: HardwareAddress;
+
+  /** @param container the container's address, where it is known */
+  constructor(container = BROADCAST) {
+    this.#container = container;
+  }
 
   /** The container's hardware address, that of all stations before it has sent anything. */
   get container(): HardwareAddress {

@@ -1,6 +1,6 @@
 /*
  * Neighbor discovery, RFC 4861. As with ARP the stack answers for every address but the container's own, and probes for
- * an address in use (RFC 4862) only where the address is its own. Routers' solicitations are answered where the
+ * an address in use (RFC 4862) only where the address is its own, as is everything on a link that others share. Routers' solicitations are answered where the
  * container is to configure itself by them.
  */
 import type { Address } from "../sys/internet-socket.ts";
@@ -58,7 +58,7 @@ function answerSolicitation(view: DataView, packet: Packet, output: Output, conf
   const { source } = packet;
   const isProbe = sameAddress(source, UNSPECIFIED_6);
   const isOwn = sameAddress(target, ROUTER_ADDRESS) || isOwnAddress(configuration, target);
-  if (sameAddress(source, target) || (isProbe && !isOwn)) return;
+  if (sameAddress(source, target) || ((isProbe || configuration.isShared === true) && !isOwn)) return;
   const ROUTER_SOLICITED_OVERRIDE = 0xe0000000;
   const ROUTER_OVERRIDE = 0xa0000000;
   send(output, target, isProbe ? ALL_NODES : source, NEIGHBOR_ADVERTISEMENT, (message) => {

@@ -2,7 +2,8 @@
  * A port of the host's that leads into the container. TCP: a listening socket, whose connections the container sees come
  * from their clients' own addresses. UDP: one socket for all clients; see datagrams.ts.
  *
- * Only the host's loopback has no place in the container's network: its clients are seen as the gateway.
+ * Only the host's loopback has no place in the container's network: its clients are seen as the gateway. So are those
+ * whose address would be another container's.
  */
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
@@ -25,7 +26,7 @@ import { SystemCall, systemCall } from "../sys/system-call.ts";
 import { formatEndpoint, isLoopback } from "./address.ts";
 import type { NetworkConfiguration } from "./configuration.ts";
 import type { Datagrams } from "./datagrams.ts";
-import { subnetOf } from "./destination.ts";
+import { isOnLink, subnetOf } from "./destination.ts";
 import type { Tcp } from "./tcp/tcp.ts";
 
 const BACKLOG = 4_096;
@@ -125,8 +126,10 @@ export class PublishedPort implements Disposable {
 
   /** A client's address as the container is to see it. */
   #clientSeen(client: Address): Address {
-    if (!isLoopback(client)) return client;
-    return subnetOf(this.#configuration, client)?.gateway ?? client;
+    const subnet = subnetOf(this.#configuration, client);
+    // On a link that others share, an address of the link's would lead the answer to somebody else.
+    const isTaken = this.#configuration.isShared === true && subnet !== undefined && isOnLink(subnet, client);
+    return isLoopback(client) || isTaken ? (subnet?.gateway ?? client) : client;
   }
 
   [Symbol.dispose](): void {

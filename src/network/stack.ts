@@ -13,6 +13,9 @@
  *         ndp.ts, icmp-error.ts | datagrams.ts (UDP, echo) with dns/ | tcp/
  *            <-- sockets of the host -->
  *
+ * On a link that several containers share, each has a stack of its own like this one, under the same address; frames for
+ * other containers go past it (switch/shared-link.ts).
+ *
  * All of it runs in the epoll loop of whoever made it, on one thread. Payload does not enter JavaScript: it is read from
  * one descriptor into a slot of the pool and written from there to the other. Headers are read and written in place.
  *
@@ -27,9 +30,10 @@ import { answerArp } from "./arp.ts";
 import type { NetworkConfiguration } from "./configuration.ts";
 import { Datagrams } from "./datagrams.ts";
 import { isOwnAddress } from "./destination.ts";
-import { DnsForwarder } from "./dns/forwarder.ts";
+import { DnsForwarder, type SendDatagram } from "./dns/forwarder.ts";
+import type { LocalNames } from "./dns/local-names.ts";
 import { Resolvers } from "./dns/resolvers.ts";
-import { ETHERNET_OFFSET, Ethernet, EtherType, NETWORK_OFFSET } from "./ethernet.ts";
+import { ETHERNET_OFFSET, Ethernet, EtherType, type HardwareAddress, NETWORK_OFFSET } from "./ethernet.ts";
 import { FramePool, NO_SLOT } from "./frame-pool.ts";
 import { icmpError, sendErrorAbout } from "./icmp-error.ts";
 import { IpProtocol } from "./ip-protocol.ts";
@@ -41,6 +45,7 @@ import { Output } from "./output.ts";
 import { Packet } from "./packet.ts";
 import { type BoundPort, PublishedPort } from "./published-port.ts";
 import { Reassembly } from "./reassembly.ts";
+import type { SharedLink } from "./switch/shared-link.ts";
 import { Tcp } from "./tcp/tcp.ts";
 
 /** Bytes that payload may take in the stack's memory. */
@@ -56,6 +61,12 @@ export interface StackOptions {
   readonly onEnd: (errno: number) => void;
   /** Another file than the host's resolv.conf(5). */
   readonly resolverFile?: string;
+  /** The container's hardware address, where it is known. */
+  readonly hardwareAddress?: HardwareAddress | undefined;
+  /** The link that the container shares with others; `configuration.isShared`. */
+  readonly link?: SharedLink | undefined;
+  /** Names that are known here. */
+  readonly names?: LocalNames | undefined;
 }
 
 /** What a stack holds. */
@@ -74,7 +85,8 @@ export class Stack implements Disposable {
   readonly #configuration: NetworkConfiguration;
   readonly #pool = new FramePool(MEMORY);
   readonly #packet = new Packet();
-  readonly #ethernet = new Ethernet();
+  readonly #ethernet: Ethernet;
+  readonly #sharedLink: SharedLink | undefined;
   readonly #link: Link;
   readonly #output: Output;
   readonly #reassembly = new Reassembly(this.#pool);
@@ -85,18 +97,21 @@ export class Stack implements Disposable {
   /** The slot that the next frame is read into. */
   #slot = this.#pool.allocateReserved();
 
-  constructor(reactor: Reactor, { device, configuration, onEnd, resolverFile }: StackOptions) {
+  constructor(reactor: Reactor, options: StackOptions) {
+    const { device, configuration, onEnd, resolverFile, hardwareAddress, link, names } = options;
     this.#reactor = reactor;
     this.#configuration = configuration;
+    this.#ethernet = new Ethernet(hardwareAddress);
+    this.#sharedLink = link;
     this.#link = new Link(device, this.#pool, (errno) => {
       reactor.remove(device);
       onEnd(errno);
     });
     this.#output = new Output(this.#link, this.#ethernet);
-    const resolvers = new Resolvers(resolverFile);
-    this.#dns = new DnsForwarder(reactor, this.#pool, resolvers, (source, destination, address, length) =>
-      this.#datagrams.sendUdp(source, destination, address, length),
-    );
+    const resolvers = new Resolvers(configuration.resolvers ?? resolverFile);
+    const reply: SendDatagram = (source, destination, address, length) =>
+      this.#datagrams.sendUdp(source, destination, address, length);
+    this.#dns = new DnsForwarder(reactor, this.#pool, resolvers, names, reply);
     this.#datagrams = new Datagrams(reactor, this.#pool, this.#output, configuration, this.#dns);
     this.#tcp = new Tcp(reactor, this.#pool, this.#output, configuration, () => resolvers.current());
     reactor.add(device, Event.IN, () => this.#readFrames());
@@ -152,7 +167,14 @@ export class Stack implements Disposable {
     const { view } = this.#pool;
     const start = this.#pool.offsetOf(packet.slot);
     const end = start + length;
-    if (length < NETWORK_OFFSET || !this.#ethernet.admit(view, start + ETHERNET_OFFSET)) return;
+    if (length < NETWORK_OFFSET) return;
+    const isForwarded = this.#sharedLink?.forward(
+      view,
+      start + ETHERNET_OFFSET,
+      this.#pool.memory.address + start,
+      length,
+    );
+    if (isForwarded === true || !this.#ethernet.admit(view, start + ETHERNET_OFFSET)) return;
     packet.network = start + NETWORK_OFFSET;
     packet.end = end;
     packet.isChecksumOffloaded = this.#link.needsChecksum(packet.slot);
@@ -166,8 +188,14 @@ export class Stack implements Disposable {
         }
         break;
       case EtherType.ARP:
-        answerArp(view, packet.network, end, this.#link, this.#ethernet, (address) =>
-          isOwnAddress(this.#configuration, version4Address(address)),
+        answerArp(
+          view,
+          packet.network,
+          end,
+          this.#link,
+          this.#ethernet,
+          this.#configuration.isShared === true,
+          (address) => isOwnAddress(this.#configuration, version4Address(address)),
         );
         break;
     }

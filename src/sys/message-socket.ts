@@ -18,7 +18,8 @@ const SOCK_CLOEXEC = 0o2000000;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
-const BACKLOG = 64;
+/** As many as the kernel permits. */
+const BACKLOG = 4_096;
 const SOCKET_ADDRESS_SIZE = 110;
 
 /** The longest message, in bytes. */

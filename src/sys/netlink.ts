@@ -11,6 +11,7 @@ export const DEVICE_INDEX_OFFSET = HEADER_SIZE + 4;
 export const ERROR_OFFSET = HEADER_SIZE;
 
 const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
 const RTM_NEWADDR = 20;
 const RTM_NEWROUTE = 24;
 const NLM_F_REQUEST = 1;
@@ -28,6 +29,7 @@ const IFA_LOCAL = 2;
 const IFA_F_NODAD = 2;
 const IFA_F_PERMANENT = 0x80;
 const RTA_GATEWAY = 5;
+const RTA_PRIORITY = 6;
 const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
 const RTN_UNICAST = 1;
@@ -101,10 +103,24 @@ export function addressMessage(address: Address, prefixLength: number): Buffer {
   );
 }
 
-/** Makes a default route by a gateway. */
-export function defaultRouteMessage(gateway: Address): Buffer {
+/** Removes a device; its index is to be put at DEVICE_INDEX_OFFSET. */
+export function deleteDeviceMessage(): Buffer {
+  return message(RTM_DELLINK, 0, Buffer.alloc(16));
+}
+
+/**
+ * Makes a default route by a gateway.
+ * @param metric the lower, the sooner it is taken; undefined for the kernel's own
+ */
+export function defaultRouteMessage(gateway: Address, metric?: number): Buffer {
   const information = Buffer.alloc(12);
   const family = isVersion4(gateway) ? AF_INET : AF_INET6;
   information.set([family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST]);
-  return message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, information, attribute(RTA_GATEWAY, addressBytes(gateway)));
+  return message(
+    RTM_NEWROUTE,
+    NLM_F_CREATE | NLM_F_EXCL,
+    information,
+    attribute(RTA_GATEWAY, addressBytes(gateway)),
+    ...(metric === undefined ? [] : [attribute(RTA_PRIORITY, word(metric))]),
+  );
 }

@@ -8,7 +8,7 @@ import { hasDefaultSeccompFilter } from "../../engine/default-seccomp-filter.ts"
 import { readHostFacts } from "../../engine/host-facts.ts";
 import { DEFAULT_SLIRP } from "../../engine/network/default-slirp.ts";
 import { planNetwork } from "../../engine/network/network-plan.ts";
-import { networkTexts } from "../../engine/network/network-texts.ts";
+import { namedNetworks, networkTexts } from "../../engine/network/network-texts.ts";
 import { hostnameFile } from "../../engine/network-files.ts";
 import type { Ownership } from "../../engine/ownership.ts";
 import type { AddedHost, PlacedMount, PlacedRunOptions, ResourceLimit } from "../../engine/run-options.ts";
@@ -71,7 +71,8 @@ export function planRun(settings: RunSettings, place: RunPlace): PlannedRun {
   const options = runOptionsOf(settings);
   const network = options.network === "slirp" ? planNetwork(options.networkSettings, []) : undefined;
   const defaultFilter = hasDefaultSeccompFilter({ ...options, mounts: [] });
-  const { hosts, resolvConf } = networkTexts({ ...options, mounts: [] }, network, HOSTNAME);
+  const networks = network === undefined ? undefined : namedNetworks([{ ...network, membership: undefined }]);
+  const { hosts, resolvConf } = networkTexts({ ...options, mounts: [] }, networks, HOSTNAME);
   const input: ContainerInput = {
     id: settings.id,
     options,
@@ -164,6 +165,8 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
     networkSettings: {
       slirp: DEFAULT_SLIRP,
       joined: undefined,
+      shared: [],
+      hardwareAddress: undefined,
       published: [],
       publishAll: false,
       exposed: [],

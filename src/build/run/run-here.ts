@@ -11,9 +11,10 @@
 import { openSync, readFileSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
 import { defaultSeccompFilter } from "../../engine/default-seccomp-filter.ts";
+import { ownLink } from "../../engine/network/container-links.ts";
 import { openDevice } from "../../engine/network/network-device.ts";
-import { serveNetwork } from "../../engine/network/serve-network.ts";
 import { mountOverlay, overlayProgramSize } from "../../mount/overlay.ts";
+import { Stack } from "../../network/stack.ts";
 import { parseConfiguration } from "../../runtime/configuration/configuration.ts";
 import { launchContainer } from "../../runtime/launch-container.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -56,7 +57,6 @@ function run({ id, data, directory, lower, upper, work, root, network, ...reques
   const nothing = cleanup.use(new OpenFile(openSync("/dev/null", "r")));
   const configuration = parseConfiguration(request.configuration, "of the step");
   const hasUserNamespace = configuration.linux?.uidMappings !== undefined;
-  const plan = network === undefined ? undefined : { configuration: network, forwards: [] };
   let device: FileDescriptor | undefined;
   const { pid, pidfd } = cleanup.use(
     launchContainer({
@@ -70,17 +70,19 @@ function run({ id, data, directory, lower, upper, work, root, network, ...reques
       standardStreams: [nothing.number, 1, 2],
       seccomp: request.defaultFilter ? defaultSeccompFilter() : undefined,
       dieWithParent: true,
-      ...(plan === undefined
+      ...(network === undefined
         ? {}
         : {
             onNamespaces: (inNamespaces: number) => {
-              device = openDevice(plan, inNamespaces, hasUserNamespace);
+              device = openDevice(ownLink(network, undefined), { pidfd: inNamespaces, hasUserNamespace });
             },
           }),
     }),
   );
-  if (plan !== undefined && device !== undefined) {
-    cleanup.use(serveNetwork(reactor, { configuration: plan.configuration, device, ports: [] }));
+  if (network !== undefined && device !== undefined) {
+    cleanup.use(device);
+    // A process that has deleted its device has no network any more, which is its own affair.
+    cleanup.use(new Stack(reactor, { device: device.number, configuration: network, onEnd: () => {} }));
   }
   reactor.add(pidfd.number, Event.IN, () => reactor.stop());
   reactor.run();

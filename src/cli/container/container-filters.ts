@@ -1,9 +1,7 @@
 import type { Container } from "../../engine/state/containers.ts";
-import { BunkerError } from "../../sys/error.ts";
 import type { Filters } from "../filters/filter-option.ts";
+import { invalidFilter, nameFilter, untilFilter } from "../filters/filter-value.ts";
 import { hasLabels } from "../filters/label-filter.ts";
-import { parsePointInTime } from "../filters/point-in-time.ts";
-import { InvalidValue } from "../invalid-value.ts";
 
 /** What lists of containers can be filtered by. */
 export const CONTAINER_FILTERS = [
@@ -25,17 +23,19 @@ const STATUSES = ["created", "restarting", "running", "removing", "paused", "exi
 /**
  * Makes the test of `--filter`.
  * @param find a container that `before` and `since` name
+ * @param networksOf the names and ids of the networks that a container is on
  * @throws BunkerError `invalid_filter`, and what `find` throws
  */
 export function containerFilter(
   filters: Filters<(typeof CONTAINER_FILTERS)[number]>,
   find: (reference: string) => Container,
+  networksOf: (container: Container) => readonly string[],
 ): (container: Container) => boolean {
   for (const status of filters("status")) {
-    if (!STATUSES.includes(status)) throw invalid(`status=${status}`, `expected one of ${STATUSES.join(", ")}`);
+    if (!STATUSES.includes(status)) throw invalidFilter(`status=${status}`, `expected one of ${STATUSES.join(", ")}`);
   }
   for (const number of filters("exited")) {
-    if (!/^-?\d+$/.test(number)) throw invalid(`exited=${number}`, "expected an exit status");
+    if (!/^-?\d+$/.test(number)) throw invalidFilter(`exited=${number}`, "expected an exit status");
   }
   const before = filters("before").map((reference) => find(reference).created);
   const since = filters("since").map((reference) => find(reference).created);
@@ -52,7 +52,7 @@ export function containerFilter(
       any(filters("id"), (wanted) => id.startsWith(wanted)) &&
       hasLabels(definition.labels, filters("label")) &&
       (names.length === 0 || names.some((pattern) => pattern.test(name))) &&
-      any(filters("network"), (wanted) => definition.network === wanted) &&
+      any(filters("network"), (wanted) => networksOf(container).includes(wanted)) &&
       any(filters("status"), (wanted) => status === wanted) &&
       any(filters("volume"), (wanted) =>
         definition.mountPoints.some(({ name, destination }) => name === wanted || destination === wanted),
@@ -66,20 +66,11 @@ export function pruneFilter(
   filters: Filters<"label" | "label!" | "until">,
   now: number,
 ): (container: Container) => boolean {
-  const until = filters("until").map((text) => pointInTime(text, now));
+  const until = filters("until").map((text) => untilFilter(text, now));
   return ({ created, definition }) =>
     until.every((time) => created < time) &&
     hasLabels(definition.labels, filters("label")) &&
     filters("label!").every((label) => !hasLabels(definition.labels, [label]));
-}
-
-function pointInTime(text: string, now: number): number {
-  try {
-    return parsePointInTime(text, now);
-  } catch (error) {
-    if (error instanceof InvalidValue) throw invalid(`until=${text}`, error.message);
-    throw error;
-  }
 }
 
 function isMadeFrom({ image, imageId }: Container["definition"], wanted: string): boolean {
@@ -93,13 +84,5 @@ function isMadeFrom({ image, imageId }: Container["definition"], wanted: string)
 }
 
 function expression(pattern: string): RegExp {
-  try {
-    return new RegExp(pattern.replace(/^\^?\//, (slash) => slash.slice(0, -1)));
-  } catch {
-    throw invalid(`name=${pattern}`, "expected a regular expression");
-  }
-}
-
-function invalid(filter: string, reason: string): BunkerError {
-  return new BunkerError({ code: "invalid_filter", operation: "filter by", object: filter, reason, exitStatus: 1 });
+  return nameFilter(pattern.replace(/^\^?\//, (slash) => slash.slice(0, -1)));
 }

@@ -10,6 +10,8 @@ export const inspect = defineCommand(
   ({ options: { format }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    return printInspections(operands, format, (name) => inspectContainer(data, findContainer(database, data, name)));
+    return printInspections(operands, format, (name) =>
+      inspectContainer(database, data, findContainer(database, data, name)),
+    );
   },
 );

@@ -2,10 +2,14 @@ import { readConfiguration } from "../../engine/container-configuration.ts";
 import { containerDirectory } from "../../engine/container-lock.ts";
 import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
+import { namesOf, sharedLink } from "../../engine/network/container-links.ts";
 import { joinedContainer } from "../../engine/network/network-mode.ts";
 import type { MountPoint } from "../../engine/state/container-definition.ts";
 import type { Container } from "../../engine/state/containers.ts";
+import { type EndpointRequest, endpointsOfContainer } from "../../engine/state/networks.ts";
 import { formatAddress } from "../../network/address.ts";
+import type { Subnet } from "../../network/configuration.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
 import { NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
 import { publishedPorts } from "./port-text.ts";
 
@@ -17,7 +21,7 @@ const NANOSECONDS = 1e6;
  * What `docker inspect` shows of a container; Docker Engine API, ContainerInspect.
  * @param data Bunker's data directory
  */
-export function inspectContainer(data: string, container: Container): Structure {
+export function inspectContainer(database: StateDatabase, data: string, container: Container): Structure {
   const { id, name, created, definition, restartCount } = container;
   const directory = containerDirectory(data, id);
   const files = containerDirectory(data, joinedContainer(definition.network) ?? id);
@@ -67,16 +71,80 @@ export function inspectContainer(data: string, container: Container): Structure 
     },
     NetworkSettings: {
       Ports: portMap(container),
-      Networks: { [definition.network]: networkAddresses(container) },
+      Networks: new Map(networksOf(database, container)),
     },
   };
 }
 
-function networkAddresses({ definition }: Container): Structure {
-  const subnet = definition.networkPlan?.configuration.ipv4;
-  if (subnet === undefined) return { IPAddress: "", Gateway: "", IPPrefixLen: 0 };
-  const { address, gateway, prefixLength } = subnet;
-  return { IPAddress: formatAddress(address), Gateway: formatAddress(gateway), IPPrefixLen: prefixLength };
+/** The networks of a container by their names; addresses are shown while it runs, as with Docker. */
+function networksOf(database: StateDatabase, container: Container): [string, Structure][] {
+  const { id, name, definition } = container;
+  const isUp = container.status === "running" || container.status === "paused";
+  const shownHostname = definition.shown.configuration["Hostname"];
+  const hostname = typeof shownHostname === "string" ? shownHostname : undefined;
+  const own: [string, Structure][] = [];
+  if (definition.membership === undefined) {
+    const subnets = definition.networkPlan?.configuration;
+    const shown = isUp ? subnets : undefined;
+    const settings = networkSettings(shown?.ipv4, shown?.ipv6, {
+      hardwareAddress: definition.networkPlan?.hardwareAddress ?? "",
+    });
+    own.push([definition.network, settings]);
+  }
+  const shared = endpointsOfContainer(database, id).map((place): [string, Structure] => {
+    const { endpoint, network } = place;
+    const { configuration } = sharedLink({ id, name, hostname, definition }, place);
+    const { request } = endpoint;
+    const settings = networkSettings(isUp ? configuration.ipv4 : undefined, isUp ? configuration.ipv6 : undefined, {
+      hardwareAddress: isUp ? endpoint.hardwareAddress : "",
+      aliases: request.aliases,
+      networkId: network.id,
+      endpointId: isUp ? endpoint.id : "",
+      names: namesOf({ id, name, hostname, definition }, request.aliases),
+      wanted: request,
+    });
+    return [network.name, settings];
+  });
+  return [...own, ...shared];
+}
+
+/** Docker Engine API, EndpointSettings. */
+function networkSettings(
+  ipv4: Subnet | undefined,
+  ipv6: Subnet | undefined,
+  place: {
+    readonly hardwareAddress: string;
+    readonly aliases?: readonly string[];
+    readonly networkId?: string;
+    readonly endpointId?: string;
+    readonly names?: readonly string[];
+    readonly wanted?: EndpointRequest;
+  },
+): Structure {
+  const { hardwareAddress, aliases = [], networkId = "", endpointId = "", names = [], wanted } = place;
+  const address = (subnet: Subnet | undefined, key: "address" | "gateway") =>
+    subnet === undefined ? "" : formatAddress(subnet[key]);
+  const asked = {
+    ...(wanted?.ipv4 === undefined ? {} : { IPv4Address: wanted.ipv4 }),
+    ...(wanted?.ipv6 === undefined ? {} : { IPv6Address: wanted.ipv6 }),
+  };
+  return {
+    IPAMConfig: Object.keys(asked).length === 0 ? null : asked,
+    Links: NIL_SLICE,
+    Aliases: aliases.length === 0 ? NIL_SLICE : [...aliases],
+    MacAddress: hardwareAddress,
+    DriverOpts: NIL_MAP,
+    GwPriority: 0,
+    NetworkID: networkId,
+    EndpointID: endpointId,
+    Gateway: address(ipv4, "gateway"),
+    IPAddress: address(ipv4, "address"),
+    IPPrefixLen: ipv4?.prefixLength ?? 0,
+    IPv6Gateway: address(ipv6, "gateway"),
+    GlobalIPv6Address: address(ipv6, "address"),
+    GlobalIPv6PrefixLen: ipv6?.prefixLength ?? 0,
+    DNSNames: names.length === 0 ? NIL_SLICE : [...names],
+  };
 }
 
 /** The published ports, by the container's. */

@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
+import { renameOnNetworks } from "../../engine/network/connect-container.ts";
 import { findContainer, openContainers, renameContainer } from "../../engine/state/containers.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
@@ -14,6 +15,7 @@ export const rename = defineCommand(
     using database = openContainers(data);
     const container = findContainer(database, data, reference);
     renameContainer(database, container.id, checkedName(name));
+    renameOnNetworks(database, data, { ...container, name });
     recordContainerEvent(data, "rename", { ...container, name }, { oldName: `/${container.name}` });
     return 0;
   },

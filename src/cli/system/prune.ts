@@ -14,6 +14,7 @@ import { parsePointInTime } from "../filters/point-in-time.ts";
 import { humanSize } from "../format/human-size.ts";
 import { imageFilter } from "../image/image-filters.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { pruneNetworks } from "../network/prune.ts";
 import { flag } from "../option.ts";
 import { pruneVolumes } from "../volume/prune.ts";
 import { volumeFilter } from "../volume/volume-filters.ts";
@@ -38,6 +39,7 @@ export const prune = defineCommand(
       const lines = [
         "WARNING! This will remove:",
         "  - all stopped containers",
+        "  - all networks not used by at least one container",
         ...volumeLines,
         `  - ${images}`,
         "  - unused build cache",
@@ -52,6 +54,8 @@ export const prune = defineCommand(
       using database = openContainers(data);
       cleanUp(database, data);
     }
+    const networks = pruneNetworks(filters);
+    if (networks.length > 0) console.log(["Deleted Networks:", ...networks, ""].join("\n"));
     const isLabelled = volumeFilter(
       (key) => (key === "label" || key === "label!" ? filters(key) : []),
       () => false,

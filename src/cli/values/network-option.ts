@@ -1,18 +1,20 @@
 import { DEFAULT_SLIRP } from "../../engine/network/default-slirp.ts";
-import type { JoinedNetwork, RunOptions, SlirpSettings } from "../../engine/run-options.ts";
+import type { PlaceRequest } from "../../engine/network/take-endpoints.ts";
+import type { JoinedNetwork, SlirpSettings } from "../../engine/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
 import { parseAddress, version4Mask } from "../../network/address.ts";
 import type { OutboundBinding, Subnet } from "../../network/configuration.ts";
 import { LONGEST_PREFIX_4, subnet4 } from "../../network/subnets.ts";
 import { isVersion4 } from "../../sys/internet-socket.ts";
 import { InvalidValue } from "../invalid-value.ts";
+import { addressOfVersion, parseMacAddress, parseNetworkAlias } from "./network-place.ts";
 
 /** A value of `--network`. */
-interface NetworkOption {
-  readonly kind: RunOptions["network"];
-  readonly settings: SlirpSettings;
-  readonly joined: JoinedNetwork | undefined;
-}
+export type NetworkOption =
+  | { readonly kind: "none" | "host" }
+  | { readonly kind: "slirp"; readonly settings: SlirpSettings }
+  | { readonly kind: "joined"; readonly joined: JoinedNetwork }
+  | { readonly kind: "shared"; readonly place: PlaceRequest };
 
 const LARGEST_MTU = 65_520;
 /** What IPv6 demands of every link. */
@@ -21,27 +23,61 @@ const SMALLEST_MTU = 1_280;
 const KEYS = ["allow_host_loopback", "mtu", "enable_ipv6", "cidr", "outbound_addr", "outbound_addr6"] as const;
 
 /**
- * Reads the value of `--network`: `none`, `host`, `container:CONTAINER`, `ns:PATH`, or `slirp` with Podman's options of
- * slirp4netns. Docker's `bridge` and `default` ask for what is the default, as here `slirp` is.
+ * Reads a value of `--network`: `none`, `host`, `container:CONTAINER`, `ns:PATH`, `slirp` with Podman's options of
+ * slirp4netns, or a network that a user has made, in Docker's form (`name=NET,ip=…`) or Podman's (`NET:ip=…`). Docker's
+ * `bridge` and `default` ask for what is the default, as here `slirp` is.
  * @throws InvalidValue
  */
 export function parseNetworkOption(text: string): NetworkOption {
-  if (text === "none" || text === "host") return { kind: text, settings: DEFAULT_SLIRP, joined: undefined };
-  if (text === "bridge" || text === "default") return { kind: "slirp", settings: DEFAULT_SLIRP, joined: undefined };
+  if (text === "none" || text === "host") return { kind: text };
+  if (text === "bridge" || text === "default") return { kind: "slirp", settings: DEFAULT_SLIRP };
   const joined = joinedNetwork(text);
-  if (joined !== undefined) return { kind: "joined", settings: DEFAULT_SLIRP, joined };
-  const [, words] = /^slirp(?::(.*))?$/.exec(text) ?? [];
-  if (words === undefined && text !== "slirp") {
-    const nearest = nearestName(text, ["none", "host", "slirp", "container:", "ns:"]);
+  if (joined !== undefined) return { kind: "joined", joined };
+  if (/^[\w-]+=/.test(text)) return namedPlace(text);
+  const [, name = "", words] = /^([^:]*)(?::(.*))?$/.exec(text) ?? [];
+  const options = (words ?? "").split(",").filter((word) => word !== "");
+  if (name === "slirp") return { kind: "slirp", settings: options.reduce(withOption, DEFAULT_SLIRP) };
+  return { kind: "shared", place: options.reduce(withPlaceOption, placeOn(name)) };
+}
+
+function placeOn(network: string): PlaceRequest {
+  if (!/^[a-zA-Z0-9][\w.-]*$/.test(network)) {
     throw new InvalidValue(
-      `expected slirp[:OPTIONS], none, host, container:CONTAINER or ns:PATH${nearest === undefined ? "" : `; did you mean ${nearest}?`}`,
+      "expected slirp[:OPTIONS], none, host, container:CONTAINER, ns:PATH or the name of a network",
     );
   }
-  const settings = (words ?? "")
-    .split(",")
-    .filter((word) => word !== "")
-    .reduce(withOption, DEFAULT_SLIRP);
-  return { kind: "slirp", settings, joined: undefined };
+  return { network, aliases: [] };
+}
+
+/** Docker's long form. */
+function namedPlace(text: string): NetworkOption {
+  const fields = text.split(",");
+  const name = fields.find((field) => field.startsWith("name="))?.slice("name=".length);
+  if (name === undefined) throw new InvalidValue("the name is missing: name=NETWORK,ip=…");
+  const rest = fields.filter((field) => !field.startsWith("name="));
+  const plain = rest.length === 0 ? parseNetworkOption(name) : undefined;
+  return plain ?? { kind: "shared", place: rest.reduce(withPlaceOption, placeOn(name)) };
+}
+
+function withPlaceOption(place: PlaceRequest, word: string): PlaceRequest {
+  const [key = "", ...rest] = word.split("=");
+  const value = rest.join("=");
+  switch (key) {
+    case "ip":
+      return { ...place, ipv4: addressOfVersion(4)(value) };
+    case "ip6":
+      return { ...place, ipv6: addressOfVersion(6)(value) };
+    case "mac":
+    case "mac-address":
+      return { ...place, hardwareAddress: parseMacAddress(value) };
+    case "alias":
+      return { ...place, aliases: [...place.aliases, parseNetworkAlias(value)] };
+    default: {
+      const nearest = nearestName(key, ["ip", "ip6", "mac", "mac-address", "alias"]);
+      const question = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+      throw new InvalidValue(`a network has no option ${JSON.stringify(key)}${question}`);
+    }
+  }
 }
 
 function joinedNetwork(text: string): JoinedNetwork | undefined {

@@ -1,8 +1,7 @@
 import type { Volume } from "../../engine/state/volumes.ts";
-import { BunkerError } from "../../sys/error.ts";
 import type { Filters } from "../filters/filter-option.ts";
+import { nameFilter, truthFilter } from "../filters/filter-value.ts";
 import { hasLabels } from "../filters/label-filter.ts";
-import { parseBoolean } from "../option.ts";
 
 /** What lists of volumes can be filtered by. */
 export const VOLUME_FILTERS = ["dangling", "driver", "label", "label!", "name"] as const;
@@ -16,8 +15,8 @@ export function volumeFilter(
   filters: Filters<(typeof VOLUME_FILTERS)[number]>,
   isUsed: (volume: Volume) => boolean,
 ): (volume: Volume) => boolean {
-  const dangling = filters("dangling").map(danglingValue);
-  const names = filters("name").map(expression);
+  const dangling = filters("dangling").map((text) => truthFilter("dangling", text));
+  const names = filters("name").map(nameFilter);
   const drivers = filters("driver");
   return (volume) =>
     (dangling.length === 0 || dangling.includes(!isUsed(volume))) &&
@@ -25,24 +24,4 @@ export function volumeFilter(
     hasLabels(volume.labels, filters("label")) &&
     filters("label!").every((label) => !hasLabels(volume.labels, [label])) &&
     (names.length === 0 || names.some((pattern) => pattern.test(volume.name)));
-}
-
-function danglingValue(text: string): boolean {
-  try {
-    return parseBoolean(text);
-  } catch {
-    throw invalid(`dangling=${text}`, "expected true or false");
-  }
-}
-
-function expression(pattern: string): RegExp {
-  try {
-    return new RegExp(pattern);
-  } catch {
-    throw invalid(`name=${pattern}`, "expected a regular expression");
-  }
-}
-
-function invalid(filter: string, reason: string): BunkerError {
-  return new BunkerError({ code: "invalid_filter", operation: "filter by", object: filter, reason, exitStatus: 1 });
 }

@@ -16,7 +16,7 @@ export function eventsFile(data: string): string {
 
 /** What happened to what. */
 interface Event {
-  readonly type: "container" | "volume";
+  readonly type: "container" | "volume" | "network";
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -70,6 +70,16 @@ export function recordVolumeEvent(
   attributes: Readonly<Record<string, string>> = {},
 ): void {
   recordEvent(data, { type: "volume", action, id: name, attributes: { driver: "local", ...attributes } });
+}
+
+/** Writes down an event of a network. */
+export function recordNetworkEvent(
+  data: string,
+  action: "create" | "destroy" | "connect" | "disconnect",
+  { id, name }: { readonly id: string; readonly name: string },
+  attributes: Readonly<Record<string, string>> = {},
+): void {
+  recordEvent(data, { type: "network", action, id, attributes: { name, type: "bridge", ...attributes } });
 }
 
 /** Writes down that a container has its volumes mounted, or has no longer. */

@@ -8,6 +8,7 @@ import { release } from "node:os";
 import { posix } from "node:path";
 import { formatImageSource } from "../../image/image-source.ts";
 import { relyOnImages } from "../../image/store/images-lock.ts";
+import { parseAddress } from "../../network/address.ts";
 import { type Configuration, formatConfiguration } from "../../runtime/configuration/configuration.ts";
 import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { defaultProfile } from "../../runtime/seccomp/default-profile.ts";
@@ -27,11 +28,13 @@ import { recordContainerEvent } from "../events/journal.ts";
 import { healthCheckOf } from "../health/health-check.ts";
 import { readHostFacts } from "../host-facts.ts";
 import type { ImageConfiguration } from "../image-configuration.ts";
+import { containerLinks } from "../network/container-links.ts";
 import { hostnameOf, networkOwner } from "../network/joined-network.ts";
 import { networkMode } from "../network/network-mode.ts";
-import { planNetwork } from "../network/network-plan.ts";
-import type { NetworkPlan } from "../network/network-plan-schema.ts";
-import { networkTexts } from "../network/network-texts.ts";
+import { planForwards, planNetwork } from "../network/network-plan.ts";
+import type { Membership } from "../network/network-plan-schema.ts";
+import { type NamedNetworks, namedNetworks, networkTexts } from "../network/network-texts.ts";
+import { takeEndpoints } from "../network/take-endpoints.ts";
 import { hostnameFile } from "../network-files.ts";
 import type { ImageRequest } from "../open-source.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
@@ -42,6 +45,7 @@ import type { JoinedNetwork, MountRequest, PlacedMount, RunOptions } from "../ru
 import { shownConfiguration } from "../shown-configuration.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { insertContainer, isNameTaken } from "../state/containers.ts";
+import { deleteEndpoints, endpointsOfContainer } from "../state/networks.ts";
 import { giveTo } from "../volumes/give-to.ts";
 import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
@@ -56,11 +60,11 @@ function containerFiles(directory: string) {
 function writeContainerFiles(
   directory: string,
   options: RunOptions,
-  network: NetworkPlan | undefined,
+  networks: NamedNetworks | undefined,
   hostname: string,
 ) {
   const files = containerFiles(directory);
-  const { hosts, resolvConf } = networkTexts(options, network, hostname);
+  const { hosts, resolvConf } = networkTexts(options, networks, hostname);
   writeFileSync(files.hosts, hosts);
   writeFileSync(files.hostname, hostnameFile(hostname));
   writeFileSync(files.resolvConf, resolvConf);
@@ -77,9 +81,33 @@ function resolveJoined(database: StateDatabase, data: string, options: RunOption
 }
 
 /** Where ports cannot be published it is said, and the container is made, as in Docker. */
-function warnOfPorts({ network, networkSettings }: RunOptions, onWarning: (message: string) => void): void {
-  if (network === "slirp" || (networkSettings.published.length === 0 && !networkSettings.publishAll)) return;
-  onWarning(`no port is published with --network ${network === "joined" ? "ns:PATH" : network}`);
+function warnOfPorts(
+  options: RunOptions,
+  networks: NamedNetworks | undefined,
+  onWarning: (message: string) => void,
+): void {
+  const { published, publishAll } = options.networkSettings;
+  if (networks?.outward !== undefined || (published.length === 0 && !publishAll)) return;
+  const isInternal = options.network === "shared";
+  onWarning(`no port is published with ${isInternal ? "internal networks only" : `--network ${networkMode(options)}`}`);
+}
+
+/** Puts a container on the networks that users have made, and says what it is to have there. */
+function takePlaces(
+  database: StateDatabase,
+  data: string,
+  id: string,
+  { network, networkSettings }: RunOptions,
+  exposedPorts: readonly string[],
+): Membership | undefined {
+  if (network !== "shared") return undefined;
+  takeEndpoints(database, data, id, networkSettings.shared, 0, 125);
+  const hasIpv6 = endpointsOfContainer(database, id).some(({ endpoint }) => endpoint.ipv6 !== undefined);
+  const resolvers = networkSettings.dnsServers.flatMap((text) => {
+    const address = parseAddress(text);
+    return address === undefined ? [] : [address];
+  });
+  return { forwards: planForwards(networkSettings, exposedPorts, hasIpv6), resolvers };
 }
 
 const resolveSeccomp: ContainerInput["resolveSeccomp"] = (profileJson, capabilities) =>
@@ -223,9 +251,13 @@ export async function createContainer(
     const ownHostname = options.network === "host" ? host.hostname : id.slice(0, 12);
     const hostname = owner === undefined ? (options.hostname ?? ownHostname) : hostnameOf(data, owner);
     const sharesHost = owner?.definition.network === "host";
-    warnOfPorts(options, onWarning);
     const exposedPorts = root.image.exposedPorts ?? [];
     const networkPlan = options.network === "slirp" ? planNetwork(options.networkSettings, exposedPorts) : undefined;
+    const membership = takePlaces(database, data, id, options, exposedPorts);
+    const name = options.name ?? freeName(database);
+    const links = containerLinks(database, { id, name, hostname, definition: { networkPlan, membership } });
+    const networks = links.length === 0 ? undefined : namedNetworks(links);
+    warnOfPorts(options, networks, onWarning);
     const defaultFilter = hasDefaultSeccompFilter(options);
     const input: ContainerInput = {
       id,
@@ -244,7 +276,7 @@ export async function createContainer(
       // The network of another container comes with the names and resolvers that it has there.
       files:
         owner === undefined
-          ? writeContainerFiles(directory, options, networkPlan, hostname)
+          ? writeContainerFiles(directory, options, networks, hostname)
           : containerFiles(containerDirectory(data, owner.id)),
       cgroupsPath: undefined,
       consoleSize: terminalSize(),
@@ -277,15 +309,17 @@ export async function createContainer(
       health: healthCheckOf(options.health, root.image.healthcheck),
       network: networkMode(options),
       networkPlan,
+      membership,
       shown: shownConfiguration({ id, options, image: root.image }),
     };
-    const container = { id, name: options.name ?? freeName(database), definition };
+    const container = { id, name, definition };
     insertContainer(database, data, container);
     recordContainerEvent(data, "create", container);
     return { ...container, lock, configuration };
   } catch (error) {
     removeOwnedTree(directory, userNamespace);
     releaseVolumes(database, data, id, true);
+    deleteEndpoints(database, id);
     lock[Symbol.dispose]();
     throw error;
   }

@@ -2,7 +2,7 @@
 import { outOfMemoryKills } from "../../cgroup/out-of-memory.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { errnoName } from "../../sys/errno.ts";
-import { recordContainerEvent, recordVolumeMounts } from "../events/journal.ts";
+import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
 import {
   findContainer,
   openContainers,
@@ -12,6 +12,7 @@ import {
   recordStatus,
   recordStop,
 } from "../state/containers.ts";
+import { endpointsOfContainer } from "../state/networks.ts";
 import type { Exit } from "../supervisor/protocol.ts";
 import { removeFiles } from "./remove-container.ts";
 import { isToBeRestarted } from "./restart-policy.ts";
@@ -34,6 +35,9 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
   }
   recordContainerEvent(data, "die", container, { exitCode: String(exitStatus) });
   recordVolumeMounts(data, "unmount", container);
+  for (const { network } of endpointsOfContainer(database, id)) {
+    recordNetworkEvent(data, "disconnect", network, { container: id });
+  }
   const isStopped = end.isStopped || container.stoppedByUser;
   if (end.isStopped) recordContainerEvent(data, "stop", container);
   const isAgain =

@@ -16,6 +16,7 @@ import {
   openContainers,
   recordStatus,
 } from "../state/containers.ts";
+import { deleteEndpoints } from "../state/networks.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
 
@@ -32,6 +33,7 @@ export function removeFiles(
   const { userNamespace } = ownershipOf({ kind: "default" }, data);
   removeOwnedTree(containerDirectory(data, container.id), userNamespace);
   deleteContainer(database, container.id);
+  deleteEndpoints(database, container.id);
   recordContainerEvent(data, "destroy", container);
   if (container.definition.mountPoints.some(({ type }) => type === "volume")) {
     releaseVolumes(database, data, container.id, removesVolumes);

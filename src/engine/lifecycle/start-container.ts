@@ -22,7 +22,8 @@ import { readConfiguration } from "../container-configuration.ts";
 import { lockContainer } from "../container-directory.ts";
 import { type ContainerLock, containerDirectory } from "../container-lock.ts";
 import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
-import { recordContainerEvent, recordVolumeMounts } from "../events/journal.ts";
+import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
+import { containerLinks } from "../network/container-links.ts";
 import { withJoinedNetwork } from "../network/joined-network.ts";
 import { rootMountOf } from "../root-file-system.ts";
 import type { ContainerDefinition, MountPoint } from "../state/container-definition.ts";
@@ -124,7 +125,9 @@ async function launchSupervised(
   for (const end of [...(streams?.inner ?? []), ...Object.values(streams?.outer ?? {})]) {
     if (end !== undefined) cleanup.use(end);
   }
-  const network = cleanup.use(await openNetwork(definition.networkPlan, uidMappings !== undefined));
+  const links = containerLinks(database, { ...container, hostname: configuration.hostname });
+  const { forwards = [] } = definition.networkPlan ?? definition.membership ?? {};
+  const network = cleanup.use(await openNetwork(links, forwards, uidMappings !== undefined));
   const limit = await limiter(id, configuration.linux?.resources);
   let settleGroup: (() => string) | undefined;
   let cgroup: string | undefined;
@@ -144,7 +147,7 @@ async function launchSupervised(
       dieWithParent: true,
       onNamespaces: (pidfd, pids) => {
         settleGroup = limit?.(pids);
-        network?.makeDevice(pidfd);
+        network?.makeDevices(pidfd);
       },
       beforeGoingOn: () => {
         cgroup = settleGroup?.();
@@ -190,6 +193,7 @@ async function launchSupervised(
       stopTimeout: stopTimeoutOf(definition),
       log: definition.log,
       isRecordedByCommand: options.recordsEnd,
+      hasNetworks: definition.networkPlan !== undefined || definition.membership !== undefined,
       restartDelay: options.restartDelay,
       health: definition.health,
     },
@@ -203,6 +207,16 @@ async function launchSupervised(
       object: id.slice(0, 12),
       reason: `its supervisor ${endOf(launched.supervisor?.pid)}`,
     });
+  }
+  try {
+    network?.awaitService(socket);
+  } catch (error) {
+    sendSignal(launched.pidfd, Signal.SIGKILL);
+    throw error;
+  }
+  for (const { membership } of links) {
+    if (membership === undefined) continue;
+    recordNetworkEvent(data, "connect", { id: membership.network, name: membership.name }, { container: id });
   }
   recordContainerEvent(data, "start", container);
   recordVolumeMounts(data, "mount", container);

@@ -6,7 +6,7 @@ import type { NetworkConfiguration } from "../../network/configuration.ts";
 import { type BoundPort, bindPort, type TransportProtocol } from "../../network/published-port.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
-import type { NetworkPlan, PortBinding, PortForward } from "./network-plan-schema.ts";
+import type { PortBinding, PortForward } from "./network-plan-schema.ts";
 
 /** How often another random port is tried when the one of IPv4 is taken in IPv6. */
 const RANDOM_PORT_ATTEMPTS = 20;
@@ -19,9 +19,10 @@ export interface BoundForward extends Disposable {
 
 /**
  * Binds the ports of the host.
+ * @param configuration of the network that they lead into
  * @throws BunkerError when one is taken or not permitted; none is bound then
  */
-export function bindPorts({ configuration, forwards }: NetworkPlan): BoundForward[] {
+export function bindPorts(configuration: NetworkConfiguration, forwards: readonly PortForward[]): BoundForward[] {
   using cleanup = new DisposableStack();
   const bound = forwards.flatMap((forward) =>
     bindForward(forward).map((port) => {
@@ -46,7 +47,7 @@ function targetAddress({ ipv4, ipv6 }: NetworkConfiguration, host: Address): Add
     code: "no_ipv6",
     operation: "publish a port of an IPv6 address",
     reason: "the container has no IPv6",
-    hint: "give it IPv6: --network slirp:enable_ipv6=true",
+    hint: "give it IPv6: --network slirp:enable_ipv6=true, or network create --ipv6",
   });
 }
 

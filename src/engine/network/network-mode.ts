@@ -3,8 +3,12 @@ import type { RunOptions } from "../run-options.ts";
 const CONTAINER = "container:";
 const PATH = "ns:";
 
-/** How a container's network is called where Docker shows its mode: `slirp`, `none`, `host`, `container:ID`, `ns:PATH`. */
-export function networkMode({ network, networkSettings: { joined } }: RunOptions): string {
+/**
+ * How a container's network is called where Docker shows its mode: `slirp`, `none`, `host`, `container:ID`, `ns:PATH`, or
+ * the name of the first network that it is on.
+ */
+export function networkMode({ network, networkSettings: { joined, shared } }: RunOptions): string {
+  if (network === "shared") return shared[0]?.network ?? "";
   if (network !== "joined" || joined === undefined) return network;
   return joined.kind === "container" ? `${CONTAINER}${joined.container}` : `${PATH}${joined.path}`;
 }

@@ -21,6 +21,9 @@ export const networkConfigurationSchema = v.object({
   allowHostLoopback: v.boolean(),
   answerDns: v.boolean(),
   advertise: v.boolean(),
+  isShared: v.exactOptional(v.boolean()),
+  isInternal: v.exactOptional(v.boolean()),
+  resolvers: v.exactOptional(v.pipe(v.array(addressSchema), v.readonly())),
   outbound4: v.exactOptional(bindingSchema),
   outbound6: v.exactOptional(bindingSchema),
 });
@@ -41,9 +44,30 @@ const forwardSchema = v.object({
 
 export const networkPlanSchema = v.object({
   configuration: networkConfigurationSchema,
+  /** Of the device; undefined for one of the kernel's choice. */
+  hardwareAddress: v.optional(v.string()),
   forwards: v.array(forwardSchema),
 });
 
+/** What a container that is on users' networks has besides its places there. */
+export const membershipSchema = v.object({
+  forwards: v.array(forwardSchema),
+  /** Asked for names of the outside instead of the host's; none for those. */
+  resolvers: v.array(addressSchema),
+});
+
+/** A container's place on a network that it shares with others. */
+export const linkMembershipSchema = v.object({
+  /** The network's id and its name. */
+  network: v.string(),
+  name: v.string(),
+  hardwareAddress: v.string(),
+  /** What the container is called there. */
+  names: v.array(v.string()),
+});
+
 export type NetworkPlan = Readonly<v.InferOutput<typeof networkPlanSchema>>;
+export type LinkMembership = Readonly<v.InferOutput<typeof linkMembershipSchema>>;
+export type Membership = Readonly<v.InferOutput<typeof membershipSchema>>;
 export type PortForward = NetworkPlan["forwards"][number];
 export type PortBinding = Readonly<v.InferOutput<typeof portBindingSchema>>;

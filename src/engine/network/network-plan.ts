@@ -31,15 +31,28 @@ export function planNetwork(settings: NetworkSettings, exposedPorts: readonly st
     ...(outbound4 === undefined ? {} : { outbound4 }),
     ...(outbound6 === undefined ? {} : { outbound6 }),
   };
-  const published = settings.published.flatMap((request) => forwardsOf(request, configuration));
+  const forwards = planForwards(settings, exposedPorts, configuration.ipv6 !== undefined);
+  return { configuration, hardwareAddress: settings.hardwareAddress, forwards };
+}
+
+/**
+ * Which ports of the host are to lead into a container.
+ * @param exposedPorts of the image, in its notation: `80/tcp`
+ */
+export function planForwards(
+  settings: NetworkSettings,
+  exposedPorts: readonly string[],
+  hasIpv6: boolean,
+): PortForward[] {
+  const published = settings.published.flatMap((request) => forwardsOf(request, hasIpv6));
   const exposed = settings.publishAll ? [...exposedPorts.flatMap(parseExposed), ...settings.exposed] : [];
   const isPublished = (protocol: TransportProtocol, port: number) =>
     published.some((forward) => forward.protocol === protocol && forward.containerPort === port);
   const chosen = exposed
-    .flatMap((container) => forwardsOf({ container, host: undefined, address: undefined }, configuration))
+    .flatMap((container) => forwardsOf({ container, host: undefined, address: undefined }, hasIpv6))
     .filter(({ protocol, containerPort }) => !isPublished(protocol, containerPort));
   const distinct = new Map(chosen.map((forward) => [`${forward.containerPort}/${forward.protocol}`, forward]));
-  return { configuration, forwards: [...published, ...distinct.values()] };
+  return [...published, ...distinct.values()];
 }
 
 function hostHasIpv6(): boolean {
@@ -54,9 +67,9 @@ function parseExposed(text: string): PortRange[] {
 }
 
 /** One for each port of the container; with more ports of the host than of the container each may have any of them. */
-function forwardsOf({ container, host, address }: PublishRequest, configuration: NetworkConfiguration): PortForward[] {
+function forwardsOf({ container, host, address }: PublishRequest, hasIpv6: boolean): PortForward[] {
   const { protocol, first, last } = container;
-  const everywhere = configuration.ipv6 === undefined ? [UNSPECIFIED_4] : [UNSPECIFIED_4, UNSPECIFIED_6];
+  const everywhere = hasIpv6 ? [UNSPECIFIED_4, UNSPECIFIED_6] : [UNSPECIFIED_4];
   const isParallel = host !== undefined && host.last - host.first === last - first;
   return Array.from({ length: last - first + 1 }, (_, index) => ({
     protocol,

@@ -3,26 +3,57 @@
  */
 import { networkInterfaces } from "node:os";
 import { formatAddress, LOOPBACK_4, parseAddress, sameAddress } from "../../network/address.ts";
+import type { NetworkConfiguration } from "../../network/configuration.ts";
 import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import { type HostEntry, hostsFile, ownNames, resolverFile } from "../network-files.ts";
 import type { RunOptions } from "../run-options.ts";
-import type { NetworkPlan } from "./network-plan-schema.ts";
+import type { ContainerLink } from "./container-links.ts";
 
 /** What Docker and Podman call the host in a container's /etc/hosts. */
 const HOST_NAMES = ["host.docker.internal", "host.containers.internal"];
 
+/** What the texts depend on of a container's networks. */
+export interface NamedNetworks {
+  /** The container's own, in their order. */
+  readonly addresses: readonly Address[];
+  /** By which the host is reached; undefined when it is not. */
+  readonly outward: NetworkConfiguration | undefined;
+  /** Where resolvers answer that know more than those of the host; none for those. */
+  readonly resolvers: readonly Address[];
+  /** Whether those know names without dots, which are not to be looked for in the host's domains first. */
+  readonly hasShortNames: boolean;
+}
+
+/** What the texts depend on of a container's devices. */
+export function namedNetworks(links: readonly Pick<ContainerLink, "configuration" | "membership">[]): NamedNetworks {
+  const configurations = links.map(({ configuration }) => configuration);
+  return {
+    addresses: configurations.flatMap(({ ipv4, ipv6 }) =>
+      ipv6 === undefined ? [ipv4.address] : [ipv4.address, ipv6.address],
+    ),
+    outward: configurations.find(({ isInternal }) => isInternal !== true),
+    // Each of them knows the names of all.
+    resolvers: configurations
+      .filter(({ answerDns }) => answerDns)
+      .map(({ ipv4 }) => ipv4.dns)
+      .slice(0, 1),
+    hasShortNames: links.some(({ membership }) => membership !== undefined),
+  };
+}
+
 /**
  * The texts of /etc/hosts and /etc/resolv.conf.
- * @param network undefined for none of its own, or the host's
+ * @param networks undefined where its network is none of Bunker's
  */
 export function networkTexts(
   options: RunOptions,
-  network: NetworkPlan | undefined,
+  networks: NamedNetworks | undefined,
   hostname: string,
 ): { readonly hosts: string; readonly resolvConf: string } {
   const { addedHosts, dnsServers, dnsSearch, dnsOptions } = options.networkSettings;
-  const gateway = formatAddress(network === undefined ? LOOPBACK_4 : hostGateway(network, addressesOfHost()));
+  const outward = networks?.outward;
+  const gateway = formatAddress(outward === undefined ? LOOPBACK_4 : hostGateway(outward, addressesOfHost()));
   const added = addedHosts.map(({ name, address }) => ({
     address: address === "host-gateway" ? gateway : address,
     names: [name],
@@ -35,20 +66,49 @@ export function networkTexts(
       resolvConf: resolverFile(hostResolver, given, "reachable"),
     };
   }
-  if (network === undefined) {
+  if (networks === undefined) {
     return { hosts: hostsFile(added), resolvConf: resolverFile(hostResolver, given, "not loopback") };
   }
-  const { ipv4, ipv6 } = network.configuration;
-  const own = [ipv4.address, ...(ipv6 === undefined ? [] : [ipv6.address])].map((address) => ({
+  const own = networks.addresses.map((address) => ({
     address: formatAddress(address),
     names: ownNames(hostname, options.domainname),
   }));
   const host = HOST_NAMES.filter((name) => !addedHosts.some((entry) => entry.name === name));
-  const servers = [formatAddress(ipv4.dns)];
+  const hasHost = outward !== undefined && host.length > 0;
+  const servers = networks.resolvers.map(formatAddress);
+  // Those that were given are asked by ours.
+  const isOurs = networks.hasShortNames && servers.length > 0;
+  const shown = isOurs ? { ...given, servers: [], options: dnsOptions.length > 0 ? dnsOptions : ["ndots:0"] } : given;
   return {
-    hosts: hostsFile([...added, ...(host.length === 0 ? [] : [{ address: gateway, names: host }]), ...own]),
-    resolvConf: resolverFile(hostResolver, given, servers),
+    hosts: hostsFile([...added, ...(hasHost ? [{ address: gateway, names: host }] : []), ...own]),
+    resolvConf: resolverFile(hostResolver, shown, servers.length > 0 ? servers : "not loopback"),
   };
+}
+
+/**
+ * Brings the texts of a container up to date whose networks have changed, and leaves what else is in them.
+ * @param ownLine the names of the container's own lines of /etc/hosts
+ */
+export function changedTexts(
+  { hosts, resolvConf }: { readonly hosts: string; readonly resolvConf: string },
+  before: NamedNetworks,
+  after: NamedNetworks,
+  ownLine: string,
+): { readonly hosts: string; readonly resolvConf: string } {
+  const texts = (addresses: readonly Address[]) => new Set(addresses.map(formatAddress));
+  const had = texts(before.addresses);
+  const [first] = after.resolvers;
+  const old = texts(before.resolvers);
+  const isOwn = (line: string) => had.has(line.split(/\s+/)[0] ?? "");
+  const lines = hosts.split("\n").filter((line) => line !== "" && !isOwn(line));
+  const own = [...texts(after.addresses)].map((address) => `${address}\t${ownLine}`);
+  const resolvers = resolvConf.split("\n").map((line) => {
+    const [keyword, value = ""] = line.split(/\s+/);
+    return keyword === "nameserver" && old.has(value) && first !== undefined
+      ? `nameserver ${formatAddress(first)}`
+      : line;
+  });
+  return { hosts: [...lines, ...own, ""].join("\n"), resolvConf: resolvers.join("\n") };
 }
 
 function withEntries(text: string, entries: readonly HostEntry[]): string {
@@ -69,8 +129,7 @@ function addressesOfHost(): Address[] {
  * own addresses, where services listen that are not meant for the host alone.
  * @param hostAddresses of the host's interfaces, without the loopback
  */
-function hostGateway({ configuration }: NetworkPlan, hostAddresses: readonly Address[]): Address {
-  const { allowHostLoopback, ipv4 } = configuration;
+function hostGateway({ allowHostLoopback, ipv4 }: NetworkConfiguration, hostAddresses: readonly Address[]): Address {
   const reachable = hostAddresses.find((address) => isVersion4(address) && !sameAddress(address, ipv4.address));
   return allowHostLoopback || reachable === undefined ? ipv4.gateway : reachable;
 }

@@ -1,25 +1,211 @@
+/*
+ * A container's networks on the side of its supervisor: a stack for each of its devices, and what they have in common,
+ * the names that are known on any of them and the ports of the host, which lead into the first that reaches outside.
+ *
+ * Devices come and go while the container runs. One that is shared with others is served when those who were there are
+ * known (network/switch/shared-link.ts).
+ */
 import type { NetworkConfiguration } from "../../network/configuration.ts";
+import { isOnLink, subnetOf } from "../../network/destination.ts";
+import type { LocalNames } from "../../network/dns/local-names.ts";
+import type { PublishedPort } from "../../network/published-port.ts";
 import { Stack } from "../../network/stack.ts";
+import { SharedLink } from "../../network/switch/shared-link.ts";
+import { hardwareAddressOf, type Station } from "../../network/switch/station.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
 import type { Reactor } from "../../sys/reactor.ts";
-import type { PortBinding } from "./network-plan-schema.ts";
+import { networkDirectory } from "./network-directory.ts";
+import type { LinkMembership, PortBinding } from "./network-plan-schema.ts";
 
-/** What a supervisor is handed of its container's network. */
-export interface HandedNetwork {
+/** A device that a supervisor is handed. */
+export interface HandedLink {
   readonly configuration: NetworkConfiguration;
+  readonly membership: LinkMembership | undefined;
   /** The file of the container's device. */
   readonly device: FileDescriptor;
-  readonly ports: readonly (PortBinding & { readonly socket: FileDescriptor })[];
 }
 
-/** Serves a container's network in a loop, until what is returned is disposed, with all that was handed over. */
-export function serveNetwork(reactor: Reactor, { configuration, device, ports }: HandedNetwork): Disposable {
-  const cleanup = new DisposableStack();
-  cleanup.use(device);
-  // A container that has deleted its device has no network any more, which is its own affair.
-  const stack = cleanup.use(new Stack(reactor, { device: device.number, configuration, onEnd: () => {} }));
-  for (const { protocol, host, target, socket } of ports) {
-    stack.publish({ protocol, host, socket, [Symbol.dispose]: () => socket.close() }, target);
+/** A port of the host that leads into the container. */
+export type HandedPort = PortBinding & { readonly socket: FileDescriptor };
+
+interface ServedLink extends HandedLink {
+  readonly station: Station | undefined;
+  shared: SharedLink | undefined;
+  stack: Stack | undefined;
+  /** Called when it is served, or will never be. */
+  onServed: () => void;
+}
+
+interface ServedPort extends HandedPort {
+  /** Where it leads now. */
+  place: { readonly stack: Stack; readonly port: PublishedPort } | undefined;
+}
+
+/** All networks of a container; see the head of this file. */
+export class ContainerNetworks implements Disposable {
+  readonly #reactor: Reactor;
+  readonly #data: string;
+  readonly #id: string;
+  readonly #run = crypto.randomUUID();
+  #links: ServedLink[] = [];
+  readonly #ports: ServedPort[] = [];
+  readonly #names: LocalNames = {
+    addressesOf: (name) => this.#addressesOf(name),
+    nameOf: (address) => this.#nameOf(address),
+    isLocal: (address) => this.#links.some((link) => isAddressOn(link, address)),
+    asksOutside: () => this.#links.some(({ configuration }) => configuration.isInternal !== true),
+  };
+
+  /**
+   * @param data Bunker's data directory
+   * @param id the container's
+   */
+  constructor(reactor: Reactor, data: string, id: string) {
+    this.#reactor = reactor;
+    this.#data = data;
+    this.#id = id;
   }
-  return cleanup;
+
+  /**
+   * Serves a device, until it is removed or this ends.
+   * @param onServed called when the container can use it, or never will
+   * @throws BunkerError when its network cannot be joined
+   */
+  add(handed: HandedLink, onServed: () => void): void {
+    const { configuration, device, membership } = handed;
+    const station = membership === undefined ? undefined : this.#stationOf(configuration, membership);
+    const link: ServedLink = { ...handed, station, shared: undefined, stack: undefined, onServed };
+    this.#links.push(link);
+    if (membership === undefined || station === undefined) {
+      this.#serve(link);
+      return;
+    }
+    try {
+      link.shared = new SharedLink(this.#reactor, {
+        directory: networkDirectory(this.#data, membership.network),
+        device: device.number,
+        station,
+        onReady: () => this.#serve(link),
+      });
+    } catch (error) {
+      this.#links = this.#links.filter((other) => other !== link);
+      device.close();
+      throw error;
+    }
+  }
+
+  #stationOf({ ipv4, ipv6 }: NetworkConfiguration, { hardwareAddress, names }: LinkMembership): Station {
+    const addresses = [ipv4.address, ...(ipv6 === undefined ? [] : [ipv6.address])];
+    return { id: this.#id, run: this.#run, hardwareAddress, addresses, names: [...names] };
+  }
+
+  #serve(link: ServedLink): void {
+    const { device, configuration, membership, shared } = link;
+    link.stack = new Stack(this.#reactor, {
+      device: device.number,
+      configuration,
+      // A container that has deleted its device has no network any more, which is its own affair.
+      onEnd: () => {},
+      hardwareAddress: membership === undefined ? undefined : hardwareAddressOf(membership.hardwareAddress),
+      link: shared,
+      names: this.#names,
+    });
+    this.#placePorts();
+    this.#tellServed(link);
+  }
+
+  #tellServed(link: ServedLink): void {
+    const { onServed } = link;
+    link.onServed = () => {};
+    onServed();
+  }
+
+  /** Takes ports of the host, which from now on belong to this. */
+  publish(ports: readonly HandedPort[]): void {
+    this.#ports.push(...ports.map((port) => ({ ...port, place: undefined })));
+    this.#placePorts();
+  }
+
+  /** Takes a device of a network away; connections over it end. */
+  remove(network: string): void {
+    const link = this.#links.find(({ membership }) => membership?.network === network);
+    if (link === undefined) return;
+    this.#links = this.#links.filter((other) => other !== link);
+    this.#placePorts();
+    this.#end(link);
+  }
+
+  /** Makes other names of the container known on a network. */
+  rename(network: string, names: readonly string[]): void {
+    const link = this.#links.find(({ membership }) => membership?.network === network);
+    if (link?.station === undefined) return;
+    link.station.names.splice(0, Number.POSITIVE_INFINITY, ...names);
+    link.shared?.rename(names);
+  }
+
+  #end(link: ServedLink): void {
+    link.stack?.[Symbol.dispose]();
+    link.shared?.[Symbol.dispose]();
+    link.device.close();
+    this.#tellServed(link);
+  }
+
+  /** Lets every port lead to where it can. */
+  #placePorts(): void {
+    for (const port of this.#ports) {
+      const isFour = isVersion4(port.host.address);
+      const link = this.#links.find(
+        ({ stack, configuration }) =>
+          stack !== undefined && configuration.isInternal !== true && (isFour || configuration.ipv6 !== undefined),
+      );
+      if (port.place?.stack === link?.stack) continue;
+      port.place?.stack.unpublish(port.place.port);
+      port.place = undefined;
+      const address = link && (isFour ? link.configuration.ipv4 : link.configuration.ipv6)?.address;
+      if (link?.stack === undefined || address === undefined) continue;
+      const { protocol, host, socket } = port;
+      // The socket remains for another place.
+      const bound = { protocol, host, socket, [Symbol.dispose]: () => {} };
+      const published = link.stack.publish(bound, { address, port: port.target.port });
+      port.place = { stack: link.stack, port: published };
+    }
+  }
+
+  #addressesOf(name: string): readonly Address[] | undefined {
+    const found = this.#stations()
+      .filter(({ station, network }) => station.names.some((own) => own === name || `${own}.${network}` === name))
+      .flatMap(({ station }) => station.addresses);
+    return found.length === 0 ? undefined : found;
+  }
+
+  #nameOf(address: Address): string | undefined {
+    const text = address.join();
+    const found = this.#stations().find(({ station }) => station.addresses.some((other) => other.join() === text));
+    const name = found?.station.names[0];
+    return found === undefined || name === undefined ? undefined : `${name}.${found.network}`;
+  }
+
+  /** Everybody on any of the networks, this container as well. */
+  #stations(): { readonly station: Station; readonly network: string }[] {
+    return this.#links.flatMap(({ station, shared, membership }) => {
+      if (station === undefined || membership === undefined) return [];
+      const network = membership.name.toLowerCase();
+      return [station, ...(shared?.peers() ?? [])].map((one) => ({ station: one, network }));
+    });
+  }
+
+  /** Ends all connections, and closes all that was handed over. */
+  [Symbol.dispose](): void {
+    const links = this.#links;
+    this.#links = [];
+    this.#placePorts();
+    for (const { socket } of this.#ports) socket.close();
+    for (const link of links) this.#end(link);
+  }
+}
+
+function isAddressOn({ configuration, membership }: ServedLink, address: Address): boolean {
+  const subnet = subnetOf(configuration, address);
+  return membership !== undefined && subnet !== undefined && isOnLink(subnet, address);
 }

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { BunkerError } from "../../sys/error.ts";
-import { networkPlanSchema } from "../network/network-plan-schema.ts";
+import { membershipSchema, networkPlanSchema } from "../network/network-plan-schema.ts";
 
 const stringMap = v.record(v.string(), v.string());
 
@@ -89,6 +89,8 @@ const definitionSchema = v.object({
   network: v.string(),
   /** What a network of its own is made of. */
   networkPlan: v.optional(networkPlanSchema),
+  /** For one on networks that users have made. */
+  membership: v.optional(membershipSchema),
   /** What `docker inspect` shows under HostConfig and Config and nothing else depends on. */
   shown: v.object({
     hostConfiguration: shownSchema,

@@ -18,6 +18,7 @@ import { type PortBinding, portBindingSchema } from "../network/network-plan-sch
 import { internalCommand } from "../own-command.ts";
 import { containerComponent } from "./container-component.ts";
 import { type ContainerDefinition, parseDefinition } from "./container-definition.ts";
+import { networkComponent } from "./network-component.ts";
 import { volumeComponent } from "./volume-component.ts";
 
 export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
@@ -82,9 +83,9 @@ export interface Container {
   readonly outOfMemory: boolean;
 }
 
-/** Opens the state database with the tables of containers and of the volumes that they use. */
+/** Opens the state database with the tables of containers, of the volumes that they use and the networks that they are on. */
 export function openContainers(data: string): StateDatabase {
-  return openStateDatabase(data, [containerComponent, volumeComponent]);
+  return openStateDatabase(data, [containerComponent, volumeComponent, networkComponent]);
 }
 
 function containerOf(row: Row): Container {

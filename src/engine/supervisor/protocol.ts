@@ -6,7 +6,7 @@
  * the socket in the container's directory, which only its owner can reach.
  */
 import * as v from "valibot";
-import { networkConfigurationSchema, portBindingSchema } from "../network/network-plan-schema.ts";
+import { linkMembershipSchema, networkConfigurationSchema, portBindingSchema } from "../network/network-plan-schema.ts";
 
 /** The socket's name in the container's directory. */
 export const SOCKET_NAME = "supervisor";
@@ -31,6 +31,8 @@ const superviseSchema = v.object({
   }),
   /** Whether the command that says this records the container's end itself, should it live so long. */
   isRecordedByCommand: v.boolean(),
+  /** Whether it may be on networks, at its start or later. */
+  hasNetworks: v.boolean(),
   /** Milliseconds that the last restart waited; 0 when this is none. */
   restartDelay: v.number(),
   /** Milliseconds between health checks; `start` applies during the first `startPeriod`. */
@@ -39,8 +41,16 @@ const superviseSchema = v.object({
 
 const requestSchema = v.variant("kind", [
   superviseSchema,
-  /** Before `supervise`: the container's network, with the file of its device. */
-  v.object({ kind: v.literal("network"), configuration: networkConfigurationSchema }),
+  /** A network of the container's, with the file of its device. Answered by `served` if others share it. */
+  v.object({
+    kind: v.literal("network"),
+    configuration: networkConfigurationSchema,
+    membership: v.optional(linkMembershipSchema),
+  }),
+  /** Leave a network, by its id. Answered by `left`. */
+  v.object({ kind: v.literal("leave"), network: v.string() }),
+  /** What the container is called from now on, on the network of an id. */
+  v.object({ kind: v.literal("rename"), network: v.string(), names: v.array(v.string()) }),
   /** Before `supervise`: ports of the host that lead into the container, with a socket for each. */
   v.object({ kind: v.literal("ports"), bindings: v.array(portBindingSchema) }),
   /** One descriptor for each letter: where input (i) comes from, where output (o) and error (e) go. */
@@ -87,6 +97,9 @@ const answerSchema = v.variant("kind", [
   v.object({ kind: v.literal("attached") }),
   /** The supervisor ends, and the container with it, because of an error of its own. */
   v.object({ kind: v.literal("failed"), reason: v.string() }),
+  /** A network can be used, or what keeps it from that. */
+  v.object({ kind: v.literal("served"), error: v.optional(v.string()) }),
+  v.object({ kind: v.literal("left") }),
   v.object({ kind: v.literal("status"), lostBytes: v.number(), lostErrno: v.optional(v.number()) }),
 ]);
 

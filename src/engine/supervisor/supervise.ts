@@ -46,7 +46,7 @@ import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
 import { setWindowSize } from "../../sys/terminal.ts";
 import { type ContainerLock, containerDirectory, inheritedLock } from "../container-lock.ts";
 import { JsonFileWriter, logFile } from "../log/json-file-writer.ts";
-import type { HandedNetwork } from "../network/serve-network.ts";
+import type { ContainerNetworks, HandedLink, HandedPort } from "../network/serve-network.ts";
 import { HealthTimer, ownChildren, spawnInternal } from "./children.ts";
 import { OutputCopier } from "./output-copier.ts";
 import { type Answer, parseRequest, type Request, SOCKET_NAME, type Supervise } from "./protocol.ts";
@@ -85,7 +85,10 @@ class Supervisor {
   /** Attachments that were asked for before the container was there. */
   readonly #early: { readonly streams: string; readonly descriptors: readonly FileDescriptor[] }[] = [];
   readonly #outputs: { o?: OutputCopier; e?: OutputCopier } = {};
-  #network: HandedNetwork | undefined;
+  /** What was handed over of networks before the container was there. */
+  readonly #earlyLinks: HandedLink[] = [];
+  readonly #earlyPorts: HandedPort[] = [];
+  #networks: ContainerNetworks | undefined;
   #terminal: FileDescriptor | undefined;
   #input: FileDescriptor | undefined;
   /** Whether the container's input ends with the first one that was attached to it. */
@@ -114,12 +117,13 @@ class Supervisor {
     if (supervise === undefined) return killChildren();
     const listener = this.#listen();
     const orphans = supervise.isWhole ? undefined : await this.#adoptOrphans(supervise.pid);
-    const network = await this.#serveNetwork();
+    await this.#serveNetworks(supervise);
     const exitStatus = this.#superviseUntilEnd(supervise);
     // Before anybody is told that the container has ended.
     orphans?.[Symbol.dispose]();
     // Before the container may start again, and bind its ports anew.
-    network?.[Symbol.dispose]();
+    this.#networks?.[Symbol.dispose]();
+    this.#networks = undefined;
     const isAgain = await this.#recordEnd(supervise, exitStatus);
     if (!isAgain) this.#lock.release();
     for (const connection of this.#connections) this.#tellExit(connection, exitStatus);
@@ -160,22 +164,34 @@ class Supervisor {
   #takeNetwork(request: Extract<Request, { kind: "network" | "ports" }>, descriptors: readonly FileDescriptor[]): void {
     if (request.kind === "network") {
       const [device] = descriptors;
-      if (device !== undefined) this.#network = { configuration: request.configuration, device, ports: [] };
-    } else if (this.#network !== undefined) {
+      if (device !== undefined) this.#earlyLinks.push({ ...request, membership: request.membership, device });
+    } else {
       const ports = request.bindings.flatMap((binding, index) => {
         const socket = descriptors[index];
         return socket === undefined ? [] : [{ ...binding, socket }];
       });
-      this.#network = { ...this.#network, ports: [...this.#network.ports, ...ports] };
+      this.#earlyPorts.push(...ports);
     }
   }
 
-  /** Serves the container's network, if it has one of its own. */
-  async #serveNetwork(): Promise<Disposable | undefined> {
-    const network = this.#network;
-    if (network === undefined) return undefined;
-    const { serveNetwork } = await import("../network/serve-network.ts");
-    return serveNetwork(this.#reactor, network);
+  /** Serves the container's networks, if it may have some. */
+  async #serveNetworks({ hasNetworks }: Supervise): Promise<void> {
+    if (!hasNetworks) return;
+    const { ContainerNetworks } = await import("../network/serve-network.ts");
+    this.#networks = new ContainerNetworks(this.#reactor, this.#data, this.#id);
+    for (const link of this.#earlyLinks) {
+      // A network of its own is served at once.
+      this.#addNetwork(link, (answer) => void (link.membership === undefined || this.#answerCommand(answer)));
+    }
+    this.#networks.publish(this.#earlyPorts);
+  }
+
+  #addNetwork(link: HandedLink, answer: (answer: Answer) => void): void {
+    try {
+      this.#networks?.add(link, () => answer({ kind: "served" }));
+    } catch (error) {
+      answer({ kind: "served", error: error instanceof Error ? error.message : String(error) });
+    }
   }
 
   async #adoptOrphans(pid: number): Promise<Disposable> {
@@ -256,6 +272,23 @@ class Supervisor {
         this.#answer(connection, { kind: "status", lostBytes: lost?.bytes ?? 0, lostErrno: lost?.errno });
         return false;
       }
+      case "network": {
+        const [device] = descriptors;
+        if (device === undefined || this.#networks === undefined) {
+          this.#answer(connection, { kind: "served", error: "the container has ended" });
+          return false;
+        }
+        const link = { ...request, membership: request.membership, device };
+        this.#addNetwork(link, (answer) => this.#answerIfThere(connection, answer));
+        return true;
+      }
+      case "leave":
+        this.#networks?.remove(request.network);
+        this.#answer(connection, { kind: "left" });
+        return false;
+      case "rename":
+        this.#networks?.rename(request.network, request.names);
+        return false;
       case "keep":
         for (const descriptor of descriptors) this.#keep(descriptor);
         return true;
@@ -275,6 +308,15 @@ class Supervisor {
 
   #answer(connection: Connection, answer: Answer): void {
     sendMessage(connection.socket.number, JSON.stringify(answer));
+  }
+
+  /** Answers whoever may have gone meanwhile. */
+  #answerIfThere(connection: Connection, answer: Answer): void {
+    if (this.#connections.has(connection)) this.#answer(connection, answer);
+  }
+
+  #answerCommand(answer: Answer): void {
+    if (this.#isCommandThere) sendMessage(this.#command.number, JSON.stringify(answer));
   }
 
   #tellExit(connection: Connection, exitStatus: number): void {

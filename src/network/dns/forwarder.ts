@@ -1,8 +1,8 @@
 /*
  * Theory of operation: the resolver that the container sees.
  *
- * It knows no names. A question (RFC 1035, over UDP) goes to the host's resolvers by a socket of the host, and the
- * first answer that fits comes back as it is, up to 64 KiB. Each question has a socket of its own, so its port is as hard
+ * It knows no names but those of other containers, where there are some (local-answer.ts). Any other question (RFC 1035,
+ * over UDP) goes to the host's resolvers by a socket of the host, and the first answer that fits comes back as it is, up to 64 KiB. Each question has a socket of its own, so its port is as hard
  * to guess for a forger as the host's own questions' are. Questions over TCP are ordinary connections, see tcp/.
  *
  * Where the host has several resolvers, the next one is asked as soon as one is unreachable, says that it cannot tell
@@ -19,6 +19,8 @@ import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { FramePool } from "../frame-pool.ts";
 import { NO_SLOT, SLOT_SIZE } from "../frame-pool.ts";
 import type { Packet } from "../packet.ts";
+import { answerLocally } from "./local-answer.ts";
+import type { LocalNames } from "./local-names.ts";
 import type { Resolver, Resolvers } from "./resolvers.ts";
 
 const HEADER_SIZE = 12;
@@ -27,6 +29,9 @@ const MAXIMUM_QUESTIONS = 256;
 const PATIENCE = 1_500;
 const LIFETIME = 15_000;
 const TICK = 250;
+
+/** Bytes; behind a longer one there might be no room for an answer. */
+const LONGEST_LOCAL_QUESTION = 4_096;
 
 const FLAG_RESPONSE = 0x80;
 const FLAG_RECURSION_AVAILABLE = 0x80;
@@ -63,16 +68,25 @@ export class DnsForwarder implements Disposable {
   readonly #reactor: Reactor;
   readonly #pool: FramePool;
   readonly #resolvers: Resolvers;
+  readonly #names: LocalNames | undefined;
   readonly #send: SendDatagram;
   /** The oldest first. */
   readonly #questions = new Map<string, Question>();
   readonly #timer = new Timer();
   #isTicking = false;
 
-  constructor(reactor: Reactor, pool: FramePool, resolvers: Resolvers, send: SendDatagram) {
+  /** @param names that are known here */
+  constructor(
+    reactor: Reactor,
+    pool: FramePool,
+    resolvers: Resolvers,
+    names: LocalNames | undefined,
+    send: SendDatagram,
+  ) {
     this.#reactor = reactor;
     this.#pool = pool;
     this.#resolvers = resolvers;
+    this.#names = names;
     this.#send = send;
     reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#tick());
   }
@@ -92,6 +106,14 @@ export class DnsForwarder implements Disposable {
     const { view } = this.#pool;
     const length = packet.end - start;
     if (length < HEADER_SIZE || (view.getUint8(start + 2) & FLAG_RESPONSE) !== 0) return;
+    if (this.#names !== undefined && length <= LONGEST_LOCAL_QUESTION) {
+      const answered = answerLocally(view, start, length, this.#names);
+      if (answered !== undefined) {
+        const end: Endpoint = { address: server, port: 53 };
+        this.#send(end, client, this.#pool.memory.address + start, answered);
+        return;
+      }
+    }
     const key = `${client.address} ${client.port} ${view.getUint16(start)}`;
     const known = this.#questions.get(key);
     if (known !== undefined) {

@@ -5,7 +5,7 @@
  * A resolver that has not answered goes behind those that have, until the file changes.
  */
 import { readFileSync, statSync } from "node:fs";
-import type { Endpoint } from "../../sys/internet-socket.ts";
+import type { Address, Endpoint } from "../../sys/internet-socket.ts";
 import { LOOPBACK_4, parseAddress, sameAddress } from "../address.ts";
 import { DNS_PORT } from "../destination.ts";
 
@@ -43,16 +43,21 @@ function indexOfInterface(name: string): number | undefined {
 }
 
 export class Resolvers {
-  readonly #path: string;
+  readonly #path: string | undefined;
   #version = "";
   #resolvers: Resolver[] = [DEFAULT];
 
-  constructor(path = "/etc/resolv.conf") {
-    this.#path = path;
+  /** @param source a resolv.conf(5), or the addresses of other resolvers than the host's */
+  constructor(source: string | readonly Address[] = "/etc/resolv.conf") {
+    this.#path = typeof source === "string" ? source : undefined;
+    if (typeof source !== "string" && source.length > 0) {
+      this.#resolvers = source.map((address) => ({ address, port: DNS_PORT, scope: 0 }));
+    }
   }
 
   /** The resolvers in the order in which they are to be asked; at least one. */
   current(): readonly Resolver[] {
+    if (this.#path === undefined) return this.#resolvers;
     try {
       const { ino, size, mtimeMs, dev } = statSync(this.#path);
       const version = `${dev} ${ino} ${size} ${mtimeMs}`;

@@ -19,6 +19,7 @@ import {
   addressMessage,
   DEVICE_INDEX_OFFSET,
   defaultRouteMessage,
+  deleteDeviceMessage,
   deviceUpMessage,
   ERROR_OFFSET,
 } from "../../sys/netlink.ts";
@@ -58,8 +59,8 @@ export interface JoinedNamespace {
 interface DeviceAddress {
   readonly address: Address;
   readonly prefixLength: number;
-  /** For the default route. */
-  readonly gateway: Address;
+  /** For the default route; undefined for none. */
+  readonly gateway: Address | undefined;
 }
 
 export interface TapOptions {
@@ -73,6 +74,8 @@ export interface TapOptions {
         readonly mtu: number;
         readonly hardwareAddress: Uint8Array | undefined;
         readonly addresses: readonly DeviceAddress[];
+        /** Of the default routes; undefined for the kernel's own. */
+        readonly metric?: number | undefined;
       }
     | undefined;
 }
@@ -84,28 +87,54 @@ export interface TapOptions {
  */
 export function openTap(options: TapOptions): FileDescriptor {
   const [ours, theirs] = socketPair();
-  using cleanup = new DisposableStack();
-  cleanup.use(ours);
-  cleanup.use(theirs);
-  const program = cleanup.use(new LaunchProgram(PROGRAM_SIZE));
+  using _ours = ours;
+  using _theirs = theirs;
+  const failure = inNamespaces(options.namespaces, (program) => {
+    const device = openDevice(program, options.name);
+    if (options.configuration !== undefined) configure(program, options.name, options.configuration);
+    sendDescriptor(program, theirs.number, device, { operation: "hand a device over" });
+  });
+  if (failure !== undefined) throw withHint(failure);
+  theirs.close();
+  const received = receiveDescriptor(ours.number);
+  if (received === undefined) throw new BunkerError({ code: "tap_lost", operation: "take a device over" });
+  return received;
+}
+
+/**
+ * Removes a device of another network namespace, whoever has its file open.
+ * @throws BunkerError that names what was refused
+ */
+export function removeTap(name: string, namespaces: readonly JoinedNamespace[]): void {
+  const failure = inNamespaces(namespaces, (program) => {
+    const what = { operation: "remove network device", object: name };
+    const { netlink, index } = findDevice(program, name, what);
+    const message = deleteDeviceMessage();
+    const address = program.bytes(message);
+    program.store32(index, address + DEVICE_INDEX_OFFSET);
+    ask(program, netlink, address, message.length, what);
+  });
+  if (failure !== undefined) throw failure;
+}
+
+/** Has a child join namespaces and do something there; what kept it from it. */
+function inNamespaces(
+  namespaces: readonly JoinedNamespace[],
+  emit: (program: LaunchProgram) => void,
+): BunkerError | undefined {
+  using program = new LaunchProgram(PROGRAM_SIZE);
   becomeNotDumpable(program);
-  for (const { descriptor, type } of options.namespaces) {
+  for (const { descriptor, type } of namespaces) {
     program.call("setns", [descriptor, type], { operation: "join the container's network namespace" });
   }
-  const device = openDevice(program, options.name);
-  if (options.configuration !== undefined) configure(program, options.name, options.configuration);
-  sendDescriptor(program, theirs.number, device, { operation: "hand a device over" });
+  emit(program);
   program.call("exit_group", [0], { operation: "exit" });
   const child = launch(program, { flags: 0 });
   using _pidfd = child.pidfd;
   using _errors = child.errors;
   const failure = readFailure(child, program);
   waitForExit(child.pid);
-  if (failure !== undefined) throw withHint(failure);
-  theirs.close();
-  const received = receiveDescriptor(ours.number);
-  if (received === undefined) throw new BunkerError({ code: "tap_lost", operation: "take a device over" });
-  return received;
+  return failure;
 }
 
 function withHint(failure: BunkerError): BunkerError {
@@ -150,15 +179,10 @@ function openDevice(program: LaunchProgram, name: string): Slot {
 function configure(
   program: LaunchProgram,
   name: string,
-  { mtu, hardwareAddress, addresses }: NonNullable<TapOptions["configuration"]>,
+  { mtu, hardwareAddress, addresses, metric }: NonNullable<TapOptions["configuration"]>,
 ): void {
-  const netlink = program.slot("netlink");
-  const index = program.slot("device index");
   const what = { operation: "configure network device", object: name };
-  program.call("socket", [AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0], what, { result: netlink });
-  const request = program.bytes(interfaceRequest(name));
-  program.call("ioctl", [netlink, SIOCGIFINDEX, request], what);
-  program.load32(index, request, IFNAMSIZ);
+  const { netlink, index } = findDevice(program, name, what);
   const loopback = deviceUpMessage({});
   loopback.writeInt32LE(LOOPBACK_INDEX, DEVICE_INDEX_OFFSET);
   ask(program, netlink, program.bytes(loopback), loopback.length, {
@@ -176,9 +200,25 @@ function configure(
     ask(program, netlink, address, message.length, what);
   }
   for (const { gateway } of addresses) {
-    const message = defaultRouteMessage(gateway);
+    if (gateway === undefined) continue;
+    const message = defaultRouteMessage(gateway, metric);
     ask(program, netlink, program.bytes(message), message.length, { operation: "add default route to", object: name });
   }
+}
+
+/** A socket to the kernel, and a device's index. */
+function findDevice(
+  program: LaunchProgram,
+  name: string,
+  what: { readonly operation: string; readonly object: string },
+): { readonly netlink: Slot; readonly index: Slot } {
+  const netlink = program.slot("netlink");
+  const index = program.slot("device index");
+  program.call("socket", [AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0], what, { result: netlink });
+  const request = program.bytes(interfaceRequest(name));
+  program.call("ioctl", [netlink, SIOCGIFINDEX, request], what);
+  program.load32(index, request, IFNAMSIZ);
+  return { netlink, index };
 }
 
 /** Sends a message to the kernel, and fails as its answer says. */

@@ -1,62 +1,21 @@
 /* A container's own network: what it reaches, its published ports, names and resolvers. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createServer, type Server } from "node:net";
+import { createServer } from "node:net";
+import { askFromHost, freePort, type HostServer, serveOnHost } from "../network/host-side.ts";
 import { containerSuite } from "./suite.ts";
 
 const suite = containerSuite();
 const { check, inside } = suite;
 
-/** Tells each client where it came from. */
-let server: Server;
+let server: HostServer;
 let port = 0;
 
 beforeAll(async () => {
-  server = createServer((socket) => socket.end("hello from the host\n"));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  port = typeof address === "object" && address !== null ? address.port : 0;
+  server = await serveOnHost("127.0.0.1");
+  port = server.port;
 });
 
-afterAll(() => {
-  server.close();
-});
-
-/** A port of the host that nobody has. */
-async function freePort(): Promise<number> {
-  const other = createServer();
-  await new Promise<void>((resolve) => other.listen(0, resolve));
-  const address = other.address();
-  await new Promise((resolve) => other.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-/** What a server says to a client that comes from an address. */
-async function ask(host: string, hostPort: number): Promise<string> {
-  for (;;) {
-    try {
-      let text = "";
-      await new Promise<void>((resolve, reject) => {
-        const socket = Bun.connect({
-          hostname: host,
-          port: hostPort,
-          socket: {
-            data: (_socket, data) => {
-              text += data.toString();
-            },
-            close: () => resolve(),
-            error: (_socket, error) => reject(error),
-          },
-        });
-        socket.catch(reject);
-      });
-      // Nobody listens in the container yet: the connection is reset.
-      if (text !== "") return text;
-    } catch {
-      // The same.
-    }
-    await Bun.sleep(10);
-  }
-}
+afterAll(() => server[Symbol.asyncDispose]());
 
 describe("by default", () => {
   check([
@@ -121,7 +80,7 @@ describe("a published port", () => {
     const hostPort = await freePort();
     // busybox's nc listens at all addresses of both versions.
     const container = suite.user.talkTo(["-p", `${hostPort}:80`, suite.image, "sh", "-c", SERVE]);
-    expect(await ask(address, hostPort)).toBe("hello from the container\n");
+    expect(await askFromHost(address, hostPort)).toBe("hello from the container\n");
     container.process.kill("SIGKILL");
     await container.process.exited;
     await suite.user.bunker(["rm", "-f", ...(await containers())]);
@@ -151,9 +110,9 @@ describe("a published port", () => {
     const hostPort = await freePort();
     const words = ["run", "-d", "-p", `${hostPort}:80`, suite.image, "sh", "-c", SERVE];
     const id = (await suite.user.bunker(words)).output.trim();
-    expect(await ask("127.0.0.1", hostPort)).toBe("hello from the container\n");
+    expect(await askFromHost("127.0.0.1", hostPort)).toBe("hello from the container\n");
     await suite.user.bunker(["restart", "-t", "0", id]);
-    expect(await ask("127.0.0.1", hostPort)).toBe("hello from the container\n");
+    expect(await askFromHost("127.0.0.1", hostPort)).toBe("hello from the container\n");
     await suite.user.bunker(["stop", "-t", "0", id]);
     expect((await suite.user.bunker(["port", id])).output).toBe("");
     const again = createServer();

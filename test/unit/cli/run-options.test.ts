@@ -93,6 +93,8 @@ const defaults: RunOptions = {
       outbound6: undefined,
     },
     joined: undefined,
+    shared: [],
+    hardwareAddress: undefined,
     published: [],
     publishAll: false,
     exposed: [],

@@ -67,6 +67,8 @@ export function runOptions(changes: Partial<PlacedRunOptions> = {}): PlacedRunOp
         outbound6: undefined,
       },
       joined: undefined,
+      shared: [],
+      hardwareAddress: undefined,
       published: [],
       publishAll: false,
       exposed: [],

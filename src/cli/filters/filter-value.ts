@@ -1,0 +1,47 @@
+/* What the values of `--filter` mean that several lists have. */
+import { BunkerError } from "../../sys/error.ts";
+import { InvalidValue } from "../invalid-value.ts";
+import { parseBoolean } from "../option.ts";
+import { parsePointInTime } from "./point-in-time.ts";
+
+/** The error for a filter that means nothing: `until=yesterday`. */
+export function invalidFilter(filter: string, reason: string): BunkerError {
+  return new BunkerError({ code: "invalid_filter", operation: "filter by", object: filter, reason, exitStatus: 1 });
+}
+
+/**
+ * The value of a filter that is true or false.
+ * @throws BunkerError `invalid_filter`
+ */
+export function truthFilter(name: string, text: string): boolean {
+  try {
+    return parseBoolean(text);
+  } catch {
+    throw invalidFilter(`${name}=${text}`, "expected true or false");
+  }
+}
+
+/**
+ * The pattern of a filter by names.
+ * @throws BunkerError `invalid_filter`
+ */
+export function nameFilter(pattern: string): RegExp {
+  try {
+    return new RegExp(pattern);
+  } catch {
+    throw invalidFilter(`name=${pattern}`, "expected a regular expression");
+  }
+}
+
+/**
+ * The time of `until`, in milliseconds since 1970.
+ * @throws BunkerError `invalid_filter`
+ */
+export function untilFilter(text: string, now: number): number {
+  try {
+    return parsePointInTime(text, now);
+  } catch (error) {
+    if (error instanceof InvalidValue) throw invalidFilter(`until=${text}`, error.message);
+    throw error;
+  }
+}

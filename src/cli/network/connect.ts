@@ -1,0 +1,39 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { connectContainer } from "../../engine/network/connect-container.ts";
+import { findNetwork } from "../../engine/network/find-network.ts";
+import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { defineCommand } from "../command.ts";
+import { list, single } from "../option.ts";
+import { addressOfVersion, parseMacAddress, parseNetworkAlias } from "../values/network-place.ts";
+
+/** `bunker network connect`. */
+export const connect = defineCommand(
+  {
+    options: {
+      aliases: list({
+        name: "alias",
+        valueName: "NAME",
+        description: "A further name on the network",
+        parse: parseNetworkAlias,
+      }),
+      ipv4: single({ name: "ip", valueName: "ADDRESS", description: "IPv4 address", parse: addressOfVersion(4) }),
+      ipv6: single({ name: "ip6", valueName: "ADDRESS", description: "IPv6 address", parse: addressOfVersion(6) }),
+      hardwareAddress: single({
+        name: "mac-address",
+        valueName: "ADDRESS",
+        description: "Hardware address",
+        parse: parseMacAddress,
+      }),
+    },
+    required: ["NETWORK", "CONTAINER"],
+    failureStatus: 1,
+  },
+  ({ options: { aliases, ...addresses }, operands: [network, container] }) => {
+    const data = dataDirectory();
+    using database = openContainers(data);
+    const found = findContainer(database, data, container);
+    const request = { ...addresses, aliases: [...aliases] };
+    connectContainer(database, data, found, findNetwork(database, network), request);
+    return 0;
+  },
+);

@@ -1,0 +1,24 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { disconnectContainer } from "../../engine/network/connect-container.ts";
+import { findNetwork } from "../../engine/network/find-network.ts";
+import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { defineCommand } from "../command.ts";
+import { flag } from "../option.ts";
+
+/** `bunker network disconnect`. */
+export const disconnect = defineCommand(
+  {
+    options: {
+      force: flag({ name: "force", short: "f", description: "Even while another command works on the container" }),
+    },
+    required: ["NETWORK", "CONTAINER"],
+    failureStatus: 1,
+  },
+  ({ options, operands: [network, container] }) => {
+    const data = dataDirectory();
+    using database = openContainers(data);
+    const found = findContainer(database, data, container);
+    disconnectContainer(database, data, found, findNetwork(database, network), options);
+    return 0;
+  },
+);

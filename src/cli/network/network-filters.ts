@@ -1,0 +1,39 @@
+import { type PredefinedNetwork, predefinedNetwork } from "../../engine/network/predefined-networks.ts";
+import type { Network } from "../../engine/state/networks.ts";
+import type { Filters } from "../filters/filter-option.ts";
+import { invalidFilter, nameFilter, truthFilter } from "../filters/filter-value.ts";
+import { hasLabels } from "../filters/label-filter.ts";
+import { driverOf } from "./inspection.ts";
+
+/** What lists of networks can be filtered by. */
+export const NETWORK_FILTERS = ["dangling", "driver", "id", "label", "label!", "name", "scope", "type"] as const;
+
+/**
+ * Makes the test of `--filter`.
+ * @param isUsed whether containers are on a network
+ * @throws BunkerError `invalid_filter`
+ */
+export function networkFilter(
+  filters: Filters<(typeof NETWORK_FILTERS)[number]>,
+  isUsed: (network: Network) => boolean,
+): (network: Network | PredefinedNetwork) => boolean {
+  const dangling = filters("dangling").map((text) => truthFilter("dangling", text));
+  const names = filters("name").map(nameFilter);
+  for (const type of filters("type")) {
+    if (type !== "builtin" && type !== "custom") throw invalidFilter(`type=${type}`, "expected builtin or custom");
+  }
+  const any = (values: readonly string[], fits: (value: string) => boolean) => values.length === 0 || values.some(fits);
+  return (network) => {
+    const isBuiltin = predefinedNetwork(network.name) !== undefined;
+    return (
+      (dangling.length === 0 || dangling.includes(!isBuiltin && !isUsed(network))) &&
+      any(filters("driver"), (wanted) => driverOf(network) === wanted) &&
+      any(filters("id"), (wanted) => network.id.startsWith(wanted)) &&
+      any(filters("scope"), (wanted) => wanted === "local") &&
+      any(filters("type"), (wanted) => isBuiltin === (wanted === "builtin")) &&
+      hasLabels(network.labels, filters("label")) &&
+      filters("label!").every((label) => !hasLabels(network.labels, [label])) &&
+      (names.length === 0 || names.some((pattern) => pattern.test(network.name)))
+    );
+  };
+}

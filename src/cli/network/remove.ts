@@ -1,0 +1,48 @@
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { findAnyNetwork } from "../../engine/network/find-network.ts";
+import { predefinedNetwork } from "../../engine/network/predefined-networks.ts";
+import { removeNetwork } from "../../engine/network/remove-network.ts";
+import { openContainers } from "../../engine/state/containers.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { defineCommand } from "../command.ts";
+import { flag } from "../option.ts";
+import { reportError } from "../report-error.ts";
+
+/** `bunker network rm`. */
+export const remove = defineCommand(
+  {
+    options: { force: flag({ name: "force", short: "f", description: "No error for a network that is not there" }) },
+    required: ["NETWORK"],
+    optional: "[NETWORK...]",
+    failureStatus: 1,
+  },
+  async ({ options: { force }, operands }) => {
+    const data = dataDirectory();
+    using database = openContainers(data);
+    let status = 0;
+    for (const reference of operands) {
+      try {
+        const network = findAnyNetwork(database, reference);
+        if (predefinedNetwork(network.name) !== undefined) throw cannotRemove(network.name);
+        removeNetwork(database, data, network);
+        console.log(reference);
+      } catch (error) {
+        if (force && error instanceof BunkerError && error.code === "no_such_network") continue;
+        await reportError(error);
+        status = 1;
+      }
+    }
+    return status;
+  },
+);
+
+function cannotRemove(name: string): BunkerError {
+  const reason = `${name} is a pre-defined network and cannot be removed`;
+  return new BunkerError({
+    code: "predefined_network",
+    operation: "remove network",
+    object: name,
+    reason,
+    exitStatus: 1,
+  });
+}

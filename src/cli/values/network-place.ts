@@ -1,0 +1,42 @@
+/* What can be asked of a container's place on a network. */
+import { formatAddress, isMulticast, parseAddress } from "../../network/address.ts";
+import { parseHardwareAddress } from "../../network/switch/station.ts";
+import { isVersion4 } from "../../sys/internet-socket.ts";
+import { InvalidValue } from "../invalid-value.ts";
+
+/**
+ * Makes the reader of an address of one IP version.
+ * @returns what throws InvalidValue, and returns the address in its usual form
+ */
+export function addressOfVersion(version: 4 | 6): (text: string) => string {
+  return (text) => {
+    const address = parseAddress(text);
+    if (address === undefined || isVersion4(address) !== (version === 4) || isMulticast(address)) {
+      throw new InvalidValue(`expected an IPv${version} address`);
+    }
+    return formatAddress(address);
+  };
+}
+
+/**
+ * Reads a hardware address of a single device.
+ * @returns it with colons, in lower case
+ * @throws InvalidValue
+ */
+export function parseMacAddress(text: string): string {
+  const bytes = parseHardwareAddress(text);
+  const isNobody = bytes?.every((byte) => byte === 0) ?? true;
+  if (bytes === undefined || isNobody || ((bytes[0] ?? 0) & 1) !== 0) {
+    throw new InvalidValue("expected a hardware address such as 02:42:0a:59:00:02");
+  }
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
+/**
+ * Reads a further name of a container on a network.
+ * @throws InvalidValue
+ */
+export function parseNetworkAlias(text: string): string {
+  if (/^[a-z\d_]([a-z\d_.-]{0,251}[a-z\d_])?$/i.test(text)) return text;
+  throw new InvalidValue("expected a name of letters, digits, dots, hyphens and underscores");
+}

@@ -1,0 +1,99 @@
+/* What devices a container that starts gets, and how each of them is served. */
+import { parseAddress } from "../../network/address.ts";
+import type { NetworkConfiguration, Subnet } from "../../network/configuration.ts";
+import { parsePrefix } from "../../network/prefix.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
+import type { Address } from "../../sys/internet-socket.ts";
+import type { ContainerDefinition } from "../state/container-definition.ts";
+import { type Endpoint, endpointsOfContainer, type Network, type NetworkSubnet } from "../state/networks.ts";
+import { mtuOf } from "./network-options.ts";
+import type { LinkMembership } from "./network-plan-schema.ts";
+
+/** The kernel takes the route with the lowest metric: the first network leads outside, and the next when that goes. */
+const FIRST_METRIC = 100;
+
+/** A device of a container, and what is behind it. */
+export interface ContainerLink {
+  /** `eth0`. */
+  readonly device: string;
+  readonly configuration: NetworkConfiguration;
+  /** As the user has given it, or as its place says; undefined for one of the kernel's choice. */
+  readonly hardwareAddress: string | undefined;
+  /** Of its default routes; undefined for the kernel's own. */
+  readonly metric: number | undefined;
+  /** The network that it shares with others; undefined for one of its own. */
+  readonly membership: LinkMembership | undefined;
+}
+
+/** Who a container is, for those who look it up by its name. */
+export interface NamedContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly hostname: string | undefined;
+  readonly definition: Pick<ContainerDefinition, "networkPlan" | "membership">;
+}
+
+/** The devices of a container that starts; none where its network is not Bunker's. */
+export function containerLinks(database: StateDatabase, container: NamedContainer): ContainerLink[] {
+  const { networkPlan, membership } = container.definition;
+  if (networkPlan === undefined && membership === undefined) return [];
+  const own = networkPlan === undefined ? [] : [ownLink(networkPlan.configuration, networkPlan.hardwareAddress)];
+  const shared = endpointsOfContainer(database, container.id).map((place) => sharedLink(container, place));
+  return [...own, ...shared];
+}
+
+/** The device of a network that a container has for itself. */
+export function ownLink(configuration: NetworkConfiguration, hardwareAddress: string | undefined): ContainerLink {
+  return { device: "eth0", configuration, hardwareAddress, metric: undefined, membership: undefined };
+}
+
+/** The device of a container's place on a network. */
+export function sharedLink(
+  container: NamedContainer,
+  { endpoint, network }: { readonly endpoint: Endpoint; readonly network: Network },
+): ContainerLink {
+  const { position, hardwareAddress } = endpoint;
+  const { resolvers = [] } = container.definition.membership ?? {};
+  const [four, six] = network.subnets;
+  if (four === undefined) throw new Error("a network has a subnet of IPv4");
+  const configuration: NetworkConfiguration = {
+    mtu: mtuOf(network.options),
+    ipv4: subnetOf(four, endpoint.ipv4),
+    ipv6: six === undefined || endpoint.ipv6 === undefined ? undefined : subnetOf(six, endpoint.ipv6),
+    allowHostLoopback: false,
+    answerDns: network.hasDns,
+    advertise: false,
+    isShared: true,
+    isInternal: network.isInternal,
+    ...(resolvers.length === 0 ? {} : { resolvers }),
+  };
+  return {
+    device: `eth${position}`,
+    configuration,
+    hardwareAddress,
+    metric: FIRST_METRIC + position,
+    membership: {
+      network: network.id,
+      name: network.name,
+      hardwareAddress,
+      names: namesOf(container, endpoint.request.aliases),
+    },
+  };
+}
+
+function subnetOf(subnet: NetworkSubnet, address: string): Subnet {
+  const gateway = addressOf(subnet.gateway);
+  return { prefixLength: parsePrefix(subnet.subnet)?.length ?? 0, address: addressOf(address), gateway, dns: gateway };
+}
+
+function addressOf(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`${text} is an address of the state database`);
+  return address;
+}
+
+/** What a container is called on a network: by its name, its aliases, its short id and its host name, as with Docker. */
+export function namesOf({ id, name, hostname }: NamedContainer, aliases: readonly string[]): string[] {
+  const all = [name, ...aliases, id.slice(0, 12), ...(hostname === undefined ? [] : [hostname])];
+  return [...new Set(all.map((text) => text.toLowerCase()))];
+}

@@ -1,0 +1,153 @@
+/* A network comes into being: a row, with subnets that no other network has. */
+import { formatAddress } from "../../network/address.ts";
+import {
+  addressNumber,
+  contains,
+  formatPrefix,
+  overlaps,
+  type Prefix,
+  parsePrefix,
+  rangeOf,
+} from "../../network/prefix.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
+import { recordNetworkEvent } from "../events/journal.ts";
+import {
+  insertNetwork,
+  listNetworks,
+  lookUpNetwork,
+  type Network,
+  type NetworkSubnet,
+  newNetworkId,
+} from "../state/networks.ts";
+import { firstAddress, freeSubnet } from "./address-pool.ts";
+import { predefinedNetwork } from "./predefined-networks.ts";
+
+/** What a user asks of a subnet. */
+export interface SubnetRequest {
+  readonly subnet: Prefix;
+  readonly gateway: Address | undefined;
+  readonly range: Prefix | undefined;
+}
+
+/** What a user asks of a network. */
+export interface NetworkRequest {
+  readonly name: string;
+  readonly isInternal: boolean;
+  readonly hasDns: boolean;
+  /** Whether it has IPv6 even if no subnet says so. */
+  readonly ipv6: boolean;
+  readonly subnets: readonly SubnetRequest[];
+  /** Addresses that no container gets, by names without a meaning. */
+  readonly reserved: ReadonlyMap<string, Address>;
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+function refusal(reason: string, details: { readonly object?: string; readonly hint?: string } = {}): BunkerError {
+  const { object, hint } = details;
+  return new BunkerError({ code: "invalid_network", operation: "create network", object, reason, hint, exitStatus: 1 });
+}
+
+/**
+ * Makes a network.
+ * @throws BunkerError `network_exists`, `invalid_network` for names, subnets and addresses that cannot be
+ */
+export function createNetwork(database: StateDatabase, data: string, request: NetworkRequest): Network {
+  const { name, isInternal, hasDns, options, labels } = request;
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/.test(name)) {
+    throw refusal("expected up to 255 of [a-zA-Z0-9_.-], beginning with a letter or digit", {
+      object: JSON.stringify(name.slice(0, 100)),
+    });
+  }
+  const network = database.transaction(
+    () => {
+      if (predefinedNetwork(name) !== undefined || ["default", "slirp", "container", "ns"].includes(name)) {
+        throw refusal("the name has another meaning", { object: name });
+      }
+      if (lookUpNetwork(database, name)?.name === name) {
+        throw new BunkerError({
+          code: "network_exists",
+          operation: "create network",
+          object: name,
+          reason: `network with name ${name} already exists`,
+          exitStatus: 1,
+        });
+      }
+      const subnets = chooseSubnets(request, takenSubnets(database));
+      const created = { id: newNetworkId(), name, created: Date.now(), isInternal, hasDns, subnets, options, labels };
+      insertNetwork(database, created);
+      return created;
+    },
+    { durable: true },
+  );
+  recordNetworkEvent(data, "create", network);
+  return network;
+}
+
+function takenSubnets(database: StateDatabase): { readonly name: string; readonly prefix: Prefix }[] {
+  return listNetworks(database).flatMap(({ name, subnets }) =>
+    subnets.flatMap(({ subnet }) => {
+      const prefix = parsePrefix(subnet);
+      return prefix === undefined ? [] : [{ name, prefix }];
+    }),
+  );
+}
+
+/** One subnet of IPv4, and one of IPv6 if there is to be IPv6. */
+function chooseSubnets(
+  request: NetworkRequest,
+  taken: readonly { readonly name: string; readonly prefix: Prefix }[],
+): NetworkSubnet[] {
+  const ofVersion = (version: 4 | 6) =>
+    request.subnets.filter(({ subnet }) => isVersion4(subnet.address) === (version === 4));
+  const [four, ...moreOfFour] = ofVersion(4);
+  const [six, ...moreOfSix] = ofVersion(6);
+  if (moreOfFour.length + moreOfSix.length > 0) throw refusal("a network has one subnet of each IP version");
+  const wanted = [four ?? chosen(4), ...(six === undefined && !request.ipv6 ? [] : [six ?? chosen(6)])];
+  const misplaced = [...request.reserved.values()].find(
+    (address) => !wanted.some(({ subnet }) => contains(subnet, address)),
+  );
+  if (misplaced !== undefined) throw refusal("the address is in no subnet", { object: formatAddress(misplaced) });
+  return wanted.map((subnet) => checkedSubnet(subnet, request.reserved, taken));
+
+  function chosen(version: 4 | 6): SubnetRequest {
+    const free = freeSubnet(
+      version,
+      taken.map(({ prefix }) => prefix),
+    );
+    if (free !== undefined) return { subnet: free, gateway: undefined, range: undefined };
+    throw refusal("no subnet is free", { hint: "choose one: --subnet 10.1.2.0/24" });
+  }
+}
+
+function checkedSubnet(
+  { subnet, gateway = firstAddress(subnet), range }: SubnetRequest,
+  reserved: ReadonlyMap<string, Address>,
+  taken: readonly { readonly name: string; readonly prefix: Prefix }[],
+): NetworkSubnet {
+  const object = formatPrefix(subnet);
+  const other = taken.find(({ prefix }) => overlaps(prefix, subnet));
+  if (other !== undefined) {
+    throw refusal(`subnet ${formatPrefix(other.prefix)} of network ${other.name} overlaps with it`, { object });
+  }
+  const { first, last } = rangeOf(subnet);
+  // The subnet's own address, the gateway's, and IPv4's broadcast address are not for containers.
+  if (last - first < 3n) throw refusal("it has no room for containers", { object });
+  if (!contains(subnet, gateway)) throw refusal(`gateway ${formatAddress(gateway)} is not in it`, { object });
+  const number = addressNumber(gateway);
+  if (number === first || (number === last && isVersion4(gateway))) {
+    throw refusal(`gateway ${formatAddress(gateway)} is not a host's address`, { object });
+  }
+  if (range !== undefined && !(contains(subnet, range.address) && range.length >= subnet.length)) {
+    throw refusal(`range ${formatPrefix(range)} is not in it`, { object });
+  }
+  const within = [...reserved].filter(([, address]) => contains(subnet, address));
+  return {
+    subnet: object,
+    gateway: formatAddress(gateway),
+    range: range === undefined ? undefined : formatPrefix(range),
+    reserved: Object.fromEntries(within.map(([name, address]) => [name, formatAddress(address)])),
+  };
+}

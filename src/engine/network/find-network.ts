@@ -1,0 +1,38 @@
+import { nearestName } from "../../nearest-name.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { listNetworks, lookUpNetwork, type Network } from "../state/networks.ts";
+import { PREDEFINED_NETWORKS, type PredefinedNetwork } from "./predefined-networks.ts";
+
+/** What `--network` takes besides the names of networks. */
+const KINDS = ["slirp", "bridge", "none", "host", "container:", "ns:"];
+
+/**
+ * Finds the network that a user means.
+ * @param reference a name, an id, or the beginning of an id
+ * @param exitStatus of the command when there is none
+ * @throws BunkerError `no_such_network`, `ambiguous_network`
+ */
+export function findNetwork(database: StateDatabase, reference: string, exitStatus = 1): Network {
+  const network = lookUpNetwork(database, reference);
+  if (network !== undefined) return network;
+  const names = [...listNetworks(database).map(({ name }) => name), ...(exitStatus === 1 ? [] : KINDS)];
+  const nearest = nearestName(reference, names);
+  throw new BunkerError({
+    code: "no_such_network",
+    operation: "network",
+    object: reference,
+    reason: "not found",
+    hint: nearest === undefined ? "bunker network ls shows those that are there" : `did you mean ${nearest}?`,
+    exitStatus,
+  });
+}
+
+/**
+ * Finds a network, also one that is always there.
+ * @throws BunkerError `no_such_network`, `ambiguous_network`
+ */
+export function findAnyNetwork(database: StateDatabase, reference: string): Network | PredefinedNetwork {
+  const isPredefined = ({ id, name }: PredefinedNetwork) => name === reference || id === reference;
+  return PREDEFINED_NETWORKS.find(isPredefined) ?? findNetwork(database, reference);
+}

@@ -1,0 +1,39 @@
+import type { StateComponent } from "../../state/state-database.ts";
+
+/** The tables of the networks that users make. Times are milliseconds since 1970. */
+export const networkComponent: StateComponent = {
+  name: "networks",
+  migrations: [
+    `CREATE TABLE network (
+      id TEXT PRIMARY KEY,
+      name TEXT NOT NULL UNIQUE,
+      created INTEGER NOT NULL,
+      -- Whether nothing outside is reached from it.
+      internal INTEGER NOT NULL,
+      -- Whether its resolver answers.
+      dns INTEGER NOT NULL,
+      -- JSON: see networks.ts.
+      subnets TEXT NOT NULL,
+      -- JSON objects of strings.
+      options TEXT NOT NULL,
+      labels TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    -- A container is noted before it is recorded; see networks.ts.
+    CREATE TABLE endpoint (
+      network TEXT NOT NULL REFERENCES network (id),
+      container TEXT NOT NULL,
+      id TEXT NOT NULL,
+      -- Its device is called eth and this number.
+      position INTEGER NOT NULL,
+      ipv4 TEXT NOT NULL,
+      ipv6 TEXT,
+      hardware_address TEXT NOT NULL,
+      -- JSON: what the user has asked for.
+      request TEXT NOT NULL,
+      PRIMARY KEY (network, container),
+      UNIQUE (container, position),
+      UNIQUE (network, ipv4),
+      UNIQUE (network, ipv6)
+    ) STRICT, WITHOUT ROWID`,
+  ],
+};

@@ -1,0 +1,130 @@
+/*
+ * Answers about local names: RFC 1035, RFC 3596. A question becomes its own answer in place: the header says so, and
+ * records follow whose names point at the question's. They live no longer than the moment (TTL 0), so that whoever asks
+ * again sees who is there then. What is known of a name but not asked for is an answer without records, so that nobody
+ * looks for it elsewhere.
+ */
+import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
+import type { LocalNames } from "./local-names.ts";
+
+const HEADER_SIZE = 12;
+const Type = { A: 1, PTR: 12, AAAA: 28 } as const;
+const CLASS_IN = 1;
+const RESPONSE_AND_AUTHORITATIVE = 0x84;
+const RECURSION_DESIRED = 0x01;
+const RECURSION_AVAILABLE = 0x80;
+const NO_SUCH_NAME = 3;
+/** The question's name, as records point at it. */
+const POINTER_TO_QUESTION = 0xc000 | HEADER_SIZE;
+/** The length of a record without its data, with a pointer as name. */
+const RECORD_SIZE = 12;
+const LONGEST_LABEL = 63;
+const LONGEST_NAME = 255;
+/** With more, an answer might not fit into the 512 bytes that every resolver takes. */
+const MOST_ADDRESSES = 16;
+
+interface Question {
+  /** In lower case, without a dot at its end. */
+  readonly name: string;
+  readonly type: number;
+  /** One past its last byte. */
+  readonly end: number;
+}
+
+/** Reads a message with one ordinary question; undefined for any other. */
+function readQuestion(view: DataView, start: number, length: number): Question | undefined {
+  const end = start + length;
+  const isQuery = (view.getUint8(start + 2) & 0xf8) === 0;
+  if (!isQuery || view.getUint16(start + 4) !== 1 || view.getUint32(start + 6) !== 0) return undefined;
+  const labels: string[] = [];
+  let offset = start + HEADER_SIZE;
+  for (;;) {
+    if (offset >= end) return undefined;
+    const size = view.getUint8(offset++);
+    if (size === 0) break;
+    if (size > LONGEST_LABEL || offset + size > end || offset - start > HEADER_SIZE + LONGEST_NAME) return undefined;
+    labels.push(String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset + offset, size)).toLowerCase());
+    offset += size;
+  }
+  if (offset + 4 > end || view.getUint16(offset + 2) !== CLASS_IN) return undefined;
+  return { name: labels.join("."), type: view.getUint16(offset), end: offset + 4 };
+}
+
+/** The address whose name is asked for by `4.3.2.1.in-addr.arpa` or by 32 digits before `ip6.arpa`. */
+function reverseAddress(name: string): Address | undefined {
+  const [, octets] = /^((?:\d{1,3}\.){4})in-addr\.arpa$/.exec(name) ?? [];
+  if (octets !== undefined) {
+    const bytes = octets.split(".").slice(0, 4).map(Number);
+    if (bytes.some((byte) => byte > 255)) return undefined;
+    return [0, 0, 0xffff, bytes.reduceRight((value, byte) => (value << 8) | byte, 0)];
+  }
+  const [, nibbles] = /^((?:[\da-f]\.){32})ip6\.arpa$/.exec(name) ?? [];
+  if (nibbles === undefined) return undefined;
+  const digits = nibbles.replaceAll(".", "").split("").reverse().join("");
+  const word = (index: number) => Number.parseInt(digits.slice(8 * index, 8 * index + 8), 16) | 0;
+  return [word(0), word(1), word(2), word(3)];
+}
+
+/** What is known: addresses or a name, nothing for what is asked, or that there is no such name. */
+type Finding = readonly Address[] | string | "no such name" | undefined;
+
+function find({ name, type }: Question, names: LocalNames): { readonly finding: Finding; readonly isName: boolean } {
+  const reversed = reverseAddress(name);
+  if (reversed === undefined) return { finding: names.addressesOf(name), isName: false };
+  const found = type === Type.PTR ? names.nameOf(reversed) : undefined;
+  if (found !== undefined) return { finding: found, isName: true };
+  return { finding: names.isLocal(reversed) ? "no such name" : undefined, isName: false };
+}
+
+/**
+ * Answers a question about a local name, in place.
+ * @param view with room for an answer behind the question
+ * @returns the answer's length, or undefined for a question that others have to answer
+ */
+export function answerLocally(view: DataView, start: number, length: number, names: LocalNames): number | undefined {
+  const question = readQuestion(view, start, length);
+  if (question === undefined) return undefined;
+  const { finding, isName } = find(question, names);
+  if (finding === undefined && names.asksOutside()) return undefined;
+  const isUnknown = finding === undefined || (typeof finding === "string" && !isName);
+  view.setUint8(start + 2, RESPONSE_AND_AUTHORITATIVE | (view.getUint8(start + 2) & RECURSION_DESIRED));
+  view.setUint8(start + 3, RECURSION_AVAILABLE | (isUnknown ? NO_SUCH_NAME : 0));
+  const records = isUnknown
+    ? []
+    : typeof finding === "string"
+      ? [nameBytes(finding)]
+      : addressRecords(question, finding);
+  view.setUint16(start + 6, records.length);
+  view.setUint32(start + 8, 0);
+  let offset = question.end;
+  for (const data of records) {
+    view.setUint16(offset, POINTER_TO_QUESTION);
+    view.setUint16(offset + 2, question.type);
+    view.setUint16(offset + 4, CLASS_IN);
+    view.setUint32(offset + 6, 0);
+    view.setUint16(offset + 10, data.length);
+    for (const [index, byte] of data.entries()) view.setUint8(offset + RECORD_SIZE + index, byte);
+    offset += RECORD_SIZE + data.length;
+  }
+  return offset - start;
+}
+
+/** The addresses of the version that is asked for, beginning with any of them: each gets its share. */
+function addressRecords({ type }: Question, addresses: readonly Address[]): Uint8Array[] {
+  if (type !== Type.A && type !== Type.AAAA) return [];
+  const fitting = addresses.filter((address) => isVersion4(address) === (type === Type.A));
+  const first = Math.floor(Math.random() * fitting.length);
+  return [...fitting.slice(first), ...fitting.slice(0, first)].slice(0, MOST_ADDRESSES).map(addressBytes);
+}
+
+function addressBytes(address: Address): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  for (const [index, word] of address.entries()) view.setInt32(4 * index, word);
+  return isVersion4(address) ? bytes.subarray(12) : bytes;
+}
+
+function nameBytes(name: string): Uint8Array {
+  const labels = name.split(".").map((label) => label.slice(0, LONGEST_LABEL));
+  return Uint8Array.from(labels.flatMap((label) => [label.length, ...Buffer.from(label, "latin1")]).concat(0));
+}

@@ -1,0 +1,342 @@
+/* Networks that users make, with containers on them that look each other up and talk. */
+import { describe, expect, test } from "bun:test";
+import { containerSuite } from "../run/suite.ts";
+import { askFromHost, serveOnHost } from "./host-side.ts";
+
+const suite = containerSuite();
+
+/** Runs a command of Bunker's that has to end well and say nothing on standard error; what it prints. */
+async function bunker(...words: string[]): Promise<string> {
+  const { status, output, errors } = await suite.user.bunker(words);
+  expect({ words, status, errors }).toEqual({ words, status: 0, errors: "" });
+  return output;
+}
+
+/** How a command of Bunker's fails. */
+async function refused(...words: string[]): Promise<{ status: number | null; errors: string }> {
+  const { status, output, errors } = await suite.user.bunker(words);
+  expect({ words, output }).toEqual({ words, output: "" });
+  return { status, errors };
+}
+
+/** Starts a container that stays. */
+async function start(name: string, options: readonly string[], script = "exec sleep 1000000"): Promise<void> {
+  await bunker("run", "-d", "--name", name, ...options, suite.image, "sh", "-c", script);
+}
+
+/** What a script prints in a container that runs. */
+async function inside(container: string, script: string): Promise<string> {
+  const { output } = await suite.user.bunker(["exec", container, "sh", "-c", script]);
+  return output;
+}
+
+/** Registers a test after which its containers and networks are removed, before the suite looks at what is left. */
+function scenario(name: string, work: () => Promise<void>): void {
+  test(name, async () => {
+    try {
+      await work();
+    } finally {
+      const containers = (await suite.user.bunker(["ps", "-aq"])).output.split("\n").filter((id) => id !== "");
+      if (containers.length > 0) await suite.user.bunker(["rm", "-f", ...containers]);
+      await suite.user.bunker(["network", "prune", "-f"]);
+    }
+  });
+}
+
+const SERVE = 'while :; do echo "hello from $(hostname)" | nc -l -p 80 >/dev/null; done';
+/** Asks a server until it is there. */
+const ask = (host: string) => `until nc -w 5 ${host} 80 </dev/null 2>/dev/null; do :; done`;
+/** The addresses that a name has, or what the resolver says. */
+const lookUp = (name: string) => `nslookup ${name} | sed -n '/^Name/,$ s/^Address: //p'`;
+
+describe("containers on one network", () => {
+  scenario("look each other up by their names, aliases, ids and host names, both ways", async () => {
+    await bunker("network", "create", "--subnet", "10.77.0.0/24", "--subnet", "fd77::/64", "net");
+    await start("one", ["--network", "net", "-h", "First", "--network-alias", "web"]);
+    await start("two", ["--network", "net:alias=web"]);
+    const both = "10.77.0.2\nfd77::2\n";
+    for (const name of ["one", "ONE.", "first", "one.net"]) expect(await inside("two", lookUp(name))).toBe(both);
+    expect(await inside("two", lookUp("$(nslookup 10.77.0.2 | sed -n 's/.*name = \\(.*\\)\\.net/\\1/p')"))).toBe(both);
+    const web = (await inside("one", lookUp("web"))).split("\n").toSorted();
+    expect(web).toEqual(["", "10.77.0.2", "10.77.0.3", "fd77::2", "fd77::3"]);
+    expect(await inside("one", "nslookup fd77::3")).toContain("name = two.net");
+    expect(await inside("one", "nslookup 10.77.0.99")).toContain("NXDOMAIN");
+    expect(await inside("one", "cat /etc/resolv.conf")).toMatch(
+      /^(search .*\n)?nameserver 10\.77\.0\.1\noptions ndots:0\n$/,
+    );
+    expect(await inside("one", "grep -i first /etc/hosts")).toBe("10.77.0.2\tFirst\nfd77::2\tFirst\n");
+    // What changes is known at once.
+    await bunker("rename", "two", "second");
+    expect(await inside("one", lookUp("second"))).toBe("10.77.0.3\nfd77::3\n");
+    expect(await inside("one", "nslookup two.net")).toContain("can't");
+    await start("three", ["--network", "net"]);
+    expect(await inside("one", lookUp("three"))).toBe("10.77.0.4\nfd77::4\n");
+    await bunker("rm", "-f", "three");
+    expect(await inside("one", "nslookup three.net")).toContain("can't");
+  });
+
+  scenario("exchange whatever they send, whole", async () => {
+    for (const [name, mtu] of [
+      ["large", "65520"],
+      ["small", "1500"],
+    ] as const) {
+      await bunker("network", "create", "--ipv6", "-o", `com.docker.network.driver.mtu=${mtu}`, name);
+      const serve = "mkdir /srv; head -c 20000000 /dev/urandom >/srv/data; exec httpd -f -p 80 -h /srv";
+      await Promise.all(["one", "two"].map((member) => start(member, ["--network", name], serve)));
+      const hash = (from: string) =>
+        `until wget -q -O /got http://${from}/data 2>/dev/null; do :; done; sha256sum </got`;
+      const fetched = await Promise.all([inside("one", hash("two")), inside("two", hash("one"))]);
+      const sent = await Promise.all([inside("two", "sha256sum </srv/data"), inside("one", "sha256sum </srv/data")]);
+      expect(fetched).toEqual(sent);
+      // Datagrams in fragments, and echoes that are.
+      expect(
+        await bunker("run", "--rm", "--network", name, suite.image, "ping", "-c", "1", "-s", "9000", "one"),
+      ).toContain("1 packets received");
+      await bunker("rm", "-f", "one", "two");
+    }
+  });
+
+  scenario("find everybody, however many start at once", async () => {
+    await bunker("network", "create", "crowd");
+    const names = Array.from({ length: 6 }, (_, index) => `c${index}`);
+    await Promise.all(names.map((name) => start(name, ["--network", "crowd"])));
+    const addresses = new Set<string>();
+    for (const name of names) {
+      const found = (await inside(name, names.map(lookUp).join(";"))).split("\n").filter((line) => line !== "");
+      expect(found).toHaveLength(names.length);
+      for (const address of found) addresses.add(address);
+      expect(await inside(name, `ping -c 1 -W 30 ${names[0]} >/dev/null && echo answered`)).toBe("answered\n");
+    }
+    expect(addresses.size).toBe(names.length);
+  });
+
+  scenario("go on when one is killed with its supervisor, and meet it again when it is back", async () => {
+    await bunker("network", "create", "net");
+    await start("stays", ["--network", "net"]);
+    await start("dies", ["--network", "net"], SERVE);
+    expect(await inside("stays", ask("dies"))).toContain("hello from");
+    const pid = (await bunker("inspect", "dies", "--format", "{{.State.Pid}}")).trim();
+    const supervisor = (await suite.user.execute(["ps", "-o", "ppid=", "-p", pid])).output.trim();
+    process.kill(Number(supervisor), "SIGKILL");
+    const gone = "while nslookup dies.net >/dev/null 2>&1; do :; done; echo gone";
+    expect(await inside("stays", gone)).toBe("gone\n");
+    await start("new", ["--network", "net"], SERVE);
+    expect(await inside("stays", ask("new"))).toContain("hello from");
+    await bunker("start", "dies");
+    expect(await inside("new", ask("dies"))).toContain("hello from");
+    expect(await inside("stays", ask("dies"))).toContain("hello from");
+  });
+
+  scenario("reach the outside, and are reached by published ports, by their clients' addresses", async () => {
+    await using server = await serveOnHost("0.0.0.0");
+    const { port } = server;
+    await bunker("network", "create", "net");
+    await start("box", ["--network", "net", "-p", "127.0.0.1::80"], SERVE);
+    expect(await inside("box", `nc host.docker.internal ${port} </dev/null`)).toBe("hello from the host\n");
+    const published = Number((await bunker("port", "box", "80")).trim().split(":")[1]);
+    expect(await askFromHost("127.0.0.1", published)).toContain("hello from");
+    // The port follows the container to another network.
+    await bunker("network", "create", "other");
+    await bunker("network", "connect", "other", "box");
+    await bunker("network", "disconnect", "net", "box");
+    expect(await askFromHost("127.0.0.1", published)).toContain("hello from");
+    expect(await inside("box", `nc host.docker.internal ${port} </dev/null`)).toBe("hello from the host\n");
+  });
+});
+
+describe("networks", () => {
+  scenario("do not reach each other, whoever routes", async () => {
+    await bunker("network", "create", "--subnet", "10.78.1.0/24", "one");
+    await bunker("network", "create", "--subnet", "10.78.2.0/24", "two");
+    await start("alice", ["--network", "one"], SERVE);
+    await start("bob", ["--network", "two"], SERVE);
+    await start("carol", ["--network", "one"]);
+    expect(await inside("carol", ask("alice"))).toContain("hello from");
+    expect(await inside("carol", "nslookup bob.two")).toContain("can't");
+    const tries = [
+      "nc -w 1 10.78.2.2 80 </dev/null | grep hello",
+      "ip route add 10.78.2.0/24 via 10.78.1.2; nc -w 1 10.78.2.2 80 </dev/null | grep hello",
+      // A neighbor that is not there is not looked for outside.
+      "nc -w 1 10.78.1.77 80 </dev/null | grep hello",
+    ];
+    expect(await inside("carol", `${tries.join("; ")}; echo done`)).toBe("done\n");
+  });
+
+  scenario("that are internal reach nothing outside", async () => {
+    await using server = await serveOnHost("0.0.0.0");
+    const { port } = server;
+    await bunker("network", "create", "--internal", "--subnet", "10.79.0.0/24", "inner");
+    await start("alice", ["--network", "inner"], SERVE);
+    await start("carol", ["--network", "inner"]);
+    expect(await inside("carol", ask("alice"))).toContain("hello from");
+    expect(await inside("carol", "ip route")).not.toContain("default");
+    expect(await inside("carol", "nslookup example.org")).toContain("NXDOMAIN");
+    const [own = ""] = (await suite.user.execute(["hostname", "-I"])).output.split(" ");
+    const forced = `ip route add default via 10.79.0.1; nc -w 2 ${own} ${port} </dev/null; echo done`;
+    expect(await suite.user.bunker(["exec", "--privileged", "carol", "sh", "-c", forced])).toMatchObject({
+      output: "done\n",
+      errors: expect.stringContaining("No route to host"),
+    });
+    const { status, errors } = await suite.user.bunker([
+      ...["run", "--rm", "--network", "inner", "-p", "8080:80"],
+      ...[suite.image, "true"],
+    ]);
+    expect({ status, errors }).toEqual({
+      status: 0,
+      errors: "warning: no port is published with internal networks only\n",
+    });
+  });
+
+  scenario("are joined and left while a container runs", async () => {
+    await bunker("network", "create", "--subnet", "10.81.1.0/24", "one");
+    await bunker("network", "create", "--subnet", "10.81.2.0/24", "two");
+    await start("box", ["--network", "one", "-h", "box"]);
+    await start("plain", []);
+    await start("peer", ["--network", "two"], SERVE);
+    await bunker("network", "connect", "--alias", "moved", "--ip", "10.81.2.50", "two", "box");
+    await bunker("network", "connect", "two", "plain");
+    expect(await inside("box", ask("peer"))).toContain("hello from");
+    expect(await inside("plain", ask("peer"))).toContain("hello from");
+    expect(await inside("plain", `${lookUp("moved")}; ls /sys/class/net`)).toBe("10.81.2.50\neth0\neth1\nlo\n");
+    expect(await inside("box", "grep box /etc/hosts; ip route | grep default")).toBe(
+      "10.81.1.2\tbox\n10.81.2.50\tbox\n" +
+        "default via 10.81.1.1 dev eth0  metric 100 \ndefault via 10.81.2.1 dev eth1  metric 101 \n",
+    );
+    const shown =
+      "{{range $name, $at := .NetworkSettings.Networks}}{{$name}} {{$at.IPAddress}} {{$at.Aliases}}\n{{end}}";
+    expect(await bunker("inspect", "box", "--format", shown)).toBe("one 10.81.1.2 []\ntwo 10.81.2.50 [moved]\n\n");
+    await bunker("network", "disconnect", "one", "box");
+    expect(
+      await inside("box", "ls /sys/class/net; cat /etc/resolv.conf | grep nameserver; ip route | grep default"),
+    ).toBe("eth1\nlo\nnameserver 10.81.2.1\ndefault via 10.81.2.1 dev eth1  metric 101 \n");
+    expect(await inside("box", ask("peer"))).toContain("hello from");
+    expect(await inside("peer", lookUp("box"))).toBe("10.81.2.50\n");
+    await bunker("network", "disconnect", "two", "box");
+    expect(await inside("peer", "nslookup box.two")).toContain("can't");
+    // What was connected stays so when it starts again, and one on no network any more starts.
+    await bunker("restart", "-t", "0", "plain", "box");
+    expect(await inside("plain", ask("peer"))).toContain("hello from");
+    expect(await inside("box", "ls /sys/class/net")).toBe("lo\n");
+    await bunker("network", "connect", "two", "box");
+    expect(await inside("box", ask("peer"))).toContain("hello from");
+  });
+
+  scenario("give addresses that are asked for, and tell why they cannot", async () => {
+    await bunker(
+      "network",
+      "create",
+      "--subnet",
+      "10.82.0.0/24",
+      "--ip-range",
+      "10.82.0.128/29",
+      "--gateway",
+      "10.82.0.254",
+      "net",
+    );
+    const run = (...options: string[]) =>
+      suite.user.bunker(["run", "--rm", ...options, suite.image, "ip", "addr", "show", "eth0"]);
+    const mac = "02:11:22:33:44:55";
+    const wanted = await run("--network", "net", "--ip", "10.82.0.9", "--mac-address", mac.toUpperCase());
+    expect(wanted.output).toContain("inet 10.82.0.9/24");
+    expect(wanted.output).toContain(mac);
+    expect((await run("--network", `name=net,ip=10.82.0.10,mac-address=${mac}`)).output).toContain(
+      "inet 10.82.0.10/24",
+    );
+    expect((await run("--network", "net")).output).toContain("inet 10.82.0.128/24");
+    expect((await run("--mac-address", mac)).output).toContain(mac);
+    await bunker("create", "--network", "net", "--ip", "10.82.0.9", suite.image);
+    const errors = async (...options: string[]) => (await run(...options)).errors;
+    expect(await errors("--network", "net", "--ip", "10.82.0.9")).toContain("Address already in use");
+    expect(await errors("--network", "net", "--ip", "10.83.0.9")).toContain("it is not in 10.82.0.0/24");
+    expect(await errors("--network", "net", "--ip", "10.82.0.254")).toContain("it is the gateway's");
+    expect(await errors("--network", "net", "--ip", "10.82.0.255")).toContain("it is not a host's");
+    expect(await errors("--network", "net", "--ip6", "fd00::9")).toContain("it has no IPv6");
+    expect(await errors("--network", "nit")).toMatch(/^bunker: network nit: not found\nhint: did you mean net\?\n$/);
+    expect(await errors("--network", "net", "--network", "host")).toContain("conflicting options");
+    expect(await errors("--network", "net", "--network", "net")).toContain("is on it already");
+    expect(await errors("--ip", "10.82.0.9")).toContain("supported on user defined networks only");
+    expect(await errors("--network", "net:ipp=10.82.0.9")).toContain("did you mean ip?");
+    expect(await errors("--mac-address", "01:00:00:00:00:01")).toContain("expected a hardware address");
+    // Nothing of what was refused is left.
+    for (let count = 0; count < 8; count++) await bunker("create", "--network", "net", suite.image);
+    expect(await errors("--network", "net")).toContain("no address of 10.82.0.128/29 is free");
+  });
+});
+
+describe("bunker network", () => {
+  scenario("makes, lists, shows and removes networks", async () => {
+    const id = (await bunker("network", "create", "--label", "a=b", "--internal", "first")).trim();
+    expect(id).toMatch(/^[0-9a-f]{64}$/);
+    await bunker("network", "create", "second");
+    expect(await bunker("network", "ls", "--format", "{{.Name}} {{.Driver}} {{.Internal}}")).toBe(
+      "bridge bridge false\nfirst bridge true\nhost host false\nnone null false\nsecond bridge false\n",
+    );
+    expect(await bunker("network", "ls", "-q", "-f", "label=a=b")).toBe(`${id.slice(0, 12)}\n`);
+    expect(await bunker("network", "ls", "-f", "dangling=true", "-f", "name=sec", "--format", "{{.Name}}")).toBe(
+      "second\n",
+    );
+    expect(
+      await bunker("network", "inspect", id.slice(0, 8), "--format", "{{.Name}} {{(index .IPAM.Config 0).Subnet}}"),
+    ).toBe("first 10.89.0.0/24\n");
+    expect(await bunker("network", "inspect", "second", "--format", "{{(index .IPAM.Config 0).Subnet}}")).toBe(
+      "10.89.1.0/24\n",
+    );
+    expect((await suite.user.bunker(["network", "exists", "first"])).status).toBe(0);
+    expect((await suite.user.bunker(["network", "exists", "third"])).status).toBe(1);
+    await bunker("create", "--name", "box", "--network", "first", suite.image);
+    expect(await refused("network", "rm", "first")).toMatchObject({
+      status: 1,
+      errors: expect.stringContaining("network first has active endpoints (box)"),
+    });
+    expect(await bunker("ps", "-a", "--filter", "network=first", "--format", "{{.Names}} {{.Networks}}")).toBe(
+      "box first\n",
+    );
+    expect(await bunker("network", "prune", "-f")).toBe("Deleted Networks:\nsecond\n\n");
+    await bunker("rm", "box");
+    expect(await bunker("network", "rm", id)).toBe(`${id}\n`);
+    const events = await bunker(
+      "events",
+      "--since",
+      "1h",
+      "--until",
+      "0s",
+      "-f",
+      "network=first",
+      "--format",
+      "{{.Action}}",
+    );
+    expect(events).toBe("create\ndestroy\n");
+  });
+
+  scenario("refuses what cannot be", async () => {
+    await bunker("network", "create", "--subnet", "10.84.0.0/24", "taken");
+    for (const [words, message] of [
+      [["taken"], "already exists"],
+      [["host"], "the name has another meaning"],
+      [["a/b"], "expected up to 255"],
+      [["--subnet", "10.84.0.128/25", "x"], "subnet 10.84.0.0/24 of network taken overlaps"],
+      [["--subnet", "10.85.0.0/31", "x"], "no room"],
+      [["--subnet", "10.85.0.0/24", "--gateway", "10.86.0.1", "x"], "none of the subnets"],
+      [["--subnet", "10.85.0.0/24", "--gateway", "10.85.0.255", "x"], "not a host's address"],
+      [["--subnet", "10.85.0.0/24", "--subnet", "10.86.0.0/24", "x"], "one subnet of each"],
+      [["--ip-range", "10.85.0.0/28", "x"], "none of the subnets"],
+      [["--driver", "macvlan", "x"], "bridge"],
+      [["-o", "mtu=12", "x"], "from 68 to 65520"],
+      [["-o", "parent=eth0", "x"], "the options are"],
+    ] as const) {
+      const { errors } = await refused("network", "create", ...words);
+      expect(errors).toContain(message);
+    }
+    expect((await refused("network", "rm", "bridge")).errors).toContain("pre-defined");
+    expect((await refused("network", "rm", "nowhere")).errors).toContain("network nowhere: not found");
+    await bunker("network", "rm", "-f", "nowhere");
+    await start("hostly", ["--network", "host"]);
+    await start("lonely", ["--network", "none"]);
+    expect((await refused("network", "connect", "taken", "hostly")).errors).toContain("sharing network namespace");
+    expect((await refused("network", "connect", "taken", "lonely")).errors).toContain("private (none) mode");
+    expect((await refused("network", "disconnect", "taken", "lonely")).errors).toContain(
+      "is not connected to network taken",
+    );
+    expect((await refused("network", "connect", "taken", "nobody")).errors).toContain("No such container: nobody");
+  });
+});
