@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import { ownershipOf } from "../engine/ownership.ts";
-import { hostPlatform } from "../image/platform.ts";
+import { hostPlatform, type Platform } from "../image/platform.ts";
 import { openImageStore } from "../image/store/image-store.ts";
 import { nearestName } from "../nearest-name.ts";
 import { BunkerError } from "../sys/error.ts";
@@ -18,6 +18,8 @@ import type { BuildSession } from "./graph/session.ts";
 import { Slots } from "./graph/slots.ts";
 import { globalArguments, platformArguments } from "./graph/stage-variables.ts";
 import { BaseLayers } from "./layers/base-image.ts";
+import { checkBuild, type FoundBase, neededStages } from "./lint/check-build.ts";
+import { explainedWarning, type LintWarning } from "./lint/lint-warning.ts";
 import { openSources } from "./open-sources.ts";
 import { type BuiltTarget, type ExportedImage, exportTo } from "./output/export.ts";
 import { type BuildObserver, Vertex } from "./progress.ts";
@@ -26,6 +28,10 @@ import { type BuildObserver, Vertex } from "./progress.ts";
 export interface BuildResult {
   /** The image that was written last; undefined when only files were. */
   readonly image: ExportedImage | undefined;
+  /** What in the Dockerfile is likely not meant. */
+  readonly warnings: readonly LintWarning[];
+  /** Whether that is an error; where checking was all that was asked for. */
+  readonly isRefused: boolean;
 }
 
 /**
@@ -73,14 +79,22 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
     return parseDockerfile(bytes, sources.dockerfileName);
   });
   const target = targetOf(dockerfile, options.target);
-  const plans = options.platforms.map((platform) => {
-    const predefined = new Map([
-      ...platformArguments(hostPlatform(), platform),
-      ["TARGETSTAGE", options.target ?? "default"],
-    ]);
-    const global = globalArguments(dockerfile, options.buildArguments, predefined);
-    return stagePlanner(session, dockerfile, sources, options, global, platform).plan(target);
+  const checked = globalsFor(dockerfile, options, options.platforms[0] ?? hostPlatform());
+  const check = async (bases: ReadonlyMap<number, FoundBase>, stages: ReadonlySet<number> | undefined) =>
+    checkBuild(dockerfile, options, checked, await sources.context(), bases, stages);
+  if (options.checks) {
+    const { warnings, isError, error } = await check(new Map(), undefined);
+    if (error !== undefined) throw error;
+    return { image: undefined, warnings, isRefused: isError };
+  }
+  const wanted = neededStages(dockerfile, target, checked);
+  const early = await check(new Map(), wanted);
+  if (early.isError) throw refusedByChecks(early.warnings);
+  const planners = options.platforms.map((platform) => {
+    const global = globalsFor(dockerfile, options, platform);
+    return stagePlanner(session, dockerfile, sources, options, global, platform);
   });
+  const plans = planners.map((planner) => planner.plan(target));
   const targets = await Promise.all(
     plans.map(async (plan): Promise<BuiltTarget> => {
       const stage = await plan;
@@ -89,13 +103,20 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
       return { stage, root };
     }),
   );
+  // Now it is known what the images say.
+  const { warnings } = await check(planners[0]?.bases ?? new Map(), wanted);
   cache.noteUse(targets.flatMap(({ root }) => root.layers));
   const [first, ...more] = targets;
   if (first === undefined) throw new Error("a build for no platform");
   let image: ExportedImage | undefined;
   for (const output of options.outputs) image = (await exportTo(session, output, [first, ...more], options)) ?? image;
   cache.synchronize();
-  return { image };
+  return { image, warnings, isRefused: false };
+}
+
+function globalsFor(dockerfile: Dockerfile, { buildArguments, target }: BuildOptions, platform: Platform) {
+  const predefined = new Map([...platformArguments(hostPlatform(), platform), ["TARGETSTAGE", target ?? "default"]]);
+  return globalArguments(dockerfile, buildArguments, predefined);
 }
 
 function targetOf(dockerfile: Dockerfile, name: string | undefined): Stage {
@@ -115,6 +136,17 @@ function targetOf(dockerfile: Dockerfile, name: string | undefined): Stage {
     object: JSON.stringify(name),
     reason: "the Dockerfile has none of this name",
     hint: nearest === undefined ? undefined : `Did you mean ${nearest}?`,
+    exitStatus: 1,
+  });
+}
+
+/** That what the checks have found is an error, as the Dockerfile wants it. */
+function refusedByChecks(warnings: readonly LintWarning[]): BunkerError {
+  return new BunkerError({
+    code: "checks_failed",
+    operation: "check the Dockerfile",
+    reason: `${warnings.length} ${warnings.length === 1 ? "warning was" : "warnings were"} found, and check=error=true`,
+    excerpt: warnings.map(explainedWarning).join("\n\n"),
     exitStatus: 1,
   });
 }

@@ -20,6 +20,7 @@ import { quoteLines, type SourceLocation } from "../dockerfile/source-text.ts";
 import { keyOfFiles } from "../files/key-of-files.ts";
 import type { BaseImage } from "../layers/base-image.ts";
 import { readBase } from "../layers/image-configuration.ts";
+import type { FoundBase } from "../lint/check-build.ts";
 import { Vertex } from "../progress.ts";
 import { hasEmulator } from "../run/emulator.ts";
 import type { BuildSources } from "../sources.ts";
@@ -60,6 +61,8 @@ export interface PlannedStage {
 
 /** What the stages of one Dockerfile are planned with, for one platform. */
 export interface StagePlanner {
+  /** The images of the stages that were planned, by their indexes. */
+  readonly bases: ReadonlyMap<number, FoundBase>;
   /** @throws BunkerError, also DockerfileError */
   plan(stage: Stage): Promise<PlannedStage>;
 }
@@ -82,8 +85,10 @@ export function stagePlanner(
   platform: Platform,
 ): StagePlanner {
   const planned = new Map<number, Promise<PlannedStage>>();
+  const bases = new Map<number, FoundBase>();
   const images = new Map<string, Promise<BaseImage>>();
   const planner = {
+    bases,
     plan(stage: Stage): Promise<PlannedStage> {
       let plan = planned.get(stage.index);
       if (plan === undefined) {
@@ -105,7 +110,8 @@ export function stagePlanner(
       return image;
     },
   };
-  const context: PlanContext = { session, dockerfile, sources, options, global, platform, ...planner };
+  const { plan, image } = planner;
+  const context: PlanContext = { session, dockerfile, sources, options, global, platform, bases, plan, image };
   return planner;
 }
 
@@ -116,6 +122,7 @@ interface PlanContext {
   readonly options: BuildOptions;
   readonly global: GlobalArguments;
   readonly platform: Platform;
+  readonly bases: Map<number, FoundBase>;
   plan(stage: Stage): Promise<PlannedStage>;
   image(name: string, platform: Platform): Promise<BaseImage>;
 }
@@ -188,6 +195,7 @@ class StagePlan {
     const image = await atPlaceLater(location, () =>
       this.#context.image(named === undefined ? base : named.name, this.#platform),
     );
+    this.#context.bases.set(index, { image, expected: this.#platform });
     const vertex = this.#vertex(`FROM ${image.shownName}`);
     this.#base = image;
     this.#node = imageNode(image, vertex);

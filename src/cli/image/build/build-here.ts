@@ -2,6 +2,7 @@ import { writeSync } from "node:fs";
 import * as v from "valibot";
 import { executeBuild } from "../../../build/build.ts";
 import type { BuildOptions, BuildOutput } from "../../../build/build-options.ts";
+import { explainedWarning, shortWarning } from "../../../build/lint/lint-warning.ts";
 import type { BuildObserver } from "../../../build/progress.ts";
 import { hostPlatform } from "../../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../../image/reference.ts";
@@ -40,17 +41,21 @@ export async function buildHere(request: unknown): Promise<BuildReport> {
     );
   }
   using display = displayOf(given.options);
-  const { image } = await executeBuild(options, data, display.observer, abort.signal);
-  return image === undefined ? {} : { image: { ...image, names: [...image.names] } };
+  const { image, warnings, isRefused } = await executeBuild(options, data, display.observer, abort.signal);
+  return {
+    ...(image === undefined ? {} : { image: { ...image, names: [...image.names] } }),
+    warnings: warnings.map((warning) => ({ short: shortWarning(warning), long: explainedWarning(warning) })),
+    isRefused,
+  };
 }
 
-function displayOf({ progress, quiet }: Values): Disposable & { readonly observer: BuildObserver } {
+function displayOf({ progress, quiet, checks, calls }: Values): Disposable & { readonly observer: BuildObserver } {
   const write = (text: string) => {
     let bytes = Buffer.from(text);
     while (bytes.length > 0) bytes = bytes.subarray(writeSync(2, bytes));
   };
   const plain = (observer: BuildObserver) => ({ observer, [Symbol.dispose]: () => undefined });
-  if (quiet || progress === "quiet") return plain(quietProgress(write));
+  if (quiet || progress === "quiet" || checks || calls === "check") return plain(quietProgress(write));
   if (progress === "rawjson") return plain(rawProgress(write));
   const { stderr } = process;
   if (progress === "plain" || (progress === "auto" && !stderr.isTTY)) return plain(plainProgress(write));
@@ -78,6 +83,7 @@ function buildOptionsOf(values: Values, context: string): BuildOptions {
   return {
     context,
     dockerfile: file,
+    checks: values.checks || values.calls === "check",
     target,
     buildArguments: new Map(buildArguments.filter((entry) => entry !== undefined)),
     buildContexts: new Map(buildContexts),

@@ -12,6 +12,10 @@ export const buildReportSchema = v.object({
       names: v.array(v.string()),
     }),
   ),
+  /** What in the Dockerfile is likely not meant: in one line, and with its lines. */
+  warnings: v.array(v.object({ short: v.string(), long: v.string() })),
+  /** Whether that is an error; where checking was all that was asked for. */
+  isRefused: v.boolean(),
 });
 
 export type BuildReport = v.InferOutput<typeof buildReportSchema>;

@@ -12,9 +12,11 @@ import { buildSyntax } from "./options.ts";
 /** `bunker build`. */
 export const build = defineCommand(
   buildSyntax,
-  async ({ options: { idFile, metadataFile, quiet } }, _globals, words) => {
+  async ({ options: { calls, checks, idFile, metadataFile, quiet } }, _globals, words) => {
     const report = await untilInterrupted((signal) => startBuild(words, dataDirectory(), signal, warning));
-    const { image } = v.parse(v.pipe(v.string(), v.parseJson(), buildReportSchema), report);
+    const { image, warnings, isRefused } = v.parse(v.pipe(v.string(), v.parseJson(), buildReportSchema), report);
+    if (checks || calls === "check") return showChecks(warnings, isRefused);
+    if (!quiet) showWarnings(warnings);
     if (image === undefined) return 0;
     if (idFile !== undefined) write(idFile, image.id);
     if (metadataFile !== undefined) {
@@ -30,6 +32,21 @@ export const build = defineCommand(
     return 0;
   },
 );
+
+type Warnings = v.InferOutput<typeof buildReportSchema>["warnings"];
+
+function showChecks(warnings: Warnings, isRefused: boolean): number {
+  for (const { long } of warnings) console.log(`${long}\n`);
+  const found = `${warnings.length} ${warnings.length === 1 ? "warning has" : "warnings have"} been found!`;
+  console.log(`Check complete, ${warnings.length === 0 ? "no warnings found." : found}`);
+  return isRefused ? 1 : 0;
+}
+
+function showWarnings(warnings: Warnings): void {
+  if (warnings.length === 0) return;
+  const count = `${warnings.length} ${warnings.length === 1 ? "warning" : "warnings"} found (--check shows the lines):`;
+  process.stderr.write([` ${count}`, ...warnings.map(({ short }) => ` - ${short}`), ""].join("\n"));
+}
 
 function write(path: string, text: string): void {
   try {

@@ -50,6 +50,15 @@ export const buildSyntax = {
       description: "Give a name to another directory, image or URL",
       parse: parseNamedValue,
     }),
+    calls: single({
+      name: "call",
+      valueName: "build|check",
+      description: "What is done with the Dockerfile",
+      parse: oneOf("build", "check"),
+      initial: "build",
+      initialText: "build",
+    }),
+    checks: flag({ name: "check", description: "Only check the Dockerfile, as --call check" }),
     file: single({
       name: "file",
       short: "f",

@@ -1,0 +1,120 @@
+/* Where the result of a build goes, and what is said about the Dockerfile besides. */
+import { expect, test } from "bun:test";
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { buildSuite } from "./suite.ts";
+
+const suite = buildSuite();
+
+/** A build that has something of each kind in its image. */
+function context(): string {
+  return suite.context({
+    Dockerfile: [
+      "FROM busybox AS files",
+      "RUN mkdir -p /out/d && echo text > /out/d/file && chown 5:6 /out/d/file && chmod 4755 /out/d/file && ln -s d/file /out/link && mkfifo /out/fifo",
+      "FROM scratch AS alone",
+      "COPY --from=files /out /",
+      "FROM busybox",
+      "COPY --from=files /out /out",
+      "LABEL of=file",
+      "",
+    ].join("\n"),
+  });
+}
+
+test("writes archives of images that can be loaded, packed as is wanted", async () => {
+  const directory = suite.user.makeDirectory("archives");
+  const outputs = [
+    `type=oci,dest=${directory}/oci.tar,compression=zstd,compression-level=1`,
+    `type=docker,dest=${directory}/docker.tar,compression=uncompressed`,
+    "type=image,name=stored",
+  ];
+  const options = [...outputs.flatMap((output) => ["-o", output]), "-t", "packed:1", "--label", "of=option"];
+  await suite.built(context(), options);
+  for (const name of ["oci", "docker"]) {
+    const { output } = await suite.user.bunker(["load", "-i", `${directory}/${name}.tar`]);
+    expect(output).toContain("packed:1");
+    expect(await suite.inside("packed:1", "stat -c '%a %u:%g' /out/d/file; cat /out/link")).toBe("4755 5:6\ntext\n");
+    const format = ["image", "inspect", "--format", "{{.Config.Labels.of}}", "packed:1"];
+    expect(await suite.user.bunker(format)).toMatchObject({ output: "option\n" });
+  }
+  const { output } = await suite.user.bunker(["images", "-q", "--no-trunc"]);
+  expect(new Set(output.trim().split("\n")).size).toBeGreaterThan(1);
+});
+
+test("writes the files alone, to a directory and as an archive", async () => {
+  const directory = suite.user.makeDirectory("files");
+  const built = await suite.built(context(), ["--target", "alone", "-o", `${directory}/out`]);
+  expect(built).toContain("fifo is neither file, directory nor link, and was left out");
+  expect(readdirSync(`${directory}/out`).sort()).toEqual(["d", "link"]);
+  expect(readFileSync(`${directory}/out/d/file`, "utf8")).toBe("text\n");
+  expect(lstatSync(`${directory}/out/d/file`)).toMatchObject({ uid: suite.user.uid, gid: suite.user.gid });
+  expect(readlinkSync(`${directory}/out/link`)).toBe("d/file");
+  const { status } = await suite.build(context(), ["--target", "alone", "-o", `type=tar,dest=${directory}/out.tar`]);
+  expect(status).toBe(0);
+  const listing = Bun.spawnSync(["tar", "-tvf", `${directory}/out.tar`, "--numeric-owner"]).stdout.toString();
+  expect(listing).toMatch(/^-rwsr-xr-x 5\/6 +5 .* (?:\.\/)?d\/file$/m);
+  expect(listing).toMatch(/^prw-r--r-- .*fifo$/m);
+});
+
+test("says what it has made", async () => {
+  const directory = suite.user.makeDirectory("about");
+  const options = ["-q", "-t", "about", "--iidfile", join(directory, "id"), "--metadata-file", join(directory, "json")];
+  const { output, errors, status } = await suite.build(context(), options);
+  expect({ status, errors }).toEqual({ status: 0, errors: "" });
+  expect(readFileSync(join(directory, "id"), "utf8")).toBe(output.trim());
+  expect(JSON.parse(readFileSync(join(directory, "json"), "utf8"))).toMatchObject({
+    "containerimage.config.digest": output.trim(),
+    "containerimage.digest": expect.stringMatching(/^sha256:/),
+    "image.name": "docker.io/library/about:latest",
+  });
+});
+
+test("checks a Dockerfile", async () => {
+  const directory = suite.context({
+    Dockerfile: "FROM busybox AS one\nMAINTAINER me\n",
+    "strict.Dockerfile": "# check=error=true\nFROM busybox\nMAINTAINER me\n",
+    "wrong.Dockerfile": "FROM busybox\nRUNN true\n",
+  });
+  const checked = await suite.build(directory, ["--check"]);
+  expect(checked).toMatchObject({ status: 0, errors: "" });
+  expect(checked.output).toMatch(
+    /^WARNING: MaintainerDeprecated - .*\n(?:.*\n)*Check complete, 1 warning has been found!\n$/,
+  );
+  expect(await suite.built(directory)).toMatch(/^ - MaintainerDeprecated: .* \(line 2\)$/m);
+  const strict = await suite.build(directory, ["-f", join(directory, "strict.Dockerfile")]);
+  expect(strict.status).toBe(1);
+  expect(strict.errors).toContain("   3 | >>> MAINTAINER me\n");
+  expect(strict.errors).not.toContain("FROM docker.io");
+  const wrong = await suite.build(directory, ["-f", join(directory, "wrong.Dockerfile")]);
+  expect(wrong).toMatchObject({ status: 1, output: "" });
+  expect(wrong.errors).toMatch(/ {3}2 \| >>> RUNN true\n-+\nbunker: .*did you mean RUN\?/);
+});
+
+test("gives commands secrets that are in no layer, and what was permitted", async () => {
+  const directory = suite.context({
+    Dockerfile: [
+      "FROM busybox",
+      "RUN --mount=type=secret,id=file,target=/s,mode=0400 --mount=type=secret,id=word,env=WORD cat /s > /copy && echo $WORD >> /copy && stat -c '%a %u' /s",
+      'RUN --network=none test -z "$(ls /sys/class/net | grep -v lo)"',
+      "RUN --mount=type=secret,id=missing test ! -e /run/secrets/missing",
+      "",
+    ].join("\n"),
+    secret: "of file\n",
+    "needy.Dockerfile": "FROM busybox\nRUN --mount=type=secret,id=missing,required true\n",
+    "host.Dockerfile": "FROM busybox\nRUN --network=host true\n",
+  });
+  const secrets = ["--secret", `id=file,src=${directory}/secret`, "--secret", "id=word,env=A_WORD"];
+  const progress = await suite.built(directory, [...secrets, "-t", "secrets"], {
+    environment: { A_WORD: "of environment" },
+  });
+  expect(progress).toMatch(/^#\d+ \S+ 400 0$/m);
+  expect(await suite.inside("secrets", "cat /copy; ls -d /s /run/secrets 2>/dev/null || echo none")).toBe(
+    "of file\nof environment\nnone\n",
+  );
+  const needy = await suite.build(directory, ["-f", join(directory, "needy.Dockerfile")]);
+  expect(needy.errors).toContain("bunker: mount secret missing: it is required, and was not given\nhint: ");
+  const host = await suite.build(directory, ["-f", join(directory, "host.Dockerfile")]);
+  expect(host).toMatchObject({ status: 1, errors: expect.stringContaining("--allow network.host") });
+  await suite.built(directory, ["-f", join(directory, "host.Dockerfile"), "--allow", "network.host"]);
+});
