@@ -74,9 +74,9 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
   await using sources = openSources(session, options);
   const loading = new Vertex(observer, `[internal] load build definition from ${sources.dockerfileName}`);
   const dockerfile = await loading.during(signal, async () => {
-    const bytes = await sources.readDockerfile();
-    loading.status("dockerfile", `transferring dockerfile: ${bytes.length}B`, true);
-    return parseDockerfile(bytes, sources.dockerfileName);
+    const { name, content } = await sources.readDockerfile();
+    loading.status("dockerfile", `transferring dockerfile: ${content.length}B`, true);
+    return parseDockerfile(content, name);
   });
   const target = targetOf(dockerfile, options.target);
   const checked = globalsFor(dockerfile, options, options.platforms[0] ?? hostPlatform());

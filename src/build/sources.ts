@@ -1,3 +1,4 @@
+import type { UrlSource } from "./context/open-url.ts";
 import type { FileSource } from "./files/file-source.ts";
 import type { RunSecrets } from "./graph/run-step.ts";
 
@@ -16,5 +17,7 @@ export interface BuildSources {
   readonly context: () => Promise<FileSource>;
   /** @returns undefined when no context has this name */
   named(name: string): NamedSource | undefined;
+  /** What ADD takes from elsewhere. */
+  url(source: UrlSource): Promise<FileSource>;
   readonly secrets: RunSecrets;
 }

@@ -38,7 +38,7 @@ export async function downloadFile(
   checksum: Digest | undefined,
   signal: AbortSignal,
 ): Promise<Download> {
-  const name = fileName(url);
+  const name = downloadName(url);
   const path = join(directory, name);
   const partial = join(directory, `.${randomUUID()}`);
   const algorithm = checksum === undefined ? "sha256" : splitDigest(checksum).algorithm;
@@ -60,8 +60,8 @@ export async function downloadFile(
   }
 }
 
-/** The last component of a URL's path, decoded where that gives a name. */
-function fileName({ pathname }: URL): string {
+/** What a download is called: the last component of the URL's path, decoded where that gives a name. */
+export function downloadName({ pathname }: URL): string {
   const last = pathname.slice(pathname.lastIndexOf("/") + 1);
   let name = last;
   try {

@@ -1,46 +1,22 @@
 /** `.dockerignore`, and the one that belongs to a Dockerfile of another name: `NAME.dockerignore`, which goes first. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { Errno } from "../../sys/errno.ts";
-import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { cleanPath } from "../files/ignore-patterns.ts";
-
-const LARGEST_FILE = 16 << 20;
-
-/** The patterns that were found, and where. */
-export interface IgnoreFile {
-  /** Its path; undefined when there is none. */
-  readonly path: string | undefined;
-  readonly patterns: readonly string[];
-}
 
 /**
  * Reads what is to be left out of a build context.
- * @param context the context's directory
- * @param dockerfile the Dockerfile's path
- * @throws BunkerError `ignore_file_unreadable`
+ * @param read a file by its path; undefined when there is none
+ * @param dockerfile the Dockerfile's path; undefined for one that is no file
+ * @param usual the path of `.dockerignore`
+ * @returns the patterns of the first of both files that is there
+ * @throws what `read` throws
  */
-export function readIgnoreFile(context: string, dockerfile: string | undefined): IgnoreFile {
-  const candidates = [
-    ...(dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`]),
-    join(context, ".dockerignore"),
-  ];
-  for (const path of candidates) {
-    try {
-      const bytes = readFileSync(path);
-      if (bytes.length > LARGEST_FILE) throw unreadable(path, { reason: "it is larger than 16 MiB" });
-      return { path, patterns: parseIgnoreFile(bytes.toString("utf8")) };
-    } catch (cause) {
-      const errno = errnoOf(cause);
-      if (errno === undefined) throw cause;
-      if (errno !== Errno.ENOENT && errno !== Errno.ENOTDIR) throw unreadable(path, { errno });
-    }
-  }
-  return { path: undefined, patterns: [] };
-}
-
-function unreadable(path: string, why: { readonly errno?: number; readonly reason?: string }): BunkerError {
-  return new BunkerError({ code: "ignore_file_unreadable", operation: "read", object: path, exitStatus: 1, ...why });
+export function readIgnoreFile(
+  read: (path: string) => Buffer | undefined,
+  dockerfile: string | undefined,
+  usual: string,
+): readonly string[] {
+  const own = dockerfile === undefined ? undefined : read(`${dockerfile}.dockerignore`);
+  const content = own ?? read(usual);
+  return content === undefined ? [] : parseIgnoreFile(content.toString("utf8"));
 }
 
 /** The patterns in the text of such a file, in their order: without comments, in the form that paths are compared in. */

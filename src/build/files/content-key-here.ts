@@ -10,7 +10,7 @@ export const contentKeyRequestSchema = v.object({
   keepsParents: v.boolean(),
 });
 
-export const contentKeyAnswerSchema = v.object({ digest: digestSchema, stamp: v.string() });
+export const contentKeyAnswerSchema = v.object({ digest: digestSchema, stamp: v.optional(v.string()) });
 
 /** Computes the key of files of a stage. */
 export function contentKeyHere({

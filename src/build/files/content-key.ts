@@ -29,8 +29,8 @@ const TURN = 32 << 20;
 /** What identifies the files of a selection. */
 export interface ContentKey {
   readonly digest: Digest;
-  /** Which files were read, as of when. */
-  readonly stamp: string;
+  /** Which files were read, as of when; undefined of those that nobody changes. */
+  readonly stamp: string | undefined;
 }
 
 /**
@@ -95,7 +95,7 @@ export async function contentKeyOf(
 
 /** The key of files that stand in the Dockerfile. */
 export function textsKey(files: readonly { readonly name: string; readonly content: string }[]): ContentKey {
-  return { digest: digestOf(JSON.stringify(files.map(({ name, content }) => [name, content]))), stamp: "" };
+  return { digest: digestOf(JSON.stringify(files.map(({ name, content }) => [name, content]))), stamp: undefined };
 }
 
 /** What is remembered of the directory of a file that was named itself. */

@@ -7,6 +7,8 @@ export type FileSource =
       readonly path: string;
       /** What is not in it, as patterns of .dockerignore. */
       readonly ignored: readonly string[];
+      /** What its files are the same by, such as a commit; undefined when only their content says it. */
+      readonly identity?: string | undefined;
     }
   | {
       /** The root file system of a stage or an image. */

@@ -1,5 +1,6 @@
 import { openSync } from "node:fs";
 import * as v from "valibot";
+import { digestOf } from "../../image/digest.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
@@ -18,6 +19,13 @@ import { type FileWork, WorkRoots } from "./file-work.ts";
 export async function keyOfFiles(selection: FileSelection, where: FileWork, signal: AbortSignal): Promise<ContentKey> {
   const { source, paths, excluded, keepsParents } = selection;
   if (source.kind === "texts") return textsKey(source.files);
+  if (source.kind === "directory" && source.identity !== undefined) {
+    // Nobody else has the directory, so nobody changes it meanwhile either.
+    return {
+      digest: digestOf(JSON.stringify([source.identity, source.ignored, paths, excluded, keepsParents])),
+      stamp: undefined,
+    };
+  }
   if (source.kind === "directory") {
     using root = openContext(source.path);
     using digests = new FileDigests(where.data);
@@ -30,7 +38,8 @@ export async function keyOfFiles(selection: FileSelection, where: FileWork, sign
     (descriptors) => ({ root: descriptors[root], paths, excluded, keepsParents }),
     signal,
   );
-  return v.parse(v.pipe(v.string(), v.parseJson(), contentKeyAnswerSchema), answer);
+  const { digest, stamp } = v.parse(v.pipe(v.string(), v.parseJson(), contentKeyAnswerSchema), answer);
+  return { digest, stamp };
 }
 
 function openContext(path: string): FileDescriptor {

@@ -4,6 +4,7 @@
  */
 import { posix } from "node:path";
 import { lookUpUser } from "../../engine/user-lookup.ts";
+import { digestOf } from "../../image/digest.ts";
 import { readLayeredFile } from "../../mount/layered-file.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { type CopyPart, changeFiles } from "../files/change-files.ts";
@@ -17,7 +18,12 @@ import type { RootNode, StepInput, StepWork } from "./step.ts";
 export interface CopySource {
   /** Files from outside, or another root file system. */
   readonly from:
-    | { readonly kind: "outside"; readonly open: () => Promise<FileSource> }
+    | {
+        readonly kind: "outside";
+        readonly open: () => Promise<FileSource>;
+        /** What the files are known by before they are opened; undefined when only opening them says what they are. */
+        readonly identity?: string | undefined;
+      }
     | { readonly kind: "root"; readonly node: RootNode };
   readonly paths: readonly string[];
   /** Whether archives are unpacked. */
@@ -78,7 +84,10 @@ export function copyInputs(
     return {
       kind: "outside",
       contentKey: () => {
-        key ??= from.open().then((source) => keyOf(source, place));
+        key ??=
+          from.identity === undefined
+            ? from.open().then((source) => keyOf(source, place))
+            : Promise.resolve(digestOf(from.identity));
         return key;
       },
     };

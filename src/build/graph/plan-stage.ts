@@ -9,6 +9,7 @@ import { formatPlatform, type Platform, parsePlatform } from "../../image/platfo
 import { BunkerError } from "../../sys/error.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuildOptions } from "../build-options.ts";
+import { parseUrlSource, type UrlSource, urlIdentity, urlPaths } from "../context/open-url.ts";
 import { changeConfiguration, DEFAULT_SHELL } from "../dockerfile/change-configuration.ts";
 import { createdBy, type HistoryDetails } from "../dockerfile/created-by.ts";
 import { DockerfileError } from "../dockerfile/dockerfile-error.ts";
@@ -17,6 +18,7 @@ import type { Dockerfile, InstructionNamed, RunMount, Stage, StageInstruction } 
 import { findStage, parseTriggers } from "../dockerfile/parse-dockerfile.ts";
 import { runMounts } from "../dockerfile/run-mount.ts";
 import { quoteLines, type SourceLocation } from "../dockerfile/source-text.ts";
+import type { FileSource } from "../files/file-source.ts";
 import { keyOfFiles } from "../files/key-of-files.ts";
 import type { BaseImage } from "../layers/base-image.ts";
 import { readBase } from "../layers/image-configuration.ts";
@@ -413,11 +415,34 @@ class StagePlan {
     this.#tell(instruction, {}, true);
   }
 
-  /** Files of the context, and for ADD also of URLs. */
+  /** Files of the context, and for ADD also of URLs; in their order, as later ones may replace earlier ones. */
   #outsideSources(instruction: InstructionNamed<"COPY"> | InstructionNamed<"ADD">, unpacks: boolean): CopySource[] {
     const { sources } = this.#context;
-    const open = sources.context;
-    return [{ from: { kind: "outside", open }, paths: instruction.sources, unpacks }];
+    const found: CopySource[] = [];
+    for (const text of instruction.sources) {
+      const url = instruction.name === "ADD" ? this.#urlOf(instruction, text) : undefined;
+      const last = found.at(-1);
+      if (url !== undefined) {
+        // Asked for once, whoever needs it.
+        let opened: Promise<FileSource> | undefined;
+        const open = () => {
+          opened ??= sources.url(url);
+          return opened;
+        };
+        const isUnpacked = instruction.name === "ADD" && instruction.unpack === true;
+        const identity = urlIdentity(url);
+        found.push({ from: { kind: "outside", open, identity }, paths: urlPaths(url), unpacks: isUnpacked });
+      } else if (last?.from.kind === "outside" && last.from.open === sources.context) {
+        found[found.length - 1] = { ...last, paths: [...last.paths, text] };
+      } else {
+        found.push({ from: { kind: "outside", open: sources.context }, paths: [text], unpacks });
+      }
+    }
+    return found;
+  }
+
+  #urlOf({ location, checksum, keepGitDirectory }: InstructionNamed<"ADD">, text: string): UrlSource | undefined {
+    return atPlace(location, () => parseUrlSource(text, { checksum, keepsGitDirectory: keepGitDirectory }));
   }
 
   #enter(instruction: InstructionNamed<"WORKDIR">): void {

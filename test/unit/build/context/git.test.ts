@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { type CheckoutOptions, checkOut } from "../../../../src/build/context/check-out.ts";
 import { parseGitReference } from "../../../../src/build/context/git-reference.ts";
+import { GitServer } from "../../../git-server.ts";
 import { TemporaryTree, type TreeDescription } from "../files/trees.ts";
-import { GitServer } from "./git-server.ts";
 
 const never = new AbortController().signal;
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { parseIgnoreFile, readIgnoreFile } from "../../../../src/build/context/ignore-file.ts";
+import { readInRoot, readOwnFile } from "../../../../src/build/context/read-in-root.ts";
 import { ignoreState, isIgnored } from "../../../../src/build/files/ignore-patterns.ts";
 import { TemporaryTree } from "./trees.ts";
 
@@ -77,17 +78,26 @@ describe("patterns of .dockerignore", () => {
 
   test("the ignore file of a Dockerfile goes before that of the context", () => {
     using tree = new TemporaryTree({ ".dockerignore": "one", "docker/x.Dockerfile.dockerignore": "two" });
-    expect(readIgnoreFile(tree.path, tree.at("docker/x.Dockerfile"))).toEqual({
-      path: tree.at("docker/x.Dockerfile.dockerignore"),
-      patterns: ["two"],
-    });
-    expect(readIgnoreFile(tree.path, tree.at("Dockerfile")).patterns).toEqual(["one"]);
-    expect(readIgnoreFile(tree.at("docker"), undefined)).toEqual({ path: undefined, patterns: [] });
-    expect(() => readIgnoreFile(tree.path, tree.at("none/.."))).not.toThrow();
+    const usual = tree.at(".dockerignore");
+    expect(readIgnoreFile(readOwnFile, tree.at("docker/x.Dockerfile"), usual)).toEqual(["two"]);
+    expect(readIgnoreFile(readOwnFile, tree.at("Dockerfile"), usual)).toEqual(["one"]);
+    expect(readIgnoreFile(readOwnFile, undefined, tree.at("none"))).toEqual([]);
+    expect(readIgnoreFile((path) => readInRoot(tree.path, path), "docker/x.Dockerfile", ".dockerignore")).toEqual([
+      "two",
+    ]);
   });
 
   test("an ignore file that cannot be read is an error", () => {
     using tree = new TemporaryTree({ ".dockerignore/x": "" });
-    expect(() => readIgnoreFile(tree.path, undefined)).toThrow(/read .*\.dockerignore: EISDIR/);
+    expect(() => readIgnoreFile(readOwnFile, undefined, tree.at(".dockerignore"))).toThrow(/read .*ignore: EISDIR/);
+  });
+
+  test("in a context of somebody else, links lead within it", () => {
+    using tree = new TemporaryTree({ "context/.dockerignore": "-> ../secret", secret: "outside" });
+    expect(readInRoot(tree.at("context"), ".dockerignore")).toBeUndefined();
+    tree.add({ "context/secret": "inside" });
+    expect(readInRoot(tree.at("context"), ".dockerignore")?.toString()).toBe("inside");
+    tree.add({ "context/fifo/": "" });
+    expect(() => readInRoot(tree.at("context"), "fifo")).toThrow(/it is not a file/);
   });
 });
