@@ -1,14 +1,15 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readSync, rmSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
 import type { Ownership } from "../../engine/ownership.ts";
 import { readLayeredFile } from "../../mount/layered-file.ts";
 import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
 import { ownCommand } from "../../runtime/user-namespace-process.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { removeMountStubs } from "./mount-stubs.ts";
 import { planRun, type RunSettings } from "./run-configuration.ts";
-import { END_FILE, type RunRequest, runEndSchema } from "./run-request.ts";
+import { END_DESCRIPTOR, type RunRequest, runEndSchema } from "./run-request.ts";
 
 /** Where a RUN happens. */
 export interface RunStage {
@@ -52,8 +53,7 @@ export async function executeRun(settings: RunSettings, stage: RunStage): Promis
     lower,
     (configuration.mounts ?? []).map(({ destination }) => destination),
   );
-  for (const name of ["work.boot", "hosts", "hostname", "resolv.conf", END_FILE])
-    rmSync(`${staging}/${name}`, { force: true });
+  for (const name of ["work.boot", "hosts", "hostname", "resolv.conf"]) rmSync(`${staging}/${name}`, { force: true });
   for (const path of [work, root]) removeTree(path);
 }
 
@@ -63,10 +63,9 @@ async function runInProcess(words: readonly string[], request: RunRequest, stage
   const [name = "", ...script] = ownCommand();
   const child = Bun.spawn(["/proc/self/exe", ...script, "internal", "build-run", String(process.pid)], {
     argv0: name,
-    stdin: Buffer.from(JSON.stringify(request)),
-    stdout: "pipe",
-    stderr: "pipe",
+    stdio: [Buffer.from(JSON.stringify(request)), "pipe", "pipe", "pipe"],
   });
+  using report = new FileDescriptor(child.stdio[END_DESCRIPTOR] ?? -1);
   const kill = () => child.kill("SIGKILL");
   signal.addEventListener("abort", kill);
   try {
@@ -79,8 +78,8 @@ async function runInProcess(words: readonly string[], request: RunRequest, stage
     signal.removeEventListener("abort", kill);
   }
   signal.throwIfAborted();
-  const path = `${request.directory}/${END_FILE}`;
-  if (!existsSync(path)) {
+  const text = readWaiting(report.number);
+  if (text === "") {
     throw new BunkerError({
       code: "helper_lost",
       operation: "run",
@@ -89,7 +88,7 @@ async function runInProcess(words: readonly string[], request: RunRequest, stage
       exitStatus: 1,
     });
   }
-  const end = v.parse(runEndSchema, JSON.parse(readFileSync(path, "utf8")));
+  const end = v.parse(runEndSchema, JSON.parse(text));
   if ("failure" in end) {
     const { code, message, hint } = end.failure;
     throw new BunkerError({ code, operation: message, hint, exitStatus: 1 });
@@ -104,6 +103,17 @@ async function runInProcess(words: readonly string[], request: RunRequest, stage
 
 async function copyOutput(stream: ReadableStream<Uint8Array>, take: (bytes: Uint8Array) => void): Promise<void> {
   for await (const bytes of stream) take(bytes);
+}
+
+/** What was written to the other end of a pipe whose writer has ended. */
+function readWaiting(descriptor: number): string {
+  const pieces: Buffer[] = [];
+  const buffer = Buffer.alloc(4096);
+  for (;;) {
+    const length = readSync(descriptor, buffer);
+    if (length === 0) return Buffer.concat(pieces).toString();
+    pieces.push(Buffer.from(buffer.subarray(0, length)));
+  }
 }
 
 /** A command in one line, as messages have it. */

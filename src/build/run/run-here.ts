@@ -8,7 +8,7 @@
  * Killing is simple: the kernel kills this process when the builder dies, and the container with its whole pid namespace
  * when this process dies. So nothing runs on, whoever is killed; what is left is a directory in the cache's `tmp/`.
  */
-import { openSync, readFileSync, writeFileSync } from "node:fs";
+import { openSync, readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
 import { defaultSeccompFilter } from "../../engine/default-seccomp-filter.ts";
 import { ownLink } from "../../engine/network/container-links.ts";
@@ -24,7 +24,7 @@ import { waitForExit } from "../../sys/process.ts";
 import { Event, Reactor } from "../../sys/reactor.ts";
 import { Signal } from "../../sys/signal.ts";
 import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
-import { END_FILE, type RunEnd, type RunRequest, runRequestSchema } from "./run-request.ts";
+import { END_DESCRIPTOR, type RunEnd, type RunRequest, runRequestSchema } from "./run-request.ts";
 
 const PR_SET_PDEATHSIG = 1;
 
@@ -37,7 +37,7 @@ export function runHere(builder: number): void {
   // It may have died before that.
   if (process.ppid !== builder) return;
   const request = v.parse(runRequestSchema, JSON.parse(readFileSync(0, "utf8")));
-  writeFileSync(`${request.directory}/${END_FILE}`, JSON.stringify(endOf(request)));
+  writeSync(END_DESCRIPTOR, JSON.stringify(endOf(request)));
 }
 
 function endOf(request: RunRequest): RunEnd {

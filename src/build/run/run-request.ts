@@ -23,7 +23,7 @@ export const runRequestSchema = v.object({
 
 export type RunRequest = Readonly<v.InferOutput<typeof runRequestSchema>>;
 
-/** What that process leaves in `END_FILE`: how the command has ended, or what kept it from running. */
+/** What that process writes to `END_DESCRIPTOR`: how the command has ended, or what kept it from running. */
 export const runEndSchema = v.union([
   v.object({ exitStatus: v.number(), signal: v.optional(v.number()) }),
   v.object({ failure: v.object({ code: v.string(), message: v.string(), hint: v.optional(v.string()) }) }),
@@ -31,5 +31,5 @@ export const runEndSchema = v.union([
 
 export type RunEnd = Readonly<v.InferOutput<typeof runEndSchema>>;
 
-/** In the container's directory. */
-export const END_FILE = "end.json";
+/** Not a file, for which there might be no space. */
+export const END_DESCRIPTOR = 3;
