@@ -2,6 +2,7 @@
 
 import { DEFAULT_SLIRP } from "../engine/network/default-slirp.ts";
 import type { NetworkSettings, RunOptions } from "../engine/run-options.ts";
+import type { EgressRules } from "../network/egress.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { OptionValues } from "./option-table.ts";
 import type { runOptionsTable } from "./run-options-table.ts";
@@ -22,7 +23,8 @@ type NetworkOptionName =
   | "dnsServers"
   | "dnsSearch"
   | "dnsOptions"
-  | "addedHosts";
+  | "addedHosts"
+  | "allowedHosts";
 type NetworkOptionValues = Pick<RunOptionValues, NetworkOptionName>;
 
 function conflict(options: string): BunkerError {
@@ -53,10 +55,14 @@ export function takeNetworkSettings<Values extends NetworkOptionValues & Pick<Ru
     dnsSearch,
     dnsOptions,
     addedHosts,
+    allowedHosts,
     ...rest
   } = values;
   const settings = { published, publishAll, exposed, dnsServers, dnsSearch, dnsOptions, addedHosts };
   const [first = { kind: "slirp", settings: DEFAULT_SLIRP }, ...more] = networks;
+  if (allowedHosts.length > 0 && first.kind !== "shared" && first.kind !== "slirp") {
+    throw conflict("allow-host and the network mode");
+  }
   if (first.kind !== "shared") {
     if (more.length > 0) throw conflict("cannot attach both user-defined and non-user-defined network-modes");
     if (ipv4 !== undefined || ipv6 !== undefined) {
@@ -70,6 +76,7 @@ export function takeNetworkSettings<Values extends NetworkOptionValues & Pick<Ru
   }
   const networkSettings: NetworkSettings = {
     ...settings,
+    egress: allowedHosts.length === 0 ? undefined : egressOf(allowedHosts),
     slirp: first.kind === "slirp" ? first.settings : DEFAULT_SLIRP,
     joined: first.kind === "joined" ? first.joined : undefined,
     shared: first.kind === "shared" ? placesOf(first, more, values) : [],
@@ -117,4 +124,11 @@ function placesOf(
     },
     ...others,
   ];
+}
+
+function egressOf(allowed: NetworkOptionValues["allowedHosts"]): EgressRules {
+  return {
+    names: allowed.flatMap((host) => ("name" in host ? [host.name] : [])),
+    networks: allowed.flatMap((host) => ("network" in host ? [host.network] : [])),
+  };
 }

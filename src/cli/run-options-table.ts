@@ -9,6 +9,7 @@ import { parseEnvironmentOption } from "./values/environment-option.ts";
 import { parseMountOption } from "./values/mount-option.ts";
 import {
   parseAddedHost,
+  parseAllowedHost,
   parseIpAddress,
   parseResolverOption,
   parseSearchDomain,
@@ -262,6 +263,12 @@ export const runOptionsTable = {
     valueName: "NAME:ADDRESS",
     description: "Add a name to /etc/hosts; host-gateway as address is the host",
     parse: parseAddedHost,
+  }),
+  allowedHosts: list({
+    name: "allow-host",
+    valueName: "NAME|*.DOMAIN|NETWORK",
+    description: "Reach nothing outside but this host, names below a domain, or an address or network",
+    parse: parseAllowedHost,
   }),
   sharedMemorySize: single({
     name: "shm-size",

@@ -1,6 +1,7 @@
 import type { Resources } from "../cgroup/resource-files.ts";
 import type { ImageSource } from "../image/image-source.ts";
 import type { OutboundBinding, Subnet } from "../network/configuration.ts";
+import type { EgressRules } from "../network/egress.ts";
 import type { TransportProtocol } from "../network/published-port.ts";
 import type { Address } from "../sys/internet-socket.ts";
 import type { PlaceRequest } from "./network/take-endpoints.ts";
@@ -231,6 +232,8 @@ export interface NetworkSettings {
   /** Instead of the host's options. */
   readonly dnsOptions: readonly string[];
   readonly addedHosts: readonly AddedHost[];
+  /** What alone may be reached outside; undefined for everything. */
+  readonly egress: EgressRules | undefined;
 }
 
 /** A network namespace that is there: a container's, by its name or id, or one that has a path. */

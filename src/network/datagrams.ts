@@ -37,6 +37,8 @@ import type { NetworkConfiguration } from "./configuration.ts";
 import { DatagramReceiver } from "./datagram-receiver.ts";
 import { destinationOf, isOwnAddress } from "./destination.ts";
 import type { DnsForwarder } from "./dns/forwarder.ts";
+import type { Egress } from "./egress.ts";
+import type { FlowSummary } from "./flow-summary.ts";
 import { FlowTable } from "./flow-table.ts";
 import type { FramePool } from "./frame-pool.ts";
 import {
@@ -89,6 +91,9 @@ class DatagramFlow {
   hops = USUAL_HOPS;
   isAnswered = false;
   lastUsed = 0;
+  /** Bytes that the container has sent, and that it was sent. */
+  sent = 0;
+  received = 0;
 
   constructor(
     protocol: number,
@@ -112,6 +117,7 @@ export class Datagrams implements Disposable {
   readonly #pool: FramePool;
   readonly #output: Output;
   readonly #configuration: NetworkConfiguration;
+  readonly #egress: Egress;
   readonly #dns: DnsForwarder;
   readonly #flows = new FlowTable<DatagramFlow>();
   readonly #receiver: DatagramReceiver;
@@ -123,12 +129,14 @@ export class Datagrams implements Disposable {
     pool: FramePool,
     output: Output,
     configuration: NetworkConfiguration,
+    egress: Egress,
     dns: DnsForwarder,
   ) {
     this.#reactor = reactor;
     this.#pool = pool;
     this.#output = output;
     this.#configuration = configuration;
+    this.#egress = egress;
     this.#dns = dns;
     this.#receiver = new DatagramReceiver(pool);
     reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#tick());
@@ -137,6 +145,22 @@ export class Datagrams implements Disposable {
   /** How many flows there are. */
   get size(): number {
     return this.#flows.size;
+  }
+
+  /** What there is at the moment. */
+  summaries(): FlowSummary[] {
+    return this.#flows.all().map((flow) => {
+      const { protocol, inside, insidePort, outside, outsidePort, sent, received } = flow;
+      return {
+        protocol: protocol === IpProtocol.UDP ? "udp" : "icmp",
+        inside: { address: inside, port: insidePort },
+        outside: { address: outside, port: outsidePort },
+        sent,
+        received,
+        state: "",
+        name: this.#egress.nameOf(outside),
+      };
+    });
   }
 
   /** Handles a UDP datagram from the container. */
@@ -165,7 +189,7 @@ export class Datagrams implements Disposable {
       return;
     }
     if (outsidePort === 0 || !isPossibleSource(packet)) return;
-    const where = destinationOf(this.#configuration, packet.destination, outsidePort);
+    const where = destinationOf(this.#configuration, this.#egress, packet.destination, outsidePort);
     if (where === "resolver") {
       const client = { address: packet.source, port: insidePort };
       this.#dns.handle(packet, payload, client, packet.destination);
@@ -187,7 +211,14 @@ export class Datagrams implements Disposable {
     const known = this.#flows.findFor(packet, identifier, 0);
     if (known !== undefined) this.#send(known, packet, transport);
     else if (isOwnAddress(this.#configuration, packet.destination)) this.#answerEcho(packet);
-    else this.#begin(packet, transport, destinationOf(this.#configuration, packet.destination, 0), identifier, 0);
+    else
+      this.#begin(
+        packet,
+        transport,
+        destinationOf(this.#configuration, this.#egress, packet.destination, 0),
+        identifier,
+        0,
+      );
     return true;
   }
 
@@ -285,6 +316,7 @@ export class Datagrams implements Disposable {
 
   #send(flow: DatagramFlow, packet: Packet, payload: number): void {
     flow.lastUsed = performance.now();
+    flow.sent += packet.end - payload;
     if (packet.hops !== flow.hops && flow.client === undefined) {
       if (packet.hops <= 1) {
         this.#refuse(packet, "time exceeded");
@@ -334,6 +366,7 @@ export class Datagrams implements Disposable {
 
   #deliver(flow: DatagramFlow, index: number): void {
     flow.lastUsed = performance.now();
+    flow.received += this.#receiver.length(index);
     const source = { address: flow.outside, port: flow.outsidePort };
     const destination = { address: flow.inside, port: flow.insidePort };
     this.sendUdp(source, destination, this.#receiver.address(index), this.#receiver.length(index));
@@ -345,6 +378,7 @@ export class Datagrams implements Disposable {
     const length = this.#receiver.length(index);
     const { reply } = isVersion4(flow.outside) ? ECHO_4 : ECHO_6;
     if (length < ECHO_HEADER_SIZE || view.getUint8(offset) !== reply) return;
+    flow.received += length;
     this.#sendEchoReply(flow.outside, flow.inside, flow.insidePort, offset, length);
   }
 

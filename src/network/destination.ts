@@ -19,6 +19,7 @@ import {
   UNSPECIFIED_6,
 } from "./address.ts";
 import type { NetworkConfiguration, Subnet } from "./configuration.ts";
+import type { Egress } from "./egress.ts";
 import { contains, prefixOf } from "./prefix.ts";
 
 /** What is done with a packet: sent on to an address, answered by the resolver, refused as by a host without that port, or not taken. */
@@ -37,9 +38,15 @@ export function isOwnAddress(configuration: NetworkConfiguration, address: Addre
 
 /**
  * Decides about a destination.
+ * @param egress what may be reached outside
  * @param port for the resolver's address, which has no other than DNS_PORT; 0 where there are no ports
  */
-export function destinationOf(configuration: NetworkConfiguration, address: Address, port: number): Destination {
+export function destinationOf(
+  configuration: NetworkConfiguration,
+  egress: Egress,
+  address: Address,
+  port: number,
+): Destination {
   const subnet = subnetOf(configuration, address);
   if (subnet === undefined) return "unreachable";
   if (sameAddress(address, subnet.dns) && port === DNS_PORT && configuration.answerDns) return "resolver";
@@ -55,7 +62,7 @@ export function destinationOf(configuration: NetworkConfiguration, address: Addr
   if (configuration.isShared === true && isOnLink(subnet, address)) return "unreachable";
   // Which of the host's links would be meant?
   if (!isVersion4(address) && isLinkLocal6(address)) return "unreachable";
-  return { host: address };
+  return egress.permits(address) ? { host: address } : "unreachable";
 }
 
 /** Whether an address is one of the link's own. */

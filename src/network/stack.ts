@@ -33,7 +33,9 @@ import { isOwnAddress } from "./destination.ts";
 import { DnsForwarder, type SendDatagram } from "./dns/forwarder.ts";
 import type { LocalNames } from "./dns/local-names.ts";
 import { Resolvers } from "./dns/resolvers.ts";
+import { Egress } from "./egress.ts";
 import { ETHERNET_OFFSET, Ethernet, EtherType, type HardwareAddress, NETWORK_OFFSET } from "./ethernet.ts";
+import type { FlowSummary } from "./flow-summary.ts";
 import { FramePool, NO_SLOT } from "./frame-pool.ts";
 import { icmpError, sendErrorAbout } from "./icmp-error.ts";
 import { IpProtocol } from "./ip-protocol.ts";
@@ -67,6 +69,8 @@ export interface StackOptions {
   readonly link?: SharedLink | undefined;
   /** Names that are known here. */
   readonly names?: LocalNames | undefined;
+  /** What may be reached outside; everything without it. */
+  readonly egress?: Egress | undefined;
 }
 
 /** What a stack holds. */
@@ -98,7 +102,16 @@ export class Stack implements Disposable {
   #slot = this.#pool.allocateReserved();
 
   constructor(reactor: Reactor, options: StackOptions) {
-    const { device, configuration, onEnd, resolverFile, hardwareAddress, link, names } = options;
+    const {
+      device,
+      configuration,
+      onEnd,
+      resolverFile,
+      hardwareAddress,
+      link,
+      names,
+      egress = new Egress(undefined),
+    } = options;
     this.#reactor = reactor;
     this.#configuration = configuration;
     this.#ethernet = new Ethernet(hardwareAddress);
@@ -111,9 +124,9 @@ export class Stack implements Disposable {
     const resolvers = new Resolvers(configuration.resolvers ?? resolverFile);
     const reply: SendDatagram = (source, destination, address, length) =>
       this.#datagrams.sendUdp(source, destination, address, length);
-    this.#dns = new DnsForwarder(reactor, this.#pool, resolvers, names, reply);
-    this.#datagrams = new Datagrams(reactor, this.#pool, this.#output, configuration, this.#dns);
-    this.#tcp = new Tcp(reactor, this.#pool, this.#output, configuration, () => resolvers.current());
+    this.#dns = new DnsForwarder(reactor, this.#pool, resolvers, names, egress, reply);
+    this.#datagrams = new Datagrams(reactor, this.#pool, this.#output, configuration, egress, this.#dns);
+    this.#tcp = new Tcp(reactor, this.#pool, this.#output, configuration, egress, () => resolvers.current());
     reactor.add(device, Event.IN, () => this.#readFrames());
   }
 
@@ -125,6 +138,11 @@ export class Stack implements Disposable {
       questions: this.#dns.size,
       slots: this.#pool.used,
     };
+  }
+
+  /** The flows that there are at the moment. */
+  flows(): FlowSummary[] {
+    return [...this.#tcp.summaries(), ...this.#datagrams.summaries()];
   }
 
   /**

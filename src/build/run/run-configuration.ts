@@ -174,6 +174,7 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
       dnsSearch: [],
       dnsOptions: [],
       addedHosts: settings.addedHosts,
+      egress: undefined,
     },
     sharedMemorySize: settings.sharedMemorySize,
     resourceLimits: settings.resourceLimits,

@@ -13,6 +13,7 @@ import { defineCommand } from "../command.ts";
 import { listFormatOption } from "../format/format-option.ts";
 import { binarySize, humanSize } from "../format/human-size.ts";
 import { formatList, type ListDescription } from "../format/list-output.ts";
+import { CLEAR_SCREEN, onScreen } from "../format/live-list.ts";
 import { printText } from "../format/print-text.ts";
 import { shortId } from "../format/short-id.ts";
 import type { Structure } from "../format/template/value.ts";
@@ -22,11 +23,6 @@ import { isAlive } from "./status-text.ts";
 
 const FIRST_INTERVAL = 1000;
 const UNKNOWN = "--";
-
-const CLEAR_SCREEN = "\x1b[2J";
-const TO_BEGINNING = "\x1b[H";
-const CLEAR_LINE = "\x1b[K";
-const CLEAR_BELOW = "\x1b[J";
 
 const statisticsList: ListDescription = {
   titles: {
@@ -111,11 +107,6 @@ function findIfThere(database: StateDatabase, data: string, id: string): Contain
     if (error instanceof BunkerError && error.code === "no_such_container") return undefined;
     throw error;
   }
-}
-
-/** A list in place of the one before. */
-function onScreen(text: string): string {
-  return TO_BEGINNING + text.trimEnd().replaceAll("\n", `${CLEAR_LINE}\n`) + CLEAR_LINE + CLEAR_BELOW;
 }
 
 /** A container that does not run uses nothing, as Docker has it. */

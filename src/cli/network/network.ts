@@ -36,6 +36,11 @@ export const network = defineCommandGroup({
       load: async () => (await import("./prune.ts")).prune,
     },
     { name: "rm", summary: "Remove networks", load: removing },
+    {
+      name: "trace",
+      summary: "Show what goes between a container and the outside, as it goes",
+      load: async () => (await import("./trace.ts")).trace,
+    },
     { name: "remove", summary: "Remove networks", hidden: true, load: removing },
   ],
 });

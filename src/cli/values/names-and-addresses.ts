@@ -1,5 +1,7 @@
 import type { AddedHost } from "../../engine/run-options.ts";
 import { formatAddress, parseAddress } from "../../network/address.ts";
+import { type Prefix, parsePrefix, prefixOf } from "../../network/prefix.ts";
+import { isVersion4 } from "../../sys/internet-socket.ts";
 import { InvalidValue } from "../invalid-value.ts";
 
 /**
@@ -42,6 +44,22 @@ export function parseAddedHost(text: string): AddedHost {
   const address = parseAddress(/^\[(.*)\]$/.exec(value)?.[1] ?? value);
   if (address === undefined) throw new InvalidValue(`${JSON.stringify(value)} is not an IP address or host-gateway`);
   return { name, address: formatAddress(address) };
+}
+
+/** A value of `--allow-host`. */
+export type AllowedHost = { readonly name: string } | { readonly network: Prefix };
+
+/**
+ * Reads the value of `--allow-host`: a host's name, `*.DOMAIN`, an address or `ADDRESS/LENGTH`.
+ * @throws InvalidValue
+ */
+export function parseAllowedHost(text: string): AllowedHost {
+  const address = parseAddress(text);
+  const network = address === undefined ? parsePrefix(text) : prefixOf(address, isVersion4(address) ? 32 : 128);
+  if (network !== undefined) return { network };
+  const name = text.toLowerCase().replace(/\.$/, "");
+  if (!isHostName(name.replace(/^\*\./, ""))) throw new InvalidValue("expected a host's name, *.DOMAIN, or a network");
+  return { name };
 }
 
 function isHostName(text: string): boolean {

@@ -31,7 +31,7 @@ import type { ImageConfiguration } from "../image-configuration.ts";
 import { containerLinks } from "../network/container-links.ts";
 import { hostnameOf, networkOwner } from "../network/joined-network.ts";
 import { networkMode } from "../network/network-mode.ts";
-import { planForwards, planNetwork } from "../network/network-plan.ts";
+import { egressOf, planForwards, planNetwork } from "../network/network-plan.ts";
 import type { Membership } from "../network/network-plan-schema.ts";
 import { type NamedNetworks, namedNetworks, networkTexts } from "../network/network-texts.ts";
 import { takeEndpoints } from "../network/take-endpoints.ts";
@@ -107,7 +107,11 @@ function takePlaces(
     const address = parseAddress(text);
     return address === undefined ? [] : [address];
   });
-  return { forwards: planForwards(networkSettings, exposedPorts, hasIpv6), resolvers };
+  return {
+    forwards: planForwards(networkSettings, exposedPorts, hasIpv6),
+    resolvers,
+    egress: egressOf(networkSettings),
+  };
 }
 
 const resolveSeccomp: ContainerInput["resolveSeccomp"] = (profileJson, capabilities) =>

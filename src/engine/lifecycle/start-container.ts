@@ -193,7 +193,7 @@ async function launchSupervised(
       stopTimeout: stopTimeoutOf(definition),
       log: definition.log,
       isRecordedByCommand: options.recordsEnd,
-      hasNetworks: definition.networkPlan !== undefined || definition.membership !== undefined,
+      networks: definition.networkPlan ?? definition.membership,
       restartDelay: options.restartDelay,
       health: definition.health,
     },

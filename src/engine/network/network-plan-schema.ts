@@ -3,7 +3,7 @@ import * as v from "valibot";
 
 const word = v.pipe(v.number(), v.integer());
 const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
-const addressSchema = v.pipe(v.tuple([word, word, word, word]), v.readonly());
+export const addressSchema = v.pipe(v.tuple([word, word, word, word]), v.readonly());
 const subnetSchema = v.object({
   prefixLength: word,
   address: addressSchema,
@@ -30,6 +30,12 @@ export const networkConfigurationSchema = v.object({
 
 const endpointSchema = v.object({ address: addressSchema, port });
 
+/** `EgressRules`, when they come from elsewhere. */
+export const egressRulesSchema = v.object({
+  names: v.array(v.string()),
+  networks: v.array(v.object({ address: addressSchema, length: word })),
+});
+
 /** A bound port of the host, and where it leads to in the container. */
 export const portBindingSchema = v.object({ protocol: protocolSchema, host: endpointSchema, target: endpointSchema });
 
@@ -47,6 +53,8 @@ export const networkPlanSchema = v.object({
   /** Of the device; undefined for one of the kernel's choice. */
   hardwareAddress: v.optional(v.string()),
   forwards: v.array(forwardSchema),
+  /** undefined: everything may be reached. */
+  egress: v.optional(egressRulesSchema),
 });
 
 /** What a container that is on users' networks has besides its places there. */
@@ -54,6 +62,8 @@ export const membershipSchema = v.object({
   forwards: v.array(forwardSchema),
   /** Asked for names of the outside instead of the host's; none for those. */
   resolvers: v.array(addressSchema),
+  /** undefined: everything may be reached. */
+  egress: v.optional(egressRulesSchema),
 });
 
 /** A container's place on a network that it shares with others. */

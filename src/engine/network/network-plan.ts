@@ -32,7 +32,7 @@ export function planNetwork(settings: NetworkSettings, exposedPorts: readonly st
     ...(outbound6 === undefined ? {} : { outbound6 }),
   };
   const forwards = planForwards(settings, exposedPorts, configuration.ipv6 !== undefined);
-  return { configuration, hardwareAddress: settings.hardwareAddress, forwards };
+  return { configuration, hardwareAddress: settings.hardwareAddress, forwards, egress: egressOf(settings) };
 }
 
 /**
@@ -53,6 +53,11 @@ export function planForwards(
     .filter(({ protocol, containerPort }) => !isPublished(protocol, containerPort));
   const distinct = new Map(chosen.map((forward) => [`${forward.containerPort}/${forward.protocol}`, forward]));
   return [...published, ...distinct.values()];
+}
+
+/** What alone may be reached, for the state database. */
+export function egressOf({ egress }: NetworkSettings): NetworkPlan["egress"] {
+  return egress === undefined ? undefined : { names: [...egress.names], networks: [...egress.networks] };
 }
 
 function hostHasIpv6(): boolean {

@@ -8,6 +8,8 @@
 import type { NetworkConfiguration } from "../../network/configuration.ts";
 import { isOnLink, subnetOf } from "../../network/destination.ts";
 import type { LocalNames } from "../../network/dns/local-names.ts";
+import { Egress, type EgressRules } from "../../network/egress.ts";
+import type { FlowSummary } from "../../network/flow-summary.ts";
 import type { PublishedPort } from "../../network/published-port.ts";
 import { Stack } from "../../network/stack.ts";
 import { SharedLink } from "../../network/switch/shared-link.ts";
@@ -47,6 +49,7 @@ export class ContainerNetworks implements Disposable {
   readonly #reactor: Reactor;
   readonly #data: string;
   readonly #id: string;
+  readonly #egress: Egress;
   readonly #run = crypto.randomUUID();
   #links: ServedLink[] = [];
   readonly #ports: ServedPort[] = [];
@@ -54,17 +57,20 @@ export class ContainerNetworks implements Disposable {
     addressesOf: (name) => this.#addressesOf(name),
     nameOf: (address) => this.#nameOf(address),
     isLocal: (address) => this.#links.some((link) => isAddressOn(link, address)),
-    asksOutside: () => this.#links.some(({ configuration }) => configuration.isInternal !== true),
+    asksOutside: (name) =>
+      this.#egress.permitsName(name) && this.#links.some(({ configuration }) => configuration.isInternal !== true),
   };
 
   /**
    * @param data Bunker's data directory
    * @param id the container's
+   * @param egress what may be reached outside; undefined for everything
    */
-  constructor(reactor: Reactor, data: string, id: string) {
+  constructor(reactor: Reactor, data: string, id: string, egress: EgressRules | undefined) {
     this.#reactor = reactor;
     this.#data = data;
     this.#id = id;
+    this.#egress = new Egress(egress);
   }
 
   /**
@@ -110,6 +116,7 @@ export class ContainerNetworks implements Disposable {
       hardwareAddress: membership === undefined ? undefined : hardwareAddressOf(membership.hardwareAddress),
       link: shared,
       names: this.#names,
+      egress: this.#egress,
     });
     this.#placePorts();
     this.#tellServed(link);
@@ -125,6 +132,12 @@ export class ContainerNetworks implements Disposable {
   publish(ports: readonly HandedPort[]): void {
     this.#ports.push(...ports.map((port) => ({ ...port, place: undefined })));
     this.#placePorts();
+  }
+
+  /** What goes over all of them, with the names of those at the other end. */
+  flows(): FlowSummary[] {
+    const flows = this.#links.flatMap(({ stack }) => stack?.flows() ?? []);
+    return flows.map((flow) => ({ ...flow, name: flow.name ?? this.#nameOf(flow.outside.address) }));
   }
 
   /** Takes a device of a network away; connections over it end. */

@@ -6,7 +6,13 @@
  * the socket in the container's directory, which only its owner can reach.
  */
 import * as v from "valibot";
-import { linkMembershipSchema, networkConfigurationSchema, portBindingSchema } from "../network/network-plan-schema.ts";
+import {
+  addressSchema,
+  egressRulesSchema,
+  linkMembershipSchema,
+  networkConfigurationSchema,
+  portBindingSchema,
+} from "../network/network-plan-schema.ts";
 
 /** The socket's name in the container's directory. */
 export const SOCKET_NAME = "supervisor";
@@ -31,8 +37,8 @@ const superviseSchema = v.object({
   }),
   /** Whether the command that says this records the container's end itself, should it live so long. */
   isRecordedByCommand: v.boolean(),
-  /** Whether it may be on networks, at its start or later. */
-  hasNetworks: v.boolean(),
+  /** For one that may be on networks, at its start or later: what it may reach outside, if not everything. */
+  networks: v.optional(v.object({ egress: v.optional(egressRulesSchema) })),
   /** Milliseconds that the last restart waited; 0 when this is none. */
   restartDelay: v.number(),
   /** Milliseconds between health checks; `start` applies during the first `startPeriod`. */
@@ -70,6 +76,8 @@ const requestSchema = v.variant("kind", [
   v.object({ kind: v.literal("close"), stream: v.picklist(["o", "e"]) }),
   /** Answered by `exit`. */
   v.object({ kind: v.literal("wait") }),
+  /** What goes over the container's networks. Answered by `flows`, several times if there are many, the last one empty. */
+  v.object({ kind: v.literal("flows") }),
   /** Answered by `status`. */
   v.object({ kind: v.literal("status") }),
   /** Keep these terminals of processes that nobody is attached to any more, and throw away what they say. */
@@ -92,6 +100,19 @@ const exitSchema = v.object({
   lostErrno: v.optional(v.number()),
 });
 
+const endpointSchema = v.object({ address: addressSchema, port: v.number() });
+
+/** network/flow-summary.ts. */
+const flowSchema = v.object({
+  protocol: v.picklist(["tcp", "udp", "icmp"]),
+  inside: endpointSchema,
+  outside: endpointSchema,
+  sent: v.number(),
+  received: v.number(),
+  state: v.string(),
+  name: v.optional(v.string()),
+});
+
 const answerSchema = v.variant("kind", [
   exitSchema,
   v.object({ kind: v.literal("attached") }),
@@ -100,6 +121,7 @@ const answerSchema = v.variant("kind", [
   /** A network can be used, or what keeps it from that. */
   v.object({ kind: v.literal("served"), error: v.optional(v.string()) }),
   v.object({ kind: v.literal("left") }),
+  v.object({ kind: v.literal("flows"), flows: v.array(flowSchema) }),
   v.object({ kind: v.literal("status"), lostBytes: v.number(), lostErrno: v.optional(v.number()) }),
 ]);
 

@@ -52,6 +52,8 @@ import { OutputCopier } from "./output-copier.ts";
 import { type Answer, parseRequest, type Request, SOCKET_NAME, type Supervise } from "./protocol.ts";
 
 const F_DUPFD_CLOEXEC = 1030;
+/** So many fit into a message. */
+const FLOWS_PER_ANSWER = 64;
 
 /** Somebody who talks with the supervisor. */
 interface Connection {
@@ -175,10 +177,10 @@ class Supervisor {
   }
 
   /** Serves the container's networks, if it may have some. */
-  async #serveNetworks({ hasNetworks }: Supervise): Promise<void> {
-    if (!hasNetworks) return;
+  async #serveNetworks({ networks }: Supervise): Promise<void> {
+    if (networks === undefined) return;
     const { ContainerNetworks } = await import("../network/serve-network.ts");
-    this.#networks = new ContainerNetworks(this.#reactor, this.#data, this.#id);
+    this.#networks = new ContainerNetworks(this.#reactor, this.#data, this.#id, networks.egress);
     for (const link of this.#earlyLinks) {
       // A network of its own is served at once.
       this.#addNetwork(link, (answer) => void (link.membership === undefined || this.#answerCommand(answer)));
@@ -289,6 +291,14 @@ class Supervisor {
       case "rename":
         this.#networks?.rename(request.network, request.names);
         return false;
+      case "flows": {
+        const flows = this.#networks?.flows() ?? [];
+        for (let first = 0; first < flows.length; first += FLOWS_PER_ANSWER) {
+          this.#answer(connection, { kind: "flows", flows: flows.slice(first, first + FLOWS_PER_ANSWER) });
+        }
+        this.#answer(connection, { kind: "flows", flows: [] });
+        return false;
+      }
       case "keep":
         for (const descriptor of descriptors) this.#keep(descriptor);
         return true;

@@ -16,11 +16,13 @@
 import { connect, type Endpoint, isVersion4, openSocket, receive, send } from "../../sys/internet-socket.ts";
 import { Event, type Reactor, Timer } from "../../sys/reactor.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
+import type { Egress } from "../egress.ts";
 import type { FramePool } from "../frame-pool.ts";
 import { NO_SLOT, SLOT_SIZE } from "../frame-pool.ts";
 import type { Packet } from "../packet.ts";
 import { answerLocally } from "./local-answer.ts";
 import type { LocalNames } from "./local-names.ts";
+import { readAnswer, readQuestion } from "./message.ts";
 import type { Resolver, Resolvers } from "./resolvers.ts";
 
 const HEADER_SIZE = 12;
@@ -69,24 +71,30 @@ export class DnsForwarder implements Disposable {
   readonly #pool: FramePool;
   readonly #resolvers: Resolvers;
   readonly #names: LocalNames | undefined;
+  readonly #egress: Egress;
   readonly #send: SendDatagram;
   /** The oldest first. */
   readonly #questions = new Map<string, Question>();
   readonly #timer = new Timer();
   #isTicking = false;
 
-  /** @param names that are known here */
+  /**
+   * @param names that are known here
+   * @param egress is told of what is answered
+   */
   constructor(
     reactor: Reactor,
     pool: FramePool,
     resolvers: Resolvers,
     names: LocalNames | undefined,
+    egress: Egress,
     send: SendDatagram,
   ) {
     this.#reactor = reactor;
     this.#pool = pool;
     this.#resolvers = resolvers;
     this.#names = names;
+    this.#egress = egress;
     this.#send = send;
     reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#tick());
   }
@@ -114,6 +122,9 @@ export class DnsForwarder implements Disposable {
         return;
       }
     }
+    // What is no ordinary question asks for nothing that is permitted.
+    const asked = this.#egress.isRestricted ? readQuestion(view, start, length) : undefined;
+    if (this.#egress.isRestricted && (asked === undefined || !this.#egress.permitsName(asked.name))) return;
     const key = `${client.address} ${client.port} ${view.getUint16(start)}`;
     const known = this.#questions.get(key);
     if (known !== undefined) {
@@ -192,11 +203,20 @@ export class DnsForwarder implements Disposable {
       const isFailure = FAILURES.has(view.getUint8(start + 3) & 0xf);
       if (isFailure && (question.rest.length > 0 || question.attempts.length > 1)) this.#give(question, attempt);
       else {
+        this.#learn(question, start, length);
         this.#send(question.server, question.client, memory.address + start, length);
         this.#end(question);
       }
     }
     this.#pool.free(slot);
+  }
+
+  /** What was answered belongs to the name that was asked for, whatever the answer says that was. */
+  #learn(question: Question, start: number, length: number): void {
+    const { view } = this.#pool;
+    const answer = readAnswer(view, start, length);
+    const asked = readQuestion(view, question.start, question.length);
+    if (answer !== undefined && answer.name === asked?.name) this.#egress.learn(answer.name, answer.addresses);
   }
 
   /** Gives a resolver up that has failed, and asks the next. */

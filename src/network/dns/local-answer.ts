@@ -6,10 +6,8 @@
  */
 import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
 import type { LocalNames } from "./local-names.ts";
+import { CLASS_IN, HEADER_SIZE, LONGEST_LABEL, type Question, RecordType, readQuestion } from "./message.ts";
 
-const HEADER_SIZE = 12;
-const Type = { A: 1, PTR: 12, AAAA: 28 } as const;
-const CLASS_IN = 1;
 const RESPONSE_AND_AUTHORITATIVE = 0x84;
 const RECURSION_DESIRED = 0x01;
 const RECURSION_AVAILABLE = 0x80;
@@ -18,37 +16,8 @@ const NO_SUCH_NAME = 3;
 const POINTER_TO_QUESTION = 0xc000 | HEADER_SIZE;
 /** The length of a record without its data, with a pointer as name. */
 const RECORD_SIZE = 12;
-const LONGEST_LABEL = 63;
-const LONGEST_NAME = 255;
 /** With more, an answer might not fit into the 512 bytes that every resolver takes. */
 const MOST_ADDRESSES = 16;
-
-interface Question {
-  /** In lower case, without a dot at its end. */
-  readonly name: string;
-  readonly type: number;
-  /** One past its last byte. */
-  readonly end: number;
-}
-
-/** Reads a message with one ordinary question; undefined for any other. */
-function readQuestion(view: DataView, start: number, length: number): Question | undefined {
-  const end = start + length;
-  const isQuery = (view.getUint8(start + 2) & 0xf8) === 0;
-  if (!isQuery || view.getUint16(start + 4) !== 1 || view.getUint32(start + 6) !== 0) return undefined;
-  const labels: string[] = [];
-  let offset = start + HEADER_SIZE;
-  for (;;) {
-    if (offset >= end) return undefined;
-    const size = view.getUint8(offset++);
-    if (size === 0) break;
-    if (size > LONGEST_LABEL || offset + size > end || offset - start > HEADER_SIZE + LONGEST_NAME) return undefined;
-    labels.push(String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset + offset, size)).toLowerCase());
-    offset += size;
-  }
-  if (offset + 4 > end || view.getUint16(offset + 2) !== CLASS_IN) return undefined;
-  return { name: labels.join("."), type: view.getUint16(offset), end: offset + 4 };
-}
 
 /** The address whose name is asked for by `4.3.2.1.in-addr.arpa` or by 32 digits before `ip6.arpa`. */
 function reverseAddress(name: string): Address | undefined {
@@ -71,7 +40,7 @@ type Finding = readonly Address[] | string | "no such name" | undefined;
 function find({ name, type }: Question, names: LocalNames): { readonly finding: Finding; readonly isName: boolean } {
   const reversed = reverseAddress(name);
   if (reversed === undefined) return { finding: names.addressesOf(name), isName: false };
-  const found = type === Type.PTR ? names.nameOf(reversed) : undefined;
+  const found = type === RecordType.PTR ? names.nameOf(reversed) : undefined;
   if (found !== undefined) return { finding: found, isName: true };
   return { finding: names.isLocal(reversed) ? "no such name" : undefined, isName: false };
 }
@@ -85,7 +54,7 @@ export function answerLocally(view: DataView, start: number, length: number, nam
   const question = readQuestion(view, start, length);
   if (question === undefined) return undefined;
   const { finding, isName } = find(question, names);
-  if (finding === undefined && names.asksOutside()) return undefined;
+  if (finding === undefined && names.asksOutside(question.name)) return undefined;
   const isUnknown = finding === undefined || (typeof finding === "string" && !isName);
   view.setUint8(start + 2, RESPONSE_AND_AUTHORITATIVE | (view.getUint8(start + 2) & RECURSION_DESIRED));
   view.setUint8(start + 3, RECURSION_AVAILABLE | (isUnknown ? NO_SUCH_NAME : 0));
@@ -111,8 +80,8 @@ export function answerLocally(view: DataView, start: number, length: number, nam
 
 /** The addresses of the version that is asked for, beginning with any of them: each gets its share. */
 function addressRecords({ type }: Question, addresses: readonly Address[]): Uint8Array[] {
-  if (type !== Type.A && type !== Type.AAAA) return [];
-  const fitting = addresses.filter((address) => isVersion4(address) === (type === Type.A));
+  if (type !== RecordType.A && type !== RecordType.AAAA) return [];
+  const fitting = addresses.filter((address) => isVersion4(address) === (type === RecordType.A));
   const first = Math.floor(Math.random() * fitting.length);
   return [...fitting.slice(first), ...fitting.slice(0, first)].slice(0, MOST_ADDRESSES).map(addressBytes);
 }

@@ -11,6 +11,6 @@ export interface LocalNames {
   readonly nameOf: (address: Address) => string | undefined;
   /** Whether an address is where only these names are. */
   readonly isLocal: (address: Address) => boolean;
-  /** Whether other questions may go to the resolvers outside. */
-  readonly asksOutside: () => boolean;
+  /** Whether the resolvers outside may be asked about another name. */
+  readonly asksOutside: (name: string) => boolean;
 }

@@ -115,6 +115,9 @@ export class TcpConnection {
   readonly outsidePort: number;
   hash = 0;
   nextInBucket: TcpConnection | undefined = undefined;
+  /** Bytes that the container has sent, and that it was sent. */
+  sent = 0;
+  received = 0;
 
   readonly #services: TcpServices;
   #state: State = "closed";
@@ -174,6 +177,10 @@ export class TcpConnection {
     this.#sent = new SendQueue(services.pool);
     this.#initialSequence = services.initialSequence();
     this.#sendNext = this.#sendUnacknowledged = this.#initialSequence;
+  }
+
+  get state(): string {
+    return this.#state;
   }
 
   get isLingering(): boolean {
@@ -449,6 +456,7 @@ export class TcpConnection {
       const accepted = this.#deliver(packet, payload, payloadLength, urgentEnd);
       if (this.#state !== "established") return;
       this.#receiveNext = (this.#receiveNext + accepted) >>> 0;
+      this.sent += accepted;
       isCut ||= accepted < payloadLength;
       if (this.#early !== undefined && !this.#deliverEarly(this.#early)) return;
     }
@@ -479,6 +487,7 @@ export class TcpConnection {
       if (!owner.isTaken) this.#services.pool.free(segment.slot);
       if (this.#state !== "established") return false;
       this.#receiveNext = (this.#receiveNext + accepted) >>> 0;
+      this.sent += accepted;
       if (accepted < segment.length) return true;
     }
   }
@@ -606,6 +615,7 @@ export class TcpConnection {
     this.#startTimer();
     const sequence = this.#sendNext;
     this.#sendNext = (sequence + length) >>> 0;
+    this.received += length;
     if (isAtMark) {
       this.#isUrgentAhead = false;
       this.#emit(ACK | PSH | URG, sequence, pool.memory.address + start, length, 1);

@@ -15,6 +15,8 @@ import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { isMulticast, sameAddress, UNSPECIFIED_4, UNSPECIFIED_6 } from "../address.ts";
 import type { NetworkConfiguration } from "../configuration.ts";
 import { destinationOf } from "../destination.ts";
+import type { Egress } from "../egress.ts";
+import type { FlowSummary } from "../flow-summary.ts";
 import { FlowTable } from "../flow-table.ts";
 import type { FramePool } from "../frame-pool.ts";
 import { icmpError, sendErrorAbout } from "../icmp-error.ts";
@@ -45,6 +47,7 @@ export class Tcp implements TcpServices, Disposable {
   readonly mtu: number;
   now = performance.now();
   readonly #configuration: NetworkConfiguration;
+  readonly #egress: Egress;
   readonly #resolvers: () => readonly (Endpoint & { readonly scope: number })[];
   readonly #connections = new FlowTable<TcpConnection>();
   readonly #segment = new Segment();
@@ -58,12 +61,29 @@ export class Tcp implements TcpServices, Disposable {
   #trimAt = 0;
   readonly #sequenceKey = Math.floor(Math.random() * 2 ** 32);
 
+  /** What there is at the moment. */
+  summaries(): FlowSummary[] {
+    return this.#connections.all().map((connection) => {
+      const { inside, insidePort, outside, outsidePort, sent, received, state } = connection;
+      return {
+        protocol: "tcp",
+        inside: { address: inside, port: insidePort },
+        outside: { address: outside, port: outsidePort },
+        sent,
+        received,
+        state,
+        name: this.#egress.nameOf(outside),
+      };
+    });
+  }
+
   /** @param resolvers the host's resolvers now, for connections to the stack's resolver */
   constructor(
     reactor: Reactor,
     pool: FramePool,
     output: Output,
     configuration: NetworkConfiguration,
+    egress: Egress,
     resolvers: () => readonly (Endpoint & { readonly scope: number })[],
   ) {
     this.reactor = reactor;
@@ -71,6 +91,7 @@ export class Tcp implements TcpServices, Disposable {
     this.output = output;
     this.mtu = configuration.mtu;
     this.#configuration = configuration;
+    this.#egress = egress;
     this.#resolvers = resolvers;
     reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#tick());
   }
@@ -101,7 +122,7 @@ export class Tcp implements TcpServices, Disposable {
     const { source, destination } = packet;
     const isNobody = sameAddress(source, UNSPECIFIED_4) || sameAddress(source, UNSPECIFIED_6);
     if (isNobody || isMulticast(source) || segment.sourcePort === 0 || segment.destinationPort === 0) return;
-    const where = destinationOf(this.#configuration, destination, segment.destinationPort);
+    const where = destinationOf(this.#configuration, this.#egress, destination, segment.destinationPort);
     if (where === "dropped" || this.#connections.size >= MAXIMUM_CONNECTIONS) return;
     if (where === "unreachable") {
       const { version } = packet;
@@ -126,7 +147,8 @@ export class Tcp implements TcpServices, Disposable {
     where: { readonly host: Address } | "resolver" | "refused",
     port: number,
   ): readonly (Endpoint & { readonly scope?: number })[] {
-    if (where === "refused") return [];
+    // Over a connection anything could be asked.
+    if (where === "refused" || (where === "resolver" && this.#egress.isRestricted)) return [];
     return where === "resolver" ? this.#resolvers() : [{ address: where.host, port }];
   }
 

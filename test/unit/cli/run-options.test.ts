@@ -95,6 +95,7 @@ const defaults: RunOptions = {
     joined: undefined,
     shared: [],
     hardwareAddress: undefined,
+    egress: undefined,
     published: [],
     publishAll: false,
     exposed: [],

@@ -69,6 +69,7 @@ export function runOptions(changes: Partial<PlacedRunOptions> = {}): PlacedRunOp
       joined: undefined,
       shared: [],
       hardwareAddress: undefined,
+      egress: undefined,
       published: [],
       publishAll: false,
       exposed: [],

@@ -1,0 +1,104 @@
+/*
+ * `network trace`: the flows between a container and what is outside of its networks, again and again. On a terminal each
+ * list takes the place of the one before; elsewhere they follow each other. It ends with the container.
+ */
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { containerFlows } from "../../engine/network/container-flows.ts";
+import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { connectToSupervisor } from "../../engine/supervisor/connect.ts";
+import { formatEndpoint } from "../../network/address.ts";
+import type { FlowSummary } from "../../network/flow-summary.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { isTerminal } from "../../sys/terminal.ts";
+import { defineCommand } from "../command.ts";
+import { listFormatOption } from "../format/format-option.ts";
+import { humanSize } from "../format/human-size.ts";
+import { formatList, type ListDescription } from "../format/list-output.ts";
+import { CLEAR_SCREEN, onScreen } from "../format/live-list.ts";
+import { printText } from "../format/print-text.ts";
+import type { Structure } from "../format/template/value.ts";
+import { flag, single } from "../option.ts";
+import { integerBetween } from "../values/numbers.ts";
+
+const flowList: ListDescription = {
+  titles: {
+    Inside: "CONTAINER'S END",
+    Name: "NAME",
+    Outside: "OTHER END",
+    Protocol: "PROTOCOL",
+    Received: "RECEIVED",
+    ReceivedBytes: "RECEIVED BYTES",
+    Sent: "SENT",
+    SentBytes: "SENT BYTES",
+    State: "STATE",
+  },
+  columns: ["Protocol", "Inside", "Outside", "Name", "Sent", "Received", "State"],
+};
+
+/** `bunker network trace`. */
+export const trace = defineCommand(
+  {
+    options: {
+      format: listFormatOption,
+      interval: single({
+        name: "interval",
+        short: "i",
+        valueName: "SECONDS",
+        description: "The time from one list to the next",
+        parse: integerBetween(1, 86_400),
+        initial: 1,
+        initialText: "1",
+      }),
+      noReset: flag({ name: "no-reset", description: "Do not clear the screen for each list" }),
+      noStream: flag({ name: "no-stream", description: "Show one list only" }),
+    },
+    required: ["CONTAINER"],
+    failureStatus: 1,
+  },
+  async ({ options: { format, interval, noReset, noStream }, operands: [reference] }) => {
+    const data = dataDirectory();
+    using database = openContainers(data);
+    const { id, name, definition } = findContainer(database, data, reference);
+    using supervisor = connectToSupervisor(data, id);
+    const hasNetwork = definition.networkPlan !== undefined || definition.membership !== undefined;
+    if (supervisor === undefined || !hasNetwork) {
+      const reason = supervisor === undefined ? "it is not running" : "its network is none of Bunker's";
+      throw new BunkerError({
+        code: "no_network",
+        operation: "trace the network of",
+        object: name,
+        reason,
+        exitStatus: 1,
+      });
+    }
+    const takesScreen = !noReset && !noStream && isTerminal(1);
+    if (takesScreen) printText(CLEAR_SCREEN);
+    for (;;) {
+      const flows = containerFlows(supervisor);
+      if (flows === undefined) return 0;
+      const rows = flows.toSorted((one, other) => trafficOf(other) - trafficOf(one)).map(row);
+      const text = await formatList(flowList, format, rows);
+      printText(takesScreen ? onScreen(text) : text);
+      if (noStream) return 0;
+      await Bun.sleep(interval * 1000);
+    }
+  },
+);
+
+function trafficOf({ sent, received }: FlowSummary): number {
+  return sent + received;
+}
+
+function row({ protocol, inside, outside, sent, received, state, name = "" }: FlowSummary): Structure {
+  return {
+    Inside: formatEndpoint(inside),
+    Name: name,
+    Outside: formatEndpoint(outside),
+    Protocol: protocol,
+    Received: humanSize(received),
+    ReceivedBytes: String(received),
+    Sent: humanSize(sent),
+    SentBytes: String(sent),
+    State: state,
+  };
+}
