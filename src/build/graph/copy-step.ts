@@ -125,9 +125,14 @@ export async function executeCopy(
 export async function executeMakeDirectory(
   session: BuildSession,
   path: string,
+  user: string,
   { staging, lower }: StepWork,
 ): Promise<void> {
-  await change(session, staging, lower, { kind: "make-directory", path, owner: undefined });
+  await change(session, staging, lower, {
+    kind: "make-directory",
+    path,
+    owner: user === "" ? undefined : ownerOf(user, lower),
+  });
 }
 
 async function change(
@@ -145,7 +150,7 @@ async function change(
   }
 }
 
-/** Who `--chown` names. Of a number alone the group is the same, as the reference says. */
+/** Who `--chown` names, and who USER names to own what WORKDIR makes. Of a number alone the group is the same, as the reference says. */
 function ownerOf(chown: string, lower: readonly string[]): { readonly uid: number; readonly gid: number } {
   const read = (path: string) => readLayeredFile(lower, path) ?? "";
   const specification = /^\d+$/.test(chown) ? `${chown}:${chown}` : chown;

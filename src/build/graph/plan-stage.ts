@@ -40,7 +40,7 @@ import { isNative, resolveImage } from "./resolve-image.ts";
 import { executeRunStep, type RunStep, runDefinition, runInputs, wordsOf } from "./run-step.ts";
 import type { BuildSession } from "./session.ts";
 import { fromScope, type GlobalArguments, StageVariables } from "./stage-variables.ts";
-import { imageNode, type RootNode, Step, type StepWork, scratchNode } from "./step.ts";
+import { imageNode, type RootNode, Step, type StepInput, type StepWork, scratchNode } from "./step.ts";
 
 /** One line of an image's history. */
 interface HistoryLine {
@@ -59,6 +59,8 @@ export interface PlannedStage {
   readonly author: string | undefined;
   /** What comes after the history of `base`. */
   readonly history: readonly HistoryLine[];
+  /** At its end: a stage that is from this one has its arguments, too. */
+  readonly variables: StageVariables;
 }
 
 /** What the stages of one Dockerfile are planned with, for one platform. */
@@ -170,6 +172,7 @@ class StagePlan {
       configuration: this.#configuration,
       author: this.#author,
       history: this.#history,
+      variables: this.#variables,
     };
   }
 
@@ -218,7 +221,7 @@ class StagePlan {
     this.#configuration = configuration;
     this.#author = stage.author;
     this.#history.push(...stage.history);
-    this.#variables = new StageVariables(this.#context.global, configuration.Env ?? []);
+    this.#variables = stage.variables.copy();
     const parsed = parseTriggers(triggers, this.#stage.from.base);
     this.#total += parsed.filter(makesStep).length;
     return parsed;
@@ -279,7 +282,10 @@ class StagePlan {
       vertex,
       below: this.#node,
       definition: { ...runDefinition(step), platform: formatPlatform(this.#platform) },
-      inputs: runInputs(step, (layers, path) => this.#contentKey(layers, path)),
+      inputs: placedInputs(
+        location,
+        runInputs(step, (layers, path) => this.#contentKey(layers, path)),
+      ),
       isIndependent: false,
       ignoresCache: this.#ignoresCache(),
       execute: (work) => atPlaceLater(location, () => executeRunStep(session, step, sources.secrets, work)),
@@ -357,6 +363,12 @@ class StagePlan {
       if (name.toLowerCase() === this.#stage.from.stageName) {
         throw new DockerfileError(location, `circular dependency detected on stage: ${name}`);
       }
+      if (findStage(dockerfile, name, dockerfile.stages.length) !== undefined) {
+        throw new DockerfileError(
+          location,
+          `stage ${JSON.stringify(name)} needs to be defined before the current stage`,
+        );
+      }
     }
     if (named !== undefined && named.kind !== "image") {
       const vertex = new Vertex(session.observer, `[context ${name}] load from ${name}`);
@@ -406,7 +418,8 @@ class StagePlan {
       excluded: exclude,
       keepsParents: name === "COPY" && instruction.parents,
     };
-    const { inputs, stamps } = copyInputs(session, step);
+    const { inputs: unplaced, stamps } = copyInputs(session, step);
+    const inputs = placedInputs(location, unplaced);
     this.#node = new Step(session, {
       ...{ vertex, below: this.#node, inputs, isIndependent: link, ignoresCache: this.#ignoresCache() },
       definition: copyDefinition(step),
@@ -448,7 +461,7 @@ class StagePlan {
   #enter(instruction: InstructionNamed<"WORKDIR">): void {
     const { session } = this.#context;
     this.#configuration = changeConfiguration(this.#configuration, instruction, this.#hasCommand);
-    const path = this.#configuration.WorkingDir ?? "/";
+    const { WorkingDir: path = "/", User: user = "" } = this.#configuration;
     const vertex = this.#vertex(`WORKDIR ${instruction.path}`);
     const hasLayer = path !== "/";
     this.#tell(instruction, {}, hasLayer);
@@ -459,8 +472,8 @@ class StagePlan {
     const { location } = instruction;
     this.#node = new Step(session, {
       ...{ vertex, below: this.#node, inputs: [], isIndependent: false, ignoresCache: this.#ignoresCache() },
-      definition: { kind: "make-directory", path },
-      execute: (work: StepWork) => atPlaceLater(location, () => executeMakeDirectory(session, path, work)),
+      definition: { kind: "make-directory", path, user },
+      execute: (work: StepWork) => atPlaceLater(location, () => executeMakeDirectory(session, path, user, work)),
     });
   }
 
@@ -526,6 +539,18 @@ function atPlace<Result>(location: SourceLocation, work: () => Result): Result {
   } catch (cause) {
     throw withExcerpt(location, cause);
   }
+}
+
+/** Inputs whose files, where they are missing, are shown with the instruction that wants them. */
+function placedInputs(location: SourceLocation, inputs: readonly StepInput[]): readonly StepInput[] {
+  return inputs.map((input) =>
+    input.kind === "root"
+      ? {
+          ...input,
+          contentKey: (directories) => atPlaceLater(location, async () => input.contentKey(directories)),
+        }
+      : { ...input, contentKey: () => atPlaceLater(location, () => input.contentKey()) },
+  );
 }
 
 function withExcerpt(location: SourceLocation, cause: unknown): unknown {

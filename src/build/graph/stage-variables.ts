@@ -74,6 +74,15 @@ export class StageVariables {
     this.#environment = environmentMap(environment);
   }
 
+  /** The same variables, for another stage to change. */
+  copy(): StageVariables {
+    const copy = new StageVariables(this.#global, []);
+    for (const [name, value] of this.#environment) copy.#environment.set(name, value);
+    for (const [name, value] of this.#arguments) copy.#arguments.set(name, value);
+    for (const [name, shown] of this.#declared) copy.#declared.set(name, shown);
+    return copy;
+  }
+
   get scope(): Scope {
     return { lookUp: (name) => this.#environment.get(name) ?? this.#arguments.get(name), escape: this.#global.escape };
   }

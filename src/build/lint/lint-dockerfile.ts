@@ -11,7 +11,7 @@ import { atLocation, DockerfileError } from "../dockerfile/dockerfile-error.ts";
 import { expandInstruction } from "../dockerfile/expand-instruction.ts";
 import type { Dockerfile } from "../dockerfile/instruction.ts";
 import { findStage } from "../dockerfile/parse-dockerfile.ts";
-import { fromScope, type GlobalArguments } from "../graph/stage-variables.ts";
+import { fromScope, type GlobalArguments, StageVariables } from "../graph/stage-variables.ts";
 import { checkBase, checkDefaults, checkPlatform } from "./base-rules.ts";
 import { checkFile, type Report } from "./file-rules.ts";
 import { follows, parseLintOptions, withComments } from "./lint-options.ts";
@@ -75,7 +75,7 @@ export function lintDockerfile(file: Dockerfile, input: LintInput): LintResult {
       const image = input.images.get(stage.index);
       if (image !== undefined) checkPlatform(stage.from, image.expected, image.platform, reportBuilt);
       const below = findStage(file, base, stage.index);
-      const beginning = (below && ends[below.index]) ?? beginningOf(base, image);
+      const beginning = (below && ends[below.index]) ?? beginningOf(base, image, input.global);
       ends.push(checkStage(stage, beginning, input.global, input.isIgnored, reportBuilt));
     }
   });
@@ -83,9 +83,11 @@ export function lintDockerfile(file: Dockerfile, input: LintInput): LintResult {
   return { warnings, isError: options.isError && warnings.length > 0, error };
 }
 
-function beginningOf(base: string, image: LintImage | undefined): StageBeginning {
+function beginningOf(base: string, image: LintImage | undefined, global: GlobalArguments): StageBeginning {
   const isKnown = image !== undefined || base === "scratch";
-  return { configuration: image?.configuration ?? {}, isKnown, hasDirectory: false, declared: [] };
+  const configuration = image?.configuration ?? {};
+  const variables = new StageVariables(global, configuration.Env ?? []);
+  return { configuration, isKnown, hasDirectory: false, variables, declared: [] };
 }
 
 function mistakeOf(work: () => void): DockerfileError | undefined {

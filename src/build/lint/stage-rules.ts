@@ -12,7 +12,7 @@ import { expandInstruction } from "../dockerfile/expand-instruction.ts";
 import { readExposedWord } from "../dockerfile/exposed-ports.ts";
 import type { Instruction, InstructionName, Stage, StageInstruction } from "../dockerfile/instruction.ts";
 import { runMounts } from "../dockerfile/run-mount.ts";
-import { type GlobalArguments, StageVariables } from "../graph/stage-variables.ts";
+import type { GlobalArguments, StageVariables } from "../graph/stage-variables.ts";
 import type { Report } from "./file-rules.ts";
 import { recording } from "./recording-scope.ts";
 
@@ -23,6 +23,7 @@ export interface StageBeginning {
   readonly isKnown: boolean;
   /** Whether WORKDIR has been used in the stages that it is from. */
   readonly hasDirectory: boolean;
+  readonly variables: StageVariables;
   /** The ARGs of the stages that it is from. */
   readonly declared: readonly string[];
 }
@@ -46,7 +47,7 @@ export function checkStage(
   isIgnored: ((path: string) => boolean) | undefined,
   report: Report,
 ): StageBeginning {
-  const variables = new StageVariables(global, beginning.configuration.Env ?? []);
+  const variables = beginning.variables.copy();
   const declared = [...beginning.declared];
   const last = new Map<InstructionName, StageInstruction>();
   let { configuration, hasDirectory } = beginning;
@@ -99,7 +100,7 @@ export function checkStage(
     configuration = changeConfiguration(configuration, expanded, last.has("CMD"));
     variables.setEnvironment(configuration.Env ?? []);
   }
-  return { configuration, isKnown: beginning.isKnown, hasDirectory, declared };
+  return { configuration, isKnown: beginning.isKnown, hasDirectory, variables, declared };
 
   function reportUndefined({ location, comments }: Instruction, names: Iterable<string>): void {
     if (!beginning.isKnown) return;

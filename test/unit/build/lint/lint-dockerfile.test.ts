@@ -102,7 +102,7 @@ describe("a rule", () => {
     "FROM a AS b\nFROM b\nCOPY --from=b $JAVA_HOME $PATH $TARGETOS* /x/",
     "from a as b\nrun c",
     "FROM a\nARG B\nCOPY $B /x",
-    "FROM a AS b\nARG C\nWORKDIR /d\nFROM b\nWORKDIR e\nCOPY $C /x",
+    "FROM a AS b\nARG C=1\nWORKDIR /d\nFROM b\nWORKDIR e\nCOPY ${C?} /x",
     'FROM a\nSHELL ["/bin/bash", "-c"]\nCMD b',
     "FROM a\nENV PUBLIC_KEY=1 TOKEN_FILE=2 KEYBOARD=3",
     'FROM a\nRUN echo $UNKNOWN\nCMD ["$UNKNOWN"]',

@@ -1,0 +1,117 @@
+/*
+ * An image as it was written to disk, taken apart: its configuration, and the files that its layers come to. Layouts of
+ * OCI images are read, and the form of containers/image that is called `dir:`.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { TarReader } from "../../../src/image/tar/tar-reader.ts";
+
+/** The members of a configuration that are looked at in tests. */
+interface WrittenConfiguration {
+  readonly author?: string;
+  readonly architecture: string;
+  readonly os: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly history: readonly { readonly created_by?: string; readonly empty_layer?: boolean }[];
+}
+
+export interface WrittenImage {
+  readonly configuration: WrittenConfiguration;
+  readonly layers: number;
+  /** Paths without a slash at either end lead to what is there: `file 644 0:0 "short content"`, or its digest. */
+  readonly tree: ReadonlyMap<string, string>;
+}
+
+interface ManifestJson {
+  readonly config: { readonly digest: string };
+  readonly layers: readonly { readonly digest: string }[];
+}
+
+/** Reads the only image in a directory. */
+export function readImage(directory: string): WrittenImage {
+  const isLayout = existsSync(`${directory}/oci-layout`);
+  const blob = (digest: string) => {
+    const hex = digest.replace("sha256:", "");
+    return readFileSync(isLayout ? `${directory}/blobs/sha256/${hex}` : `${directory}/${hex}`);
+  };
+  const parse = (bytes: Buffer) => JSON.parse(bytes.toString());
+  let manifest: ManifestJson;
+  if (isLayout) {
+    const index = parse(readFileSync(`${directory}/index.json`));
+    manifest = parse(blob(index.manifests[0].digest));
+  } else {
+    manifest = parse(readFileSync(`${directory}/manifest.json`));
+  }
+  const tree = new Map<string, string>();
+  for (const { digest } of manifest.layers) applyLayer(tree, unpacked(blob(digest)));
+  return { configuration: parse(blob(manifest.config.digest)), layers: manifest.layers.length, tree };
+}
+
+function unpacked(layer: Buffer): Buffer {
+  if (layer.readUInt16BE(0) === 0x1f8b) return gunzipSync(layer);
+  return layer.readUInt32LE(0) === 0xfd2fb528 ? zstdDecompressSync(layer) : layer;
+}
+
+/** Paths of an archive as they are known in a tree. */
+function pathOf(name: string): string {
+  return Buffer.from(name, "latin1")
+    .toString()
+    .replace(/^(?:\.?\/)+|\/+$/g, "");
+}
+
+function applyLayer(tree: Map<string, string>, archive: Buffer): void {
+  const added = new Set<string>();
+  const remove = (path: string, isKept: (each: string) => boolean) => {
+    for (const each of [...tree.keys()]) {
+      if ((each === path || each.startsWith(`${path}/`)) && !isKept(each)) tree.delete(each);
+    }
+  };
+  let finish = () => {};
+  const reader = new TarReader({
+    entry: ({ type, name, linkName, mode, uid, gid, size, deviceMajor, deviceMinor, attributes }) => {
+      const path = pathOf(name);
+      const base = path.split("/").at(-1) ?? "";
+      finish = () => {};
+      if (base === ".wh..wh..opq") {
+        const parent = path.slice(0, -base.length - 1);
+        remove(parent, (each) => each === parent || added.has(each));
+        return;
+      }
+      if (base.startsWith(".wh.")) {
+        remove(path.slice(0, -base.length) + base.slice(4), () => false);
+        return;
+      }
+      if (path === "") return;
+      if (type !== "directory") remove(path, () => false);
+      added.add(path);
+      const extra = [...attributes]
+        .map(([key, value]) => ` ${key}=${Buffer.from(value, "latin1").toString("hex")}`)
+        .sort();
+      const common = `${type} ${mode.toString(8)} ${uid}:${gid}`;
+      if (type === "hard-link") {
+        const target = tree.get(pathOf(linkName));
+        if (target === undefined) throw new Error(`${path} is a link to ${pathOf(linkName)}, which is not there`);
+        tree.set(path, target);
+      } else if (type === "file") {
+        pieces = [];
+        finish = () => tree.set(path, `${common} ${shownContent(Buffer.concat(pieces), size)}${extra.join("")}`);
+      } else if (type === "symbolic-link") tree.set(path, `symbolic-link ${uid}:${gid} ${pathOrText(linkName)}`);
+      else if (type === "directory") tree.set(path, `${common}${extra.join("")}`);
+      else tree.set(path, `${common} ${deviceMajor}:${deviceMinor}`);
+    },
+    data: (chunk, start, end) => pieces.push(Buffer.from(chunk.subarray(start, end))),
+    end: () => finish(),
+  });
+  let pieces: Buffer[] = [];
+  reader.feed(archive);
+  reader.finish();
+}
+
+function shownContent(content: Buffer, size: number): string {
+  if (size <= 200 && content.length === size) return JSON.stringify(content.toString());
+  return `${size} ${new Bun.CryptoHasher("sha256").update(content).digest("hex").slice(0, 16)}`;
+}
+
+function pathOrText(name: string): string {
+  return Buffer.from(name, "latin1").toString();
+}
