@@ -1,19 +1,15 @@
 /*
  * The commands that a container in the background meets, from `run -d` to `rm`, of Bunker and of Podman in turns; lists of
- * one container and of a hundred; and the reading of a long log.
+ * one container and of a hundred; a hundred that are started in a row, with the memory that they take, and all at once;
+ * and the reading of a long log.
  */
 import { median, table } from "./measure.ts";
-import { removeAll } from "./memory.ts";
+import { type Engine, enginesOf, MEMORY_HEAD, memoryRow, removeAll, sleeperWords } from "./memory.ts";
 import type { Workplace } from "./workplace.ts";
 
 const MANY = 100;
+const MEMORY_COUNTS = [1, 10, MANY];
 const LOG_SIZE = 100_000_000;
-
-interface Engine {
-  readonly name: string;
-  readonly client: string;
-  readonly image: string;
-}
 
 /** Times of one command by name, in milliseconds. */
 type Times = Map<string, number[]>;
@@ -21,10 +17,7 @@ type Times = Map<string, number[]>;
 export async function measureLife(workplace: Workplace, rounds: number): Promise<string> {
   workplace.makeImage();
   workplace.preparePodman();
-  const engines: readonly Engine[] = [
-    { name: "bunker", client: workplace.bunker, image: workplace.image },
-    { name: "podman", client: "podman", image: "localhost/bench" },
-  ];
+  const engines = enginesOf(workplace);
   const measured = engines.map((): Times => new Map());
   for (let round = -1; round < rounds; round++) {
     for (let turn = 0; turn < engines.length; turn++) {
@@ -34,14 +27,26 @@ export async function measureLife(workplace: Workplace, rounds: number): Promise
       if (engine !== undefined && times !== undefined) liveOnce(workplace, engine, round < 0 ? new Map() : times);
     }
   }
-  for (const [index, engine] of engines.entries()) measureMany(workplace, engine, measured[index] ?? new Map(), rounds);
+  const memory: (readonly string[])[] = [];
+  const failures: string[] = [];
+  for (const [index, engine] of engines.entries()) {
+    const times = measured[index] ?? new Map();
+    measureLog(workplace, engine, times);
+    memory.push(...measureMany(workplace, engine, times, rounds));
+    failures.push(`${engine.name} ${await measureAtOnce(workplace, engine, times)}`);
+  }
   const [own = new Map<string, number[]>(), peer = new Map<string, number[]>()] = measured;
   const rows = [...own].map(([name, times]) => {
-    const others = peer.get(name) ?? [];
+    const others = peer.get(name);
+    if (others === undefined) return [name, median(times).toFixed(1), "", ""];
     const ratio = median(others) / median(times);
     return [name, median(times).toFixed(1), median(others).toFixed(1), ratio.toFixed(1)];
   });
-  return table(["", "bunker, ms", "podman, ms", "times as fast"], rows);
+  return [
+    table(["", "bunker, ms", "podman, ms", "times as fast"], rows),
+    `Of ${MANY} at once failed: ${failures.join(", ")}.`,
+    table(MEMORY_HEAD, memory),
+  ].join("\n\n");
 }
 
 function liveOnce(workplace: Workplace, { client, image }: Engine, times: Times): void {
@@ -59,24 +64,54 @@ function liveOnce(workplace: Workplace, { client, image }: Engine, times: Times)
   time("rm", "rm", "bench");
 }
 
-/** A hundred containers, and a long log. */
-function measureMany(workplace: Workplace, { client, image }: Engine, times: Times, rounds: number): void {
-  const words = ["run", "-d", "--network", "none", image];
+/** A long log. */
+function measureLog(workplace: Workplace, { client, image }: Engine, times: Times): void {
   const writer = `busybox yes 0123456789012345678901234567890123456789012345678901234567890 | busybox head -c ${LOG_SIZE}`;
   const id = timed(times, "run of what writes 100 MB", () => {
-    const started = workplace.run(client, ...words, "sh", "-c", writer).trim();
+    const started = workplace.run(client, "run", "-d", "--network", "none", image, "sh", "-c", writer).trim();
     workplace.run(client, "wait", started);
     return started;
   });
   timed(times, "logs of 100 MB", () => workplace.run(client, "logs", id));
   workplace.run(client, "rm", id);
-  timed(times, `run -d, ${MANY} in a row`, () => {
-    for (let count = 0; count < MANY; count++) workplace.run(client, ...words, "sleep", "1000");
-  });
+}
+
+/**
+ * A hundred containers, one after the other.
+ * @returns rows for the table of memory
+ */
+function measureMany(workplace: Workplace, engine: Engine, times: Times, rounds: number): (readonly string[])[] {
+  const { client } = engine;
+  const memory: (readonly string[])[] = [];
+  let spent = 0;
+  for (let count = 1; count <= MANY; count++) {
+    const before = performance.now();
+    workplace.run(client, ...sleeperWords(engine));
+    spent += performance.now() - before;
+    if (MEMORY_COUNTS.includes(count)) memory.push(memoryRow(engine, count));
+  }
+  times.set(`run -d, ${MANY} in a row`, [spent]);
   for (let round = 0; round < rounds; round++) {
     timed(times, `ps, ${MANY} containers`, () => workplace.run(client, "ps"));
   }
+  // Podman has no figures without cgroups.
+  if (engine.name === "bunker")
+    timed(times, `stats --no-stream, ${MANY} containers`, () => workplace.run(client, "stats", "--no-stream"));
   timed(times, `rm -f of ${MANY}`, () => removeAll(workplace, client));
+  return memory;
+}
+
+/**
+ * A hundred containers, all at once.
+ * @returns how many could not be started
+ */
+async function measureAtOnce(workplace: Workplace, engine: Engine, times: Times): Promise<number> {
+  const words = [engine.client, ...sleeperWords(engine)];
+  const before = performance.now();
+  const outcomes = await Promise.allSettled(Array.from({ length: MANY }, () => workplace.runBeside(...words)));
+  times.set(`run -d, ${MANY} at once`, [performance.now() - before]);
+  removeAll(workplace, engine.client);
+  return outcomes.filter(({ status }) => status === "rejected").length;
 }
 
 function timed<Result>(times: Times, name: string, work: () => Result): Result {

@@ -3,11 +3,11 @@
  * Markdown, for docs/benchmarks.md.
  *
  * Everything is measured as an ordinary user, because that is whom Bunker is for. Called by root, the program starts
- * itself again as the user bunker-test, whom scripts/test makes, in a mount namespace without the cgroup2 hierarchy of
- * a hybrid host, beside which crun and Podman refuse to work.
+ * itself again as the user bunker-test, whom scripts/test makes; as-ordinary-user.ts.
  */
 import { cpus, release } from "node:os";
 import { join } from "node:path";
+import { DIRECTORY_VARIABLE, runAsOrdinaryUser } from "./as-ordinary-user.ts";
 import { Workplace } from "./workplace.ts";
 
 interface Benchmark {
@@ -87,17 +87,6 @@ function build(): void {
   if (!built.success) process.exit(1);
 }
 
-/** @returns the exit status */
-function startAgainAsOrdinaryUser(words: readonly string[]): number {
-  const script = `
-    umount /sys/fs/cgroup/unified 2>/dev/null || true
-    cd /
-    exec setpriv --reuid=bunker-test --regid=bunker-test --init-groups env -i PATH="$PATH" ${BUILT}=1 "$@"`;
-  return Bun.spawnSync(["unshare", "--mount", "sh", "-c", script, "sh", process.execPath, import.meta.path, ...words], {
-    stdio: ["ignore", "inherit", "inherit"],
-  }).exitCode;
-}
-
 function describeMachine(peers: Benchmark["peers"]): string {
   const versions = peers.map(
     (command) =>
@@ -122,7 +111,10 @@ if (!Number.isInteger(rounds) || rounds < 1) {
   process.exit(2);
 }
 if (process.env[BUILT] === undefined) build();
-if (process.getuid?.() === 0) process.exit(startAgainAsOrdinaryUser(process.argv.slice(2)));
-using workplace = new Workplace(join(root, "dist/bunker"));
+if (process.getuid?.() === 0) {
+  const again = [process.execPath, import.meta.path, ...process.argv.slice(2)];
+  process.exit(await runAsOrdinaryUser(again, { [BUILT]: "1" }));
+}
+using workplace = new Workplace(join(root, "dist/bunker"), process.env[DIRECTORY_VARIABLE]);
 const report = await benchmark.measure(workplace, rounds);
 console.log(`## bun run bench ${name}\n\n${describeMachine(benchmark.peers)}; ${rounds} rounds.\n\n${report}`);

@@ -16,9 +16,12 @@ interface Memory {
   readonly resident: number;
 }
 
-const COUNTS = [1, 2, 10, 100];
+const COUNTS = [1, 10, 100];
 
 const SLEEPER = ["sleep", "1000"];
+
+/** So many are started at once while only their number matters. */
+const AT_ONCE = 8;
 
 function memoryOf(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
@@ -65,32 +68,62 @@ function detached(workplace: Workplace): number {
   }
 }
 
-/** All of an engine's processes that live as long as its containers. */
-const engines = (workplace: Workplace) => [
-  { name: "bunker", client: workplace.bunker, image: workplace.image, executable: workplace.bunker },
-  { name: "podman", client: "podman", image: "localhost/bench", executable: "/usr/bin/conmon" },
+/** An engine, and which of its processes live as long as its containers. */
+export interface Engine {
+  readonly name: string;
+  readonly client: string;
+  readonly image: string;
+  readonly executable: string;
+}
+
+/** The engines that are compared. */
+export function enginesOf(workplace: Workplace): readonly Engine[] {
+  return [
+    { name: "bunker", client: workplace.bunker, image: workplace.image, executable: workplace.bunker },
+    { name: "podman", client: "podman", image: "localhost/bench", executable: "/usr/bin/conmon" },
+  ];
+}
+
+/** What follows the client's name to start a container that sleeps in the background. */
+export function sleeperWords({ image }: Engine): readonly string[] {
+  return ["run", "-d", "--network", "none", image, ...SLEEPER];
+}
+
+/** The memory of an engine that has so many containers, all of them idle: a row for `MEMORY_HEAD`. */
+export function memoryRow({ name, executable }: Engine, count: number): readonly string[] {
+  const memories = processesOf(executable).map(memoryOf);
+  const total = (key: keyof Memory) => memories.reduce((sum, memory) => sum + memory[key], 0) / 1024;
+  const shown = (["private", "proportional", "resident"] as const).map((key) => total(key).toFixed(1));
+  return [`${name}, ${count}`, String(memories.length), ...shown, (total("private") / count).toFixed(2)];
+}
+
+/** The titles of the columns of `memoryRow`. */
+export const MEMORY_HEAD = [
+  ...["containers", "processes", "private, MiB", "Pss, MiB", "resident, MiB", "private for each, MiB"],
 ];
 
 export async function measureMemory(workplace: Workplace): Promise<string> {
   const { bunker } = workplace;
   workplace.makeImage();
   workplace.preparePodman();
-  const rows: string[][] = [];
-  for (const { name, client, image, executable } of engines(workplace)) {
+  const rows: (readonly string[])[] = [];
+  for (const engine of enginesOf(workplace)) {
     let count = 0;
     for (const wanted of COUNTS) {
-      for (; count < wanted; count++) workplace.run(client, "run", "-d", "--network", "none", image, ...SLEEPER);
-      const memories = processesOf(executable).map(memoryOf);
-      const total = (key: keyof Memory) => memories.reduce((sum, memory) => sum + memory[key], 0) / 1024;
-      const shown = (["private", "proportional", "resident"] as const).map((key) => total(key).toFixed(1));
-      rows.push([`${name}, ${wanted}`, String(memories.length), ...shown, (total("private") / wanted).toFixed(2)]);
+      while (count < wanted) {
+        const more = Math.min(AT_ONCE, wanted - count);
+        const words = [engine.client, ...sleeperWords(engine)];
+        await Promise.all(Array.from({ length: more }, () => workplace.runBeside(...words)));
+        count += more;
+      }
+      rows.push(memoryRow(engine, count));
     }
-    removeAll(workplace, client);
+    removeAll(workplace, engine.client);
   }
   const left = detached(workplace);
   const size = (statSync(bunker).size / 1e6).toFixed(1);
   return [
-    table(["containers", "processes", "private, MiB", "Pss, MiB", "resident, MiB", "private for each, MiB"], rows),
+    table(MEMORY_HEAD, rows),
     `Processes that stay after \`bunker runtime create\` and \`start\`: ${left}.`,
     `The executable has ${size} MB.`,
   ].join("\n\n");

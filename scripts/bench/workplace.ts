@@ -19,18 +19,24 @@ import { runToEnd } from "./measure.ts";
 const BUSYBOX = "/bin/busybox";
 
 export class Workplace implements Disposable {
-  readonly directory = mkdtempSync(join(tmpdir(), "bunker-bench-"));
+  readonly directory: string;
   readonly bunker: string;
   readonly environment: Readonly<Record<string, string>>;
   /** A directory with busybox. */
-  readonly rootfs = join(this.directory, "rootfs");
+  readonly rootfs: string;
   /** The name of the image, in Bunker's words. */
-  readonly image = `oci:${join(this.directory, "layout")}:bench`;
+  readonly image: string;
   #usedPodman = false;
 
-  /** @param bunker the executable's path */
-  constructor(bunker: string) {
+  /**
+   * @param bunker the executable's path
+   * @param directory an empty directory; a temporary one unless given
+   */
+  constructor(bunker: string, directory = mkdtempSync(join(tmpdir(), "bunker-bench-"))) {
     this.bunker = bunker;
+    this.directory = directory;
+    this.rootfs = join(directory, "rootfs");
+    this.image = `oci:${join(directory, "layout")}:bench`;
     this.environment = {
       PATH: `${process.env["PATH"]}:/usr/sbin:/sbin`,
       HOME: this.#make("home"),
@@ -53,6 +59,16 @@ export class Workplace implements Disposable {
 
   run(...command: readonly string[]): string {
     return runToEnd({ command, environment: this.environment });
+  }
+
+  /**
+   * The same beside others.
+   * @throws Error with what it said
+   */
+  async runBeside(...command: readonly string[]): Promise<void> {
+    const child = Bun.spawn([...command], { env: this.environment, stdio: ["ignore", "ignore", "pipe"] });
+    const errors = await new Response(child.stderr).text();
+    if ((await child.exited) !== 0) throw new Error(`${command.join(" ")}: exit status ${child.exitCode}\n${errors}`);
   }
 
   /** Makes the image of busybox. */
