@@ -18,6 +18,9 @@ import { connectUnix, sendDescriptors } from "../sys/socket.ts";
 import { SystemCall, systemCall } from "../sys/system-call.ts";
 import { OCI_VERSION, type State } from "./state.ts";
 
+/** Between two looks whether something is noted that is noted in a moment. */
+const NOTING_SECONDS = 0.0002;
+
 /** The parties: the child that was launched, its program, and the runtime's end of their socket pair. */
 export interface Conversation {
   readonly child: ObservedProcess;
@@ -91,7 +94,13 @@ export function awaitSuccessor(
  */
 export function awaitFirst(conversation: Conversation, first: Slot): { pid: number; pidfd: FileDescriptor } {
   expectByte(conversation);
-  const pid = conversation.program.read(first);
+  const { child, program } = conversation;
+  // One that waits for no id maps may have said its next word before the launched process has noted its pid; the words are
+  // alike, so it is enough that as many are heard as are said.
+  while (program.read(first) === 0) {
+    if (endsWithin(child.pidfd, NOTING_SECONDS) && program.read(first) === 0) throw failureOf(conversation);
+  }
+  const pid = program.read(first);
   return { pid, pidfd: openProcess(pid) };
 }
 
