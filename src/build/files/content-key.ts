@@ -33,18 +33,41 @@ export interface ContentKey {
   readonly stamp: string | undefined;
 }
 
-/**
- * Gathers the stamp of files as they are met.
- */
-export class StampHasher {
+/** Bytes that are put together before they are hashed: a call for each of many short texts would cost more than it hashes. */
+const BATCH = 64 << 10;
+
+/** Hashes texts of one-byte characters. */
+class TextHasher {
   readonly #hasher = new Bun.CryptoHasher("sha256");
+  #pending = "";
+
+  add(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length >= BATCH) this.#flush();
+  }
+
+  /** Hexadecimal digits. */
+  finish(): string {
+    this.#flush();
+    return this.#hasher.digest("hex");
+  }
+
+  #flush(): void {
+    this.#hasher.update(this.#pending, "latin1");
+    this.#pending = "";
+  }
+}
+
+/** Gathers the stamp of files as they are met. */
+export class StampHasher {
+  readonly #hasher = new TextHasher();
 
   add(path: ByteString, { inode, size, changed }: FileStatus): void {
-    this.#hasher.update(`${path}\0${inode} ${size} ${changed.seconds}.${changed.nanoseconds}\n`, "latin1");
+    this.#hasher.add(`${path}\0${inode} ${size} ${changed.seconds}.${changed.nanoseconds}\n`);
   }
 
   finish(): string {
-    return this.#hasher.digest("hex");
+    return this.#hasher.finish();
   }
 }
 
@@ -61,27 +84,27 @@ export async function contentKeyOf(
   digests: FileDigests | undefined,
   signal: AbortSignal,
 ): Promise<ContentKey> {
-  const hasher = new Bun.CryptoHasher("sha256");
+  const hasher = new TextHasher();
   const stamp = new StampHasher();
   const directories: (DirectoryDigests | undefined)[] = [];
   const buffer = Buffer.from(new ArrayBuffer(PIECE_SIZE));
   let turn = 0;
   for (const match of selectFiles(tree, selection)) {
-    hasher.update(match.isDirectory ? "directory\n" : `file ${match.name}\n`, "latin1");
+    hasher.add(match.isDirectory ? "directory\n" : `file ${match.name}\n`);
     for (const step of match.steps()) {
       if (step.kind === "end") {
         directories.pop()?.close();
-        hasher.update("end\n");
+        hasher.add("end\n");
       } else if (step.kind === "directory") {
         directories.push(digests?.open(step.directory, step.status));
         // The directory whose content is meant is none of the files.
-        if (step.path !== "") hasher.update(describeDirectory(step, owners), "latin1");
+        if (step.path !== "") hasher.add(describeDirectory(step, owners));
       } else {
         stamp.add(step.path, step.status);
         const directory = directories.at(-1) ?? openParent(step, digests);
         const known = directory?.find(step.base, step.status);
         const content = known ?? describeContent(step, owners, buffer, directory);
-        hasher.update(`${describeFile(step, owners)}${content}\n`, "latin1");
+        hasher.add(`${describeFile(step, owners)}${content}\n`);
         turn += known === undefined ? step.status.size : 0;
         if (turn < TURN) continue;
         turn = 0;
@@ -90,7 +113,7 @@ export async function contentKeyOf(
       }
     }
   }
-  return { digest: `sha256:${hasher.digest("hex")}` as Digest, stamp: stamp.finish() };
+  return { digest: `sha256:${hasher.finish()}` as Digest, stamp: stamp.finish() };
 }
 
 /** The key of files that stand in the Dockerfile. */
