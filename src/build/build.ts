@@ -34,12 +34,33 @@ export interface BuildResult {
   readonly isRefused: boolean;
 }
 
+/** How often a build is begun whose context changes under its hands, such as a directory with a log in it. */
+const MOST_ATTEMPTS = 5;
+
 /**
- * Builds.
+ * Builds. Where files of the context change between the moment at which their keys are made and that at which they are
+ * copied, the build is begun again: what it has done so far it finds in the cache, so it gets there sooner each time.
  * @param data Bunker's data directory
  * @throws BunkerError, also DockerfileError: what the first step fails with; the reason of `signal`
  */
 export async function executeBuild(
+  options: BuildOptions,
+  data: string,
+  observer: BuildObserver,
+  interruption: AbortSignal,
+): Promise<BuildResult> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await attemptBuild(options, data, observer, interruption);
+    } catch (error) {
+      const isOvertaken = error instanceof BunkerError && error.code === "context_changed";
+      if (!isOvertaken || attempt === MOST_ATTEMPTS) throw error;
+      observer.warn("files of the build context have been changed while they were copied: building again");
+    }
+  }
+}
+
+async function attemptBuild(
   options: BuildOptions,
   data: string,
   observer: BuildObserver,

@@ -141,7 +141,7 @@ async function findDockerfile(
   read: (path: string) => Buffer | undefined,
 ): Promise<FoundDockerfile> {
   const usualName = USUAL_DOCKERFILES[0] ?? "";
-  if (dockerfile === "-") return { name: usualName, content: await readAll(process.stdin), path: undefined };
+  if (dockerfile === "-") return { name: usualName, content: await dockerfileInput(), path: undefined };
   if (place.dockerfile !== undefined) return { name: usualName, content: place.dockerfile, path: undefined };
   const { directory, isForeign } = place;
   if (dockerfile !== undefined) {
@@ -156,6 +156,14 @@ async function findDockerfile(
     if (content !== undefined) return { name, content, path };
   }
   throw dockerfileNotFound(`${context.replace(/\/$/, "")}/${usualName}`, "Name it with -f, or give another directory.");
+}
+
+let input: Promise<Buffer> | undefined;
+
+/** The Dockerfile in standard input, which can be read once only, and is needed again when a build is begun again. */
+function dockerfileInput(): Promise<Buffer> {
+  input ??= readAll(process.stdin);
+  return input;
 }
 
 async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {

@@ -2,22 +2,9 @@
 import { expect, test } from "bun:test";
 import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildSuite } from "./suite.ts";
+import { buildSuite, ends } from "./suite.ts";
 
 const suite = buildSuite();
-
-/** How each step has ended, by its instruction: `CACHED`, `DONE`, `ERROR`, `CANCELED`. */
-function ends(progress: string): Record<string, string> {
-  const names = new Map(
-    [...progress.matchAll(/^#(\d+) \[[^\]]*\d+\/\d+\] (.*)$/gm)].map(([, number, name]) => [number, name]),
-  );
-  return Object.fromEntries(
-    [...progress.matchAll(/^#(\d+) (CACHED|DONE|ERROR|CANCELED)/gm)].flatMap(([, number, end = ""]) => {
-      const name = names.get(number);
-      return name === undefined ? [] : [[name, end]];
-    }),
-  );
-}
 
 const ID = /^sha256:[0-9a-f]{64}\n$/;
 

@@ -4,12 +4,13 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digestOf } from "../../../src/image/digest.ts";
 import { GitServer } from "../../git-server.ts";
-import { buildSuite } from "./suite.ts";
+import { buildSuite, ends } from "./suite.ts";
 
 const suite = buildSuite();
 let server: Bun.Server<undefined>;
 let served: Readonly<Record<string, Buffer>> = {};
 let requests: string[] = [];
+let beforeAnswer = () => {};
 
 beforeAll(() => {
   server = Bun.serve({
@@ -18,6 +19,7 @@ beforeAll(() => {
     fetch(request) {
       const { pathname } = new URL(request.url);
       requests.push(pathname);
+      beforeAnswer();
       const content = served[pathname];
       const headers = { "last-modified": "Fri, 13 Feb 2009 23:31:30 GMT" };
       return content === undefined ? new Response("", { status: 404 }) : new Response(content, { headers });
@@ -122,8 +124,8 @@ test("ADD of archives, files from the web, and repositories", async () => {
     ].join("\n"),
   );
   requests = [];
-  const again = await suite.built(context);
-  expect(again).not.toContain("DONE ADD");
+  const again = Object.values(ends(await suite.built(context)));
+  expect(again).toEqual(Array.from({ length: 7 }, () => "CACHED"));
   // A checksum says what a file is, without asking for it.
   expect(requests.sort()).toEqual(["/a.tar.bz2", "/f"]);
   // The repository as a context.
@@ -145,6 +147,23 @@ test("named contexts", async () => {
   served = { "/files.tar": archive(files) };
   await suite.built(context, [...names.slice(2), "--build-context", `files=${server.url}files.tar`, "-t", "named"]);
   expect(await suite.inside("named", "cat /a /b1 /c")).toBe("a1a");
+});
+
+test("files that change while a build goes on", async () => {
+  served = { "/f": Buffer.from("file") };
+  const dockerfile = `FROM busybox\nADD --checksum=${digestOf("file")} ${server.url}f /changing/\nCOPY a /\n`;
+  const context = suite.context({ a: "old" });
+  // The keys of all steps are made before the first of them is done.
+  beforeAnswer = () => writeFileSync(join(context, "a"), "newer");
+  const progress = await suite.built(context, ["-f", "-", "-t", "changing"], { input: dockerfile });
+  beforeAnswer = () => {};
+  expect(progress).toContain("have been changed while they were copied: building again");
+  expect(await suite.inside("changing", "cat /a")).toBe("newer");
+  const again = ends(await suite.built(context, ["-f", "-"], { input: dockerfile }));
+  expect(again).toMatchObject({ "COPY a /": "CACHED" });
+  writeFileSync(join(context, "a"), "old");
+  await suite.built(context, ["-f", "-", "-t", "changing"], { input: dockerfile });
+  expect(await suite.inside("changing", "cat /a")).toBe("old");
 });
 
 test("what is not there, or not spoken", async () => {

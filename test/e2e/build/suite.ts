@@ -58,3 +58,16 @@ export function buildSuite(): BuildSuite {
   };
   return suite;
 }
+
+/** How each step has ended, by its instruction: `CACHED`, `DONE`, `ERROR`, `CANCELED`. */
+export function ends(progress: string): Record<string, string> {
+  const names = new Map(
+    [...progress.matchAll(/^#(\d+) \[[^\]]*\d+\/\d+\] (.*)$/gm)].map(([, number, name]) => [number, name]),
+  );
+  return Object.fromEntries(
+    [...progress.matchAll(/^#(\d+) (CACHED|DONE|ERROR|CANCELED)/gm)].flatMap(([, number, end = ""]) => {
+      const name = names.get(number);
+      return name === undefined ? [] : [[name, end]];
+    }),
+  );
+}
