@@ -23,6 +23,7 @@ import { lockContainer } from "../container-directory.ts";
 import { type ContainerLock, containerDirectory } from "../container-lock.ts";
 import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
 import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
+import { inheritedSockets } from "../inherited-sockets.ts";
 import { containerLinks } from "../network/container-links.ts";
 import { withJoinedNetwork } from "../network/joined-network.ts";
 import { rootMountOf } from "../root-file-system.ts";
@@ -103,7 +104,11 @@ async function launchSupervised(
   options: StartOptions,
 ): Promise<StartedContainer> {
   const { id, definition, lock } = container;
-  const configuration = withJoinedNetwork(database, data, container.configuration, definition.network);
+  const sockets = inheritedSockets(process.env, process.pid, definition.init);
+  const configuration = withEnvironment(
+    withJoinedNetwork(database, data, container.configuration, definition.network),
+    sockets?.environment ?? [],
+  );
   const directory = containerDirectory(data, id);
   for (const { source, changes } of definition.mountPoints) {
     if (changes !== undefined) beginChanges(data, source, changes);
@@ -153,7 +158,9 @@ async function launchSupervised(
         cgroup = settleGroup?.();
       },
       changesCgroup: limit !== undefined,
-      supervisor: (program) => becomeSupervisor(program, { control: theirs.number, lock: lock.number }, { data, id }),
+      supervisor: (program) =>
+        becomeSupervisor(program, { control: theirs.number, lock: lock.number }, { data, id }, sockets?.count ?? 0),
+      preservedDescriptors: sockets?.count,
       onWarning: options.onWarning,
       onProgram: options.onProgram,
     }),
@@ -222,6 +229,13 @@ async function launchSupervised(
   recordVolumeMounts(data, "mount", container);
   socketOwner.move();
   return { socket, streams: attached, supervisor: launched.supervisor?.pid };
+}
+
+/** A configuration whose process has more in its environment. */
+function withEnvironment(configuration: Configuration, entries: readonly string[]): Configuration {
+  const { process } = configuration;
+  if (process === undefined || entries.length === 0) return configuration;
+  return { ...configuration, process: { ...process, env: [...(process.env ?? []), ...entries] } };
 }
 
 /**

@@ -12,11 +12,13 @@ const PR_SET_CHILD_SUBREAPER = 36;
 /**
  * Emits what makes a launched process the supervisor of the container that it has just cloned; supervise.ts.
  * @param inherited the descriptors of the socket to this command and of the container's lock
+ * @param passedOn how many descriptors from 3 on are the container's alone
  */
 export function becomeSupervisor(
   program: LaunchProgram,
   inherited: { readonly control: number; readonly lock: number },
   container: { readonly data: string; readonly id: string },
+  passedOn: number,
 ): void {
   const what = { operation: "start the container's supervisor" };
   program.call("setsid", [], what);
@@ -34,6 +36,7 @@ export function becomeSupervisor(
   });
   for (const stream of [0, 1, 2]) program.call("dup3", [nothing, stream, 0], what);
   for (const descriptor of [inherited.control, inherited.lock]) program.call("fcntl", [descriptor, F_SETFD, 0], what);
+  for (let descriptor = 3; descriptor < 3 + passedOn; descriptor++) program.call("close", [descriptor], what);
   program.call("chdir", [program.text("/")], what);
   const { control, lock } = inherited;
   const words = [...ownCommand(), "internal", "supervise", String(control), String(lock), container.data, container.id];
