@@ -31,11 +31,26 @@ export const volume = defineCommandGroup({
     { name: "ls", summary: "List volumes", load: listing },
     { name: "list", summary: "List volumes", hidden: true, load: listing },
     {
+      name: "mount",
+      summary: "Show where the files of volumes are on the host",
+      load: async () => (await import("./mount.ts")).mount,
+    },
+    {
       name: "prune",
       summary: "Remove volumes that no container uses",
       load: async () => (await import("./prune.ts")).prune,
     },
+    {
+      name: "reload",
+      summary: "Read in what volume drivers have; there is local alone, which has nothing else",
+      load: async () => (await import("./reload.ts")).reload,
+    },
     { name: "rm", summary: "Remove volumes", load: removing },
     { name: "remove", summary: "Remove volumes", hidden: true, load: removing },
+    {
+      name: "unmount",
+      summary: "Undo mount, which needs no undoing",
+      load: async () => (await import("./mount.ts")).unmount,
+    },
   ],
 });

@@ -271,6 +271,19 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("volumes of %s", (userNa
     expect(await refusal("volume", "create", "-o", "type=tmpfs", "directory")).toContain(
       "there is one of this name with other options",
     );
+    await bunker("volume", "create", "plain");
+    expect(await bunker("volume", "mount", "plain", "directory")).toBe(
+      `${suite.user.data}/volumes/plain/_data\n${host}\n`,
+    );
+    expect(await bunker("volume", "unmount", "plain", "directory")).toBe("plain\ndirectory\n");
+    expect(await refusal("volume", "mount", "memory")).toContain("of which each container has its own");
+    expect(await refusal("volume", "mount", "none")).toContain("No such volume");
+    expect(await bunker("volume", "reload")).toBe("");
+    for (const type of ["nfs", "cifs"]) {
+      expect(await refusal("volume", "create", "-o", `type=${type}`, "-o", "device=:/share", "remote")).toMatch(
+        new RegExp(`type=${type}: only root of the host may mount that\nhint: Have it mounted on the host`),
+      );
+    }
     await bunker("volume", "rm", "directory");
     expect(existsSync(`${host}/file`)).toBe(true);
   });
