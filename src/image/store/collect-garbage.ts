@@ -14,6 +14,7 @@ import type { Digest } from "../digest.ts";
 import { parseDocument } from "../documents.ts";
 import { layerLockPath, layerName } from "../layers/layer-directory.ts";
 import { openLock } from "../layers/store-lock.ts";
+import { blobPath } from "../layout-files.ts";
 import { isIndex } from "../manifest-choice.ts";
 import type { ImageStore } from "./image-store.ts";
 import { excludeOthersFromImages } from "./images-lock.ts";
@@ -84,17 +85,19 @@ function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[
         .filter((name) => !keptNames.has(name) && takeLayer(layerStore, name, doomed))
         .map((name) => name.replace("-", ":").replace(/-single$/, "") as Digest),
     );
-    let blobSize = 0;
     const blobs = ["sha256", "sha512"].flatMap((algorithm) =>
-      namesIn(`${directory}/blobs/${algorithm}`).flatMap((name) => {
-        const digest = `${algorithm}:${name}` as Digest;
-        if (reachable.has(digest)) return [];
-        const path = `${directory}/blobs/${algorithm}/${name}`;
-        blobSize += statSync(path).size;
-        rmSync(path);
-        return [digest];
-      }),
+      namesIn(`${directory}/blobs/${algorithm}`)
+        .map((name) => `${algorithm}:${name}` as Digest)
+        .filter((digest) => !reachable.has(digest)),
     );
+    // Whoever took the rows away may have been killed before index.json said so.
+    if (blobs.length > 0) store.writeIndex();
+    let blobSize = 0;
+    for (const digest of blobs) {
+      const path = `${directory}/${blobPath(digest)}`;
+      blobSize += statSync(path).size;
+      rmSync(path);
+    }
     return { layers: [...new Set(layers)], blobs, blobSize };
   });
 }

@@ -324,7 +324,8 @@ export class ImageStore implements Disposable {
     if (this.state.isReadOnly) throw readOnly("change", this.directory, this.directory);
     using _ = this.rely();
     const result = this.state.transaction(() => work(this.state), { durable: true });
-    this.#writeIndex();
+    // Not part of the transaction but alone among all processes, so that the latest state is what is written last.
+    this.state.transaction(() => this.writeIndex());
     return result;
   }
 
@@ -334,9 +335,12 @@ export class ImageStore implements Disposable {
     return this.state.isReadOnly ? { [Symbol.dispose]: () => undefined } : relyOnImages(this.directory);
   }
 
-  /** Not part of the transaction but alone among all processes, so that the latest state is what is written last. */
-  #writeIndex(): void {
-    this.state.transaction(() => writeLayoutIndex(this.directory, this.#load(), this.lists()));
+  /**
+   * Writes index.json as the rows are now. Has to be called inside of a transaction: `change` does it after every change,
+   * but may have been killed before it came to that.
+   */
+  writeIndex(): void {
+    writeLayoutIndex(this.directory, this.#load(), this.lists());
   }
 
   #setName(name: string, target: BlobDescriptor, image: Digest | null): void {

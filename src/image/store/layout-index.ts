@@ -1,6 +1,6 @@
 /*
  * index.json and oci-layout: by them other tools read the store as an OCI image layout (`skopeo inspect oci:DIR:NAME`).
- * They are derived from the database, and written anew after each change of it.
+ * They are derived from the database, and written anew after each change of it, by one process at a time.
  *
  * An entry names the manifest of an image, also where a whole index was pulled under that name: of such an index the
  * store has one platform only, and a layout must have all that it names.
@@ -13,7 +13,7 @@ import type { StoredImage, StoredList } from "./stored-image.ts";
 export const REPOSITORY_DIGESTS_ANNOTATION = "bunker.repository-digests";
 
 /**
- * Writes the two files.
+ * Writes the two files. Has to be called inside of a transaction, which nobody else is in then.
  * @param store the store's directory
  * @throws what node:fs throws
  */
@@ -43,11 +43,14 @@ export function writeLayoutIndex(store: string, images: readonly StoredImage[], 
   replaceFile(`${store}/index.json`, JSON.stringify(index));
 }
 
-/** Writes a file aside and renames it, so that it is always there, and whole. */
+/**
+ * Writes a file aside and renames it, so that it is always there, and whole. What somebody killed has left aside is
+ * written over.
+ */
 function replaceFile(path: string, text: string): void {
-  const aside = `${path}.${crypto.randomUUID()}`;
+  const aside = `${path}.new`;
   try {
-    const file = openSync(aside, "wx", 0o600);
+    const file = openSync(aside, "w", 0o600);
     try {
       writeSync(file, text);
       fsyncSync(file);

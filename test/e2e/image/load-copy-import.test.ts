@@ -11,7 +11,6 @@ import { ARCHITECTURE, busyboxLayout, busyboxMembers, debianImages } from "../..
 import { INDEX_TYPE, pack, tagged, writeImage, writeJson, writeLayout } from "../../unit/image/image-builder.ts";
 import { archive } from "../../unit/image/tar-builder.ts";
 import { output, UnprivilegedUser } from "../../unprivileged-user.ts";
-import { faultsOf } from "./check-store.ts";
 
 setDefaultTimeout(120_000);
 
@@ -174,16 +173,6 @@ describe(`a kill at any time (${KILLS} times)`, () => {
     expect((await bunker(...words)).status).toBe(0);
     check();
   }
-
-  test("of load leaves a whole store", async () => {
-    const archivePath = `${directory}/x.tar.gz`;
-    output(["sh", "-c", `gzip -1c ${debianImages().dockerArchive.replace("docker-archive:", "")} > ${archivePath}`]);
-    output(["chmod", "a+r", archivePath]);
-    await killAgainAndAgain(["load", "-q", "-i", archivePath], () => {
-      expect(faultsOf(user.data, new Map())).toEqual([]);
-    });
-    expect((await bunker("images", "-q")).output).not.toBe("");
-  });
 
   test("of copy leaves a layout whole or without the image", async () => {
     const index = `${directory}/layout/index.json`;

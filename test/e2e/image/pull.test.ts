@@ -14,9 +14,6 @@ import { faultsOf, listing, namesIn } from "./check-store.ts";
 
 setDefaultTimeout(120_000);
 
-/** How often a pull is killed; more for those who have the time. */
-const KILLS = Number(process.env["BUNKER_TEST_KILLS"] ?? 30);
-
 const configuration = { architecture: ARCHITECTURE, config: { Cmd: ["sh"], Env: ["PATH=/bin"] } };
 const busybox = pack(archive(busyboxMembers()), "gzip");
 const many = pack(
@@ -210,33 +207,6 @@ test("what has arrived when a pull is interrupted is not asked for again", async
     output: "6000000\n",
   });
 });
-
-test(`a kill at any time leaves a whole store (${KILLS} times)`, async () => {
-  const pull = () => user.start([user.bunkerPath, "pull", "-q", nameOf("large")]);
-  const begun = performance.now();
-  expect(await finish(pull())).toMatchObject({ status: 0 });
-  const duration = performance.now() - begun;
-  const layers = new Map(
-    namesIn(`${user.data}/layers`).map((name) => [name, listing(`${user.data}/layers/${name}/diff`)]),
-  );
-  expect(layers.size).toBe(3);
-  for (let round = 0; round < KILLS; round++) {
-    if (round % 2 === 0) clearStore();
-    const killed = pull();
-    await Bun.sleep(Math.random() * duration);
-    killed.kill("SIGKILL");
-    await finish(killed);
-    while (user.processes().length > 0) await Bun.sleep(5);
-    expect(faultsOf(user.data, layers)).toEqual([]);
-  }
-  expect(await finish(pull())).toMatchObject({ status: 0 });
-  expect(faultsOf(user.data, layers)).toEqual([]);
-  expect([...namesIn(`${user.data}/layers`)].sort()).toEqual([...layers.keys()].sort());
-  // A pull that finds everything there has no reason to look at what the killed ones left.
-  expect((await user.bunker(["image", "prune", "-f"])).status).toBe(0);
-  expect(leftOver()).toEqual([]);
-  expect((await user.run(["--pull", "never", nameOf("large"), "sh", "-c", "ls /many | wc -l"])).output).toBe("600\n");
-}, 300_000);
 
 test("removing at the same time takes nothing away from those who pull", async () => {
   expect((await user.bunker(["pull", "-q", nameOf("large")])).status).toBe(0);

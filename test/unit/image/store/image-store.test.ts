@@ -198,6 +198,17 @@ describe("removing", () => {
     expect(readdirSync(`${data}/tmp`)).toEqual([]);
   });
 
+  test("brings index.json up to date before what it names goes, when somebody was killed before he did", () => {
+    const { digest } = add([`${debian}:12`]);
+    const index = () => JSON.parse(readFileSync(`${data}/index.json`, "utf8")).manifests;
+    expect(index()).toMatchObject([{ digest }]);
+    store.state.run("DELETE FROM image WHERE manifest = ?", digest);
+    writeFileSync(`${data}/index.json.new`, '{"half":');
+    expect(collectGarbage(store, nobody).blobs).toHaveLength(3);
+    expect(index()).toEqual([]);
+    expect(existsSync(`${data}/index.json.new`)).toBe(false);
+  });
+
   test("lets those who are asked use the database themselves", () => {
     add([`${debian}:1`]);
     const layersInUse = () => {
