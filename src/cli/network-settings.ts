@@ -24,7 +24,10 @@ type NetworkOptionName =
   | "dnsSearch"
   | "dnsOptions"
   | "addedHosts"
-  | "allowedHosts";
+  | "allowedHosts"
+  | "rate"
+  | "delay"
+  | "loss";
 type NetworkOptionValues = Pick<RunOptionValues, NetworkOptionName>;
 
 function conflict(options: string): BunkerError {
@@ -56,12 +59,17 @@ export function takeNetworkSettings<Values extends NetworkOptionValues & Pick<Ru
     dnsOptions,
     addedHosts,
     allowedHosts,
+    rate,
+    delay,
+    loss,
     ...rest
   } = values;
   const settings = { published, publishAll, exposed, dnsServers, dnsSearch, dnsOptions, addedHosts };
   const [first = { kind: "slirp", settings: DEFAULT_SLIRP }, ...more] = networks;
-  if (allowedHosts.length > 0 && first.kind !== "shared" && first.kind !== "slirp") {
-    throw conflict("allow-host and the network mode");
+  const isShaped = rate !== undefined || delay !== undefined || loss !== undefined;
+  if (first.kind !== "shared" && first.kind !== "slirp") {
+    if (allowedHosts.length > 0) throw conflict("allow-host and the network mode");
+    if (isShaped) throw conflict("net-rate, net-delay, net-loss and the network mode");
   }
   if (first.kind !== "shared") {
     if (more.length > 0) throw conflict("cannot attach both user-defined and non-user-defined network-modes");
@@ -76,6 +84,7 @@ export function takeNetworkSettings<Values extends NetworkOptionValues & Pick<Ru
   }
   const networkSettings: NetworkSettings = {
     ...settings,
+    shaping: isShaped ? { rate, delay: delay ?? 0, loss: loss ?? 0 } : undefined,
     egress: allowedHosts.length === 0 ? undefined : egressOf(allowedHosts),
     slirp: first.kind === "slirp" ? first.settings : DEFAULT_SLIRP,
     joined: first.kind === "joined" ? first.joined : undefined,

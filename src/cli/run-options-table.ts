@@ -20,6 +20,7 @@ import { integerBetween, parseBytes } from "./values/numbers.ts";
 import { parseContainerPath } from "./values/paths.ts";
 import { parseExposeOption, parsePublishOption } from "./values/publish-option.ts";
 import { parseSecurityOption } from "./values/security-option.ts";
+import { parseDelay, parseLoss, parseRate } from "./values/shaping-options.ts";
 import { parseTmpfsOption } from "./values/tmpfs-option.ts";
 import { parseUlimitOption } from "./values/ulimit-option.ts";
 import { parseUsernsOption } from "./values/userns-option.ts";
@@ -269,6 +270,24 @@ export const runOptionsTable = {
     valueName: "NAME|*.DOMAIN|NETWORK",
     description: "Reach nothing outside but this host, names below a domain, or an address or network",
     parse: parseAllowedHost,
+  }),
+  rate: single({
+    name: "net-rate",
+    valueName: "RATE",
+    description: "Let so much through in each direction and second: 10mbit, or bytes: 1m",
+    parse: parseRate,
+  }),
+  delay: single({
+    name: "net-delay",
+    valueName: "DURATION",
+    description: "Hold what the container sends back for a while",
+    parse: parseDelay,
+  }),
+  loss: single({
+    name: "net-loss",
+    valueName: "PERCENT",
+    description: "Lose such a part of what the container sends",
+    parse: parseLoss,
   }),
   sharedMemorySize: single({
     name: "shm-size",

@@ -3,6 +3,7 @@ import type { ImageSource } from "../image/image-source.ts";
 import type { OutboundBinding, Subnet } from "../network/configuration.ts";
 import type { EgressRules } from "../network/egress.ts";
 import type { TransportProtocol } from "../network/published-port.ts";
+import type { ShapingRules } from "../network/shaping.ts";
 import type { Address } from "../sys/internet-socket.ts";
 import type { PlaceRequest } from "./network/take-endpoints.ts";
 import type { PullPolicy } from "./pull-request.ts";
@@ -234,6 +235,8 @@ export interface NetworkSettings {
   readonly addedHosts: readonly AddedHost[];
   /** What alone may be reached outside; undefined for everything. */
   readonly egress: EgressRules | undefined;
+  /** How its traffic is made worse; undefined for not at all. */
+  readonly shaping: ShapingRules | undefined;
 }
 
 /** A network namespace that is there: a container's, by its name or id, or one that has a path. */

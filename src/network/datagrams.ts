@@ -54,6 +54,7 @@ import { IpProtocol } from "./ip-protocol.ts";
 import { bindOutbound } from "./outbound.ts";
 import type { Output } from "./output.ts";
 import type { Packet } from "./packet.ts";
+import type { ByteBudget } from "./shaping.ts";
 
 const UDP_HEADER_SIZE = 8;
 const UDP_CHECKSUM_OFFSET = 6;
@@ -118,6 +119,7 @@ export class Datagrams implements Disposable {
   readonly #output: Output;
   readonly #configuration: NetworkConfiguration;
   readonly #egress: Egress;
+  readonly #incoming: ByteBudget | undefined;
   readonly #dns: DnsForwarder;
   readonly #flows = new FlowTable<DatagramFlow>();
   readonly #receiver: DatagramReceiver;
@@ -130,6 +132,7 @@ export class Datagrams implements Disposable {
     output: Output,
     configuration: NetworkConfiguration,
     egress: Egress,
+    incoming: ByteBudget | undefined,
     dns: DnsForwarder,
   ) {
     this.#reactor = reactor;
@@ -137,6 +140,7 @@ export class Datagrams implements Disposable {
     this.#output = output;
     this.#configuration = configuration;
     this.#egress = egress;
+    this.#incoming = incoming;
     this.#dns = dns;
     this.#receiver = new DatagramReceiver(pool);
     reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#tick());
@@ -364,7 +368,16 @@ export class Datagrams implements Disposable {
     }
   }
 
+  /** Whether a datagram of so many bytes may come in, which is then counted. */
+  #mayReceive(bytes: number): boolean {
+    if (this.#incoming === undefined) return true;
+    if (this.#incoming.wait() > 0) return false;
+    this.#incoming.spend(bytes);
+    return true;
+  }
+
   #deliver(flow: DatagramFlow, index: number): void {
+    if (!this.#mayReceive(this.#receiver.length(index))) return;
     flow.lastUsed = performance.now();
     flow.received += this.#receiver.length(index);
     const source = { address: flow.outside, port: flow.outsidePort };
@@ -377,7 +390,7 @@ export class Datagrams implements Disposable {
     const offset = this.#receiver.offset(index);
     const length = this.#receiver.length(index);
     const { reply } = isVersion4(flow.outside) ? ECHO_4 : ECHO_6;
-    if (length < ECHO_HEADER_SIZE || view.getUint8(offset) !== reply) return;
+    if (length < ECHO_HEADER_SIZE || view.getUint8(offset) !== reply || !this.#mayReceive(length)) return;
     flow.received += length;
     this.#sendEchoReply(flow.outside, flow.inside, flow.insidePort, offset, length);
   }

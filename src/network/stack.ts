@@ -47,6 +47,7 @@ import { Output } from "./output.ts";
 import { Packet } from "./packet.ts";
 import { type BoundPort, PublishedPort } from "./published-port.ts";
 import { Reassembly } from "./reassembly.ts";
+import { ShapedFrames, type Shaping } from "./shaping.ts";
 import type { SharedLink } from "./switch/shared-link.ts";
 import { Tcp } from "./tcp/tcp.ts";
 
@@ -71,6 +72,8 @@ export interface StackOptions {
   readonly names?: LocalNames | undefined;
   /** What may be reached outside; everything without it. */
   readonly egress?: Egress | undefined;
+  /** Makes the traffic slower and worse; as it is without it. */
+  readonly shaping?: Shaping | undefined;
 }
 
 /** What a stack holds. */
@@ -91,6 +94,7 @@ export class Stack implements Disposable {
   readonly #packet = new Packet();
   readonly #ethernet: Ethernet;
   readonly #sharedLink: SharedLink | undefined;
+  readonly #shaped: ShapedFrames | undefined;
   readonly #link: Link;
   readonly #output: Output;
   readonly #reassembly = new Reassembly(this.#pool);
@@ -111,6 +115,7 @@ export class Stack implements Disposable {
       link,
       names,
       egress = new Egress(undefined),
+      shaping,
     } = options;
     this.#reactor = reactor;
     this.#configuration = configuration;
@@ -125,9 +130,23 @@ export class Stack implements Disposable {
     const reply: SendDatagram = (source, destination, address, length) =>
       this.#datagrams.sendUdp(source, destination, address, length);
     this.#dns = new DnsForwarder(reactor, this.#pool, resolvers, names, egress, reply);
-    this.#datagrams = new Datagrams(reactor, this.#pool, this.#output, configuration, egress, this.#dns);
-    this.#tcp = new Tcp(reactor, this.#pool, this.#output, configuration, egress, () => resolvers.current());
+    this.#datagrams = new Datagrams(
+      reactor,
+      this.#pool,
+      this.#output,
+      configuration,
+      egress,
+      shaping?.incoming,
+      this.#dns,
+    );
+    this.#tcp = new Tcp(reactor, this.#pool, this.#output, configuration, egress, shaping?.incoming, () =>
+      resolvers.current(),
+    );
     reactor.add(device, Event.IN, () => this.#readFrames());
+    this.#shaped =
+      shaping === undefined
+        ? undefined
+        : new ShapedFrames(reactor, this.#pool, device, shaping, (frames) => this.#handleHeld(frames));
   }
 
   /** How much there is at the moment. */
@@ -166,8 +185,12 @@ export class Stack implements Disposable {
     this.#tcp.updateTime();
     const packet = this.#packet;
     for (let count = 0; count < FRAMES_PER_TURN; count++) {
+      if (this.#shaped?.mayRead() === false) break;
       const length = this.#link.read(this.#slot);
       if (length === 0) break;
+      const shaped = this.#shaped?.take(this.#slot, length) ?? "now";
+      if (shaped === "held") this.#slot = this.#pool.allocateReserved();
+      if (shaped !== "now") continue;
       packet.slot = this.#slot;
       packet.isTaken = false;
       this.#handleFrame(packet, length);
@@ -177,8 +200,27 @@ export class Stack implements Disposable {
       } else if (packet.isTaken) this.#slot = this.#pool.allocateReserved();
       if (this.#slot === NO_SLOT) throw new Error("no memory to read frames into");
     }
+    this.#endTurn();
+  }
+
+  #endTurn(): void {
     this.#tcp.flush();
     if (this.#reassembly.size > 0) this.#reassembly.expire(performance.now());
+  }
+
+  /** Handles frames that were held back. */
+  #handleHeld(frames: readonly { readonly slot: number; readonly length: number }[]): void {
+    this.#tcp.updateTime();
+    const packet = this.#packet;
+    for (const { slot, length } of frames) {
+      packet.slot = slot;
+      packet.isTaken = false;
+      this.#handleFrame(packet, length);
+      // It was put together from fragments.
+      if (packet.slot !== slot) this.#pool.free(slot);
+      if (!packet.isTaken) this.#pool.free(packet.slot);
+    }
+    this.#endTurn();
   }
 
   #handleFrame(packet: Packet, length: number): void {
@@ -262,6 +304,7 @@ export class Stack implements Disposable {
     this.#tcp[Symbol.dispose]();
     this.#datagrams[Symbol.dispose]();
     this.#dns[Symbol.dispose]();
+    this.#shaped?.[Symbol.dispose]();
     this.#reassembly[Symbol.dispose]();
     this.#pool[Symbol.dispose]();
   }

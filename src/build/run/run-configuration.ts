@@ -175,6 +175,7 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
       dnsOptions: [],
       addedHosts: settings.addedHosts,
       egress: undefined,
+      shaping: undefined,
     },
     sharedMemorySize: settings.sharedMemorySize,
     resourceLimits: settings.resourceLimits,

@@ -111,6 +111,7 @@ function takePlaces(
     forwards: planForwards(networkSettings, exposedPorts, hasIpv6),
     resolvers,
     egress: egressOf(networkSettings),
+    shaping: networkSettings.shaping,
   };
 }
 

@@ -36,6 +36,9 @@ export const egressRulesSchema = v.object({
   networks: v.array(v.object({ address: addressSchema, length: word })),
 });
 
+/** `ShapingRules`, when they come from elsewhere. */
+export const shapingRulesSchema = v.object({ rate: v.optional(v.number()), delay: v.number(), loss: v.number() });
+
 /** A bound port of the host, and where it leads to in the container. */
 export const portBindingSchema = v.object({ protocol: protocolSchema, host: endpointSchema, target: endpointSchema });
 
@@ -55,6 +58,8 @@ export const networkPlanSchema = v.object({
   forwards: v.array(forwardSchema),
   /** undefined: everything may be reached. */
   egress: v.optional(egressRulesSchema),
+  /** undefined: its traffic is as it is. */
+  shaping: v.optional(shapingRulesSchema),
 });
 
 /** What a container that is on users' networks has besides its places there. */
@@ -64,6 +69,8 @@ export const membershipSchema = v.object({
   resolvers: v.array(addressSchema),
   /** undefined: everything may be reached. */
   egress: v.optional(egressRulesSchema),
+  /** undefined: its traffic is as it is. */
+  shaping: v.optional(shapingRulesSchema),
 });
 
 /** A container's place on a network that it shares with others. */

@@ -32,7 +32,13 @@ export function planNetwork(settings: NetworkSettings, exposedPorts: readonly st
     ...(outbound6 === undefined ? {} : { outbound6 }),
   };
   const forwards = planForwards(settings, exposedPorts, configuration.ipv6 !== undefined);
-  return { configuration, hardwareAddress: settings.hardwareAddress, forwards, egress: egressOf(settings) };
+  return {
+    configuration,
+    hardwareAddress: settings.hardwareAddress,
+    forwards,
+    egress: egressOf(settings),
+    shaping: settings.shaping,
+  };
 }
 
 /**

@@ -8,9 +8,10 @@
 import type { NetworkConfiguration } from "../../network/configuration.ts";
 import { isOnLink, subnetOf } from "../../network/destination.ts";
 import type { LocalNames } from "../../network/dns/local-names.ts";
-import { Egress, type EgressRules } from "../../network/egress.ts";
+import { Egress } from "../../network/egress.ts";
 import type { FlowSummary } from "../../network/flow-summary.ts";
 import type { PublishedPort } from "../../network/published-port.ts";
+import { Shaping } from "../../network/shaping.ts";
 import { Stack } from "../../network/stack.ts";
 import { SharedLink } from "../../network/switch/shared-link.ts";
 import { hardwareAddressOf, type Station } from "../../network/switch/station.ts";
@@ -18,7 +19,7 @@ import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
 import type { Reactor } from "../../sys/reactor.ts";
 import { networkDirectory } from "./network-directory.ts";
-import type { LinkMembership, PortBinding } from "./network-plan-schema.ts";
+import type { LinkMembership, NetworkPlan, PortBinding } from "./network-plan-schema.ts";
 
 /** A device that a supervisor is handed. */
 export interface HandedLink {
@@ -50,6 +51,7 @@ export class ContainerNetworks implements Disposable {
   readonly #data: string;
   readonly #id: string;
   readonly #egress: Egress;
+  readonly #shaping: Shaping | undefined;
   readonly #run = crypto.randomUUID();
   #links: ServedLink[] = [];
   readonly #ports: ServedPort[] = [];
@@ -64,13 +66,19 @@ export class ContainerNetworks implements Disposable {
   /**
    * @param data Bunker's data directory
    * @param id the container's
-   * @param egress what may be reached outside; undefined for everything
+   * @param rules what may be reached outside, and how traffic is made worse; undefined for everything, and for not at all
    */
-  constructor(reactor: Reactor, data: string, id: string, egress: EgressRules | undefined) {
+  constructor(
+    reactor: Reactor,
+    data: string,
+    id: string,
+    { egress, shaping }: Pick<NetworkPlan, "egress" | "shaping">,
+  ) {
     this.#reactor = reactor;
     this.#data = data;
     this.#id = id;
     this.#egress = new Egress(egress);
+    this.#shaping = shaping === undefined ? undefined : new Shaping({ ...shaping, rate: shaping.rate });
   }
 
   /**
@@ -117,6 +125,7 @@ export class ContainerNetworks implements Disposable {
       link: shared,
       names: this.#names,
       egress: this.#egress,
+      shaping: this.#shaping,
     });
     this.#placePorts();
     this.#tellServed(link);

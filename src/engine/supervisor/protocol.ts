@@ -12,6 +12,7 @@ import {
   linkMembershipSchema,
   networkConfigurationSchema,
   portBindingSchema,
+  shapingRulesSchema,
 } from "../network/network-plan-schema.ts";
 
 /** The socket's name in the container's directory. */
@@ -37,8 +38,8 @@ const superviseSchema = v.object({
   }),
   /** Whether the command that says this records the container's end itself, should it live so long. */
   isRecordedByCommand: v.boolean(),
-  /** For one that may be on networks, at its start or later: what it may reach outside, if not everything. */
-  networks: v.optional(v.object({ egress: v.optional(egressRulesSchema) })),
+  /** For one that may be on networks, at its start or later: what it may reach outside, and how. */
+  networks: v.optional(v.object({ egress: v.optional(egressRulesSchema), shaping: v.optional(shapingRulesSchema) })),
   /** Milliseconds that the last restart waited; 0 when this is none. */
   restartDelay: v.number(),
   /** Milliseconds between health checks; `start` applies during the first `startPeriod`. */

@@ -180,7 +180,7 @@ class Supervisor {
   async #serveNetworks({ networks }: Supervise): Promise<void> {
     if (networks === undefined) return;
     const { ContainerNetworks } = await import("../network/serve-network.ts");
-    this.#networks = new ContainerNetworks(this.#reactor, this.#data, this.#id, networks.egress);
+    this.#networks = new ContainerNetworks(this.#reactor, this.#data, this.#id, networks);
     for (const link of this.#earlyLinks) {
       // A network of its own is served at once.
       this.#addNetwork(link, (answer) => void (link.membership === undefined || this.#answerCommand(answer)));

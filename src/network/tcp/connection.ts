@@ -585,7 +585,7 @@ export class TcpConnection {
         this.#readLater();
         return;
       }
-      const slot = pool.allocate();
+      const slot = this.#services.mayReceive() ? pool.allocate() : NO_SLOT;
       if (slot === NO_SLOT) {
         this.#services.readWhenFree(this);
         return;
@@ -616,6 +616,7 @@ export class TcpConnection {
     const sequence = this.#sendNext;
     this.#sendNext = (sequence + length) >>> 0;
     this.received += length;
+    this.#services.countReceived(length);
     if (isAtMark) {
       this.#isUrgentAhead = false;
       this.#emit(ACK | PSH | URG, sequence, pool.memory.address + start, length, 1);

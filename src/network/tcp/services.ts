@@ -21,7 +21,11 @@ export interface TcpServices {
   router(version: 4 | 6): Address;
   /** Calls `acknowledgeNow` after the frames that are there have been read. */
   acknowledgeLater(connection: TcpConnection): void;
-  /** Calls `resumeReading` when there may be memory again. */
+  /** Whether data from outside may be read now; if not, `readWhenFree`. */
+  mayReceive(): boolean;
+  /** Says how much was read. */
+  countReceived(bytes: number): void;
+  /** Calls `resumeReading` when there may be memory again, and data may be read. */
   readWhenFree(connection: TcpConnection): void;
   /** Calls `tick` from time to time as long as it says so. */
   startTimer(connection: TcpConnection): void;

@@ -24,6 +24,7 @@ import { IpProtocol } from "../ip-protocol.ts";
 import { bindOutbound } from "../outbound.ts";
 import type { Output } from "../output.ts";
 import type { Packet } from "../packet.ts";
+import type { ByteBudget } from "../shaping.ts";
 import { TcpConnection } from "./connection.ts";
 import { Segment, TCP_CHECKSUM_OFFSET, TCP_HEADER_SIZE, TcpFlag, writeTcpHeader } from "./segment.ts";
 import type { TcpServices } from "./services.ts";
@@ -48,13 +49,14 @@ export class Tcp implements TcpServices, Disposable {
   now = performance.now();
   readonly #configuration: NetworkConfiguration;
   readonly #egress: Egress;
+  readonly #incoming: ByteBudget | undefined;
   readonly #resolvers: () => readonly (Endpoint & { readonly scope: number })[];
   readonly #connections = new FlowTable<TcpConnection>();
   readonly #segment = new Segment();
   readonly #halfOpen = new Set<TcpConnection>();
   readonly #lingering = new Set<TcpConnection>();
   readonly #timed = new Set<TcpConnection>();
-  #waiting: TcpConnection[] = [];
+  readonly #waiting = new Set<TcpConnection>();
   #due: TcpConnection[] = [];
   readonly #timer = new Timer();
   #isTicking = false;
@@ -77,13 +79,18 @@ export class Tcp implements TcpServices, Disposable {
     });
   }
 
-  /** @param resolvers the host's resolvers now, for connections to the stack's resolver */
+  /**
+   * @param egress what may be reached outside
+   * @param incoming what may be read of the host's sockets; undefined for everything
+   * @param resolvers the host's resolvers now, for connections to the stack's resolver
+   */
   constructor(
     reactor: Reactor,
     pool: FramePool,
     output: Output,
     configuration: NetworkConfiguration,
     egress: Egress,
+    incoming: ByteBudget | undefined,
     resolvers: () => readonly (Endpoint & { readonly scope: number })[],
   ) {
     this.reactor = reactor;
@@ -92,6 +99,7 @@ export class Tcp implements TcpServices, Disposable {
     this.mtu = configuration.mtu;
     this.#configuration = configuration;
     this.#egress = egress;
+    this.#incoming = incoming;
     this.#resolvers = resolvers;
     reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#tick());
   }
@@ -203,9 +211,9 @@ export class Tcp implements TcpServices, Disposable {
       this.#due = [];
       for (const connection of due) connection.acknowledgeNow();
     }
-    if (this.#waiting.length > 0 && this.pool.available > 0) {
-      const waiting = this.#waiting;
-      this.#waiting = [];
+    if (this.#waiting.size > 0 && this.pool.available > 0 && this.mayReceive()) {
+      const waiting = [...this.#waiting];
+      this.#waiting.clear();
       for (const connection of waiting) connection.resumeReading();
     }
   }
@@ -239,8 +247,16 @@ export class Tcp implements TcpServices, Disposable {
   }
 
   readWhenFree(connection: TcpConnection): void {
-    this.#waiting.push(connection);
+    this.#waiting.add(connection);
     this.#startTicking();
+  }
+
+  mayReceive(): boolean {
+    return this.#incoming === undefined || this.#incoming.wait() === 0;
+  }
+
+  countReceived(bytes: number): void {
+    this.#incoming?.spend(bytes);
   }
 
   startTimer(connection: TcpConnection): void {
@@ -263,6 +279,7 @@ export class Tcp implements TcpServices, Disposable {
     this.#halfOpen.delete(connection);
     this.#lingering.delete(connection);
     this.#timed.delete(connection);
+    this.#waiting.delete(connection);
   }
 
   #startTicking(): void {
@@ -279,7 +296,7 @@ export class Tcp implements TcpServices, Disposable {
       if (!connection.tick(this.now)) this.#timed.delete(connection);
     }
     this.flush();
-    if (this.#timed.size > 0 || this.#waiting.length > 0) {
+    if (this.#timed.size > 0 || this.#waiting.size > 0) {
       this.#trimAt = this.now + TRIM_AFTER;
       return;
     }

@@ -96,6 +96,7 @@ const defaults: RunOptions = {
     shared: [],
     hardwareAddress: undefined,
     egress: undefined,
+    shaping: undefined,
     published: [],
     publishAll: false,
     exposed: [],

@@ -70,6 +70,7 @@ export function runOptions(changes: Partial<PlacedRunOptions> = {}): PlacedRunOp
       shared: [],
       hardwareAddress: undefined,
       egress: undefined,
+      shaping: undefined,
       published: [],
       publishAll: false,
       exposed: [],

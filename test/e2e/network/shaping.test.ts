@@ -1,0 +1,78 @@
+/* `--net-rate`, `--net-delay` and `--net-loss`. */
+import { describe, expect, test } from "bun:test";
+import { createServer } from "node:net";
+import { containerSuite } from "../run/suite.ts";
+
+const suite = containerSuite();
+const LOOPBACK = ["--network", "slirp:allow_host_loopback=true"];
+const SIZE = 1_200_000;
+
+/** Serves so many bytes, and counts those that come; says how many milliseconds passed until all was there. */
+async function exchange(
+  options: readonly string[],
+  script: (port: number) => string,
+): Promise<{ time: number; output: string }> {
+  const server = createServer((socket) => socket.resume().end(Buffer.alloc(SIZE)));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  try {
+    const timed = `began=$(cut -d' ' -f1 /proc/uptime); ${script(port)}; echo $began $(cut -d' ' -f1 /proc/uptime)`;
+    const output = (await suite.inside([...LOOPBACK, ...options], timed)).trim().split("\n");
+    const [began = 0, ended = 0] = (output.at(-1) ?? "").split(" ").map(Number);
+    return { time: (ended - began) * 1000, output: output.slice(0, -1).join("\n") };
+  } finally {
+    server.close();
+  }
+}
+
+describe("what a container gets and sends", () => {
+  test("is not faster than its rate", async () => {
+    // A million bytes a second; a tenth of a second's worth may be saved up, and a frame may be owed.
+    const least = ((SIZE - 100_000 - 65_536) / 1_000_000) * 1000 - 20;
+    const got = await exchange(["--net-rate", "8mbit"], (port) => `nc 10.0.2.2 ${port} </dev/null | wc -c`);
+    expect(got.output).toBe(String(SIZE));
+    expect(got.time).toBeGreaterThan(least);
+    const send = (port: number) => `head -c ${SIZE} /dev/zero | nc 10.0.2.2 ${port} | wc -c`;
+    const sent = await exchange(["--net-rate", "8mbit"], send);
+    expect(sent.output).toBe(String(SIZE));
+    expect(sent.time).toBeGreaterThan(least);
+  });
+
+  test("is held back, and lost", async () => {
+    const answer = await suite.inside(["--net-delay", "150ms"], "ping -c 1 -W 30 10.0.2.2 | grep -o 'time=[0-9.]*'");
+    expect(Number(answer.trim().slice("time=".length))).toBeGreaterThanOrEqual(150);
+    const lost = await suite.inside(["--net-loss", "100%"], "ping -c 2 -W 1 10.0.2.2; true");
+    expect(lost).toContain("0 packets received");
+    const some = await exchange(
+      ["--net-loss", "5", "--net-delay", "1ms"],
+      (port) => `nc 10.0.2.2 ${port} </dev/null | wc -c`,
+    );
+    expect(some.output).toBe(String(SIZE));
+  });
+
+  test("is shaped on networks that are shared as well", async () => {
+    const { user, image } = suite;
+    await user.bunker(["network", "create", "net"]);
+    try {
+      await user.bunker(["run", "-d", "--name", "peer", "--network", "net", image, "sleep", "1000000"]);
+      const options = ["--network", "net", "--net-delay", "150ms"];
+      const answer = await suite.inside(options, "ping -c 1 -W 30 peer | grep -o 'time=[0-9.]*'");
+      expect(Number(answer.trim().slice("time=".length))).toBeGreaterThanOrEqual(150);
+    } finally {
+      await user.bunker(["rm", "-f", "peer"]);
+      await user.bunker(["network", "rm", "net"]);
+    }
+  });
+
+  test.each([
+    [["--net-rate", "0"], "that is nothing at all"],
+    [["--net-rate", "fast"], "expected bytes"],
+    [["--net-delay", "2m"], "a minute is the most"],
+    [["--net-loss", "101%"], "a percentage from 0 to 100"],
+    [["--net-loss", "1", "--network", "none"], "and the network mode"],
+  ])("cannot be %j", async (options, message) => {
+    const { status, errors } = await suite.user.run([...options, suite.image, "true"]);
+    expect({ status, errors }).toEqual({ status: 125, errors: expect.stringContaining(message) });
+  });
+});
