@@ -5,14 +5,17 @@
 import { Errno } from "./errno.ts";
 import { BunkerError } from "./error.ts";
 import { FileDescriptor } from "./file-descriptor.ts";
+import { setInteger64 } from "./integer64.ts";
 import { allocate, type Memory } from "./memory.ts";
 import { OpenFlag } from "./open.ts";
 import { check, SystemCall, systemCall } from "./system-call.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
+const SO_SNDTIMEO = 21;
 const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const CONTROL_HEADER_SIZE = 16;
@@ -58,6 +61,26 @@ export function connectUnix(path: string): FileDescriptor {
   if (result < 0) socket.close();
   check(result, "connect to", path);
   return socket;
+}
+
+/**
+ * Connects to a unix datagram socket; unix(7).
+ * @param patience seconds that a datagram may wait for room
+ * @returns the socket, or the negated error number of connect(2)
+ */
+export function connectForDatagrams(path: string, patience: number): FileDescriptor | number {
+  const { address, length } = unixAddress("connect to", path);
+  const socket = new FileDescriptor(
+    check(systemCall(SystemCall.socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "make a socket"),
+  );
+  const time = allocate(16);
+  setInteger64(time.view, 0, patience);
+  const result =
+    systemCall(SystemCall.setsockopt, socket.number, SOL_SOCKET, SO_SNDTIMEO, time.address, 16) ||
+    systemCall(SystemCall.connect, socket.number, address, length);
+  if (result === 0) return socket;
+  socket.close();
+  return result;
 }
 
 /** struct sockaddr_un of a path. */

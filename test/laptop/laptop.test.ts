@@ -50,6 +50,16 @@ describe("the laptop", () => {
         bunker run --rm --rootfs root sh -c 'id -u'`),
     ).toBe("0\n");
   });
+
+  test("shows a container's output in the journal", async () => {
+    expect(
+      await inLaptop(`
+        bunker run -d --name logged --log-driver journald --rootfs root sh -c 'echo from the container' >/dev/null
+        bunker wait logged
+        for _ in $(seq 100); do journalctl -o cat CONTAINER_NAME=logged 2>/dev/null | grep from && break; sleep 0.1; done
+        bunker rm logged`),
+    ).toBe("0\nfrom the container\nlogged\n");
+  });
 });
 
 testLimits(run);

@@ -38,7 +38,7 @@ export function inspectContainer(database: StateDatabase, data: string, containe
     ResolvConfPath: `${files}/resolv.conf`,
     HostnamePath: `${files}/hostname`,
     HostsPath: `${files}/hosts`,
-    LogPath: definition.log.driver === "none" ? "" : logFile(directory, id),
+    LogPath: definition.log.driver === "none" || definition.log.driver === "journald" ? "" : logFile(directory, id),
     Name: `/${name}`,
     RestartCount: restartCount,
     Driver: "overlay",

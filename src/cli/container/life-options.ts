@@ -101,7 +101,7 @@ export const lifeOptions = {
   noHealthCheck: flag({ name: "no-healthcheck", description: "Do not check its health, whatever the image says" }),
   logDriver: single({
     name: "log-driver",
-    valueName: "json-file|local|none",
+    valueName: "json-file|local|journald|none",
     description: "How its output is logged",
     parse: parseLogDriver,
     initial: "json-file",

@@ -5,7 +5,7 @@ import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
 import type { LogRecord } from "../../engine/log/log-query.ts";
 import { LogReader } from "../../engine/log/read-log.ts";
-import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { type Container, findContainer, openContainers } from "../../engine/state/containers.ts";
 import { nextAnswer, tell } from "../../engine/supervisor/connect.ts";
 import { encodeText } from "../../sys/byte-string.ts";
 import { DirectoryWatch } from "../../sys/directory-watch.ts";
@@ -56,15 +56,7 @@ export const logs = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     const container = findContainer(database, data, reference);
-    if (container.definition.log.driver === "none") {
-      throw new BunkerError({
-        code: "no_log",
-        operation: "read the log of container",
-        object: container.name,
-        reason: "it has the log driver none",
-        exitStatus: 1,
-      });
-    }
+    checkReadable(container);
     const directory = containerDirectory(data, container.id);
     using reader = new LogReader(logFile(directory, container.id), options);
     const printer = new LogPrinter(options.timestamps, options.details);
@@ -89,6 +81,20 @@ export const logs = defineCommand(
     return 0;
   },
 );
+
+/** @throws BunkerError `no_log` for a container whose output is not in a file of ours */
+function checkReadable({ id, name, definition }: Container): void {
+  const { driver } = definition.log;
+  if (driver !== "none" && driver !== "journald") return;
+  throw new BunkerError({
+    code: "no_log",
+    operation: "read the log of container",
+    object: name,
+    reason: driver === "none" ? "it has the log driver none" : "it is in systemd's journal, which Bunker does not read",
+    hint: driver === "none" ? undefined : `journalctl CONTAINER_ID_FULL=${id}`,
+    exitStatus: 1,
+  });
+}
 
 function parseTail(text: string): number | undefined {
   if (text === "all" || /^-\d+$/.test(text)) return undefined;

@@ -64,7 +64,10 @@ export function parseStreamName(text: string): "stdin" | "stdout" | "stderr" {
   throw new InvalidValue("expected stdin, stdout or stderr");
 }
 
-const LOG_DRIVERS = ["json-file", "local", "none"] as const;
+const LOG_DRIVERS = ["json-file", "local", "journald", "none"] as const;
+
+/** The fields of Docker's that a tag may have. */
+const TAG = /^(?:[^{}\p{Cc}]|\{\{\.(?:ID|FullID|Name|ImageName)\}\})+$/u;
 
 /**
  * Reads the name of a log driver.
@@ -78,7 +81,7 @@ export function parseLogDriver(text: string): LogConfiguration["driver"] {
 
 /**
  * Puts together where a container's output is logged.
- * @param options `KEY=VALUE` pairs: `max-size`, `max-file`, `compress`
+ * @param options `KEY=VALUE` pairs: `max-size`, `max-file`, `compress`; of journald `tag`
  * @throws BunkerError `invalid_log_option`
  */
 export function logConfigurationOf(
@@ -89,6 +92,7 @@ export function logConfigurationOf(
   let maximumSize: number | undefined = isLocal ? 20 * 1024 * 1024 : undefined;
   let maximumFiles = isLocal ? 5 : 1;
   let compress = isLocal;
+  let tag: string | undefined;
   for (const [key, value] of options) {
     const refuse = (reason: string) =>
       new BunkerError({
@@ -98,7 +102,12 @@ export function logConfigurationOf(
         reason,
       });
     if (driver === "none") throw refuse("the log driver none takes no options");
-    if (key === "max-size") {
+    if (key === "tag" && driver === "journald") {
+      if (!TAG.test(value)) throw refuse("a tag is text, with {{.ID}}, {{.FullID}}, {{.Name}} and {{.ImageName}}");
+      tag = value;
+    } else if (driver === "journald") {
+      throw refuse("the log driver journald has the option tag; how much is kept is the journal's business");
+    } else if (key === "max-size") {
       try {
         maximumSize = value === "-1" ? undefined : parseBytes(value);
       } catch {
@@ -124,5 +133,11 @@ export function logConfigurationOf(
       reason: "it has no meaning without max-size",
     });
   }
-  return { driver, ...(maximumSize === undefined ? {} : { maximumSize }), maximumFiles, compress };
+  return {
+    driver,
+    ...(maximumSize === undefined ? {} : { maximumSize }),
+    maximumFiles,
+    compress,
+    ...(tag === undefined ? {} : { tag }),
+  };
 }

@@ -224,6 +224,7 @@ export async function createContainer(
   const { userNamespace } = ownership;
   ownership.warnings.forEach(onWarning);
   checkLabels(options.mounts);
+  if (options.log.driver === "journald") (await import("../log/journal-writer.ts")).checkJournal();
   makeMissingSources(options.mounts);
   await fetchImage(options, ownership, data, pullHere);
   cleanUp(database, data);

@@ -45,6 +45,9 @@ import { beginChanges } from "../volumes/begin-changes.ts";
 import { openNetwork } from "./open-network.ts";
 import { stopSignalOf, stopTimeoutOf } from "./stop-container.ts";
 
+/** How Docker calls the entries of a container in the journal. */
+const DEFAULT_TAG = "{{.ID}}";
+
 /** A container that can be started, by the command that holds its lock. */
 export interface StartableContainer {
   readonly id: string;
@@ -198,7 +201,7 @@ async function launchSupervised(
       isWhole: configuration.linux?.namespaces?.some(({ type }) => type === "pid") === true,
       stopSignal: parseSignal(stopSignalOf(definition)),
       stopTimeout: stopTimeoutOf(definition),
-      log: definition.log,
+      log: { ...definition.log, journal: journalIdentity(container) },
       isRecordedByCommand: options.recordsEnd,
       networks: definition.networkPlan ?? definition.membership,
       restartDelay: options.restartDelay,
@@ -236,6 +239,12 @@ function withEnvironment(configuration: Configuration, entries: readonly string[
   const { process } = configuration;
   if (process === undefined || entries.length === 0) return configuration;
   return { ...configuration, process: { ...process, env: [...(process.env ?? []), ...entries] } };
+}
+
+/** What the journal is told of a container that logs there. */
+function journalIdentity({ name, definition }: StartableContainer) {
+  const { driver, tag = DEFAULT_TAG } = definition.log;
+  return driver === "journald" ? { name, image: definition.image, tag } : undefined;
 }
 
 /**

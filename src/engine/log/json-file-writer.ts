@@ -21,6 +21,7 @@ import { allocate, type Memory } from "../../sys/memory.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { LogConfiguration } from "../state/container-definition.ts";
+import type { LogWriter, LogStream as Stream } from "./log-writer.ts";
 
 const LONGEST_LINE = 16384;
 const BUFFER_SIZE = 262144;
@@ -58,7 +59,7 @@ interface Unfinished {
 }
 
 /** Writes a container's log; see the head of this file. */
-export class JsonFileWriter {
+export class JsonFileWriter implements LogWriter {
   readonly #path: string;
   readonly #configuration: LogConfiguration;
   readonly #maximumSize: number;
@@ -256,6 +257,3 @@ export class JsonFileWriter {
 function rename(from: string, to: string): void {
   renameAt(AT_FDCWD, encodeText(from), AT_FDCWD, encodeText(to));
 }
-
-/** Which of a container's outputs; with a terminal everything is stdout. */
-export type Stream = "stdout" | "stderr";

@@ -28,11 +28,13 @@ const restartPolicySchema = v.object({
 });
 
 const logSchema = v.object({
-  driver: v.picklist(["json-file", "local", "none"]),
+  driver: v.picklist(["json-file", "local", "journald", "none"]),
   /** Bytes at which a file is rotated; undefined never. */
   maximumSize: v.optional(v.number()),
   maximumFiles: v.number(),
   compress: v.boolean(),
+  /** What entries of the journal are called by, with Docker's fields in braces. */
+  tag: v.optional(v.string()),
 });
 
 const mountPointSchema = v.object({

@@ -31,10 +31,12 @@ const superviseSchema = v.object({
   /** Seconds. */
   stopTimeout: v.number(),
   log: v.object({
-    driver: v.picklist(["json-file", "local", "none"]),
+    driver: v.picklist(["json-file", "local", "journald", "none"]),
     maximumSize: v.optional(v.number()),
     maximumFiles: v.number(),
     compress: v.boolean(),
+    /** What the journal is told of the container. */
+    journal: v.optional(v.object({ name: v.string(), image: v.string(), tag: v.string() })),
   }),
   /** Whether the command that says this records the container's end itself, should it live so long. */
   isRecordedByCommand: v.boolean(),

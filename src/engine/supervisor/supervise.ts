@@ -46,6 +46,7 @@ import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
 import { setWindowSize } from "../../sys/terminal.ts";
 import { type ContainerLock, containerDirectory, inheritedLock } from "../container-lock.ts";
 import { JsonFileWriter, logFile } from "../log/json-file-writer.ts";
+import type { LogWriter } from "../log/log-writer.ts";
 import type { ContainerNetworks, HandedLink, HandedPort } from "../network/serve-network.ts";
 import { HealthTimer, ownChildren, spawnInternal } from "./children.ts";
 import { OutputCopier } from "./output-copier.ts";
@@ -95,7 +96,7 @@ class Supervisor {
   #input: FileDescriptor | undefined;
   /** Whether the container's input ends with the first one that was attached to it. */
   #inputOnce = false;
-  #log: JsonFileWriter | undefined;
+  #log: LogWriter | undefined;
   #end: ProcessEnd | undefined;
   #isCommandThere = true;
   #isWaitingForCommand = false;
@@ -115,7 +116,7 @@ class Supervisor {
   }
 
   async run(): Promise<void> {
-    const supervise = this.#awaitCommand();
+    const supervise = await this.#awaitCommand();
     if (supervise === undefined) return killChildren();
     const listener = this.#listen();
     const orphans = supervise.isWhole ? undefined : await this.#adoptOrphans(supervise.pid);
@@ -149,7 +150,7 @@ class Supervisor {
   }
 
   /** Waits for `supervise`, before which the command may have asked to be attached. Returns undefined if it dies. */
-  #awaitCommand(): Supervise | undefined {
+  async #awaitCommand(): Promise<Supervise | undefined> {
     for (;;) {
       const received = receiveMessage(this.#command.number, true);
       if (received.kind !== "message") return undefined;
@@ -157,7 +158,7 @@ class Supervisor {
       if (request?.kind === "attach") this.#early.push({ streams: request.streams, descriptors: received.descriptors });
       if (request?.kind === "network" || request?.kind === "ports") this.#takeNetwork(request, received.descriptors);
       if (request?.kind !== "supervise") continue;
-      this.#takeStreams(request, received.descriptors);
+      await this.#takeStreams(request, received.descriptors);
       for (const { streams, descriptors } of this.#early) this.#attach(streams, descriptors);
       return request;
     }
@@ -376,10 +377,13 @@ class Supervisor {
     return "exitCode" in end ? end.exitCode : 128 + end.signal;
   }
 
-  #takeStreams(supervise: Supervise, [first, second, third]: readonly FileDescriptor[]): void {
+  async #takeStreams(supervise: Supervise, [first, second, third]: readonly FileDescriptor[]): Promise<void> {
     const { log, terminal } = supervise;
     this.#inputOnce = supervise.inputOnce && !terminal;
-    if (log.driver !== "none") {
+    if (log.journal !== undefined) {
+      const { JOURNAL_SOCKET, JournalWriter } = await import("../log/journal-writer.ts");
+      this.#log = new JournalWriter(JOURNAL_SOCKET, { id: this.#id, ...log.journal });
+    } else if (log.driver !== "none") {
       const path = logFile(containerDirectory(this.#data, this.#id), this.#id);
       this.#log = new JsonFileWriter(path, log, (aside) => spawnInternal(this.#reactor, ["compress", aside], () => {}));
     }

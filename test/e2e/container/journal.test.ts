@@ -1,0 +1,59 @@
+import { expect, test } from "bun:test";
+import { finish } from "../../unprivileged-user.ts";
+import { containerSuite } from "../run/suite.ts";
+
+const suite = containerSuite();
+
+/** A journal: prints what it is sent until its input ends. */
+const JOURNAL = `
+import os, socket, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+os.makedirs("/run/systemd/journal")
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("/run/systemd/journal/socket")
+os.chmod("/run/systemd/journal/socket", 0o666)
+print("ready", flush=True)
+while True: print(s.recv(1 << 20).decode("latin1").replace("\\n", " ").replace("\\0", ""), flush=True)
+`;
+
+test("the log driver journald gives the output to the journal, where there is one", async () => {
+  const refused = await suite.user.run(["--log-driver", "journald", suite.image, "true"]);
+  expect(refused.errors).toMatch(/^bunker: use the log driver journald: there is no journal of systemd's on this host/);
+  expect(refused.status).toBe(125);
+
+  const commands = `
+    "$1" run -d --name web --log-driver journald --log-opt tag=my-{{.Name}} "$2" sh -c 'echo hello; echo wrong >&2' >/dev/null
+    "$1" wait web
+    "$1" logs web
+    "$1" inspect --format '{{.HostConfig.LogConfig.Type}} [{{.LogPath}}]' web
+    "$1" rm web`;
+  const host = `
+    set -e
+    mount -t tmpfs tmpfs /run
+    mkfifo /run/end
+    python3 -c "$1" </run/end >/run/entries &
+    exec 3>/run/end
+    for _ in $(seq 3000); do grep -q ready /run/entries && break; sleep 0.01; done
+    shift
+    "$@" 3>&-
+    for _ in $(seq 1000); do [ "$(wc -l </run/entries)" = 3 ] && break; sleep 0.01; done
+    exec 3>&-
+    wait
+    cat /run/entries`;
+  const words = suite.user.as(["sh", "-c", commands, "sh", suite.user.bunkerPath, suite.image]);
+  const { output, errors } = await finish(
+    suite.user.startAsRoot(["unshare", "-m", "sh", "-c", host, "sh", JOURNAL, ...words]),
+  );
+  expect(errors).toMatch(
+    /^bunker: read the log of container web: it is in systemd's journal.*\nhint: journalctl CONTAINER_ID_FULL=[0-9a-f]{64}\n$/,
+  );
+  const [status, inspected, removed, ready, ...entries] = output.trimEnd().split("\n");
+  expect([status, inspected, removed, ready]).toEqual(["0", "journald []", "web", "ready"]);
+  expect(entries.toSorted().map((entry) => /PRIORITY=(\d) MESSAGE +\S(\S+)/.exec(entry)?.slice(1))).toEqual(
+    expect.arrayContaining([
+      ["6", "hello"],
+      ["3", "wrong"],
+    ]),
+  );
+  for (const entry of entries) expect(entry).toContain("CONTAINER_NAME=web CONTAINER_TAG=my-web IMAGE_NAME=oci:");
+});
