@@ -1,0 +1,138 @@
+/*
+ * What people build: programs from Debian's packages, which come through the network of RUN, and programs from source in
+ * several stages. What is built is then run. All of Debian's packages are installed by one RUN, which is what takes long.
+ */
+import { beforeAll, describe, expect, test } from "bun:test";
+import { copyFileSync } from "node:fs";
+import { debianImages } from "../../fixtures/images.ts";
+import { buildSuite } from "./suite.ts";
+
+const suite = buildSuite();
+
+const PACKAGES = `FROM debian:bookworm
+ENV DEBIAN_FRONTEND=noninteractive
+RUN --mount=type=cache,target=/var/cache/apt,sharing=locked --mount=type=tmpfs,target=/var/lib/apt/lists <<EOF
+set -e
+apt-get -q update
+apt-get -q install -y --no-install-recommends apache2 gcc libc6-dev postgresql
+EOF
+`;
+
+beforeAll(async () => {
+  const copied = await suite.user.bunker(["copy", "-q", `${debianImages().gzip}:latest`, "debian:bookworm"]);
+  expect(copied).toMatchObject({ status: 0 });
+  await suite.built(suite.context({ Dockerfile: PACKAGES }), ["-t", "packages"]);
+}, 600_000);
+
+/** Does something while a container runs. */
+async function withContainer(image: string, work: (name: string) => Promise<void>) {
+  expect(await suite.user.bunker(["run", "-d", "--name", `${image}-1`, image])).toMatchObject({ status: 0 });
+  try {
+    await work(`${image}-1`);
+  } finally {
+    await suite.user.bunker(["rm", "-f", "-v", `${image}-1`]);
+  }
+}
+
+describe("an image", () => {
+  test("of Apache serves a page", async () => {
+    const context = suite.context({
+      Dockerfile: [
+        "FROM packages",
+        'LABEL description="A web server" Vendor="ACME Products"',
+        "ENV APACHE_RUN_USER=www-data APACHE_RUN_GROUP=www-data APACHE_LOG_DIR=/var/log/apache2",
+        "RUN a2enmod -q headers && sed -i 's/^Listen 80$/Listen 8080/' /etc/apache2/ports.conf",
+        "COPY --chown=www-data site/ /var/www/html/",
+        "EXPOSE 8080",
+        "HEALTHCHECK CMD apache2ctl -t",
+        'ENTRYPOINT ["/usr/sbin/apache2ctl"]',
+        'CMD ["-D", "FOREGROUND"]',
+      ].join("\n"),
+      "site/index.html": "<h1>Hello</h1>\n",
+    });
+    await suite.built(context, ["-t", "web"]);
+    await withContainer("web", async (name) => {
+      const connect = "until { exec 3<>/dev/tcp/127.0.0.1/8080; } 2>/dev/null; do :; done";
+      const ask = `${connect}; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3`;
+      const { output: answer } = await suite.user.bunker(["exec", name, "bash", "-c", ask]);
+      expect(answer).toStartWith("HTTP/1.1 200 OK");
+      expect(answer).toEndWith("<h1>Hello</h1>\n");
+    });
+  });
+
+  test("of PostgreSQL answers a query", async () => {
+    const context = suite.context({
+      Dockerfile: [
+        "FROM packages",
+        "ENV PATH=/usr/lib/postgresql/15/bin:$PATH PGDATA=/data",
+        "RUN install -d -o postgres -m 700 $PGDATA",
+        "USER postgres",
+        "WORKDIR /var/lib/postgresql",
+        "RUN initdb --auth=trust >log && echo \"listen_addresses = 'localhost'\" >>$PGDATA/postgresql.conf",
+        "COPY --chown=postgres schema.sql .",
+        "RUN pg_ctl start -w && createdb queue && psql -q -f schema.sql queue && pg_ctl stop",
+        "VOLUME /backup",
+        "EXPOSE 5432",
+        "STOPSIGNAL SIGINT",
+        'CMD ["postgres"]',
+      ].join("\n"),
+      "schema.sql": "CREATE TABLE jobs (id serial, what text);\nINSERT INTO jobs (what) VALUES ('one'), ('two');\n",
+    });
+    await suite.built(context, ["-t", "database"]);
+    await withContainer("database", async (name) => {
+      const ask = "until pg_isready -q; do :; done; psql -At -c 'SELECT count(*), max(what) FROM jobs' queue";
+      const { output, errors } = await suite.user.bunker(["exec", name, "bash", "-c", ask]);
+      expect({ output, errors }).toEqual({ output: "2|two\n", errors: "" });
+    });
+  });
+
+  test("of a C program has that alone in it", async () => {
+    const context = suite.context({
+      Dockerfile: [
+        "FROM packages AS build",
+        "ARG CFLAGS=-O2",
+        "WORKDIR /src",
+        "COPY *.c .",
+        "RUN gcc $CFLAGS -static -o /hello hello.c",
+        "FROM scratch",
+        "COPY --from=build /hello /",
+        'ENTRYPOINT ["/hello"]',
+        'CMD ["world"]',
+      ].join("\n"),
+      "hello.c": '#include <stdio.h>\nint main(int count, char **words) { printf("hello %s\\n", words[1]); }\n',
+    });
+    await suite.built(context, ["-t", "hello"]);
+    expect(await suite.user.run(["hello"])).toMatchObject({ status: 0, output: "hello world\n" });
+    expect(await suite.user.run(["hello", "you"])).toMatchObject({ output: "hello you\n" });
+  });
+
+  test("of a TypeScript program is tested and bundled in stages of their own", async () => {
+    const context = suite.context({
+      Dockerfile: [
+        "FROM debian:bookworm AS bun",
+        "COPY --chmod=755 bun /usr/local/bin/",
+        "WORKDIR /app",
+        "COPY package.json .",
+        "FROM bun AS source",
+        "COPY src src",
+        "FROM source AS test",
+        "RUN bun test && touch /passed",
+        "FROM source AS bundle",
+        "RUN bun build --target=bun --minify --outfile=/bundle.js src/main.ts",
+        "FROM bun",
+        "COPY --from=test /passed /passed",
+        "COPY --from=bundle /bundle.js .",
+        "USER nobody",
+        'CMD ["bun", "bundle.js"]',
+      ].join("\n"),
+      "package.json": '{ "name": "sum", "type": "module" }\n',
+      "src/sum.ts": "export const sum = (...numbers: number[]) => numbers.reduce((one, other) => one + other, 0);\n",
+      "src/sum.test.ts":
+        'import { expect, test } from "bun:test";\nimport { sum } from "./sum";\ntest("sum", () => expect(sum(1, 2)).toBe(3));\n',
+      "src/main.ts": 'import { sum } from "./sum";\nconsole.log(sum(1, 2, 3), process.getuid?.());\n',
+    });
+    copyFileSync(process.execPath, `${context}/bun`);
+    await suite.built(context, ["-t", "sum"]);
+    expect(await suite.user.run(["sum"])).toMatchObject({ status: 0, output: "6 65534\n" });
+  });
+});
