@@ -26,8 +26,7 @@ export async function isArchive(file: number): Promise<boolean> {
       if (length === BLOCK_SIZE) break;
     }
   } catch (error) {
-    // Compressed in a way that cannot be read is told when it is unpacked; what only looks compressed is a file like others.
-    if (error instanceof BunkerError) return true;
+    // What only looks compressed is a file like others.
     if (isCodecError(error)) return false;
     throw error;
   }
@@ -46,7 +45,7 @@ export function isArchiveStart(bytes: Buffer): boolean {
  * @param name for messages
  * @param directory descriptor of the directory that it is unpacked in, open for reading
  * @returns bytes of the files in it
- * @throws BunkerError `archive_invalid`, `archive_compressed`, `layer_refused`, `no_space`
+ * @throws BunkerError `archive_invalid`, `layer_refused`, `no_space`
  */
 export async function unpackArchive(
   file: number,

@@ -53,7 +53,7 @@ export async function exportVolume(
 /**
  * Unpacks a tar archive, plain or compressed with gzip or zstd, into a volume: over what is there.
  * @returns warnings about what could not be kept
- * @throws BunkerError `volume_in_memory`, `archive_invalid`, `archive_compressed`, `layer_refused`, `no_space`
+ * @throws BunkerError `volume_in_memory`, `archive_invalid`, `layer_refused`, `no_space`
  */
 export async function importVolume(
   data: string,

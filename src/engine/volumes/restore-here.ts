@@ -19,7 +19,7 @@ export const restoreRequestSchema = v.object({
 /**
  * Unpacks an archive into a directory, as root of the user namespace that its files are for.
  * @returns warnings about what could not be kept
- * @throws BunkerError `archive_invalid`, `archive_compressed`, `layer_refused`, `no_space`
+ * @throws BunkerError `archive_invalid`, `layer_refused`, `no_space`
  */
 export async function restoreHere({
   content,

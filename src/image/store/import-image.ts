@@ -32,7 +32,7 @@ export interface ImportOptions {
 /**
  * Makes an image of an archive.
  * @returns its id
- * @throws BunkerError `invalid_change`, `archive_invalid`, `archive_compressed`, `no_space`, and as `pullImage`
+ * @throws BunkerError `invalid_change`, `archive_invalid`, `no_space`, and as `pullImage`
  */
 export async function importImage(store: ImageStore, origin: ArchiveOrigin, options: ImportOptions): Promise<string> {
   const parameters = options.changes.reduce<ConfigurationParameters>((changed, change) => change(changed), {});

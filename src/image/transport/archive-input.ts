@@ -12,6 +12,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { bunzip2 } from "../bunzip2.ts";
 import { type Compression, detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { lockStore } from "../layers/store-lock.ts";
+import { unxz } from "../unxz.ts";
 import { writeError } from "./write-error.ts";
 
 /** An archive in a file that can be read at any place; what was made for it goes with it. */
@@ -25,7 +26,7 @@ export type ArchiveOrigin = string | { readonly name: string; readonly stream: A
 /**
  * Opens an archive for reading.
  * @param store the data directory, where there is room for what has to be written first
- * @throws BunkerError `image_not_found`, `image_unreadable`, `archive_compressed`, `archive_invalid`, `no_space`
+ * @throws BunkerError `image_not_found`, `image_unreadable`, `archive_invalid`, `no_space`
  */
 export async function openArchiveInput(
   origin: ArchiveOrigin,
@@ -76,12 +77,11 @@ export async function* decompressed(origin: ArchiveOrigin): AsyncGenerator<Buffe
   };
   const compression = detectCompression(Buffer.concat(start));
   if (compression === undefined) yield* whole();
-  else yield* decoder(compression, nameOf(origin), whole());
+  else yield* decoder(compression, whole());
 }
 
 async function* decoder(
   compression: Compression,
-  name: string,
   pieces: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer, void, undefined> {
   if (compression === "bzip2") {
@@ -89,13 +89,8 @@ async function* decoder(
     return;
   }
   if (compression === "xz") {
-    throw new BunkerError({
-      code: "archive_compressed",
-      operation: "read",
-      object: name,
-      reason: `it is compressed with ${compression}; archives may use gzip, zstd or bzip2`,
-      hint: `Decompress it first: ${compression} -d.`,
-    });
+    yield* unxz(pieces);
+    return;
   }
   const stream = compression === "gzip" ? createGunzip() : createZstdDecompress();
   const feeding = pipeline(pieces, stream);
@@ -107,7 +102,7 @@ async function* decoder(
 
 /** Whether an error says that compressed bytes are damaged. */
 export function isCodecError(cause: unknown): boolean {
-  return cause instanceof Error && "code" in cause && /^(?:Z_|ZSTD_|ERR_ZSTD|BZIP2_)/.test(String(cause.code));
+  return cause instanceof Error && "code" in cause && /^(?:Z_|ZSTD_|ERR_ZSTD|BZIP2_|XZ_)/.test(String(cause.code));
 }
 
 function damaged(name: string, cause: unknown): BunkerError {
