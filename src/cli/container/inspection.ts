@@ -3,7 +3,7 @@ import { containerDirectory } from "../../engine/container-lock.ts";
 import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
 import { namesOf, sharedLink } from "../../engine/network/container-links.ts";
-import { joinedContainer } from "../../engine/network/network-mode.ts";
+import { joinedContainer, joinedPath } from "../../engine/network/network-mode.ts";
 import type { MountPoint } from "../../engine/state/container-definition.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import { type EndpointRequest, endpointsOfContainer } from "../../engine/state/networks.ts";
@@ -83,7 +83,8 @@ function networksOf(database: StateDatabase, container: Container): [string, Str
   const shownHostname = definition.shown.configuration["Hostname"];
   const hostname = typeof shownHostname === "string" ? shownHostname : undefined;
   const own: [string, Structure][] = [];
-  if (definition.membership === undefined) {
+  const isJoined = (joinedContainer(definition.network) ?? joinedPath(definition.network)) !== undefined;
+  if (definition.membership === undefined && !isJoined) {
     const subnets = definition.networkPlan?.configuration;
     const shown = isUp ? subnets : undefined;
     const settings = networkSettings(shown?.ipv4, shown?.ipv6, {

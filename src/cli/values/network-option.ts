@@ -41,6 +41,9 @@ export function parseNetworkOption(text: string): NetworkOption {
 }
 
 function placeOn(network: string): PlaceRequest {
+  if (["bridge", "default", "host", "none", "slirp"].includes(network)) {
+    throw new InvalidValue(`a place can only be asked for on user-defined networks, not on ${network}`);
+  }
   if (!/^[a-zA-Z0-9][\w.-]*$/.test(network)) {
     throw new InvalidValue(
       "expected slirp[:OPTIONS], none, host, container:CONTAINER, ns:PATH or the name of a network",

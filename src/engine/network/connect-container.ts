@@ -161,7 +161,7 @@ export function renameOnNetworks(database: StateDatabase, data: string, containe
 /** Brings /etc/hosts and /etc/resolv.conf up to date; they are bound into the container, so they are written in place. */
 function rewriteTexts(
   data: string,
-  { id, hostname = id.slice(0, 12), domainname }: ReturnType<typeof named>,
+  { id, hostname = id.slice(0, 12), domainname, definition }: ReturnType<typeof named>,
   before: readonly ContainerLink[],
   after: readonly ContainerLink[],
 ): void {
@@ -169,7 +169,8 @@ function rewriteTexts(
   const paths = { hosts: `${directory}/hosts`, resolvConf: `${directory}/resolv.conf` };
   const texts = { hosts: readFileSync(paths.hosts, "utf8"), resolvConf: readFileSync(paths.resolvConf, "utf8") };
   const names = ownNames(hostname, domainname).join(" ");
-  const changed = changedTexts(texts, namedNetworks(before), namedNetworks(after), names);
+  const networks = { before: namedNetworks(before), after: namedNetworks(after) };
+  const changed = changedTexts(texts, networks, names, definition.membership !== undefined);
   writeFileSync(paths.hosts, changed.hosts);
   writeFileSync(paths.resolvConf, changed.resolvConf);
 }

@@ -87,28 +87,25 @@ export function networkTexts(
 
 /**
  * Brings the texts of a container up to date whose networks have changed, and leaves what else is in them.
+ * @param before and `after`: its networks
  * @param ownLine the names of the container's own lines of /etc/hosts
+ * @param isMember whether its resolvers are those of users' networks alone
  */
 export function changedTexts(
   { hosts, resolvConf }: { readonly hosts: string; readonly resolvConf: string },
-  before: NamedNetworks,
-  after: NamedNetworks,
+  { before, after }: { readonly before: NamedNetworks; readonly after: NamedNetworks },
   ownLine: string,
+  isMember: boolean,
 ): { readonly hosts: string; readonly resolvConf: string } {
-  const texts = (addresses: readonly Address[]) => new Set(addresses.map(formatAddress));
-  const had = texts(before.addresses);
-  const [first] = after.resolvers;
-  const old = texts(before.resolvers);
+  const had = new Set(before.addresses.map(formatAddress));
   const isOwn = (line: string) => had.has(line.split(/\s+/)[0] ?? "");
   const lines = hosts.split("\n").filter((line) => line !== "" && !isOwn(line));
-  const own = [...texts(after.addresses)].map((address) => `${address}\t${ownLine}`);
-  const resolvers = resolvConf.split("\n").map((line) => {
-    const [keyword, value = ""] = line.split(/\s+/);
-    return keyword === "nameserver" && old.has(value) && first !== undefined
-      ? `nameserver ${formatAddress(first)}`
-      : line;
-  });
-  return { hosts: [...lines, ...own, ""].join("\n"), resolvConf: resolvers.join("\n") };
+  const own = after.addresses.map((address) => `${formatAddress(address)}\t${ownLine}`);
+  const changed = { hosts: [...lines, ...own, ""].join("\n"), resolvConf };
+  const [resolver] = after.resolvers;
+  if (!isMember || resolver === undefined) return changed;
+  const others = resolvConf.split("\n").filter((line) => line !== "" && !/^nameserver\s/.test(line));
+  return { ...changed, resolvConf: [...others, `nameserver ${formatAddress(resolver)}`, ""].join("\n") };
 }
 
 function withEntries(text: string, entries: readonly HostEntry[]): string {

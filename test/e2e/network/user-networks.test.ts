@@ -219,6 +219,11 @@ describe("networks", () => {
     expect(await inside("box", "ls /sys/class/net")).toBe("lo\n");
     await bunker("network", "connect", "two", "box");
     expect(await inside("box", ask("peer"))).toContain("hello from");
+    await bunker("network", "disconnect", "two", "box");
+    await bunker("network", "connect", "one", "box");
+    expect(await inside("box", `grep nameserver /etc/resolv.conf; ${lookUp("box")}`)).toBe(
+      "nameserver 10.81.1.1\n10.81.1.2\n",
+    );
   });
 
   scenario("give addresses that are asked for, and tell why they cannot", async () => {

@@ -1,0 +1,50 @@
+import { describe, expect, test } from "bun:test";
+import { parseNetworkOption } from "../../../src/cli/values/network-option.ts";
+
+describe("--network", () => {
+  test.each([
+    ["none", { kind: "none" }],
+    ["name=host", { kind: "host" }],
+    ["container:db", { kind: "joined", joined: { kind: "container", container: "db" } }],
+    ["ns:/run/netns/x", { kind: "joined", joined: { kind: "path", path: "/run/netns/x" } }],
+    ["web", { kind: "shared", place: { network: "web", aliases: [] } }],
+    [
+      "web:ip=10.1.2.3,ip6=FD00::1,mac=02-00-00-00-00-AA,alias=a,alias=b.c",
+      {
+        kind: "shared",
+        place: {
+          network: "web",
+          ipv4: "10.1.2.3",
+          ipv6: "fd00::1",
+          hardwareAddress: "02:00:00:00:00:aa",
+          aliases: ["a", "b.c"],
+        },
+      },
+    ],
+    [
+      "ip=10.1.2.3,name=web,mac-address=02:00:00:00:00:01",
+      {
+        kind: "shared",
+        place: { network: "web", ipv4: "10.1.2.3", hardwareAddress: "02:00:00:00:00:01", aliases: [] },
+      },
+    ],
+  ] as const)("%s", (text, expected) => {
+    expect(parseNetworkOption(text) as unknown).toEqual(expected);
+  });
+
+  test.each([
+    ["", "expected slirp"],
+    ["a/b", "expected slirp"],
+    ["container:", "container's name or id"],
+    ["ns:relative", "absolute path"],
+    ["ip=10.1.2.3", "the name is missing"],
+    ["name=web,ip=fd00::1", "expected an IPv4 address"],
+    ["web:ip=224.0.0.1", "expected an IPv4 address"],
+    ["web:mac=00:00:00:00:00:00", "expected a hardware address"],
+    ["web:alias=-x", "expected a name"],
+    ["web:gateway=10.0.0.1", "a network has no option"],
+    ["name=host,ip=10.1.2.3", "user-defined"],
+  ])("%j is refused", (text, message) => {
+    expect(() => parseNetworkOption(text)).toThrow(message);
+  });
+});
