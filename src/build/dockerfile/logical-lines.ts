@@ -30,14 +30,16 @@ export interface LogicalLines {
   readonly emptyContinuations: readonly number[];
 }
 
-const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
+const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=(.+)$/s;
+/** The language as it is published: in any version, and from any registry's mirror of it. */
+const KNOWN_SYNTAX = /(?:^|\/)docker\/dockerfile(?:-upstream)?(?:[:@]|$)/;
 const HAS_HEREDOCS = /^(?:onbuild\s+)*(?:add|copy|run)(?:\s|$)/i;
 
 /** @throws DockerfileError for directives that are wrong and heredocs without an end */
 export function readLogicalLines(source: SourceText): LogicalLines {
   const { directives, lineCount } = readDirectives(source);
   const continued = directives.escape === "\\" ? /(?<!\\)\\[ \t]*$/ : /(?<!`)`[ \t]*$/;
-  const lines = source.lines.map((line) => line.replace(/\r+$/, ""));
+  const lines = source.lines.map(withoutCarriageReturns);
   const instructions: LogicalLine[] = [];
   const emptyContinuations: number[] = [];
   let comments: string[] = [];
@@ -112,14 +114,18 @@ function readDirectives(source: SourceText): { directives: Directives; lineCount
     const match = DIRECTIVE.exec(line.trimStart());
     const name = match?.[1]?.toLowerCase() ?? "";
     if (match === null || !["syntax", "escape", "check"].includes(name)) break;
-    lineCount++;
-    const location = { source, firstLine: lineCount, lastLine: lineCount };
+    const location = { source, firstLine: lineCount + 1, lastLine: lineCount + 1 };
     if (found.has(name)) throw new DockerfileError(location, `only one ${name} parser directive can be used`);
-    const value = match[2] ?? "";
+    const value = match[2]?.trim() ?? "";
+    if (value === "") break;
+    if (name === "syntax" && !KNOWN_SYNTAX.test(value.split(/\s/, 1)[0] ?? "")) {
+      throw new DockerfileError(location, `the syntax ${value} is another language than docker/dockerfile`);
+    }
     if (name === "escape" && !isEscapeCharacter(value)) {
       throw new DockerfileError(location, `invalid escape token '${value}' does not match \` or \\`);
     }
     found.set(name, value);
+    lineCount++;
   }
   const written = found.get("escape") ?? "\\";
   return {
@@ -130,6 +136,12 @@ function readDirectives(source: SourceText): { directives: Directives; lineCount
     },
     lineCount,
   };
+}
+
+function withoutCarriageReturns(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === "\r") end--;
+  return line.slice(0, end);
 }
 
 function isEscapeCharacter(text: string): text is EscapeCharacter {

@@ -59,6 +59,25 @@ describe("a file", () => {
     expect(stages[0].instructions).toHaveLength(2);
   });
 
+  test.each([
+    "docker/dockerfile:1-labs",
+    "docker.io/docker/dockerfile:1@sha256:00",
+    "mirror:5000/docker/dockerfile-upstream",
+  ])("may be of the syntax %s", (syntax) => {
+    expect(parse(`# syntax=${syntax}\nFROM a`).directives.syntax).toBe(syntax);
+  });
+
+  test("is read in time that grows with its length alone", () => {
+    const long = 300_000;
+    const lines = [
+      `# syntax=docker/dockerfile:1${" ".repeat(long)}`,
+      "FROM a",
+      `RUN ${"\r".repeat(long)}b`,
+      `CMD ${"\\ ".repeat(long)}`,
+    ];
+    expect(parse(lines.join("\n")).stages[0].instructions).toHaveLength(2);
+  });
+
   test("ends directives at the first line that is none", () => {
     expect(parse("# hello\n# escape=`\nFROM a").directives.escape).toBe("\\");
     expect(parse("# unknown=1\n# escape=`\nFROM a").directives.escape).toBe("\\");
@@ -70,6 +89,10 @@ describe("a file", () => {
     ["# only\n\n", "2: file with no instructions"],
     ["ARG A", "1: file with no build stages: there is no FROM"],
     ["RUN a\nFROM b", "1: no build stage in current context: RUN is before FROM"],
+    [
+      "# syntax=example.org/other:1\nFROM a",
+      "1: the syntax example.org/other:1 is another language than docker/dockerfile",
+    ],
     ["# escape=x\nFROM a", "1: invalid escape token 'x' does not match ` or \\"],
     ["# escape=`\n# escape=`\nFROM a", "2: only one escape parser directive can be used"],
     ["FROM a\nRUNN b", "2: unknown instruction: RUNN (did you mean RUN?)"],
