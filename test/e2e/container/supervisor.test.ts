@@ -1,7 +1,8 @@
 /* What becomes of containers whose supervisor was killed or has failed, and of those of `--rm` whatever happens. */
 import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
-import { kill } from "../../unprivileged-user.ts";
+import { isHeld } from "../../../src/engine/container-directory.ts";
+import { eventually, kill } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
@@ -27,6 +28,14 @@ function commandLine(pid: number): string {
   }
 }
 
+/** Waits until nobody has a container in hand: a process that was killed holds its lock a moment longer. */
+function untilFree(id: string): Promise<void> {
+  return eventually(
+    () => !isHeld(suite.user.data, id),
+    () => "the supervisor to be gone",
+  );
+}
+
 test("a container of --rm is removed by the next command when its supervisor was killed", async () => {
   for (const next of [
     ["ps", "-a"],
@@ -35,8 +44,9 @@ test("a container of --rm is removed by the next command when its supervisor was
     ["start", "gone"],
     ["run", "--rm", "--name", "gone", suite.image, "true"],
   ]) {
-    await bunker("run", "-d", "--rm", "--name", "gone", suite.image, "sleep", "1000");
+    const id = (await bunker("run", "-d", "--rm", "--name", "gone", suite.image, "sleep", "1000")).trim();
     killSupervisors();
+    await untilFree(id);
     const { output, errors } = await suite.user.bunker(next);
     if (next[0] === "ps" || next[0] === "run") expect({ next, errors }).toEqual({ next, errors: "" });
     else expect(errors).toMatch(/No such (container|object): gone\n$/);
@@ -82,6 +92,7 @@ test("a supervisor that fails says of what, to those who are attached and to tho
   const { status, errors } = await suite.user.bunker(["start", "-a", "failing"]);
   expect(errors).toMatch(/^bunker: wait for container failing: its supervisor failed: make the socket .*EADDRINUSE/);
   expect(status).toBe(1);
+  await untilFree(id);
   const state = "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}";
   expect(await bunker("inspect", "--format", state, "failing")).toMatch(
     /^exited 255 the supervisor failed: make the socket .*EADDRINUSE/,
