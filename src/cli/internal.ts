@@ -9,11 +9,11 @@
  * @returns the exit status
  */
 export async function internal(words: readonly string[]): Promise<number> {
-  const [command, first = "", second = "", third = "", fourth = ""] = words;
+  const [command, first = "", second = "", third = "", fourth = "", fifth = ""] = words;
   switch (command) {
     case "supervise": {
       const { supervise } = await import("../engine/supervisor/supervise.ts");
-      await supervise(Number(first), Number(second), third, fourth);
+      await supervise(Number(first), Number(second), Number(third), fourth, fifth);
       return 0;
     }
     case "compress": {

@@ -5,16 +5,13 @@
  */
 
 import { checkTerminal, receiveSignals } from "./attachment.ts";
+import { attendContainer } from "./attend-container.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { type CreationCallbacks, createContainer } from "./lifecycle/create-container.ts";
-import { recordContainerEnd } from "./lifecycle/record-end.ts";
 import { removeFiles } from "./lifecycle/remove-container.ts";
 import { startContainer } from "./lifecycle/start-container.ts";
 import type { RunOptions } from "./run-options.ts";
 import { openContainers } from "./state/containers.ts";
-import { type AttachmentEnd, stayAttached } from "./supervised-attachment.ts";
-import { tell } from "./supervisor/connect.ts";
-import { supervisorLost } from "./supervisor/supervisor-loss.ts";
 
 /** How `run` is attached to its container. */
 export interface RunAttachment {
@@ -39,7 +36,7 @@ export async function runContainer(
   const data = dataDirectory();
   using database = openContainers(data);
   const container = await createContainer(database, data, options, callbacks);
-  using lock = container.lock;
+  using _lock = container.lock;
   // Until now a signal has ended this process, as it should; from here on signals are the container's.
   using signals = receiveSignals();
   // A restart policy is the supervisor's business.
@@ -66,21 +63,7 @@ export async function runContainer(
     if (options.remove) removeFiles(database, data, container, true);
     throw error;
   }
-  using socket = started.socket;
-  const end: AttachmentEnd =
-    started.streams === undefined ? { kind: "detached" } : stayAttached(socket, started.streams, wanted);
-  if (end.kind === "detached") return 0;
-  if (end.kind === "lost") {
-    if (options.remove) removeFiles(database, data, container, true);
-    throw supervisorLost(container.name, end, started.supervisor);
-  }
-  const { kind: _kind, ...known } = end;
-  if (recordsEnd) {
-    recordContainerEnd(database, data, container.id, known);
-    lock.release();
-    tell(socket, { kind: "recorded" });
-  }
-  return end.exitStatus;
+  return attendContainer(database, data, container, started, wanted, recordsEnd);
 }
 
 /**

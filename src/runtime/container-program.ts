@@ -28,8 +28,8 @@
  *
  * Under a supervisor the launched process is not the container's: it clones that one as its own child, with the flags
  * of the container's clone, and executes another program, which from then on is the container's parent and learns of its
- * end, however long the runtime lives. It shares the slots with the container's process, and so uses none of them after
- * the clone.
+ * end, however long the runtime lives. It shares the slots with the container's process, and so uses none of the same
+ * after the clone.
  *
  * Memory: the child has a copy of the runtime's memory until its exec. Nobody can look into it: a new pid namespace
  * has no other process, and where the program joins one it makes itself not dumpable first.
@@ -387,14 +387,14 @@ export function arenaSize(process: Process, configuration?: Configuration): numb
  * Begins the launch program of a container's first process: up to the wait for the id maps, if it makes a user
  * namespace itself. It may be launched then, and finished while the maps are being written.
  * @param supervisor makes the container the child of another process than the runtime: emits what the launched process
- * does when it has cloned the container's, ending with an exec
+ * does when it has cloned the container's, whose pid is in the slot, ending with an exec
  */
 export function beginContainerProgram(
   process: Process,
   namespaces: NamespacePlan,
   setting: Pick<ProcessSetting, "closed" | "preservedDescriptors" | "socket">,
   size: number,
-  supervisor?: (program: LaunchProgram) => void,
+  supervisor?: (program: LaunchProgram, container: Slot) => void,
 ): BegunProgram {
   const program = new LaunchProgram(size);
   const first = program.slot("first pid");
@@ -407,7 +407,7 @@ export function beginContainerProgram(
     const flags = firstCloneFlags(namespaces) | Signal.SIGCHLD;
     program.fork({ operation: "clone the container's process" }, { child, flags, result: first });
     tellRuntime(program, setting.socket, "tell that the container's process is cloned");
-    supervisor(program);
+    supervisor(program, first);
     program.place(child);
   }
   const proc = openDirectory(program, "/proc", "host's /proc");

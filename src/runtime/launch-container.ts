@@ -6,6 +6,7 @@
 import { existsSync, fstatSync, openSync } from "node:fs";
 import { resolve } from "node:path";
 import { type LaunchedProcess, launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
+import type { Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { hostArchitecture } from "../sys/architecture.ts";
 import { Errno } from "../sys/errno.ts";
@@ -87,9 +88,9 @@ export interface LaunchContainerOptions {
   readonly gate?: Gate | undefined;
   /**
    * Makes the container the child of another process, which outlives us: emits what the launched process does when it
-   * has cloned the container's, ending with an exec. What it executes reaps no child before it is told to.
+   * has cloned the container's, whose pid is in the slot, ending with an exec. It reaps no child before it is told to.
    */
-  readonly supervisor?: ((program: LaunchProgram) => void) | undefined;
+  readonly supervisor?: ((program: LaunchProgram, container: Slot) => void) | undefined;
   /** Receives what the container works in spite of: data about things that have no effect. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Is shown the finished launch program before it runs. */

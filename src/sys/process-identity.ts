@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { Errno } from "./errno.ts";
 import { FileDescriptor } from "./file-descriptor.ts";
-import { allocate } from "./memory.ts";
+import { poll } from "./poll.ts";
 import { check, SystemCall, systemCall } from "./system-call.ts";
 
 /** Per second, on every architecture's user interface; proc_pid_stat(5). */
@@ -97,15 +97,5 @@ export function sendSignal(pidfd: FileDescriptor, signal: number): boolean {
  * @returns false when the time is over first
  */
 export function endsWithin(pidfd: FileDescriptor, seconds: number): boolean {
-  const POLLIN = 1;
-  const memory = allocate(24);
-  memory.view.setInt32(0, pidfd.number, true);
-  memory.view.setInt16(4, POLLIN, true);
-  memory.view.setBigInt64(8, BigInt(Math.floor(seconds)), true);
-  memory.view.setBigInt64(16, BigInt(Math.floor((seconds % 1) * 1e9)), true);
-  let result: number;
-  // Linux's own ppoll(2) leaves the rest of the time in the structure.
-  do result = systemCall(SystemCall.ppoll, memory.address, 1, memory.address + 8, 0, 8);
-  while (result === -Errno.EINTR);
-  return check(result, "wait for a process") !== 0;
+  return poll([pidfd.number], seconds * 1000)[0] !== 0;
 }

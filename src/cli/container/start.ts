@@ -1,11 +1,8 @@
 import { checkTerminal, receiveSignals } from "../../engine/attachment.ts";
+import { attendContainer } from "../../engine/attend-container.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../../engine/detach-keys.ts";
-import { recordContainerEnd } from "../../engine/lifecycle/record-end.ts";
-import { removeFiles } from "../../engine/lifecycle/remove-container.ts";
 import { startByCommand, takeToStart } from "../../engine/lifecycle/start-container.ts";
-import { stayAttached, tellSize } from "../../engine/supervised-attachment.ts";
-import { tell } from "../../engine/supervisor/connect.ts";
-import { supervisorLost } from "../../engine/supervisor/supervisor-loss.ts";
+import { tellSize } from "../../engine/supervised-attachment.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
@@ -59,7 +56,7 @@ async function startAttached(
   taken: NonNullable<ReturnType<typeof takeToStart>>,
   options: { readonly interactive: boolean; readonly detachKeys: string | undefined },
 ): Promise<number> {
-  const { terminal, openInput, remove, restart } = container.definition;
+  const { terminal, openInput, restart } = container.definition;
   const input = options.interactive && openInput;
   checkTerminal({ interactive: input, terminal });
   using signals = receiveSignals();
@@ -72,21 +69,7 @@ async function startAttached(
     signals,
   };
   const recordsEnd = restart.name === "no";
-  const { socket, streams, supervisor } = await startByCommand(database, data, taken, { attachment, recordsEnd });
-  using _closed = socket;
-  tellSize(socket, terminal);
-  if (streams === undefined) return 0;
-  const end = stayAttached(socket, streams, attachment);
-  if (end.kind === "detached") return 0;
-  if (end.kind === "lost") {
-    if (remove) removeFiles(database, data, container, true);
-    throw supervisorLost(container.name, end, supervisor);
-  }
-  const { kind: _kind, ...known } = end;
-  if (recordsEnd) {
-    recordContainerEnd(database, data, container.id, known);
-    taken.lock.release();
-    tell(socket, { kind: "recorded" });
-  }
-  return end.exitStatus;
+  const started = await startByCommand(database, data, taken, { attachment, recordsEnd });
+  tellSize(started.socket, terminal);
+  return attendContainer(database, data, taken, started, attachment, recordsEnd);
 }

@@ -17,6 +17,7 @@ import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { messageSocketPair } from "../../sys/message-socket.ts";
 import { identify, sendSignal } from "../../sys/process-identity.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
+import { socketPair } from "../../sys/socket.ts";
 import { makeStreams } from "../attachment.ts";
 import { readConfiguration } from "../container-configuration.ts";
 import { lockContainer } from "../container-directory.ts";
@@ -39,7 +40,8 @@ import {
 } from "../state/containers.ts";
 import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../supervised-attachment.ts";
 import { becomeSupervisor } from "../supervisor/become-supervisor.ts";
-import { tell } from "../supervisor/connect.ts";
+import { listenForSupervisor, tell } from "../supervisor/connect.ts";
+import type { EarlyWatch } from "../supervisor/early-end.ts";
 import { endOf } from "../supervisor/supervisor-loss.ts";
 import { beginChanges } from "../volumes/begin-changes.ts";
 import { openNetwork } from "./open-network.ts";
@@ -76,6 +78,8 @@ export interface StartedContainer {
   readonly streams: AttachedStreams | undefined;
   /** Its supervisor's pid, a child of this process. */
   readonly supervisor: number | undefined;
+  /** How this command learns of the container's end if that comes before the supervisor, where it may. */
+  readonly earlyWatch: EarlyWatch | undefined;
 }
 
 /**
@@ -125,15 +129,27 @@ async function launchSupervised(
     userNamespace: uidMappings === undefined || gidMappings === undefined ? undefined : { uidMappings, gidMappings },
   });
   using cleanup = new DisposableStack();
-  const [socket, theirs] = messageSocketPair();
-  const socketOwner = cleanup.use(new DisposableStack());
-  socketOwner.use(socket);
-  cleanup.use(theirs);
-  const streams = definition.terminal ? undefined : makeStreams(definition.openInput);
-  for (const end of [...(streams?.inner ?? []), ...Object.values(streams?.outer ?? {})]) {
-    if (end !== undefined) cleanup.use(end);
-  }
+  const isWhole = configuration.linux?.namespaces?.some(({ type }) => type === "pid") === true;
   const links = containerLinks(database, { ...container, hostname: configuration.hostname });
+  const mayEndEarly =
+    options.recordsEnd &&
+    options.attachment?.input === false &&
+    isWhole &&
+    !definition.terminal &&
+    // Those that it shares with others are served before it has started.
+    links.every(({ membership }) => membership === undefined);
+  const [socket, theirs] = messageSocketPair();
+  const [watching, waiting] = mayEndEarly ? socketPair() : [];
+  // What outlives the start.
+  const kept = cleanup.use(new DisposableStack());
+  for (const end of [socket, watching]) if (end !== undefined) kept.use(end);
+  for (const end of [theirs, waiting]) if (end !== undefined) cleanup.use(end);
+  const streams = definition.terminal ? undefined : makeStreams(definition.openInput);
+  for (const end of [...(streams?.inner ?? []), streams?.outer.input]) if (end !== undefined) cleanup.use(end);
+  for (const end of [streams?.outer.output, streams?.outer.error]) {
+    if (end !== undefined) (mayEndEarly ? kept : cleanup).use(end);
+  }
+  const listener = cleanup.use(listenForSupervisor(data, id));
   const { forwards = [] } = definition.networkPlan ?? definition.membership ?? {};
   const network = cleanup.use(await openNetwork(links, forwards, uidMappings !== undefined));
   const limit = await limiter(id, configuration.linux?.resources);
@@ -161,8 +177,13 @@ async function launchSupervised(
         cgroup = settleGroup?.();
       },
       changesCgroup: limit !== undefined,
-      supervisor: (program) =>
-        becomeSupervisor(program, { control: theirs.number, lock: lock.number }, { data, id }, sockets?.count ?? 0),
+      supervisor: (program, pid) =>
+        becomeSupervisor(
+          program,
+          { control: theirs.number, lock: lock.number, listener: listener.number },
+          { data, id, pid },
+          { passedOn: sockets?.count ?? 0, earlyEnd: waiting?.number },
+        ),
       preservedDescriptors: sockets?.count,
       onWarning: options.onWarning,
       onProgram: options.onProgram,
@@ -198,7 +219,7 @@ async function launchSupervised(
       pid,
       terminal: definition.terminal,
       inputOnce: definition.inputOnce,
-      isWhole: configuration.linux?.namespaces?.some(({ type }) => type === "pid") === true,
+      isWhole,
       stopSignal: parseSignal(stopSignalOf(definition)),
       stopTimeout: stopTimeoutOf(definition),
       log: { ...definition.log, journal: journalIdentity(container) },
@@ -230,8 +251,20 @@ async function launchSupervised(
   }
   recordContainerEvent(data, "start", container);
   recordVolumeMounts(data, "mount", container);
-  socketOwner.move();
-  return { socket, streams: attached, supervisor: launched.supervisor?.pid };
+  kept.move();
+  const started = { socket, streams: attached, supervisor: launched.supervisor?.pid };
+  if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };
+  const { output, error } = streams.outer;
+  const earlyWatch = {
+    socket: watching,
+    output,
+    error,
+    isLogged: definition.log.driver !== "none" && !definition.remove,
+    [Symbol.dispose]: () => {
+      for (const end of [output, error, watching]) end.close();
+    },
+  };
+  return { ...started, earlyWatch };
 }
 
 /** A configuration whose process has more in its environment. */

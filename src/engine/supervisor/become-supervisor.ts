@@ -1,3 +1,4 @@
+import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { resetSignals } from "../../launch/reset-signals.ts";
 import { ownCommand } from "../../runtime/user-namespace-process.ts";
@@ -5,20 +6,24 @@ import { setInteger64 } from "../../sys/integer64.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { Signal } from "../../sys/signal.ts";
 import { SIG_SETMASK, SIGNAL_SET_SIZE } from "../../sys/signal-set.ts";
+import { waitForEarlyEnd } from "./early-end.ts";
 
 const F_SETFD = 2;
 const PR_SET_CHILD_SUBREAPER = 36;
 
 /**
  * Emits what makes a launched process the supervisor of the container that it has just cloned; supervise.ts.
- * @param inherited the descriptors of the socket to this command and of the container's lock
- * @param passedOn how many descriptors from 3 on are the container's alone
+ * @param inherited the descriptors of the socket to this command, of the container's lock, and of the socket that other
+ * commands connect to
+ * @param container with the slot of its process's pid
+ * @param others `passedOn`: how many descriptors from 3 on are the container's alone; `earlyEnd`: the descriptor by which
+ * this command learns of an early end of the container, early-end.ts
  */
 export function becomeSupervisor(
   program: LaunchProgram,
-  inherited: { readonly control: number; readonly lock: number },
-  container: { readonly data: string; readonly id: string },
-  passedOn: number,
+  inherited: { readonly control: number; readonly lock: number; readonly listener: number },
+  container: { readonly data: string; readonly id: string; readonly pid: Slot },
+  { passedOn, earlyEnd }: { readonly passedOn: number; readonly earlyEnd: number | undefined },
 ): void {
   const what = { operation: "start the container's supervisor" };
   program.call("setsid", [], what);
@@ -35,11 +40,13 @@ export function becomeSupervisor(
     result: nothing,
   });
   for (const stream of [0, 1, 2]) program.call("dup3", [nothing, stream, 0], what);
-  for (const descriptor of [inherited.control, inherited.lock]) program.call("fcntl", [descriptor, F_SETFD, 0], what);
   for (let descriptor = 3; descriptor < 3 + passedOn; descriptor++) program.call("close", [descriptor], what);
+  const { control, lock, listener } = inherited;
+  const kept = [control, lock, listener];
+  for (const descriptor of kept) program.call("fcntl", [descriptor, F_SETFD, 0], what);
   program.call("chdir", [program.text("/")], what);
-  const { control, lock } = inherited;
-  const words = [...ownCommand(), "internal", "supervise", String(control), String(lock), container.data, container.id];
+  if (earlyEnd !== undefined) waitForEarlyEnd(program, container.pid, { kept, listener, command: earlyEnd });
+  const words = [...ownCommand(), "internal", "supervise", ...kept.map(String), container.data, container.id];
   const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
   program.call("execve", [program.text("/proc/self/exe"), program.texts(words), program.texts(environment)], what);
 }

@@ -1,8 +1,8 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { Errno } from "../../sys/errno.ts";
 import { errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { connectForMessages, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
+import { connectForMessages, listenForMessages, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
 import { check } from "../../sys/system-call.ts";
 import { containerDirectory } from "../container-lock.ts";
 import { type Answer, type Exit, parseAnswer, type Request, SOCKET_NAME } from "./protocol.ts";
@@ -27,6 +27,22 @@ export function connectToSupervisor(data: string, id: string): FileDescriptor | 
     if (connected === -Errno.ENOENT || connected === -Errno.ECONNREFUSED) return undefined;
     check(connected, "connect to the supervisor of container", id);
     return undefined;
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/**
+ * Makes the socket that commands connect to, for a supervisor that is about to be started.
+ * @throws BunkerError
+ */
+export function listenForSupervisor(data: string, id: string): FileDescriptor {
+  const path = containerDirectory(data, id);
+  // Of the supervisor before, if there was one.
+  rmSync(`${path}/${SOCKET_NAME}`, { force: true });
+  const directory = openSync(path, "r");
+  try {
+    return listenForMessages(directory, SOCKET_NAME);
   } finally {
     closeSync(directory);
   }

@@ -4,7 +4,8 @@
  * It is this same executable, started by the launch program that also clones the container's first process, and so that
  * process's parent (runtime/container-program.ts). The command that starts a container has everything that is needed for
  * that in memory; the supervisor begins anew with nothing but what it needs to watch: private memory is what a machine
- * with a hundred containers pays for. While it starts, the container starts beside it.
+ * with a hundred containers pays for. While it starts, the container starts beside it, or has ended: early-end.ts says
+ * which containers need none.
  *
  *   run, start ──launch program──▶ supervisor (a session of its own, / as directory, no streams)
  *       │                              └─▶ the container's first process
@@ -27,17 +28,8 @@
  * waits, still at the socket, and becomes the command that starts the container again, with a supervisor of its own.
  */
 import { setBlocking } from "../../sys/blocking.ts";
-import { encodeText } from "../../sys/byte-string.ts";
-import { openAt, unlinkAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import {
-  acceptConnection,
-  listenForMessages,
-  type Received,
-  receiveMessage,
-  sendMessage,
-} from "../../sys/message-socket.ts";
-import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { acceptConnection, type Received, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
 import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
 import { Pump } from "../../sys/pump.ts";
 import { Event, openProcess, Reactor, SignalDescriptor, Timer } from "../../sys/reactor.ts";
@@ -50,7 +42,7 @@ import type { LogWriter } from "../log/log-writer.ts";
 import type { ContainerNetworks, HandedLink, HandedPort } from "../network/serve-network.ts";
 import { HealthTimer, ownChildren, spawnInternal } from "./children.ts";
 import { OutputCopier } from "./output-copier.ts";
-import { type Answer, parseRequest, type Request, SOCKET_NAME, type Supervise } from "./protocol.ts";
+import { type Answer, parseRequest, type Request, type Supervise } from "./protocol.ts";
 
 const F_DUPFD_CLOEXEC = 1030;
 /** So many fit into a message. */
@@ -66,11 +58,18 @@ interface Connection {
  * Supervises a container from `supervise` to its end.
  * @param control the socket to the command that starts it
  * @param lock a descriptor that holds the container's lock
+ * @param listener the socket that other commands connect to
  */
-export async function supervise(control: number, lock: number, data: string, id: string): Promise<void> {
+export async function supervise(
+  control: number,
+  lock: number,
+  listener: number,
+  data: string,
+  id: string,
+): Promise<void> {
   const supervisor = new Supervisor(new FileDescriptor(control), inheritedLock(lock), data, id);
   try {
-    await supervisor.run();
+    await supervisor.run(new FileDescriptor(listener));
   } catch (error) {
     await supervisor.tellFailure(error);
     throw error;
@@ -82,7 +81,6 @@ class Supervisor {
   readonly #lock: ContainerLock;
   readonly #data: string;
   readonly #id: string;
-  readonly #directory: FileDescriptor;
   readonly #reactor = new Reactor();
   readonly #connections = new Set<Connection>();
   /** Attachments that were asked for before the container was there. */
@@ -112,13 +110,12 @@ class Supervisor {
     this.#lock = lock;
     this.#data = data;
     this.#id = id;
-    this.#directory = openDirectory(containerDirectory(data, id));
   }
 
-  async run(): Promise<void> {
+  async run(listener: FileDescriptor): Promise<void> {
     const supervise = await this.#awaitCommand();
     if (supervise === undefined) return killChildren();
-    const listener = this.#listen();
+    this.#listen(listener);
     const orphans = supervise.isWhole ? undefined : await this.#adoptOrphans(supervise.pid);
     await this.#serveNetworks(supervise);
     const exitStatus = this.#superviseUntilEnd(supervise);
@@ -204,15 +201,11 @@ class Supervisor {
     return orphans;
   }
 
-  #listen(): FileDescriptor {
-    // Of the supervisor before, if there was one.
-    unlinkAt(this.#directory.number, encodeText(SOCKET_NAME));
-    const listener = listenForMessages(this.#directory.number, SOCKET_NAME);
+  #listen(listener: FileDescriptor): void {
     this.#reactor.add(listener.number, Event.IN, () => {
       const socket = acceptConnection(listener.number);
       if (socket !== undefined) this.#connect(socket);
     });
-    return listener;
   }
 
   #stopListening(listener: FileDescriptor): void {
@@ -506,11 +499,6 @@ class Supervisor {
     const { restartFromSupervisor } = await import("../lifecycle/start-container.ts");
     await restartFromSupervisor(this.#data, this.#id, this.#lock, delay);
   }
-}
-
-function openDirectory(path: string): FileDescriptor {
-  const flags = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC;
-  return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), flags), "open the directory", path));
 }
 
 function duplicate(descriptor: FileDescriptor): FileDescriptor {

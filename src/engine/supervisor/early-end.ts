@@ -1,0 +1,201 @@
+/*
+ * Theory of operation: containers that end before anybody needs their supervisor.
+ *
+ * A supervisor is Bun once more, and starting that costs more processor time than starting the container. Most containers
+ * that somebody waits for in the foreground have ended by the time it is there. So the process that is to become the
+ * supervisor first stays in the launch program, a few system calls of machine code, and waits for whatever comes first:
+ *
+ *   the container's end    it tells the command how the container has ended, waits until that has recorded it, reaps the
+ *                          container and is gone: no supervisor has ever been there
+ *   the command            wants the supervisor, by closing its end of a socket pair: the container has not ended in the
+ *                          first milliseconds, a signal has come for it, or it has left output that has to be logged
+ *   the command's death    closes that end, too
+ *   another command        connects to the supervisor's socket, which the command has made and it inherits
+ *
+ * In all cases but the first it executes the supervisor, which finds everything as if it had been started at once: the
+ * command's messages wait in their socket, the container's output in its pipes, its end in the process table (it is not
+ * reaped before it is recorded), connections in the queue of the listening socket. So a kill of anybody at any moment
+ * leaves what it leaves without all this.
+ *
+ * It is for containers whose end is the end of all their processes, and which need nobody to copy what they read: those
+ * with a pid namespace of their own, without a terminal and without input.
+ */
+import type { Slot } from "../../launch/operation.ts";
+import type { LaunchProgram } from "../../launch/program.ts";
+import type { SignalPipe } from "../../launch/signal-pipe.ts";
+import { Errno } from "../../sys/errno.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { allocate } from "../../sys/memory.ts";
+import { POLL_ENTRY_SIZE, poll } from "../../sys/poll.ts";
+import { ChildInformation, CLD_EXITED, SIGNAL_INFORMATION_SIZE, WaitFor, WaitOption } from "../../sys/process.ts";
+import { Pump } from "../../sys/pump.ts";
+import { Event, Reactor } from "../../sys/reactor.ts";
+import { SystemCall, systemCall } from "../../sys/system-call.ts";
+import { openNonBlocking } from "../attachment.ts";
+import type { Exit } from "./protocol.ts";
+
+/** Milliseconds that a container has to end in; its first output may wait so long and for the supervisor's start. */
+const PATIENCE = 20;
+
+const MSG_NOSIGNAL = 0x4000;
+/** The second half of struct pollfd when nothing has happened: POLLIN is asked for, nothing is reported. */
+const NOTHING_HAPPENED = Event.IN;
+const LAST_DESCRIPTOR = 0xffff_ffff;
+
+/** The descriptors of the process that may become the supervisor. */
+export interface WaitingDescriptors {
+  /** What it hands to the supervisor. */
+  readonly kept: readonly number[];
+  /** The socket that commands connect to, one of those. */
+  readonly listener: number;
+  /** Its end of the socket pair to the command, close-on-exec. */
+  readonly command: number;
+}
+
+/**
+ * Emits the wait of the process that may become the supervisor; what is emitted next makes it that. It closes every other
+ * descriptor: the container's pipes have to end with the container.
+ * @param container the slot of the container's pid
+ */
+export function waitForEarlyEnd(
+  program: LaunchProgram,
+  container: Slot,
+  { kept, listener, command }: WaitingDescriptors,
+): void {
+  const what = { operation: "wait for an early end of the container" };
+  const supervise = program.label("supervise");
+  closeOthers(program, [...kept, command]);
+  const end = program.slot("end of the container");
+  program.call("pidfd_open", [container, 0], what, { result: end });
+  const entries = program.reserve(3 * POLL_ENTRY_SIZE);
+  const endEntry = 0;
+  const commandEntry = POLL_ENTRY_SIZE;
+  const listenerEntry = 2 * POLL_ENTRY_SIZE;
+  entries.view.setInt32(commandEntry, command, true);
+  entries.view.setInt32(listenerEntry, listener, true);
+  for (const entry of [endEntry, commandEntry, listenerEntry]) entries.view.setInt16(entry + 4, Event.IN, true);
+  program.store32(end, entries.address, endEntry);
+  const happened = program.slot("what has happened");
+  const wait = () => {
+    const again = program.label("wait");
+    program.place(again);
+    program.call("ppoll", [entries.address, 3, 0, 0, 8], what, { ignore: [Errno.EINTR], onIgnored: again });
+  };
+
+  wait();
+  for (const entry of [commandEntry, listenerEntry]) {
+    program.load32(happened, entries.address, entry + 4);
+    program.branch(happened, "not equal", NOTHING_HAPPENED, supervise);
+  }
+  const information = program.reserve(SIGNAL_INFORMATION_SIZE);
+  const { WEXITED, WNOWAIT, ALL } = WaitOption;
+  program.call("waitid", [WaitFor.PID, container, information.address, WEXITED | WNOWAIT | ALL, 0], what);
+  const told = [command, information.address, SIGNAL_INFORMATION_SIZE, MSG_NOSIGNAL, 0, 0];
+  program.call("sendto", told, what, { ignore: "any", onIgnored: supervise });
+  program.store32(-1, entries.address, endEntry);
+
+  wait();
+  program.load32(happened, entries.address, commandEntry + 4);
+  program.branch(happened, "equal", NOTHING_HAPPENED, supervise);
+  const count = program.slot("whether the end is recorded");
+  program.call("read", [command, information.address, 1], what, {
+    result: count,
+    ignore: "any",
+    onIgnored: supervise,
+  });
+  program.branch(count, "not equal", 1, supervise);
+  program.call("waitid", [WaitFor.PID, container, 0, WEXITED | ALL, 0], what, { ignore: "any" });
+  program.call("exit_group", [0], what);
+  program.place(supervise);
+}
+
+function closeOthers(program: LaunchProgram, kept: readonly number[]): void {
+  const what = { operation: "close descriptors" };
+  let first = 3;
+  for (const descriptor of kept.toSorted((one, other) => one - other)) {
+    if (descriptor > first) program.call("close_range", [first, descriptor - 1, 0], what);
+    first = descriptor + 1;
+  }
+  program.call("close_range", [first, LAST_DESCRIPTOR, 0], what);
+}
+
+/** The command's side of the wait. */
+export interface EarlyWatch extends Disposable {
+  /** To the process that may become the supervisor. */
+  readonly socket: FileDescriptor;
+  /** The container's outputs, non-blocking. */
+  readonly output: FileDescriptor;
+  readonly error: FileDescriptor;
+  /** Whether there is a log that lacks what they hold. */
+  readonly isLogged: boolean;
+}
+
+/**
+ * Waits for an early end. The outputs are copied to this command's own.
+ * @param options which outputs the user wants, and the signals that are the container's
+ * @returns how the container has ended, which is then to be recorded, or undefined when it has its supervisor instead
+ */
+export function awaitEarlyEnd(
+  watch: EarlyWatch,
+  options: { readonly output: boolean; readonly error: boolean; readonly signals: SignalPipe | undefined },
+): Exit | undefined {
+  const { socket, output, error, isLogged } = watch;
+  const end = awaitEnd(socket, options.signals);
+  const isKnown = end !== undefined && (!isLogged || (isExhausted(output) && isExhausted(error)));
+  if (!isKnown) {
+    // First the outputs, so that the supervisor has them alone.
+    watch[Symbol.dispose]();
+    return undefined;
+  }
+  copyRest([
+    ...(options.output ? [{ source: output, destination: 1 }] : []),
+    ...(options.error ? [{ source: error, destination: 2 }] : []),
+  ]);
+  return end;
+}
+
+/** Lets the process that has waited for it reap the container. */
+export function dismissSupervisor(watch: EarlyWatch): void {
+  const byte = allocate(1);
+  systemCall(SystemCall.sendto, watch.socket.number, byte.address, 1, MSG_NOSIGNAL, 0, 0);
+}
+
+function awaitEnd(socket: FileDescriptor, signals: SignalPipe | undefined): Exit | undefined {
+  const descriptors = signals === undefined ? [socket.number] : [socket.number, signals.descriptor];
+  const [answer, signal = 0] = poll(descriptors, PATIENCE);
+  // A signal is left where it is, for whoever is attached next to pass on.
+  return answer === 0 || signal !== 0 ? undefined : receiveEnd(socket);
+}
+
+function receiveEnd(socket: FileDescriptor): Exit | undefined {
+  const { address, view } = allocate(SIGNAL_INFORMATION_SIZE);
+  const count = systemCall(SystemCall.read, socket.number, address, SIGNAL_INFORMATION_SIZE);
+  if (count !== SIGNAL_INFORMATION_SIZE) return undefined;
+  const status = view.getInt32(ChildInformation.status, true);
+  return {
+    kind: "exit",
+    exitStatus: view.getInt32(ChildInformation.code, true) === CLD_EXITED ? status : 128 + status,
+    isStopped: false,
+    isShutDown: false,
+    lostBytes: 0,
+    lostErrno: undefined,
+  };
+}
+
+/** Whether a pipe is empty and nobody can write to it any more. */
+function isExhausted({ number }: FileDescriptor): boolean {
+  return poll([number], 0)[0] === Event.HUP;
+}
+
+function copyRest(copies: readonly { readonly source: FileDescriptor; readonly destination: number }[]): void {
+  const left = copies.filter(({ source }) => !isExhausted(source));
+  if (left.length === 0) return;
+  using cleanup = new DisposableStack();
+  const reactor = cleanup.use(new Reactor());
+  for (const { source, destination } of left) {
+    const own = cleanup.use(openNonBlocking(destination, "w").descriptor);
+    // A reader that has gone is no fault of the container's, which has ended.
+    new Pump(reactor, { source: source.number, destination: own.number }, () => {});
+  }
+  reactor.run();
+}
