@@ -147,9 +147,11 @@ export function receiveMessage(socket: number, wait: boolean): Received {
   while (count === -Errno.EINTR || count === -Errno.ECONNRESET);
   if (count === -Errno.EAGAIN) return { kind: "nothing" };
   if (count <= 0) return { kind: "end" };
-  const controlLength = own.header.view.getUint32(40, true);
+  // The length of all is rounded up to 8 bytes; that of the one message in it says how many descriptors there are.
+  const hasControl = own.header.view.getUint32(40, true) > 0;
+  const end = hasControl ? own.control.view.getUint32(0, true) : 0;
   const descriptors: FileDescriptor[] = [];
-  for (let offset = CONTROL_DESCRIPTOR_OFFSET; offset + 4 <= controlLength; offset += 4) {
+  for (let offset = CONTROL_DESCRIPTOR_OFFSET; offset + 4 <= end; offset += 4) {
     descriptors.push(new FileDescriptor(own.control.view.getInt32(offset, true)));
   }
   return { kind: "message", text: own.payload.buffer.toString("utf8", 0, count), descriptors };

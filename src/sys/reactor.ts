@@ -40,6 +40,7 @@ const EVENT_DATA = EVENT_SIZE - 8;
 
 const CLOCK_MONOTONIC = 1;
 const TFD_CLOEXEC = 0o2000000;
+const TFD_NONBLOCK = 0o4000;
 const SFD_CLOEXEC = 0o2000000;
 const SFD_NONBLOCK = 0o4000;
 const SIGNAL_INFORMATION_SIZE = 128;
@@ -170,7 +171,7 @@ export function openProcess(pid: number): FileDescriptor {
 /** A timer whose descriptor becomes readable when it expires; timerfd_create(2), on the monotonic clock. */
 export class Timer implements Disposable {
   readonly descriptor = new FileDescriptor(
-    check(systemCall(SystemCall.timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC), "make a timer"),
+    check(systemCall(SystemCall.timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "make a timer"),
   );
   readonly #specification = allocate(32);
 
@@ -189,10 +190,15 @@ export class Timer implements Disposable {
     check(systemCall(SystemCall.timerfd_settime, this.descriptor.number, 0, address, 0), "start a timer");
   }
 
-  /** Takes note of the expirations so far, so that the descriptor is no longer readable; waits when there is none. */
+  /**
+   * Takes note of the expirations so far, so that the descriptor is no longer readable.
+   * @returns how many there were: 0 when the timer was started anew between its event and now
+   */
   acknowledge(): number {
     const { view, address } = this.#specification;
-    check(systemCall(SystemCall.read, this.descriptor.number, address, 8), "read a timer");
+    const result = systemCall(SystemCall.read, this.descriptor.number, address, 8);
+    if (result === -Errno.EAGAIN) return 0;
+    check(result, "read a timer");
     return Number(view.getBigUint64(0, true));
   }
 

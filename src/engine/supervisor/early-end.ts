@@ -176,6 +176,7 @@ function receiveEnd(socket: FileDescriptor): Exit | undefined {
     kind: "exit",
     exitStatus: view.getInt32(ChildInformation.code, true) === CLD_EXITED ? status : 128 + status,
     isStopped: false,
+    isRestart: false,
     isShutDown: false,
     lostBytes: 0,
     lostErrno: undefined,

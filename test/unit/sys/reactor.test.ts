@@ -224,6 +224,17 @@ describe("Timer", () => {
     expect(setting(timer)).toEqual({ interval: 0, remaining: 0 });
   });
 
+  test("that is started anew in the round of its expiration does not make anybody wait", () => {
+    const timer = cleanup.use(new Timer());
+    timer.start(1);
+    reactor.add(timer.descriptor.number, Event.IN, () => {
+      timer.start(60_000);
+      expect(timer.acknowledge()).toBe(0);
+      reactor.stop();
+    });
+    reactor.run();
+  });
+
   test("expires again and again", () => {
     const timer = cleanup.use(new Timer());
     timer.start(1, 1);
