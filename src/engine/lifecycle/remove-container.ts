@@ -59,8 +59,15 @@ export function removeContainer(
       removeFiles(database, data, container, volumes);
       return;
     }
+    // By another, whose work is done.
+    if (force && !isKnown(database, id)) return;
     const now = findContainer(database, data, id);
     if (now.status === "removing") {
+      // By somebody who is at it, or was killed and has not given the lock back yet.
+      if (force) {
+        Bun.sleepSync(2);
+        continue;
+      }
       throw busy(now, `removal of container ${now.name} is already in progress`);
     }
     if (!force) {
