@@ -10,23 +10,17 @@
  */
 import { networkInterfaces } from "node:os";
 import { formatAddress, parseAddress } from "../../network/address.ts";
-import {
-  addressNumber,
-  contains,
-  numberedAddress,
-  overlaps,
-  type Prefix,
-  parsePrefix,
-  rangeOf,
-} from "../../network/prefix.ts";
+import { addressNumber, contains, numberedAddress, type Prefix, parsePrefix, rangeOf } from "../../network/prefix.ts";
 import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import type { NetworkSubnet } from "../state/networks.ts";
 
 /** What single containers have, with `--network slirp`. */
 const SLIRP = "10.0.2.0/24";
-const FIRST_THIRD_OCTET = 89 << 8;
-const LAST_THIRD_OCTET = 0xffff;
+const SUBNET_SIZE = 256;
+/** 10.89.0.0 and 10.255.255.0. */
+const FIRST_SUBNET = 0x0a590000;
+const LAST_SUBNET = 0x0affff00;
 
 /** Where the host has routes to, but for the default one; proc_net_route(5). */
 function hostRoutes(): Prefix[] {
@@ -61,10 +55,18 @@ export function freeSubnet(version: 4 | 6, taken: readonly Prefix[]): Prefix | u
     };
   }
   const slirp = parsePrefix(SLIRP);
-  const occupied = [...taken, ...hostRoutes(), ...(slirp === undefined ? [] : [slirp])];
-  for (let octets = FIRST_THIRD_OCTET; octets <= LAST_THIRD_OCTET; octets++) {
-    const candidate: Prefix = { address: [0, 0, 0xffff, (10 << 24) | (octets << 8)], length: 24 };
-    if (!occupied.some((other) => overlaps(candidate, other))) return candidate;
+  const occupied = [...taken, ...hostRoutes(), ...(slirp === undefined ? [] : [slirp])]
+    .filter(({ address }) => isVersion4(address))
+    .map((prefix) => {
+      const { first, last } = rangeOf(prefix);
+      return { first: Number(first), last: Number(last) };
+    });
+  for (let first = FIRST_SUBNET; first <= LAST_SUBNET; ) {
+    const last = first + SUBNET_SIZE - 1;
+    const hindrance = occupied.find((other) => other.first <= last && other.last >= first);
+    if (hindrance === undefined) return { address: [0, 0, 0xffff, first | 0], length: 24 };
+    // Behind all of it.
+    first = Math.max(last + 1, Math.floor(hindrance.last / SUBNET_SIZE + 1) * SUBNET_SIZE);
   }
   return undefined;
 }
