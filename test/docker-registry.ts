@@ -2,7 +2,7 @@
  * Debian's docker-registry on loopback, one for each test file: plain, with basic authentication, with TLS by a
  * certificate of a private authority. It takes a free port, and the directory it stores in goes with it.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { output } from "./unprivileged-user.ts";
@@ -69,12 +69,13 @@ export class DockerRegistry implements AsyncDisposable {
       const certificates = tls ? makePrivateAuthority(directory) : undefined;
       mkdirSync(join(directory, "storage"));
       writeFileSync(join(directory, "config.json"), JSON.stringify(configuration(directory, users, certificates)));
-      // It dies with the process that runs the tests, however that ends.
+      const log = join(directory, "log");
+      // It dies with the process that runs the tests, however that ends. A pipe would fill while that waits for others.
       const process = Bun.spawn(
         ["setpriv", "--pdeathsig", "KILL", "--", "docker-registry", "serve", join(directory, "config.json")],
-        { stdin: "ignore", stdout: "ignore", stderr: "pipe" },
+        { stdin: "ignore", stdout: "ignore", stderr: Bun.file(log) },
       );
-      const port = await listeningPort(process);
+      const port = await listeningPort(process, log);
       return new DockerRegistry(directory, certificates?.authority, port, process);
     } catch (error) {
       rmSync(directory, { recursive: true });
@@ -113,19 +114,14 @@ function configuration(
   };
 }
 
-/** Reads what the registry says until it says where it listens, and reads on, for it must not fill the pipe. */
-async function listeningPort(process: Bun.Subprocess<"ignore", "ignore", "pipe">): Promise<string> {
-  const found = Promise.withResolvers<string>();
-  const readAll = async () => {
-    let said = "";
-    const decoder = new TextDecoder();
-    for await (const piece of process.stderr) {
-      said = (said + decoder.decode(piece, { stream: true })).slice(-64_000);
-      const [, port] = /listening on 127\.0\.0\.1:(\d+)/.exec(said) ?? [];
-      if (port !== undefined) found.resolve(port);
-    }
-    found.reject(new Error(`docker-registry did not start:\n${said}`));
-  };
-  void readAll();
-  return found.promise;
+/** Waits until the registry has said where it listens. */
+async function listeningPort(process: Bun.Subprocess, log: string): Promise<string> {
+  for (;;) {
+    const hasEnded = process.exitCode !== null || process.signalCode !== null;
+    const said = readFileSync(log, "utf8");
+    const [, port] = /listening on 127\.0\.0\.1:(\d+)/.exec(said) ?? [];
+    if (port !== undefined) return port;
+    if (hasEnded) throw new Error(`docker-registry did not start:\n${said}`);
+    await Bun.sleep(5);
+  }
 }

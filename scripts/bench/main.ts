@@ -39,7 +39,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
   pull: {
     summary: "`bunker pull` from a registry on loopback, against Podman, and skopeo with umoci",
-    rounds: 5,
+    rounds: 3,
     peers: [podman, ["skopeo", "--version"], ["umoci", "--version"]],
     measure: async (...task) => (await import("./pull.ts")).measurePull(...task),
   },
@@ -72,8 +72,8 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     measure: async (...task) => (await import("./network.ts")).measureNetwork(...task),
   },
   images: {
-    summary: "`bunker save`, `load` and `push`, against Podman, and a container's changes as a layer",
-    rounds: 5,
+    summary: "`bunker save`, `load`, `push`, `diff`, `commit` and `images`, against Podman",
+    rounds: 3,
     peers: [podman],
     measure: async (...task) => (await import("./move-images.ts")).measureMovingImages(...task),
   },

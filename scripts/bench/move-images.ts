@@ -1,95 +1,98 @@
 /*
- * Images on their way out of the store and into it, against Podman: save, load and push of one image with some 150 MB of
- * this machine's /usr/lib in one layer, and a container's changes as a layer.
+ * Images on their way out of the store and into it, against Podman: save, load and push of one image with some 60 MB of
+ * this machine's /usr/lib in one layer; a container's 50 changed files above a layer with 50 000; and the list of 500
+ * images.
  *
- * What an earlier measurement has left is removed before each, outside of the measured time. Podman unpacks what it
- * loads and packs what it saves and pushes, and writes everything through once more; Bunker keeps layers packed.
+ * What a measurement has left is removed after it, outside of the measured time. Podman unpacks what it loads and packs
+ * what it saves and pushes, and writes everything through once more; Bunker keeps layers packed.
  */
-import { mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { diffLayer } from "../../src/image/layers/layer-diff.ts";
-import { listChanges } from "../../src/image/layers/list-changes.ts";
-import { packLayer } from "../../src/image/layers/pack-layer.ts";
 import { DockerRegistry } from "../../test/docker-registry.ts";
-import { median, table } from "./measure.ts";
+import { configuration, pack } from "../../test/unit/image/image-builder.ts";
+import { archive } from "../../test/unit/image/tar-builder.ts";
+import { type CommandContender, compareCosts } from "./command-costs.ts";
 import type { Workplace } from "./workplace.ts";
 
-const IMAGE_SIZE = 150_000_000;
-const NAME = "localhost/bench/moved:1";
+const IMAGE_SIZE = 60_000_000;
+const MOVED = "localhost/bench/moved:1";
+const WIDE = "localhost/bench/wide:1";
+const COMMITTED = "localhost/bench/committed:1";
+const CONTAINER = "bench-changed";
 const FILES = 50_000;
 const FILES_PER_DIRECTORY = 500;
 const CHANGED = 50;
-
-interface Contender {
-  readonly name: string;
-  readonly command: (round: number) => readonly string[];
-  readonly clean: (round: number) => readonly string[];
-}
-
-interface Cost {
-  /** Milliseconds that pass, and of the processors. */
-  readonly elapsed: number;
-  readonly processor: number;
-}
+const IMAGES = 500;
 
 /** Measures, and returns tables in Markdown. */
 export async function measureMovingImages(workplace: Workplace, rounds: number): Promise<string> {
-  workplace.makeImage();
-  workplace.preparePodman();
-  const { bunker, directory } = workplace;
-  const archive = join(directory, "moved.tar");
-  makeImage(workplace, archive);
-  workplace.run("podman", "load", "-q", "-i", archive);
-  await using registry = await DockerRegistry.start();
-  const [ours, theirs] = [join(directory, "ours.tar"), join(directory, "theirs.tar")];
-  const target = (program: string, round: number) => `${registry.host}/${program}:${round + 1}`;
-  const nothing = () => ["true"];
-  const push = ["push", "-q", "--tls-verify=false", NAME];
-  const tables: readonly (readonly [string, readonly Contender[]])[] = [
-    [
-      "save",
-      [
-        { name: "bunker save", command: () => [bunker, "save", "-o", ours, NAME], clean: () => ["rm", "-f", ours] },
-        {
-          name: "podman save",
-          command: () => ["podman", "save", "-q", "-o", theirs, NAME],
-          clean: () => ["rm", "-f", theirs],
-        },
-      ],
-    ],
-    [
-      "load",
-      [
-        { name: "bunker load", command: () => [bunker, "load", "-i", archive], clean: () => [bunker, "rmi", NAME] },
-        {
-          name: "podman load",
-          command: () => ["podman", "load", "-q", "-i", archive],
-          clean: () => ["podman", "rmi", NAME],
-        },
-      ],
-    ],
-    [
-      "push",
-      [
-        { name: "bunker push", command: (round) => [bunker, ...push, target("bunker", round)], clean: nothing },
-        { name: "podman push", command: (round) => ["podman", ...push, target("podman", round)], clean: nothing },
-      ],
-    ],
-  ];
-  const sections = [];
-  for (const [title, contenders] of tables) {
-    // What is to be loaded must not be there; what is to be saved and pushed must.
-    if (title === "load") for (const { clean } of contenders) workplace.run(...clean(0));
-    sections.push(`${title}:`, compare(workplace, contenders, rounds));
-    if (title === "load") for (const { command } of contenders) workplace.run(...command(0));
+  workplace.configurePodman();
+  const compare = (title: string, contenders: readonly CommandContender[], count = rounds) =>
+    `${title}:\n\n${compareCosts(workplace, contenders, count).table}`;
+  const saved = makeImage(workplace);
+  const sections = [compare("save", engines(workplace, save)), compare("load", engines(workplace, load(saved)))];
+  {
+    await using registry = await DockerRegistry.start();
+    sections.push(compare("push", engines(workplace, push(registry.host))));
   }
-  sections.push(`${CHANGED} changed files among ${FILES}, as a layer:`, await measureDiff(workplace, rounds));
+  makeChangedContainers(workplace);
+  sections.push(
+    compare(`diff of ${CHANGED} changed files among ${FILES}`, engines(workplace, diff)),
+    compare(`commit of ${CHANGED} changed files among ${FILES}`, engines(workplace, commit)),
+  );
+  storeManyImages(workplace);
+  // One round, because Podman takes so long for it.
+  sections.push(compare(`images, with ${IMAGES}`, engines(workplace, list), 1));
   return sections.join("\n\n");
 }
 
-function makeImage(workplace: Workplace, archive: string): void {
-  const [list, tar] = [join(workplace.directory, "moved-files"), join(workplace.directory, "moved-root.tar")];
-  const find = 'find /usr/lib -xdev -type f -readable -printf "%s %P\\n" 2>/dev/null || true';
+type Contend = (workplace: Workplace, program: string, name: string) => CommandContender;
+
+function engines(workplace: Workplace, contend: Contend): readonly CommandContender[] {
+  return [contend(workplace, workplace.bunker, "bunker"), contend(workplace, "podman", "podman")];
+}
+
+const save: Contend = (workplace, program, name) => {
+  const path = join(workplace.directory, `${name}-saved.tar`);
+  return {
+    name: `${name} save`,
+    commands: () => [[program, "save", "-o", path, MOVED]],
+    clean: () => workplace.run("rm", path),
+  };
+};
+
+function load(path: string): Contend {
+  return (workplace, program, name) => ({
+    name: `${name} load`,
+    prepare: () => workplace.run(program, "rmi", MOVED),
+    commands: () => [[program, "load", "-q", "-i", path]],
+  });
+}
+
+function push(host: string): Contend {
+  return (_, program, name) => ({
+    name: `${name} push`,
+    commands: (round) => [[program, "push", "-q", "--tls-verify=false", MOVED, `${host}/${name}:${round}`]],
+  });
+}
+
+const diff: Contend = (_, program, name) => ({
+  name: `${name} diff`,
+  commands: () => [[program, "diff", CONTAINER]],
+});
+
+const commit: Contend = (workplace, program, name) => ({
+  name: `${name} commit`,
+  commands: () => [[program, "commit", "-q", CONTAINER, COMMITTED]],
+  clean: () => workplace.run(program, "rmi", COMMITTED),
+});
+
+const list: Contend = (_, program, name) => ({ name: `${name} images`, commands: () => [[program, "images"]] });
+
+/** Makes an image for both; returns where it is saved. */
+function makeImage(workplace: Workplace): string {
+  const [files, tar] = [join(workplace.directory, "moved-files"), join(workplace.directory, "moved-root.tar")];
+  const find = 'find /usr/lib -xdev -type f -readable -size -20M -printf "%s %P\\n" 2>/dev/null || true';
   let size = 0;
   const chosen = [];
   for (const line of workplace.run("sh", "-c", find).split("\n").sort()) {
@@ -98,77 +101,50 @@ function makeImage(workplace: Workplace, archive: string): void {
     size += Number(line.slice(0, space));
     chosen.push(line.slice(space + 1));
   }
-  writeFileSync(list, chosen.join("\n"));
-  workplace.run("tar", "-C", "/usr/lib", "--numeric-owner", "--owner=0", "--group=0", "-cf", tar, "-T", list);
-  workplace.run(workplace.bunker, "import", tar, NAME);
-  workplace.run(workplace.bunker, "save", "-o", archive, NAME);
-  rmSync(tar);
+  writeFileSync(files, chosen.join("\n"));
+  workplace.run("tar", "-C", "/usr/lib", "--numeric-owner", "--owner=0", "--group=0", "-cf", tar, "-T", files);
+  workplace.run(workplace.bunker, "import", tar, MOVED);
+  const saved = join(workplace.directory, "moved.tar");
+  workplace.run(workplace.bunker, "save", "-o", saved, MOVED);
+  workplace.run("podman", "load", "-q", "-i", saved);
+  return saved;
 }
 
-function compare(workplace: Workplace, contenders: readonly Contender[], rounds: number): string {
-  const costs = contenders.map((): Cost[] => []);
-  for (let round = -1; round < rounds; round++) {
-    for (let turn = 0; turn < contenders.length; turn++) {
-      const index = (turn + round + 1) % contenders.length;
-      const contender = contenders[index];
-      if (contender === undefined) continue;
-      const cost = measure(workplace, contender.command(round));
-      workplace.run(...contender.clean(round));
-      if (round >= 0) costs[index]?.push(cost);
-    }
-  }
-  const first = costs[0] ?? [];
-  const rows = contenders.map(({ name }, index) => {
-    const own = costs[index] ?? [];
-    const middle = (kind: keyof Cost) => median(own.map((cost) => cost[kind]));
-    const ratio = (kind: keyof Cost) =>
-      median(own.map((cost, round) => cost[kind] / (first[round]?.[kind] ?? Number.NaN))).toFixed(2);
-    return [name, middle("elapsed").toFixed(0), ratio("elapsed"), middle("processor").toFixed(0), ratio("processor")];
-  });
-  return table(["", "median, ms", "time, bunker = 1", "processors, ms", "processors, bunker = 1"], rows);
-}
-
-function measure(workplace: Workplace, command: readonly string[]): Cost {
-  const before = performance.now();
-  const result = Bun.spawnSync([...command], { env: workplace.environment, stdin: "ignore", stderr: "pipe" });
-  if (!result.success) throw new Error(`${command.join(" ")}: ${result.stderr}`);
-  // Microseconds, of the process and of all that it has waited for.
-  return { elapsed: performance.now() - before, processor: Number(result.resourceUsage.cpuTime.total) / 1000 };
-}
-
-/** The same 50 changes, above a layer with 50 000 files and above one with no others: the difference should be none. */
-async function measureDiff(workplace: Workplace, rounds: number): Promise<string> {
-  const [lower, few, upper] = ["lower", "few", "upper"].map((name) => join(workplace.directory, name));
-  if (lower === undefined || few === undefined || upper === undefined) throw new Error("no directories");
+/** Makes a container of each engine that has other contents in some of its image's files. */
+function makeChangedContainers(workplace: Workplace): void {
+  const all = [];
+  const changed = join(workplace.directory, "changed");
   for (let file = 0; file < FILES; file++) {
-    const isChanged = file % (FILES / CHANGED) === 0;
-    for (const directory of isChanged ? [lower, few, upper] : [lower]) {
-      const parent = join(directory, String(Math.floor(file / FILES_PER_DIRECTORY)));
-      mkdirSync(parent, { recursive: true });
-      writeFileSync(join(parent, String(file)), `file ${file} of ${directory}\n`);
-    }
+    const directory = String(Math.floor(file / FILES_PER_DIRECTORY));
+    all.push({ name: `${directory}/${file}`, content: `file ${file}\n` });
+    if (file % (FILES / CHANGED) !== 0) continue;
+    mkdirSync(join(changed, directory), { recursive: true });
+    writeFileSync(join(changed, directory, String(file)), `file ${file}, changed\n`);
   }
-  const open = (path: string) => openSync(path, "r");
-  const [top, many, fewer] = [open(upper), open(lower), open(few)];
-  const diff = async (below: number) => {
-    const options = { latestTime: undefined, lose: () => {} };
-    await packLayer(diffLayer(top, [below], options), "gzip", async () => {});
-  };
-  const works: readonly (readonly [string, () => unknown])[] = [
-    [`layer, ${FILES} files below`, () => diff(many)],
-    [`layer, ${CHANGED} files below`, () => diff(fewer)],
-    [`list of changes, ${FILES} files below`, () => listChanges(top, [many])],
-    ["GNU tar of the changes, gzip", () => workplace.run("tar", "-C", upper, "-czf", "/dev/null", ".")],
-  ];
-  const rows = [];
-  for (const [name, work] of works) {
-    const times = [];
-    for (let round = -1; round < rounds; round++) {
-      const before = performance.now();
-      await work();
-      if (round >= 0) times.push(performance.now() - before);
-    }
-    rows.push([name, median(times).toFixed(1)]);
+  const tar = join(workplace.directory, "wide.tar");
+  writeFileSync(tar, archive(all));
+  for (const program of [workplace.bunker, "podman"]) {
+    workplace.run(program, "import", tar, WIDE);
+    workplace.run(program, "create", "--name", CONTAINER, WIDE, "/none");
+    workplace.run(program, "cp", `${changed}/.`, `${CONTAINER}:/`);
   }
-  return table(["", "median, ms"], rows);
+}
+
+/** Stores images that differ in their configurations. */
+function storeManyImages(workplace: Workplace): void {
+  const layer = pack(archive([{ name: "file", content: "content\n" }]));
+  const members = [{ name: "layer.tar", content: layer.bytes }];
+  const images = [];
+  for (let image = 0; image < IMAGES; image++) {
+    const config = `${image}.json`;
+    members.push({
+      name: config,
+      content: Buffer.from(JSON.stringify(configuration([layer], { author: `${image}` }))),
+    });
+    images.push({ Config: config, RepoTags: [`localhost/bench/many:${image}`], Layers: ["layer.tar"] });
+  }
+  members.push({ name: "manifest.json", content: Buffer.from(JSON.stringify(images)) });
+  const path = join(workplace.directory, "many.tar");
+  writeFileSync(path, archive(members));
+  for (const program of [workplace.bunker, "podman"]) workplace.run(program, "load", "-q", "-i", path);
 }

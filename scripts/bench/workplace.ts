@@ -43,6 +43,7 @@ export class Workplace implements Disposable {
       XDG_RUNTIME_DIR: this.#make("runtime"),
       TMPDIR: this.#make("tmp"),
       CONTAINERS_CONF: join(this.directory, "containers.conf"),
+      CONTAINERS_STORAGE_CONF: join(this.directory, "storage.conf"),
     };
     const bin = this.#make("rootfs/bin");
     for (const name of ["dev", "etc", "proc", "sys", "tmp"]) this.#make(`rootfs/${name}`);
@@ -85,6 +86,9 @@ export class Workplace implements Disposable {
       join(this.directory, "containers.conf"),
       '[containers]\ncgroups = "disabled"\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "crun"\n',
     );
+    // Otherwise Debian's Podman copies every layer, and every container's root, unless there is fuse-overlayfs.
+    const storage = ["graphroot", "runroot"].map((name) => `${name} = "${this.#make(`home/podman/${name}`)}"`);
+    writeFileSync(join(this.directory, "storage.conf"), ["[storage]", 'driver = "overlay"', ...storage, ""].join("\n"));
     this.#usedPodman = true;
   }
 
