@@ -71,6 +71,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     ],
     measure: async (...task) => (await import("./network.ts")).measureNetwork(...task),
   },
+  build: {
+    summary: "`bunker build`, against Podman and Buildah",
+    rounds: 5,
+    peers: [podman, ["buildah", "--version"]],
+    measure: async (...task) => (await import("./build.ts")).measureBuild(...task),
+  },
   images: {
     summary: "`bunker save`, `load`, `push`, `diff`, `commit` and `images`, against Podman",
     rounds: 3,
