@@ -70,5 +70,7 @@ export interface BuildOptions extends RunLimits {
   readonly allowed: readonly string[];
   readonly secrets: readonly SecretSource[];
   readonly agents: readonly AgentSource[];
+  /** How much is said about the build beside the image; undefined for nothing. */
+  readonly provenance: "min" | "max" | undefined;
   readonly outputs: readonly BuildOutput[];
 }

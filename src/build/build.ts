@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import { ownershipOf } from "../engine/ownership.ts";
+import type { Digest } from "../image/digest.ts";
 import { hostPlatform, type Platform } from "../image/platform.ts";
 import { openImageStore } from "../image/store/image-store.ts";
 import { nearestName } from "../nearest-name.ts";
@@ -22,6 +23,7 @@ import { checkBuild, type FoundBase, neededStages } from "./lint/check-build.ts"
 import { explainedWarning, type LintWarning } from "./lint/lint-warning.ts";
 import { openSources } from "./open-sources.ts";
 import { type BuiltTarget, type ExportedImage, exportTo } from "./output/export.ts";
+import { PROVENANCE_PREDICATE, provenanceStatement } from "./output/provenance.ts";
 import { type BuildObserver, Vertex } from "./progress.ts";
 
 /** What a build came to. */
@@ -116,12 +118,21 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
     return stagePlanner(session, dockerfile, sources, options, global, platform);
   });
   const plans = planners.map((planner) => planner.plan(target));
+  const started = Date.now();
   const targets = await Promise.all(
-    plans.map(async (plan): Promise<BuiltTarget> => {
+    plans.map(async (plan, place): Promise<BuiltTarget> => {
       const stage = await plan;
       const root = await stage.node.make();
       stage.node.showCached();
-      return { stage, root };
+      const { platform } = stage;
+      const bases = planners[place]?.bases ?? new Map();
+      const { provenance: mode } = options;
+      const statements = (names: readonly string[]) => {
+        if (mode === undefined) return new Map();
+        const facts = { mode, options, dockerfile, bases, platform, names, started, finished: Date.now() };
+        return new Map([[PROVENANCE_PREDICATE, (manifest: Digest) => provenanceStatement(facts, manifest)]]);
+      };
+      return { stage, root, statements };
     }),
   );
   // Now it is known what the images say.

@@ -28,6 +28,8 @@ import { copyToDirectory, writeArchive } from "./write-files.ts";
 export interface BuiltTarget {
   readonly stage: PlannedStage;
   readonly root: Root;
+  /** What is said about its image, which has these names, beside it. */
+  readonly statements: (names: readonly string[]) => BuiltImage["statements"];
 }
 
 /** What was written. */
@@ -68,7 +70,7 @@ export async function exportTo(
       const images: BuiltImage[] = [];
       vertex.status("layers", "exporting layers");
       for (const target of targets)
-        images.push(await buildImage(session, target, { ...output.packing, latestTime }, options, staging));
+        images.push(await buildImage(session, target, output, { ...output.packing, latestTime }, options, staging));
       vertex.status("layers", "exporting layers", true);
       const [first, ...more] = images;
       if (first === undefined) throw new Error("a build without a target");
@@ -100,7 +102,8 @@ export async function exportTo(
 
 async function buildImage(
   session: BuildSession,
-  { stage, root }: BuiltTarget,
+  { stage, root, statements }: BuiltTarget,
+  { names }: ImageOutput,
   packing: Packing,
   options: BuildOptions,
   staging: string,
@@ -108,7 +111,7 @@ async function buildImage(
   const layers = await packLayers(session, root, packing, staging);
   const diffIds = layers.map(({ diffId }) => diffId);
   const configuration = imageDocument(stage, root, options.labels, diffIds, session.sourceDateEpoch);
-  return { platform: stage.platform, configuration, layers, statements: new Map() };
+  return { platform: stage.platform, configuration, layers, statements: statements(names) };
 }
 
 async function writeImage(

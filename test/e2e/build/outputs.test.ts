@@ -70,6 +70,34 @@ test("says what it has made", async () => {
   });
 });
 
+test("says beside an image how it was built", async () => {
+  const layout = join(suite.user.makeDirectory("provenance"), "layout");
+  const outputs = ["-o", `type=oci,tar=false,dest=${layout}`, "-o", "type=image"];
+  await suite.built(context(), ["-t", "proven", "--provenance", "mode=max", "--build-arg", "A=1", ...outputs]);
+  const read = (digest: string) => JSON.parse(readFileSync(join(layout, "blobs", digest.replace(":", "/")), "utf8"));
+  const [{ digest }] = JSON.parse(readFileSync(join(layout, "index.json"), "utf8")).manifests;
+  const [image, about] = read(digest).manifests;
+  expect(about).toMatchObject({
+    annotations: {
+      "vnd.docker.reference.digest": image.digest,
+      "vnd.docker.reference.type": "attestation-manifest",
+    },
+    platform: { architecture: "unknown", os: "unknown" },
+  });
+  const [layer] = read(about.digest).layers;
+  const { predicate, subject } = read(layer.digest);
+  expect(layer.annotations).toEqual({ "in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2" });
+  expect(`sha256:${subject[0].digest.sha256}`).toBe(image.digest);
+  expect(predicate.invocation.parameters.args).toEqual({ "build-arg:A": "1" });
+  expect(predicate.materials[0].uri).toStartWith("pkg:docker/busybox@latest?");
+  expect(await suite.inside("proven", "cat /out/d/file")).toBe("text\n");
+  const { status, errors } = await suite.build(context(), ["--sbom", "true"]);
+  expect({ status, errors }).toMatchObject({
+    status: 125,
+    errors: expect.stringContaining("Bunker lists no packages"),
+  });
+});
+
 test("checks a Dockerfile", async () => {
   const directory = suite.context({
     Dockerfile: "FROM busybox AS one\nMAINTAINER me\n",

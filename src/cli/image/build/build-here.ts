@@ -97,6 +97,7 @@ function buildOptionsOf(values: Values, context: string): BuildOptions {
     allowed: [...allowed, ...(network === "host" ? ["network.host"] : [])],
     secrets: values.secrets,
     agents: values.agents,
+    provenance: values.attestations.at(-1) ?? values.provenance,
     outputs: outputsOf(values),
     ...{ addedHosts, resourceLimits, sharedMemorySize },
   };

@@ -3,7 +3,7 @@ import { formatReference, parseReference, withDefaultTag } from "../../../image/
 import { nearestName } from "../../../nearest-name.ts";
 import { BunkerError } from "../../../sys/error.ts";
 import { InvalidValue } from "../../invalid-value.ts";
-import { flag, list, single } from "../../option.ts";
+import { flag, list, parseBoolean, single } from "../../option.ts";
 import { oneOf } from "../../values/choice.ts";
 import { importedVariable } from "../../values/environment-option.ts";
 import { parseAnnotation, parseLabel } from "../../values/life-values.ts";
@@ -37,6 +37,12 @@ export const buildSyntax = {
       valueName: "[PLACE:]KEY=VALUE",
       description: "Annotate the image's manifest, or its index",
       parse: parseAnnotationOption,
+    }),
+    attestations: list({
+      name: "attest",
+      valueName: "type=provenance[,mode=MODE]",
+      description: "Say beside the image how it was built",
+      parse: parseAttestation,
     }),
     buildArguments: list({
       name: "build-arg",
@@ -121,6 +127,12 @@ export const buildSyntax = {
       initial: "auto",
       initialText: "auto",
     }),
+    provenance: single({
+      name: "provenance",
+      valueName: "true|false|mode=min|mode=max",
+      description: "Say beside the image how it was built",
+      parse: parseProvenance,
+    }),
     pulls: flag({ name: "pull", description: "Ask registries for images although they are here" }),
     pushes: flag({ name: "push", description: "Push the image, as --output type=registry" }),
     quiet: flag({ name: "quiet", short: "q", description: "Say nothing but the image's id" }),
@@ -129,6 +141,12 @@ export const buildSyntax = {
       valueName: "NAME=SOFT[:HARD]",
       description: "Limit a resource of commands' processes",
       parse: parseUlimitOption,
+    }),
+    packageList: single({
+      name: "sbom",
+      valueName: "false",
+      description: "Bunker lists no packages of images",
+      parse: parsePackageList,
     }),
     secrets: list({
       name: "secret",
@@ -161,6 +179,25 @@ export const buildSyntax = {
   required: ["CONTEXT"],
   failureStatus: 1,
 } as const;
+
+function parseProvenance(text: string): "min" | "max" | undefined {
+  if (text === "mode=min" || text === "mode=max") return text === "mode=min" ? "min" : "max";
+  return parseBoolean(text) ? "min" : undefined;
+}
+
+function parsePackageList(text: string): false {
+  if (!parseBoolean(text)) return false;
+  throw new InvalidValue("Bunker lists no packages; have a scanner do it, such as syft on `bunker save`");
+}
+
+function parseAttestation(text: string): "min" | "max" | undefined {
+  const [type, ...rest] = text.split(",");
+  if (type === "type=sbom") throw new InvalidValue("Bunker lists no packages; give provenance alone");
+  if (type !== "type=provenance") throw new InvalidValue("expected type=provenance[,mode=min|max]");
+  const [mode = "mode=min"] = rest;
+  if (mode === "disabled=true") return undefined;
+  return parseProvenance(oneOf("mode=min", "mode=max")(mode));
+}
 
 function parseBuildArgument(text: string): readonly [string, string] | undefined {
   if (text === "" || text.startsWith("=")) throw new InvalidValue("the argument has no name");
