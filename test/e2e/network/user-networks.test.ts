@@ -127,6 +127,40 @@ describe("containers on one network", () => {
     expect(await inside("stays", ask("dies"))).toContain("hello from");
   });
 
+  scenario("leave nothing behind on a network when the command that makes them is killed at any time", async () => {
+    await bunker("network", "create", "net");
+    for (let delay = 0; delay < 120; delay += 8) {
+      const words = [suite.user.bunkerPath, "run", "-d", "--network", "net", suite.image, "sleep", "1000000"];
+      const { process: command } = suite.user.talk(words);
+      await Bun.sleep(delay);
+      command.kill("SIGKILL");
+      await command.exited;
+    }
+    const ids = (await bunker("ps", "-aq")).split("\n").filter((id) => id !== "");
+    if (ids.length > 0) await suite.user.bunker(["rm", "-f", ...ids]);
+    // What one that was killed has begun is forgotten, and its address is free again.
+    await start("next", ["--network", "net"]);
+    expect(await bunker("inspect", "next", "--format", "{{.NetworkSettings.Networks.net.IPAddress}}")).toEndWith(
+      ".2\n",
+    );
+    await bunker("rm", "-f", "next");
+    await bunker("network", "rm", "net");
+  });
+
+  scenario("are on their networks again when their restart policy starts them", async () => {
+    await bunker("network", "create", "net");
+    await start("peer", ["--network", "net"], SERVE);
+    // It asks once in each of its lives, and then ends.
+    const script = `${ask("peer")}; echo "$(nslookup again | grep -c ^Name)" >>/lives; [ $(wc -l </lives) -gt 1 ] && exec sleep 1000000; exit 1`;
+    await start("again", ["--network", "net", "--restart", "on-failure"], script);
+    expect(await inside("peer", "until nslookup again.net >/dev/null 2>&1; do :; done; echo there")).toBe("there\n");
+    for (;;) {
+      const lives = await inside("again", "cat /lives");
+      if (lives === "1\n1\n") break;
+    }
+    expect(await inside("peer", lookUp("again"))).toMatch(/^10\.\d+\.\d+\.3\n$/);
+  });
+
   scenario("reach the outside, and are reached by published ports, by their clients' addresses", async () => {
     await using server = await serveOnHost("0.0.0.0");
     const { port } = server;
