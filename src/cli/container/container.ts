@@ -10,6 +10,11 @@ export const container = defineCommandGroup({
       load: async () => (await import("./attach.ts")).attach,
     },
     {
+      name: "clone",
+      summary: "Create a container as another one was made",
+      load: async () => (await import("./clone.ts")).clone,
+    },
+    {
       name: "commit",
       summary: "Make an image of what a container has become",
       load: async () => (await import("./commit.ts")).commit,

@@ -49,6 +49,7 @@ import { deleteEndpoints, endpointsOfContainer } from "../state/networks.ts";
 import { giveTo } from "../volumes/give-to.ts";
 import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
+import { writeRequest } from "./creation-request.ts";
 import { cleanUp } from "./remove-container.ts";
 import type { StartableContainer } from "./start-container.ts";
 
@@ -294,6 +295,7 @@ export async function createContainer(
     const configuration = containerSpecification(input);
     giveToUser(data, mounts, configuration.process, userNamespace, onWarning);
     writeFileSync(`${directory}/config.json`, formatConfiguration(configuration));
+    writeRequest(data, id, given);
     const definition: ContainerDefinition = {
       image: formatImageSource(options.image),
       imageId: root.imageId,
