@@ -1,9 +1,9 @@
 /*
- * Theory of operation: the cgroup of a container that an ordinary user runs.
+ * Theory of operation: the cgroup of a container of the engine.
  *
- *   .../user@1000.service/app.slice/bunker-ID.scope     made by the user's systemd, which delegates it to us
- *       supervisor/                                      who watches the container
- *       container/                                       the container's processes, and the limits
+ *   .../user@1000.service/app.slice/bunker-ID-PID.scope  made by the user's systemd, which delegates it to us
+ *       supervisor/                                       who watches the container
+ *       container/                                        the container's processes, and the limits
  *
  * A cgroup with processes cannot divide its resources among groups below it (the "no internal processes" rule), so the
  * scope itself ends up empty: systemd puts both processes into it, and each is moved on into a group of its own before
@@ -11,23 +11,36 @@
  * container's group counted can still be read when the container is gone. Then systemd removes all of it: nobody has to
  * clean up, also after a kill -9.
  *
+ * Without a systemd to ask (in a container, on a system that has none), below a parent that the user names, or to split
+ * the cgroup that a service has been given, it is made by hand, and removed by who records the container's end:
+ *
+ *   .../PARENT/bunker-ID/                                 the container's processes, and the limits
+ *   .../PARENT/supervisor/                                to split: all that was in PARENT before, the supervisor too
+ *
  * The container's process waits while this is done, and executes nothing of the container's before its limits hold. A
  * further process (`exec`) is cloned into the container's group right away.
+ *
+ * A container gets its cgroup also without limits: to be frozen, killed as a whole, and measured. But then it does
+ * without where there is none to be had, and nobody is kept waiting for a systemd that does not answer.
  */
 import { basename, dirname } from "node:path";
 import { BunkerError } from "../sys/error.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { openGroupToEnter } from "./entry.ts";
-import { groupOf, isUnified, moveInto } from "./group.ts";
-import { enableControllers, makeGroup } from "./group-tree.ts";
+import { groupOf, moveInto, readGroupFile } from "./group.ts";
+import { nameByHand } from "./group-by-hand.ts";
+import { type GroupPlan, noGroup } from "./group-plan.ts";
+import { enableControllers, makeGroup, removeGroup } from "./group-tree.ts";
 import { setLimits } from "./limits.ts";
 import { type Resources, resourceFiles } from "./resource-files.ts";
 import { isRootOfHost } from "./root-of-host.ts";
-import type { BusAddress } from "./systemd/bus.ts";
-import { requestScope, systemdAddress } from "./systemd/transient-scope.ts";
+import { systemdAddress } from "./systemd/address.ts";
+import { requestScope } from "./systemd/transient-scope.ts";
 
-const NO_DELEGATION_HINT =
-  "limits need a cgroup v2 subtree, which systemd delegates to users who are logged in; or leave the limits out";
+/** How long systemd is waited for when nothing depends on its answer, in seconds. */
+const SHORT_PATIENCE = 2;
+/** What an ordinary group is called in its scope. */
+const IN_SCOPE = "container";
 
 /** The processes of a container that get a group. */
 export interface GroupMembers {
@@ -35,40 +48,119 @@ export interface GroupMembers {
   readonly supervisor: number;
 }
 
+/** A cgroup that is being made. */
+export interface GroupRequest {
+  /** The container's full id. */
+  readonly id: string;
+  readonly plan: GroupPlan;
+  readonly resources: Resources;
+  /** Whether the user has named a place for it, and so wants one. */
+  readonly isWished: boolean;
+  /** Units of systemd's that are to be stopped before the scope is. */
+  readonly stoppedBefore: readonly string[];
+}
+
 /**
  * Begins to make the cgroup of a container and to move its processes there.
- * @param id the container's full id
  * @param members pids; the container has not executed anything yet
- * @returns what ends it: sets the limits and returns the path of the container's own cgroup below /sys/fs/cgroup
- * @throws BunkerError `no_cgroup` where nothing is delegated; and so may what it returns, with `limit_not_set` for what
- * the kernel does not take and `controller_not_delegated`; the processes have to be ended then
+ * @returns what ends it: sets the limits and returns the path of the container's own cgroup below /sys/fs/cgroup;
+ * undefined without one, where nobody needs it
+ * @throws BunkerError when there are limits or a wish, and so may what it returns: what systemd or the kernel refuses,
+ * `limit_not_set` for what the kernel does not take and `controller_not_delegated`; the processes have to be ended then
  */
-export function beginContainerGroup(id: string, members: GroupMembers, resources: Resources): () => string {
-  // What cannot be kept is refused before systemd is troubled.
-  resourceFiles(resources);
+export function beginContainerGroup(request: GroupRequest, members: GroupMembers): () => string | undefined {
+  // What cannot be kept is refused before anybody is troubled.
+  const isNeeded = resourceFiles(request.resources).length > 0 || request.isWished;
+  const attempt = <Result>(work: () => Result): Result | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      if (isNeeded || !(error instanceof BunkerError)) throw error;
+      return undefined;
+    }
+  };
+  const settle = attempt(() => begin(request, members, isNeeded));
+  return () => (settle === undefined ? undefined : attempt(settle));
+}
+
+function begin(request: GroupRequest, members: GroupMembers, isNeeded: boolean): () => string {
+  const { plan } = request;
+  if (plan.kind === "missing") throw noGroup(plan.reason);
+  if (plan.kind === "scope") return beginScope(request, plan, members, isNeeded);
+  const { parent, splits } = plan;
+  if (splits) standAside(parent);
+  const group = `${parent === "/" ? "" : parent}/${nameByHand(request.id)}`;
+  makeGroup(group);
+  const orRemove = <Result>(work: () => Result): Result => {
+    try {
+      return work();
+    } catch (error) {
+      removeGroup(group);
+      throw error;
+    }
+  };
+  orRemove(() => moveInto(group, members.container));
+  return () => {
+    orRemove(() => {
+      enableControllers(group, parent);
+      setLimits(group, request.resources, false);
+    });
+    return group;
+  };
+}
+
+function beginScope(
+  { id, resources, stoppedBefore }: GroupRequest,
+  { systemd, slice, alone }: Extract<GroupPlan, { kind: "scope" }>,
+  members: GroupMembers,
+  isNeeded: boolean,
+): () => string {
   // A restarted container's former scope may still be there.
   const name = `bunker-${id}-${members.supervisor}.scope`;
-  const requested = requestScope(systemdOfDelegatedHost(), {
+  const moved = alone ? (["container"] as const) : (["supervisor", "container"] as const);
+  const requested = requestScope(systemd, {
     name,
     description: `Bunker container ${id.slice(0, 12)}`,
-    pids: [members.supervisor, members.container],
+    pids: moved.map((member) => members[member]),
+    slice,
+    properties: [["Before", "as", stoppedBefore]],
+    patience: isNeeded ? undefined : SHORT_PATIENCE,
   });
   return () => {
     using systemdsScope = requested;
     systemdsScope.settle();
-    const scope = groupOf(members.supervisor);
+    const scope = groupOf(members.container);
     if (scope === undefined || !scope.endsWith(`/${name}`)) {
       throw noGroup(`systemd has started ${name}, but the container is in ${scope ?? "no cgroup v2"}`);
     }
-    for (const member of ["supervisor", "container"] as const) {
+    for (const member of moved) {
       makeGroup(`${scope}/${member}`);
       moveInto(`${scope}/${member}`, members[member]);
     }
-    const group = `${scope}/container`;
+    const group = `${scope}/${IN_SCOPE}`;
     enableControllers(group, scope);
     setLimits(group, resources, false);
     return group;
   };
+}
+
+/** Moves all processes of a cgroup into one below it, so that it can be divided. */
+function standAside(group: string): void {
+  const aside = `${group === "/" ? "" : group}/supervisor`;
+  makeGroup(aside);
+  // Whoever forks meanwhile leaves a child behind, which is met by the next round.
+  for (;;) {
+    const pids = (readGroupFile(group, "cgroup.procs") ?? "").split("\n").filter((line) => line !== "");
+    if (pids.length === 0) return;
+    for (const pid of pids) {
+      try {
+        moveInto(aside, Number(pid));
+      } catch (error) {
+        const isGone = error instanceof BunkerError && groupOf(Number(pid)) !== group;
+        if (!isGone) throw error;
+      }
+    }
+  }
 }
 
 /**
@@ -79,25 +171,7 @@ export function beginContainerGroup(id: string, members: GroupMembers, resources
  */
 export function joinContainerGroup(group: string): FileDescriptor {
   const path = dirname(group);
-  const systemd = systemdOfDelegatedHost();
-  return openGroupToEnter(group, { path, unit: basename(path), besides: "supervisor", systemd });
-}
-
-/** @throws BunkerError `no_cgroup` */
-function systemdOfDelegatedHost(): BusAddress {
-  if (!isUnified()) throw noGroup("/sys/fs/cgroup is not cgroup v2: this host has v1 or a mixture");
-  const address = systemdAddress(process.env, isRootOfHost());
-  if (address === undefined) {
-    throw noGroup("no systemd of this user can be asked for one: there is no socket of it in XDG_RUNTIME_DIR");
-  }
-  return address;
-}
-
-function noGroup(reason: string): BunkerError {
-  return new BunkerError({
-    code: "no_cgroup",
-    operation: "limit the container's resources: no cgroup is delegated to this user",
-    reason,
-    hint: NO_DELEGATION_HINT,
-  });
+  const systemd = basename(group) === IN_SCOPE ? systemdAddress(process.env, isRootOfHost()) : undefined;
+  const scope = systemd === undefined ? undefined : { path, unit: basename(path), besides: "supervisor", systemd };
+  return openGroupToEnter(group, scope);
 }

@@ -11,7 +11,7 @@ import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { groupOf } from "./group.ts";
 import { makeGroup } from "./group-tree.ts";
 import { MOUNT } from "./mount-point.ts";
-import type { BusAddress } from "./systemd/bus.ts";
+import type { BusAddress } from "./systemd/address.ts";
 import { attachToScope } from "./systemd/transient-scope.ts";
 
 /** The scope that a container's cgroup is in, and the name of the group in it for who stands by. */

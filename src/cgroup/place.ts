@@ -60,6 +60,6 @@ export function scopePlace(cgroupsPath: string, id: string): ScopePlace {
 }
 
 /** Whether systemd would take a name for that of a slice; systemd.slice(5). */
-function isSlice(name: string): boolean {
+export function isSlice(name: string): boolean {
   return name === "-.slice" || (/^[\w:.@]+(?:-[\w:.@]+)*\.slice$/.test(name) && name.length <= 255);
 }

@@ -27,8 +27,8 @@ import { setLimits } from "./limits.ts";
 import { pathPlace, type ScopePlace, scopePlace } from "./place.ts";
 import { type Resources, resourceFiles } from "./resource-files.ts";
 import { isRootOfHost } from "./root-of-host.ts";
-import type { BusAddress } from "./systemd/bus.ts";
-import { requestScope, type ScopeRequest, systemdAddress, type UnitProperty } from "./systemd/transient-scope.ts";
+import { type BusAddress, systemdAddress } from "./systemd/address.ts";
+import { requestScope, type ScopeRequest, type UnitProperty } from "./systemd/transient-scope.ts";
 
 /** What is kept about a cgroup that was made. */
 export interface MadeGroup {

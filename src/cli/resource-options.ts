@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import type { Resources } from "../cgroup/resource-files.ts";
 import { BunkerError } from "../sys/error.ts";
 import { InvalidValue } from "./invalid-value.ts";
-import { list, single } from "./option.ts";
+import { flag, list, single } from "./option.ts";
 import type { OptionTable, OptionValues } from "./option-table.ts";
 import { deviceRate } from "./values/device-rate-option.ts";
 import { integerBetween, parseBytes } from "./values/numbers.ts";
@@ -172,6 +172,21 @@ export const resourceOptions = {
     description: "0 only: cgroup v2 does not divide real-time CPU time",
     parse: onlyUnset("0", "cgroup v2 does not divide real-time CPU time; --cpus limits the ordinary"),
   }),
+  oomKillDisable: flag({
+    name: "oom-kill-disable",
+    description: "Not to be had: in cgroup v2 the OOM killer cannot be turned off",
+  }),
+  deviceRules: list({
+    name: "device-cgroup-rule",
+    valueName: "RULE",
+    description: "Not to be had: only root could obey it; --device gives a device",
+    parse: () => {
+      throw new InvalidValue(
+        "only root can have rules for devices; without them a container has no devices but those of --device, " +
+          "because in a user namespace nobody can make others",
+      );
+    },
+  }),
   controlFiles: list({
     name: "cgroup-conf",
     valueName: "FILE=VALUE",
@@ -217,9 +232,19 @@ export function takeResources<Values extends ResourceValues>(
     kernelMemory: _kernelMemory,
     realTimePeriod: _realTimePeriod,
     realTimeRuntime: _realTimeRuntime,
+    deviceRules: _deviceRules,
+    oomKillDisable,
     controlFiles,
     ...rest
   } = values;
+  if (oomKillDisable) {
+    throw new BunkerError({
+      code: "limit_not_supported",
+      operation: "use --oom-kill-disable",
+      reason: "in cgroup v2 the OOM killer cannot be turned off",
+      hint: "--cgroup-conf memory.high=BYTES slows the container down before it comes to that",
+    });
+  }
   if ((processors ?? 0) > 0 && (cpuPeriod !== undefined || cpuQuota !== undefined)) {
     throw conflict("--cpus with --cpu-period or --cpu-quota");
   }

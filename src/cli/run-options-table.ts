@@ -3,6 +3,7 @@ import { flag, list, single } from "./option.ts";
 import type { OptionTable } from "./option-table.ts";
 import { resourceOptions } from "./resource-options.ts";
 import { parseCapabilityOption } from "./values/capability-option.ts";
+import { parseCgroupParent } from "./values/cgroup-parent-option.ts";
 import { oneOf } from "./values/choice.ts";
 import { parseDeviceOption } from "./values/device-option.ts";
 import { parseEnvironmentOption } from "./values/environment-option.ts";
@@ -182,6 +183,20 @@ export const runOptionsTable = {
     parse: oneOf("private", "host"),
     initial: "private",
     initialText: "private",
+  }),
+  cgroups: single({
+    name: "cgroups",
+    valueName: "enabled|disabled|no-conmon|split",
+    description: "Whether it gets a cgroup of its own, with its supervisor or without; split divides the caller's",
+    parse: oneOf("enabled", "disabled", "no-conmon", "split"),
+    initial: "enabled",
+    initialText: "enabled where there is one to be had",
+  }),
+  cgroupParent: single({
+    name: "cgroup-parent",
+    valueName: "SLICE|PATH",
+    description: "The slice of systemd's, or else the cgroup, that its own is below",
+    parse: parseCgroupParent,
   }),
   userNamespace: single({
     name: "userns",

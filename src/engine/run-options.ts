@@ -61,6 +61,10 @@ export interface RunOptions {
   readonly ipcNamespace: "private" | "host" | "none";
   readonly utsNamespace: "private" | "host";
   readonly cgroupNamespace: "private" | "host";
+  /** Whether it gets a cgroup of its own; `split` divides that of whoever starts it. */
+  readonly cgroups: "enabled" | "disabled" | "no-conmon" | "split";
+  /** A slice of systemd's, or the path of a cgroup; undefined for the usual place. */
+  readonly cgroupParent: string | undefined;
   readonly userNamespace: UserNamespaceMode;
   /**
    * `slirp`: a namespace of its own with Bunker's network stack; `shared`: the same, on networks that users have made;

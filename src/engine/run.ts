@@ -57,6 +57,7 @@ export async function runContainer(
       restartDelay: 0,
       // The default profile names calls of every architecture; only a user's own profile deserves a word about them.
       onWarning: options.security.seccomp === undefined ? undefined : callbacks.onWarning,
+      onUnkeptLimits: callbacks.onWarning,
       onProgram: options.debugLaunch ? (program) => process.stderr.write(`${program.describe()}\n`) : undefined,
     });
   } catch (error) {
@@ -87,6 +88,7 @@ export async function runDetached(
       recordsEnd: false,
       restartDelay: 0,
       onWarning: options.security.seccomp === undefined ? undefined : callbacks.onWarning,
+      onUnkeptLimits: callbacks.onWarning,
       onProgram: options.debugLaunch ? (program) => process.stderr.write(`${program.describe()}\n`) : undefined,
     });
     started.socket.close();

@@ -52,6 +52,11 @@ export function testLimits(run: Run): void {
       ["--cpus 1000", "as many processors as there are"],
       ["--cpus 1 --cpu-quota 5000", "--cpus with --cpu-period or --cpu-quota"],
       ["--memory-swappiness 60", "one swappiness for the whole host"],
+      ["--oom-kill-disable", "the OOM killer cannot be turned off"],
+      ["--device-cgroup-rule 'c 1:3 r'", "only root can have rules for devices"],
+      ["--cgroup-parent /user.slice", "make the cgroup /user.slice/bunker-"],
+      ["--cgroup-parent heavy", "expected a slice"],
+      ["--cgroups split", "is not delegated to us"],
       ["--device-read-bps /dev/null:1m", "/dev/null is no block device"],
       ["--cgroup-conf cgroup.procs=1", "cgroup.procs"],
     ])("%s is refused", async (options, message) => {
@@ -183,13 +188,118 @@ export function testLimits(run: Run): void {
       expect((await run(UNTIL_NO_SCOPES)).output).toBe("");
     });
 
-    test("is refused where nothing is delegated", async () => {
-      const { status, errors } = await run(
-        "mkdir -p root/bin; cp /bin/busybox root/bin/sh; bunker run --rm -m 50m --network none --rootfs root sh -c true",
+    test("is refused where nothing is delegated, if watching it is not enough", async () => {
+      const { output, errors } = await run(
+        `mkdir -p root/bin; cp /bin/busybox root/bin/sh; ln -sf sh root/bin/sleep
+         bunker run -d --name soft -m 50m --network none --rootfs root sleep 1000 >/dev/null
+         bunker inspect --format '{{.HostConfig.SoftLimits}}' soft
+         bunker rm -f soft
+         bunker run --rm --memory-reservation 50m --network none --rootfs root sh -c true 2>&1 | head -n 1
+         bunker info --format '{{.CgroupDriver}} {{.SoftLimits}}'`,
         "bare",
       );
-      expect(status).toBe(125);
-      expect(errors).toContain("no cgroup is delegated to this user");
+      expect({ output: output.split("\n"), errors }).toEqual({
+        output: [
+          "[memory]",
+          "soft",
+          "bunker: limit the container's resources memory.low: only a cgroup can do that, and there is none to be had: no systemd of this user can be asked for one: there is no socket of it in XDG_RUNTIME_DIR",
+          "none [memory cpus pids]",
+          "",
+        ],
+        errors: "",
+      });
+    });
+  });
+
+  describe("a container without limits", () => {
+    const service = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service";
+
+    test("has a cgroup as well, where it was asked to be", async () => {
+      const { output, errors } = await run(`
+        start() { bunker run -d --name it --network none "$@" --rootfs root sleep 1000 >/dev/null; }
+        groups() { find ${service} -path '*bunker-*' -type d | sed 's/bunker-[^/]*/ID/' | sed 's|.*user@1000.service/||'; }
+        start
+        groups
+        systemctl --user show --property Before 'bunker-*.scope' | grep -o bunker-autostart.service
+        bunker exec it cat /proc/self/cgroup
+        bunker update -m 40m it
+        cat ${service}/app.slice/bunker-*/container/memory.max
+        bunker rm -f it
+        ${UNTIL_NO_SCOPES}
+        start --cgroup-parent user-heavy.slice
+        groups
+        bunker rm -f it
+        ${UNTIL_NO_SCOPES}
+        start --cgroups no-conmon
+        groups
+        bunker exec it cat /proc/self/cgroup
+        bunker rm -f it
+        ${UNTIL_NO_SCOPES}
+        start --cgroups disabled
+        groups
+        bunker pause it 2>&1 | head -n 1
+        bunker rm -f it
+        bunker info --format '{{.CgroupDriver}} {{.CgroupVersion}} {{.SoftLimits}}'`);
+      const slice = "user.slice/user-heavy.slice";
+      expect({ output: output.split("\n"), errors }).toEqual({
+        output: [
+          ...["app.slice/ID", "app.slice/ID/container", "app.slice/ID/supervisor"],
+          ...["bunker-autostart.service", "0::/", "it", "41943040", "it"],
+          ...[`${slice}/ID`, `${slice}/ID/container`, `${slice}/ID/supervisor`, "it"],
+          ...["app.slice/ID", "app.slice/ID/container", "0::/", "it"],
+          "bunker: pause container it: only the freezer of a cgroup can do that, and this container has none of its own",
+          ...["it", "systemd 2 []", ""],
+        ],
+        errors: "",
+      });
+    });
+
+    test("can share a cgroup that was delegated, which is as before when it ends or is killed", async () => {
+      const mine = `${service}/app.slice/mine.scope`;
+      const script = `
+        groups() { find ${mine} -mindepth 1 -type d | sed 's/bunker-.*/ID/' | sed 's|.*mine.scope/||'; }
+        start() { bunker run -d --name it -m 50m --network none "$@" --rootfs root sleep 1000 >/dev/null; }
+        start --cgroups split
+        groups
+        cat ${mine}/bunker*/memory.max
+        bunker exec it cat /proc/self/cgroup
+        bunker rm -f it
+        groups
+        start --cgroup-parent ${mine.replace("/sys/fs/cgroup", "")}
+        supervisor=$(ps -o ppid= $(bunker inspect --format '{{.State.Pid}}' it))
+        kill -9 $supervisor
+        while kill -0 $supervisor 2>/dev/null; do sleep 0.05; done
+        bunker ps --all --format '{{.Names}}'
+        groups
+        bunker rm it`;
+      const { output, errors } = await run(
+        `cat >script <<'END'\n${script}\nEND\nsystemd-run --user --scope --property Delegate=yes --unit mine --quiet bash script`,
+      );
+      expect({ output: output.split("\n"), errors }).toEqual({
+        output: ["supervisor", "ID", "52428800", "0::/", "it", "supervisor", "it", "supervisor", "it", ""],
+        errors: "",
+      });
+    });
+
+    test("starts also when systemd does not answer, but one with limits says so", async () => {
+      const { output, errors } = await run(`
+        mkdir -p runtime/systemd
+        # Somebody who listens and says nothing.
+        cat >silent.pl <<'END'
+          use Socket;
+          socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un("runtime/systemd/private")); listen(S, 5);
+          open(my $ready, ">", "runtime/ready"); close($ready);
+          sleep 1 while 1;
+END
+        perl silent.pl & silent=$!
+        until [ -e runtime/ready ]; do sleep 0.05; done
+        export XDG_RUNTIME_DIR=$PWD/runtime
+        bunker run --rm --network none --rootfs root id -u
+        bunker run --rm -m 50m --network none --rootfs root id -u 2>&1 | grep -o 'no answer within 10 s'
+        kill $silent
+        bunker run --rm -m 50m --network none --rootfs root id -u 2>&1 | grep -o ECONNREFUSED
+        rm -r runtime silent.pl`);
+      expect({ output, errors }).toEqual({ output: "0\nno answer within 10 s\nECONNREFUSED\n", errors: "" });
     });
   });
 }

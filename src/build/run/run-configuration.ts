@@ -160,6 +160,8 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
     ipcNamespace: "private",
     utsNamespace: "private",
     cgroupNamespace: "private",
+    cgroups: "enabled",
+    cgroupParent: undefined,
     userNamespace: { kind: "default" },
     network: settings.network === "default" ? "slirp" : settings.network,
     networkSettings: {

@@ -14,6 +14,7 @@ import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { allocate } from "../../sys/memory.ts";
 import { connectUnix } from "../../sys/socket.ts";
 import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
+import type { BusAddress } from "./address.ts";
 import { type Call, formatCall, type Message, MessageType, messageLength, parseMessage } from "./message.ts";
 
 const SOL_SOCKET = 1;
@@ -27,39 +28,34 @@ export const DAEMON = {
   interface: "org.freedesktop.DBus",
 } as const;
 
-/** Where systemd can be reached. */
-export interface BusAddress {
-  /** Of a unix socket. */
-  readonly path: string;
-  /** Whether systemd itself listens there, instead of a D-Bus daemon. */
-  readonly isDirect: boolean;
-}
-
 /** A connection over which messages go. */
 export class Bus implements Disposable {
   readonly #socket: FileDescriptor;
   readonly #path: string;
+  readonly #patience: number;
   #pending = Buffer.alloc(0);
   #serial = 0;
   #isLetIn = false;
 
-  private constructor(socket: FileDescriptor, path: string) {
+  private constructor(socket: FileDescriptor, path: string, patience: number) {
+    this.#patience = patience;
     this.#socket = socket;
     this.#path = path;
   }
 
   /**
    * Connects to a daemon, or to systemd itself.
+   * @param patience seconds that an answer may take
    * @throws BunkerError `system_call_failed` when nobody listens there
    */
-  static connect({ path, isDirect }: BusAddress): Bus {
+  static connect({ path, isDirect }: BusAddress, patience = PATIENCE_SECONDS): Bus {
     const socket = connectUnix(path);
-    const bus = new Bus(socket, path);
+    const bus = new Bus(socket, path, patience);
     try {
-      const patience = allocate(16);
-      patience.view.setBigInt64(0, BigInt(PATIENCE_SECONDS), true);
+      const time = allocate(16);
+      time.view.setBigInt64(0, BigInt(patience), true);
       check(
-        systemCall(SystemCall.setsockopt, socket.number, SOL_SOCKET, SO_RCVTIMEO, patience.address, 16),
+        systemCall(SystemCall.setsockopt, socket.number, SOL_SOCKET, SO_RCVTIMEO, time.address, 16),
         "set the time to wait for answers",
       );
       const uid = Buffer.from(String(outerUserId())).toString("hex");
@@ -100,7 +96,7 @@ export class Bus implements Disposable {
     } catch (error) {
       const errno = errnoOf(error);
       throw errno === Errno.EAGAIN
-        ? this.#failure(`no answer within ${PATIENCE_SECONDS} s`)
+        ? this.#failure(`no answer within ${this.#patience} s`)
         : this.#failure("it hung up", errno);
     }
     if (count === 0) throw this.#failure("it hung up");

@@ -9,9 +9,9 @@
  * systemd takes some milliseconds, in which whoever asks has other things to do: the question and the wait for its answer
  * are apart.
  */
-import { existsSync } from "node:fs";
 import { BunkerError } from "../../sys/error.ts";
-import { Bus, type BusAddress, callFailed, DAEMON } from "./bus.ts";
+import type { BusAddress } from "./address.ts";
+import { Bus, callFailed, DAEMON } from "./bus.ts";
 import { type Call, MessageType, type Value } from "./message.ts";
 
 const SYSTEMD = {
@@ -28,37 +28,6 @@ const PAUSE = 10;
 /** A property of a unit: its name, the type of its value as a D-Bus signature, and the value. */
 export type UnitProperty = readonly [name: string, signature: string, value: Value];
 
-/**
- * Where the caller's systemd listens: that of the system for root, else the user's own.
- * @param isRoot whether the caller is root in the initial user namespace
- * @returns undefined when there is none
- */
-export function systemdAddress(
-  environment: Readonly<Record<string, string | undefined>>,
-  isRoot: boolean,
-): BusAddress | undefined {
-  const direct = (path: string) => ({ path, isDirect: true });
-  const daemon = (path: string) => ({ path, isDirect: false });
-  const addresses = isRoot
-    ? [direct("/run/systemd/private"), daemon("/run/dbus/system_bus_socket")]
-    : userAddresses(environment, direct, daemon);
-  return addresses.find(({ path }) => existsSync(path));
-}
-
-function userAddresses(
-  environment: Readonly<Record<string, string | undefined>>,
-  direct: (path: string) => BusAddress,
-  daemon: (path: string) => BusAddress,
-): BusAddress[] {
-  const runtime = environment["XDG_RUNTIME_DIR"] ?? `/run/user/${process.geteuid?.()}`;
-  const named = /(?:^|;)unix:path=([^,;]+)/.exec(environment["DBUS_SESSION_BUS_ADDRESS"] ?? "")?.[1];
-  return [
-    direct(`${runtime}/systemd/private`),
-    ...(named === undefined ? [] : [daemon(named)]),
-    daemon(`${runtime}/bus`),
-  ];
-}
-
 /** A scope that is wanted. */
 export interface ScopeRequest {
   /** Of the unit, ending with `.scope`. */
@@ -68,6 +37,8 @@ export interface ScopeRequest {
   /** The slice that it is in; without it systemd's usual one. */
   readonly slice?: string | undefined;
   readonly properties?: readonly UnitProperty[] | undefined;
+  /** How long an answer is waited for, in seconds; the usual time without it. */
+  readonly patience?: number | undefined;
 }
 
 /** A scope that systemd has been asked for. */
@@ -85,7 +56,7 @@ export interface RequestedScope extends Disposable {
  * @throws BunkerError when systemd is not there
  */
 export function requestScope(address: BusAddress, request: ScopeRequest): RequestedScope {
-  const bus = Bus.connect(address);
+  const bus = Bus.connect(address, request.patience);
   try {
     if (!address.isDirect) {
       const match = `type='signal',interface='${SYSTEMD.interface}',member='JobRemoved'`;

@@ -12,6 +12,7 @@ import type { Subnet } from "../../network/configuration.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
 import { publishedPorts } from "./port-text.ts";
+import { inspectResources } from "./resource-inspection.ts";
 
 /** Go's zero time, which Docker shows for what has not happened. */
 const NEVER = "0001-01-01T00:00:00Z";
@@ -49,6 +50,7 @@ export function inspectContainer(database: StateDatabase, data: string, containe
     ExecIDs: NIL_SLICE,
     HostConfig: {
       ...structureOf(hostConfiguration),
+      ...inspectResources(configuration.linux?.resources ?? {}, container),
       LogConfig: { Type: definition.log.driver, Config: mapOf(logOptions(definition.log)) },
       RestartPolicy: {
         Name: definition.restart.name,

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
+import { isUnified } from "../../cgroup/group.ts";
+import { planContainerGroup } from "../../cgroup/group-plan.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { listContainers, openContainers } from "../../engine/state/containers.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
@@ -46,8 +48,19 @@ function collect() {
     Name: hostname(),
     ServerVersion: VERSION,
     DefaultRuntime: "bunker",
+    ...cgroupFacts(),
     SecurityOptions: ["name=seccomp,profile=builtin", ...(process.geteuid?.() === 0 ? [] : ["name=rootless"])],
   } satisfies Structure;
+}
+
+/** Who makes the cgroups of containers, and which of their limits are only kept by watching because nobody does. */
+function cgroupFacts() {
+  const { kind } = planContainerGroup({ mode: "enabled" });
+  return {
+    CgroupDriver: { scope: "systemd", path: "cgroupfs", missing: "none" }[kind],
+    CgroupVersion: isUnified() ? "2" : "1",
+    SoftLimits: kind === "missing" ? ["memory", "cpus", "pids"] : [],
+  };
 }
 
 function lines(facts: ReturnType<typeof collect>): readonly (readonly [title: string, value: string | number])[] {
@@ -60,6 +73,9 @@ function lines(facts: ReturnType<typeof collect>): readonly (readonly [title: st
     ["Version", facts.ServerVersion],
     ["Storage Driver", facts.Driver],
     ["Logging Driver", facts.LoggingDriver],
+    ["Cgroup Driver", facts.CgroupDriver],
+    ["Cgroup Version", facts.CgroupVersion],
+    ["Limits Kept By Watching Only", facts.SoftLimits.join(", ") || "none"],
     ["Security Options", facts.SecurityOptions.join(", ")],
     ["Kernel Version", facts.KernelVersion],
     ["Operating System", facts.OperatingSystem],

@@ -16,6 +16,7 @@
 import { existsSync } from "node:fs";
 import { BunkerError } from "../../sys/error.ts";
 import { shellWord } from "../shell-word.ts";
+import { AUTOSTART_UNIT as UNIT } from "./autostart-unit.ts";
 import { isBootedWithSystemd } from "./systemd-host.ts";
 
 /** What the place and its content depend on. */
@@ -50,7 +51,6 @@ export type AutostartPlace =
       readonly show: string;
     };
 
-const UNIT = "bunker-autostart.service";
 const WORDS = ["autostart", "run"];
 
 /**

@@ -9,7 +9,7 @@
  */
 import { release } from "node:os";
 import { isRootOfHost } from "../../cgroup/root-of-host.ts";
-import { systemdAddress } from "../../cgroup/systemd/transient-scope.ts";
+import { systemdAddress } from "../../cgroup/systemd/address.ts";
 import { mountPoints } from "../../mount/mount-points.ts";
 import { probeNamespaces } from "../../mount/probe-unions.ts";
 import type { Attempt, UnionSupport } from "../../mount/union-support.ts";

@@ -306,6 +306,7 @@ export async function createContainer(
       openInput: options.interactive,
       inputOnce: options.interactive && options.attached.input,
       init: options.init,
+      cgroups: { mode: options.cgroups, parent: options.cgroupParent },
       remove: options.remove,
       defaultFilter,
       root: root.plan,

@@ -43,7 +43,7 @@ function groupOf(operation: string, { name, cgroup }: Container): string {
     operation,
     object: name,
     reason: "only the freezer of a cgroup can do that, and this container has none of its own",
-    hint: "Containers that are started with a limit, such as --pids-limit 10000, have one.",
+    hint: "bunker doctor says what a user needs for containers to have one",
     exitStatus: 1,
   });
 }

@@ -1,4 +1,5 @@
 /* How a container's end goes on record, whoever sees it: its supervisor, or the command that it was run by. */
+import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
 import { outOfMemoryKills } from "../../cgroup/out-of-memory.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { errnoName } from "../../sys/errno.ts";
@@ -29,10 +30,12 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
   const container = findContainer(database, data, id);
   const { definition } = container;
   const { name } = definition.restart;
-  if (container.cgroup !== undefined && outOfMemoryKills(container.cgroup) > 0) {
+  const { cgroup } = container;
+  if (end.isOutOfMemory === true || (cgroup !== undefined && outOfMemoryKills(cgroup) > 0)) {
     recordContainerEvent(data, "oom", container);
     recordOutOfMemory(database, id);
   }
+  if (cgroup !== undefined) removeGroupMadeByHand(cgroup, id);
   recordContainerEvent(data, "die", container, { exitCode: String(exitStatus) });
   recordVolumeMounts(data, "unmount", container);
   for (const { network } of endpointsOfContainer(database, id)) {

@@ -6,11 +6,10 @@
  * told anything kills the container and gives the lock back, and the row is then seen to be wrong; the other way round a
  * container would run that nobody knows of.
  */
-import type { Resources } from "../../cgroup/resource-files.ts";
 import { memfdWithContainerInit } from "../../launch/container-init.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
-import { type ContainerPids, launchContainer } from "../../runtime/launch-container.ts";
+import { launchContainer } from "../../runtime/launch-container.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
@@ -44,6 +43,7 @@ import { listenForSupervisor, tell } from "../supervisor/connect.ts";
 import type { EarlyWatch } from "../supervisor/early-end.ts";
 import { endOf } from "../supervisor/supervisor-loss.ts";
 import { beginChanges } from "../volumes/begin-changes.ts";
+import { containerResources } from "./container-resources.ts";
 import { openNetwork } from "./open-network.ts";
 import { stopSignalOf, stopTimeoutOf } from "./stop-container.ts";
 
@@ -68,6 +68,8 @@ export interface StartOptions {
   /** Milliseconds that the restart policy has waited. */
   readonly restartDelay: number;
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Receives which limits do not hold, where the user wants no cgroup. */
+  readonly onUnkeptLimits?: ((message: string) => void) | undefined;
   readonly onProgram?: ((program: LaunchProgram) => void) | undefined;
 }
 
@@ -152,14 +154,14 @@ async function launchSupervised(
   const listener = cleanup.use(listenForSupervisor(data, id));
   const { forwards = [] } = definition.networkPlan ?? definition.membership ?? {};
   const network = cleanup.use(await openNetwork(links, forwards, uidMappings !== undefined));
-  const limit = await limiter(id, configuration.linux?.resources);
-  let settleGroup: (() => string) | undefined;
+  const resources = await containerResources(id, definition, configuration, options.onUnkeptLimits);
+  let settleGroup: (() => string | undefined) | undefined;
   let cgroup: string | undefined;
   const init = definition.init ? cleanup.use(memfdWithContainerInit()) : undefined;
   const launched = cleanup.use(
     launchContainer({
       id,
-      configuration,
+      configuration: { ...configuration, process: resources.process },
       bundle: directory,
       mountRoot: root.mount,
       mountRootSize: root.mountSize,
@@ -170,13 +172,13 @@ async function launchSupervised(
       seccomp: definition.defaultFilter ? defaultSeccompFilter() : undefined,
       dieWithParent: true,
       onNamespaces: (pidfd, pids) => {
-        settleGroup = limit?.(pids);
+        settleGroup = resources.beginGroup?.(pids);
         network?.makeDevices(pidfd);
       },
       beforeGoingOn: () => {
         cgroup = settleGroup?.();
       },
-      changesCgroup: limit !== undefined,
+      changesCgroup: resources.beginGroup !== undefined,
       supervisor: (program, pid) =>
         becomeSupervisor(
           program,
@@ -227,6 +229,7 @@ async function launchSupervised(
       networks: definition.networkPlan ?? definition.membership,
       restartDelay: options.restartDelay,
       health: definition.health,
+      softLimits: resources.soft,
     },
     passed.flatMap((descriptor) => (descriptor === undefined ? [] : [descriptor.number])),
   );
@@ -288,22 +291,6 @@ function boundariesOf(mountPoints: readonly MountPoint[]): ReadonlyMap<string, s
   return new Map(
     mountPoints.flatMap(({ destination, source, subpath }) => (subpath === undefined ? [] : [[destination, source]])),
   );
-}
-
-/**
- * What puts a container into a cgroup of its own, if it has limits; the code for that is loaded for those that do.
- * @returns a function that begins it; what that returns ends it, and returns the cgroup's path
- */
-async function limiter(
-  id: string,
-  resources: Resources | undefined,
-): Promise<((pids: ContainerPids) => () => string) | undefined> {
-  if (resources === undefined || Object.keys(resources).length === 0) return undefined;
-  const { beginContainerGroup } = await import("../../cgroup/container-group.ts");
-  return ({ container, supervisor }) => {
-    if (supervisor === undefined) throw new Error("a container of the engine has a supervisor");
-    return beginContainerGroup(id, { container, supervisor }, resources);
-  };
 }
 
 /**

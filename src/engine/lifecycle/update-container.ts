@@ -27,8 +27,8 @@ export function updateContainer(data: string, container: Container, changes: Res
         code: "no_cgroup",
         operation: "update container",
         object: name,
-        reason: "it was started without limits, and so runs without a cgroup of its own",
-        hint: "Stop it, update it, and start it again.",
+        reason: "it runs without a cgroup of its own",
+        hint: "stop it, update it, and start it again",
         exitStatus: 1,
       });
     }

@@ -88,6 +88,14 @@ const definitionSchema = v.object({
   restart: restartPolicySchema,
   log: logSchema,
   health: v.optional(healthCheckSchema),
+  /** What the user says about its cgroup. */
+  cgroups: v.optional(
+    v.object({
+      mode: v.picklist(["enabled", "disabled", "no-conmon", "split"]),
+      parent: v.optional(v.string()),
+    }),
+    { mode: "enabled" },
+  ),
   network: v.string(),
   /** What a network of its own is made of. */
   networkPlan: v.optional(networkPlanSchema),

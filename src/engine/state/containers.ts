@@ -11,6 +11,7 @@
  * the code for that is more than what a list needs, and whoever reads a list seldom has a use for it.
  */
 import * as v from "valibot";
+import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
 import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { isHeld } from "../container-directory.ts";
@@ -77,7 +78,7 @@ export interface Container {
   readonly health: Health | undefined;
   /** The ports of the host that lead to it while it runs. */
   readonly ports: readonly PortBinding[];
-  /** Its own cgroup below /sys/fs/cgroup while it runs, if it has limits. */
+  /** Its own cgroup below /sys/fs/cgroup while it runs, if it has one. */
   readonly cgroup: string | undefined;
   /** Whether the kernel killed a process of its last run for want of memory. */
   readonly outOfMemory: boolean;
@@ -130,6 +131,7 @@ function truthful(database: StateDatabase, data: string, row: Row): Row | undefi
     return left === undefined ? undefined : { ...left, status: "removing" };
   }
   if (again.status === "removing") return again;
+  if (again.cgroup !== null && !database.isReadOnly) removeGroupMadeByHand(again.cgroup, row.id);
   const finished = Date.now();
   const lost = again.error || LOST;
   if (!database.isReadOnly) {

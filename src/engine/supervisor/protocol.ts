@@ -46,6 +46,14 @@ const superviseSchema = v.object({
   restartDelay: v.number(),
   /** Milliseconds between health checks; `start` applies during the first `startPeriod`. */
   health: v.optional(v.object({ interval: v.number(), startInterval: v.number(), startPeriod: v.number() })),
+  /** Limits to keep the container to by watching it; see soft-limiter.ts. */
+  softLimits: v.optional(
+    v.object({
+      processes: v.optional(v.number()),
+      memory: v.optional(v.number()),
+      processors: v.optional(v.number()),
+    }),
+  ),
 });
 
 const requestSchema = v.variant("kind", [
@@ -98,6 +106,8 @@ const exitSchema = v.object({
   isRestart: v.boolean(),
   /** Whether the supervisor was told to end, by a logout or shutdown. */
   isShutDown: v.boolean(),
+  /** Whether the supervisor has killed a process of the container's for its memory. */
+  isOutOfMemory: v.optional(v.boolean()),
   /** What of the output could not be logged. */
   lostBytes: v.number(),
   lostErrno: v.optional(v.number()),

@@ -102,6 +102,7 @@ class Supervisor {
   #isStopped = false;
   #isRestart = false;
   #isShutDown = false;
+  #isOutOfMemory = false;
   #isRecorded = false;
   #container: { readonly pid: number; readonly pidfd: FileDescriptor } | undefined;
 
@@ -118,7 +119,9 @@ class Supervisor {
     this.#listen(listener);
     const orphans = supervise.isWhole ? undefined : await this.#adoptOrphans(supervise.pid);
     await this.#serveNetworks(supervise);
+    const limiter = await this.#limit(supervise);
     const exitStatus = this.#superviseUntilEnd(supervise);
+    limiter?.[Symbol.dispose]();
     // Before anybody is told that the container has ended.
     orphans?.[Symbol.dispose]();
     // Before the container may start again, and bind its ports anew.
@@ -192,6 +195,15 @@ class Supervisor {
     } catch (error) {
       answer({ kind: "served", error: error instanceof Error ? error.message : String(error) });
     }
+  }
+
+  /** Keeps the container to limits that no cgroup keeps it to. */
+  async #limit({ softLimits, pid, isWhole }: Supervise): Promise<Disposable | undefined> {
+    if (softLimits === undefined) return undefined;
+    const { SoftLimiter } = await import("./soft-limiter.ts");
+    return new SoftLimiter(this.#reactor, softLimits, { pid, isWhole }, () => {
+      this.#isOutOfMemory = true;
+    });
   }
 
   async #adoptOrphans(pid: number): Promise<Disposable> {
@@ -335,6 +347,7 @@ class Supervisor {
       isStopped: this.#isStopped,
       isRestart: this.#isRestart,
       isShutDown: this.#isShutDown,
+      isOutOfMemory: this.#isOutOfMemory,
       lostBytes: lost?.bytes ?? 0,
       lostErrno: lost?.errno,
     };

@@ -81,6 +81,8 @@ const defaults: RunOptions = {
   ipcNamespace: "private",
   utsNamespace: "private",
   cgroupNamespace: "private",
+  cgroups: "enabled",
+  cgroupParent: undefined,
   userNamespace: { kind: "default" },
   network: "slirp",
   networkSettings: {

@@ -55,6 +55,8 @@ export function runOptions(changes: Partial<PlacedRunOptions> = {}): PlacedRunOp
     ipcNamespace: "private",
     utsNamespace: "private",
     cgroupNamespace: "private",
+    cgroups: "enabled",
+    cgroupParent: undefined,
     userNamespace: { kind: "default" },
     network: "none",
     networkSettings: {

@@ -1,0 +1,77 @@
+/** Where the cgroup of a container of the engine can be made; container-group.ts makes it. */
+import { accessSync, constants } from "node:fs";
+import { basename, dirname, posix } from "node:path";
+import { BunkerError } from "../sys/error.ts";
+import { groupOf, isUnified } from "./group.ts";
+import { MOUNT } from "./mount-point.ts";
+import { isSlice } from "./place.ts";
+import { isRootOfHost } from "./root-of-host.ts";
+import { type BusAddress, systemdAddress } from "./systemd/address.ts";
+
+/** What the user says about a container's cgroup. */
+export interface GroupWish {
+  /** `no-conmon` leaves the supervisor where it is, as Podman does with its conmon. */
+  readonly mode: "enabled" | "disabled" | "no-conmon" | "split";
+  /** A slice of systemd's, or the path of a cgroup. */
+  readonly parent?: string | undefined;
+}
+
+/** Where a container's cgroup will be, or why there will be none. */
+export type GroupPlan =
+  | {
+      readonly kind: "scope";
+      readonly systemd: BusAddress;
+      readonly slice: string | undefined;
+      readonly alone: boolean;
+    }
+  | { readonly kind: "path"; readonly parent: string; readonly splits: boolean }
+  | { readonly kind: "missing"; readonly reason: string };
+
+/**
+ * Finds out where a container's cgroup can be. Nothing is changed.
+ * @throws BunkerError `no_cgroup` when the wish cannot be fulfilled
+ */
+export function planContainerGroup({ mode, parent }: GroupWish): GroupPlan {
+  if (mode === "disabled") return { kind: "missing", reason: "--cgroups=disabled" };
+  const isWished = mode === "split" || parent !== undefined;
+  const missing = (reason: string): GroupPlan => {
+    if (isWished) throw noGroup(reason);
+    return { kind: "missing", reason };
+  };
+  if (!isUnified()) return missing(`${MOUNT} is not cgroup v2 alone: this host has v1 or a mixture`);
+  const own = groupOf("self") ?? "/";
+  if (mode === "split") {
+    const base = basename(own) === "supervisor" ? dirname(own) : own;
+    return mayDivide(base) ? { kind: "path", parent: base, splits: true } : missing(`${base} is not delegated to us`);
+  }
+  if (parent !== undefined && !isSlice(parent)) {
+    return { kind: "path", parent: posix.resolve("/", parent), splits: false };
+  }
+  const systemd = systemdAddress(process.env, isRootOfHost());
+  if (systemd !== undefined) return { kind: "scope", systemd, slice: parent, alone: mode === "no-conmon" };
+  const reason = "no systemd of this user can be asked for one: there is no socket of it in XDG_RUNTIME_DIR";
+  if (parent !== undefined) return missing(reason);
+  const beside = dirname(own);
+  return mayDivide(beside) ? { kind: "path", parent: beside, splits: false } : missing(reason);
+}
+
+/** Whether we may make cgroups below one, and move processes to them. */
+function mayDivide(group: string): boolean {
+  try {
+    accessSync(`${MOUNT}${group}`, constants.W_OK);
+    accessSync(`${MOUNT}${group}/cgroup.procs`, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param reason why there is none */
+export function noGroup(reason: string): BunkerError {
+  return new BunkerError({
+    code: "no_cgroup",
+    operation: "make the container's cgroup",
+    reason,
+    hint: "bunker doctor says what a user needs for that",
+  });
+}

@@ -1,0 +1,39 @@
+import type { Resources } from "../../cgroup/resource-files.ts";
+import { softLimits } from "../../cgroup/soft-limits.ts";
+import type { Container } from "../../engine/state/containers.ts";
+import type { Structure } from "../format/template/value.ts";
+
+const NANO = 1e9;
+
+/** A container's limits as members of HostConfig; Docker Engine API, Resources. 0 and "" are no limit, as there. */
+export function inspectResources(resources: Resources, container: Container): Structure {
+  const { memory = {}, cpu = {}, pids = {}, blockIO = {} } = resources;
+  const { quota = 0, period = 0 } = cpu;
+  return {
+    Memory: memory.limit ?? 0,
+    MemoryReservation: memory.reservation ?? 0,
+    MemorySwap: memory.swap ?? 0,
+    NanoCpus: quota > 0 && period > 0 ? Math.round((quota / period) * NANO) : 0,
+    CpuShares: cpu.shares ?? 0,
+    CpuPeriod: period,
+    CpuQuota: quota,
+    CpusetCpus: cpu.cpus ?? "",
+    CpusetMems: cpu.mems ?? "",
+    PidsLimit: pids.limit ?? 0,
+    BlkioWeight: blockIO.weight ?? 0,
+    Cgroups: container.definition.cgroups.mode,
+    CgroupParent: container.definition.cgroups.parent ?? "",
+    SoftLimits: [...limitsKeptByWatching(resources, container)],
+  };
+}
+
+/** Which limits are only kept by the supervisor's watching, because the container runs without a cgroup. */
+function limitsKeptByWatching(resources: Resources, { status, cgroup }: Container): readonly string[] {
+  if ((status !== "running" && status !== "paused") || cgroup !== undefined) return [];
+  const { processes, memory, processors } = softLimits(resources).soft;
+  return [
+    ...(memory === undefined ? [] : ["memory"]),
+    ...(processors === undefined ? [] : ["cpus"]),
+    ...(processes === undefined ? [] : ["pids"]),
+  ];
+}

@@ -1,0 +1,77 @@
+/** How a container is kept to its limits: by a cgroup, or without one by its supervisor as well as that can be. */
+import { release } from "node:os";
+import { planContainerGroup } from "../../cgroup/group-plan.ts";
+import { hasSoftLimits, type SoftLimits, softLimits } from "../../cgroup/soft-limits.ts";
+import type { Configuration, Process } from "../../runtime/configuration/configuration.ts";
+import type { ContainerPids } from "../../runtime/launch-container.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { AUTOSTART_UNIT } from "../autostart/autostart-unit.ts";
+import type { ContainerDefinition } from "../state/container-definition.ts";
+
+/** What keeps a container to its limits. */
+export interface ContainerResources {
+  /** Makes its cgroup while it waits; what it returns ends that, and returns the path. Undefined without a cgroup. */
+  readonly beginGroup: ((pids: ContainerPids) => () => string | undefined) | undefined;
+  /** What its supervisor is to watch. */
+  readonly soft: SoftLimits | undefined;
+  /** The process with resource limits that support the supervisor. */
+  readonly process: Process | undefined;
+}
+
+/**
+ * Finds out how a container will be kept to its limits.
+ * @param onUnkept receives what will not be kept, where the user has said that that is all right
+ * @throws BunkerError `no_cgroup` when they cannot be kept, `limit_not_supported`
+ */
+export async function containerResources(
+  id: string,
+  { cgroups }: Pick<ContainerDefinition, "cgroups">,
+  { linux = {}, process }: Configuration,
+  onUnkept: ((message: string) => void) | undefined,
+): Promise<ContainerResources> {
+  const { resources = {} } = linux;
+  const plan = planContainerGroup(cgroups);
+  if (plan.kind !== "missing") {
+    // The conversation with systemd is code that others have no need of.
+    const { beginContainerGroup } = await import("../../cgroup/container-group.ts");
+    const isWished = cgroups.parent !== undefined || cgroups.mode === "split";
+    const request = { id, plan, resources, isWished, stoppedBefore: [AUTOSTART_UNIT] };
+    const beginGroup = ({ container, supervisor }: ContainerPids) => {
+      if (supervisor === undefined) throw new Error("a container of the engine has a supervisor");
+      return beginContainerGroup(request, { container, supervisor });
+    };
+    return { beginGroup, soft: undefined, process };
+  }
+  const { soft, unkept } = softLimits(resources);
+  if (unkept.length > 0) {
+    if (cgroups.mode !== "disabled") {
+      throw new BunkerError({
+        code: "no_cgroup",
+        operation: "limit the container's resources",
+        object: unkept.join(", "),
+        reason: `only a cgroup can do that, and there is none to be had: ${plan.reason}`,
+        hint:
+          "bunker doctor says what a user needs to have one; --memory, --cpus and --pids-limit are kept without; " +
+          "--cgroups=disabled starts the container without the other limits",
+      });
+    }
+    onUnkept?.(`limits are not kept without a cgroup: ${unkept.join(", ")}`);
+  }
+  if (!hasSoftLimits(soft)) return { beginGroup: undefined, soft: undefined, process };
+  return { beginGroup: undefined, soft, process: process && withProcessLimit(process, linux, soft) };
+}
+
+/** Since Linux 5.14 a user's processes are counted in each user namespace by themselves; before, all of the host's. */
+function withProcessLimit(
+  process: Process,
+  { namespaces = [] }: NonNullable<Configuration["linux"]>,
+  { processes }: SoftLimits,
+): Process {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  const isCountedApart =
+    (major > 5 || (major === 5 && minor >= 14)) &&
+    namespaces.some(({ type, path = "" }) => type === "user" && path === "");
+  const { rlimits = [] } = process;
+  if (processes === undefined || !isCountedApart || rlimits.some(({ type }) => type === "RLIMIT_NPROC")) return process;
+  return { ...process, rlimits: [...rlimits, { type: "RLIMIT_NPROC", soft: processes, hard: processes }] };
+}
