@@ -56,8 +56,6 @@ export interface GroupRequest {
   readonly resources: Resources;
   /** Whether the user has named a place for it, and so wants one. */
   readonly isWished: boolean;
-  /** Units of systemd's that are to be stopped before the scope is. */
-  readonly stoppedBefore: readonly string[];
 }
 
 /**
@@ -110,7 +108,7 @@ function begin(request: GroupRequest, members: GroupMembers, isNeeded: boolean):
 }
 
 function beginScope(
-  { id, resources, stoppedBefore }: GroupRequest,
+  { id, resources }: GroupRequest,
   { systemd, slice, alone }: Extract<GroupPlan, { kind: "scope" }>,
   members: GroupMembers,
   isNeeded: boolean,
@@ -123,7 +121,6 @@ function beginScope(
     description: `Bunker container ${id.slice(0, 12)}`,
     pids: moved.map((member) => members[member]),
     slice,
-    properties: [["Before", "as", stoppedBefore]],
     patience: isNeeded ? undefined : SHORT_PATIENCE,
   });
   return () => {

@@ -29,9 +29,10 @@ export type GroupPlan =
 
 /**
  * Finds out where a container's cgroup can be. Nothing is changed.
+ * @param service a unit of systemd's whose cgroup is divided if we are in it, so that it remains together
  * @throws BunkerError `no_cgroup` when the wish cannot be fulfilled
  */
-export function planContainerGroup({ mode, parent }: GroupWish): GroupPlan {
+export function planContainerGroup({ mode, parent }: GroupWish, service?: string): GroupPlan {
   if (mode === "disabled") return { kind: "missing", reason: "--cgroups=disabled" };
   const isWished = mode === "split" || parent !== undefined;
   const missing = (reason: string): GroupPlan => {
@@ -40,8 +41,9 @@ export function planContainerGroup({ mode, parent }: GroupWish): GroupPlan {
   };
   if (!isUnified()) return missing(`${MOUNT} is not cgroup v2 alone: this host has v1 or a mixture`);
   const own = groupOf("self") ?? "/";
-  if (mode === "split") {
-    const base = basename(own) === "supervisor" ? dirname(own) : own;
+  const base = basename(own) === "supervisor" ? dirname(own) : own;
+  const isInService = service !== undefined && basename(base) === service;
+  if (mode === "split" || (isInService && mode === "enabled" && parent === undefined)) {
     return mayDivide(base) ? { kind: "path", parent: base, splits: true } : missing(`${base} is not delegated to us`);
   }
   if (parent !== undefined && !isSlice(parent)) {

@@ -20,7 +20,7 @@ export function testAutostart(run: Run): void {
         states() { bunker ps -a --format '{{.Names}} {{.State}}' | sort; }
         systemctl --user start bunker-autostart.service
         states
-        grep -o 'bunker-autostart.service$' /proc/$(bunker inspect --format '{{.State.Pid}}' whole)/cgroup
+        grep -o 'bunker-autostart.service/bunker-[0-9a-f]*$' /proc/$(bunker inspect --format '{{.State.Pid}}' whole)/cgroup | cut -c 1-31
         systemctl --user stop bunker-autostart.service
         states
         bunker logs whole 2>&1 | grep -v Terminated | tail -n 1
@@ -38,7 +38,7 @@ export function testAutostart(run: Run): void {
           "enabled",
           "broken created",
           "whole running",
-          "bunker-autostart.service",
+          "bunker-autostart.service/bunker",
           "broken created",
           "whole exited",
           "told",

@@ -8,7 +8,8 @@
  * shutdown: then SIGTERM comes to all of them, and each stops its container in order. (It comes to the containers'
  * processes as well; systemd has no way of killing that spares them and still waits for the supervisors.) The command's
  * status does not count (`-`), because a unit that has failed is cleaned up, and then one container that cannot start
- * would end all others.
+ * would end all others. The containers' cgroups are in that of the unit, which is delegated for that, so that the unit's
+ * end is theirs.
  *
  * Elsewhere cron has `@reboot`. Root's line goes into a file of /etc/cron.d. The crontab of a user is a file that only the
  * set-group-id program crontab(1) can write, and Bunker runs no such program: so users get a line to type.
@@ -106,6 +107,7 @@ ${network}
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+Delegate=yes
 ${environment}ExecStart=-${[...command, ...WORDS].map(systemdWord).join(" ")}
 
 [Install]

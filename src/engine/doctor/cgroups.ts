@@ -11,6 +11,8 @@ const DELEGATE =
   "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' >/etc/systemd/system/user@.service.d/delegate.conf && " +
   "systemctl daemon-reload";
 const UNIFY = `sed -i 's/^GRUB_CMDLINE_LINUX="/&systemd.unified_cgroup_hierarchy=1 /' /etc/default/grub && update-grub`;
+const SOFT =
+  "limits on memory, processors and processes are kept by watching only, with others containers do not start";
 const check = "cgroups";
 
 /**
@@ -29,7 +31,7 @@ export function cgroupFinding({ uid, name }: Caller, bus: string | undefined, ro
       check,
       state: "limited",
       found: isHybrid ? "v1, and a v2 without controllers" : isFirst ? "v1" : `none at ${MOUNT}`,
-      effect: "containers with limits do not start: those need v2",
+      effect: `${SOFT}; the others need v2`,
       remedy: isFirst && existsSync(`${root}/etc/default/grub`) ? UNIFY : undefined,
     };
   }
@@ -39,7 +41,7 @@ export function cgroupFinding({ uid, name }: Caller, bus: string | undefined, ro
       check,
       state: "limited",
       found: uid === 0 ? "v2, no systemd can be asked for one" : "v2, no systemd of yours can be asked for one",
-      effect: "containers with limits do not start",
+      effect: SOFT,
       remedy: hasSystemd && uid !== 0 && !lingers(name, root) ? `loginctl enable-linger ${name}` : undefined,
     };
   }

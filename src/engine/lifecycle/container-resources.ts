@@ -30,12 +30,12 @@ export async function containerResources(
   onUnkept: ((message: string) => void) | undefined,
 ): Promise<ContainerResources> {
   const { resources = {} } = linux;
-  const plan = planContainerGroup(cgroups);
+  const plan = planContainerGroup(cgroups, AUTOSTART_UNIT);
   if (plan.kind !== "missing") {
     // The conversation with systemd is code that others have no need of.
     const { beginContainerGroup } = await import("../../cgroup/container-group.ts");
     const isWished = cgroups.parent !== undefined || cgroups.mode === "split";
-    const request = { id, plan, resources, isWished, stoppedBefore: [AUTOSTART_UNIT] };
+    const request = { id, plan, resources, isWished };
     const beginGroup = ({ container, supervisor }: ContainerPids) => {
       if (supervisor === undefined) throw new Error("a container of the engine has a supervisor");
       return beginContainerGroup(request, { container, supervisor });

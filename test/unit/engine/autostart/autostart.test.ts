@@ -58,7 +58,7 @@ describe("with systemd", () => {
       path: `${directory}/bunker-autostart.service`,
       link: `${directory}/default.target.wants/bunker-autostart.service`,
     });
-    expect(unit.text).toContain("\nRemainAfterExit=yes\nExecStart=-/opt/bunker autostart run\n");
+    expect(unit.text).toContain("\nRemainAfterExit=yes\nDelegate=yes\nExecStart=-/opt/bunker autostart run\n");
     expect(unit.text).toEndWith("\n[Install]\nWantedBy=default.target\n");
     expect(unit.text).not.toContain("Environment");
     expect(file({ configHome: "/config" }).path).toStartWith("/config/systemd/user/");
