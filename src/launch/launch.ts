@@ -16,7 +16,10 @@ import type { LaunchProgram } from "./program.ts";
 
 /** How the child is cloned. */
 export interface LaunchOptions {
-  /** Bits of `CloneFlag`: the namespaces to make, and PARENT. */
+  /**
+   * Bits of `CloneFlag`: the namespaces to make, and PARENT. With VM the child executes in this process's memory, and the
+   * program must not be disposed before `readFailure` has returned.
+   */
   readonly flags: number;
   /** The signal at the child's end; default SIGCHLD, or none with CLONE_PARENT, which inherits the caller's. */
   readonly exitSignal?: number;
@@ -110,8 +113,7 @@ export function launchReportingTo(
 ): LaunchedProcess {
   const { interpret, cloneArguments, pidfd } = theLauncher();
   // A program that fails puts its record on the stack, which would be the running parent's.
-  const sharesRunningStack = (options.flags & CloneFlag.VM) !== 0 && (options.flags & CloneFlag.VFORK) === 0;
-  if (sharesRunningStack) throw new Error("a launch with CLONE_VM needs CLONE_VFORK");
+  const stack = (options.flags & CloneFlag.VM) === 0 ? undefined : program.reserveStack();
   program.prepare(errorDescriptor);
   const inheritsExitSignal = (options.flags & CloneFlag.PARENT) !== 0;
   writeCloneArguments(cloneArguments.view, {
@@ -119,6 +121,7 @@ export function launchReportingTo(
     pidfdAddress: pidfd.address,
     exitSignal: options.exitSignal ?? (inheritsExitSignal ? 0 : Signal.SIGCHLD),
     clearSignalHandlers: true,
+    stack,
     cgroup: options.cgroup,
   });
   const pid = interpret(cloneArguments.address, CLONE_ARGUMENTS_SIZE, program.slotsAddress);

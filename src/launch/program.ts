@@ -15,8 +15,8 @@
  *   | 64 slots | operations -> ...        ... <- texts, arrays, structures, buffers |
  *
  * The arena is shared memory, so the parent can read the slots and buffers after or while the child runs, and
- * everything else is the child's own copy. (CLONE_VM only goes with CLONE_VFORK: a program that fails uses the stack,
- * which would be the running parent's.) This cuts both ways: a child that the program forks shares the slots with its
+ * everything else is the child's own copy, unless the launch asks for CLONE_VM, which spares copying the page tables; then
+ * the child has a stack in the arena. This cuts both ways: a child that the program forks shares the slots with its
  * parent. Nothing in the arena is trusted as more than numbers and bytes by the parent, although
  * only our own code can write to it: exec gives the memory up.
  *
@@ -44,6 +44,10 @@ const DEFAULT_SIZE = 2 ** 20;
 
 /** A program may look at each byte of a text by loading the eight that begin there, also of the last text. */
 const UNUSED_AT_THE_END = 8;
+
+const STACK_SIZE = 256;
+/** Bytes; arm64 faults at other addresses. */
+const STACK_ALIGNMENT = 16;
 
 /** What was put into the arena: a text, texts, or so many bytes. */
 type Content = string | Uint8Array | readonly (string | Uint8Array)[] | number;
@@ -120,6 +124,12 @@ export class LaunchProgram extends OperationTable implements Disposable {
     const storage = this.#arena.view.buffer;
     const address = this.#arena.address + start;
     return { address, buffer: Buffer.from(storage, start, size), view: new DataView(storage, start, size) };
+  }
+
+  /** Sets memory aside for the stack of a child that shares the parent's memory: only a failure needs some bytes of it. */
+  reserveStack(): { readonly address: number; readonly size: number } {
+    const { address } = this.reserve(STACK_SIZE + STACK_ALIGNMENT);
+    return { address: Math.ceil(address / STACK_ALIGNMENT) * STACK_ALIGNMENT, size: STACK_SIZE };
   }
 
   /**

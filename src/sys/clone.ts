@@ -8,7 +8,6 @@ export const CloneFlag = {
   FS: 0x200,
   FILES: 0x400,
   PIDFD: 0x1000,
-  VFORK: 0x4000,
   PARENT: 0x8000,
   NEWNS: 0x20000,
   NEWCGROUP: 0x2000000,
@@ -37,6 +36,8 @@ export interface CloneArguments {
   readonly exitSignal: number;
   /** CLONE_CLEAR_SIGHAND: handled signals get their default action in the child; ignored ones stay ignored. */
   readonly clearSignalHandlers: boolean;
+  /** Memory for the child's stack, where it shares the caller's memory and does not have the caller wait for it. */
+  readonly stack?: { readonly address: number; readonly size: number } | undefined;
   /** A file descriptor of a cgroup v2 directory that the child starts in. */
   readonly cgroup?: number | undefined;
 }
@@ -47,6 +48,7 @@ export function writeCloneArguments(view: DataView, clone: CloneArguments): void
     (clone.flags >>> 0) +
     (clone.clearSignalHandlers ? CLEAR_SIGNAL_HANDLERS : 0) +
     (clone.cgroup === undefined ? 0 : INTO_CGROUP);
-  const fields = [flags, clone.pidfdAddress, 0, 0, clone.exitSignal, 0, 0, 0, 0, 0, clone.cgroup ?? 0];
+  const { address: stack, size: stackSize } = clone.stack ?? { address: 0, size: 0 };
+  const fields = [flags, clone.pidfdAddress, 0, 0, clone.exitSignal, stack, stackSize, 0, 0, 0, clone.cgroup ?? 0];
   for (const [index, value] of fields.entries()) setInteger64(view, index * 8, value);
 }

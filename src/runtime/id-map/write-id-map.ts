@@ -114,8 +114,9 @@ function startHelper(name: HelperName, pid: number, map: string) {
     [program.text(search.path), program.texts([name, String(pid), ...words]), program.texts([])],
     what,
   );
-  // Sharing memory until exec spares the copy of the page tables; the child touches only the program.
-  const helper = launch(program, { flags: CloneFlag.VM | CloneFlag.VFORK });
+  // Sharing memory until exec spares the copy of the page tables; the child touches only the program. Its exec, of a
+  // program with privilege, takes a millisecond that we need not wait for.
+  const helper = launch(program, { flags: CloneFlag.VM });
   writeEnd.close();
   return {
     /** Waits for the helper; the error if it failed. */

@@ -4,6 +4,7 @@ import { launch, readFailure } from "../../../src/launch/launch.ts";
 import { LaunchProgram } from "../../../src/launch/program.ts";
 import { CloneFlag } from "../../../src/sys/clone.ts";
 import { Errno } from "../../../src/sys/errno.ts";
+import { allocate } from "../../../src/sys/memory.ts";
 import { ChildInformation, CLD_EXITED, WaitFor, WaitOption, waitForExit } from "../../../src/sys/process.ts";
 import { Signal } from "../../../src/sys/signal.ts";
 import { pipe } from "../../../src/sys/socket.ts";
@@ -431,10 +432,32 @@ describe("forEach", () => {
   });
 });
 
-test("memory is not shared with a child that runs beside its parent, on whose stack it would fail", () => {
-  using program = new LaunchProgram();
-  program.call("exit_group", [0], { operation: "leave" });
-  expect(() => launch(program, { flags: CloneFlag.VM })).toThrow("CLONE_VFORK");
+describe("a child with its parent's memory", () => {
+  test("runs beside it and changes that memory", () => {
+    using program = new LaunchProgram();
+    const [readEnd, writeEnd] = pipe();
+    const own = allocate(8);
+    program.call("read", [readEnd.number, own.address, 1], { operation: "wait" });
+    program.store64(7, own.address);
+    program.call("exit_group", [3], { operation: "leave" });
+    const launched = launch(program, { flags: CloneFlag.VM });
+    // It waits for us, and so we do not wait for it.
+    expect(own.view.getInt32(0, true)).toBe(0);
+    writeSync(writeEnd.number, "x");
+    expect(waitForExit(launched.pid)).toEqual({ exitCode: 3 });
+    expect(own.view.getInt32(0, true)).toBe(7);
+    for (const end of [readEnd, writeEnd, launched.pidfd, launched.errors]) end.close();
+  });
+
+  test("fails on a stack of its own", () => {
+    for (let round = 0; round < 200; round++) {
+      using program = new LaunchProgram(4096);
+      program.call("execve", [program.text(`/no/such/${round}`), 0, 0], { operation: "execute", object: `${round}` });
+      const { failure, end } = runProgram(program, { flags: CloneFlag.VM });
+      expect(failure?.message).toBe(`execute ${round}: ENOENT`);
+      expect(end).toEqual({ exitCode: 127 });
+    }
+  });
 });
 
 describe("a program that is finished while its child waits", () => {
