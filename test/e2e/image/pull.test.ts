@@ -289,7 +289,18 @@ describe("what is wrong is told, and nothing of it stays", () => {
       finish(
         user.startAsRoot(["unshare", "-m", "--", "sh", "-c", script, "sh", ...user.as([user.bunkerPath, ...words])]),
       );
-    expect((await onReadOnly("pull", "-q", nameOf("large"))).errors).toMatch(/EROFS|cannot be written/);
+    expect((await onReadOnly("images", "--format", "{{.Tag}}")).output).toBe("latest\n");
+    for (const words of [
+      ["pull", "-q", nameOf("large")],
+      ["rmi", nameOf("latest")],
+      ["image", "prune", "-f"],
+    ]) {
+      const { status, output: said, errors } = await onReadOnly(...words);
+      expect({ words, said, isRefused: status !== 0 }).toEqual({ words, said: "", isRefused: true });
+      expect(errors).toMatch(/EROFS|cannot be written|read-only/);
+      expect(errors.trimEnd().split("\n").length).toBeLessThanOrEqual(2);
+    }
+    expect((await onReadOnly("images", "--format", "{{.Tag}}")).output).toBe("latest\n");
   });
 });
 

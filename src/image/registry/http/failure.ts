@@ -29,10 +29,13 @@ const CERTIFICATE_ERRORS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT: "its certificate is by an unknown authority",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate is by an unknown authority",
   CERT_HAS_EXPIRED: "its certificate has expired",
-  CERT_NOT_YET_VALID: "its certificate is not valid yet; is this machine's clock right?",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet",
   CERT_REVOKED: "its certificate is revoked",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host",
 };
+
+/** Of those, what may be the fault of this machine's clock. */
+const MATTERS_OF_TIME: ReadonlySet<string> = new Set(["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"]);
 
 /** Failures to connect that the next attempt will not see otherwise. */
 const LASTING: Readonly<Record<string, string>> = {
@@ -63,7 +66,9 @@ export function connectionFailure(cause: unknown, attempt: Attempt, host: string
         ...attempt,
         code: "registry_untrusted",
         reason: `${host}: ${certificate}`,
-        hint: `Put its authority into ~/.config/containers/certs.d/${host}/ca.crt, or give --tls-verify=false.`,
+        hint: MATTERS_OF_TIME.has(code)
+          ? `This machine's clock says ${new Date().toISOString()}; if that is wrong, set it.`
+          : `Put its authority into ~/.config/containers/certs.d/${host}/ca.crt, or give --tls-verify=false.`,
       },
       { cause },
     );

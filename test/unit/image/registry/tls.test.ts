@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { ServerOptions } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { makePrivateAuthority, type PrivateAuthority } from "../../../docker-registry.ts";
+import { output } from "../../../unprivileged-user.ts";
 import { failureOf, NEVER, openReader, readWhole } from "./reading.ts";
 import { refuse, smallImage, startScriptedServer } from "./scripted-server.ts";
 import { memoryImage, noise, openWriter } from "./writing.ts";
@@ -62,6 +63,38 @@ test("SSL_CERT_FILE takes the place of the system's authorities", async () => {
   };
   expect(await run(files.authority)).toBe(`${image.manifestDigest}\n`);
   expect(await run("/etc/ssl/certs/ca-certificates.crt")).toContain("its certificate is by an unknown authority");
+});
+
+test.each([
+  ["not valid yet", "20900101000000Z", "21000101000000Z"],
+  ["expired", "20000101000000Z", "20100101000000Z"],
+])("with a certificate that is %s, the clock is doubted", async (what, start, end) => {
+  const place = mkdtempSync(join(directory, "dated-"));
+  const configuration = [
+    "[ca]\ndefault_ca = test\n[test]",
+    `database = ${place}/index\nserial = ${place}/serial\nnew_certs_dir = ${place}`,
+    `certificate = ${files.authority}\nprivate_key = ${directory}/ca.key\ndefault_md = sha256\npolicy = any`,
+    "[any]\ncommonName = supplied\n",
+  ];
+  writeFileSync(`${place}/configuration`, configuration.join("\n"));
+  writeFileSync(`${place}/index`, "");
+  writeFileSync(`${place}/serial`, "1000\n");
+  const dates = ["-startdate", start, "-enddate", end];
+  const request = ["-in", `${directory}/request`, "-out", `${place}/dated.crt`, "-notext"];
+  output(["openssl", "ca", "-batch", "-config", `${place}/configuration`, ...dates, ...request]);
+  const dated = { ...tls, cert: readFileSync(`${place}/dated.crt`) };
+  await using server = await startScriptedServer((_request, response) => void response.end(image.manifest), dated);
+  await using reader = openReader(`${server.host}/image:1`, { certificateDirectory: trusting, tlsVerify: true });
+  const known = what === "expired" ? "has expired" : "is not valid yet";
+  const before = Date.now();
+  const failure = await failureOf(reader.readManifest());
+  expect(failure).toMatchObject({
+    code: "registry_untrusted",
+    message: expect.stringContaining(`${server.host}: its certificate ${known}`),
+  });
+  const [, time = "", rest] = /^This machine's clock says (\S+); (.*)$/.exec(String(failure?.hint)) ?? [];
+  expect(rest).toBe("if that is wrong, set it.");
+  expect(Date.parse(time)).toBeWithin(before, Date.now() + 1);
 });
 
 test("a redirect from TLS to none is refused", async () => {
