@@ -11,16 +11,16 @@
  * image waits for and then finds everything done; then blobs and layers; one syncfs; layers, blobs, rows. See
  * unpack-layers.ts and blob-staging.ts for what a kill leaves: nothing that has to be repaired.
  */
-import { verifyDigest } from "../blob.ts";
 import type { Digest } from "../digest.ts";
-import { type Descriptor, type Index, invalidDocument, MAXIMUM_DOCUMENT_SIZE, parseDocument } from "../documents.ts";
+import { type Descriptor, invalidDocument, MAXIMUM_DOCUMENT_SIZE, parseDocument } from "../documents.ts";
 import type { Image, Layer } from "../image.ts";
 import { identifyDescriptors } from "../image-layout.ts";
 import { type LayerMapping, missingLayers } from "../layers/layer-directory.ts";
 import { openPackedLayer, type PackedLayer } from "../layers/layer-stream.ts";
 import { unpackLayers } from "../layers/unpack-layers.ts";
-import { checkPlatform, chooseManifest, isIndex, MAXIMUM_DEPTH } from "../manifest-choice.ts";
+import { checkPlatform } from "../manifest-choice.ts";
 import type { Platform } from "../platform.ts";
+import { readManifestFor, readRoot } from "../transport/read-manifests.ts";
 import type { ImageReader, Manifest } from "../transport/transport.ts";
 import { type ArrivingBlob, BlobStaging } from "./blob-staging.ts";
 import type { ImageStore } from "./image-store.ts";
@@ -65,9 +65,9 @@ export interface PulledImage {
  */
 export async function pullImage(reader: ImageReader, store: ImageStore, options: PullOptions): Promise<PulledImage> {
   const { signal } = options;
-  const target = await readVerified(reader, undefined);
+  const target = await readRoot(reader);
   using staging = new BlobStaging(store.directory);
-  const manifest = await chooseImage(reader, target, options.platform);
+  const manifest = await readManifestFor(reader, target, options.platform);
   const document = parseDocument("manifest", manifest.bytes, `manifest ${manifest.digest} of ${reader.name}`);
   const { config } = document;
   const configurationBytes = await receiveDocument(reader, store, staging, config, signal);
@@ -228,33 +228,6 @@ class Transfer {
     await blob.arrival;
     onEvent({ kind: "downloaded", digest });
   }
-}
-
-async function readVerified(reader: ImageReader, descriptor: Descriptor | undefined): Promise<Manifest> {
-  const manifest = await reader.readManifest(descriptor);
-  verifyDigest(manifest.bytes, descriptor?.digest ?? manifest.digest, `the manifest of ${reader.name}`);
-  return manifest;
-}
-
-/** The manifest for a platform; the one that the name stands for when that is no index. */
-async function chooseImage(reader: ImageReader, root: Manifest, platform: Platform | undefined): Promise<Manifest> {
-  if (!isIndex(root.mediaType)) return root;
-  const indexes = new Map<Digest, Index>();
-  const visit = async ({ digest, bytes }: Manifest, depth: number) => {
-    const index = parseDocument("index", bytes, `index ${digest} of ${reader.name}`);
-    indexes.set(digest, index);
-    for (const inner of index.manifests) {
-      if (!isIndex(inner.mediaType) || indexes.has(inner.digest) || depth === MAXIMUM_DEPTH) continue;
-      await visit(await readVerified(reader, inner), depth + 1);
-    }
-  };
-  await visit(root, 0);
-  const indexOf = ({ digest }: { readonly digest: Digest }) => {
-    const index = indexes.get(digest);
-    if (index === undefined) throw invalidDocument(reader.name, "its indexes are nested too deep");
-    return index;
-  };
-  return readVerified(reader, chooseManifest(indexOf(root), undefined, platform, indexOf, reader.name));
 }
 
 /** Receives a configuration, or takes it from the store. */

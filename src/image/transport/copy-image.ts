@@ -10,11 +10,12 @@
  */
 import { BunkerError } from "../../sys/error.ts";
 import type { Digest } from "../digest.ts";
-import { type Descriptor, invalidDocument, parseDocument } from "../documents.ts";
-import { chooseManifest, isIndex, MAXIMUM_DEPTH } from "../manifest-choice.ts";
+import type { Descriptor } from "../documents.ts";
+import { isIndex } from "../manifest-choice.ts";
 import type { Platform } from "../platform.ts";
 import { blobsOf } from "./manifest.ts";
 import { convertToOci } from "./oci-conversion.ts";
+import { readAllManifests, readManifestFor, readRoot } from "./read-manifests.ts";
 import type { ImageReader, ImageWriter, Manifest } from "./transport.ts";
 
 /** Blobs that are moved at the same time. */
@@ -63,49 +64,8 @@ export async function copyImage(reader: ImageReader, writer: ImageWriter, option
 
 /** The manifests to be moved, in the order in which they are to be written: what an index names is before it. */
 async function manifestsOf(reader: ImageReader, platform: Platform | "all" | undefined): Promise<Manifest[]> {
-  const root = await reader.readManifest();
-  if (!isIndex(root.mediaType)) return [root];
-  const read = new Map<Digest, Manifest>();
-  await readIndexes(reader, root, read, 0);
-  if (platform !== "all") {
-    const parse = (digest: Digest, bytes: Buffer) => parseDocument("index", bytes, `index ${digest} of ${reader.name}`);
-    const readIndex = ({ digest }: Descriptor) => parse(digest, read.get(digest)?.bytes ?? Buffer.alloc(0));
-    const chosen = chooseManifest(parse(root.digest, root.bytes), undefined, platform, readIndex, reader.name);
-    return [await reader.readManifest(chosen)];
-  }
-  const ordered = new Map<Digest, Manifest>();
-  const visit = async (manifest: Manifest) => {
-    if (ordered.has(manifest.digest)) return;
-    for (const descriptor of indexEntries(manifest, reader.name)) {
-      await visit(read.get(descriptor.digest) ?? (await reader.readManifest(descriptor)));
-    }
-    ordered.set(manifest.digest, manifest);
-  };
-  await visit(root);
-  return [...ordered.values()];
-}
-
-/** Reads the indexes that an index names; digests make circles impossible, and the depth is bounded. */
-async function readIndexes(
-  reader: ImageReader,
-  index: Manifest,
-  read: Map<Digest, Manifest>,
-  depth: number,
-): Promise<void> {
-  if (depth > MAXIMUM_DEPTH) {
-    throw invalidDocument(reader.name, `its indexes are nested more than ${MAXIMUM_DEPTH} deep`);
-  }
-  for (const descriptor of indexEntries(index, reader.name)) {
-    if (!isIndex(descriptor.mediaType) || read.has(descriptor.digest)) continue;
-    const inner = await reader.readManifest(descriptor);
-    read.set(descriptor.digest, inner);
-    await readIndexes(reader, inner, read, depth + 1);
-  }
-}
-
-function indexEntries(manifest: Manifest, name: string): readonly Descriptor[] {
-  if (!isIndex(manifest.mediaType)) return [];
-  return parseDocument("index", manifest.bytes, `index ${manifest.digest} of ${name}`).manifests;
+  const root = await readRoot(reader);
+  return platform === "all" ? readAllManifests(reader, root) : [await readManifestFor(reader, root, platform)];
 }
 
 async function copyBlobs(

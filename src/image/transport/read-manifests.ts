@@ -1,0 +1,88 @@
+/*
+ * Reading what a name stands for at its source: a manifest, or an index, which names manifests and further indexes.
+ * Everything is verified. Digests make circles of indexes impossible; how deep they may be nested is bounded.
+ */
+import { verifyDigest } from "../blob.ts";
+import type { Digest } from "../digest.ts";
+import { type Descriptor, type Index, invalidDocument, parseDocument } from "../documents.ts";
+import { chooseManifest, isIndex, MAXIMUM_DEPTH } from "../manifest-choice.ts";
+import type { Platform } from "../platform.ts";
+import type { ImageReader, Manifest } from "./transport.ts";
+
+/**
+ * Reads the manifest or index that the image's name stands for.
+ * @throws BunkerError `digest_mismatch`, and as the reader does
+ */
+export async function readRoot(reader: ImageReader): Promise<Manifest> {
+  return verified(await reader.readManifest(), undefined, reader);
+}
+
+/**
+ * Reads the one manifest that a platform's image has.
+ * @param root what the name stands for; the answer itself when it is no index
+ * @param platform this machine's unless given
+ * @throws BunkerError `digest_mismatch`, `image_invalid`, and as `chooseManifest` and the reader do
+ */
+export async function readManifestFor(
+  reader: ImageReader,
+  root: Manifest,
+  platform: Platform | undefined,
+): Promise<Manifest> {
+  if (!isIndex(root.mediaType)) return root;
+  const indexes = new Map((await readIndexes(reader, root)).map((index) => [index.digest, parseIndex(index, reader)]));
+  const indexOf = ({ digest }: { readonly digest: Digest }) => {
+    const index = indexes.get(digest);
+    if (index === undefined) throw new Error(`the index ${digest} was not read`);
+    return index;
+  };
+  const chosen = chooseManifest(indexOf(root), undefined, platform, indexOf, reader.name);
+  return verified(await reader.readManifest(chosen), chosen, reader);
+}
+
+/**
+ * Reads everything that a name stands for.
+ * @param root what the name stands for
+ * @returns manifests and indexes, what an index names before it, each once
+ * @throws BunkerError as `readManifestFor`
+ */
+export async function readAllManifests(reader: ImageReader, root: Manifest): Promise<Manifest[]> {
+  const read = new Map((await readIndexes(reader, root)).map((index) => [index.digest, index]));
+  const ordered = new Map<Digest, Manifest>();
+  const visit = async (manifest: Manifest) => {
+    const entries = isIndex(manifest.mediaType) ? parseIndex(manifest, reader).manifests : [];
+    for (const entry of entries) {
+      if (ordered.has(entry.digest)) continue;
+      await visit(read.get(entry.digest) ?? verified(await reader.readManifest(entry), entry, reader));
+    }
+    ordered.set(manifest.digest, manifest);
+  };
+  await visit(root);
+  return [...ordered.values()];
+}
+
+/** Reads the indexes that an index names, and those that these name; returns them with the first. */
+async function readIndexes(reader: ImageReader, root: Manifest): Promise<Manifest[]> {
+  const read = new Map<Digest, Manifest>();
+  const visit = async (manifest: Manifest, depth: number) => {
+    if (!isIndex(manifest.mediaType)) return;
+    if (depth > MAXIMUM_DEPTH) {
+      throw invalidDocument(reader.name, `its indexes are nested more than ${MAXIMUM_DEPTH} deep`);
+    }
+    read.set(manifest.digest, manifest);
+    for (const entry of parseIndex(manifest, reader).manifests) {
+      if (!isIndex(entry.mediaType) || read.has(entry.digest)) continue;
+      await visit(verified(await reader.readManifest(entry), entry, reader), depth + 1);
+    }
+  };
+  await visit(root, 0);
+  return [...read.values()];
+}
+
+function parseIndex({ digest, bytes }: Manifest, { name }: ImageReader): Index {
+  return parseDocument("index", bytes, `index ${digest} of ${name}`);
+}
+
+function verified(manifest: Manifest, descriptor: Descriptor | undefined, { name }: ImageReader): Manifest {
+  verifyDigest(manifest.bytes, descriptor?.digest ?? manifest.digest, `the manifest of ${name}`);
+  return manifest;
+}

@@ -1,0 +1,95 @@
+import { describe, expect, test } from "bun:test";
+import { digestOf } from "../../../../src/image/digest.ts";
+import { parsePlatform } from "../../../../src/image/platform.ts";
+import { readAllManifests, readManifestFor, readRoot } from "../../../../src/image/transport/read-manifests.ts";
+import type { ImageReader, Manifest } from "../../../../src/image/transport/transport.ts";
+import { INDEX_TYPE, MANIFEST_TYPE } from "../image-builder.ts";
+
+/** A source of documents that name each other, in which each has its digest unless it is given another. */
+function source() {
+  const known = new Map<string, Manifest>();
+  const asked: string[] = [];
+  const add = (mediaType: string, value: object): Manifest => {
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...value }));
+    const manifest = { mediaType, digest: digestOf(bytes), bytes };
+    known.set(manifest.digest, manifest);
+    return manifest;
+  };
+  const describe = ({ mediaType, digest, bytes }: Manifest, architecture?: string) => ({
+    mediaType,
+    digest,
+    size: bytes.length,
+    ...(architecture === undefined ? {} : { platform: { os: "linux", architecture } }),
+  });
+  const image = (author: string) => add(MANIFEST_TYPE, { annotations: { author } });
+  const index = (...manifests: readonly object[]) => add(INDEX_TYPE, { manifests });
+  const read = (root: Manifest): ImageReader => ({
+    name: "source",
+    async readManifest(descriptor) {
+      const found = descriptor === undefined ? root : known.get(descriptor.digest);
+      if (found === undefined) throw new Error("asked for what nothing names");
+      asked.push(found.digest);
+      return found;
+    },
+    async *readBlob() {},
+    async [Symbol.asyncDispose]() {},
+  });
+  return { known, asked, describe, image, index, read };
+}
+
+test("of nested indexes the platform's image is read, or everything, what is named first", async () => {
+  const { asked, describe, image, index, read } = source();
+  const [amd64, arm64, shared] = [image("amd64"), image("arm64"), image("riscv64")];
+  const inner = index(describe(amd64, "amd64"), describe(shared, "riscv64"));
+  const root = index(describe(inner), describe(arm64, "arm64"), describe(shared, "riscv64"), describe(inner));
+  const reader = read(root);
+  expect(await readRoot(reader)).toEqual(root);
+  for (const [architecture, wanted] of [
+    ["amd64", amd64],
+    ["arm64", arm64],
+  ] as const) {
+    expect(await readManifestFor(reader, root, parsePlatform(`linux/${architecture}`))).toEqual(wanted);
+  }
+  asked.length = 0;
+  expect(await readAllManifests(reader, root)).toEqual([amd64, shared, inner, arm64, root]);
+  expect(asked.toSorted()).toEqual([amd64, shared, inner, arm64].map(({ digest }) => digest).toSorted());
+});
+
+test("a manifest alone is for every platform", async () => {
+  const { image, read } = source();
+  const root = image("alone");
+  expect(await readManifestFor(read(root), root, parsePlatform("linux/arm64"))).toEqual(root);
+  expect(await readAllManifests(read(root), root)).toEqual([root]);
+});
+
+describe("both ways refuse", () => {
+  const ways = [
+    ["of one platform", (reader: ImageReader, root: Manifest) => readManifestFor(reader, root, undefined)],
+    ["all", readAllManifests],
+  ] as const;
+
+  test.each(ways)("indexes that are nested too deep, %s", async (_, way) => {
+    const { describe, image, index, read } = source();
+    let root = index(describe(image("deep")));
+    for (let depth = 0; depth < 4; depth++) root = index(describe(root));
+    expect(await way(read(root), root)).toBeDefined();
+    root = index(describe(root));
+    await expect(way(read(root), root)).rejects.toMatchObject({
+      code: "image_invalid",
+      message: expect.stringContaining("source: its indexes are nested more than 4 deep"),
+    });
+  });
+
+  test.each(ways)("what has another digest than it is named by, %s", async (_, way) => {
+    for (const kind of ["image", "index"] as const) {
+      const { known, describe, image, index, read } = source();
+      const named = kind === "image" ? image("named") : index(describe(image("named")));
+      const root = index(describe(named));
+      known.set(named.digest, { ...named, bytes: Buffer.concat([named.bytes, Buffer.from(" ")]) });
+      await expect(way(read(root), root)).rejects.toMatchObject({
+        code: "digest_mismatch",
+        message: expect.stringContaining("the manifest of source"),
+      });
+    }
+  });
+});
