@@ -15,6 +15,7 @@ import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
 import { takeCacheMount } from "../cache/cache-mount.ts";
+import { heredocMark } from "../dockerfile/heredoc-marks.ts";
 import type { CommandLine, RunMount } from "../dockerfile/instruction.ts";
 import { followPath } from "../files/tree-path.ts";
 import { executeRun } from "../run/execute-run.ts";
@@ -71,7 +72,7 @@ export function wordsOf(
   const { text, heredocs } = command;
   const [first] = heredocs;
   if (first === undefined) return { words: [...shell, text], program: undefined };
-  const isAlone = heredocs.length === 1 && /^<<-?\s*(?:"[^"]*"|'[^']*'|[^\s"'|&;<>]+)$/.test(text.trim());
+  const isAlone = heredocMark(text) !== undefined;
   if (!isAlone) {
     const all = heredocs.map(({ name, content }) => `\n${content}${name}`).join("");
     return { words: [...shell, `${text}${all}`], program: undefined };
