@@ -71,6 +71,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     ],
     measure: async (...task) => (await import("./network.ts")).measureNetwork(...task),
   },
+  shared: {
+    summary: "a network that two containers share, against veth devices and the loopback; needs Debian's iperf3",
+    rounds: 3,
+    peers: [["iperf3", "--version"]],
+    measure: async (...task) => (await import("./shared-network.ts")).measureSharedNetwork(...task),
+  },
   build: {
     summary: "`bunker build`, against Podman and Buildah",
     rounds: 5,
