@@ -121,7 +121,7 @@ function measureTask(workplace: Workplace, task: Task, { build }: Contender, rou
     const before = performance.now();
     const result = Bun.spawnSync([...command], { env: workplace.environment, stdin: "ignore", stderr: "pipe" });
     if (!result.success) throw new Error(`${command.join(" ")}: exit status ${result.exitCode}\n${result.stderr}`);
-    if (round >= 0) costs.push({ elapsed: performance.now() - before, memory: result.resourceUsage.maxRSS * 1024 });
+    if (round >= 0) costs.push({ elapsed: performance.now() - before, memory: result.resourceUsage.maxRSS });
   }
   return {
     elapsed: median(costs.map(({ elapsed }) => elapsed)),

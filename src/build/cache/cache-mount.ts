@@ -4,14 +4,11 @@
  * `private`, by any number of them for `shared`. Whoever removes it needs it alone.
  */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync } from "node:fs";
-import { setTimeout } from "node:timers/promises";
 import { Errno } from "../../sys/errno.ts";
 import { errnoOf } from "../../sys/error.ts";
 import { Lock, lock } from "../../sys/file.ts";
 import type { BuildCache } from "./build-cache.ts";
-
-/** Milliseconds between two looks whether a directory has become free. */
-const INTERVAL = 20;
+import { waitAMoment } from "./wait-a-moment.ts";
 
 /** Which directory is wanted. */
 export interface CacheMountRequest {
@@ -52,7 +49,7 @@ export async function takeCacheMount(cache: BuildCache, request: CacheMountReque
     }
     closeSync(descriptor);
     if (sharing === "private") number++;
-    else await setTimeout(INTERVAL, undefined, { signal });
+    else await waitAMoment(signal);
   }
 }
 

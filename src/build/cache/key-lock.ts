@@ -5,13 +5,10 @@
  * one that is got counts only if its name still leads to it.
  */
 import { fstatSync, rmSync, statSync } from "node:fs";
-import { setTimeout } from "node:timers/promises";
 import { type Digest, splitDigest } from "../../image/digest.ts";
 import { openLock } from "../../image/layers/store-lock.ts";
 import { Lock, lock } from "../../sys/file.ts";
-
-/** Milliseconds between two looks whether another process is done. */
-const INTERVAL = 20;
+import { waitAMoment } from "./wait-a-moment.ts";
 
 /**
  * Waits until no other process executes a step.
@@ -41,6 +38,6 @@ export async function lockKey(
     file.close();
     if (isLocked) continue;
     if (isFirst) onWait();
-    await setTimeout(INTERVAL, undefined, { signal });
+    await waitAMoment(signal);
   }
 }

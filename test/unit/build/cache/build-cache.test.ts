@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BuildCache } from "../../../../src/build/cache/build-cache.ts";
+import { takeCacheMount } from "../../../../src/build/cache/cache-mount.ts";
+import { lockKey } from "../../../../src/build/cache/key-lock.ts";
+import { listCache, pruneCache } from "../../../../src/build/cache/prune-cache.ts";
+import { digestOf } from "../../../../src/image/digest.ts";
+
+const { signal } = new AbortController();
+const everything = { all: true, until: undefined, ids: [], types: [], kept: 0 };
+const key = (name: string) => digestOf(Buffer.from(name));
+
+let data = "";
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), "bunker-build-cache-"));
+});
+afterEach(() => rmSync(data, { recursive: true }));
+
+/** Adds a layer with one file to a cache. */
+function add(cache: BuildCache, name: string, lower: Parameters<BuildCache["add"]>[0]["lower"] = []) {
+  const staging = cache.makeStaging();
+  mkdirSync(`${staging}/diff`);
+  writeFileSync(`${staging}/diff/file`, name);
+  return cache.add({ staging, lower, description: name, keys: [key(name)] });
+}
+
+test("finds a layer with what it lies on, by any of its keys", () => {
+  using cache = new BuildCache(data);
+  const lowest = add(cache, "lowest");
+  const middle = add(cache, "middle", [lowest]);
+  const top = add(cache, "top", [lowest, middle]);
+  expect(cache.find(key("top"))).toEqual([lowest, middle, top]);
+  cache.addKey(key("other"), top);
+  expect(cache.find(key("other"))?.at(-1)).toEqual(top);
+  expect(cache.find(key("unknown"))).toBeUndefined();
+  // The same step, done anew.
+  const again = add(cache, "middle", [lowest]);
+  expect(cache.find(key("middle"))).toEqual([lowest, again]);
+  expect(cache.find(key("top"))).toEqual([lowest, middle, top]);
+});
+
+test("does not believe what an earlier boot may not have brought to the disk, nor what lies on it", () => {
+  {
+    using cache = new BuildCache(data);
+    const safe = add(cache, "safe");
+    cache.synchronize();
+    const doubtful = add(cache, "doubtful", [safe]);
+    add(cache, "on it", [safe, doubtful]);
+    cache.state.run("UPDATE build_layer SET boot = 'another' WHERE id = ?", doubtful.id);
+  }
+  using cache = new BuildCache(data);
+  expect(cache.find(key("safe"))).toHaveLength(1);
+  expect(cache.find(key("doubtful"))).toBeUndefined();
+  expect(cache.find(key("on it"))).toBeUndefined();
+  expect(readdirSync(`${data}/build/layers`)).toHaveLength(1);
+});
+
+test("takes out what nothing lies on and nobody uses, what was used last at the end", () => {
+  {
+    using cache = new BuildCache(data);
+    const below = add(cache, "below");
+    add(cache, "above", [below]);
+    add(cache, "apart");
+    cache.state.run("UPDATE build_layer SET used = 1 WHERE description = 'below'");
+    cache.state.run("UPDATE build_layer SET used = 2 WHERE description = 'above'");
+    // Its own layers are in use.
+    expect(pruneCache(cache, data, everything).ids).toEqual([]);
+  }
+  using cache = new BuildCache(data);
+  const descriptions = () => listCache(data).map(({ description }) => description);
+  expect(descriptions()).toEqual(["apart", "above", "below"]);
+  expect(pruneCache(cache, data, { ...everything, until: 1 }).ids).toEqual([]);
+  expect(pruneCache(cache, data, { ...everything, kept: 10 }).reclaimed).toBe(5);
+  expect(descriptions()).toEqual(["apart", "below"]);
+  expect(pruneCache(cache, data, { ...everything, types: ["exec.cachemount"] }).ids).toEqual([]);
+  expect(pruneCache(cache, data, everything)).toMatchObject({ reclaimed: 10 });
+  expect(readdirSync(`${data}/build/layers`)).toEqual([]);
+  expect(cache.find(key("apart"))).toBeUndefined();
+});
+
+test("gives cache mounts to one or to many, as they are asked for", async () => {
+  using cache = new BuildCache(data);
+  const take = (sharing: "shared" | "private" | "locked", end = signal) =>
+    takeCacheMount(cache, { id: "id", sharing, make: async () => {}, signal: end });
+  using one = await take("shared");
+  using other = await take("shared");
+  expect(other.path).toBe(one.path);
+  // Both are in use.
+  using own = await take("private");
+  expect(own.path).not.toBe(one.path);
+  const abort = new AbortController();
+  const waiting = take("locked", abort.signal);
+  abort.abort(new Error("enough"));
+  expect(waiting).rejects.toThrow("enough");
+  await waiting.catch(() => undefined);
+  expect(pruneCache(cache, data, everything).ids).toEqual([]);
+  for (const each of [one, other, own]) each[Symbol.dispose]();
+  using alone = await take("locked");
+  expect(alone.path).toBe(one.path);
+  expect(existsSync(own.path)).toBe(true);
+});
+
+test("lets one at a time execute a step", async () => {
+  using cache = new BuildCache(data);
+  const order: string[] = [];
+  const first = await lockKey(cache.directory, key("step"), signal, () => order.push("first waits"));
+  const second = lockKey(cache.directory, key("step"), signal, () => {
+    order.push("second waits");
+    first[Symbol.dispose]();
+  });
+  (await second)[Symbol.dispose]();
+  expect(order).toEqual(["second waits"]);
+  expect(readdirSync(`${cache.directory}/locks`)).toEqual([]);
+});
