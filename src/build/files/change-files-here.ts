@@ -26,6 +26,7 @@ import { OpenFlag } from "../../sys/open.ts";
 import { FileMode, type FileStatus, isType } from "../../sys/stat.ts";
 import { StampHasher } from "./content-key.ts";
 import { checkFile, fileError } from "./file-error.ts";
+import { fileIdentity } from "./file-identity.ts";
 import { type ModeChange, parseMode } from "./file-mode.ts";
 import { type Match, selectFiles, type WalkStep } from "./select-files.ts";
 import { type SourceEntry, sourceEntry } from "./source-entry.ts";
@@ -204,7 +205,7 @@ function write(
       writeFile(writer, part, step, path, changes, stamp, lose);
       if (linkCount > 1) links.set(identity, path);
     } else {
-      stamp.add(step.path, step.status);
+      stamp.add(step.path, fileIdentity(step.status));
       const entry = { ...ROOT, mode: 0, attributes: noAttributes, device: undefined };
       writer.entry({ ...tarEntry("hard-link", path, step.status, entry, changes), linkName: known });
       writer.end();
@@ -229,7 +230,7 @@ function writeFile(
   if (type !== "file") {
     const entry = sourceEntry(step, undefined, part.owners, lose);
     const target = type === "symbolic-link" ? readLinkAt(parent, base) : ("" as ByteString);
-    stamp.add(step.path, status);
+    stamp.add(step.path, fileIdentity(status));
     if (typeof target === "number") return;
     writer.entry({ ...tarEntry(type, path, status, entry, changes), linkName: target });
     writer.end();
@@ -247,7 +248,7 @@ function writeFile(
   writer.end();
   // After its end: had it been changed while it was read, this would be another time than the key has seen.
   const after = statusOf(file.number);
-  if (typeof after !== "number") stamp.add(step.path, after);
+  if (typeof after !== "number") stamp.add(step.path, fileIdentity(after));
 }
 
 function typeOf({ mode }: FileStatus): Exclude<TarEntryType, "hard-link" | "directory"> {
@@ -306,7 +307,7 @@ async function unpack(
   const { losses, request } = context;
   context.size += await unpackArchive(file.number, base, target.number, request.mapping, losses.add.bind(losses));
   const after = statusOf(file.number);
-  if (typeof after !== "number") stamp.add(path, after);
+  if (typeof after !== "number") stamp.add(path, fileIdentity(after));
   return true;
 }
 

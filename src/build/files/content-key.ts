@@ -13,9 +13,10 @@ import type { ByteString } from "../../sys/byte-string.ts";
 import { openAt, readLinkAt, statusOf } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
-import { FileMode, type FileStatus, isType } from "../../sys/stat.ts";
+import { FileMode, isType } from "../../sys/stat.ts";
 import type { DirectoryDigests, FileDigests } from "./file-digests.ts";
 import { checkFile } from "./file-error.ts";
+import { fileIdentity } from "./file-identity.ts";
 import type { FileSelection } from "./file-source.ts";
 import { type SourceTree, selectFiles, type WalkStep } from "./select-files.ts";
 import { type SourceOwners, sourceEntry } from "./source-entry.ts";
@@ -62,8 +63,9 @@ class TextHasher {
 export class StampHasher {
   readonly #hasher = new TextHasher();
 
-  add(path: ByteString, { inode, size, changed }: FileStatus): void {
-    this.#hasher.add(`${path}\0${inode} ${size} ${changed.seconds}.${changed.nanoseconds}\n`);
+  /** @param identity as `fileIdentity` has it */
+  add(path: ByteString, identity: string): void {
+    this.#hasher.add(`${path}\0${identity}\n`);
   }
 
   finish(): string {
@@ -100,9 +102,10 @@ export async function contentKeyOf(
         // The directory whose content is meant is none of the files.
         if (step.path !== "") hasher.add(describeDirectory(step, owners));
       } else {
-        stamp.add(step.path, step.status);
+        const identity = fileIdentity(step.status);
+        stamp.add(step.path, identity);
         const directory = directories.at(-1) ?? openParent(step, digests);
-        const known = directory?.find(step.base, step.status);
+        const known = directory?.find(step.base, identity);
         const content = known ?? describeContent(step, owners, buffer, directory);
         hasher.add(`${describeFile(step, owners)}${content}\n`);
         turn += known === undefined ? step.status.size : 0;

@@ -14,6 +14,7 @@ import { openStateDatabase, type StateComponent, type StateDatabase } from "../.
 import { type ByteString, byteStringOf } from "../../sys/byte-string.ts";
 import { statusAt } from "../../sys/file.ts";
 import type { FileStatus, Timestamp } from "../../sys/stat.ts";
+import { fileIdentity } from "./file-identity.ts";
 
 const component: StateComponent = {
   name: "file-digests",
@@ -40,8 +41,8 @@ const KEPT_DAYS = 30;
 
 /** The files of one directory. */
 export interface DirectoryDigests {
-  /** The digest of a file that has not changed since it was remembered. */
-  find(name: ByteString, status: FileStatus): string | undefined;
+  /** The digest of a file that is the one that was remembered. */
+  find(name: ByteString, identity: string): string | undefined;
   /**
    * Remembers a digest, unless the file may have changed since it was read, or may yet change unseen.
    * @param before,after its status before and after it was read
@@ -91,15 +92,15 @@ export class FileDigests implements Disposable {
     const { files } = known;
     const seen = new Set<ByteString>();
     return {
-      find(name, file) {
+      find(name, identity) {
         seen.add(name);
         const entry = files.get(name);
-        return entry?.identity === identityOf(file) ? entry.digest : undefined;
+        return entry?.identity === identity ? entry.digest : undefined;
       },
       remember(name, before, after, started, digest) {
-        const identity = identityOf(before);
+        const identity = fileIdentity(before);
         const latest = Math.max(milliseconds(before.changed), milliseconds(before.modified));
-        if (latest + COARSEST_TIME > started || identityOf(after) !== identity) return;
+        if (latest + COARSEST_TIME > started || fileIdentity(after) !== identity) return;
         files.set(name, { identity, digest });
         known.isChanged = true;
       },
@@ -140,11 +141,6 @@ export class FileDigests implements Disposable {
       database.run("DELETE FROM directory_digests WHERE used < ?", this.#today - KEPT_DAYS);
     });
   }
-}
-
-function identityOf({ inode, size, modified, changed }: FileStatus): string {
-  const time = ({ seconds, nanoseconds }: Timestamp) => `${seconds}.${nanoseconds}`;
-  return `${inode} ${size} ${time(modified)} ${time(changed)}`;
 }
 
 function milliseconds({ seconds, nanoseconds }: Timestamp): number {
