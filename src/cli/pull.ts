@@ -19,9 +19,9 @@ export const pull = defineCommand(
       quiet: flag({ name: "quiet", short: "q", description: "Print only the names of what was pulled" }),
       policy: single({
         name: "policy",
-        valueName: "always|missing|never",
+        valueName: "always|missing|newer|never",
         description: "When to ask the registry",
-        parse: oneOf("always", "missing", "never"),
+        parse: oneOf("always", "missing", "newer", "never"),
         initial: "always",
         initialText: "always",
       }),

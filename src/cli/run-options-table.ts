@@ -45,9 +45,9 @@ export const runOptionsTable = {
   terminal: flag({ name: "tty", short: "t", description: "Give the container a terminal" }),
   pull: single({
     name: "pull",
-    valueName: "always|missing|never",
+    valueName: "always|missing|newer|never",
     description: "When to ask the registry for the image",
-    parse: oneOf("always", "missing", "never"),
+    parse: oneOf("always", "missing", "newer", "never"),
     initial: "missing",
     initialText: "missing",
   }),

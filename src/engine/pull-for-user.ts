@@ -17,7 +17,8 @@ export type PullHere = (request: PullRequest) => Promise<void>;
 
 /**
  * Pulls an image, unless the policy says that it need not be.
- * @throws BunkerError `image_not_found` by the policy `never`, and as `pullInto`
+ * @throws BunkerError `image_not_found` by the policy `never`, and as `pullInto`; by the policy `newer` nothing that the
+ *   registry is to blame for, when the image is here
  */
 export async function pullForUser(
   wish: PullWish,
@@ -26,13 +27,30 @@ export async function pullForUser(
   onWarning: (message: string) => void,
 ): Promise<void> {
   const data = dataDirectory();
-  if (policy !== "always") {
-    if (isStored(wish.name, wish.platform, data)) return;
-    if (policy === "never") throw neverPulled(wish.name);
-  }
+  const isHere = policy !== "always" && isStored(wish.name, wish.platform, data);
+  if (isHere && policy !== "newer") return;
+  if (policy === "never") throw neverPulled(wish.name);
   const ownership = ownershipOf({ kind: "default" }, data);
   ownership.warnings.forEach(onWarning);
-  await pullInto(wish, ownership, data, pullHere);
+  await pullUnlessFallback(() => pullInto(wish, ownership, data, pullHere), isHere, onWarning);
+}
+
+/**
+ * By the policy `newer`, what is here is good enough when the registry cannot say otherwise; Podman has it so.
+ * @param hasFallback whether the image is here, and may be used then
+ */
+async function pullUnlessFallback(
+  pull: () => Promise<void>,
+  hasFallback: boolean,
+  onWarning: (message: string) => void,
+): Promise<void> {
+  try {
+    await pull();
+  } catch (error) {
+    const isOfRegistry = error instanceof BunkerError && /^registry_|^image_not_found$/.test(error.code);
+    if (!hasFallback || !isOfRegistry) throw error;
+    onWarning(`${error.message}; the image that is here is used`);
+  }
 }
 
 /**
@@ -45,16 +63,17 @@ export async function fetchImage(
   ownership: Ownership,
   data: string,
   pullHere: PullHere,
+  onWarning: (message: string) => void,
 ): Promise<void> {
   if (image.kind !== "stored") return;
   const { name } = image;
   const isHere = pull !== "always" && isStored(name, platform, data);
-  if (isHere) return;
+  if (isHere && pull !== "newer") return;
   if (pull === "never") throw neverPulled(name);
   if (pull === "missing" && !quiet) process.stderr.write(`Unable to find image '${shownName(name)}' locally\n`);
   const output = quiet ? "none" : "steps";
   const wish: PullWish = { name, allTags: false, platform, output, stream: "stderr", settings: {} };
-  await pullInto(wish, ownership, data, pullHere);
+  await pullUnlessFallback(() => pullInto(wish, ownership, data, pullHere), isHere, onWarning);
 }
 
 function isStored(name: string, platform: string | undefined, data: string): boolean {

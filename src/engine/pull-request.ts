@@ -1,7 +1,10 @@
 import * as v from "valibot";
 
-/** When the registry is asked: always, when the image is not here, or never. */
-export type PullPolicy = "always" | "missing" | "never";
+/**
+ * When the registry is asked: always; when the image is not here; always, but it need not answer when the image is here; or
+ * never.
+ */
+export type PullPolicy = "always" | "missing" | "newer" | "never";
 
 const credentials = v.variant("kind", [
   v.object({ kind: v.literal("password"), user: v.string(), password: v.string() }),

@@ -227,7 +227,7 @@ export async function createContainer(
   checkLabels(options.mounts);
   if (options.log.driver === "journald") (await import("../log/journal-writer.ts")).checkJournal();
   makeMissingSources(options.mounts);
-  await fetchImage(options, ownership, data, pullHere);
+  await fetchImage(options, ownership, data, pullHere, onWarning);
   cleanUp(database, data);
   const unpack = (request: ImageRequest) => {
     // Made by the caller, who has to see what is there, also where the files in it will belong to others.

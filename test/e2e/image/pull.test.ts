@@ -120,6 +120,25 @@ describe("pull", () => {
     expect(server.requests).toHaveLength(requests);
   });
 
+  test("that wants what is newer makes do with what is here when the registry does not answer", async () => {
+    const newer = (name: string) => user.bunker(["pull", "-q", "--policy", "newer", name]);
+    expect(await newer(nameOf("latest"))).toMatchObject({ status: 0, output: `${nameOf("latest")}\n`, errors: "" });
+    const asked = server.requests.length;
+    expect(await newer(nameOf("latest"))).toMatchObject({ status: 0, errors: "" });
+    expect(server.requests.length).toBeGreaterThan(asked);
+    const absent = "127.0.0.1:1/team/image:latest";
+    expect(await newer(absent)).toMatchObject({ status: 125, output: "" });
+    await user.bunker(["tag", nameOf("latest"), absent]);
+    const { status, errors } = await newer(absent);
+    expect(status).toBe(0);
+    expect(errors).toMatch(/^warning: .*127\.0\.0\.1:1: connection refused; the image that is here is used\n$/);
+    expect(await user.run(["--pull", "newer", "-q", absent, "echo", "old"])).toMatchObject({
+      status: 0,
+      output: "old\n",
+      errors: expect.stringContaining("the image that is here is used"),
+    });
+  });
+
   test("of run is told on standard error, and done once", async () => {
     const words = [nameOf("latest"), "echo", "hello"];
     const first = await user.run(words);
