@@ -1,4 +1,4 @@
-import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../engine/detach-keys.ts";
+import { parseDetachKeys } from "../engine/detach-keys.ts";
 import type { CreationCallbacks } from "../engine/lifecycle/create-container.ts";
 import type { MountRequest, RunOptions, SecurityOptions } from "../engine/run-options.ts";
 import { type ImageSource, parseImageSource } from "../image/image-source.ts";
@@ -48,7 +48,7 @@ export const run = defineCommand(
       console.log(await runDetached(request, onCreated, callbacks));
       return 0;
     }
-    const keys = parseDetachKeys(detachKeys ?? DEFAULT_DETACH_KEYS);
+    const keys = parseDetachKeys(detachKeys);
     return runContainer(request, { detachKeys: keys, proxiesSignals: signalProxy, onCreated }, callbacks);
   },
 );

@@ -1,15 +1,17 @@
 import { BunkerError } from "../sys/error.ts";
 
-/** Docker's default. */
-export const DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q";
+/** Docker's default: ctrl-p, ctrl-q. */
+const DEFAULT_KEYS = [0x10, 0x11];
 
 /**
  * Reads a sequence of keys as Docker writes it: letters, or `ctrl-` with a letter or one of `@ [ \ ] ^ _`, with commas
  * between. An empty text is no sequence.
+ * @param text undefined for Docker's default, which is at hand: each start in the foreground asks for it
  * @returns the bytes that a terminal sends for it
  * @throws BunkerError `invalid_detach_keys`
  */
-export function parseDetachKeys(text: string): Buffer {
+export function parseDetachKeys(text: string | undefined): Buffer {
+  if (text === undefined) return Buffer.from(DEFAULT_KEYS);
   if (text === "") return Buffer.alloc(0);
   const bytes = text.split(",").map((key) => {
     if (key.length === 1) return key.charCodeAt(0);

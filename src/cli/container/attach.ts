@@ -1,6 +1,6 @@
 import { checkTerminal, receiveSignals } from "../../engine/attachment.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../../engine/detach-keys.ts";
+import { parseDetachKeys } from "../../engine/detach-keys.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { notRunning, supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import { findContainer, openContainers } from "../../engine/state/containers.ts";
@@ -40,7 +40,7 @@ export const attach = defineCommand(
       output: true,
       error: true,
       terminal,
-      detachKeys: parseDetachKeys(options.detachKeys ?? DEFAULT_DETACH_KEYS),
+      detachKeys: parseDetachKeys(options.detachKeys),
       signals: options.signalProxy ? signals : undefined,
     };
     const streams = requestAttachment(socket, attachment);

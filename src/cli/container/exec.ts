@@ -1,6 +1,6 @@
 import { attachDetachably, checkTerminal, makeStreams, receiveSignals, terminalSize } from "../../engine/attachment.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../../engine/detach-keys.ts";
+import { parseDetachKeys } from "../../engine/detach-keys.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { startExec } from "../../engine/lifecycle/exec-process.ts";
 import { findContainer, openContainers } from "../../engine/state/containers.ts";
@@ -87,7 +87,7 @@ export const exec = defineCommand(
     const end = attachDetachably(launched, signals, streams?.ends, {
       interactive,
       whole: false,
-      detachKeys: parseDetachKeys(options.detachKeys ?? DEFAULT_DETACH_KEYS),
+      detachKeys: parseDetachKeys(options.detachKeys),
     });
     if (end === "detached") return keepTerminal();
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;

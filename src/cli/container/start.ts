@@ -1,6 +1,6 @@
 import { checkTerminal, receiveSignals } from "../../engine/attachment.ts";
 import { attendContainer } from "../../engine/attend-container.ts";
-import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../../engine/detach-keys.ts";
+import { parseDetachKeys } from "../../engine/detach-keys.ts";
 import { startByCommand, takeToStart } from "../../engine/lifecycle/start-container.ts";
 import { tellSize } from "../../engine/supervised-attachment.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -65,7 +65,7 @@ async function startAttached(
     output: true,
     error: true,
     terminal,
-    detachKeys: parseDetachKeys(options.detachKeys ?? DEFAULT_DETACH_KEYS),
+    detachKeys: parseDetachKeys(options.detachKeys),
     signals,
   };
   const recordsEnd = restart.name === "no";
