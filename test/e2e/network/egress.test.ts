@@ -6,8 +6,8 @@ import { containerSuite } from "../run/suite.ts";
 import { type HostServer, serveOnHost } from "./host-side.ts";
 
 const suite = containerSuite();
-/** Where the resolver of these tests listens, on the host's loopback. */
-const RESOLVER = "127.53.53.53";
+/** Where the resolver of these tests listens, on the host's loopback: nobody else who runs them is to have it. */
+const RESOLVER = `127.${[...crypto.getRandomValues(new Uint8Array(3))].map((byte) => (byte % 254) + 1).join(".")}`;
 
 let resolver: Socket;
 let server: HostServer;

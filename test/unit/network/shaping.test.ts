@@ -24,7 +24,7 @@ describe("a budget", () => {
   test("waits for a debt as long as it takes", () => {
     const budget = new ByteBudget(1_000);
     budget.spend(66_536 + 10_000);
-    expect(budget.wait()).toBeGreaterThan(10_000);
+    expect(budget.wait()).toBeGreaterThan(1_000);
     expect(budget.wait()).toBeLessThanOrEqual(11_002);
   });
 });
