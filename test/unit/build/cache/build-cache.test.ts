@@ -84,11 +84,11 @@ test("gives cache mounts to one or to many, as they are asked for", async () => 
   using cache = new BuildCache(data);
   const take = (sharing: "shared" | "private" | "locked", end = signal) =>
     takeCacheMount(cache, { id: "id", sharing, make: async () => {}, signal: end });
-  using one = await take("shared");
-  using other = await take("shared");
+  const one = await take("shared");
+  const other = await take("shared");
   expect(other.path).toBe(one.path);
   // Both are in use.
-  using own = await take("private");
+  const own = await take("private");
   expect(own.path).not.toBe(one.path);
   const abort = new AbortController();
   const waiting = take("locked", abort.signal);
