@@ -192,8 +192,10 @@ export class BlobStaging implements Disposable {
     if (!isWhole && (progress.isRead || !(await this.#receiveInto(file.number, descriptor, read, options, progress)))) {
       throw damaged(descriptor, "its digest is another");
     }
-    this.#pin(digest, path);
+    const isPinned = this.#pin(digest, path);
     lock(file.number, Lock.release);
+    // Another writer has published it meanwhile, so it is in the store; unless it has been removed there already.
+    if (!isPinned && !this.has(descriptor)) await this.#receive(descriptor, read, options, progress);
   }
 
   /** Opens and locks the file; undefined when the blob has come into the store meanwhile. */
