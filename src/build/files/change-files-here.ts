@@ -301,7 +301,7 @@ async function unpack(
   stamp: StampHasher,
 ): Promise<boolean> {
   if (!isType(status, FileMode.regular)) return false;
-  using file = new FileDescriptor(checkFile(openAt(parent, base, FILE_FLAGS), "open", path));
+  using file = new FileDescriptor(checkFile(openAt(parent, base, FILE_FLAGS), "open", path === "" ? base : path));
   if (!(await isArchive(file.number))) return false;
   using target = makeDirectories(context, encodeText(destination), owner ?? ROOT);
   const { losses, request } = context;

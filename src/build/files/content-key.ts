@@ -161,7 +161,7 @@ function describeContent(
   const started = Date.now();
   const opened = openAt(parent, base, FILE_FLAGS);
   if (isGone(opened)) return "gone";
-  using file = new FileDescriptor(checkFile(opened, "open", path));
+  using file = new FileDescriptor(checkFile(opened, "open", path === "" ? base : path));
   const entry = sourceEntry(step, file.number, owners, () => undefined);
   const device = entry.device === undefined ? "" : JSON.stringify(entry.device);
   const recorded = owners === "root" ? "" : `${entry.mode.toString(8)} ${entry.uid}:${entry.gid} ${device}`;

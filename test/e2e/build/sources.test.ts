@@ -1,6 +1,6 @@
 /* Where the files of a build come from: directories, standard input, archives, the web, repositories. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digestOf } from "../../../src/image/digest.ts";
 import { GitServer } from "../../git-server.ts";
@@ -171,6 +171,10 @@ test("what is not there, or not spoken", async () => {
     expect(await suite.build(context, options)).toMatchObject({ status: 1, errors: expect.stringContaining(message) });
   const context = suite.context({ Dockerfile: "FROM busybox\nCOPY aple /\n", apple: "" });
   await fails(context, 'find "/aple": not found');
+  const unreadable = suite.context({ Dockerfile: "FROM busybox\nCOPY secret /\n", secret: "" });
+  chownSync(join(unreadable, "secret"), 0, 0);
+  chmodSync(join(unreadable, "secret"), 0o600);
+  await fails(unreadable, 'open "/secret": EACCES');
   await fails(join(context, "none"), "there is no such file or directory");
   await fails(context, "there is no such file", "-f", join(context, "none"));
   await fails("git@github.com:o/r.git", "git over ssh is not spoken");
