@@ -56,6 +56,14 @@ export function lockContainer(data: string, id: string): ContainerLock | undefin
   return take(data, id, "r+");
 }
 
+/**
+ * Takes the lock of a container that somebody began to remove; the lock's file may be gone already.
+ * @returns undefined when another process holds it, or the whole directory is gone
+ */
+export function lockHalfRemoved(data: string, id: string): ContainerLock | undefined {
+  return take(data, id, "w+");
+}
+
 /** Whether some process holds the lock of a container: its supervisor, or a command that works on it. */
 export function isHeld(data: string, id: string): boolean {
   let file: number;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { Signal } from "../../sys/signal.ts";
-import { lockContainer, sweep } from "../container-directory.ts";
+import { lockContainer, lockHalfRemoved, sweep } from "../container-directory.ts";
 import { containerDirectory } from "../container-lock.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
@@ -114,8 +114,8 @@ export function removeContainer(
  */
 export function finishRemoval(data: string, id: string): void {
   using database = openContainers(data);
-  using lock = lockContainer(data, id);
-  // The directory goes before the row.
+  using lock = lockHalfRemoved(data, id);
+  // The directory goes before the row. Where somebody is still at it two remove it, each what the other has left.
   if (lock === undefined && hasDirectory(data, id)) return;
   const container = abandonedContainer(database, id);
   if (container === undefined) return;

@@ -1,6 +1,6 @@
 /* What becomes of containers whose supervisor was killed or has failed, and of those of `--rm` whatever happens. */
 import { expect, test } from "bun:test";
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { isHeld } from "../../../src/engine/container-directory.ts";
 import { eventually, kill } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
@@ -56,13 +56,26 @@ test("a container of --rm is removed by the next command when its supervisor was
   }
 });
 
-test("one whose removal was interrupted is removed by the next command", async () => {
-  const id = (await bunker("create", "--name", "half", suite.image, "true")).trim();
+test("one whose removal was interrupted is removed by the next command, however far it had come", async () => {
   const database = `${suite.user.data}/state.db`;
   const script = `import sqlite3; d = sqlite3.connect("${database}"); d.execute("UPDATE container SET status = 'removing'"); d.commit()`;
-  expect(await suite.user.execute(["python3", "-c", script])).toMatchObject({ status: 0 });
-  const { errors } = await suite.user.bunker(["start", id]);
-  expect(errors).toBe(`bunker: No such container: ${id}\n`);
+  for (const [gone, next] of [
+    ["", "start"],
+    ["/lock", "start"],
+    ["/lock", "rm"],
+    ["", "inspect"],
+  ] as const) {
+    const id = (await bunker("create", "--name", "half", suite.image, "true")).trim();
+    expect(await suite.user.execute(["python3", "-c", script])).toMatchObject({ status: 0 });
+    if (gone !== "") rmSync(`${suite.user.data}/containers/${id}${gone}`);
+    const { errors } = await suite.user.bunker([next, ...(next === "rm" ? ["-f"] : []), id]);
+    expect(errors).toMatch(new RegExp(`^bunker: No such (container|object): ${id}\n$`));
+    expect(await bunker("ps", "-aq")).toBe("");
+    await suite.user.expectNothingLeft();
+  }
+  const id = (await bunker("create", "--name", "half", suite.image, "true")).trim();
+  await suite.user.execute(["python3", "-c", script]);
+  rmSync(`${suite.user.data}/containers/${id}`, { recursive: true });
   expect(await bunker("ps", "-aq")).toBe("");
 });
 
@@ -84,18 +97,32 @@ test("who is attached is told how the supervisor has ended, and nothing is left 
   expect(await bunker("ps", "-aq")).toBe("");
 });
 
-test("a supervisor that fails says of what, to those who are attached and to those who come later", async () => {
-  const id = (await bunker("create", "--name", "failing", suite.image, "sleep", "1000")).trim();
-  const obstacle = `${suite.user.data}/containers/${id}/supervisor`;
-  mkdirSync(obstacle);
-  suite.user.own(obstacle);
-  const { status, errors } = await suite.user.bunker(["start", "-a", "failing"]);
-  expect(errors).toMatch(/^bunker: wait for container failing: its supervisor failed: make the socket .*EADDRINUSE/);
-  expect(status).toBe(1);
+test("a supervisor that fails says of what to those who are attached", async () => {
+  const script = "echo ready; while [ ! -e /end ]; do sleep 0.02; done";
+  const id = (await bunker("run", "-d", "--name", "failing", suite.image, "sh", "-c", script)).trim();
+  const session = suite.user.talk([suite.user.bunkerPath, "attach", "failing"]);
+  const held = suite.user.talk([
+    suite.user.bunkerPath,
+    "exec",
+    "-i",
+    "failing",
+    "sh",
+    "-c",
+    "echo in; read x; touch /end",
+  ]);
+  await held.expect("in\n");
+  // It cannot record the end now.
+  const path = `${suite.user.data}/state.db`;
+  const put = (commands: string) => suite.user.execute(["sh", "-ec", commands]);
+  while (!(await bunker("events", "--since", "1h", "--until", "0s")).includes(" attach "));
+  await put(`mkdir ${path}.kept; mv ${path} ${path}-wal ${path}-shm ${path}.kept; echo rubbish >${path}`);
+  held.type("\n");
+  const { status, errors } = await session.finish();
+  expect(errors).toMatch(/^bunker: wait for container failing: its supervisor failed: use .*state\.db: it is /);
+  expect(status).toBe(255);
+  await held.finish();
   await untilFree(id);
-  const state = "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}";
-  expect(await bunker("inspect", "--format", state, "failing")).toMatch(
-    /^exited 255 the supervisor failed: make the socket .*EADDRINUSE/,
-  );
+  await put(`rm -f ${path} ${path}-*; mv ${path}.kept/* ${suite.user.data}; rmdir ${path}.kept`);
+  expect(await bunker("ps", "-a", "--format", "{{.Names}} {{.State}}")).toBe("failing exited\n");
   await bunker("rm", "failing");
 });
