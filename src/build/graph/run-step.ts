@@ -17,9 +17,11 @@ import { check } from "../../sys/system-call.ts";
 import { takeCacheMount } from "../cache/cache-mount.ts";
 import { heredocMark } from "../dockerfile/heredoc-marks.ts";
 import type { CommandLine, RunMount } from "../dockerfile/instruction.ts";
+import { changeFiles } from "../files/change-files.ts";
 import { followPath } from "../files/tree-path.ts";
 import { executeRun } from "../run/execute-run.ts";
 import type { RunLimits } from "../run/run-configuration.ts";
+import { fileWork } from "./copy-step.ts";
 import { type BuildSession, mountReadable, mountWritable } from "./session.ts";
 import type { RootNode, StepInput, StepWork } from "./step.ts";
 
@@ -187,7 +189,8 @@ async function openMounts(
         const taken = await takeCacheMount(session.cache, {
           ...{ id: mount.id, sharing: mount.sharing, signal: session.signal },
           make: async (path) => {
-            mkdirSync(path, { mode: mount.mode });
+            if (lower === undefined) mkdirSync(path);
+            else await fill(session, path, lower, mount.source);
             check(changeOwnerAt(AT_FDCWD, encodeText(path), mount.uid, mount.gid), "give", path);
             chmodSync(path, mount.mode);
           },
@@ -235,6 +238,16 @@ async function openMounts(
   }
   const owned = cleanup.move();
   return { mounts: placed, environment, [Symbol.dispose]: () => owned.dispose() };
+}
+
+/** Makes the directory of a cache mount with what a root file system has at a path. */
+async function fill(session: BuildSession, path: string, layers: readonly string[], source: string): Promise<void> {
+  using mountPoints = scratchDirectory(session);
+  const selection = { source: { kind: "layers", layers }, paths: [source], excluded: [], keepsParents: false } as const;
+  const part = { ...selection, unpacks: false, stamp: undefined };
+  const operation = { kind: "copy", parts: [part], destination: "/", owner: undefined, mode: undefined } as const;
+  const target = { lower: [], upper: path, work: `${mountPoints.path}/work` };
+  await changeFiles(target, [operation], fileWork(session, mountPoints.path), session.signal);
 }
 
 /** A directory for what is written and not kept. */

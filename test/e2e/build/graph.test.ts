@@ -114,6 +114,21 @@ test("makes the same image of the same files, whenever", async () => {
   expect(await digest("once")).toBe(await digest("again"));
 });
 
+test("fills a cache mount once, from where it is said", async () => {
+  const context = suite.context({
+    Dockerfile: [
+      "FROM busybox AS source",
+      "RUN mkdir -p /full/below && echo first > /full/below/file",
+      "FROM busybox",
+      "RUN --mount=type=cache,id=filled,target=/c,from=source,source=/full,uid=7,mode=0750 stat -c '%u %a' /c; cat /c/below/file; echo second > /c/below/file",
+      "RUN --mount=type=cache,id=filled,target=/c,from=source,source=/full cat /c/below/file > /file",
+      "",
+    ].join("\n"),
+  });
+  expect(await suite.built(context, ["-t", "filled"])).toMatch(/^#\d+ \S+ 7 750\n#\d+ \S+ first$/m);
+  expect(await suite.inside("filled", "cat /file")).toBe("second\n");
+});
+
 test("leaves no process of a command behind, and nothing that was only mounted", async () => {
   const context = suite.context({
     Dockerfile: [
