@@ -17,8 +17,9 @@ import { stagePlanner } from "./graph/plan-stage.ts";
 import type { Root } from "./graph/root.ts";
 import type { BuildSession } from "./graph/session.ts";
 import { Slots } from "./graph/slots.ts";
-import { globalArguments, platformArguments } from "./graph/stage-variables.ts";
+import { globalArguments, platformArguments, unconsumedArguments } from "./graph/stage-variables.ts";
 import { BaseLayers } from "./layers/base-image.ts";
+import { readBase } from "./layers/image-configuration.ts";
 import { checkBuild, type FoundBase, neededStages } from "./lint/check-build.ts";
 import { explainedWarning, type LintWarning } from "./lint/lint-warning.ts";
 import { openSources } from "./open-sources.ts";
@@ -137,6 +138,15 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
   );
   // Now it is known what the images say.
   const { warnings } = await check(planners[0]?.bases ?? new Map(), wanted);
+  // The triggers of images may declare some.
+  const unconsumed = targets.some(({ stage }) => stage.base !== undefined && readBase(stage.base).triggers.length > 0)
+    ? []
+    : unconsumedArguments(dockerfile, checked);
+  if (unconsumed.length > 0) {
+    observer.warn(
+      `One or more build-args ${unconsumed.map((name) => JSON.stringify(name)).join(", ")} were not consumed`,
+    );
+  }
   cache.noteUse(targets.flatMap(({ root }) => root.layers));
   const [first, ...more] = targets;
   if (first === undefined) throw new Error("a build for no platform");

@@ -56,6 +56,20 @@ export function platformArguments(build: Platform, target: Platform): ReadonlyMa
   return new Map([...of("BUILD", build), ...of("TARGET", target)]);
 }
 
+/** Arguments that were given and that no ARG of the file declares, nor Bunker knows. */
+export function unconsumedArguments(
+  { globalArguments: globals, stages }: Dockerfile,
+  { given, predefined }: GlobalArguments,
+): readonly string[] {
+  const all = [...globals, ...stages.flatMap(({ instructions }) => instructions)];
+  const declared = all.flatMap((instruction) =>
+    instruction.name === "ARG" ? instruction.arguments.map(({ name }) => name) : [],
+  );
+  const isKnown = (name: string) =>
+    [...declared, ...predefined.keys(), ...PROXIES, "SOURCE_DATE_EPOCH"].includes(name) || name.startsWith("BUILDKIT_");
+  return [...given.keys()].filter((name) => !isKnown(name));
+}
+
 /** What FROM sees. */
 export function fromScope({ declared, predefined, ...rest }: GlobalArguments): Scope {
   return { lookUp: (name) => declared.get(name) ?? predefined.get(name), escape: rest.escape };
