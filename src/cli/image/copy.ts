@@ -8,7 +8,7 @@ import { openImageStore } from "../../image/store/image-store.ts";
 import { storeImage } from "../../image/store/load-images.ts";
 import { openStoreReader } from "../../image/store/store-reader.ts";
 import { openArchiveInput } from "../../image/transport/archive-input.ts";
-import { type CopyEvent, copyImage } from "../../image/transport/copy-image.ts";
+import { type CopiedImage, type CopyOptions, copyImage } from "../../image/transport/copy-image.ts";
 import { type ImagePlace, parseImagePlace } from "../../image/transport/image-place.ts";
 import { openLocalReader, openLocalWriter } from "../../image/transport/local-places.ts";
 import type { ImageReader, ImageWriter } from "../../image/transport/transport.ts";
@@ -16,6 +16,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { flag, type Option, single } from "../option.ts";
+import { type CopyWords, copyOutput } from "../progress/copy-output.ts";
 import { connectionOptions, parseCredentials } from "../registry/registry-options.ts";
 import { digestFileOption, writeDigestFile } from "./digest-file-option.ts";
 import { platformOption } from "./platform-option.ts";
@@ -71,8 +72,7 @@ export const copy = defineCommand(
         return;
       }
       const writer = opened.use(await openWriter(to, destinationRegistries, signal));
-      const onProgress = quiet ? () => {} : sayProgress;
-      const { root, sourceDigest } = await copyImage(reader, writer, { platform, signal, onProgress });
+      const { root, sourceDigest } = await copyWithOutput(reader, writer, { platform, signal }, quiet);
       if (!quiet) console.log(`Written: ${root.digest}`);
       if (root.digest !== sourceDigest) await warnOfConversion(destination, sourceDigest);
       writeDigestFile(options.digestFile, root.digest);
@@ -104,10 +104,20 @@ async function openWriter(
   return place.kind === "registry" ? new RegistryWriter(registries, place.reference, signal) : openLocalWriter(place);
 }
 
-/** One line for each blob, as skopeo says it. */
-function sayProgress({ kind, blob }: CopyEvent): void {
-  if (kind === "begin") console.log(`Copying blob ${blob.digest}`);
-  else if (kind === "present") console.log(`Blob ${blob.digest} is there already`);
+/** Copies, and says how it goes; without a terminal one line for each blob, as skopeo does. */
+async function copyWithOutput(
+  reader: ImageReader,
+  writer: ImageWriter,
+  options: Omit<CopyOptions, "onProgress">,
+  quiet: boolean,
+): Promise<CopiedImage> {
+  if (quiet) return copyImage(reader, writer, { ...options, onProgress: () => {} });
+  const line: CopyWords["line"] = ({ kind, blob: { digest } }) => {
+    if (kind === "begin") return `Copying blob ${digest}`;
+    return kind === "present" ? `Blob ${digest} is there already` : undefined;
+  };
+  using output = copyOutput({ moving: "Copying", present: "Already there", done: "Copied", line });
+  return await copyImage(reader, writer, { ...options, onProgress: output.event });
 }
 
 async function warnOfConversion(destination: string, sourceDigest: string): Promise<void> {

@@ -54,7 +54,7 @@ export const push = defineCommand(
     using store = openImageStore(dataDirectory());
     using registries = new Registries(registrySettings(options));
     const pushes = options.allTags ? allTags(store, source, destination) : [onePush(source, destination)];
-    const output = pushOutput(options.quiet);
+    using output = pushOutput(options.quiet);
     const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
     await untilInterrupted(async (signal) => {
       let begun: string | undefined;

@@ -18,7 +18,7 @@ interface Line {
   readonly id: string;
   readonly size: number;
   received: number;
-  state: "waiting" | "downloading" | "extracting";
+  state: "waiting" | "moving" | "extracting";
   /** How much there was at which moment, the oldest first. */
   readonly samples: { readonly time: number; readonly bytes: number }[];
 }
@@ -33,16 +33,21 @@ export interface ProgressTerminal {
 /** Draws the progress of layers. */
 export class LayerProgress implements Disposable {
   readonly #terminal: ProgressTerminal;
+  readonly #moving: string;
   readonly #now: () => number;
   readonly #lines = new Map<string, Line>();
   readonly #timer: NodeJS.Timeout;
   #drawn = 0;
   #lastDrawn = Number.NEGATIVE_INFINITY;
 
-  /** @param now milliseconds */
-  constructor(terminal: ProgressTerminal, now: () => number = () => performance.now()) {
+  /**
+   * @param settings.moving what is being done to a layer that is on its way; `Downloading` unless given
+   * @param settings.now milliseconds
+   */
+  constructor(terminal: ProgressTerminal, settings: { readonly moving?: string; readonly now?: () => number } = {}) {
     this.#terminal = terminal;
-    this.#now = now;
+    this.#moving = settings.moving ?? "Downloading";
+    this.#now = settings.now ?? (() => performance.now());
     this.#timer = setInterval(() => this.#redraw(), REDRAW_INTERVAL);
     // It is no reason to stay.
     this.#timer.unref();
@@ -54,11 +59,11 @@ export class LayerProgress implements Disposable {
     this.#redrawSoon();
   }
 
-  /** More of a layer has arrived. */
+  /** More of a layer has arrived; less than nothing when some has to come again. */
   receive(id: string, bytes: number): void {
     const line = this.#lines.get(id);
     if (line === undefined) return;
-    if (line.state === "waiting") line.state = "downloading";
+    if (line.state === "waiting") line.state = "moving";
     line.received += bytes;
     const time = this.#now();
     const newest = line.samples.at(-1);
@@ -119,7 +124,7 @@ export class LayerProgress implements Disposable {
     if (state === "extracting") return `${id}: Extracting  ${humanSize(size)}`;
     const filled = size === 0 ? BAR_WIDTH : Math.floor((BAR_WIDTH * Math.min(received, size)) / size);
     const bar = `${"=".repeat(Math.max(0, filled - 1))}${filled > 0 ? ">" : ""}`.padEnd(BAR_WIDTH);
-    return `${id}: Downloading [${bar}]  ${humanSize(received)}/${humanSize(size)}${this.#describeSpeed(samples, size - received)}`;
+    return `${id}: ${this.#moving} [${bar}]  ${humanSize(received)}/${humanSize(size)}${this.#describeSpeed(samples, size - received)}`;
   }
 
   #describeSpeed(samples: Line["samples"], left: number): string {

@@ -1,10 +1,10 @@
-import { writeSync } from "node:fs";
 import type { PullObserver } from "../../engine/pull.ts";
 import type { PullRequest } from "../../engine/pull-request.ts";
 import { type Digest, splitDigest } from "../../image/digest.ts";
 import { familiarReference, formatReference, withDefaultTag } from "../../image/reference.ts";
 import { warning } from "../messages.ts";
 import { LayerProgress } from "./layer-progress.ts";
+import { terminalOf } from "./terminal.ts";
 
 /**
  * What `docker pull` says: which image, what happens to each layer, its digest, and whether anything was new. On a
@@ -12,19 +12,8 @@ import { LayerProgress } from "./layer-progress.ts";
  */
 export function pullOutput({ output, stream }: PullRequest): PullObserver & Disposable {
   const file = stream === "stdout" ? process.stdout : process.stderr;
-  const write = (text: string) => {
-    let bytes = Buffer.from(text);
-    while (bytes.length > 0) bytes = bytes.subarray(writeSync(file.fd, bytes));
-  };
-  const terminal = {
-    write,
-    get columns() {
-      return file.columns ?? 80;
-    },
-    get rows() {
-      return file.rows ?? 24;
-    },
-  };
+  const terminal = terminalOf(file);
+  const { write } = terminal;
   const showsSteps = output === "steps";
   let progress: LayerProgress | undefined;
   const say = (line: string) => (progress === undefined ? write(`${line}\n`) : progress.print(line));

@@ -146,6 +146,27 @@ describe("push", () => {
     expect(again.output.match(/Layer already exists/g)).toHaveLength(2);
   });
 
+  test("in a terminal shows progress, as copy does, and leaves what is done", async () => {
+    const shownBy = async (words: readonly string[]) => {
+      const session = user.startInTerminal([user.bunkerPath, ...words]);
+      await session.expect(second.digest);
+      expect(await session.process.exited).toBe(0);
+      return session.shown();
+    };
+    // What another repository of the same registry has would only be mounted.
+    await using empty = await DockerRegistry.start();
+    const [from, name] = [`${registry.host}/team/second`, `${empty.host}/team/shown`];
+    const pushed = await shownBy(["push", from, name]);
+    expect(pushed.match(/[0-9a-f]{12}: Pushed/g)).toHaveLength(2);
+    expect(pushed).toContain(`latest: digest: ${second.digest} size`);
+    expect((await shownBy(["push", from, name])).match(/[0-9a-f]{12}: Layer already exists/g)).toHaveLength(2);
+    const copied = await shownBy(["copy", `docker://${name}`, `oci:${directory}/shown:x`]);
+    expect(copied.match(/[0-9a-f]{12}: Copied/g)).toHaveLength(3);
+    expect(copied).toContain(`Written: ${second.digest}`);
+    // Whatever was drawn for a moment has been erased.
+    for (const shown of [pushed, copied]) expect(shown).toContain("\x1b[J");
+  });
+
   test("goes to another name, quietly, and writes the digest", async () => {
     const target = `${registry.host}/other/first:5`;
     const words = ["-q", "--digestfile", `${directory}/digest`, "first:1", `docker://${target}`];

@@ -24,7 +24,7 @@ class Screen {
 
 function start(screen = new Screen()) {
   const clock = { time: 0 };
-  return { screen, clock, progress: new LayerProgress(screen, () => clock.time) };
+  return { screen, clock, progress: new LayerProgress(screen, { now: () => clock.time }) };
 }
 
 test("each layer has a line, with its speed and the time left", () => {
