@@ -163,12 +163,13 @@ function standAside(group: string): void {
 /**
  * Prepares this process to clone children into a container's cgroup.
  * @param group of `beginContainerGroup`
+ * @param pid of the container's first process
  * @returns the cgroup's directory, for `LaunchOptions.cgroup`
  * @throws BunkerError when systemd does not move us
  */
-export function joinContainerGroup(group: string): FileDescriptor {
+export function joinContainerGroup(group: string, pid: number): FileDescriptor {
   const path = dirname(group);
   const systemd = basename(group) === IN_SCOPE ? systemdAddress(process.env, isRootOfHost()) : undefined;
   const scope = systemd === undefined ? undefined : { path, unit: basename(path), besides: "supervisor", systemd };
-  return openGroupToEnter(group, scope);
+  return openGroupToEnter(group, pid, scope);
 }

@@ -23,12 +23,16 @@ export interface SurroundingScope {
 }
 
 /**
- * Prepares this process to clone children into a cgroup.
+ * Prepares this process to clone children into the cgroup of a container.
+ * @param pid of the container's first process: if that has divided the cgroup, as systemd does, where it is itself is
+ * where others can be, too
  * @param scope where the cgroup is in one that systemd can move us to
  * @returns the cgroup's directory, for `LaunchOptions.cgroup`
  * @throws BunkerError `cgroup_not_entered`, and when systemd does not move us
  */
-export function openGroupToEnter(group: string, scope: SurroundingScope | undefined): FileDescriptor {
+export function openGroupToEnter(whole: string, pid: number, scope: SurroundingScope | undefined): FileDescriptor {
+  const ofFirst = groupOf(pid);
+  const group = ofFirst?.startsWith(`${whole}/`) === true ? ofFirst : whole;
   const own = groupOf("self") ?? "/";
   if (!mayMove(own, group)) {
     if (scope === undefined) {

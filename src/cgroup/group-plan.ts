@@ -14,6 +14,8 @@ export interface GroupWish {
   readonly mode: "enabled" | "disabled" | "no-conmon" | "split";
   /** A slice of systemd's, or the path of a cgroup. */
   readonly parent?: string | undefined;
+  /** Whether the container does not work without a cgroup. */
+  readonly isNeeded?: boolean | undefined;
 }
 
 /** Where a container's cgroup will be, or why there will be none. */
@@ -32,9 +34,9 @@ export type GroupPlan =
  * @param service a unit of systemd's whose cgroup is divided if we are in it, so that it remains together
  * @throws BunkerError `no_cgroup` when the wish cannot be fulfilled
  */
-export function planContainerGroup({ mode, parent }: GroupWish, service?: string): GroupPlan {
+export function planContainerGroup({ mode, parent, isNeeded = false }: GroupWish, service?: string): GroupPlan {
   if (mode === "disabled") return { kind: "missing", reason: "--cgroups=disabled" };
-  const isWished = mode === "split" || parent !== undefined;
+  const isWished = isNeeded || mode === "split" || parent !== undefined;
   const missing = (reason: string): GroupPlan => {
     if (isWished) throw noGroup(reason);
     return { kind: "missing", reason };

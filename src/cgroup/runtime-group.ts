@@ -207,14 +207,15 @@ function needsGroup(reason: string): BunkerError {
 
 /**
  * Prepares this process to clone children into the cgroup of a container.
+ * @param pid of the container's first process
  * @returns the cgroup's directory
  * @throws BunkerError `cgroup_not_entered`
  */
-export function openMadeGroup({ path, outermost, unit }: MadeGroup): FileDescriptor {
+export function openMadeGroup({ path, outermost, unit }: MadeGroup, pid: number): FileDescriptor {
   const systemd = unit === undefined ? undefined : systemdAddress(process.env, isRootOfHost());
   const scope =
     unit === undefined || systemd === undefined ? undefined : { path: outermost, unit, besides: "runtime", systemd };
-  return openGroupToEnter(path, scope);
+  return openGroupToEnter(path, pid, scope);
 }
 
 /**

@@ -192,6 +192,14 @@ export const runOptionsTable = {
     initial: "enabled",
     initialText: "enabled where there is one to be had",
   }),
+  systemd: single({
+    name: "systemd",
+    valueName: "true|false|always",
+    description: "Whether its first process gets what systemd expects; true for a command that is an init",
+    parse: oneOf("true", "false", "always"),
+    initial: "true",
+    initialText: "true",
+  }),
   cgroupParent: single({
     name: "cgroup-parent",
     valueName: "SLICE|PATH",

@@ -31,6 +31,8 @@ export interface ContainerMountsInput {
   readonly userNamespace: IdMap | undefined;
   readonly files: ContainerFiles;
   readonly host: HostFacts;
+  /** Whether its first process is systemd, which divides the container's cgroup. */
+  readonly startsSystemd?: boolean | undefined;
 }
 
 /**
@@ -55,7 +57,7 @@ function depth({ destination }: Mount): number {
   return destination.split("/").length;
 }
 
-function systemMounts({ options, userNamespace, host }: ContainerMountsInput): readonly Mount[] {
+function systemMounts({ options, userNamespace, host, startsSystemd }: ContainerMountsInput): readonly Mount[] {
   const { privileged, readOnly } = options;
   const protection = ["nosuid", "noexec", "nodev"];
   const writable = privileged && !readOnly;
@@ -88,7 +90,7 @@ function systemMounts({ options, userNamespace, host }: ContainerMountsInput): r
       destination: "/sys/fs/cgroup",
       type: "cgroup",
       source: "cgroup",
-      options: [...protection, ...(writable ? [] : ["ro"])],
+      options: [...protection, ...(writable || startsSystemd === true ? [] : ["ro"])],
     },
   ];
   if (options.ipcNamespace === "none") return mounts;

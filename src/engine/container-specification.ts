@@ -54,6 +54,8 @@ export interface ContainerInput {
   readonly idShortage?: string | undefined;
   readonly files: ContainerFiles;
   readonly cgroupsPath: string | undefined;
+  /** Whether its first process is systemd, which divides the container's cgroup. */
+  readonly startsSystemd?: boolean | undefined;
   /** The terminal's size at the start, in characters; undefined when unknown. */
   readonly consoleSize: { readonly height: number; readonly width: number } | undefined;
   /**

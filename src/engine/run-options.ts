@@ -63,6 +63,8 @@ export interface RunOptions {
   readonly cgroupNamespace: "private" | "host";
   /** Whether it gets a cgroup of its own; `split` divides that of whoever starts it. */
   readonly cgroups: "enabled" | "disabled" | "no-conmon" | "split";
+  /** Whether its first process is systemd; `true` goes by its name. */
+  readonly systemd: "true" | "false" | "always";
   /** A slice of systemd's, or the path of a cgroup; undefined for the usual place. */
   readonly cgroupParent: string | undefined;
   readonly userNamespace: UserNamespaceMode;

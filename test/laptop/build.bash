@@ -52,7 +52,7 @@ build_root() {
 make_machine() {
   local machine=$1 ids owner group
   mkdir -p "$machine"
-  tar -C "$work/root" -cf - --exclude=./usr/bin/podman --exclude=./usr/lib/podman --exclude=./home . | tar -C "$machine" -xf -
+  tar -C "$work/root" -cf - --exclude='*podman*' --exclude=./home . | tar -C "$machine" -xf -
   find "$machine" -printf '%U:%G\n' | sort -u >"$work/ids"
   shift_id() { (($1 == 0)) && echo 1000 || echo $((99999 + $1)); }
   while IFS=: read -r owner group; do

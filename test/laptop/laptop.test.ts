@@ -3,6 +3,7 @@ import { testAutostart } from "./autostart.ts";
 import { Laptop, type LaptopUser } from "./laptop.ts";
 import { type Run, testLimits } from "./limits.ts";
 import { testRuntime } from "./runtime.ts";
+import { testSystemContainers } from "./system-containers.ts";
 
 setDefaultTimeout(120_000);
 let laptop: Laptop | undefined;
@@ -64,4 +65,5 @@ describe("the laptop", () => {
 
 testLimits(run);
 testRuntime(run);
+testSystemContainers(run);
 testAutostart(run);

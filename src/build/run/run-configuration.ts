@@ -162,6 +162,7 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
     cgroupNamespace: "private",
     cgroups: "enabled",
     cgroupParent: undefined,
+    systemd: "false",
     userNamespace: { kind: "default" },
     network: settings.network === "default" ? "slirp" : settings.network,
     networkSettings: {

@@ -34,7 +34,7 @@ export async function containerResources(
   if (plan.kind !== "missing") {
     // The conversation with systemd is code that others have no need of.
     const { beginContainerGroup } = await import("../../cgroup/container-group.ts");
-    const isWished = cgroups.parent !== undefined || cgroups.mode === "split";
+    const isWished = cgroups.isNeeded === true || cgroups.parent !== undefined || cgroups.mode === "split";
     const request = { id, plan, resources, isWished };
     const beginGroup = ({ container, supervisor }: ContainerPids) => {
       if (supervisor === undefined) throw new Error("a container of the engine has a supervisor");

@@ -41,11 +41,12 @@ import { ownershipOf, removeOwnedTree } from "../ownership.ts";
 import { fetchImage, type PullHere } from "../pull-for-user.ts";
 import { randomName } from "../random-name.ts";
 import { prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
-import type { JoinedNetwork, MountRequest, PlacedMount, RunOptions } from "../run-options.ts";
+import type { JoinedNetwork, MountRequest, PlacedMount, PlacedRunOptions, RunOptions } from "../run-options.ts";
 import { shownConfiguration } from "../shown-configuration.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { insertContainer, isNameTaken } from "../state/containers.ts";
 import { deleteEndpoints, endpointsOfContainer } from "../state/networks.ts";
+import { startsSystemd, withSystemd } from "../system-container.ts";
 import { giveTo } from "../volumes/give-to.ts";
 import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
@@ -266,14 +267,17 @@ export async function createContainer(
     const networks = links.length === 0 ? undefined : namedNetworks(links);
     warnOfPorts(options, networks, onWarning);
     const defaultFilter = hasDefaultSeccompFilter(options);
+    const placed: PlacedRunOptions = {
+      ...options,
+      mounts,
+      hostname: owner === undefined || options.utsNamespace === "host" ? options.hostname : hostname,
+      network: sharesHost ? "host" : options.network,
+    };
+    const isSystem = startsSystemd(placed, root.image);
+    const asked = isSystem ? withSystemd(placed) : placed;
     const input: ContainerInput = {
       id,
-      options: {
-        ...options,
-        mounts,
-        hostname: owner === undefined || options.utsNamespace === "host" ? options.hostname : hostname,
-        network: sharesHost ? "host" : options.network,
-      },
+      options: asked,
       image: root.image,
       rootPath: rootMountOf(root.plan, place).path,
       passwdText: root.readFile("etc/passwd") ?? "",
@@ -286,6 +290,7 @@ export async function createContainer(
           ? writeContainerFiles(directory, options, networks, hostname)
           : containerFiles(containerDirectory(data, owner.id)),
       cgroupsPath: undefined,
+      startsSystemd: isSystem,
       consoleSize: terminalSize(),
       // A filter that is compiled already need not be spelled out.
       resolveSeccomp: defaultFilter ? () => undefined : resolveSeccomp,
@@ -306,12 +311,12 @@ export async function createContainer(
       openInput: options.interactive,
       inputOnce: options.interactive && options.attached.input,
       init: options.init,
-      cgroups: { mode: options.cgroups, parent: options.cgroupParent },
+      cgroups: { mode: options.cgroups, parent: options.cgroupParent, isNeeded: isSystem },
       remove: options.remove,
       defaultFilter,
       root: root.plan,
       mountPoints: [...mountPoints],
-      stopSignal: options.stopSignal ?? root.image.stopSignal,
+      stopSignal: asked.stopSignal ?? root.image.stopSignal,
       stopTimeout: options.stopTimeout,
       restart: options.restart,
       log: options.log,

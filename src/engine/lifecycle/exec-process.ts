@@ -57,7 +57,7 @@ export function startExec(
   const configuration = readConfiguration(data, id);
   const { process } = configuration;
   if (process === undefined) throw notRunning("execute in container", container);
-  using cgroup = container.cgroup === undefined ? undefined : joinContainerGroup(container.cgroup);
+  using cgroup = container.cgroup === undefined ? undefined : joinContainerGroup(container.cgroup, pid);
   recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, container);
   const launched = launchProcess({
     state: { ociVersion: OCI_VERSION, id, status: "running", pid, bundle: containerDirectory(data, id) },

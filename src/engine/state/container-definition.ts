@@ -93,6 +93,8 @@ const definitionSchema = v.object({
     v.object({
       mode: v.picklist(["enabled", "disabled", "no-conmon", "split"]),
       parent: v.optional(v.string()),
+      /** Whether it does not work without. */
+      isNeeded: v.optional(v.boolean()),
     }),
     { mode: "enabled" },
   ),

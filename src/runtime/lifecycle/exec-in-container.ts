@@ -44,7 +44,7 @@ export function execInContainer(directory: ContainerDirectory, options: ExecOpti
     });
   }
   const group = directory.record()?.group;
-  using cgroup = group === undefined ? undefined : openMadeGroup(group);
+  using cgroup = group === undefined ? undefined : openMadeGroup(group, state.pid);
   const launched = launchProcess({
     state,
     cgroup: cgroup?.number,

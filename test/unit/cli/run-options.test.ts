@@ -83,6 +83,7 @@ const defaults: RunOptions = {
   cgroupNamespace: "private",
   cgroups: "enabled",
   cgroupParent: undefined,
+  systemd: "true",
   userNamespace: { kind: "default" },
   network: "slirp",
   networkSettings: {

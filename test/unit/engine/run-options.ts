@@ -57,6 +57,7 @@ export function runOptions(changes: Partial<PlacedRunOptions> = {}): PlacedRunOp
     cgroupNamespace: "private",
     cgroups: "enabled",
     cgroupParent: undefined,
+    systemd: "true",
     userNamespace: { kind: "default" },
     network: "none",
     networkSettings: {
