@@ -1,6 +1,8 @@
-import { closeSync, openSync, rmSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
+import { encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { errnoOf } from "../../sys/error.ts";
+import { unlinkAt } from "../../sys/file.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { connectForMessages, listenForMessages, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
 import { check } from "../../sys/system-call.ts";
@@ -37,11 +39,10 @@ export function connectToSupervisor(data: string, id: string): FileDescriptor | 
  * @throws BunkerError
  */
 export function listenForSupervisor(data: string, id: string): FileDescriptor {
-  const path = containerDirectory(data, id);
-  // Of the supervisor before, if there was one.
-  rmSync(`${path}/${SOCKET_NAME}`, { force: true });
-  const directory = openSync(path, "r");
+  const directory = openSync(containerDirectory(data, id), "r");
   try {
+    // Of the supervisor before, if there was one. What cannot be removed is in the way of the new one.
+    unlinkAt(directory, encodeText(SOCKET_NAME));
     return listenForMessages(directory, SOCKET_NAME);
   } finally {
     closeSync(directory);

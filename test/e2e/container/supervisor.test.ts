@@ -1,11 +1,12 @@
 /* What becomes of containers whose supervisor was killed or has failed, and of those of `--rm` whatever happens. */
 import { expect, test } from "bun:test";
-import { readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { isHeld } from "../../../src/engine/container-directory.ts";
 import { eventually, kill } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
+const state = "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}";
 
 async function bunker(...words: string[]): Promise<string> {
   const { status, output, errors } = await suite.user.bunker(words);
@@ -125,4 +126,36 @@ test("a supervisor that fails says of what to those who are attached", async () 
   await put(`rm -f ${path} ${path}-*; mv ${path}.kept/* ${suite.user.data}; rmdir ${path}.kept`);
   expect(await bunker("ps", "-a", "--format", "{{.Names}} {{.State}}")).toBe("failing exited\n");
   await bunker("rm", "failing");
+});
+
+test("what a supervisor has failed of is on record", async () => {
+  const create = ["create", "--name", "failing", "--health-cmd", "true", suite.image, "sleep", "1000"];
+  const id = (await bunker(...create)).trim();
+  const script = `
+import json, sqlite3
+d = sqlite3.connect("${suite.user.data}/state.db")
+definition = json.loads(d.execute("SELECT definition FROM container").fetchone()[0])
+definition["health"]["interval"] = definition["health"]["startInterval"] = -1000
+d.execute("UPDATE container SET definition = ?", [json.dumps(definition)])
+d.commit()`;
+  expect(await suite.user.execute(["python3", "-c", script])).toMatchObject({ status: 0 });
+  const { status, errors } = await suite.user.bunker(["start", "-a", "failing"]);
+  expect(errors).toMatch(/^bunker: wait for container failing: its supervisor failed: start a timer: EINVAL/);
+  expect(status).toBe(1);
+  await untilFree(id);
+  expect(await bunker("inspect", "--format", state, "failing")).toMatch(
+    /^exited 255 the supervisor failed: start a timer: EINVAL/,
+  );
+  await bunker("rm", "failing");
+});
+
+test("what is in the way of the supervisor's socket is named", async () => {
+  const id = (await bunker("create", "--name", "blocked", suite.image, "true")).trim();
+  const obstacle = `${suite.user.data}/containers/${id}/supervisor`;
+  mkdirSync(obstacle);
+  suite.user.own(obstacle);
+  const { status, errors } = await suite.user.bunker(["start", "-a", "blocked"]);
+  expect({ status, errors }).toEqual({ status: 1, errors: "bunker: make the socket supervisor: EADDRINUSE\n" });
+  expect(await bunker("inspect", "--format", state, "blocked")).toMatch(/^created 125 make the socket .*EADDRINUSE/);
+  await bunker("rm", "blocked");
 });
