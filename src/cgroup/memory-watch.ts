@@ -24,12 +24,13 @@ export class MemoryWatch implements Disposable {
 
   /**
    * @param group its path in the hierarchy
+   * @param isFromBegin whether the first `take` tells of everything that has happened to the cgroup before
    * @throws BunkerError when there is no such cgroup, or the user has too many watches
    */
-  constructor(group: string) {
+  constructor(group: string, isFromBegin = false) {
     this.#group = group;
     this.#watch = new DirectoryWatch(encodeText(`${MOUNT}${group}`));
-    this.#seen = this.#read();
+    this.#seen = isFromBegin ? {} : this.#read();
   }
 
   get descriptor(): FileDescriptor {

@@ -26,6 +26,11 @@ export async function internal(words: readonly string[]): Promise<number> {
       checkHealth(first, second, third === "starting");
       return 0;
     }
+    case "memory-events": {
+      const { recordMemoryEvents } = await import("../engine/events/record-memory-events.ts");
+      recordMemoryEvents(first, second, third);
+      return 0;
+    }
     case "finish-removal": {
       const { finishRemoval } = await import("../engine/lifecycle/remove-container.ts");
       finishRemoval(first, second);

@@ -74,6 +74,22 @@ export function testLimits(run: Run): void {
       expect(output).toBe("status 137\ntrue 137\nhog\n");
     });
 
+    test("tells of its memory when that happens", async () => {
+      const { output, errors } = await run(`
+        bunker run -d --name tight -m 50m --memory-swap 50m --network none --rootfs root sh -c \\
+          'dd if=/dev/zero of=/dev/null bs=150M count=1; sleep 1000' >/dev/null
+        bunker events --since 1h --filter container=tight --format '{{.Action}}' >events & events=$!
+        until grep -q '^oom$' events && grep -q 'memory_pressure: max' events; do sleep 0.1; done
+        kill $events
+        bunker inspect --format '{{.State.Status}} {{.State.OOMKilled}}' tight
+        bunker rm -f tight
+        bunker events --since 1h --until 0s --filter container=tight --filter event=oom --format '{{.Action}}'`);
+      expect({ output: output.split("\n"), errors }).toEqual({
+        output: ["running true", "tight", "oom", ""],
+        errors: "",
+      });
+    });
+
     test("gets no more CPU time than was asked for", async () => {
       const output = await inside(
         "--cpus 0.5 -v /sys/fs/cgroup:/host-groups:ro",

@@ -1,6 +1,7 @@
 /** How a container is kept to its limits: by a cgroup, or without one by its supervisor as well as that can be. */
 import { release } from "node:os";
 import { planContainerGroup } from "../../cgroup/group-plan.ts";
+import { resourceFiles } from "../../cgroup/resource-files.ts";
 import { hasSoftLimits, type SoftLimits, softLimits } from "../../cgroup/soft-limits.ts";
 import type { Configuration, Process } from "../../runtime/configuration/configuration.ts";
 import type { ContainerPids } from "../../runtime/launch-container.ts";
@@ -12,6 +13,8 @@ import type { ContainerDefinition } from "../state/container-definition.ts";
 export interface ContainerResources {
   /** Makes its cgroup while it waits; what it returns ends that, and returns the path. Undefined without a cgroup. */
   readonly beginGroup: ((pids: ContainerPids) => () => string | undefined) | undefined;
+  /** Whether the cgroup limits its memory. */
+  readonly limitsMemory: boolean;
   /** What its supervisor is to watch. */
   readonly soft: SoftLimits | undefined;
   /** The process with resource limits that support the supervisor. */
@@ -40,7 +43,8 @@ export async function containerResources(
       if (supervisor === undefined) throw new Error("a container of the engine has a supervisor");
       return beginContainerGroup(request, { container, supervisor });
     };
-    return { beginGroup, soft: undefined, process };
+    const limitsMemory = resourceFiles(resources).some(({ name }) => name.startsWith("memory."));
+    return { beginGroup, limitsMemory, soft: undefined, process };
   }
   const { soft, unkept } = softLimits(resources);
   if (unkept.length > 0) {
@@ -57,8 +61,13 @@ export async function containerResources(
     }
     onUnkept?.(`limits are not kept without a cgroup: ${unkept.join(", ")}`);
   }
-  if (!hasSoftLimits(soft)) return { beginGroup: undefined, soft: undefined, process };
-  return { beginGroup: undefined, soft, process: process && withProcessLimit(process, linux, soft) };
+  if (!hasSoftLimits(soft)) return { beginGroup: undefined, limitsMemory: false, soft: undefined, process };
+  return {
+    beginGroup: undefined,
+    limitsMemory: false,
+    soft,
+    process: process && withProcessLimit(process, linux, soft),
+  };
 }
 
 /** Since Linux 5.14 a user's processes are counted in each user namespace by themselves; before, all of the host's. */

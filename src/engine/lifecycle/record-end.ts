@@ -32,7 +32,8 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
   const { name } = definition.restart;
   const { cgroup } = container;
   if (end.isOutOfMemory === true || (cgroup !== undefined && outOfMemoryKills(cgroup) > 0)) {
-    recordContainerEvent(data, "oom", container);
+    // The supervisor may have had it written down when it happened.
+    if (!container.outOfMemory) recordContainerEvent(data, "oom", container);
     recordOutOfMemory(database, id);
   }
   if (cgroup !== undefined) removeGroupMadeByHand(cgroup, id);

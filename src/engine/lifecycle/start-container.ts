@@ -229,6 +229,7 @@ async function launchSupervised(
       networks: definition.networkPlan ?? definition.membership,
       restartDelay: options.restartDelay,
       health: definition.health,
+      memoryGroup: resources.limitsMemory ? cgroup : undefined,
       softLimits: resources.soft,
     },
     passed.flatMap((descriptor) => (descriptor === undefined ? [] : [descriptor.number])),

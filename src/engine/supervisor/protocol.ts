@@ -46,6 +46,8 @@ const superviseSchema = v.object({
   restartDelay: v.number(),
   /** Milliseconds between health checks; `start` applies during the first `startPeriod`. */
   health: v.optional(v.object({ interval: v.number(), startInterval: v.number(), startPeriod: v.number() })),
+  /** The container's cgroup, if its memory is limited and somebody wants to know when it gets short. */
+  memoryGroup: v.optional(v.string()),
   /** Limits to keep the container to by watching it; see soft-limiter.ts. */
   softLimits: v.optional(
     v.object({

@@ -120,8 +120,10 @@ class Supervisor {
     const orphans = supervise.isWhole ? undefined : await this.#adoptOrphans(supervise.pid);
     await this.#serveNetworks(supervise);
     const limiter = await this.#limit(supervise);
+    const memory = await this.#watchMemory(supervise);
     const exitStatus = this.#superviseUntilEnd(supervise);
     limiter?.[Symbol.dispose]();
+    memory?.[Symbol.dispose]();
     // Before anybody is told that the container has ended.
     orphans?.[Symbol.dispose]();
     // Before the container may start again, and bind its ports anew.
@@ -204,6 +206,12 @@ class Supervisor {
     return new SoftLimiter(this.#reactor, softLimits, { pid, isWhole }, () => {
       this.#isOutOfMemory = true;
     });
+  }
+
+  async #watchMemory({ memoryGroup }: Supervise): Promise<Disposable | undefined> {
+    if (memoryGroup === undefined) return undefined;
+    const { MemoryWatcher } = await import("./memory-watcher.ts");
+    return new MemoryWatcher(this.#reactor, memoryGroup, this.#data, this.#id);
   }
 
   async #adoptOrphans(pid: number): Promise<Disposable> {
