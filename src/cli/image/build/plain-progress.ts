@@ -6,7 +6,7 @@
  *   #5 DONE 0.4s
  *
  * A vertex gets its number when it begins. Where the lines of several that go on at the same time alternate, each change
- * is shown: `#5 ...`, an empty line, and the other's number and name.
+ * is shown: `#5 ...`, an empty line, and the other's number and name, also when it has been shown before.
  */
 import type { BuildObserver, Vertex, VertexEnd, VertexEvent } from "../../../build/progress.ts";
 import { type LogLine, lineTime, StepLog } from "./step-log.ts";
@@ -16,7 +16,6 @@ interface Shown {
   readonly begun: number;
   readonly log: StepLog;
   hasEnded: boolean;
-  hasHeader: boolean;
 }
 
 /**
@@ -34,8 +33,7 @@ export function plainProgress(
     let heading = "";
     if (current !== shown) {
       if (current !== undefined && !current.hasEnded) heading = `#${current.number} ...\n\n`;
-      heading += `#${shown.number} ${shown.hasHeader ? "..." : vertex.name}\n`;
-      shown.hasHeader = true;
+      heading += `#${shown.number} ${vertex.name}\n`;
       current = shown;
     }
     write(`${heading}${text}`);
@@ -52,7 +50,6 @@ export function plainProgress(
         begun: now(),
         log: new StepLog(),
         hasEnded: false,
-        hasHeader: false,
       };
       vertices.set(vertex, shown);
       const elapsed = now() - shown.begun;

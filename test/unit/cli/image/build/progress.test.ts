@@ -85,7 +85,7 @@ test("plain progress shows that it goes from one vertex to another", () => {
   one.begin();
   two.begin();
   one.output(1, Buffer.from("a\n"));
-  expect(text).toBe("#1 one\n#1 ...\n\n#2 two\n#2 ...\n\n#1 ...\n#1 0.000 a\n");
+  expect(text).toBe("#1 one\n#1 ...\n\n#2 two\n#2 ...\n\n#1 one\n#1 0.000 a\n");
 });
 
 test("a terminal shows each vertex in one line, and nothing that would move the cursor", async () => {
