@@ -11,6 +11,7 @@
  * The started command answers through descriptor 3; a failure it reports there as JSON, so that the user sees one error,
  * from here. What it needs to know and others must not see in its words, such as passwords, it reads from descriptor 4.
  */
+
 import { readFile, readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
 import { readFailure } from "../launch/launch.ts";
@@ -20,6 +21,7 @@ import { resetSignals } from "../launch/reset-signals.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
+import { ownCommand } from "../sys/own-command.ts";
 import { type ProcessEnd, waitForExit } from "../sys/process.ts";
 import { sendSignal } from "../sys/process-identity.ts";
 import { Signal } from "../sys/signal.ts";
@@ -41,12 +43,6 @@ const reportSchema = v.object({
   hint: v.optional(v.string()),
   excerpt: v.optional(v.string()),
 });
-
-/** The words that start this program again: the executable alone, or Bun and the script it was started with. */
-export function ownCommand(): string[] {
-  const isCompiled = Bun.main.startsWith("/$bunfs/");
-  return isCompiled ? ["bunker"] : ["bun", Bun.main];
-}
 
 /** What a command is given besides its words. */
 export interface NamespaceCommand {

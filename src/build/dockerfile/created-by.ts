@@ -2,7 +2,9 @@
  * How an image's history tells what has been done: `created_by` in the words of BuildKit, which has them from Go's ways of
  * printing values.
  */
+
 import type { ConfigurationParameters } from "../../image/configuration-parameters.ts";
+import { quoteText } from "../../notation/go-quote.ts";
 import { exposedPorts } from "./exposed-ports.ts";
 import type { Healthcheck, Instruction } from "./instruction.ts";
 
@@ -75,32 +77,7 @@ export function createdBy(instruction: Instruction, details: HistoryDetails): st
 
 /** Go's `%q` of a list of strings. */
 function quoted(words: readonly string[]): string {
-  return `[${words.map(goQuoted).join(" ")}]`;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  "\x07": "\\a",
-  "\b": "\\b",
-  "\f": "\\f",
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  "\v": "\\v",
-  "\\": "\\\\",
-  '"': '\\"',
-};
-
-/** Go's `strconv.Quote`: letters, marks, numbers, punctuation, symbols and the ordinary blank stay as they are. */
-function goQuoted(text: string): string {
-  const characters = [...text].map((character) => {
-    const escaped = ESCAPES[character];
-    if (escaped !== undefined) return escaped;
-    if (/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(character)) return character;
-    const code = character.codePointAt(0) ?? 0;
-    if (code < 0x80) return `\\x${code.toString(16).padStart(2, "0")}`;
-    return code < 0x10000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
-  });
-  return `"${characters.join("")}"`;
+  return `[${words.map((word) => quoteText(word)).join(" ")}]`;
 }
 
 /** Go's `%+v` of a health check. */

@@ -8,17 +8,14 @@ import { type Container, findContainer, listContainers, openContainers } from ".
 import { type ContainerUsage, containersUsage, processorPercent } from "../../engine/statistics/container-usage.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { isTerminal } from "../../sys/terminal.ts";
 import { defineCommand } from "../command.ts";
 import { listFormatOption } from "../format/format-option.ts";
 import { binarySize, humanSize } from "../format/human-size.ts";
 import { formatList, type ListDescription } from "../format/list-output.ts";
-import { CLEAR_SCREEN, onScreen } from "../format/live-list.ts";
-import { printText } from "../format/print-text.ts";
+import { liveList, liveListOptions } from "../format/live-list.ts";
 import { shortId } from "../format/short-id.ts";
 import type { Structure } from "../format/template/value.ts";
-import { flag, single } from "../option.ts";
-import { integerBetween } from "../values/numbers.ts";
+import { flag } from "../option.ts";
 import { isAlive } from "./status-text.ts";
 
 const FIRST_INTERVAL = 1000;
@@ -46,17 +43,7 @@ export const stats = defineCommand(
     options: {
       all: flag({ name: "all", short: "a", description: "Show all containers, not only those that run" }),
       format: listFormatOption,
-      interval: single({
-        name: "interval",
-        short: "i",
-        valueName: "SECONDS",
-        description: "The time from one list to the next",
-        parse: integerBetween(1, 86_400),
-        initial: 1,
-        initialText: "1",
-      }),
-      noReset: flag({ name: "no-reset", description: "Do not clear the screen for each list" }),
-      noStream: flag({ name: "no-stream", description: "Show one list only" }),
+      ...liveListOptions,
       whole: flag({ name: "no-trunc", description: "Do not shorten ids" }),
     },
     required: [],
@@ -67,8 +54,7 @@ export const stats = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     const look = lookAt(database, data, operands, all);
-    const takesScreen = !noReset && !noStream && isTerminal(1);
-    if (takesScreen) printText(CLEAR_SCREEN);
+    const show = liveList({ noReset, noStream });
     let before = look();
     for (let wait = FIRST_INTERVAL; ; wait = interval * 1000) {
       if (before.usage.size > 0 || !noStream) await Bun.sleep(wait);
@@ -78,7 +64,7 @@ export const stats = defineCommand(
         row(container, before.usage.get(container.id), now.usage.get(container.id), whole),
       );
       const text = await formatList(statisticsList, format, rows);
-      printText(takesScreen ? onScreen(text) : text);
+      show(text);
       if (noStream) return 0;
       before = now;
     }

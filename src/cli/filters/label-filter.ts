@@ -1,3 +1,10 @@
+import type { Filters } from "./filter-option.ts";
+
+/** Whether labels are as `--filter label=…` wants and as `--filter label!=…` does not. */
+export function fitsLabels(labels: Readonly<Record<string, string>>, filters: Filters<"label" | "label!">): boolean {
+  return hasLabels(labels, filters("label")) && filters("label!").every((label) => !hasLabels(labels, [label]));
+}
+
 /**
  * Whether labels are as all filters want: `NAME`, or `NAME=VALUE`.
  * @param filters the values of `--filter label=…`

@@ -2,7 +2,7 @@ import type { ImageStore } from "../../image/store/image-store.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { Filters } from "../filters/filter-option.ts";
-import { hasLabels } from "../filters/label-filter.ts";
+import { fitsLabels } from "../filters/label-filter.ts";
 import { parsePointInTime } from "../filters/point-in-time.ts";
 import { fitsReference } from "../filters/reference-filter.ts";
 import { InvalidValue } from "../invalid-value.ts";
@@ -22,13 +22,11 @@ export function imageFilter(filters: Filters, store: ImageStore, now: number): (
   const since = Math.max(...created("since"));
   const dangling = read(filters, "dangling", parseBoolean);
   const references = filters("reference");
-  const refusedLabels = filters("label!");
   return ({ names, created: time = 0, labels, repositoryDigests }) =>
     time < before &&
     time > since &&
     (dangling.length === 0 || dangling.includes(names.length === 0)) &&
-    hasLabels(labels, filters("label")) &&
-    !refusedLabels.some((label) => hasLabels(labels, [label])) &&
+    fitsLabels(labels, filters) &&
     (references.length === 0 ||
       [...names, ...repositoryDigests].some((name) =>
         read(filters, "reference", (pattern) => fitsReference(name, pattern)).includes(true),

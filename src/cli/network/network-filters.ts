@@ -2,7 +2,7 @@ import { type PredefinedNetwork, predefinedNetwork } from "../../engine/network/
 import type { Network } from "../../engine/state/networks.ts";
 import type { Filters } from "../filters/filter-option.ts";
 import { invalidFilter, nameFilter, truthFilter } from "../filters/filter-value.ts";
-import { hasLabels } from "../filters/label-filter.ts";
+import { fitsLabels } from "../filters/label-filter.ts";
 import { driverOf } from "./inspection.ts";
 
 /** What lists of networks can be filtered by. */
@@ -31,8 +31,7 @@ export function networkFilter(
       any(filters("id"), (wanted) => network.id.startsWith(wanted)) &&
       any(filters("scope"), (wanted) => wanted === "local") &&
       any(filters("type"), (wanted) => isBuiltin === (wanted === "builtin")) &&
-      hasLabels(network.labels, filters("label")) &&
-      filters("label!").every((label) => !hasLabels(network.labels, [label])) &&
+      fitsLabels(network.labels, filters) &&
       (names.length === 0 || names.some((pattern) => pattern.test(network.name)))
     );
   };

@@ -7,7 +7,7 @@ import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { type Filters, filterOption } from "../filters/filter-option.ts";
 import { untilFilter } from "../filters/filter-value.ts";
-import { hasLabels } from "../filters/label-filter.ts";
+import { fitsLabels } from "../filters/label-filter.ts";
 import { flag } from "../option.ts";
 
 /** `bunker network prune`. */
@@ -43,10 +43,7 @@ export function pruneNetworks(filters: Filters<"label" | "label!" | "until">): r
   const names: string[] = [];
   for (const network of listNetworks(database)) {
     const { id, name, created, labels } = network;
-    const fits =
-      until.every((time) => created < time) &&
-      hasLabels(labels, filters("label")) &&
-      filters("label!").every((label) => !hasLabels(labels, [label]));
+    const fits = until.every((time) => created < time) && fitsLabels(labels, filters);
     if (!fits || database.transaction(() => currentEndpoints(database, data, id)).length > 0) continue;
     try {
       removeNetwork(database, data, network);

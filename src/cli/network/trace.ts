@@ -9,16 +9,12 @@ import { connectToSupervisor } from "../../engine/supervisor/connect.ts";
 import { formatEndpoint } from "../../network/address.ts";
 import type { FlowSummary } from "../../network/flow-summary.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { isTerminal } from "../../sys/terminal.ts";
 import { defineCommand } from "../command.ts";
 import { listFormatOption } from "../format/format-option.ts";
 import { humanSize } from "../format/human-size.ts";
 import { formatList, type ListDescription } from "../format/list-output.ts";
-import { CLEAR_SCREEN, onScreen } from "../format/live-list.ts";
-import { printText } from "../format/print-text.ts";
+import { liveList, liveListOptions } from "../format/live-list.ts";
 import type { Structure } from "../format/template/value.ts";
-import { flag, single } from "../option.ts";
-import { integerBetween } from "../values/numbers.ts";
 
 const flowList: ListDescription = {
   titles: {
@@ -40,17 +36,7 @@ export const trace = defineCommand(
   {
     options: {
       format: listFormatOption,
-      interval: single({
-        name: "interval",
-        short: "i",
-        valueName: "SECONDS",
-        description: "The time from one list to the next",
-        parse: integerBetween(1, 86_400),
-        initial: 1,
-        initialText: "1",
-      }),
-      noReset: flag({ name: "no-reset", description: "Do not clear the screen for each list" }),
-      noStream: flag({ name: "no-stream", description: "Show one list only" }),
+      ...liveListOptions,
     },
     required: ["CONTAINER"],
     failureStatus: 1,
@@ -71,14 +57,13 @@ export const trace = defineCommand(
         exitStatus: 1,
       });
     }
-    const takesScreen = !noReset && !noStream && isTerminal(1);
-    if (takesScreen) printText(CLEAR_SCREEN);
+    const show = liveList({ noReset, noStream });
     for (;;) {
       const flows = containerFlows(supervisor);
       if (flows === undefined) return 0;
       const rows = flows.toSorted((one, other) => trafficOf(other) - trafficOf(one)).map(row);
       const text = await formatList(flowList, format, rows);
-      printText(takesScreen ? onScreen(text) : text);
+      show(text);
       if (noStream) return 0;
       await Bun.sleep(interval * 1000);
     }

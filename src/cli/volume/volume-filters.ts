@@ -1,7 +1,7 @@
 import type { Volume } from "../../engine/state/volumes.ts";
 import type { Filters } from "../filters/filter-option.ts";
 import { nameFilter, truthFilter } from "../filters/filter-value.ts";
-import { hasLabels } from "../filters/label-filter.ts";
+import { fitsLabels } from "../filters/label-filter.ts";
 
 /** What lists of volumes can be filtered by. */
 export const VOLUME_FILTERS = ["dangling", "driver", "label", "label!", "name"] as const;
@@ -21,7 +21,6 @@ export function volumeFilter(
   return (volume) =>
     (dangling.length === 0 || dangling.includes(!isUsed(volume))) &&
     (drivers.length === 0 || drivers.includes("local")) &&
-    hasLabels(volume.labels, filters("label")) &&
-    filters("label!").every((label) => !hasLabels(volume.labels, [label])) &&
+    fitsLabels(volume.labels, filters) &&
     (names.length === 0 || names.some((pattern) => pattern.test(volume.name)));
 }

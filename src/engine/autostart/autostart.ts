@@ -1,8 +1,8 @@
 import { mkdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, relative } from "node:path";
-import { ownCommand } from "../../runtime/user-namespace-process.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { ownScript } from "../../sys/own-command.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import { unlinkIfThere } from "../../sys/unlink-if-there.ts";
 import { type AutostartFile, type AutostartPlace, autostartPlace } from "./autostart-place.ts";
@@ -16,7 +16,7 @@ export function callersAutostartPlace(): AutostartPlace {
     home: homedir(),
     configHome: absolute(XDG_CONFIG_HOME),
     dataHome: absolute(XDG_DATA_HOME),
-    command: [process.execPath, ...ownCommand().slice(1)],
+    command: [process.execPath, ...ownScript()],
   });
 }
 

@@ -1,9 +1,9 @@
 import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { resetSignals } from "../../launch/reset-signals.ts";
-import { ownCommand } from "../../runtime/user-namespace-process.ts";
 import { setInteger64 } from "../../sys/integer64.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { ownCommand } from "../../sys/own-command.ts";
 import { Signal } from "../../sys/signal.ts";
 import { SIG_SETMASK, SIGNAL_SET_SIZE } from "../../sys/signal-set.ts";
 import { waitForEarlyEnd } from "./early-end.ts";

@@ -1,7 +1,7 @@
 /* What the supervisor has others do, because it would need code or time for it: this executable again, as its child. */
 import { waitForExit } from "../../sys/process.ts";
 import { Event, openProcess, type Reactor, Timer } from "../../sys/reactor.ts";
-import { internalCommand } from "../own-command.ts";
+import { internalCommand } from "../internal-command.ts";
 import type { Supervise } from "./protocol.ts";
 
 const running = new Set<number>();

@@ -2,6 +2,7 @@
  * How Go prints values: package fmt, "Printing". A verb and its flags say how one value looks; slices, maps and structs
  * apply the verb to what they hold. What a verb cannot print is printed as a complaint, `%!d(string=x)`, never an error.
  */
+import { quoteText } from "../../../notation/go-quote.ts";
 import { printTime } from "./time.ts";
 import { Float, fieldsOf, isList, isMap, isStructure, kindOf, sortedEntries, typeName, type Value } from "./value.ts";
 
@@ -154,37 +155,6 @@ function printString(text: string, verb: string, flags: PrintFlags): string | un
 function canBackquote(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
   return !/[`\x00-\x08\x0a-\x1f\x7f\ufeff]/.test(text);
-}
-
-const QUOTED: Readonly<Record<string, string>> = {
-  "\x07": "\\a",
-  "\b": "\\b",
-  "\f": "\\f",
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  "\v": "\\v",
-  "\\": "\\\\",
-};
-
-/**
- * A string in quotation marks as strconv.Quote writes it.
- * @param asciiOnly whether everything beyond ASCII becomes an escape
- * @param mark the quotation mark
- */
-function quoteText(text: string, asciiOnly = false, mark = '"'): string {
-  return mark + [...text].map((character) => quoteCharacter(character, asciiOnly, mark)).join("") + mark;
-}
-
-function quoteCharacter(character: string, asciiOnly: boolean, mark: string): string {
-  if (character === mark) return `\\${mark}`;
-  const escaped = QUOTED[character];
-  if (escaped !== undefined) return escaped;
-  const code = character.codePointAt(0) ?? 0;
-  const isPrintable = character === " " || !/[\p{C}\p{Z}]/u.test(character);
-  if (isPrintable && (!asciiOnly || code < 0x7f)) return character;
-  if (code < 0x80) return `\\x${code.toString(16).padStart(2, "0")}`;
-  return code < 0x10000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
 }
 
 const RADIXES: Readonly<Record<string, number>> = { v: 10, d: 10, b: 2, o: 8, O: 8, x: 16, X: 16 };
