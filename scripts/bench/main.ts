@@ -17,6 +17,8 @@ interface Benchmark {
   readonly peers: readonly (readonly string[])[];
   /** Measures, and returns the report. */
   readonly measure: (workplace: Workplace, rounds: number) => Promise<string>;
+  /** Measures what only root can, and returns the rest of the report. */
+  readonly measureAsRoot?: (rounds: number) => Promise<string>;
 }
 
 const podman = ["podman", "--version"];
@@ -83,6 +85,13 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     peers: [podman, ["buildah", "--version"]],
     measure: async (...task) => (await import("./build.ts")).measureBuild(...task),
   },
+  resources: {
+    summary: "what limits cost and whether they hold, here and, as root, in the laptop of the tests",
+    rounds: 10,
+    peers: [podman],
+    measure: async (...task) => (await import("./resources.ts")).measureResourcesHere(...task),
+    measureAsRoot: async (rounds) => (await import("./resources.ts")).measureResourcesInLaptop(rounds),
+  },
   images: {
     summary: "`bunker save`, `load`, `push`, `diff`, `commit` and `images`, against Podman",
     rounds: 3,
@@ -113,7 +122,7 @@ function describeMachine(peers: Benchmark["peers"]): string {
 const [name = "", count] = process.argv.slice(2);
 const benchmark = benchmarks[name];
 if (benchmark === undefined) {
-  const lines = Object.entries(benchmarks).map(([key, { summary }]) => `  ${key.padEnd(8)} ${summary}`);
+  const lines = Object.entries(benchmarks).map(([key, { summary }]) => `  ${key.padEnd(9)} ${summary}`);
   console.log(["Usage: bun run bench NAME [ROUNDS]", "", ...lines].join("\n"));
   process.exit(name === "" ? 0 : 2);
 }
@@ -125,7 +134,9 @@ if (!Number.isInteger(rounds) || rounds < 1) {
 if (process.env[BUILT] === undefined) build();
 if (process.getuid?.() === 0) {
   const again = [process.execPath, import.meta.path, ...process.argv.slice(2)];
-  process.exit(await runAsOrdinaryUser(again, { [BUILT]: "1" }));
+  const status = await runAsOrdinaryUser(again, { [BUILT]: "1" });
+  if (status === 0 && benchmark.measureAsRoot !== undefined) console.log(`\n${await benchmark.measureAsRoot(rounds)}`);
+  process.exit(status);
 }
 using workplace = new Workplace(join(root, "dist/bunker"), process.env[DIRECTORY_VARIABLE]);
 const report = await benchmark.measure(workplace, rounds);
