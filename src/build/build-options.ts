@@ -1,5 +1,6 @@
 import type { Compression } from "../image/layers/decompress.ts";
 import type { Platform } from "../image/platform.ts";
+import type { CacheDestination, CacheSource } from "./remote-cache/cache-place.ts";
 import type { RunLimits } from "./run/run-configuration.ts";
 import type { AgentSource } from "./secrets/agent-forwarding.ts";
 import type { SecretSource } from "./secrets/secret-source.ts";
@@ -73,4 +74,6 @@ export interface BuildOptions extends RunLimits {
   /** How much is said about the build beside the image; undefined for nothing. */
   readonly provenance: "min" | "max" | undefined;
   readonly outputs: readonly BuildOutput[];
+  readonly cacheSources: readonly CacheSource[];
+  readonly cacheDestinations: readonly CacheDestination[];
 }

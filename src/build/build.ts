@@ -26,6 +26,8 @@ import { openSources } from "./open-sources.ts";
 import { type BuiltTarget, type ExportedImage, exportTo } from "./output/export.ts";
 import { PROVENANCE_PREDICATE, provenanceStatement } from "./output/provenance.ts";
 import { type BuildObserver, Vertex } from "./progress.ts";
+import { exportCache } from "./remote-cache/export-cache.ts";
+import { RemoteCaches } from "./remote-cache/remote-caches.ts";
 
 /** What a build came to. */
 export interface BuildResult {
@@ -74,10 +76,11 @@ async function attemptBuild(
   const signal = AbortSignal.any([interruption, failing.signal]);
   using cleanup = new DisposableStack();
   const store = cleanup.use(openImageStore(data));
-  const cache = cleanup.use(new BuildCache(data));
+  const cache = cleanup.use(new BuildCache(data, ownership.mapping));
+  const remote = cleanup.use(new RemoteCaches(options.cacheSources));
   const bases = cleanup.use(new BaseLayers(data, ownership.mapping, (message) => observer.warn(message)));
   const session: BuildSession = {
-    ...{ data, ownership, store, cache, bases, observer, signal },
+    ...{ data, ownership, store, cache, remote, bases, observer, signal },
     fail: (cause) => failing.abort(cause),
     processors: new Slots(availableParallelism()),
     steps: new Map<never, Promise<Root>>(),
@@ -152,6 +155,14 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
   if (first === undefined) throw new Error("a build for no platform");
   let image: ExportedImage | undefined;
   for (const output of options.outputs) image = (await exportTo(session, output, [first, ...more], options)) ?? image;
+  for (const destination of options.cacheDestinations) {
+    if (destination.type === "inline") continue;
+    await exportCache(
+      session,
+      destination,
+      [first, ...more].map(({ stage }) => stage.node),
+    );
+  }
   cache.synchronize();
   return { image, warnings, isRefused: false };
 }

@@ -23,7 +23,7 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, lstatSync, mkdirSync, openSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Digest } from "../../image/digest.ts";
-import { SIZE_FILE } from "../../image/layers/layer-directory.ts";
+import { type LayerMapping, SIZE_FILE } from "../../image/layers/layer-directory.ts";
 import { lockStore, type StoreLock } from "../../image/layers/store-lock.ts";
 import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
 import { Errno } from "../../sys/errno.ts";
@@ -63,6 +63,8 @@ export interface NewLayer {
   readonly description: string;
   /** All keys that are to come to it; they may have come to another one before. */
   readonly keys: readonly Digest[];
+  /** When it was made, in milliseconds since 1970; now unless given. */
+  readonly created?: number;
 }
 
 interface LayerRow {
@@ -77,6 +79,7 @@ interface LayerRow {
 export class BuildCache implements Disposable {
   readonly directory: string;
   readonly state: StateDatabase;
+  readonly #mapping: LayerMapping;
   readonly #storeLock: StoreLock;
   readonly #boot = (readIfThere("/proc/sys/kernel/random/boot_id") ?? "").trim();
   /** Descriptors of the layers in use, by their ids. */
@@ -85,9 +88,11 @@ export class BuildCache implements Disposable {
 
   /**
    * @param data Bunker's data directory
+   * @param mapping of the files of its layers
    * @throws BunkerError as `lockStore` and `openStateDatabase`
    */
-  constructor(data: string) {
+  constructor(data: string, mapping: LayerMapping = "full") {
+    this.#mapping = mapping;
     this.directory = buildDirectory(data);
     this.#storeLock = lockStore(this.directory);
     try {
@@ -123,20 +128,40 @@ export class BuildCache implements Disposable {
    * @returns from the lowest to the uppermost; undefined when there is none, or one of them has gone
    */
   find(key: Digest): readonly BuiltLayer[] | undefined {
-    const found = this.state.get<{ layer: string }>("SELECT layer FROM build_key WHERE key = ?", key);
+    const found = this.state.get<{ layer: string }>("SELECT layer FROM build_key WHERE key = ?", this.#keyText(key));
     return found === undefined ? undefined : this.#hold(found.layer);
   }
 
   /** Lets one more key come to a layer. */
   addKey(key: Digest, layer: BuiltLayer): void {
-    this.state.run("INSERT OR REPLACE INTO build_key VALUES (?, ?)", key, layer.id);
+    this.#putKey(key, layer.id);
+  }
+
+  /** Finds a layer by what it is and lies on, if it was packed once, and holds it. */
+  findArchive(lower: readonly BuiltLayer[], diffId: Digest): BuiltLayer | undefined {
+    // One that was packed with the times of its files, and no others.
+    const found = this.state.all<{ layer: string }>(
+      "SELECT DISTINCT layer FROM build_blob WHERE diff_id = ? AND form LIKE '%:'",
+      diffId,
+    );
+    const wanted = lower.map(({ id }) => id).join();
+    for (const { layer } of found) {
+      const held = this.#hold(layer) ?? [];
+      const isSame =
+        held
+          .slice(0, -1)
+          .map(({ id }) => id)
+          .join() === wanted;
+      if (isSame && held.length > 0) return held.at(-1);
+    }
+    return undefined;
   }
 
   /**
    * Takes over what a step has made.
    * @returns the layer, held
    */
-  add({ staging, lower, description, keys }: NewLayer): BuiltLayer {
+  add({ staging, lower, description, keys, created }: NewLayer): BuiltLayer {
     const id = randomUUID();
     const size = treeSize(`${staging}/diff`);
     writeFileSync(`${staging}/${SIZE_FILE}`, String(size));
@@ -145,16 +170,16 @@ export class BuildCache implements Disposable {
     this.state.transaction(() => {
       this.state.run(
         "INSERT INTO build_layer (id, description, size, created, used, uses, boot) VALUES (?, ?, ?, ?, ?, 0, ?)",
-        ...[id, description, size, now, now, this.#boot],
+        ...[id, description, size, created ?? now, now, this.#boot],
       );
       for (const [position, below] of lower.entries()) {
         this.state.run("INSERT INTO build_lower VALUES (?, ?, ?)", id, position, below.id);
       }
-      for (const key of keys) this.state.run("INSERT OR REPLACE INTO build_key VALUES (?, ?)", key, id);
+      for (const key of keys) this.#putKey(key, id);
     });
     this.#hasNew = true;
     this.#lockLayer(id);
-    return { id, description, size, created: now, directory: `${this.#layerPath(id)}/diff` };
+    return { id, description, size, created: created ?? now, directory: `${this.#layerPath(id)}/diff` };
   }
 
   /** Notes that a build has used layers. */
@@ -221,6 +246,15 @@ export class BuildCache implements Disposable {
       for (const id of layers) this.state.run("UPDATE build_layer SET boot = NULL WHERE id = ?", id);
     });
     this.#hasNew = false;
+  }
+
+  #putKey(key: Digest, id: string): void {
+    this.state.run("INSERT OR REPLACE INTO build_key VALUES (?, ?)", this.#keyText(key), id);
+  }
+
+  /** A key is the same everywhere; files with the owners of another mapping are of no use. */
+  #keyText(key: Digest): string {
+    return this.#mapping === "full" ? key : `${key} ${this.#mapping}`;
   }
 
   #layerPath(id: string): string {

@@ -345,7 +345,7 @@ class StagePlan {
     };
     const { inputs, stamps } = copyInputs(session, step);
     return new Step(session, {
-      ...{ vertex, below, inputs, isIndependent: false, ignoresCache: false },
+      ...{ vertex, below, inputs, isIndependent: false, ignoresCache: false, isContext: true },
       definition: { ...copyDefinition(step), name },
       execute: (work) => atPlaceLater(location, () => executeCopy(session, step, stamps, false, work)),
     });
@@ -520,6 +520,7 @@ function lateNode(open: () => Promise<RootNode>): RootNode {
     make: async () => (await opened()).make(),
     // It is asked for when its keys are there.
     base: () => node?.base(),
+    chain: () => node?.chain() ?? [],
     showCached: () => node?.showCached(),
   };
 }

@@ -56,7 +56,7 @@ export async function resolveImage(session: BuildSession, { name, platform, pull
       stored,
       document: store.readDocument(stored.id),
       shownName: digest === undefined || fullName.includes("@") ? fullName : `${fullName}@${digest}`,
-      key: digestOf(Buffer.from(`image ${ownership.mapping} ${image.layers.at(-1)?.chainId ?? "scratch"}`)),
+      key: digestOf(Buffer.from(`image ${image.layers.at(-1)?.chainId ?? "scratch"}`)),
     };
   });
 }

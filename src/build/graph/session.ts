@@ -8,6 +8,7 @@ import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import type { BaseLayers } from "../layers/base-image.ts";
 import type { BuildObserver } from "../progress.ts";
+import type { RemoteCaches } from "../remote-cache/remote-caches.ts";
 import type { Root } from "./root.ts";
 import type { Slots } from "./slots.ts";
 
@@ -18,6 +19,7 @@ export interface BuildSession {
   readonly ownership: Ownership;
   readonly store: ImageStore;
   readonly cache: BuildCache;
+  readonly remote: RemoteCaches;
   readonly bases: BaseLayers;
   readonly observer: BuildObserver;
   /** Aborted when a step fails, or the user interrupts the build. */

@@ -26,6 +26,7 @@ import type { BuiltLayer } from "../cache/build-cache.ts";
 import { lockKey } from "../cache/key-lock.ts";
 import type { BaseImage } from "../layers/base-image.ts";
 import type { Vertex } from "../progress.ts";
+import type { WantedStep } from "../remote-cache/remote-caches.ts";
 import type { Root } from "./root.ts";
 import { type BuildSession, directoriesOf } from "./session.ts";
 
@@ -42,6 +43,8 @@ export interface RootNode {
   keys(): Promise<NodeKeys>;
   base(): BaseImage | undefined;
   make(): Promise<Root>;
+  /** The steps that have made it, from the lowest; known when its keys are. */
+  chain(): readonly Step[];
   /** Shows it, and what it needs, as found in the cache, where nothing was done about it. */
   showCached(): void;
 }
@@ -82,6 +85,8 @@ export interface StepSettings {
   /** Whether its layer does not depend on what is below: `--link`. */
   readonly isIndependent: boolean;
   readonly ignoresCache: boolean;
+  /** Whether it only brings files from outside, which are no use to somebody who has others. */
+  readonly isContext?: boolean;
   readonly execute: (work: StepWork) => Promise<void>;
 }
 
@@ -104,6 +109,32 @@ export class Step implements RootNode {
 
   base(): BaseImage | undefined {
     return this.#settings.below.base();
+  }
+
+  chain(): readonly Step[] {
+    return [...this.#settings.below.chain(), this];
+  }
+
+  /** The root file systems that it reads besides. */
+  reads(): readonly RootNode[] {
+    return this.#settings.inputs.flatMap((input) => (input.kind === "root" ? [input.node] : []));
+  }
+
+  get isContext(): boolean {
+    return this.#settings.isContext ?? false;
+  }
+
+  /** What it would be known by, wherever it is done, if nothing was kept from coming from the cache. */
+  async wanted(): Promise<WantedStep> {
+    const { below, vertex, isIndependent } = this.#settings;
+    const { ordinary: key } = await this.keys();
+    return isIndependent
+      ? { key, descriptions: [vertex.name], base: "any" }
+      : { key, descriptions: this.chain().map(({ name }) => name), base: below.base() };
+  }
+
+  get name(): string {
+    return this.#settings.vertex.name;
   }
 
   keys(): Promise<NodeKeys> {
@@ -159,7 +190,7 @@ export class Step implements RootNode {
     const { below, inputs } = this.#settings;
     const { cache } = this.#session;
     const { key } = await this.keys();
-    const found = await this.#find(key);
+    const found = (await this.#find(key)) ?? (await this.#takeOver(key));
     if (found !== undefined) return found;
     const [lower, ...read] = await Promise.all([
       below.make(),
@@ -193,8 +224,18 @@ export class Step implements RootNode {
   }
 
   async #find(key: Digest): Promise<Root | undefined> {
+    return this.#rootOf(this.#session.cache.find(key));
+  }
+
+  /** Takes the result over from a cache elsewhere. */
+  async #takeOver(key: Digest): Promise<Root | undefined> {
+    const wanted = await this.wanted();
+    if (wanted.key !== key) return undefined;
+    return this.#rootOf(await this.#session.remote.take(this.#session, wanted));
+  }
+
+  async #rootOf(layers: readonly BuiltLayer[] | undefined): Promise<Root | undefined> {
     const { below, isIndependent } = this.#settings;
-    const layers = this.#session.cache.find(key);
     if (layers === undefined) return undefined;
     this.showCached();
     if (!isIndependent) return { base: below.base(), layers };
@@ -239,6 +280,7 @@ export function scratchNode(): RootNode {
     keys: async () => ({ key, ordinary: key }),
     base: () => undefined,
     make: async () => ({ base: undefined, layers: [] }),
+    chain: () => [],
     showCached: () => undefined,
   };
 }
@@ -252,6 +294,7 @@ export function imageNode(base: BaseImage, vertex: Vertex): RootNode {
       vertex.cached();
       return { base, layers: [] };
     },
+    chain: () => [],
     showCached: () => vertex.cached(),
   };
 }

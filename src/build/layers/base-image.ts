@@ -56,11 +56,17 @@ export class BaseLayers implements Disposable {
     if (key === undefined) return Promise.resolve([]);
     let directories = this.#unpacked.get(key);
     if (directories === undefined) {
-      directories = this.#last.then(() => this.#unpack(image));
-      this.#last = directories.catch(() => undefined);
+      directories = this.betweenImages(() => this.#unpack(image));
       this.#unpacked.set(key, directories);
     }
     return directories;
+  }
+
+  /** Does something while no image is being unpacked, which changes the process's umask. */
+  betweenImages<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 
   async #unpack(image: Image): Promise<readonly string[]> {

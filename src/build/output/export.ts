@@ -19,6 +19,7 @@ import type { PlannedStage } from "../graph/plan-stage.ts";
 import type { Root } from "../graph/root.ts";
 import { type BuildSession, directoriesOf, mountReadable } from "../graph/session.ts";
 import { Vertex } from "../progress.ts";
+import { inlineRecords } from "../remote-cache/inline-cache.ts";
 import { type BuiltImage, type BuiltImageReader, readerOfBuiltImages } from "./built-image.ts";
 import { imageDocument } from "./image-document.ts";
 import { type PackedLayer, type Packing, packLayers } from "./packed-layers.ts";
@@ -110,7 +111,9 @@ async function buildImage(
 ): Promise<BuiltImage> {
   const layers = await packLayers(session, root, packing, staging);
   const diffIds = layers.map(({ diffId }) => diffId);
-  const configuration = imageDocument(stage, root, options.labels, diffIds, session.sourceDateEpoch);
+  const hasCache = options.cacheDestinations.some(({ type }) => type === "inline");
+  const cache = hasCache ? await inlineRecords(stage.node, root, diffIds.length) : undefined;
+  const configuration = imageDocument(stage, root, options.labels, diffIds, session.sourceDateEpoch, cache);
   return { platform: stage.platform, configuration, layers, statements: statements(names) };
 }
 

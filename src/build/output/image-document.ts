@@ -7,6 +7,7 @@ import type { Digest } from "../../image/digest.ts";
 import type { PlannedStage } from "../graph/plan-stage.ts";
 import type { Root } from "../graph/root.ts";
 import { readBase } from "../layers/image-configuration.ts";
+import { INLINE_MEMBER } from "../remote-cache/cache-document.ts";
 
 const COMMENT = "buildkit.dockerfile.v0";
 
@@ -15,6 +16,7 @@ const COMMENT = "buildkit.dockerfile.v0";
  * @param labels of the command line, which come after those of the Dockerfile
  * @param diffIds from the lowest layer to the uppermost
  * @param sourceDateEpoch seconds since 1970 that are stated instead of times
+ * @param cache the records of a build cache inside it
  * @returns its bytes
  */
 export function imageDocument(
@@ -23,6 +25,7 @@ export function imageDocument(
   labels: Readonly<Record<string, string>>,
   diffIds: readonly Digest[],
   sourceDateEpoch: number | undefined,
+  cache: string | undefined,
 ): Buffer {
   const below = base === undefined ? undefined : readBase(base);
   const stated = sourceDateEpoch === undefined ? undefined : new Date(sourceDateEpoch * 1000).toISOString();
@@ -54,6 +57,7 @@ export function imageDocument(
     os,
     rootfs: { type: "layers", diff_ids: diffIds },
     ...(variant === undefined ? {} : { variant }),
+    ...(cache === undefined ? {} : { [INLINE_MEMBER]: cache }),
   };
   return Buffer.from(JSON.stringify(document));
 }

@@ -34,6 +34,11 @@ export interface Packing {
   readonly latestTime: number | undefined;
 }
 
+/** A form of packing, as the cache notes it. */
+export function packingForm({ compression, level, latestTime }: Packing): string {
+  return [compression, level ?? "", latestTime ?? ""].join(":");
+}
+
 /** A packed layer and where its bytes are. */
 export interface PackedLayer extends LayerFile {
   readonly diffId: Digest;
@@ -61,14 +66,19 @@ export async function packLayers(
     root.layers.map((layer, place) =>
       slots.during(() => {
         signal.throwIfAborted();
-        return packOne(session, layer, { ...root, layers: root.layers.slice(0, place) }, packing, staging);
+        return packLayerOnce(session, layer, { ...root, layers: root.layers.slice(0, place) }, packing, staging);
       }),
     ),
   );
   return [...base, ...packed];
 }
 
-async function packOne(
+/**
+ * Packs a layer, if it is nowhere in this form.
+ * @param below what it lies on
+ * @throws BunkerError as `packLayers`
+ */
+export async function packLayerOnce(
   session: BuildSession,
   layer: BuiltLayer,
   below: Root,
@@ -76,9 +86,10 @@ async function packOne(
   staging: string,
 ): Promise<PackedLayer> {
   const { cache, store, observer } = session;
-  const form = [packing.compression, packing.level ?? "", packing.latestTime ?? ""].join(":");
+  const form = packingForm(packing);
   const known = cache.findBlob(layer, form);
-  const present = known === undefined ? undefined : store.blobPath(known.digest);
+  const present =
+    known === undefined ? undefined : (store.blobPath(known.digest) ?? (await session.remote.fetched(known.digest)));
   if (known !== undefined && present !== undefined) return { ...known, path: present };
   const directories = await directoriesOf(below, session);
   const path = `${staging}/${randomUUID()}`;

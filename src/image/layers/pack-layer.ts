@@ -11,6 +11,11 @@ const mediaTypes: Readonly<Record<Compression, string>> = {
   zstd: `${LAYER_MEDIA_TYPE}+zstd`,
 };
 
+/** How a layer of a media type is packed; undefined for one that is not a layer of OCI's. */
+export function compressionOf(mediaType: string): Compression | undefined {
+  return (["none", "gzip", "zstd"] as const).find((each) => mediaTypes[each] === mediaType);
+}
+
 /** A layer that was packed, as a manifest and a configuration name it. */
 export interface NewLayer {
   readonly mediaType: string;

@@ -68,11 +68,16 @@ async function manifestsOf(reader: ImageReader, platform: Platform | "all" | und
   return platform === "all" ? readAllManifests(reader, root) : [await readManifestFor(reader, root, platform)];
 }
 
-async function copyBlobs(
+/**
+ * Moves blobs that the writer does not have.
+ * @param blobs each once
+ * @throws BunkerError as `copyImage`
+ */
+export async function copyBlobs(
   blobs: readonly Descriptor[],
   reader: ImageReader,
   writer: ImageWriter,
-  { signal, onProgress }: CopyOptions,
+  { signal, onProgress }: Pick<CopyOptions, "signal" | "onProgress">,
 ): Promise<void> {
   const queue = blobs.values();
   const failed = new AbortController();

@@ -99,6 +99,8 @@ function buildOptionsOf(values: Values, context: string): BuildOptions {
     agents: values.agents,
     provenance: values.attestations.at(-1) ?? values.provenance,
     outputs: outputsOf(values),
+    cacheSources: values.cacheSources.flat(),
+    cacheDestinations: values.cacheDestinations,
     ...{ addedHosts, resourceLimits, sharedMemorySize },
   };
 }

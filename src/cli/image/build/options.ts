@@ -12,6 +12,7 @@ import { parseBytes } from "../../values/numbers.ts";
 import { parseSecretOption, parseSshOption } from "../../values/secret-option.ts";
 import { parseUlimitOption } from "../../values/ulimit-option.ts";
 import { notEmpty } from "../../values/words.ts";
+import { parseCacheDestination, parseCacheSource } from "./cache-option.ts";
 import { parseOutputOption } from "./output-option.ts";
 
 const PROGRESS = ["auto", "plain", "tty", "quiet", "rawjson"] as const;
@@ -55,6 +56,18 @@ export const buildSyntax = {
       valueName: "NAME=SOURCE",
       description: "Give a name to another directory, image or URL",
       parse: parseNamedValue,
+    }),
+    cacheSources: list({
+      name: "cache-from",
+      valueName: "NAME|type=TYPE[,KEY=VALUE]",
+      description: "Take over from a cache elsewhere: registry, local",
+      parse: parseCacheSource,
+    }),
+    cacheDestinations: list({
+      name: "cache-to",
+      valueName: "NAME|type=TYPE[,KEY=VALUE]",
+      description: "Write the build's cache elsewhere: registry, local, inline",
+      parse: parseCacheDestination,
     }),
     calls: single({
       name: "call",

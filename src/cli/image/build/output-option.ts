@@ -11,7 +11,8 @@ const KEYS = [
   ...["oci-mediatypes", "rewrite-timestamp"],
 ];
 
-const compressions: Readonly<Record<string, Compression>> = { gzip: "gzip", zstd: "zstd", uncompressed: "none" };
+/** What `compression=` names. */
+export const compressions: Readonly<Record<string, Compression>> = { gzip: "gzip", zstd: "zstd", uncompressed: "none" };
 const HIGHEST_LEVEL: Readonly<Record<Compression, number>> = { gzip: 9, zstd: 22, none: 0 };
 
 /** A value of `--output`, read but not yet joined with the other options. */
@@ -41,21 +42,30 @@ export function parseOutputOption(text: string): OutputOption {
         ["dest", text],
       ]),
     );
-  const values = new Map<string, string>();
-  for (const field of fieldsOf(text)) {
-    const equals = field.indexOf("=");
-    const key = equals < 0 ? field : field.slice(0, equals);
-    if (!KEYS.includes(key)) {
-      const nearest = nearestName(key, KEYS);
-      throw new InvalidValue(
-        `unknown key ${JSON.stringify(key)}${nearest === undefined ? "" : `; did you mean ${nearest}?`}`,
-      );
-    }
-    if (equals < 0) throw new InvalidValue(`${key} has no value`);
-    values.set(key, field.slice(equals + 1));
+  const values = optionFields(text);
+  for (const key of values.keys()) {
+    if (KEYS.includes(key)) continue;
+    const nearest = nearestName(key, KEYS);
+    throw new InvalidValue(
+      `unknown key ${JSON.stringify(key)}${nearest === undefined ? "" : `; did you mean ${nearest}?`}`,
+    );
   }
   if (!values.has("type")) throw new InvalidValue("the type is missing");
   return outputOf(values);
+}
+
+/**
+ * Reads `KEY=VALUE[,KEY=VALUE]`, with the quotes of CSV.
+ * @throws InvalidValue
+ */
+export function optionFields(text: string): ReadonlyMap<string, string> {
+  return new Map(
+    fieldsOf(text).map((field) => {
+      const equals = field.indexOf("=");
+      if (equals < 0) throw new InvalidValue(`${field} has no value`);
+      return [field.slice(0, equals), field.slice(equals + 1)];
+    }),
+  );
 }
 
 function fieldsOf(text: string): readonly string[] {
@@ -96,7 +106,11 @@ function outputOf(values: ReadonlyMap<string, string>): OutputOption {
   };
 }
 
-function levelOf(text: string | undefined, compression: Compression): number | undefined {
+/**
+ * Reads the value of `compression-level=`.
+ * @throws InvalidValue
+ */
+export function levelOf(text: string | undefined, compression: Compression): number | undefined {
   if (text === undefined) return undefined;
   const highest = HIGHEST_LEVEL[compression];
   const level = Number(text);
