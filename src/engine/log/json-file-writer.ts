@@ -1,12 +1,8 @@
 /*
- * The log of a container in the form of Docker's json-file driver: a line of JSON for each line of output.
+ * The log of a container in the form of Docker's json-file driver: a line of JSON for each line of output (json-records.ts).
  *
- *   {"log":"hello\n","stream":"stdout","time":"2026-01-31T12:00:00.123000001Z"}
- *
- * Lines of more than 16 KiB, their end counted, come in pieces, of which only the last one has a `\n`. Output is scanned byte by byte into
- * one buffer, through a table that says what has to be escaped; a line with bytes that are not ASCII is decoded and
- * escaped as text, so that what is no UTF-8 becomes U+FFFD. The buffer is written after each piece of output, and no
- * line of output waits in it; an unfinished line waits until it ends, as with Docker.
+ * Lines of more than 16 KiB, their end counted, come in pieces, of which only the last one has a `\n`. Records are
+ * written after each piece of output, and no line of output waits; an unfinished line waits until it ends, as with Docker.
  *
  * A log that cannot be written (a full disk) does not stop the container. What could be written of a record is taken
  * back, so that a reader never sees half of one, the bytes that were lost are counted, and the next output is tried anew.
@@ -17,35 +13,15 @@
 import { encodeText } from "../../sys/byte-string.ts";
 import { openAt, renameAt, setSize, statusOf, unlinkAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { allocate, type Memory } from "../../sys/memory.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { LogConfiguration } from "../state/container-definition.ts";
+import { JsonRecords } from "./json-records.ts";
 import type { LogWriter, LogStream as Stream } from "./log-writer.ts";
 
 const LONGEST_LINE = 16384;
-const BUFFER_SIZE = 262144;
 const NEWLINE = 10;
-const HEAD = '{"log":"';
-/** What a record takes at most besides its text. */
-const ENVELOPE = 128;
-const LONGEST_ESCAPE = 6;
-
-/** For each byte: 0 to take it over, 1 to escape it, 2 when the line is not ASCII. Docker escapes <, > and & too. */
-function byteClasses(): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, byte) => {
-    const isPlain = byte >= 0x20 && byte < 0x7f && !'"\\<>&'.includes(String.fromCharCode(byte));
-    return isPlain ? 0 : byte < 0x80 ? 1 : 2;
-  });
-}
-
-function escaped(text: string): string {
-  return JSON.stringify(text)
-    .slice(1, -1)
-    .replace(/[<>&\u007f\u2028\u2029]/g, (character) => {
-      return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-    });
-}
+const NOTHING = Buffer.alloc(0);
 
 /** The name of a container's log in its directory. */
 export function logFile(directory: string, id: string): string {
@@ -66,17 +42,11 @@ export class JsonFileWriter implements LogWriter {
   readonly #compress: (path: string) => () => void;
   /** Waits for the compression that may still be going on. */
   #compressed: () => void = () => {};
-  // Made with the first output: containers that say nothing are many, and each has a supervisor.
-  #output: Memory | undefined;
-  #classes: Uint8Array = new Uint8Array(0);
-  readonly #escapes: string[] = [];
+  /** Made with the first output: containers that say nothing are many, and each has a supervisor. */
+  #records: JsonRecords | undefined;
   readonly #unfinished = new Map<Stream, Unfinished>();
-  #length = 0;
   #file: FileDescriptor | undefined;
   #size = 0;
-  #milliseconds = 0;
-  #count = 0;
-  #second = "";
   #lostBytes = 0;
   #error: number | undefined;
 
@@ -99,25 +69,19 @@ export class JsonFileWriter implements LogWriter {
 
   /** Logs a piece of a stream's output. */
   write(stream: Stream, bytes: Buffer): void {
-    let start = 0;
-    const unfinished = this.#unfinished.get(stream);
+    const records = this.#begin(stream, bytes);
+    let start = this.#finishLine(records, stream, bytes);
     while (start < bytes.length) {
-      const held = unfinished?.length ?? 0;
-      const newline = bytes.indexOf(NEWLINE, start);
-      const end = newline < 0 ? bytes.length : newline + 1;
-      const piece = Math.min(end, start + LONGEST_LINE - held);
-      if (piece === end && newline < 0 && held + piece - start < LONGEST_LINE) {
-        this.#hold(stream, bytes.subarray(start, piece));
+      const end = Math.min(bytes.length, start + LONGEST_LINE);
+      this.#makeRoom(records, end - start);
+      const before = records.length;
+      const stop = records.add(start, end);
+      if (stop - start < LONGEST_LINE && bytes[stop - 1] !== NEWLINE) {
+        records.cut(before);
+        this.#hold(stream, bytes.subarray(start));
         break;
       }
-      if (unfinished !== undefined && held > 0) {
-        bytes.copy(unfinished.bytes, held, start, piece);
-        this.#record(stream, unfinished.bytes, 0, held + piece - start);
-        unfinished.length = 0;
-      } else {
-        this.#record(stream, bytes, start, piece);
-      }
-      start = piece;
+      start = stop;
     }
     this.#flush();
   }
@@ -125,8 +89,7 @@ export class JsonFileWriter implements LogWriter {
   /** Logs what has no line's end, because no more will come. */
   end(): void {
     for (const [stream, unfinished] of this.#unfinished) {
-      if (unfinished.length > 0) this.#record(stream, unfinished.bytes, 0, unfinished.length);
-      unfinished.length = 0;
+      this.#recordUnfinished(this.#begin(stream, NOTHING), unfinished);
     }
     this.#flush();
     this.#file?.close();
@@ -142,56 +105,40 @@ export class JsonFileWriter implements LogWriter {
     unfinished.length += bytes.copy(unfinished.bytes, unfinished.length);
   }
 
-  #record(stream: Stream, bytes: Buffer, start: number, end: number): void {
-    const isFull = this.#length + (end - start) * LONGEST_ESCAPE + ENVELOPE > BUFFER_SIZE;
-    if (isFull || this.#size + this.#length >= this.#maximumSize) this.#flush();
-    if (this.#output === undefined) {
-      this.#output = allocate(BUFFER_SIZE);
-      this.#classes = byteClasses();
-    }
-    const output = this.#output.buffer;
-    const classes = this.#classes;
-    const escapes = this.#escapes;
-    const before = this.#length;
-    let position = before + output.write(HEAD, before, "latin1");
-    let isText = false;
-    for (let index = start; index < end; index++) {
-      const byte = bytes[index] as number;
-      const kind = classes[byte];
-      if (kind === 0) output[position++] = byte;
-      else if (kind === 1) {
-        escapes[byte] ??= escaped(String.fromCharCode(byte));
-        position += output.write(escapes[byte], position, "latin1");
-      } else {
-        isText = true;
-        break;
-      }
-    }
-    if (isText) {
-      position = before + HEAD.length;
-      position += output.write(escaped(bytes.toString("utf8", start, end)), position, "utf8");
-    }
-    position += output.write(`","stream":"${stream}","time":"${this.#now()}"}\n`, position, "latin1");
-    this.#length = position;
+  #begin(stream: Stream, bytes: Buffer): JsonRecords {
+    this.#records ??= new JsonRecords();
+    this.#records.begin(stream, bytes);
+    return this.#records;
   }
 
-  /** RFC 3339 with nanoseconds: the milliseconds are the clock's, the rest tells the records of one millisecond apart. */
-  #now(): string {
-    const milliseconds = Date.now();
-    if (milliseconds !== this.#milliseconds) {
-      this.#milliseconds = milliseconds;
-      this.#count = 0;
-      this.#second = new Date(milliseconds).toISOString().slice(0, -1);
-    }
-    const count = Math.min(this.#count++, 999_999);
-    return `${this.#second}${String(count).padStart(6, "0")}Z`;
+  /** Goes on with the line that waits for its end. Returns where the next one begins. */
+  #finishLine(records: JsonRecords, stream: Stream, bytes: Buffer): number {
+    const unfinished = this.#unfinished.get(stream);
+    if (unfinished === undefined || unfinished.length === 0) return 0;
+    const newline = bytes.subarray(0, LONGEST_LINE - unfinished.length).indexOf(NEWLINE);
+    const added = newline < 0 ? Math.min(bytes.length, LONGEST_LINE - unfinished.length) : newline + 1;
+    this.#hold(stream, bytes.subarray(0, added));
+    if (newline >= 0 || unfinished.length === LONGEST_LINE) this.#recordUnfinished(records, unfinished);
+    return added;
+  }
+
+  #recordUnfinished(records: JsonRecords, unfinished: Unfinished): void {
+    if (unfinished.length === 0) return;
+    this.#makeRoom(records, unfinished.length);
+    records.addBytes(unfinished.bytes, 0, unfinished.length);
+    unfinished.length = 0;
+  }
+
+  #makeRoom(records: JsonRecords, bytes: number): void {
+    if (!records.hasRoom(bytes) || this.#size + records.length >= this.#maximumSize) this.#flush();
   }
 
   #flush(): void {
-    const length = this.#length;
-    this.#length = 0;
-    if (length === 0 || this.#output === undefined) return;
-    const result = this.#append(this.#output.address, length);
+    const records = this.#records;
+    if (records === undefined || records.length === 0) return;
+    const { length } = records;
+    records.cut(0);
+    const result = this.#append(records.address, length);
     if (result === 0) {
       this.#size += length;
       return;

@@ -64,11 +64,40 @@ describe("a log in Docker's json-file form", () => {
     expect(read()).toEqual([`stdout:${text}\n`]);
   });
 
-  test("writes what is no UTF-8 as U+FFFD", () => {
+  test("escapes exactly what Docker escapes, and as Docker does", () => {
     const log = writer();
-    log.write("stdout", Buffer.from([0x61, 0xff, 0x62, 0x0a]));
+    log.write("stdout", Buffer.from('plain\n\t\r\b\u0000\u007f"\\/<>&é\u2028\u2029漢🐎\n'));
     log.end();
-    expect(records()[0].log).toBe("a\ufffdb\n");
+    const [, line] = readFileSync(path, "utf8").split("\n");
+    const text = '\\u0009\\r\\u0008\\u0000\u007f\\"\\\\/\\u003c\\u003e\\u0026é\\u2028\\u2029漢🐎\\n';
+    expect(line?.slice(0, line.indexOf(',"stream"'))).toBe(`{"log":"${text}"`);
+  });
+
+  test.each([
+    ["a byte that never occurs", [0xff], 1],
+    ["a continuation", [0x80], 1],
+    ["an overlong slash", [0xc0, 0xaf], 2],
+    ["an overlong euro sign", [0xe0, 0x82, 0xac], 3],
+    ["a surrogate", [0xed, 0xa0, 0x80], 3],
+    ["beyond Unicode", [0xf4, 0x90, 0x80, 0x80], 4],
+    ["the beginning of a horse", [0xf0, 0x9f, 0x90], 3],
+  ])("writes %s as U+FFFD for each byte, as Go does", (_what, bytes, count) => {
+    const log = writer();
+    log.write("stdout", Buffer.from([0x61, ...bytes, 0x62, 0x0a, ...bytes]));
+    log.end();
+    const replaced = "\ufffd".repeat(count);
+    expect(records().map((record) => record.log)).toEqual([`a${replaced}b\n`, replaced]);
+  });
+
+  test("has times that only go forward, however many records a millisecond has", () => {
+    const log = writer();
+    for (let piece = 0; piece < 30; piece++) {
+      log.write(piece % 2 === 0 ? "stdout" : "stderr", Buffer.from(`plain\n"quoted"\n${"x\n".repeat(500)}`));
+    }
+    log.end();
+    const times = records().map((record) => record.time);
+    expect(times).toHaveLength(15_060);
+    expect(times.every((time, index) => index === 0 || time > times[index - 1])).toBe(true);
   });
 
   test("puts lines together that come in pieces, for each stream by itself", () => {
