@@ -1,7 +1,7 @@
 import type { Container } from "../../engine/state/containers.ts";
 import type { Filters } from "../filters/filter-option.ts";
-import { invalidFilter, nameFilter, untilFilter } from "../filters/filter-value.ts";
-import { fitsLabels, hasLabels } from "../filters/label-filter.ts";
+import { invalidFilter, nameFilter } from "../filters/filter-value.ts";
+import { hasLabels } from "../filters/label-filter.ts";
 
 /** What lists of containers can be filtered by. */
 export const CONTAINER_FILTERS = [
@@ -59,15 +59,6 @@ export function containerFilter(
       )
     );
   };
-}
-
-/** The test of what `prune` may remove. */
-export function pruneFilter(
-  filters: Filters<"label" | "label!" | "until">,
-  now: number,
-): (container: Container) => boolean {
-  const until = filters("until").map((text) => untilFilter(text, now));
-  return ({ created, definition }) => until.every((time) => created < time) && fitsLabels(definition.labels, filters);
 }
 
 function isMadeFrom({ image, imageId }: Container["definition"], wanted: string): boolean {

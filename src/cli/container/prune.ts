@@ -4,33 +4,16 @@ import { removeContainer } from "../../engine/lifecycle/remove-container.ts";
 import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
 import { type Container, listContainers, openContainers } from "../../engine/state/containers.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { defineCommand } from "../command.ts";
-import { confirm } from "../confirm.ts";
-import { filterOption } from "../filters/filter-option.ts";
+import { definePrune } from "../define-prune.ts";
 import { humanSize } from "../format/human-size.ts";
-import { flag } from "../option.ts";
-import { pruneFilter } from "./container-filters.ts";
 import { isAlive } from "./status-text.ts";
 
 /** `bunker container prune`. */
-export const prune = defineCommand(
-  {
-    options: {
-      filters: filterOption(["label", "label!", "until"]),
-      force: flag({ name: "force", short: "f", description: "Do not ask" }),
-    },
-    required: [],
-    failureStatus: 1,
-  },
-  async ({ options: { filters, force } }) => {
-    const fits = pruneFilter(filters, Date.now());
-    if (!force) await confirm("WARNING! This will remove all stopped containers.", "container prune");
-    const { ids, reclaimed } = pruneContainers(fits);
-    if (ids.length > 0) console.log(["Deleted Containers:", ...ids, ""].join("\n"));
-    console.log(`Total reclaimed space: ${humanSize(reclaimed)}`);
-    return 0;
-  },
-);
+export const prune = definePrune("container prune", "all stopped containers", (fits) => {
+  const { ids, reclaimed } = pruneContainers(({ created, definition: { labels } }) => fits({ created, labels }));
+  if (ids.length > 0) console.log(["Deleted Containers:", ...ids, ""].join("\n"));
+  console.log(`Total reclaimed space: ${humanSize(reclaimed)}`);
+});
 
 /**
  * Removes the containers that do not run, and what killed commands have left.

@@ -1,6 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { disconnectContainer } from "../../engine/network/connect-container.ts";
-import { findNetwork } from "../../engine/network/find-network.ts";
+import { findNetworkOf } from "../../engine/network/find-network.ts";
 import { findContainer, openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
@@ -18,7 +18,7 @@ export const disconnect = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     const found = findContainer(database, data, container);
-    disconnectContainer(database, data, found, findNetwork(database, network), options);
+    disconnectContainer(database, data, found, findNetworkOf(database, found.id, network), options);
     return 0;
   },
 );

@@ -1,8 +1,7 @@
 import { type PredefinedNetwork, predefinedNetwork } from "../../engine/network/predefined-networks.ts";
-import { type Container, findContainer } from "../../engine/state/containers.ts";
+import { lookUpContainer } from "../../engine/state/containers.ts";
 import { endpointsOfNetwork, type Network, type NetworkSubnet } from "../../engine/state/networks.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
-import { BunkerError } from "../../sys/error.ts";
 import type { Structure, Value } from "../format/template/value.ts";
 
 /** The driver of a network, by Docker's names. */
@@ -49,7 +48,7 @@ function subnetShown({ subnet, gateway, range, reserved }: NetworkSubnet): Struc
 function containersOn(database: StateDatabase, data: string, { id, subnets }: Network): [string, Structure][] {
   const lengths = subnets.map(({ subnet }) => subnet.slice(subnet.indexOf("/")));
   return endpointsOfNetwork(database, id).flatMap((endpoint): [string, Structure][] => {
-    const container = lookUp(database, data, endpoint.container);
+    const container = lookUpContainer(database, data, endpoint.container);
     if (container?.status !== "running" && container?.status !== "paused") return [];
     const { ipv4, ipv6, hardwareAddress } = endpoint;
     const shown = {
@@ -61,16 +60,6 @@ function containersOn(database: StateDatabase, data: string, { id, subnets }: Ne
     };
     return [[container.id, shown]];
   });
-}
-
-function lookUp(database: StateDatabase, data: string, id: string): Container | undefined {
-  try {
-    return findContainer(database, data, id);
-  } catch (error) {
-    // It is just being made, or has just been removed.
-    if (error instanceof BunkerError && error.code === "no_such_container") return undefined;
-    throw error;
-  }
 }
 
 function mapOf(record: Readonly<Record<string, string>>): Value {

@@ -1,7 +1,7 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { PREDEFINED_NETWORKS } from "../../engine/network/predefined-networks.ts";
 import { openContainers } from "../../engine/state/containers.ts";
-import { endpointsOfNetwork, listNetworks } from "../../engine/state/networks.ts";
+import { activeEndpoints, listNetworks } from "../../engine/state/networks.ts";
 import { defineCommand } from "../command.ts";
 import { filterOption } from "../filters/filter-option.ts";
 import { listFormatOption } from "../format/format-option.ts";
@@ -43,7 +43,7 @@ export const list = defineCommand(
   async ({ options: { filters, format, quiet, whole } }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const fits = networkFilter(filters, ({ id }) => endpointsOfNetwork(database, id).length > 0);
+    const fits = networkFilter(filters, ({ id }) => activeEndpoints(database, data, id).length > 0);
     const all = [...PREDEFINED_NETWORKS, ...listNetworks(database)].filter(fits);
     const networks = all.toSorted((one, other) => (one.name < other.name ? -1 : 1));
     const shown = (id: string) => (whole ? id : shortId(id));

@@ -7,10 +7,10 @@ import { openImageStore } from "../../image/store/image-store.ts";
 import { pruneImages } from "../../image/store/prune-images.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
-import { pruneFilter } from "../container/container-filters.ts";
+
 import { pruneContainers } from "../container/prune.ts";
-import { filterOption } from "../filters/filter-option.ts";
 import { parsePointInTime } from "../filters/point-in-time.ts";
+import { pruneFilter, pruneFilterOption } from "../filters/prune-filter.ts";
 import { humanSize } from "../format/human-size.ts";
 import { imageFilter } from "../image/image-filters.ts";
 import { untilInterrupted } from "../interruption.ts";
@@ -24,7 +24,7 @@ export const prune = defineCommand(
   {
     options: {
       all: flag({ name: "all", short: "a", description: "Remove all unused images, not only those without a name" }),
-      filters: filterOption(["label", "label!", "until"]),
+      filters: pruneFilterOption,
       force: flag({ name: "force", short: "f", description: "Do not ask" }),
       volumes: flag({ name: "volumes", description: "Remove unused volumes without a name, too" }),
     },
@@ -48,13 +48,13 @@ export const prune = defineCommand(
       await confirm(lines.join("\n"), "system prune");
     }
     const data = dataDirectory();
-    const containers = pruneContainers(fits);
+    const containers = pruneContainers(({ created, definition: { labels } }) => fits({ created, labels }));
     if (containers.ids.length > 0) console.log(["Deleted Containers:", ...containers.ids, ""].join("\n"));
     {
       using database = openContainers(data);
       cleanUp(database, data);
     }
-    const networks = pruneNetworks(filters);
+    const networks = pruneNetworks(fits);
     if (networks.length > 0) console.log(["Deleted Networks:", ...networks, ""].join("\n"));
     const isLabelled = volumeFilter(
       (key) => (key === "label" || key === "label!" ? filters(key) : []),

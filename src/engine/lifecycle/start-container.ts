@@ -24,7 +24,7 @@ import { type ContainerLock, containerDirectory } from "../container-lock.ts";
 import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
 import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
 import { inheritedSockets } from "../inherited-sockets.ts";
-import { containerLinks } from "../network/container-links.ts";
+import { devicesToStart } from "../network/container-links.ts";
 import { withJoinedNetwork } from "../network/joined-network.ts";
 import { rootMountOf } from "../root-file-system.ts";
 import type { ContainerDefinition, MountPoint } from "../state/container-definition.ts";
@@ -132,7 +132,7 @@ async function launchSupervised(
   });
   using cleanup = new DisposableStack();
   const isWhole = configuration.linux?.namespaces?.some(({ type }) => type === "pid") === true;
-  const links = containerLinks(database, { ...container, hostname: configuration.hostname });
+  const links = devicesToStart(database, { ...container, hostname: configuration.hostname });
   const mayEndEarly =
     options.recordsEnd &&
     options.attachment?.input === false &&

@@ -3,9 +3,16 @@ import { parseAddress } from "../../network/address.ts";
 import type { NetworkConfiguration, Subnet } from "../../network/configuration.ts";
 import { parsePrefix } from "../../network/prefix.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
 import type { Address } from "../../sys/internet-socket.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
-import { type Endpoint, endpointsOfContainer, type Network, type NetworkSubnet } from "../state/networks.ts";
+import {
+  type Endpoint,
+  endpointsOfContainer,
+  lookUpNetwork,
+  type Network,
+  type NetworkSubnet,
+} from "../state/networks.ts";
 import { mtuOf } from "./network-options.ts";
 import type { LinkMembership } from "./network-plan-schema.ts";
 
@@ -40,6 +47,34 @@ export function containerLinks(database: StateDatabase, container: NamedContaine
   const own = networkPlan === undefined ? [] : [ownLink(networkPlan.configuration, networkPlan.hardwareAddress)];
   const shared = endpointsOfContainer(database, container.id).map((place) => sharedLink(container, place));
   return [...own, ...shared];
+}
+
+/**
+ * The devices of a container that is about to be started. To be called by who holds its lock: from here on its networks
+ * are in use.
+ * @throws BunkerError `no_such_network` when one was removed that the container was on
+ */
+export function devicesToStart(database: StateDatabase, container: NamedContainer): ContainerLink[] {
+  if (container.definition.membership === undefined && endpointsOfContainer(database, container.id).length === 0) {
+    return containerLinks(database, container);
+  }
+  // Alone: whoever removes a network at the same time sees the lock, or is seen here.
+  return database.transaction(() => {
+    const removed = endpointsOfContainer(database, container.id).find(({ network }) => network.isRemoved)?.network;
+    if (removed === undefined) return containerLinks(database, container);
+    const { name: network, id } = removed;
+    const isMadeAgain = lookUpNetwork(database, network)?.name === network;
+    throw new BunkerError({
+      code: "no_such_network",
+      operation: `network ${network}`,
+      object: `(${id.slice(0, 12)})`,
+      reason: "not found: it was removed while the container did not run",
+      hint: isMadeAgain
+        ? `Put the container on the new network of this name: bunker network connect ${network} ${container.name}`
+        : `Take the container off it: bunker network disconnect ${network} ${container.name}`,
+      exitStatus: 1,
+    });
+  });
 }
 
 /** The device of a network that a container has for itself. */

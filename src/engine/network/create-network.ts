@@ -78,7 +78,7 @@ export function createNetwork(database: StateDatabase, data: string, request: Ne
       const subnets = chooseSubnets(request, takenSubnets(database));
       const created = { id: newNetworkId(), name, created: Date.now(), isInternal, hasDns, subnets, options, labels };
       insertNetwork(database, created);
-      return created;
+      return { ...created, isRemoved: false };
     },
     { durable: true },
   );

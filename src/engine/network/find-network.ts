@@ -1,7 +1,7 @@
 import { nearestName } from "../../nearest-name.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { listNetworks, lookUpNetwork, type Network } from "../state/networks.ts";
+import { endpointsOfContainer, listNetworks, lookUpNetwork, type Network } from "../state/networks.ts";
 import { PREDEFINED_NETWORKS, type PredefinedNetwork } from "./predefined-networks.ts";
 
 /** What `--network` takes besides the names of networks. */
@@ -26,6 +26,17 @@ export function findNetwork(database: StateDatabase, reference: string, exitStat
     hint: nearest === undefined ? "bunker network ls shows those that are there" : `did you mean ${nearest}?`,
     exitStatus,
   });
+}
+
+/**
+ * Finds a network that a container is to be taken off, also one that is no more.
+ * @throws BunkerError `no_such_network`, `ambiguous_network`
+ */
+export function findNetworkOf(database: StateDatabase, container: string, reference: string): Network {
+  const former = endpointsOfContainer(database, container).find(
+    ({ network: { id, isRemoved, name } }) => isRemoved && (name === reference || id === reference),
+  );
+  return former?.network ?? findNetwork(database, reference);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import {
   currentEndpoints,
+  deleteEndpoint,
   type Endpoint,
   type EndpointRequest,
   endpointsOfContainer,
@@ -41,6 +42,10 @@ export function takeEndpoints(
   database.transaction(() => {
     for (const { network: reference, ...request } of requests) {
       const network = findNetwork(database, reference, missingStatus);
+      for (const { network: former } of endpointsOfContainer(database, container)) {
+        // Whatever was of this name is no more.
+        if (former.isRemoved && former.name === network.name) deleteEndpoint(database, former.id, container);
+      }
       const own = endpointsOfContainer(database, container);
       if (own.some(({ endpoint }) => endpoint.network === network.id)) {
         throw new BunkerError({

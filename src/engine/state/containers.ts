@@ -196,6 +196,16 @@ export function findContainer(database: StateDatabase, data: string, reference: 
   });
 }
 
+/** Finds a container by its id; undefined when it is only just being made, or has just been removed. */
+export function lookUpContainer(database: StateDatabase, data: string, id: string): Container | undefined {
+  try {
+    return findContainer(database, data, id);
+  } catch (error) {
+    if (error instanceof BunkerError && error.code === "no_such_container") return undefined;
+    throw error;
+  }
+}
+
 /**
  * Records a new container.
  * @throws BunkerError `name_in_use`

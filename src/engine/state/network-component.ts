@@ -35,5 +35,38 @@ export const networkComponent: StateComponent = {
       UNIQUE (network, ipv4),
       UNIQUE (network, ipv6)
     ) STRICT, WITHOUT ROWID`,
+    // A network that was removed stays as long as containers that do not run are on it; its name is free.
+    `CREATE TABLE new_network (
+      id TEXT PRIMARY KEY,
+      name TEXT NOT NULL,
+      created INTEGER NOT NULL,
+      internal INTEGER NOT NULL,
+      dns INTEGER NOT NULL,
+      subnets TEXT NOT NULL,
+      options TEXT NOT NULL,
+      labels TEXT NOT NULL,
+      removed INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO new_network SELECT *, 0 FROM network;
+    CREATE TABLE new_endpoint (
+      network TEXT NOT NULL REFERENCES new_network (id),
+      container TEXT NOT NULL,
+      id TEXT NOT NULL,
+      position INTEGER NOT NULL,
+      ipv4 TEXT NOT NULL,
+      ipv6 TEXT,
+      hardware_address TEXT NOT NULL,
+      request TEXT NOT NULL,
+      PRIMARY KEY (network, container),
+      UNIQUE (container, position),
+      UNIQUE (network, ipv4),
+      UNIQUE (network, ipv6)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO new_endpoint SELECT * FROM endpoint;
+    DROP TABLE endpoint;
+    DROP TABLE network;
+    ALTER TABLE new_network RENAME TO network;
+    ALTER TABLE new_endpoint RENAME TO endpoint;
+    CREATE UNIQUE INDEX network_name ON network (name) WHERE removed = 0`,
   ],
 };

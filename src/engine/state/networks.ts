@@ -6,6 +6,10 @@
  * container's directory is locked already and its row is still to come. So it counts when the container is known, or
  * somebody holds its lock: it is just being made. What a killed command has noted is neither, and is forgotten by
  * whoever looks next for addresses or removes the network.
+ *
+ * As in Docker, a network is in use while somebody holds the lock of a container on it: it runs, is started or made. It
+ * can be removed while its containers do not run. They keep their places on it, so that it can be told what they miss;
+ * its row goes with the last of them.
  */
 import * as v from "valibot";
 import type { StateDatabase } from "../../state/state-database.ts";
@@ -61,6 +65,8 @@ export interface Network {
   readonly subnets: readonly NetworkSubnet[];
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** Whether it is no more, except as what containers that do not run were on. */
+  readonly isRemoved: boolean;
 }
 
 /** A container's place on a network. */
@@ -87,6 +93,7 @@ interface NetworkRow {
   readonly subnets: string;
   readonly options: string;
   readonly labels: string;
+  readonly removed: number;
 }
 
 interface EndpointRow {
@@ -100,7 +107,7 @@ interface EndpointRow {
   readonly request: string;
 }
 
-function networkOf({ id, name, created, internal, dns, subnets, options, labels }: NetworkRow): Network {
+function networkOf({ id, name, created, internal, dns, subnets, options, labels, removed }: NetworkRow): Network {
   return {
     id,
     name,
@@ -110,6 +117,7 @@ function networkOf({ id, name, created, internal, dns, subnets, options, labels 
     subnets: v.parse(subnetsSchema, subnets),
     options: v.parse(mapSchema, options),
     labels: v.parse(mapSchema, labels),
+    isRemoved: removed === 1,
   };
 }
 
@@ -142,7 +150,7 @@ export function newNetworkId(): string {
 
 /** All networks, by name. */
 export function listNetworks(database: StateDatabase): Network[] {
-  return database.all<NetworkRow>("SELECT * FROM network ORDER BY name").map(networkOf);
+  return database.all<NetworkRow>("SELECT * FROM network WHERE removed = 0 ORDER BY name").map(networkOf);
 }
 
 /**
@@ -150,11 +158,12 @@ export function listNetworks(database: StateDatabase): Network[] {
  * @throws BunkerError `ambiguous_network`
  */
 export function lookUpNetwork(database: StateDatabase, reference: string): Network | undefined {
-  const exact = database.get<NetworkRow>("SELECT * FROM network WHERE name = ?1 OR id = ?1", reference);
+  const living = "SELECT * FROM network WHERE removed = 0 AND";
+  const exact = database.get<NetworkRow>(`${living} (name = ?1 OR id = ?1)`, reference);
   if (exact !== undefined) return networkOf(exact);
   const isPrefix = /^[0-9a-f]{1,64}$/.test(reference);
   const [only, another] = isPrefix
-    ? database.all<NetworkRow>("SELECT * FROM network WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2", reference)
+    ? database.all<NetworkRow>(`${living} id >= ?1 AND id < ?1 || 'g' LIMIT 2`, reference)
     : [];
   if (another === undefined) return only === undefined ? undefined : networkOf(only);
   throw new BunkerError({
@@ -166,7 +175,7 @@ export function lookUpNetwork(database: StateDatabase, reference: string): Netwo
 }
 
 /** Records a new network; part of a transaction that has seen that there is none of the name. */
-export function insertNetwork(database: StateDatabase, network: Network): void {
+export function insertNetwork(database: StateDatabase, network: Omit<Network, "isRemoved">): void {
   const { id, name, created, isInternal, hasDns, subnets, options, labels } = network;
   database.run(
     "INSERT INTO network (id, name, created, internal, dns, subnets, options, labels) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -181,9 +190,15 @@ export function insertNetwork(database: StateDatabase, network: Network): void {
   );
 }
 
-/** Forgets a network that no container is on. */
+/** Removes a network that is not in use. Part of a transaction. */
 export function deleteNetwork(database: StateDatabase, id: string): void {
-  database.run("DELETE FROM network WHERE id = ?", id);
+  database.run("UPDATE network SET removed = 1 WHERE id = ?", id);
+  forgetRemoved(database);
+}
+
+/** Forgets networks that are removed and that no container is on any more. */
+function forgetRemoved(database: StateDatabase): void {
+  database.run("DELETE FROM network WHERE removed = 1 AND id NOT IN (SELECT network FROM endpoint)");
 }
 
 /** Who is on a network, also those that do not run; forgets those that are no more. Part of a transaction. */
@@ -194,6 +209,11 @@ export function currentEndpoints(database: StateDatabase, data: string, network:
     database.run("DELETE FROM endpoint WHERE container = ?", container);
     return false;
   });
+}
+
+/** Who uses a network: containers that run, or that somebody works on. */
+export function activeEndpoints(database: StateDatabase, data: string, network: string): Endpoint[] {
+  return endpointsOfNetwork(database, network).filter(({ container }) => isHeld(data, container));
 }
 
 /** Who is on a network, also those that do not run. */
@@ -236,9 +256,11 @@ export function insertEndpoint(database: StateDatabase, endpoint: Endpoint): voi
 /** Takes a container from a network. */
 export function deleteEndpoint(database: StateDatabase, network: string, container: string): void {
   database.run("DELETE FROM endpoint WHERE network = ? AND container = ?", network, container);
+  forgetRemoved(database);
 }
 
 /** Takes a container from all networks. */
 export function deleteEndpoints(database: StateDatabase, container: string): void {
   database.run("DELETE FROM endpoint WHERE container = ?", container);
+  forgetRemoved(database);
 }

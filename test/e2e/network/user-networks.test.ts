@@ -322,7 +322,7 @@ describe("bunker network", () => {
     expect(one.slice("first".length)).not.toBe(other.slice("second".length));
     expect((await suite.user.bunker(["network", "exists", "first"])).status).toBe(0);
     expect((await suite.user.bunker(["network", "exists", "third"])).status).toBe(1);
-    await bunker("create", "--name", "box", "--network", "first", suite.image);
+    await start("box", ["--network", "first"]);
     expect(await refused("network", "rm", "first")).toMatchObject({
       status: 1,
       errors: expect.stringContaining("network first has active endpoints (box)"),
@@ -331,7 +331,7 @@ describe("bunker network", () => {
       "box first\n",
     );
     expect(await bunker("network", "prune", "-f")).toBe("Deleted Networks:\nsecond\n\n");
-    await bunker("rm", "box");
+    await bunker("rm", "-f", "box");
     expect(await bunker("network", "rm", id)).toBe(`${id}\n`);
     const events = await bunker(
       "events",
@@ -344,7 +344,41 @@ describe("bunker network", () => {
       "--format",
       "{{.Action}}",
     );
-    expect(events).toBe("create\ndestroy\n");
+    expect(events).toBe("create\nconnect\ndisconnect\ndestroy\n");
+  });
+
+  scenario("removes a network from under containers that do not run, which miss it then", async () => {
+    await bunker("network", "create", "--subnet", "10.85.1.0/24", "net");
+    for (const name of ["moves", "leaves"]) await bunker("create", "--name", name, "--network", "net", suite.image);
+    await start("runs", ["--network", "net"]);
+    expect((await refused("network", "rm", "net")).errors).toContain("has active endpoints (runs)");
+    await bunker("stop", "-t", "0", "runs");
+    expect(await bunker("network", "ls", "-q", "-f", "dangling=true", "-f", "name=net")).not.toBe("");
+    await bunker("network", "rm", "net");
+    const gone = (name: string, hint: string) =>
+      expect.stringMatching(
+        new RegExp(`^bunker: network net \\([0-9a-f]{12}\\): not found: it was removed .*\nhint: .*${hint} ${name}\n`),
+      );
+    expect(await refused("start", "leaves")).toEqual({ status: 1, errors: gone("leaves", "disconnect net") });
+    expect(await bunker("ps", "-a", "-f", "network=net", "--format", "{{.Names}} {{.Networks}}")).toBe(
+      "runs net\nleaves net\nmoves net\n",
+    );
+    await bunker("network", "create", "--subnet", "10.85.2.0/24", "net");
+    expect(await refused("start", "moves")).toEqual({ status: 1, errors: gone("moves", "connect net") });
+    await bunker("network", "connect", "net", "moves");
+    await bunker("start", "-a", "moves");
+    expect(await bunker("inspect", "moves", "--format", "{{.NetworkSettings.Networks.net.NetworkID}}")).toBe(
+      await bunker("network", "inspect", "net", "--format", "{{.Id}}"),
+    );
+    await bunker("network", "disconnect", "net", "leaves");
+    await bunker("start", "-a", "leaves");
+    await bunker("network", "disconnect", "net", "runs");
+    await bunker("network", "connect", "net", "runs");
+    await bunker("start", "runs");
+    expect(await inside("runs", "ip -4 -o addr show eth0 | tr -s ' ' | cut -d' ' -f4")).toBe("10.85.2.3/24\n");
+    expect((await refused("network", "rm", "-t", "0", "net")).errors).toContain("--force");
+    expect(await bunker("network", "rm", "-f", "-t", "0", "net")).toBe("net\n");
+    expect(await bunker("ps", "-a", "--format", "{{.Names}}")).toBe("leaves\n");
   });
 
   scenario("refuses what cannot be", async () => {
