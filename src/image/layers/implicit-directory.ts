@@ -2,7 +2,7 @@
  * Directories that an archive has no entry for, but entries in. Overlay shows a directory with the owner, mode and
  * times of the uppermost layer that has it, so they get those of the layers below.
  */
-import { OPAQUE_ATTRIBUTE } from "../../mount/overlay-attributes.ts";
+import { OPAQUE_ATTRIBUTE, OPAQUE_VALUE } from "../../mount/overlay-attributes.ts";
 import type { ByteString } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import {
@@ -10,47 +10,74 @@ import {
   changeOwner,
   getAttribute,
   listAttributes,
-  openAt,
+  openAt2,
   setAttribute,
   setTimes,
   statusOf,
 } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { OpenFlag } from "../../sys/open.ts";
+import { OpenFlag, Resolve } from "../../sys/open.ts";
 import { FileMode } from "../../sys/stat.ts";
+import { splitPath } from "./entry-path.ts";
 import type { LayerMapping } from "./layer-directory.ts";
 import { checkEntry } from "./unpack-error.ts";
 
 const DIRECTORY_FLAGS = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
 
 /**
- * Finds the directory that overlay would show at a path.
- * @param lower descriptors of layers' directories, the uppermost first
- * @returns undefined when there is none, or something else hides it
+ * The directories that the layers below have. Of each path it is remembered which layers have it, so that what lies in
+ * it is looked for in those only: in most directories that a layer brings nothing lies below.
  */
-export function findLowerDirectory(lower: readonly number[], path: ByteString): FileDescriptor | undefined {
-  for (const layer of lower) {
-    const found = findInLayer(layer, path);
-    if (found === "hidden") return undefined;
-    if (found !== "absent") return found;
+export class LowerDirectories {
+  readonly #layers: readonly number[];
+  readonly #merged = new Map<ByteString, readonly number[]>();
+
+  /** @param layers descriptors of layers' directories, the uppermost first; they stay the caller's */
+  constructor(layers: readonly number[]) {
+    this.#layers = layers;
   }
-  return undefined;
+
+  /**
+   * Finds the directory that overlay would show at a path.
+   * @returns undefined when there is none, or something else hides it
+   */
+  find(path: ByteString): FileDescriptor | undefined {
+    const [uppermost] = this.#layersWith(path);
+    if (uppermost === undefined) return undefined;
+    return new FileDescriptor(checkEntry(openIn(uppermost, path), "open the lower directory", path));
+  }
+
+  /** The layers whose directories overlay would show at a path, one through the other. */
+  #layersWith(path: ByteString): readonly number[] {
+    if (path === "") return this.#layers;
+    let merged = this.#merged.get(path);
+    if (merged === undefined) {
+      const [above] = splitPath(path);
+      merged = withDirectory(this.#layersWith(above), path);
+      this.#merged.set(path, merged);
+    }
+    return merged;
+  }
 }
 
-/** Looks in one layer; `hidden` when this layer hides what lower ones have at the path. */
-function findInLayer(layer: number, path: ByteString): FileDescriptor | "absent" | "hidden" {
-  let current = new FileDescriptor(checkEntry(openAt(layer, "." as ByteString, DIRECTORY_FLAGS), "open", path));
-  let isOpaque = false;
-  for (const component of path === "" ? [] : path.split("/")) {
-    isOpaque ||= getAttribute(current.number, OPAQUE_ATTRIBUTE) === "y";
-    const next = openAt(current.number, component as ByteString, DIRECTORY_FLAGS);
-    current.close();
-    if (next === -Errno.ENOENT) return isOpaque ? "hidden" : "absent";
+/** Those of the layers that have a directory at a path, down to where something hides what is below. */
+function withDirectory(layers: readonly number[], path: ByteString): number[] {
+  const found: number[] = [];
+  for (const layer of layers) {
+    const result = openIn(layer, path);
+    if (result === -Errno.ENOENT) continue;
     // A whiteout, a file or a symbolic link.
-    if (next === -Errno.ENOTDIR || next === -Errno.ELOOP) return "hidden";
-    current = new FileDescriptor(checkEntry(next, "open the lower directory", path));
+    if (result === -Errno.ENOTDIR || result === -Errno.ELOOP) break;
+    using directory = new FileDescriptor(checkEntry(result, "open the lower directory", path));
+    found.push(layer);
+    if (getAttribute(directory.number, OPAQUE_ATTRIBUTE) === OPAQUE_VALUE) break;
   }
-  return current;
+  return found;
+}
+
+function openIn(layer: number, path: ByteString): number {
+  const name = (path === "" ? "." : path) as ByteString;
+  return openAt2(layer, name, DIRECTORY_FLAGS, Resolve.NO_SYMLINKS);
 }
 
 /**

@@ -59,7 +59,7 @@ import { dataParts } from "./data-parts.ts";
 import { DirectoryCache } from "./directory-cache.ts";
 import { type Loss, setEntryAttributes } from "./entry-attributes.ts";
 import { normalisePath, splitPath } from "./entry-path.ts";
-import { copyDirectoryMetadata, findLowerDirectory } from "./implicit-directory.ts";
+import { copyDirectoryMetadata, LowerDirectories } from "./implicit-directory.ts";
 import type { LayerMapping } from "./layer-directory.ts";
 import { storeOwnership } from "./ownership.ts";
 import { checkEntry, checkOwner, refusedEntry } from "./unpack-error.ts";
@@ -185,7 +185,8 @@ export class LayerWriter implements TarReceiver, Disposable {
    * @param lower descriptors of the directories of the layers below, the nearest first
    */
   finish(lower: readonly number[]): void {
-    for (const path of this.#implicit) this.#finishImplicit(path, lower);
+    const directories = new LowerDirectories(lower);
+    for (const path of this.#implicit) this.#finishImplicit(path, directories);
     for (const [path, entry] of this.#directories) this.#finishDirectory(path, entry);
   }
 
@@ -408,12 +409,12 @@ export class LayerWriter implements TarReceiver, Disposable {
   }
 
   /** A directory without an entry looks as in the layers below, unless this layer hides those. */
-  #finishImplicit(path: ByteString, lower: readonly number[]): void {
+  #finishImplicit(path: ByteString, lower: LowerDirectories): void {
     for (let above: ByteString = path; ; [above] = splitPath(above)) {
       if (this.#opaque.has(above)) return;
       if (above === "") break;
     }
-    using found = findLowerDirectory(lower, path);
+    using found = lower.find(path);
     if (found === undefined) return;
     const own = this.#findDirectory(path);
     if (own < 0) return;

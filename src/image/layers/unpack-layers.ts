@@ -86,10 +86,7 @@ export async function unpackLayers(
     resources.use(locks);
     for (const layer of missing) if (!layers.includes(layer)) options.onUnpacked?.(layer);
     const threads = startThreads(layers, resources);
-    const works = layers.map((layer, place) =>
-      // The remainder is NaN without threads.
-      resources.use(beginWork(layer, storeLock, options, threads[place % threads.length])),
-    );
+    const works = layers.map((layer) => resources.use(beginWork(layer, storeLock, options, threads.get(layer))));
     await unpackAll(works, image, options);
     const losses: string[] = [];
     for (const work of works) {
@@ -129,14 +126,22 @@ function lockLayers(image: Image, store: string, mapping: LayerMapping, { stagin
 }
 
 /**
- * Starts threads for all processors but the one that this thread needs; none for what is done sooner without. With one
- * layer alone the pool's thread, which decompresses, and this one are busy enough to need no third.
+ * Chooses who unpacks which layer: threads, one for each processor at most, that get equal shares of the bytes. This
+ * thread receives meanwhile, and the pool's decompress. What is done sooner without threads is done here.
+ * @returns nothing for what is unpacked here
  */
-function startThreads(layers: readonly Layer[], resources: DisposableStack): UnpackThread[] {
+function startThreads(layers: readonly Layer[], resources: DisposableStack): ReadonlyMap<Layer, UnpackThread> {
   const size = layers.reduce((sum, { blob }) => sum + blob.size, 0);
-  if (layers.length === 1 || size < THREAD_SIZE) return [];
-  const length = Math.min(layers.length, Math.max(1, availableParallelism() - 1), MAXIMUM_PARALLEL);
-  return Array.from({ length }, () => resources.use(new UnpackThread()));
+  if (size < THREAD_SIZE || availableParallelism() === 1) return new Map();
+  const count = Math.min(layers.length, availableParallelism(), MAXIMUM_PARALLEL);
+  const threads = Array.from({ length: count }, () => ({ thread: resources.use(new UnpackThread()), size: 0 }));
+  const chosen = new Map<Layer, UnpackThread>();
+  for (const layer of layers.toSorted((one, other) => other.blob.size - one.blob.size)) {
+    const least = threads.reduce((one, other) => (other.size < one.size ? other : one));
+    least.size += layer.blob.size;
+    chosen.set(layer, least.thread);
+  }
+  return chosen;
 }
 
 function beginWork(

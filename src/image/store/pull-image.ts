@@ -5,7 +5,7 @@
  *
  * The file stands between the two halves: a download is never held up by the unpacking, one that is continued has its
  * beginning there, and the second half need not know how the bytes came. Decompression runs on threads of Bun's pool, and
- * the files of large layers are made on a thread of their own (unpack-thread.ts), beside this one, which receives.
+ * files are made on threads of their own (unpack-thread.ts), beside this one, which receives.
  *
  * Order: manifest, configuration; then the locks of all layers to be unpacked, which a second process that wants the same
  * image waits for and then finds everything done; then blobs and layers; one syncfs; layers, blobs, rows. See
