@@ -73,6 +73,8 @@ export interface BuildOptions extends RunLimits {
   readonly agents: readonly AgentSource[];
   /** How much is said about the build beside the image; undefined for nothing. */
   readonly provenance: "min" | "max" | undefined;
+  /** Whether what the steps have made becomes one layer. */
+  readonly squashes: boolean;
   readonly outputs: readonly BuildOutput[];
   readonly cacheSources: readonly CacheSource[];
   readonly cacheDestinations: readonly CacheDestination[];

@@ -22,7 +22,7 @@ import { Vertex } from "../progress.ts";
 import { inlineRecords } from "../remote-cache/inline-cache.ts";
 import { type BuiltImage, type BuiltImageReader, readerOfBuiltImages } from "./built-image.ts";
 import { imageDocument } from "./image-document.ts";
-import { type PackedLayer, type Packing, packLayers } from "./packed-layers.ts";
+import { type PackedLayer, type Packing, packLayers, packSquashed } from "./packed-layers.ts";
 import { copyToDirectory, writeArchive } from "./write-files.ts";
 
 /** A target that was built. */
@@ -85,7 +85,7 @@ export async function exportTo(
       vertex.status("manifest", `exporting manifest ${reader.root.digest}`, true);
       vertex.status("config", `exporting config ${reader.configuration.digest}`, true);
       await writeImage(session, output, reader, vertex);
-      if (output.type === "image" && latestTime === undefined) {
+      if (output.type === "image" && latestTime === undefined && !options.squashes) {
         for (const [place, target] of targets.entries()) shareLayers(session, target, images[place]?.layers ?? []);
       }
       return {
@@ -109,11 +109,14 @@ async function buildImage(
   options: BuildOptions,
   staging: string,
 ): Promise<BuiltImage> {
-  const layers = await packLayers(session, root, packing, staging);
+  const isSquashed = options.squashes && root.layers.length > 0;
+  const layers = await (isSquashed ? packSquashed : packLayers)(session, root, packing, staging);
   const diffIds = layers.map(({ diffId }) => diffId);
   const hasCache = options.cacheDestinations.some(({ type }) => type === "inline");
-  const cache = hasCache ? await inlineRecords(stage.node, root, diffIds.length) : undefined;
-  const configuration = imageDocument(stage, root, options.labels, diffIds, session.sourceDateEpoch, cache);
+  const configuration = imageDocument(stage, root, {
+    ...{ labels: options.labels, diffIds, sourceDateEpoch: session.sourceDateEpoch, isSquashed },
+    cache: hasCache ? await inlineRecords(stage.node, root, diffIds.length) : undefined,
+  });
   return { platform: stage.platform, configuration, layers, statements: statements(names) };
 }
 

@@ -11,21 +11,28 @@ import { INLINE_MEMBER } from "../remote-cache/cache-document.ts";
 
 const COMMENT = "buildkit.dockerfile.v0";
 
+/** What is said of an image besides what its stage says. */
+export interface ImageDetails {
+  /** Of the command line; they come after those of the Dockerfile. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** From the lowest layer to the uppermost. */
+  readonly diffIds: readonly Digest[];
+  /** Seconds since 1970 that are stated instead of times. */
+  readonly sourceDateEpoch: number | undefined;
+  /** Whether all that its steps have made is one layer. */
+  readonly isSquashed: boolean;
+  /** The records of a build cache inside it. */
+  readonly cache: string | undefined;
+}
+
 /**
  * Writes the configuration of an image.
- * @param labels of the command line, which come after those of the Dockerfile
- * @param diffIds from the lowest layer to the uppermost
- * @param sourceDateEpoch seconds since 1970 that are stated instead of times
- * @param cache the records of a build cache inside it
  * @returns its bytes
  */
 export function imageDocument(
   { base, platform, configuration, author, history }: PlannedStage,
   root: Root,
-  labels: Readonly<Record<string, string>>,
-  diffIds: readonly Digest[],
-  sourceDateEpoch: number | undefined,
-  cache: string | undefined,
+  { labels, diffIds, sourceDateEpoch, isSquashed, cache }: ImageDetails,
 ): Buffer {
   const below = base === undefined ? undefined : readBase(base);
   const stated = sourceDateEpoch === undefined ? undefined : new Date(sourceDateEpoch * 1000).toISOString();
@@ -38,9 +45,11 @@ export function imageDocument(
       created: time,
       created_by: createdBy,
       comment: COMMENT,
-      ...(hasLayer ? {} : { empty_layer: true }),
+      ...(hasLayer && !isSquashed ? {} : { empty_layer: true }),
     };
   });
+  // As Docker's builder told of it.
+  const merge = isSquashed ? [{ created: time, comment: `merge of ${root.layers.length} layers` }] : [];
   const { os, architecture, variant } = platform;
   const allLabels = { ...configuration.Labels, ...labels };
   const writer = author ?? below?.author;
@@ -53,7 +62,7 @@ export function imageDocument(
       ...(configuration.WorkingDir === undefined ? { WorkingDir: "/" } : {}),
     },
     created: time,
-    history: [...completed(below?.history ?? [], base?.image.layers.length ?? 0), ...lines],
+    history: [...completed(below?.history ?? [], base?.image.layers.length ?? 0), ...lines, ...merge],
     os,
     rootfs: { type: "layers", diff_ids: diffIds },
     ...(variant === undefined ? {} : { variant }),

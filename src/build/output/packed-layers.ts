@@ -13,9 +13,11 @@ import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import type { Digest } from "../../image/digest.ts";
 import type { Compression } from "../../image/layers/decompress.ts";
-import { diffLayer } from "../../image/layers/layer-diff.ts";
+import { archiveEntries } from "../../image/layers/layer-diff.ts";
 import { Losses } from "../../image/layers/losses.ts";
 import { packLayer } from "../../image/layers/pack-layer.ts";
+import { squashedEntries } from "../../image/layers/squashed-entries.ts";
+import { type UpperEntry, upperEntries } from "../../image/layers/upper-directory.ts";
 import type { LayerFile } from "../../image/store/new-image.ts";
 import { writeError } from "../../image/transport/write-error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
@@ -48,7 +50,7 @@ export interface PackedLayer extends LayerFile {
  * Packs all layers of a root file system, as far as that was not done before. What an image brings stays as it is.
  * @param staging a directory for what has to be packed
  * @returns from the lowest to the uppermost
- * @throws BunkerError `no_space`, and as `diffLayer`
+ * @throws BunkerError `no_space`, and as `archiveEntries`
  */
 export async function packLayers(
   session: BuildSession,
@@ -56,11 +58,7 @@ export async function packLayers(
   packing: Packing,
   staging: string,
 ): Promise<readonly PackedLayer[]> {
-  const { store, signal } = session;
-  const base = (root.base?.stored.layers ?? []).map(({ mediaType, digest, size, diffId }) => ({
-    ...{ mediaType, digest, size, diffId },
-    path: store.blobPath(digest) ?? "",
-  }));
+  const { signal } = session;
   const slots = new Slots(availableParallelism());
   const packed = await Promise.all(
     root.layers.map((layer, place) =>
@@ -70,7 +68,37 @@ export async function packLayers(
       }),
     ),
   );
-  return [...base, ...packed];
+  return [...baseLayers(session, root), ...packed];
+}
+
+/**
+ * The same with one layer instead of all that steps have made: `--squash`.
+ * @throws BunkerError as `packLayers`
+ */
+export async function packSquashed(
+  session: BuildSession,
+  root: Root,
+  packing: Packing,
+  staging: string,
+): Promise<readonly PackedLayer[]> {
+  const { base, layers } = root;
+  const top = layers.at(-1);
+  if (top === undefined) return baseLayers(session, root);
+  const upper = layers.map(({ directory }) => directory).reverse();
+  // What is whited out depends on the image below, as layers of `--link` do not.
+  const form = [packingForm(packing), "squashed", base?.key ?? "scratch"].join(" ");
+  const squashed = await packOnce(session, top, form, packing, staging, async (open) =>
+    squashedEntries(upper.map(open), (await directoriesOf({ base, layers: [] }, session)).map(open)),
+  );
+  return [...baseLayers(session, root), squashed];
+}
+
+/** What an image brings. */
+function baseLayers({ store }: BuildSession, { base }: Root): readonly PackedLayer[] {
+  return (base?.stored.layers ?? []).map(({ mediaType, digest, size, diffId }) => ({
+    ...{ mediaType, digest, size, diffId },
+    path: store.blobPath(digest) ?? "",
+  }));
 }
 
 /**
@@ -85,22 +113,33 @@ export async function packLayerOnce(
   packing: Packing,
   staging: string,
 ): Promise<PackedLayer> {
+  return packOnce(session, layer, packingForm(packing), packing, staging, async (open) =>
+    upperEntries(open(layer.directory), (await directoriesOf(below, session)).map(open)),
+  );
+}
+
+/** @param entriesOf what the archive has; directories are opened for the time of the packing */
+async function packOnce(
+  session: BuildSession,
+  layer: BuiltLayer,
+  form: string,
+  packing: Packing,
+  staging: string,
+  entriesOf: (open: (directory: string) => number) => Promise<Iterable<UpperEntry>>,
+): Promise<PackedLayer> {
   const { cache, store, observer } = session;
-  const form = packingForm(packing);
   const known = cache.findBlob(layer, form);
   const present =
     known === undefined ? undefined : (store.blobPath(known.digest) ?? (await session.remote.fetched(known.digest)));
   if (known !== undefined && present !== undefined) return { ...known, path: present };
-  const directories = await directoriesOf(below, session);
   const path = `${staging}/${randomUUID()}`;
   const losses = new Losses();
   using cleanup = new DisposableStack();
-  const openDirectory = (directory: string) =>
-    cleanup.use(new FileDescriptor(openSync(directory, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY))).number;
-  const archive = diffLayer(openDirectory(layer.directory), directories.map(openDirectory), {
-    latestTime: packing.latestTime,
-    lose: losses.add.bind(losses),
-  });
+  const entries = await entriesOf(
+    (directory) =>
+      cleanup.use(new FileDescriptor(openSync(directory, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY))).number,
+  );
+  const archive = archiveEntries(entries, { latestTime: packing.latestTime, lose: losses.add.bind(losses) });
   try {
     await using file = await open(path, "wx", 0o600);
     const packed = await packLayer(

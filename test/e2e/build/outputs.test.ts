@@ -57,6 +57,46 @@ test("writes the files alone, to a directory and as an archive", async () => {
   expect(listing).toMatch(/^prw-r--r-- .*fifo$/m);
 });
 
+test("makes one layer of what the steps have made", async () => {
+  const directory = suite.context({
+    Dockerfile: [
+      "FROM busybox AS base",
+      "RUN mkdir -p /old/sub /kept /turned && touch /old/1 /old/sub/2 /kept/3 /kept/4 /turned/5 && ln -s /old /link",
+      "FROM base",
+      "RUN rm -r /old /kept/3 /turned /link && mkdir /old /link && touch /old/new /turned /passing",
+      "RUN rm -r /passing /old && mkdir -p /old/sub && touch /old/sub/6 && chmod 700 /kept && ln /kept/4 /kept/again",
+      "COPY --link file /old/linked/",
+      "ENV A=1",
+      "RUN rm /bin/wget",
+      "",
+    ].join("\n"),
+    file: "",
+  });
+  await suite.built(directory, ["-t", "onbase", "--target", "base", "--rm", "--force-rm"]);
+  const onBase = (words: string) => suite.context({ Dockerfile: `FROM onbase\n${words}`, file: "" });
+  const { stdout } = Bun.spawnSync(["sed", "1,3d", join(directory, "Dockerfile")]);
+  const context = onBase(stdout.toString());
+  const look =
+    "find / -mindepth 1 -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /etc \\) -prune -o -exec stat -c '%n %f %u %g %Y' {} + | sort; stat -c %h /kept/again";
+  await suite.built(context, ["-t", "several"]);
+  await suite.built(context, ["-t", "squashed", "--squash", "--cache-to", "type=inline"]);
+  expect(await suite.inside("squashed", look)).toBe(await suite.inside("several", look));
+  const inspect = async (format: string, name: string) =>
+    (await suite.user.bunker(["image", "inspect", "--format", format, name])).output.trim();
+  const layers = async (name: string) => JSON.parse(await inspect("{{json .RootFS.Layers}}", name));
+  const below = await layers("onbase");
+  expect((await layers("squashed")).slice(0, -1)).toEqual(below);
+  expect(await layers("several")).toHaveLength(below.length + 4);
+  const { output } = await suite.user.bunker(["history", "--format", "{{.Size}} {{.Comment}}", "squashed"]);
+  expect(output.split("\n").slice(0, 3)).toEqual([
+    expect.stringMatching(/ merge of 4 layers$/),
+    "0B buildkit.dockerfile.v0",
+    "0B buildkit.dockerfile.v0",
+  ]);
+  const refused = await suite.build(context, ["--rm=false"]);
+  expect(refused).toMatchObject({ status: 125, errors: expect.stringContaining("container is gone with it") });
+});
+
 test("says what it has made", async () => {
   const directory = suite.user.makeDirectory("about");
   const options = ["-q", "-t", "about", "--iidfile", join(directory, "id"), "--metadata-file", join(directory, "json")];

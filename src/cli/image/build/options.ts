@@ -97,6 +97,11 @@ export const buildSyntax = {
       description: "Set a label of the image",
       parse: parseLabel,
     }),
+    layers: flag({
+      name: "layers",
+      initial: true,
+      description: "Make a layer of each step; false as --no-cache --squash",
+    }),
     loads: flag({ name: "load", description: "Bring the image into the image store, as without --output" }),
     metadataFile: single({
       name: "metadata-file",
@@ -149,6 +154,14 @@ export const buildSyntax = {
     pulls: flag({ name: "pull", description: "Ask registries for images although they are here" }),
     pushes: flag({ name: "push", description: "Push the image, as --output type=registry" }),
     quiet: flag({ name: "quiet", short: "q", description: "Say nothing but the image's id" }),
+    removesContainers: {
+      ...flag({ name: "rm", initial: true, description: "Leave no containers of steps behind: there are none" }),
+      parse: parseRemoval,
+    },
+    removesFailed: flag({
+      name: "force-rm",
+      description: "Leave none of failed steps either: there are none",
+    }),
     resourceLimits: list({
       name: "ulimit",
       valueName: "NAME=SOFT[:HARD]",
@@ -181,6 +194,7 @@ export const buildSyntax = {
       description: "An ssh agent that RUN --mount=type=ssh may ask for",
       parse: parseSshOption,
     }),
+    squashes: flag({ name: "squash", description: "Make one layer of all that the build adds to its base" }),
     tags: list({ name: "tag", short: "t", valueName: "NAME[:TAG]", description: "Name the image", parse: parseTag }),
     target: single({
       name: "target",
@@ -192,6 +206,11 @@ export const buildSyntax = {
   required: ["CONTEXT"],
   failureStatus: 1,
 } as const;
+
+function parseRemoval(text: string): true {
+  if (parseBoolean(text)) return true;
+  throw new InvalidValue("a step's container is gone with it; run the command in a container to look around");
+}
 
 function parseProvenance(text: string): "min" | "max" | undefined {
   if (text === "mode=min" || text === "mode=max") return text === "mode=min" ? "min" : "max";
