@@ -100,7 +100,8 @@ function begin(request: GroupRequest, members: GroupMembers, isNeeded: boolean):
   orRemove(() => moveInto(group, members.container));
   return () => {
     orRemove(() => {
-      enableControllers(group, parent);
+      // What was made on the way hands on nothing yet, and what was there perhaps not all.
+      enableControllers(group, splits ? parent : "/");
       setLimits(group, request.resources, false);
     });
     return group;

@@ -8,7 +8,7 @@
 import { accessSync, constants, openSync } from "node:fs";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
-import { groupOf } from "./group.ts";
+import { groupOf, requireGroup } from "./group.ts";
 import { makeGroup } from "./group-tree.ts";
 import { MOUNT } from "./mount-point.ts";
 import type { BusAddress } from "./systemd/address.ts";
@@ -28,11 +28,12 @@ export interface SurroundingScope {
  * where others can be, too
  * @param scope where the cgroup is in one that systemd can move us to
  * @returns the cgroup's directory, for `LaunchOptions.cgroup`
- * @throws BunkerError `cgroup_not_entered`, and when systemd does not move us
+ * @throws BunkerError `cgroup_not_entered`, `cgroup_gone`, and when systemd does not move us
  */
 export function openGroupToEnter(whole: string, pid: number, scope: SurroundingScope | undefined): FileDescriptor {
   const ofFirst = groupOf(pid);
   const group = ofFirst?.startsWith(`${whole}/`) === true ? ofFirst : whole;
+  requireGroup(group, "enter the container's cgroup");
   const own = groupOf("self") ?? "/";
   if (!mayMove(own, group)) {
     if (scope === undefined) {

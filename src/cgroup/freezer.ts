@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { BunkerError, errnoOf } from "../sys/error.ts";
-import { readGroupFile } from "./group.ts";
+import { readGroupFile, requireGroup } from "./group.ts";
 import { MOUNT } from "./mount-point.ts";
 
 /** How long the kernel may take to stop everybody where they are, in milliseconds: a process in a disk's hands delays it. */
@@ -14,11 +14,12 @@ export function isFrozen(group: string): boolean {
 /**
  * Freezes the processes of a cgroup or lets them go on, and waits until that is so; cgroup.freeze in cgroup-v2.rst.
  * @param group its path in the hierarchy
- * @throws BunkerError `not_frozen`; what could not be frozen goes on then
+ * @throws BunkerError `cgroup_gone`; `not_frozen`, and what could not be frozen goes on then
  */
 export function setFrozen(group: string, frozen: boolean): void {
   const wanted = frozen ? "1" : "0";
   const operation = frozen ? "freeze" : "thaw";
+  requireGroup(group, `${operation} the cgroup`);
   try {
     writeFileSync(`${MOUNT}${group}/cgroup.freeze`, wanted);
   } catch (error) {

@@ -13,7 +13,7 @@ import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
-import { controllersOf, readGroupFile, subgroupsOf } from "./group.ts";
+import { controllersOf, isThere, readGroupFile, subgroupsOf } from "./group.ts";
 import { killGroup } from "./kill-group.ts";
 import { MOUNT } from "./mount-point.ts";
 
@@ -28,7 +28,7 @@ const PATIENCE = 10_000;
  */
 export function makeGroup(group: string): string {
   const missing: string[] = [];
-  for (let path = group; path !== "/" && readGroupFile(path, "cgroup.procs") === undefined; path = dirname(path)) {
+  for (let path = group; path !== "/" && !isThere(path); path = dirname(path)) {
     missing.push(path);
   }
   for (const path of missing.toReversed()) {

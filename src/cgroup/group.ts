@@ -18,9 +18,30 @@ export function groupOf(pid: number | "self"): string | undefined {
   return /^0::(.*)$/m.exec(readIfThere(`/proc/${pid}/cgroup`) ?? "")?.[1];
 }
 
+/** Whether there is a cgroup of this path. */
+export function isThere(group: string): boolean {
+  return readGroupFile(group, "cgroup.controllers") !== undefined;
+}
+
 /** The content of a file of a cgroup; undefined when one of both is not there. */
 export function readGroupFile(group: string, file: string): string | undefined {
   return readIfThere(`${MOUNT}${group}/${file}`);
+}
+
+/**
+ * Sees whether a cgroup is there.
+ * @param operation what it is needed for
+ * @throws BunkerError `cgroup_gone`
+ */
+export function requireGroup(group: string, operation: string): void {
+  if (isThere(group)) return;
+  throw new BunkerError({
+    code: "cgroup_gone",
+    operation,
+    object: group,
+    reason: "somebody else has removed it",
+    hint: "a container gets a new one when it is stopped and started again",
+  });
 }
 
 /**

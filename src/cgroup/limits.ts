@@ -1,6 +1,6 @@
 import { BunkerError } from "../sys/error.ts";
 import { limitDevices } from "./device-filter.ts";
-import { readGroupFile, writeGroupFile } from "./group.ts";
+import { readGroupFile, requireGroup, writeGroupFile } from "./group.ts";
 import { requireControllers } from "./group-tree.ts";
 import { controllerOf, type ResourceFile, type Resources, resourceFiles } from "./resource-files.ts";
 
@@ -8,11 +8,12 @@ import { controllerOf, type ResourceFile, type Resources, resourceFiles } from "
  * Sets the limits of a cgroup, also while processes run in it.
  * @param group its path in the hierarchy
  * @param isForDevices whether device rules are obeyed, which only root of the host can see to
- * @throws BunkerError `limit_not_set`, where those before it hold; `limit_not_supported`, `controller_not_delegated`, `memory_in_use`,
- * `devices_not_limited`
+ * @throws BunkerError `limit_not_set`, where those before it hold; `limit_not_supported`, `controller_not_delegated`,
+ * `memory_in_use`, `devices_not_limited`, `cgroup_gone`
  */
 export function setLimits(group: string, resources: Resources, isForDevices: boolean): void {
   const files = resourceFiles(resources);
+  requireGroup(group, "limit the processes of the cgroup");
   requireControllers(group, new Set(files.map(controllerOf)));
   checkMemory(group, resources.memory);
   for (const file of files) writeResourceFile(group, file);

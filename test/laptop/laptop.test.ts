@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { testAutostart } from "./autostart.ts";
+import { testFaults } from "./faults.ts";
 import { Laptop, type LaptopUser } from "./laptop.ts";
 import { type Run, testLimits } from "./limits.ts";
 import { testRuntime } from "./runtime.ts";
@@ -64,6 +65,7 @@ describe("the laptop", () => {
 });
 
 testLimits(run);
+testFaults(run);
 testRuntime(run);
 testSystemContainers(run);
 testAutostart(run);

@@ -110,6 +110,7 @@ export class Bus implements Disposable {
       object: this.#path,
       reason,
       errno,
+      hint: "systemctl status, with --user for a user's own, says how it is",
     });
   }
 
