@@ -38,7 +38,7 @@ export async function internal(words: readonly string[]): Promise<number> {
     }
     case "build-run": {
       const { runHere } = await import("../build/run/run-here.ts");
-      runHere(Number(first));
+      await runHere(Number(first));
       return 0;
     }
     default: {

@@ -269,6 +269,20 @@ export function testLimits(run: Run): void {
       });
     });
 
+    test("has a command of a build in it, where there are limits", async () => {
+      const { output, errors } = await run(`
+        mkdir -p files/bin; cp /bin/busybox files/bin/sh; ln -sf sh files/bin/cat
+        printf 'FROM scratch\nCOPY . /\nRUN cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max /proc/self/cgroup\n' >Dockerfile
+        limits() { bunker build --no-cache --progress plain -f Dockerfile "$@" files 2>&1 | sed -n 's/^#[0-9]* [0-9.]* //p'; }
+        limits -m 50m --pids-limit 100 --cgroup-parent user-heavy.slice
+        ls -d ${service}/user.slice/user-heavy.slice/bunker-* 2>/dev/null
+        ls -d ${service}/user.slice/user-heavy.slice`);
+      expect({ output: output.split("\n"), errors }).toEqual({
+        output: ["52428800", "100", "0::/", `${service}/user.slice/user-heavy.slice`, ""],
+        errors: "",
+      });
+    });
+
     test("can share a cgroup that was delegated, which is as before when it ends or is killed", async () => {
       const mine = `${service}/app.slice/mine.scope`;
       const script = `

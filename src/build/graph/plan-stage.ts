@@ -276,6 +276,8 @@ class StagePlan {
       addedHosts: options.addedHosts,
       resourceLimits: options.resourceLimits,
       sharedMemorySize: options.sharedMemorySize,
+      cgroupParent: options.cgroupParent,
+      resources: options.resources,
     };
     const { session, sources } = this.#context;
     this.#node = new Step(session, {

@@ -45,6 +45,7 @@ export async function executeRun(settings: RunSettings, stage: RunStage): Promis
   const request: RunRequest = {
     ...{ id: settings.id, configuration: formatConfiguration(configuration), directory: staging, data },
     ...{ lower: [...lower], upper, work, root, defaultFilter, network },
+    ...(settings.cgroupParent === undefined ? {} : { cgroupParent: settings.cgroupParent }),
   };
   await runInProcess(settings.words, request, stage);
   signal.throwIfAborted();

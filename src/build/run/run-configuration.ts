@@ -3,6 +3,7 @@
  * build that are about containers. A RUN has no input, no terminal and no health; its words are the shell's or its own.
  */
 import { release } from "node:os";
+import type { Resources } from "../../cgroup/resource-files.ts";
 import { type ContainerInput, containerSpecification } from "../../engine/container-specification.ts";
 import { hasDefaultSeccompFilter } from "../../engine/default-seccomp-filter.ts";
 import { readHostFacts } from "../../engine/host-facts.ts";
@@ -27,6 +28,10 @@ export interface RunLimits {
   readonly resourceLimits: readonly ResourceLimit[];
   /** Bytes of /dev/shm. */
   readonly sharedMemorySize: number;
+  /** The slice or cgroup that each one's own is below. */
+  readonly cgroupParent: string | undefined;
+  /** Limits of each. */
+  readonly resources: Resources | undefined;
 }
 
 /** What is to be run. */
@@ -161,7 +166,7 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
     utsNamespace: "private",
     cgroupNamespace: "private",
     cgroups: "enabled",
-    cgroupParent: undefined,
+    cgroupParent: settings.cgroupParent,
     systemd: "false",
     userNamespace: { kind: "default" },
     network: settings.network === "default" ? "slirp" : settings.network,
@@ -182,7 +187,7 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
     },
     sharedMemorySize: settings.sharedMemorySize,
     resourceLimits: settings.resourceLimits,
-    resources: undefined,
+    resources: settings.resources,
     sysctls: {},
     oomScoreAdjustment: undefined,
     devices: [],

@@ -5,17 +5,21 @@
  * parent; it serves the container's network in the one loop that can, waits for the end, and says how it ended. The
  * container has the standard output and error of this process, which are pipes that the builder reads, and no input.
  *
+ * With limits, or a place for it, the container gets a cgroup as those of `run` do; where there is none to be had this
+ * process keeps it to its limits by watching, as a supervisor does.
+ *
  * Killing is simple: the kernel kills this process when the builder dies, and the container with its whole pid namespace
  * when this process dies. So nothing runs on, whoever is killed; what is left is a directory in the cache's `tmp/`.
  */
 import { openSync, readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
+import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
 import { defaultSeccompFilter } from "../../engine/default-seccomp-filter.ts";
 import { ownLink } from "../../engine/network/container-links.ts";
 import { openDevice } from "../../engine/network/network-device.ts";
 import { mountOverlay, overlayProgramSize } from "../../mount/overlay.ts";
 import { Stack } from "../../network/stack.ts";
-import { parseConfiguration } from "../../runtime/configuration/configuration.ts";
+import { type Configuration, parseConfiguration } from "../../runtime/configuration/configuration.ts";
 import { launchContainer } from "../../runtime/launch-container.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
@@ -32,17 +36,17 @@ const PR_SET_PDEATHSIG = 1;
  * Runs what the request on standard input says.
  * @param builder the pid of the process that has started this one
  */
-export function runHere(builder: number): void {
+export async function runHere(builder: number): Promise<void> {
   check(systemCall(SystemCall.prctl, PR_SET_PDEATHSIG, Signal.SIGKILL, 0, 0, 0), "die with the builder");
   // It may have died before that.
   if (process.ppid !== builder) return;
   const request = v.parse(runRequestSchema, JSON.parse(readFileSync(0, "utf8")));
-  writeSync(END_DESCRIPTOR, JSON.stringify(endOf(request)));
+  writeSync(END_DESCRIPTOR, JSON.stringify(await endOf(request)));
 }
 
-function endOf(request: RunRequest): RunEnd {
+async function endOf(request: RunRequest): Promise<RunEnd> {
   try {
-    return run(request);
+    return await run(request);
   } catch (error) {
     if (!(error instanceof BunkerError)) throw error;
     const { code, message, hint } = error;
@@ -50,18 +54,30 @@ function endOf(request: RunRequest): RunEnd {
   }
 }
 
-function run({ id, data, directory, lower, upper, work, root, network, ...request }: RunRequest): RunEnd {
+async function run({
+  id,
+  data,
+  directory,
+  lower,
+  upper,
+  work,
+  root,
+  network,
+  ...request
+}: RunRequest): Promise<RunEnd> {
   // Given back last: the network leaves it before.
   using reactor = new Reactor();
   using cleanup = new DisposableStack();
   const nothing = cleanup.use(new OpenFile(openSync("/dev/null", "r")));
   const configuration = parseConfiguration(request.configuration, "of the step");
   const hasUserNamespace = configuration.linux?.uidMappings !== undefined;
+  const limits = await limitsOf(id, configuration, request.cgroupParent);
   let device: FileDescriptor | undefined;
+  let settleGroup: (() => string | undefined) | undefined;
   const { pid, pidfd } = cleanup.use(
     launchContainer({
       id,
-      configuration,
+      configuration: { ...configuration, process: limits?.process ?? configuration.process },
       bundle: directory,
       // A layer of a build needs not survive a crash: what of it has to is brought to the disk at the end of the build.
       mountRoot: (program) =>
@@ -70,15 +86,23 @@ function run({ id, data, directory, lower, upper, work, root, network, ...reques
       standardStreams: [nothing.number, 1, 2],
       seccomp: request.defaultFilter ? defaultSeccompFilter() : undefined,
       dieWithParent: true,
-      ...(network === undefined
-        ? {}
-        : {
-            onNamespaces: (inNamespaces: number) => {
-              device = openDevice(ownLink(network, undefined), { pidfd: inNamespaces, hasUserNamespace });
-            },
-          }),
+      onNamespaces: (inNamespaces, { container }) => {
+        settleGroup = limits?.beginGroup?.({ container, supervisor: process.pid });
+        if (network !== undefined) {
+          device = openDevice(ownLink(network, undefined), { pidfd: inNamespaces, hasUserNamespace });
+        }
+      },
+      beforeGoingOn: () => {
+        const group = settleGroup?.();
+        if (group !== undefined) cleanup.defer(() => removeGroupMadeByHand(group, id));
+      },
+      changesCgroup: limits?.beginGroup !== undefined,
     }),
   );
+  if (limits?.soft !== undefined) {
+    const { SoftLimiter } = await import("../../engine/supervisor/soft-limiter.ts");
+    cleanup.use(new SoftLimiter(reactor, limits.soft, { pid, isWhole: true }, () => undefined));
+  }
   if (network !== undefined && device !== undefined) {
     cleanup.use(device);
     // A process that has deleted its device has no network any more, which is its own affair.
@@ -88,4 +112,11 @@ function run({ id, data, directory, lower, upper, work, root, network, ...reques
   reactor.run();
   const end = waitForExit(pid);
   return "exitCode" in end ? { exitStatus: end.exitCode } : { exitStatus: 128 + end.signal, signal: end.signal };
+}
+
+/** What keeps the container to its limits; most have none, and need none of that code. */
+async function limitsOf(id: string, configuration: Configuration, parent: string | undefined) {
+  if (configuration.linux?.resources === undefined && parent === undefined) return undefined;
+  const { containerResources } = await import("../../engine/lifecycle/container-resources.ts");
+  return containerResources(id, { cgroups: { mode: "enabled", parent } }, configuration, undefined);
 }

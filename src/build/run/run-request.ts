@@ -17,6 +17,8 @@ export const runRequestSchema = v.object({
   root: v.string(),
   /** Whether the filter is the one that is compiled already, and so not in the configuration. */
   defaultFilter: v.boolean(),
+  /** The place of its cgroup, as the user names it. */
+  cgroupParent: v.optional(v.string()),
   /** Of a network of its own. */
   network: v.optional(networkConfigurationSchema),
 });

@@ -470,3 +470,19 @@ describe("what buildah does not know, or does otherwise", () => {
     );
   });
 });
+
+test("keeps commands to the limits that are given, where the kernel or this process can", async () => {
+  const context = suite.context({
+    Dockerfile: "FROM busybox\nRUN dd if=/dev/zero of=/dev/null bs=150M count=1000000\n",
+  });
+  const { status, errors } = await suite.build(context, ["-m", "50m"]);
+  expect({ status, errors }).toMatchObject({ status: 1, errors: expect.stringContaining("exit code: 137") });
+  const named = suite.context({ Dockerfile: "FROM busybox\nRUN true\n" });
+  const refused = await suite.build(named, ["--cgroup-parent", "/nowhere/at/all"]);
+  expect(refused.status).toBe(1);
+  expect(refused.errors).toMatch(/^bunker: .*make the (?:container's )?cgroup.*$/m);
+  expect(await suite.build(named, ["--cgroup-parent", "heavy"])).toMatchObject({
+    status: 125,
+    errors: expect.stringContaining("expected a slice"),
+  });
+});

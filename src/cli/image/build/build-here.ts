@@ -8,6 +8,7 @@ import { hostPlatform } from "../../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../../image/reference.ts";
 import { BunkerError } from "../../../sys/error.ts";
 import { parseArguments } from "../../option-table.ts";
+import { takeResources } from "../../resource-options.ts";
 import type { BuildReport } from "./build-report.ts";
 import { buildSyntax } from "./options.ts";
 import type { OutputOption } from "./output-option.ts";
@@ -78,7 +79,7 @@ function displayOf({ progress, quiet, checks, calls }: Values): Disposable & { r
  */
 function buildOptionsOf(values: Values, context: string): BuildOptions {
   const { file, pulls, platforms, labels, buildArguments, buildContexts, network, allowed, target } = values;
-  const { noCache, noCacheStages, annotations, addedHosts, resourceLimits, sharedMemorySize } = values;
+  const { noCache, noCacheStages, annotations, addedHosts, resourceLimits, sharedMemorySize, cgroupParent } = values;
   const [firstPlatform] = platforms.flat();
   return {
     context,
@@ -102,7 +103,7 @@ function buildOptionsOf(values: Values, context: string): BuildOptions {
     outputs: outputsOf(values),
     cacheSources: values.cacheSources.flat(),
     cacheDestinations: values.cacheDestinations,
-    ...{ addedHosts, resourceLimits, sharedMemorySize },
+    ...{ addedHosts, resourceLimits, sharedMemorySize, cgroupParent, resources: takeResources(values).resources },
   };
 }
 

@@ -4,6 +4,8 @@ import { nearestName } from "../../../nearest-name.ts";
 import { BunkerError } from "../../../sys/error.ts";
 import { InvalidValue } from "../../invalid-value.ts";
 import { flag, list, parseBoolean, single } from "../../option.ts";
+import { resourceOptions } from "../../resource-options.ts";
+import { parseCgroupParent } from "../../values/cgroup-parent-option.ts";
 import { oneOf } from "../../values/choice.ts";
 import { importedVariable } from "../../values/environment-option.ts";
 import { parseAnnotation, parseLabel } from "../../values/life-values.ts";
@@ -76,6 +78,12 @@ export const buildSyntax = {
       parse: oneOf("build", "check"),
       initial: "build",
       initialText: "build",
+    }),
+    cgroupParent: single({
+      name: "cgroup-parent",
+      valueName: "SLICE|PATH",
+      description: "The slice of systemd's, or else the cgroup, that those of commands are below",
+      parse: parseCgroupParent,
     }),
     checks: flag({ name: "check", description: "Only check the Dockerfile, as --call check" }),
     file: single({
@@ -196,6 +204,7 @@ export const buildSyntax = {
     }),
     squashes: flag({ name: "squash", description: "Make one layer of all that the build adds to its base" }),
     tags: list({ name: "tag", short: "t", valueName: "NAME[:TAG]", description: "Name the image", parse: parseTag }),
+    ...resourceOptions,
     target: single({
       name: "target",
       valueName: "STAGE",
