@@ -32,7 +32,7 @@ import { nameByHand } from "./group-by-hand.ts";
 import { type GroupPlan, noGroup } from "./group-plan.ts";
 import { enableControllers, makeGroup, removeGroup } from "./group-tree.ts";
 import { setLimits } from "./limits.ts";
-import { type Resources, resourceFiles } from "./resource-files.ts";
+import { isLimited, type Resources } from "./resource-files.ts";
 import { isRootOfHost } from "./root-of-host.ts";
 import { systemdAddress } from "./systemd/address.ts";
 import { requestScope } from "./systemd/transient-scope.ts";
@@ -68,7 +68,7 @@ export interface GroupRequest {
  */
 export function beginContainerGroup(request: GroupRequest, members: GroupMembers): () => string | undefined {
   // What cannot be kept is refused before anybody is troubled.
-  const isNeeded = resourceFiles(request.resources).length > 0 || request.isWished;
+  const isNeeded = isLimited(request.resources) || request.isWished;
   const attempt = <Result>(work: () => Result): Result | undefined => {
     try {
       return work();
@@ -102,7 +102,7 @@ function begin(request: GroupRequest, members: GroupMembers, isNeeded: boolean):
     orRemove(() => {
       // What was made on the way hands on nothing yet, and what was there perhaps not all.
       enableControllers(group, splits ? parent : "/");
-      setLimits(group, request.resources, false);
+      setLimits(group, request.resources);
     });
     return group;
   };
@@ -137,7 +137,7 @@ function beginScope(
     }
     const group = `${scope}/${IN_SCOPE}`;
     enableControllers(group, scope);
-    setLimits(group, resources, false);
+    setLimits(group, resources);
     return group;
   };
 }

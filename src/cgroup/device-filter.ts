@@ -22,9 +22,7 @@ import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { allocate, type Memory } from "../sys/memory.ts";
 import { SystemCall, systemCall } from "../sys/system-call.ts";
 import { MOUNT } from "./mount-point.ts";
-import type { Resources } from "./resource-files.ts";
-
-type DeviceRule = NonNullable<Resources["devices"]>[number];
+import type { DeviceRule } from "./resource-files.ts";
 
 const BpfCommand = { PROG_LOAD: 5, PROG_ATTACH: 8, PROG_DETACH: 9, PROG_GET_FD_BY_ID: 13, PROG_QUERY: 16 } as const;
 const BPF_PROG_TYPE_CGROUP_DEVICE = 15;

@@ -7,18 +7,18 @@ import { controllerOf, type ResourceFile, type Resources, resourceFiles } from "
 /**
  * Sets the limits of a cgroup, also while processes run in it.
  * @param group its path in the hierarchy
- * @param isForDevices whether device rules are obeyed, which only root of the host can see to
+ * @param resources with rules for devices only where root of the host asks, who alone can see to them
  * @throws BunkerError `limit_not_set`, where those before it hold; `limit_not_supported`, `controller_not_delegated`,
  * `memory_in_use`, `devices_not_limited`, `cgroup_gone`
  */
-export function setLimits(group: string, resources: Resources, isForDevices: boolean): void {
+export function setLimits(group: string, resources: Resources): void {
   const files = resourceFiles(resources);
   requireGroup(group, "limit the processes of the cgroup");
   requireControllers(group, new Set(files.map(controllerOf)));
   checkMemory(group, resources.memory);
   for (const file of files) writeResourceFile(group, file);
   const { devices = [] } = resources;
-  if (isForDevices && devices.length > 0) limitDevices(group, devices);
+  if (devices.length > 0) limitDevices(group, devices);
 }
 
 /** `memory.checkBeforeUpdate`: rather no new limit than one that kills at once. */

@@ -8,6 +8,9 @@ import { BunkerError } from "../sys/error.ts";
 
 export type Resources = NonNullable<Linux["resources"]>;
 
+/** One of `linux.resources.devices`. */
+export type DeviceRule = NonNullable<Resources["devices"]>[number];
+
 /** What is written to one file of a cgroup. */
 export interface ResourceFile {
   /** `memory.max`; the part before the first dot is the controller's name. */
@@ -69,6 +72,14 @@ export function resourceFiles(resources: Resources): readonly ResourceFile[] {
     ...networkFiles(resources.network),
     ...unifiedFiles(resources.unified),
   ];
+}
+
+/**
+ * Whether there is anything that needs a cgroup.
+ * @throws BunkerError `limit_not_supported`
+ */
+export function isLimited(resources: Resources): boolean {
+  return resourceFiles(resources).length > 0 || (resources.devices ?? []).length > 0;
 }
 
 function memoryFiles(memory: Resources["memory"] = {}): ResourceFile[] {

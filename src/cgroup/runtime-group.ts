@@ -47,9 +47,8 @@ export interface GroupRequest {
   readonly cgroupsPath: string;
   /** Who makes it; undefined for whoever can. */
   readonly manager: "cgroupfs" | "systemd" | undefined;
+  /** With rules for devices only where they can be obeyed. */
   readonly resources: Resources;
-  /** Whether device rules are obeyed, which only root of the host can see to. */
-  readonly limitsDevices: boolean;
   /** Whether a container without limits does without a cgroup where we have no right to make one. */
   readonly isOptional: boolean;
   /** Further properties of a scope. */
@@ -90,7 +89,7 @@ export function beginGroup(request: GroupRequest, pid: number): () => MadeGroup 
   try {
     const finish = (group: string, outermost: string, unit: string | undefined): MadeGroup => {
       enableControllers(group, unit === undefined ? "/" : outermost);
-      setLimits(group, request.resources, request.limitsDevices);
+      setLimits(group, request.resources);
       return { path: group, outermost, unit };
     };
     const settle = begin(request, pid, finish);

@@ -20,7 +20,7 @@ const DEFAULT_PERIOD = 100_000;
 
 /**
  * Splits limits into those that can be kept by watching and the others.
- * @returns the others as the names of files of cgroup v2
+ * @returns the others as the names of files of cgroup v2, and `devices`
  * @throws BunkerError `limit_not_supported`
  */
 export function softLimits(resources: Resources): { readonly soft: SoftLimits; readonly unkept: readonly string[] } {
@@ -29,6 +29,7 @@ export function softLimits(resources: Resources): { readonly soft: SoftLimits; r
   const quota = positive(cpu.quota);
   // As much swap as memory is what nobody has asked for.
   const hasUsualSwap = memory.swap === undefined || memory.swap === 2 * (memory.limit ?? 0) || memory.swap < 0;
+  const rules = (resources.devices ?? []).length > 0 ? ["devices"] : [];
   const unkept = resourceFiles(resources)
     .map(({ name }) => name)
     .filter((name) => !KEPT.has(name) && !(name === "memory.swap.max" && hasUsualSwap));
@@ -38,7 +39,7 @@ export function softLimits(resources: Resources): { readonly soft: SoftLimits; r
       memory: positive(memory.limit),
       processors: quota === undefined ? undefined : quota / (positive(cpu.period) ?? DEFAULT_PERIOD),
     },
-    unkept: [...new Set(unkept)],
+    unkept: [...new Set([...unkept, ...rules])],
   };
 }
 

@@ -48,7 +48,7 @@ function onlyUnset(unset: string, reason: string): (text: string) => undefined {
   };
 }
 
-/** The options of `run` and `create`. */
+/** The options of `run`, `create` and `update`. */
 export const resourceOptions = {
   memory: single({
     name: "memory",
@@ -176,17 +176,6 @@ export const resourceOptions = {
     name: "oom-kill-disable",
     description: "Not to be had: in cgroup v2 the OOM killer cannot be turned off",
   }),
-  deviceRules: list({
-    name: "device-cgroup-rule",
-    valueName: "RULE",
-    description: "Not to be had: only root could obey it; --device gives a device",
-    parse: () => {
-      throw new InvalidValue(
-        "only root can have rules for devices; without them a container has no devices but those of --device, " +
-          "because in a user namespace nobody can make others",
-      );
-    },
-  }),
   controlFiles: list({
     name: "cgroup-conf",
     valueName: "FILE=VALUE",
@@ -232,7 +221,6 @@ export function takeResources<Values extends ResourceValues>(
     kernelMemory: _kernelMemory,
     realTimePeriod: _realTimePeriod,
     realTimeRuntime: _realTimeRuntime,
-    deviceRules: _deviceRules,
     oomKillDisable,
     controlFiles,
     ...rest

@@ -6,6 +6,7 @@ import { parseCapabilityOption } from "./values/capability-option.ts";
 import { parseCgroupParent } from "./values/cgroup-parent-option.ts";
 import { oneOf } from "./values/choice.ts";
 import { parseDeviceOption } from "./values/device-option.ts";
+import { parseDeviceRule } from "./values/device-rule-option.ts";
 import { parseEnvironmentOption } from "./values/environment-option.ts";
 import { parseMountOption } from "./values/mount-option.ts";
 import {
@@ -344,6 +345,12 @@ export const runOptionsTable = {
     valueName: "SOURCE[:DESTINATION][:rwm]",
     description: "Give the container a device of the host",
     parse: parseDeviceOption,
+  }),
+  deviceRules: list({
+    name: "device-cgroup-rule",
+    valueName: "RULE",
+    description: "Permit devices by their numbers: 'c 42:* rmw'; only for root's containers",
+    parse: parseDeviceRule,
   }),
   platform: single({
     name: "platform",

@@ -99,7 +99,8 @@ export async function runOptionsOf(
     noHealthCheck,
     ...withResources
   } = healthAndRest;
-  const { resources, rest } = takeResources(withResources);
+  const { deviceRules, ...limits } = withResources;
+  const { resources, rest } = takeResources(limits);
   if (rest.remove && rest.restart.name !== "no") throw conflict("--restart and --rm");
   const health = {
     command: healthCommand === "" ? undefined : healthCommand,
@@ -116,7 +117,7 @@ export async function runOptionsOf(
   checkDestinations(mounts);
   return {
     ...rest,
-    resources,
+    resources: deviceRules.length === 0 ? resources : { ...resources, devices: deviceRules },
     image,
     command,
     labels: Object.fromEntries([...(await readLabelFiles(labelFiles)), ...labels]),

@@ -31,18 +31,23 @@ export interface CapabilityOptions {
 /**
  * The capabilities of a container, in the order of their numbers. `--cap-add ALL` starts from every capability,
  * `--cap-drop ALL` otherwise from none; then single names are taken away, and after that single names are added.
- * @param all what `ALL` and `--privileged` stand for: as much as this container can have at all
+ * @param possible `all` is what `ALL` and `--privileged` stand for, as much as this container can have at all;
+ * `makesNodes` is whether it may make device nodes without having been given the right by name
  * @throws BunkerError `unknown_capability`, which names the nearest known one
  */
 export function containerCapabilities(
   options: CapabilityOptions,
-  all: readonly CapabilityName[] = CAPABILITY_NAMES,
+  {
+    all = CAPABILITY_NAMES,
+    makesNodes = true,
+  }: { readonly all?: readonly CapabilityName[] | undefined; readonly makesNodes?: boolean } = {},
 ): readonly CapabilityName[] {
   const added = readNames(options.capabilitiesAdded, "--cap-add");
   const dropped = readNames(options.capabilitiesDropped, "--cap-drop");
   if (options.privileged) return all;
   const base = added.all ? all : dropped.all ? [] : DEFAULT_CAPABILITIES;
   const kept = new Set(base);
+  if (!makesNodes) kept.delete("CAP_MKNOD");
   for (const name of dropped.names) kept.delete(name);
   for (const name of added.names) kept.add(name);
   return CAPABILITY_NAMES.filter((name) => kept.has(name));

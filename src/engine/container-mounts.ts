@@ -13,6 +13,7 @@
 import type { Mount } from "../runtime/configuration/configuration.ts";
 import { type IdMap, outerId } from "../runtime/id-map/id-mapping.ts";
 import { BunkerError } from "../sys/error.ts";
+import { deviceProtection } from "./device-rules.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { DeviceRequest, OverlayMount, PlacedMount, PlacedRunOptions } from "./run-options.ts";
 
@@ -42,7 +43,7 @@ export interface ContainerMountsInput {
 export function containerMounts(input: ContainerMountsInput): readonly Mount[] {
   const wished = [
     ...input.options.mounts.map(wishedMount),
-    ...input.options.devices.map((device) => deviceMount(device)),
+    ...input.options.devices.map((device) => deviceMount(device, deviceProtection(input) === "filter")),
   ];
   refuseDuplicates(wished);
   const taken = new Set(wished.map(({ destination }) => destination));
@@ -148,10 +149,11 @@ function overlayMount({ source, changes, destination, readOnly, options }: Overl
 }
 
 /**
- * A device of the host. Nobody without root can make device nodes or filter their use, so the host's node is bound and
- * its own permissions decide.
+ * A device of the host: its node is bound, because nobody without root can make one. Where nobody filters its use, its own
+ * permissions decide.
  */
-function deviceMount({ hostPath, containerPath, permissions }: DeviceRequest): Mount {
+function deviceMount({ hostPath, containerPath, permissions }: DeviceRequest, isFiltered: boolean): Mount {
+  if (isFiltered) return bind(hostPath, containerPath, ["rbind", "rprivate", "nosuid", "noexec"]);
   if (!permissions.includes("r") || !permissions.includes("w")) {
     throw new BunkerError({
       code: "unsupported_device_permissions",

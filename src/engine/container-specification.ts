@@ -19,6 +19,7 @@ import { BunkerError } from "../sys/error.ts";
 import { containerCapabilities } from "./container-capabilities.ts";
 import { containerArguments, containerEnvironment } from "./container-command.ts";
 import { type ContainerFiles, containerMounts } from "./container-mounts.ts";
+import { deviceProtection, deviceRules } from "./device-rules.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
 import { protectedPaths } from "./protected-paths.ts";
@@ -74,15 +75,15 @@ export interface ContainerInput {
  * The configuration of a new container, as Docker would make it.
  * @throws BunkerError for what the options ask and cannot be had: `no_command`, `user_not_found`, `group_not_found`,
  * `id_not_mapped`, `unknown_capability`, `conflicting_options`, `invalid_working_directory`, `duplicate_mount`,
- * `invalid_label`, `unsupported_device_permissions`, and `invalid_configuration` from `checkConfiguration`
+ * `invalid_label`, `unsupported_device_permissions`, `limit_not_supported`, and `invalid_configuration` from `checkConfiguration`
  */
 export function containerSpecification(input: ContainerInput): Configuration {
   const { id, options, image, host } = input;
   // In a user namespace of its own a container has every capability over it, whoever made it.
-  const capabilities = containerCapabilities(
-    options,
-    input.userNamespace === undefined ? host.capabilities : undefined,
-  );
+  const capabilities = containerCapabilities(options, {
+    all: input.userNamespace === undefined ? host.capabilities : undefined,
+    makesNodes: deviceProtection(input) !== "no nodes",
+  });
   const hostname = containerHostname(input);
   const labels = securityLabels(options.security.labels);
   const configuration: Configuration = {
@@ -98,7 +99,7 @@ export function containerSpecification(input: ContainerInput): Configuration {
       uidMappings: input.userNamespace?.uidMappings,
       gidMappings: input.userNamespace?.gidMappings,
       cgroupsPath: input.cgroupsPath,
-      resources: options.resources,
+      resources: containerResources(input),
       rootfsPropagation: rootPropagation(options),
       seccomp: containerSeccomp(input, capabilities),
       ...protectedPaths(options.security, options.privileged, host.maskedPaths),
@@ -108,6 +109,12 @@ export function containerSpecification(input: ContainerInput): Configuration {
   };
   checkConfiguration(configuration, `of container ${id.slice(0, 12)}`);
   return configuration;
+}
+
+function containerResources(input: ContainerInput): Linux["resources"] {
+  const { resources } = input.options;
+  const devices = deviceRules(input);
+  return resources === undefined && devices === undefined ? undefined : { ...resources, devices };
 }
 
 function containerProcess(

@@ -1,5 +1,7 @@
 import { accessSync, constants, type Dirent, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { deviceNumbers } from "../sys/stat.ts";
+import type { DeviceRequest } from "./run-options.ts";
 
 /**
  * What a container has of its own, so that the host's must not be put over it, and the directories of file systems that
@@ -35,6 +37,25 @@ export function accessibleDevices(directory = "/dev"): readonly string[] {
     addDevices(directory, entry, paths);
   }
   return paths.sort();
+}
+
+/** A device, and what a container may do with it: any of r, w and m. */
+export interface DeviceNode {
+  readonly type: "b" | "c";
+  readonly major: number;
+  readonly minor: number;
+  readonly access: string;
+}
+
+/** The device that `--device` names, or all those in a directory. */
+export function deviceNodes({ hostPath, permissions }: Omit<DeviceRequest, "containerPath">): readonly DeviceNode[] {
+  const status = statSync(hostPath, { throwIfNoEntry: false });
+  if (status?.isDirectory() === true) {
+    return list(hostPath).flatMap(({ name }) => deviceNodes({ hostPath: join(hostPath, name), permissions }));
+  }
+  const type = status?.isBlockDevice() === true ? "b" : status?.isCharacterDevice() === true ? "c" : undefined;
+  if (status === undefined || type === undefined) return [];
+  return [{ type, ...deviceNumbers(status.rdev), access: permissions }];
 }
 
 function addDevices(directory: string, entry: Dirent, paths: string[]): void {

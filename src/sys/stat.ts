@@ -74,6 +74,15 @@ export function deviceNumber(major: number, minor: number): number {
   return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }
 
+/** The parts of a device number as stat(2) of the C library packs them, and Node with it; makedev(3). */
+export function deviceNumbers(device: number): { readonly major: number; readonly minor: number } {
+  const number = BigInt(device);
+  return {
+    major: Number(((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn)),
+    minor: Number((number & 0xffn) | ((number >> 12n) & ~0xffn & 0xffff_ffffn)),
+  };
+}
+
 /** Allocates memory for one `struct statx`. */
 export function allocateStatus(): Memory {
   return allocate(STATUS_SIZE);

@@ -227,6 +227,41 @@ export function testLimits(run: Run): void {
     });
   });
 
+  describe("a container of root's", () => {
+    test("may use the devices that it was given, and what rules permit, also after other limits", async () => {
+      const { output, errors } = await run(
+        `mkdir -p root/bin root/proc root/dev root/tmp
+        cp /bin/busybox root/bin/busybox
+        for name in sh dd mknod cat sleep rm; do ln -sf busybox root/bin/$name; done
+        run() { bunker run --rm --network none "$@"; }
+        can='read() { dd if=$1 of=/dev/null count=1 2>/dev/null && echo read || echo no; }; : >/dev/null && echo null'
+        made="$can; rm -f /tmp/disk; mknod /tmp/disk b 98 0 && read /tmp/disk"
+        given="$can; read /dev/disk; (: >>/dev/disk) 2>/dev/null && echo write || echo no"
+        run --rootfs root sh -c "$made"
+        run --device-cgroup-rule 'b 98:* rwm' --rootfs root sh -c "$made"
+        run --privileged --rootfs root sh -c "$made"
+        run --device /dev/ubda:/dev/disk:r --rootfs root sh -c "$given"
+        run --device /dev/ubda:/dev/disk --rootfs root sh -c "$given"
+        bunker run -d --name kept -m 50m --network none --rootfs root sleep 1000 >/dev/null
+        bunker update -m 60m kept
+        bunker exec kept sh -c "$made"
+        bunker rm -f kept
+        run --cgroups disabled --rootfs root mknod /tmp/other b 98 0 2>&1 | grep -o 'Operation not permitted'
+        run --cgroups disabled --device-cgroup-rule 'c 1:3 r' --rootfs root true 2>&1 | grep -c 'need a cgroup of v2'
+        rm -rf root`,
+        "root",
+      );
+      expect({ output: output.split("\n"), errors }).toEqual({
+        output: [
+          ...["null", "no", "null", "read", "null", "read"],
+          ...["null", "read", "no", "null", "read", "write"],
+          ...["kept", "null", "no", "kept", "Operation not permitted", "1", ""],
+        ],
+        errors: "",
+      });
+    });
+  });
+
   describe("a container without limits", () => {
     const service = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service";
 

@@ -38,7 +38,8 @@ export const clone = defineCommand(
     const { directory, options: request } = readRequest(data, container.id);
     enter(directory);
     const kept = readConfiguration(data, container.id).linux?.resources;
-    const resources = changes === undefined ? kept : mergeResources(kept ?? {}, changes);
+    // Which devices it may use is found out anew; `update` changes nothing about that.
+    const resources = { ...mergeResources(kept ?? {}, changes ?? {}), devices: request.resources?.devices };
     const given = nameOperand === undefined ? rest.name : readNameOperand(nameOperand);
     const name = given ?? freeName(database, container.name);
     const { createOnly, runDetached } = await import("../../engine/run.ts");

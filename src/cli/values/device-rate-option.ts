@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { deviceNumbers } from "../../sys/stat.ts";
 import { InvalidValue } from "../invalid-value.ts";
 
 /** A number for a block device. */
@@ -21,14 +22,5 @@ export function deviceRate(parseNumber: (text: string) => number): (text: string
     const status = statSync(path, { throwIfNoEntry: false });
     if (status?.isBlockDevice() !== true) throw new InvalidValue(`${path} is no block device of this machine`);
     return { ...deviceNumbers(status.rdev), rate: parseNumber(text.slice(colon + 1)) };
-  };
-}
-
-/** The parts of a device number as the C library packs them; makedev(3). */
-function deviceNumbers(device: number): { readonly major: number; readonly minor: number } {
-  const number = BigInt(device);
-  return {
-    major: Number(((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn)),
-    minor: Number((number & 0xffn) | ((number >> 12n) & ~0xffn & 0xffff_ffffn)),
   };
 }

@@ -32,7 +32,7 @@ export function updateContainer(data: string, container: Container, changes: Res
         exitStatus: 1,
       });
     }
-    setLimits(cgroup, resources, false);
+    setLimits(cgroup, resources);
   }
   const path = `${containerDirectory(data, id)}/config.json`;
   const aside = `${path}.${process.pid}`;

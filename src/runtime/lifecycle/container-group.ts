@@ -1,5 +1,5 @@
 /** The cgroup of a runtime's container: from the configuration and what the caller says to `cgroup/runtime-group.ts`. */
-import { resourceFiles } from "../../cgroup/resource-files.ts";
+import { type Resources, resourceFiles } from "../../cgroup/resource-files.ts";
 import { isRootOfHost } from "../../cgroup/root-of-host.ts";
 import { beginGroup, type GroupRequest, type MadeGroup, missingSupport } from "../../cgroup/runtime-group.ts";
 import { unitProperties } from "../../cgroup/systemd/unit-properties.ts";
@@ -32,10 +32,9 @@ export function groupMaker(
   onWarning: (message: string) => void,
 ): Pick<LaunchContainerOptions, "onNamespaces" | "beforeGoingOn" | "changesCgroup"> {
   const { resources = {}, cgroupsPath = "" } = linux;
-  const limitsDevices = mayLimitDevices(linux);
   const warn = (reason: string) => {
     const unkept = new Set(resourceFiles(resources).map(({ name }) => name));
-    if (limitsDevices && (resources.devices ?? []).length > 0) unkept.add("device rules");
+    if ((withObeyedRules(resources, linux).devices ?? []).length > 0) unkept.add("device rules");
     if (unkept.size > 0) onWarning(`resource limits are not applied: ${reason} (${[...unkept].join(", ")})`);
     else if (cgroupsPath !== "") onWarning(`linux.cgroupsPath has no effect: ${reason}`);
   };
@@ -47,8 +46,7 @@ export function groupMaker(
     id,
     cgroupsPath,
     manager,
-    resources,
-    limitsDevices,
+    resources: withObeyedRules(resources, linux),
     isOptional: isOptional ?? !isRootOfHost(),
     properties: unitProperties(annotations),
   };
@@ -72,7 +70,11 @@ export function groupMaker(
   };
 }
 
-/** Whether device rules can be obeyed and matter: in a user namespace no device node can be made. */
-export function mayLimitDevices({ namespaces = [] }: NonNullable<Configuration["linux"]>): boolean {
-  return isRootOfHost() && !namespaces.some(({ type }) => type === "user");
+/** Limits without the rules for devices that cannot be obeyed, or do not matter: in a user namespace nobody makes nodes. */
+export function withObeyedRules(
+  resources: Resources,
+  { namespaces = [] }: NonNullable<Configuration["linux"]>,
+): Resources {
+  const obeys = isRootOfHost() && !namespaces.some(({ type }) => type === "user");
+  return obeys ? resources : { ...resources, devices: undefined };
 }

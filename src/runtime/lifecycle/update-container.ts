@@ -2,7 +2,7 @@ import { setLimits } from "../../cgroup/limits.ts";
 import { mergeResources, type Resources } from "../../cgroup/resource-files.ts";
 import { parseResources } from "../configuration/configuration.ts";
 import { containerCgroup } from "./container-cgroup.ts";
-import { mayLimitDevices } from "./container-group.ts";
+import { withObeyedRules } from "./container-group.ts";
 import type { ContainerDirectory } from "./container-record.ts";
 
 /**
@@ -17,6 +17,6 @@ export function updateContainer(directory: ContainerDirectory, changes: Resource
   const earlier = directory.read("resources.json");
   const before = earlier === undefined ? linux.resources : parseResources(earlier, `${directory.path}/resources.json`);
   const resources = mergeResources(before ?? {}, changes);
-  setLimits(path, resources, mayLimitDevices(linux));
+  setLimits(path, withObeyedRules(resources, linux));
   directory.write("resources.json", JSON.stringify(resources));
 }

@@ -44,6 +44,15 @@ describe("containerCapabilities", () => {
     expect(names).toEqual(CAPABILITY_NAMES.filter((name) => names.includes(name)));
   });
 
+  test("where nobody filters devices, nodes are made only by whom it was permitted by name", () => {
+    const without = (...capabilitiesAdded: string[]) =>
+      containerCapabilities({ privileged: false, capabilitiesAdded, capabilitiesDropped: [] }, { makesNodes: false });
+    expect(without()).not.toContain("CAP_MKNOD");
+    expect(without()).toContain("CAP_CHOWN");
+    expect(without("ALL")).not.toContain("CAP_MKNOD");
+    expect(without("mknod")).toContain("CAP_MKNOD");
+  });
+
   test("a privileged container has all", () => {
     expect(containerCapabilities({ privileged: true, capabilitiesAdded: [], capabilitiesDropped: ["ALL"] })).toEqual(
       CAPABILITY_NAMES,

@@ -21,7 +21,15 @@ function input(
     options: runOptions(options),
     userNamespace: fullMap,
     files: { hosts: "/c/hosts", hostname: "/c/hostname", resolvConf: "/c/resolv.conf" },
-    host: { hostname: "laptop", maskedPaths: [], devices: [], hasMessageQueues: true, capabilities: CAPABILITY_NAMES },
+    host: {
+      hostname: "laptop",
+      maskedPaths: [],
+      devices: [],
+      filtersDevices: false,
+      deviceNodes: [],
+      hasMessageQueues: true,
+      capabilities: CAPABILITY_NAMES,
+    },
     ...changes,
   };
 }
@@ -143,6 +151,8 @@ describe("the mounts of every container", () => {
           hostname: "laptop",
           maskedPaths: [],
           devices: [],
+          filtersDevices: false,
+          deviceNodes: [],
           hasMessageQueues: false,
           capabilities: CAPABILITY_NAMES,
         },
@@ -231,11 +241,20 @@ describe("devices", () => {
     );
   });
 
+  test("are bound with any permissions where a filter sees to them", () => {
+    const devices = [{ hostPath: "/dev/fuse", containerPath: "/dev/fuse", permissions: "r" }];
+    const { host, ...others } = input({ devices });
+    const filtered = { ...others, userNamespace: undefined, host: { ...host, filtersDevices: true } };
+    expect(containerMounts(filtered)).toContainEqual(expect.objectContaining({ source: "/dev/fuse" }));
+  });
+
   test("of the host are bound to where they are, but not over the user's", () => {
     const host = {
       hostname: "laptop",
       maskedPaths: [],
       devices: ["/dev/dri/card0", "/dev/fuse"],
+      filtersDevices: false,
+      deviceNodes: [],
       hasMessageQueues: true,
       capabilities: CAPABILITY_NAMES,
     };

@@ -36,6 +36,8 @@ function input(options: Partial<PlacedRunOptions> = {}, changes: Partial<Contain
       hostname: "laptop",
       maskedPaths: ["/sys/hot"],
       devices: [],
+      filtersDevices: true,
+      deviceNodes: [],
       hasMessageQueues: true,
       capabilities: CAPABILITY_NAMES,
     },
@@ -298,6 +300,8 @@ describe("seccomp and --privileged", () => {
       hostname: "laptop",
       maskedPaths: [],
       devices: ["/dev/kmsg"],
+      filtersDevices: true,
+      deviceNodes: [],
       hasMessageQueues: true,
       capabilities: CAPABILITY_NAMES,
     };
