@@ -33,6 +33,7 @@ import { isOwnAddress } from "./destination.ts";
 import { DnsForwarder, type SendDatagram } from "./dns/forwarder.ts";
 import type { LocalNames } from "./dns/local-names.ts";
 import { Resolvers } from "./dns/resolvers.ts";
+import { DnsStreams } from "./dns/streams.ts";
 import { Egress } from "./egress.ts";
 import { ETHERNET_OFFSET, Ethernet, EtherType, type HardwareAddress, NETWORK_OFFSET } from "./ethernet.ts";
 import type { FlowSummary } from "./flow-summary.ts";
@@ -99,6 +100,7 @@ export class Stack implements Disposable {
   readonly #output: Output;
   readonly #reassembly = new Reassembly(this.#pool);
   readonly #dns: DnsForwarder;
+  readonly #dnsStreams: DnsStreams;
   readonly #datagrams: Datagrams;
   readonly #tcp: Tcp;
   readonly #ports = new Set<PublishedPort>();
@@ -139,8 +141,9 @@ export class Stack implements Disposable {
       shaping?.incoming,
       this.#dns,
     );
+    this.#dnsStreams = new DnsStreams({ reactor, pool: this.#pool, resolvers, names, egress });
     this.#tcp = new Tcp(reactor, this.#pool, this.#output, configuration, egress, shaping?.incoming, () =>
-      resolvers.current(),
+      this.#dnsStreams.open(),
     );
     reactor.add(device, Event.IN, () => this.#readFrames());
     this.#shaped =
@@ -304,6 +307,7 @@ export class Stack implements Disposable {
     this.#tcp[Symbol.dispose]();
     this.#datagrams[Symbol.dispose]();
     this.#dns[Symbol.dispose]();
+    this.#dnsStreams[Symbol.dispose]();
     this.#shaped?.[Symbol.dispose]();
     this.#reassembly[Symbol.dispose]();
     this.#pool[Symbol.dispose]();

@@ -1,17 +1,14 @@
 /*
  * The files of a container that have to do with its network: /etc/hosts and /etc/resolv.conf, for each kind of network.
  */
-import { networkInterfaces } from "node:os";
-import { formatAddress, LOOPBACK_4, parseAddress, sameAddress } from "../../network/address.ts";
+import { formatAddress, LOOPBACK_4 } from "../../network/address.ts";
 import type { NetworkConfiguration } from "../../network/configuration.ts";
-import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
+import type { Address } from "../../sys/internet-socket.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import { type HostEntry, hostsFile, ownNames, resolverFile } from "../network-files.ts";
 import type { RunOptions } from "../run-options.ts";
 import type { ContainerLink } from "./container-links.ts";
-
-/** What Docker and Podman call the host in a container's /etc/hosts. */
-const HOST_NAMES = ["host.docker.internal", "host.containers.internal"];
+import { HOST_NAMES, hostGateway } from "./host-gateway.ts";
 
 /** What the texts depend on of a container's networks. */
 export interface NamedNetworks {
@@ -53,7 +50,7 @@ export function networkTexts(
 ): { readonly hosts: string; readonly resolvConf: string } {
   const { addedHosts, dnsServers, dnsSearch, dnsOptions } = options.networkSettings;
   const outward = networks?.outward;
-  const gateway = formatAddress(outward === undefined ? LOOPBACK_4 : hostGateway(outward, addressesOfHost()));
+  const gateway = formatAddress(outward === undefined ? LOOPBACK_4 : hostGateway(outward));
   const added = addedHosts.map(({ name, address }) => ({
     address: address === "host-gateway" ? gateway : address,
     names: [name],
@@ -111,22 +108,4 @@ export function changedTexts(
 function withEntries(text: string, entries: readonly HostEntry[]): string {
   const lines = entries.map(({ address, names }) => `${address}\t${names.join(" ")}\n`);
   return `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${lines.join("")}`;
-}
-
-function addressesOfHost(): Address[] {
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter(({ internal }) => !internal)
-    .map(({ address }) => parseAddress(address))
-    .filter((address) => address !== undefined);
-}
-
-/**
- * The address by which the container reaches the host: its loopback where that is allowed, and otherwise the first of its
- * own addresses, where services listen that are not meant for the host alone.
- * @param hostAddresses of the host's interfaces, without the loopback
- */
-function hostGateway({ allowHostLoopback, ipv4 }: NetworkConfiguration, hostAddresses: readonly Address[]): Address {
-  const reachable = hostAddresses.find((address) => isVersion4(address) && !sameAddress(address, ipv4.address));
-  return allowHostLoopback || reachable === undefined ? ipv4.gateway : reachable;
 }

@@ -18,6 +18,7 @@ import { hardwareAddressOf, type Station } from "../../network/switch/station.ts
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
 import type { Reactor } from "../../sys/reactor.ts";
+import { HOST_NAMES, hostGateway } from "./host-gateway.ts";
 import { networkDirectory } from "./network-directory.ts";
 import type { LinkMembership, NetworkPlan, PortBinding } from "./network-plan-schema.ts";
 
@@ -195,6 +196,8 @@ export class ContainerNetworks implements Disposable {
   }
 
   #addressesOf(name: string): readonly Address[] | undefined {
+    const outward = this.#links.find(({ configuration }) => configuration.isInternal !== true);
+    if (HOST_NAMES.includes(name)) return outward === undefined ? undefined : [hostGateway(outward.configuration)];
     const found = this.#stations()
       .filter(({ station, network }) => station.names.some((own) => own === name || `${own}.${network}` === name))
       .flatMap(({ station }) => station.addresses);

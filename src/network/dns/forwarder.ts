@@ -2,8 +2,9 @@
  * Theory of operation: the resolver that the container sees.
  *
  * It knows no names but those of other containers, where there are some (local-answer.ts). Any other question (RFC 1035,
- * over UDP) goes to the host's resolvers by a socket of the host, and the first answer that fits comes back as it is, up to 64 KiB. Each question has a socket of its own, so its port is as hard
- * to guess for a forger as the host's own questions' are. Questions over TCP are ordinary connections, see tcp/.
+ * over UDP) goes to the host's resolvers by a socket of the host, and the first answer that fits comes back as it is, up
+ * to 64 KiB. Each question has a socket of its own, so its port is as hard to guess for a forger as the host's own
+ * questions' are. Questions over TCP: stream.ts.
  *
  * Where the host has several resolvers, the next one is asked as soon as one is unreachable, says that it cannot tell
  * (SERVFAIL, REFUSED, NOTIMP), or has been silent for a moment; the earlier ones may still answer. When none is left and
@@ -20,26 +21,12 @@ import type { Egress } from "../egress.ts";
 import type { FramePool } from "../frame-pool.ts";
 import { NO_SLOT, SLOT_SIZE } from "../frame-pool.ts";
 import type { Packet } from "../packet.ts";
-import { answerLocally } from "./local-answer.ts";
+import { isAnswerTo, isFailure, isQuestion, LIFETIME, learn, makeFailure, mayAsk, PATIENCE, TICK } from "./asking.ts";
+import { answerLocally, LONGEST_LOCAL_QUESTION } from "./local-answer.ts";
 import type { LocalNames } from "./local-names.ts";
-import { readAnswer, readQuestion } from "./message.ts";
 import type { Resolver, Resolvers } from "./resolvers.ts";
 
-const HEADER_SIZE = 12;
 const MAXIMUM_QUESTIONS = 256;
-/** Milliseconds of silence after which the next resolver is asked, and after which a question is given up. */
-const PATIENCE = 1_500;
-const LIFETIME = 15_000;
-const TICK = 250;
-
-/** Bytes; behind a longer one there might be no room for an answer. */
-const LONGEST_LOCAL_QUESTION = 4_096;
-
-const FLAG_RESPONSE = 0x80;
-const FLAG_RECURSION_AVAILABLE = 0x80;
-const SERVER_FAILURE = 2;
-/** Codes with which a resolver says that another may know better: SERVFAIL, NOTIMP, REFUSED. */
-const FAILURES: ReadonlySet<number> = new Set([SERVER_FAILURE, 4, 5]);
 
 /** Sends a datagram to the container whose payload lies at an address. */
 export type SendDatagram = (source: Endpoint, destination: Endpoint, address: number, length: number) => void;
@@ -113,18 +100,17 @@ export class DnsForwarder implements Disposable {
   handle(packet: Packet, start: number, client: Endpoint, server: Endpoint["address"]): void {
     const { view } = this.#pool;
     const length = packet.end - start;
-    if (length < HEADER_SIZE || (view.getUint8(start + 2) & FLAG_RESPONSE) !== 0) return;
+    const place = { start, length };
+    if (!isQuestion(view, place)) return;
     if (this.#names !== undefined && length <= LONGEST_LOCAL_QUESTION) {
-      const answered = answerLocally(view, start, length, this.#names);
+      const answered = answerLocally(view, start, length, this.#names, "datagram");
       if (answered !== undefined) {
         const end: Endpoint = { address: server, port: 53 };
         this.#send(end, client, this.#pool.memory.address + start, answered);
         return;
       }
     }
-    // What is no ordinary question asks for nothing that is permitted.
-    const asked = this.#egress.isRestricted ? readQuestion(view, start, length) : undefined;
-    if (this.#egress.isRestricted && (asked === undefined || !this.#egress.permitsName(asked.name))) return;
+    if (!mayAsk(this.#egress, view, place)) return;
     const key = `${client.address} ${client.port} ${view.getUint16(start)}`;
     const known = this.#questions.get(key);
     if (known !== undefined) {
@@ -194,29 +180,18 @@ export class DnsForwarder implements Disposable {
     }
     const start = this.#pool.offsetOf(slot);
     const length = receive(attempt.socket, memory.address + start, SLOT_SIZE);
-    const isAnswer =
-      length >= HEADER_SIZE &&
-      view.getUint16(start) === view.getUint16(question.start) &&
-      (view.getUint8(start + 2) & FLAG_RESPONSE) !== 0;
+    const answer = { start, length };
     if (length < 0) this.#give(question, attempt);
-    else if (isAnswer) {
-      const isFailure = FAILURES.has(view.getUint8(start + 3) & 0xf);
-      if (isFailure && (question.rest.length > 0 || question.attempts.length > 1)) this.#give(question, attempt);
+    else if (isAnswerTo(view, question, answer)) {
+      if (isFailure(view, answer) && (question.rest.length > 0 || question.attempts.length > 1))
+        this.#give(question, attempt);
       else {
-        this.#learn(question, start, length);
+        learn(this.#egress, view, question, answer);
         this.#send(question.server, question.client, memory.address + start, length);
         this.#end(question);
       }
     }
     this.#pool.free(slot);
-  }
-
-  /** What was answered belongs to the name that was asked for, whatever the answer says that was. */
-  #learn(question: Question, start: number, length: number): void {
-    const { view } = this.#pool;
-    const answer = readAnswer(view, start, length);
-    const asked = readQuestion(view, question.start, question.length);
-    if (answer !== undefined && answer.name === asked?.name) this.#egress.learn(answer.name, answer.addresses);
   }
 
   /** Gives a resolver up that has failed, and asks the next. */
@@ -231,8 +206,7 @@ export class DnsForwarder implements Disposable {
   #fail(question: Question): void {
     const { view, memory } = this.#pool;
     const { start, length } = question;
-    view.setUint8(start + 2, view.getUint8(start + 2) | FLAG_RESPONSE);
-    view.setUint8(start + 3, FLAG_RECURSION_AVAILABLE | SERVER_FAILURE);
+    makeFailure(view, question);
     this.#send(question.server, question.client, memory.address + start, length);
     this.#end(question);
   }

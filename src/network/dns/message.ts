@@ -4,7 +4,7 @@ import type { Address } from "../../sys/internet-socket.ts";
 export const HEADER_SIZE = 12;
 export const LONGEST_LABEL = 63;
 /** Types of records. */
-export const RecordType = { A: 1, PTR: 12, AAAA: 28 } as const;
+export const RecordType = { A: 1, PTR: 12, AAAA: 28, OPT: 41 } as const;
 export const CLASS_IN = 1;
 
 const LONGEST_NAME = 255;
@@ -16,16 +16,32 @@ export interface Question {
   readonly type: number;
   /** One past its last byte. */
   readonly end: number;
+  /** What the asker says of the datagrams that it takes: RFC 6891. */
+  readonly extension: { readonly size: number; readonly version: number } | undefined;
 }
 
 /** Reads a message with one ordinary question; undefined for any other. */
 export function readQuestion(view: DataView, start: number, length: number): Question | undefined {
   const isQuery = (view.getUint8(start + 2) & 0xf8) === 0;
   const question = readFirstQuestion(view, start, length);
-  return isQuery && view.getUint32(start + 6) === 0 ? question : undefined;
+  if (question === undefined || !isQuery || view.getUint32(start + 6) !== 0) return undefined;
+  return { ...question, extension: readExtension(view, question.end, start + length, view.getUint16(start + 10)) };
 }
 
-function readFirstQuestion(view: DataView, start: number, length: number): Question | undefined {
+/** Looks for the record of RFC 6891 among the last ones of a message. */
+function readExtension(view: DataView, start: number, end: number, count: number): Question["extension"] {
+  let offset = start;
+  for (let index = 0; index < count; index++) {
+    const header = skipName(view, offset, end);
+    if (header === undefined || header + 10 > end) return undefined;
+    const size = view.getUint16(header + 2);
+    if (view.getUint16(header) === RecordType.OPT) return { size, version: view.getUint8(header + 5) };
+    offset = header + 10 + view.getUint16(header + 8);
+  }
+  return undefined;
+}
+
+function readFirstQuestion(view: DataView, start: number, length: number): Omit<Question, "extension"> | undefined {
   const end = start + length;
   if (length < HEADER_SIZE || view.getUint16(start + 4) !== 1) return undefined;
   const labels: string[] = [];

@@ -122,8 +122,6 @@ export class TcpConnection {
   readonly #services: TcpServices;
   #state: State = "closed";
   #socket = -1;
-  /** Where to connect to, the next one when one fails. */
-  #candidates: readonly (Endpoint & { readonly scope?: number })[] = [];
 
   // From the container to the host, in sequence numbers of the container's.
   #receiveNext = 0;
@@ -190,16 +188,30 @@ export class TcpConnection {
   /**
    * Begins a connection that the container asks for.
    * @param segment its SYN
-   * @param candidates where to connect to, at least one
+   * @param host where to connect to
    */
-  openFromInside(segment: Segment, candidates: readonly (Endpoint & { readonly scope?: number })[]): void {
+  openFromInside(segment: Segment, host: Endpoint): void {
+    this.#readSyn(segment);
+    this.#dial(host);
+  }
+
+  /**
+   * Begins a connection that the container asks for and that is there already.
+   * @param segment its SYN
+   * @param socket is the connection's from now on
+   */
+  openToSocket(segment: Segment, socket: number): void {
+    this.#readSyn(segment);
+    this.#socket = socket;
+    this.#services.reactor.add(socket, EVENTS, this.#onEvents);
+  }
+
+  #readSyn(segment: Segment): void {
     this.#state = "connecting";
     this.#receiveNext = (segment.sequence + 1) >>> 0;
     this.#receiveEdge = this.#receiveNext;
     this.#readOptions(segment);
     this.#sendWindow = segment.window;
-    this.#candidates = candidates;
-    this.#dial(Errno.ECONNREFUSED);
   }
 
   /** Begins a connection to the container for a client whose socket was accepted. */
@@ -212,24 +224,18 @@ export class TcpConnection {
     this.#startTimer();
   }
 
-  /** Connects to the next candidate; when there is none, tells the container what the last one's error was. */
-  #dial(lastErrno: number): void {
-    const [candidate, ...rest] = this.#candidates;
-    if (candidate === undefined) {
-      this.#refuse(lastErrno);
-      return;
-    }
-    this.#candidates = rest;
-    const socket = this.#services.openSocket(isVersion4(candidate.address) ? 4 : 6);
+  /** Connects to the host's side; tells the container what the error was if that fails at once. */
+  #dial({ address, port }: Endpoint): void {
+    const socket = this.#services.openSocket(isVersion4(address) ? 4 : 6);
     // No descriptors or no memory: the SYN is as good as lost, and will come again.
     if (socket === -Errno.EMFILE || socket === -Errno.ENFILE || socket === -Errno.ENOBUFS || socket === -Errno.ENOMEM) {
       this.close();
       return;
     }
-    const result = socket < 0 ? socket : connect(socket, candidate.address, candidate.port, candidate.scope);
+    const result = socket < 0 ? socket : connect(socket, address, port);
     if (result < 0 && result !== -Errno.EINPROGRESS) {
       if (socket >= 0) systemCall(SystemCall.close, socket);
-      this.#dial(-result);
+      this.#refuse(-result);
       return;
     }
     this.#socket = socket;
@@ -263,13 +269,12 @@ export class TcpConnection {
     if ((events & (Event.ERR | Event.HUP)) !== 0) {
       const errno = getOption(this.#socket, SocketOption.SO_ERROR) ?? Errno.ECONNREFUSED;
       this.#closeSocket();
-      this.#dial(errno === 0 ? Errno.ECONNREFUSED : errno);
+      this.#refuse(errno === 0 ? Errno.ECONNREFUSED : errno);
       return;
     }
     if ((events & Event.OUT) === 0) return;
     this.#services.connected(this);
     this.#state = "syn received";
-    this.#candidates = [];
     this.#isWritable = true;
     this.#isReadable = (events & Event.IN) !== 0;
     // All of it may have come with the connection.

@@ -50,7 +50,7 @@ export class Tcp implements TcpServices, Disposable {
   readonly #configuration: NetworkConfiguration;
   readonly #egress: Egress;
   readonly #incoming: ByteBudget | undefined;
-  readonly #resolvers: () => readonly (Endpoint & { readonly scope: number })[];
+  readonly #openResolver: () => number;
   readonly #connections = new FlowTable<TcpConnection>();
   readonly #segment = new Segment();
   readonly #halfOpen = new Set<TcpConnection>();
@@ -82,7 +82,7 @@ export class Tcp implements TcpServices, Disposable {
   /**
    * @param egress what may be reached outside
    * @param incoming what may be read of the host's sockets; undefined for everything
-   * @param resolvers the host's resolvers now, for connections to the stack's resolver
+   * @param openResolver a socket that is connected to the stack's resolver, or a negated error number
    */
   constructor(
     reactor: Reactor,
@@ -91,7 +91,7 @@ export class Tcp implements TcpServices, Disposable {
     configuration: NetworkConfiguration,
     egress: Egress,
     incoming: ByteBudget | undefined,
-    resolvers: () => readonly (Endpoint & { readonly scope: number })[],
+    openResolver: () => number,
   ) {
     this.reactor = reactor;
     this.pool = pool;
@@ -100,7 +100,7 @@ export class Tcp implements TcpServices, Disposable {
     this.#configuration = configuration;
     this.#egress = egress;
     this.#incoming = incoming;
-    this.#resolvers = resolvers;
+    this.#openResolver = openResolver;
     reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#tick());
   }
 
@@ -138,8 +138,8 @@ export class Tcp implements TcpServices, Disposable {
       sendErrorAbout(this.output, this.pool, packet, this.router(version), error);
       return;
     }
-    const candidates = this.#candidates(where, segment.destinationPort);
-    if (candidates.length === 0) {
+    const resolver = where === "resolver" ? this.#openResolver() : -1;
+    if (where === "refused" || (where === "resolver" && resolver < 0)) {
       this.#reset(packet, segment);
       return;
     }
@@ -148,16 +148,8 @@ export class Tcp implements TcpServices, Disposable {
     const connection = new TcpConnection(this, source, segment.sourcePort, destination, segment.destinationPort);
     this.#connections.add(connection);
     this.#halfOpen.add(connection);
-    connection.openFromInside(segment, candidates);
-  }
-
-  #candidates(
-    where: { readonly host: Address } | "resolver" | "refused",
-    port: number,
-  ): readonly (Endpoint & { readonly scope?: number })[] {
-    // Over a connection anything could be asked.
-    if (where === "refused" || (where === "resolver" && this.#egress.isRestricted)) return [];
-    return where === "resolver" ? this.#resolvers() : [{ address: where.host, port }];
+    if (where === "resolver") connection.openToSocket(segment, resolver);
+    else connection.openFromInside(segment, { address: where.host, port: segment.destinationPort });
   }
 
   /**

@@ -241,6 +241,7 @@ say(answer[:2] == question[:2], answer[3] & 15, len(answer), answer[len(question
 question = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + b"\\x03foo\\x00\\x00\\x01\\x00\\x01"
 s = socket.create_connection(("${DNS_4}", 53))
 s.sendall(struct.pack(">H", len(question)) + question)
+s.shutdown(socket.SHUT_WR)
 say(receive_all(s)[2 + len(question):].decode())`;
     expect(await network.run("container", program)).toMatchObject({ output: "by tcp from 127.0.0.65\n" });
   });

@@ -61,6 +61,11 @@ describe("containers on one network", () => {
     expect(web).toEqual(["", "10.77.0.2", "10.77.0.3", "fd77::2", "fd77::3"]);
     expect(await inside("one", "nslookup fd77::3")).toContain("name = two.net");
     expect(await inside("one", "nslookup 10.77.0.99")).toContain("NXDOMAIN");
+    // By TCP: a question of 21 bytes for the address of "two".
+    const question = "printf '\\0\\025\\1\\2\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\3two\\0\\0\\1\\0\\1'";
+    expect(await inside("one", `${question} | nc 10.77.0.1 53 | tail -c 4 | od -An -tu1`)).toMatch(
+      /^ +10 +77 +0 +3\n$/,
+    );
     expect(await inside("one", "cat /etc/resolv.conf")).toMatch(
       /^(search .*\n)?nameserver 10\.77\.0\.1\noptions ndots:0\n$/,
     );
@@ -167,6 +172,8 @@ describe("containers on one network", () => {
     await bunker("network", "create", "net");
     await start("box", ["--network", "net", "-p", "127.0.0.1::80"], SERVE);
     expect(await inside("box", `nc host.docker.internal ${port} </dev/null`)).toBe("hello from the host\n");
+    const host = (await inside("box", "sed -n 's/\thost.docker.internal.*//p' /etc/hosts")).trim();
+    expect(await inside("box", lookUp("host.docker.internal"))).toBe(`${host}\n`);
     const published = Number((await bunker("port", "box", "80")).trim().split(":")[1]);
     expect(await askFromHost("127.0.0.1", published)).toContain("hello from");
     // The port follows the container to another network.

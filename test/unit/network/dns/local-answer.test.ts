@@ -40,17 +40,22 @@ function question(
   return Buffer.concat([header, Buffer.from([...body, 0, 0, type, 0, 1]), more.extra ?? Buffer.alloc(0)]);
 }
 
+/** The record that says what the asker takes. */
+function extension(size: number, version = 0): Buffer {
+  return Buffer.from([0, 0, 41, size >> 8, size & 0xff, 0, version, 0, 0, 0, 0]);
+}
+
 /** What is answered: the code and the records' data, or undefined when others have to. */
-function ask(bytes: Buffer, known = names()) {
-  const memory = new ArrayBuffer(8192);
+function ask(bytes: Buffer, known = names(), transport: "datagram" | "stream" = "datagram") {
+  const memory = new ArrayBuffer(80_000);
   Buffer.from(memory).set(bytes, START);
-  const length = answerLocally(new DataView(memory), START, bytes.length, known);
+  const length = answerLocally(new DataView(memory), START, bytes.length, known, transport);
   if (length === undefined) return undefined;
   const answer = Buffer.from(memory, START, length);
   const count = answer.readUInt16BE(6);
   expect(answer.readUInt16BE(0)).toBe(0x1234);
   expect(answer.readUInt16BE(2) & 0x8080).toBe(0x8080);
-  expect(answer.readUInt32BE(8)).toBe(0);
+  expect(answer.readUInt16BE(8)).toBe(0);
   let offset = 12;
   while (answer[offset] !== 0) offset += 1 + (answer[offset] ?? 0);
   offset += 5;
@@ -61,8 +66,12 @@ function ask(bytes: Buffer, known = names()) {
     offset += 12 + size;
     return data.toString("hex");
   });
-  expect(offset).toBe(length);
-  return { code: (answer[3] ?? 0) & 0xf, records };
+  const extensions = answer.readUInt16BE(10);
+  if (extensions > 0) expect(answer.subarray(offset, offset + 5)).toEqual(Buffer.from([0, 0, 41, 16, 0]));
+  expect(offset + 11 * extensions).toBe(length);
+  const isTruncated = ((answer[2] ?? 0) & 2) !== 0;
+  const code = ((answer[3] ?? 0) & 0xf) + (extensions === 0 ? 0 : (answer[offset + 5] ?? 0) << 4);
+  return { code, records, ...(isTruncated ? { isTruncated } : {}) };
 }
 
 const [A, NS, PTR, TXT, AAAA] = [1, 2, 12, 16, 28];
@@ -95,19 +104,42 @@ describe("a question is answered", () => {
     expect(ask(question("db", A), names(false))).toEqual({ code: 0, records: ["0a590002"] });
   });
 
-  test("in few enough bytes for everybody, beginning with any of the addresses", () => {
+  test("in few enough bytes for who asks, beginning with any of the addresses, and says that there are more", () => {
     const first = new Set<string | undefined>();
     for (let count = 0; count < 200; count++) {
       const answer = ask(question("many", A));
-      expect(answer?.records).toHaveLength(16);
+      expect(answer).toMatchObject({ records: { length: 30 }, isTruncated: true });
       first.add(answer?.records[0]);
     }
     expect(first.size).toBeGreaterThan(10);
+    for (const [size, length] of [
+      [0, 29],
+      [512, 29],
+      [600, 35],
+    ] as const) {
+      const answer = ask(question("many", A, { extra: extension(size) }));
+      expect(answer).toMatchObject({ records: { length }, isTruncated: true });
+    }
+    for (const answer of [
+      ask(question("many", A, { extra: extension(1232) })),
+      ask(question("many", A, { extra: extension(65_535) })),
+      ask(question("many", A), names(), "stream"),
+    ]) {
+      expect(new Set(answer?.records).size).toBe(40);
+      expect(answer).not.toHaveProperty("isTruncated");
+    }
   });
 
   test("also when it brings more than the question", () => {
-    const extension = Buffer.from([0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0]);
-    expect(ask(question("db", A, { extra: extension }))).toEqual({ code: 0, records: ["0a590002"] });
+    const answer = { code: 0, records: ["0a590002"] };
+    expect(ask(question("db", A, { extra: extension(4096) }))).toEqual(answer);
+    // A record of another kind, and one that does not end.
+    expect(ask(question("db", A, { extra: Buffer.from([0, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0]) }))).toEqual(answer);
+    expect(ask(question("db", A, { extra: extension(4096).subarray(0, 9) }))).toEqual(answer);
+    // Of extensions there is one version.
+    expect(ask(question("db", A, { extra: extension(4096, 1) }))).toEqual({ code: 16, records: [] });
+    expect(ask(question("db", A, { extra: extension(4096) }), names(false))).toEqual(answer);
+    expect(ask(question("no", A, { extra: extension(4096) }), names(false))).toEqual({ code: 3, records: [] });
   });
 });
 
