@@ -13,6 +13,15 @@ import type { CommandLine, Instruction, NamedValue } from "./instruction.ts";
 /** What runs commands that are one text, unless SHELL says otherwise. */
 export const DEFAULT_SHELL = ["/bin/sh", "-c"] as const;
 
+const DEFAULT_SEARCH_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** With a PATH where nothing below has one, as BuildKit does for `scratch`, too. */
+export function withSearchPath(parameters: ConfigurationParameters): ConfigurationParameters {
+  const { Env: environment = [] } = parameters;
+  if (environment.some((entry) => entry.startsWith("PATH="))) return parameters;
+  return { ...parameters, Env: [...environment, DEFAULT_SEARCH_PATH] };
+}
+
 /**
  * Does what an instruction does to the configuration; nothing for one that does nothing to it.
  * @param instruction with its variables replaced

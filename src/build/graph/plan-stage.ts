@@ -10,7 +10,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuildOptions } from "../build-options.ts";
 import { parseUrlSource, type UrlSource, urlIdentity, urlPaths } from "../context/open-url.ts";
-import { changeConfiguration, DEFAULT_SHELL } from "../dockerfile/change-configuration.ts";
+import { changeConfiguration, DEFAULT_SHELL, withSearchPath } from "../dockerfile/change-configuration.ts";
 import { createdBy, type HistoryDetails } from "../dockerfile/created-by.ts";
 import { DockerfileError } from "../dockerfile/dockerfile-error.ts";
 import { expandInstruction } from "../dockerfile/expand-instruction.ts";
@@ -164,6 +164,8 @@ class StagePlan {
 
   async plan(): Promise<PlannedStage> {
     const triggers = await this.#begin();
+    this.#configuration = withSearchPath(this.#configuration);
+    this.#variables.setEnvironment(this.#configuration.Env ?? []);
     for (const instruction of [...triggers, ...this.#stage.instructions]) await this.#take(instruction);
     return {
       node: this.#node,

@@ -16,6 +16,9 @@ export interface ImageRequest {
   readonly pulls: boolean;
 }
 
+/** An id in its short form, or longer. */
+const SHOWN_ID = /^[0-9a-f]{12,64}$/;
+
 /**
  * Finds an image, and pulls it where it is not here.
  * @throws BunkerError as `executePull` and `ImageStore.find`
@@ -24,9 +27,11 @@ export async function resolveImage(session: BuildSession, { name, platform, pull
   const { store, observer, signal, data, ownership } = session;
   const isId = /^sha256:[0-9a-f]+$/.test(name);
   const fullName = isId ? name : formatReference(withDefaultTag(parseReference(name)));
+  // Elsewhere the first digits of an id are enough, but `FROM b` must not depend on which images are here.
+  const soughtName = SHOWN_ID.test(name) ? name : fullName;
   const vertex = new Vertex(observer, `[internal] load metadata for ${fullName}`);
   return vertex.during(signal, async () => {
-    const isHere = store.findIfThere(name, platform) !== undefined;
+    const isHere = store.findIfThere(soughtName, platform) !== undefined;
     if ((!isHere || pulls) && !isId) {
       const total = new Map<string, number>();
       const request: PullRequest = {
@@ -47,7 +52,7 @@ export async function resolveImage(session: BuildSession, { name, platform, pull
         warn: (message) => observer.warn(message),
       });
     }
-    const stored = store.find(name, platform);
+    const stored = store.find(soughtName, platform);
     const image = store.open(stored, name);
     const repositoryDigest = stored.repositoryDigests.find((each) => fullName.startsWith(each.split("@")[0] ?? each));
     const digest = repositoryDigest?.split("@")[1];

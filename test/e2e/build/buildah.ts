@@ -26,7 +26,7 @@ export class Buildah implements Disposable {
     const fixed = ["--isolation=chroot", "--format=docker", "--identity-label=false", "--network=host", "-q"];
     const id = await this.#run("bud", ...fixed, ...options, context);
     const directory = `${this.#directory}/image-${this.#count++}`;
-    await this.#run("push", "-q", id.trim(), `dir:${directory}`);
+    await this.#run("push", "-q", "--disable-compression", id.trim(), `dir:${directory}`);
     return readImage(directory);
   }
 

@@ -20,6 +20,8 @@ export interface WrittenImage {
   readonly layers: number;
   /** Paths without a slash at either end lead to what is there: `file 644 0:0 "short content"`, or its digest. */
   readonly tree: ReadonlyMap<string, string>;
+  /** When files, directories and links were modified, in seconds since 1970. */
+  readonly times: ReadonlyMap<string, number>;
 }
 
 interface ManifestJson {
@@ -43,8 +45,9 @@ export function readImage(directory: string): WrittenImage {
     manifest = parse(readFileSync(`${directory}/manifest.json`));
   }
   const tree = new Map<string, string>();
-  for (const { digest } of manifest.layers) applyLayer(tree, unpacked(blob(digest)));
-  return { configuration: parse(blob(manifest.config.digest)), layers: manifest.layers.length, tree };
+  const times = new Map<string, number>();
+  for (const { digest } of manifest.layers) applyLayer(tree, times, unpacked(blob(digest)));
+  return { configuration: parse(blob(manifest.config.digest)), layers: manifest.layers.length, tree, times };
 }
 
 function unpacked(layer: Buffer): Buffer {
@@ -59,7 +62,7 @@ function pathOf(name: string): string {
     .replace(/^(?:\.?\/)+|\/+$/g, "");
 }
 
-function applyLayer(tree: Map<string, string>, archive: Buffer): void {
+function applyLayer(tree: Map<string, string>, times: Map<string, number>, archive: Buffer): void {
   const added = new Set<string>();
   const remove = (path: string, isKept: (each: string) => boolean) => {
     for (const each of [...tree.keys()]) {
@@ -68,7 +71,7 @@ function applyLayer(tree: Map<string, string>, archive: Buffer): void {
   };
   let finish = () => {};
   const reader = new TarReader({
-    entry: ({ type, name, linkName, mode, uid, gid, size, deviceMajor, deviceMinor, attributes }) => {
+    entry: ({ type, name, linkName, mode, uid, gid, size, deviceMajor, deviceMinor, attributes, modified }) => {
       const path = pathOf(name);
       const base = path.split("/").at(-1) ?? "";
       finish = () => {};
@@ -84,6 +87,7 @@ function applyLayer(tree: Map<string, string>, archive: Buffer): void {
       if (path === "") return;
       if (type !== "directory") remove(path, () => false);
       added.add(path);
+      if (type !== "hard-link") times.set(path, modified.seconds);
       const extra = [...attributes]
         .map(([key, value]) => ` ${key}=${Buffer.from(value, "latin1").toString("hex")}`)
         .sort();
@@ -107,7 +111,8 @@ function applyLayer(tree: Map<string, string>, archive: Buffer): void {
   reader.finish();
 }
 
-function shownContent(content: Buffer, size: number): string {
+/** The content of a file as it is shown in a tree. */
+export function shownContent(content: Buffer, size: number): string {
   if (size <= 200 && content.length === size) return JSON.stringify(content.toString());
   return `${size} ${new Bun.CryptoHasher("sha256").update(content).digest("hex").slice(0, 16)}`;
 }
