@@ -1,10 +1,10 @@
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { mountMemoryHere } from "../mount/mount-here.ts";
-import { BunkerError } from "../sys/error.ts";
 import { MNT_DETACH, unmount } from "../sys/mount.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import type { BuildOptions } from "./build-options.ts";
 import { gitAuthorization } from "./context/git-authorization.ts";
+import { parseLayoutReference } from "./context/layout-reference.ts";
 import { type OpenContext, openContext, openNamedContext } from "./context/open-context.ts";
 import { openUrl } from "./context/open-url.ts";
 import type { FileSource } from "./files/file-source.ts";
@@ -84,14 +84,6 @@ export function openSources(session: BuildSession, options: BuildOptions): OpenS
 function namedSource(value: string, open: () => Promise<FileSource>): NamedSource {
   const image = /^docker-image:\/\/(.+)$/.exec(value)?.[1];
   if (image !== undefined) return { kind: "image", name: image };
-  const layout = /^oci-layout:\/\/([^:@]+)/.exec(value)?.[1];
-  if (layout === undefined) return { kind: "files", open };
-  throw new BunkerError({
-    code: "context_not_found",
-    operation: "open the build context",
-    object: value,
-    reason: "an image of a layout has to be in the store first",
-    hint: `Copy it there, bunker image copy oci:${resolve(layout)} containers-storage:NAME, and give docker-image://NAME.`,
-    exitStatus: 1,
-  });
+  const layout = parseLayoutReference(value);
+  return layout === undefined ? { kind: "files", open } : { kind: "layout", name: value, layout };
 }

@@ -6,26 +6,23 @@
 
 import type { ConfigurationParameters } from "../../image/configuration-parameters.ts";
 import { formatPlatform, type Platform, parsePlatform } from "../../image/platform.ts";
-import { BunkerError } from "../../sys/error.ts";
-import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuildOptions } from "../build-options.ts";
 import { parseUrlSource, type UrlSource, urlIdentity, urlPaths } from "../context/open-url.ts";
 import { changeConfiguration, DEFAULT_SHELL, withSearchPath } from "../dockerfile/change-configuration.ts";
 import { createdBy, type HistoryDetails } from "../dockerfile/created-by.ts";
 import { DockerfileError } from "../dockerfile/dockerfile-error.ts";
 import { expandInstruction } from "../dockerfile/expand-instruction.ts";
-import type { Dockerfile, InstructionNamed, RunMount, Stage, StageInstruction } from "../dockerfile/instruction.ts";
+import type { Dockerfile, InstructionNamed, Stage, StageInstruction } from "../dockerfile/instruction.ts";
 import { findStage, parseTriggers } from "../dockerfile/parse-dockerfile.ts";
 import { runMounts } from "../dockerfile/run-mount.ts";
-import { quoteLines, type SourceLocation } from "../dockerfile/source-text.ts";
 import type { FileSource } from "../files/file-source.ts";
-import { keyOfFiles } from "../files/key-of-files.ts";
 import type { BaseImage } from "../layers/base-image.ts";
 import { readBase } from "../layers/image-configuration.ts";
 import type { FoundBase } from "../lint/check-build.ts";
 import { Vertex } from "../progress.ts";
 import { hasEmulator } from "../run/emulator.ts";
-import type { BuildSources } from "../sources.ts";
+import type { BuildSources, ImageSource } from "../sources.ts";
+import { atPlace, atPlaceLater, placedInputs } from "./at-place.ts";
 import {
   type CopySource,
   type CopyStep,
@@ -34,13 +31,13 @@ import {
   destinationOf,
   executeCopy,
   executeMakeDirectory,
-  fileWork,
 } from "./copy-step.ts";
-import { isNative, resolveImage } from "./resolve-image.ts";
+import { contentKeyOf, rootNamed, rootOfFiles, rootOfMount } from "./other-root.ts";
+import { isNative } from "./resolve-image.ts";
 import { executeRunStep, type RunStep, runDefinition, runInputs, wordsOf } from "./run-step.ts";
 import type { BuildSession } from "./session.ts";
 import { fromScope, type GlobalArguments, StageVariables } from "./stage-variables.ts";
-import { imageNode, type RootNode, Step, type StepInput, type StepWork, scratchNode } from "./step.ts";
+import { imageNode, type RootNode, Step, type StepWork, scratchNode } from "./step.ts";
 
 /** One line of an image's history. */
 interface HistoryLine {
@@ -63,63 +60,13 @@ export interface PlannedStage {
   readonly variables: StageVariables;
 }
 
-/** What the stages of one Dockerfile are planned with, for one platform. */
-export interface StagePlanner {
-  /** The images of the stages that were planned, by their indexes. */
-  readonly bases: ReadonlyMap<number, FoundBase>;
-  /** @throws BunkerError, also DockerfileError */
-  plan(stage: Stage): Promise<PlannedStage>;
-}
-
 /** A kind of instruction that makes a step. */
 function makesStep({ name }: StageInstruction): boolean {
   return name === "RUN" || name === "COPY" || name === "ADD" || name === "WORKDIR";
 }
 
-/**
- * Makes a planner.
- * @param platform what is built for
- */
-export function stagePlanner(
-  session: BuildSession,
-  dockerfile: Dockerfile,
-  sources: BuildSources,
-  options: BuildOptions,
-  global: GlobalArguments,
-  platform: Platform,
-): StagePlanner {
-  const planned = new Map<number, Promise<PlannedStage>>();
-  const bases = new Map<number, FoundBase>();
-  const images = new Map<string, Promise<BaseImage>>();
-  const planner = {
-    bases,
-    plan(stage: Stage): Promise<PlannedStage> {
-      let plan = planned.get(stage.index);
-      if (plan === undefined) {
-        plan = new StagePlan(context, stage).plan();
-        // Who awaits it is told.
-        plan.catch(() => undefined);
-        planned.set(stage.index, plan);
-      }
-      return plan;
-    },
-    image(name: string, wanted: Platform): Promise<BaseImage> {
-      const key = `${name} ${formatPlatform(wanted)}`;
-      let image = images.get(key);
-      if (image === undefined) {
-        image = resolveImage(session, { name, platform: wanted, pulls: options.pulls });
-        image.catch(() => undefined);
-        images.set(key, image);
-      }
-      return image;
-    },
-  };
-  const { plan, image } = planner;
-  const context: PlanContext = { session, dockerfile, sources, options, global, platform, bases, plan, image };
-  return planner;
-}
-
-interface PlanContext {
+/** What all stages of a Dockerfile are planned with. */
+export interface PlanContext {
   readonly session: BuildSession;
   readonly dockerfile: Dockerfile;
   readonly sources: BuildSources;
@@ -128,7 +75,15 @@ interface PlanContext {
   readonly platform: Platform;
   readonly bases: Map<number, FoundBase>;
   plan(stage: Stage): Promise<PlannedStage>;
-  image(name: string, platform: Platform): Promise<BaseImage>;
+  image(source: ImageSource, platform: Platform): Promise<BaseImage>;
+}
+
+/**
+ * Plans a stage.
+ * @throws BunkerError, also DockerfileError
+ */
+export function planStage(context: PlanContext, stage: Stage): Promise<PlannedStage> {
+  return new StagePlan(context, stage).plan();
 }
 
 /** The state of planning one stage. */
@@ -180,7 +135,7 @@ class StagePlan {
 
   /** Does FROM; returns the triggers of the image. */
   async #begin(): Promise<readonly StageInstruction[]> {
-    const { global, dockerfile, sources } = this.#context;
+    const { global, dockerfile, sources, session } = this.#context;
     const { from, index } = this.#stage;
     const { base, platform, location } = expandInstruction(from, fromScope(global));
     if (base === "") throw new DockerfileError(location, `base name (${from.base}) should not be blank`);
@@ -192,15 +147,15 @@ class StagePlan {
       this.#variables = new StageVariables(global, []);
       return [];
     }
-    if (named !== undefined && named.kind !== "image") {
+    if (named?.kind === "files") {
       // A directory or archive as a root file system.
       const vertex = this.#vertex(`FROM ${base}`);
-      this.#node = this.#copyNode(scratchNode(), vertex, location, base, named.open);
+      this.#node = rootOfFiles(session, { vertex, location, name: base, open: named.open });
       this.#variables = new StageVariables(global, []);
       return [];
     }
     const image = await atPlaceLater(location, () =>
-      this.#context.image(named === undefined ? base : named.name, this.#platform),
+      this.#context.image(named ?? { kind: "image", name: base }, this.#platform),
     );
     this.#context.bases.set(index, { image, expected: this.#platform });
     const vertex = this.#vertex(`FROM ${image.shownName}`);
@@ -272,7 +227,7 @@ class StagePlan {
       environment: [...argumentEntries, ...(configuration.Env ?? [])],
       proxies: this.#variables.proxyEntries(),
       user: configuration.User ?? "",
-      sources: mounts.map((mount) => this.#mountSource(mount, location)),
+      sources: mounts.map((mount) => rootOfMount(this.#context, this.#stage, mount, location, this.#prefix)),
       network: network === "default" ? options.network : network,
       isInsecure: instruction.security === "insecure",
       addedHosts: options.addedHosts,
@@ -288,7 +243,7 @@ class StagePlan {
       definition: { ...runDefinition(step), platform: formatPlatform(this.#platform) },
       inputs: placedInputs(
         location,
-        runInputs(step, (layers, path) => this.#contentKey(layers, path)),
+        runInputs(step, (layers, path) => contentKeyOf(session, layers, path)),
       ),
       isIndependent: false,
       ignoresCache: this.#ignoresCache(),
@@ -318,75 +273,6 @@ class StagePlan {
     }
   }
 
-  /** What a mount is from. */
-  #mountSource(mount: RunMount, location: SourceLocation): RootNode | undefined {
-    if (mount.type !== "bind" && mount.type !== "cache") return undefined;
-    if (mount.type === "cache" && mount.from === undefined) return undefined;
-    if (mount.from !== undefined) return this.#nodeOf(mount.from, location);
-    const { sources, session } = this.#context;
-    const vertex = new Vertex(session.observer, `[${this.#prefix}context] ${mount.source}`);
-    return this.#copyNode(scratchNode(), vertex, location, "context", sources.context, mount.source);
-  }
-
-  /** A root file system with files from outside. */
-  #copyNode(
-    below: RootNode,
-    vertex: Vertex,
-    location: SourceLocation,
-    name: string,
-    open: () => ReturnType<BuildSources["context"]>,
-    path = "/",
-  ): RootNode {
-    const { session } = this.#context;
-    const isRoot = path === "/" || path === "";
-    const step: CopyStep = {
-      sources: [{ from: { kind: "outside", open }, paths: [path], unpacks: false }],
-      destination: isRoot ? "/" : path,
-      chown: undefined,
-      chmod: undefined,
-      excluded: [],
-      keepsParents: false,
-    };
-    const { inputs, stamps } = copyInputs(session, step);
-    return new Step(session, {
-      ...{ vertex, below, inputs, isIndependent: false, ignoresCache: false, isContext: true },
-      definition: { ...copyDefinition(step), name },
-      execute: (work) => atPlaceLater(location, () => executeCopy(session, step, stamps, false, work)),
-    });
-  }
-
-  /** A stage above, a named context or an image, as `--from` names it. */
-  #nodeOf(name: string, location: SourceLocation): RootNode {
-    const { dockerfile, sources, session } = this.#context;
-    const named = sources.named(name);
-    const stage = named === undefined ? findStage(dockerfile, name, this.#stage.index) : undefined;
-    if (stage !== undefined) return lateNode(() => this.#context.plan(stage).then(({ node }) => node));
-    if (named === undefined) {
-      if (/^\d+$/.test(name))
-        throw new DockerfileError(location, `invalid stage index ${name}: there is no such stage above`);
-      if (name.toLowerCase() === this.#stage.from.stageName) {
-        throw new DockerfileError(location, `circular dependency detected on stage: ${name}`);
-      }
-      if (findStage(dockerfile, name, dockerfile.stages.length) !== undefined) {
-        throw new DockerfileError(
-          location,
-          `stage ${JSON.stringify(name)} needs to be defined before the current stage`,
-        );
-      }
-    }
-    if (named !== undefined && named.kind !== "image") {
-      const vertex = new Vertex(session.observer, `[context ${name}] load from ${name}`);
-      return this.#copyNode(scratchNode(), vertex, location, name, named.open);
-    }
-    const image = named === undefined ? name : named.name;
-    const vertex = new Vertex(session.observer, `FROM ${image}`);
-    return lateNode(() =>
-      atPlaceLater(location, () => this.#context.image(image, this.#context.platform)).then((base) =>
-        imageNode(base, vertex),
-      ),
-    );
-  }
-
   #copy(instruction: InstructionNamed<"COPY"> | InstructionNamed<"ADD">): void {
     const { session, sources } = this.#context;
     const { location, heredocs, chown, chmod, exclude, link, name } = instruction;
@@ -397,11 +283,11 @@ class StagePlan {
     if (instruction.sources.length > 0) {
       const named = from === undefined ? undefined : sources.named(from);
       if (from === undefined) copied.push(...this.#outsideSources(instruction, unpacks));
-      else if (named !== undefined && named.kind !== "image") {
+      else if (named?.kind === "files") {
         copied.push({ from: { kind: "outside", open: named.open }, paths: instruction.sources, unpacks });
       } else
         copied.push({
-          from: { kind: "root", node: this.#nodeOf(from, location) },
+          from: { kind: "root", node: rootNamed(this.#context, this.#stage, from, location) },
           paths: instruction.sources,
           unpacks,
         });
@@ -490,76 +376,4 @@ class StagePlan {
   #vertex(text: string): Vertex {
     return new Vertex(this.#context.session.observer, `[${this.#prefix}${this.#count++}/${this.#total}] ${text}`);
   }
-
-  async #contentKey(layers: readonly string[], path: string): Promise<string> {
-    const { session } = this.#context;
-    const staging = session.cache.makeStaging();
-    try {
-      const selection = {
-        source: { kind: "layers", layers },
-        paths: [path],
-        excluded: [],
-        keepsParents: false,
-      } as const;
-      return (await keyOfFiles(selection, fileWork(session, staging), session.signal)).digest;
-    } finally {
-      removeTree(staging);
-    }
-  }
-}
-
-/** A node that is only known once something else is. */
-function lateNode(open: () => Promise<RootNode>): RootNode {
-  let node: RootNode | undefined;
-  let opening: Promise<RootNode> | undefined;
-  const opened = () => {
-    opening ??= open().then((found) => {
-      node = found;
-      return found;
-    });
-    return opening;
-  };
-  return {
-    keys: async () => (await opened()).keys(),
-    make: async () => (await opened()).make(),
-    // It is asked for when its keys are there.
-    base: () => node?.base(),
-    chain: () => node?.chain() ?? [],
-    showCached: () => node?.showCached(),
-  };
-}
-
-/** Says where in the Dockerfile something has failed. */
-async function atPlaceLater<Result>(location: SourceLocation, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (cause) {
-    throw withExcerpt(location, cause);
-  }
-}
-
-function atPlace<Result>(location: SourceLocation, work: () => Result): Result {
-  try {
-    return work();
-  } catch (cause) {
-    throw withExcerpt(location, cause);
-  }
-}
-
-/** Inputs whose files, where they are missing, are shown with the instruction that wants them. */
-function placedInputs(location: SourceLocation, inputs: readonly StepInput[]): readonly StepInput[] {
-  return inputs.map((input) =>
-    input.kind === "root"
-      ? {
-          ...input,
-          contentKey: (directories) => atPlaceLater(location, async () => input.contentKey(directories)),
-        }
-      : { ...input, contentKey: () => atPlaceLater(location, () => input.contentKey()) },
-  );
-}
-
-function withExcerpt(location: SourceLocation, cause: unknown): unknown {
-  if (!(cause instanceof BunkerError) || cause.excerpt !== undefined || cause.code === "interrupted") return cause;
-  const { code, message, hint } = cause;
-  return new BunkerError({ code, operation: message, hint, excerpt: quoteLines(location), exitStatus: 1 }, { cause });
 }

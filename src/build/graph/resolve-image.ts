@@ -1,16 +1,20 @@
 import { executePull } from "../../engine/pull.ts";
 import type { PullRequest } from "../../engine/pull-request.ts";
-import { digestOf } from "../../image/digest.ts";
+import { type Digest, digestOf } from "../../image/digest.ts";
+import { parseDocument } from "../../image/documents.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
+import { StoreWriter } from "../../image/store/store-writer.ts";
+import { copyImage } from "../../image/transport/copy-image.ts";
+import { openLayoutImage } from "../context/layout-reference.ts";
 import type { BaseImage } from "../layers/base-image.ts";
 import { Vertex } from "../progress.ts";
+import type { ImageSource } from "../sources.ts";
 import type { BuildSession } from "./session.ts";
 
 /** Which image. */
 export interface ImageRequest {
-  /** A name, or an id. */
-  readonly name: string;
+  readonly source: ImageSource;
   readonly platform: Platform;
   /** Whether its registry is asked although it is here. */
   readonly pulls: boolean;
@@ -20,50 +24,85 @@ export interface ImageRequest {
 const SHOWN_ID = /^[0-9a-f]{12,64}$/;
 
 /**
- * Finds an image, and pulls it where it is not here.
- * @throws BunkerError as `executePull` and `ImageStore.find`
+ * Finds an image, and pulls it where it is not here; one of a layout comes into the store without a name.
+ * @throws BunkerError as `executePull`, `openLayoutImage` and `ImageStore.find`
  */
-export async function resolveImage(session: BuildSession, { name, platform, pulls }: ImageRequest): Promise<BaseImage> {
-  const { store, observer, signal, data, ownership } = session;
+export async function resolveImage(
+  session: BuildSession,
+  { source, platform, pulls }: ImageRequest,
+): Promise<BaseImage> {
+  const { observer, signal } = session;
+  const { name } = source;
+  if (source.kind === "layout") {
+    const vertex = new Vertex(observer, `[internal] load metadata for ${name}`);
+    return vertex.during(signal, async () => {
+      const id = await copyFromLayout(session, source, platform);
+      return openBase(session, id, platform, name);
+    });
+  }
   const isId = /^sha256:[0-9a-f]+$/.test(name);
   const fullName = isId ? name : formatReference(withDefaultTag(parseReference(name)));
   // Elsewhere the first digits of an id are enough, but `FROM b` must not depend on which images are here.
   const soughtName = SHOWN_ID.test(name) ? name : fullName;
   const vertex = new Vertex(observer, `[internal] load metadata for ${fullName}`);
   return vertex.during(signal, async () => {
-    const isHere = store.findIfThere(soughtName, platform) !== undefined;
-    if ((!isHere || pulls) && !isId) {
-      const total = new Map<string, number>();
-      const request: PullRequest = {
-        ...{ name, allTags: false, platform: formatPlatform(platform) },
-        output: "none",
-        stream: "stderr",
-        ...{ settings: {}, data, store: ownership.store, mapping: ownership.mapping },
-      };
-      await executePull(request, {
-        begin: () => undefined,
-        layers: () => undefined,
-        event: ({ kind, digest }) => {
-          if (kind === "bytes" || total.has(`${kind} ${digest}`)) return;
-          total.set(`${kind} ${digest}`, 0);
-          if (kind === "unpacked") vertex.status(digest, `pull ${digest}`, true);
-        },
-        end: () => undefined,
-        warn: (message) => observer.warn(message),
-      });
-    }
-    const stored = store.find(soughtName, platform);
-    const image = store.open(stored, name);
-    const repositoryDigest = stored.repositoryDigests.find((each) => fullName.startsWith(each.split("@")[0] ?? each));
-    const digest = repositoryDigest?.split("@")[1];
-    return {
-      image,
-      stored,
-      document: store.readDocument(stored.id),
-      shownName: digest === undefined || fullName.includes("@") ? fullName : `${fullName}@${digest}`,
-      key: digestOf(Buffer.from(`image ${image.layers.at(-1)?.chainId ?? "scratch"}`)),
-    };
+    const isHere = session.store.findIfThere(soughtName, platform) !== undefined;
+    if ((!isHere || pulls) && !isId) await pull(session, name, platform, vertex);
+    return openBase(session, soughtName, platform, fullName);
   });
+}
+
+async function pull(
+  { data, ownership, observer }: BuildSession,
+  name: string,
+  platform: Platform,
+  vertex: Vertex,
+): Promise<void> {
+  const told = new Set<string>();
+  const request: PullRequest = {
+    ...{ name, allTags: false, platform: formatPlatform(platform) },
+    output: "none",
+    stream: "stderr",
+    ...{ settings: {}, data, store: ownership.store, mapping: ownership.mapping },
+  };
+  await executePull(request, {
+    begin: () => undefined,
+    layers: () => undefined,
+    event: ({ kind, digest }) => {
+      if (kind !== "unpacked" || told.has(digest)) return;
+      told.add(digest);
+      vertex.status(digest, `pull ${digest}`, true);
+    },
+    end: () => undefined,
+    warn: (message) => observer.warn(message),
+  });
+}
+
+/** Returns the id of the image. */
+async function copyFromLayout(
+  { store, signal }: BuildSession,
+  { name, layout }: Extract<ImageSource, { readonly kind: "layout" }>,
+  platform: Platform,
+): Promise<Digest> {
+  await using reader = openLayoutImage(layout, platform, name);
+  await using writer = new StoreWriter(store, name, { names: [], repositories: [] });
+  const { root } = await copyImage(reader, writer, { platform, signal, onProgress: () => undefined });
+  return parseDocument("manifest", root.bytes, `manifest ${root.digest} of ${name}`).config.digest;
+}
+
+/** @param shown as the Dockerfile has it, in full */
+function openBase({ store }: BuildSession, name: string, platform: Platform, shown: string): BaseImage {
+  const stored = store.find(name, platform);
+  const image = store.open(stored, name);
+  const repositoryDigest = stored.repositoryDigests.find((each) => shown.startsWith(each.split("@")[0] ?? each));
+  const digest = repositoryDigest?.split("@")[1];
+  return {
+    image,
+    stored,
+    document: store.readDocument(stored.id),
+    shownName: digest === undefined || shown.includes("@") ? shown : `${shown}@${digest}`,
+    key: digestOf(Buffer.from(`image ${image.layers.at(-1)?.chainId ?? "scratch"}`)),
+  };
 }
 
 /** Whether commands of a platform can be run on this machine without help. */

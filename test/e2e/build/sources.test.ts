@@ -181,3 +181,38 @@ test("what is not there, or not spoken", async () => {
   served = {};
   await fails(`${server.url}none.tar`, "the server answered 404");
 });
+
+test("takes images of an image layout, and of the store under another name, as named contexts", async () => {
+  const layout = join(suite.user.makeDirectory("layout"), "images");
+  const one = suite.context({ Dockerfile: "FROM busybox\nRUN echo one > /which\nENV WHICH=one\n" });
+  const two = suite.context({ Dockerfile: "FROM busybox\nRUN echo two > /which\n" });
+  await suite.built(one, ["-o", `type=oci,tar=false,dest=${layout}`, "-t", "some:latest"]);
+  await suite.built(two, ["-o", `type=oci,tar=false,dest=${layout}`, "-t", "some:second"]);
+  await suite.built(two, ["-t", "stored"]);
+  const { manifests } = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"));
+  const directory = suite.context({
+    Dockerfile: "FROM base\nCOPY --from=other /which /other\nRUN cat /which /other > /both\n",
+  });
+  const build = async (base: string, other: string) => {
+    await suite.built(directory, [
+      "-t",
+      "mixed",
+      "--build-context",
+      `base=${base}`,
+      "--build-context",
+      `other=${other}`,
+    ]);
+    return suite.inside("mixed", 'cat /both; echo "$WHICH"');
+  };
+  expect(await build(`oci-layout://${layout}`, `oci-layout://${layout}:second`)).toBe("one\ntwo\none\n");
+  const byDigest = `oci-layout://${layout}@${manifests[1].digest}`;
+  expect(await build(byDigest, "docker-image://stored")).toBe("two\ntwo\n\n");
+  for (const [value, message] of [
+    [`oci-layout://${layout}:third`, "there is only"],
+    [`oci-layout://${layout}x`, "there is no such directory"],
+    [`oci-layout://${layout}@sha256:0`, "is no digest"],
+  ]) {
+    const { status, errors } = await suite.build(directory, ["--build-context", `base=${value}`]);
+    expect({ status, errors }).toMatchObject({ status: 1, errors: expect.stringContaining(message ?? "") });
+  }
+});
