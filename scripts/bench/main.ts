@@ -52,9 +52,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     measure: async (...task) => (await import("./program-start.ts")).measureProgramStart(...task),
   },
   life: {
-    summary: "the commands on containers in the background, against Podman",
-    rounds: 15,
-    peers: [podman],
+    summary: "the commands on containers in the background, against Podman, crun and runc",
+    rounds: 5,
+    peers: [podman, crun, runc],
     measure: async (...task) => (await import("./container-life.ts")).measureLife(...task),
   },
   memory: {

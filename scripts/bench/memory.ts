@@ -54,12 +54,7 @@ function detached(workplace: Workplace): number {
   const before = processesOf(executable).length;
   const bundle = workplace.makeBundle("sleeper", ["/bin/sleep", "1000"]);
   const runtime = [executable, "runtime", "--root", join(workplace.directory, "state")];
-  // The container keeps the standard streams that it is created with, so they must not be pipes that somebody reads.
-  const created = Bun.spawnSync([...runtime, "create", "--bundle", bundle, "bench"], {
-    env: workplace.environment,
-    stdio: ["ignore", "ignore", "ignore"],
-  });
-  if (!created.success) throw new Error(`runtime create: exit status ${created.exitCode}`);
+  workplace.runUnread(...runtime, "create", "--bundle", bundle, "bench");
   try {
     workplace.run(...runtime, "start", "bench");
     return processesOf(executable).length - before;
@@ -74,13 +69,21 @@ export interface Engine {
   readonly client: string;
   readonly image: string;
   readonly executable: string;
+  /** The words that kill and remove containers at once. */
+  readonly removal: readonly string[];
 }
 
 /** The engines that are compared. */
 export function enginesOf(workplace: Workplace): readonly Engine[] {
+  const { bunker, image } = workplace;
+  const removal = ["rm", "--force"];
   return [
-    { name: "bunker", client: workplace.bunker, image: workplace.image, executable: workplace.bunker },
-    { name: "podman", client: "podman", image: "localhost/bench", executable: "/usr/bin/conmon" },
+    { name: "bunker", client: bunker, image, executable: bunker, removal },
+    // Without it Podman waits ten seconds for each.
+    {
+      ...{ name: "podman", client: "podman", image: "localhost/bench", executable: "/usr/bin/conmon" },
+      removal: [...removal, "--time", "0"],
+    },
   ];
 }
 
@@ -118,7 +121,7 @@ export async function measureMemory(workplace: Workplace): Promise<string> {
       }
       rows.push(memoryRow(engine, count));
     }
-    removeAll(workplace, engine.client);
+    removeAll(workplace, engine);
   }
   const left = detached(workplace);
   const size = (statSync(bunker).size / 1e6).toFixed(1);
@@ -129,8 +132,8 @@ export async function measureMemory(workplace: Workplace): Promise<string> {
   ].join("\n\n");
 }
 
-/** Removes all containers of an engine. */
-export function removeAll(workplace: Workplace, client: string): void {
+/** Removes all containers of an engine, which give none of them time to end: what sleeps as first process takes no signal. */
+export function removeAll(workplace: Workplace, { client, removal }: Engine): void {
   const ids = workplace.run(client, "ps", "-aq").trim().split("\n");
-  if (ids[0] !== "") workplace.run(client, "rm", "--force", ...ids);
+  if (ids[0] !== "") workplace.run(client, ...removal, ...ids);
 }

@@ -63,6 +63,18 @@ export class Workplace implements Disposable {
   }
 
   /**
+   * The same for a command whose streams something keeps that goes on: nobody could read them to their end.
+   * @throws Error with its exit status
+   */
+  runUnread(...command: readonly string[]): void {
+    const { success, exitCode } = Bun.spawnSync([...command], {
+      env: this.environment,
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    if (!success) throw new Error(`${command.join(" ")}: exit status ${exitCode}`);
+  }
+
+  /**
    * The same beside others.
    * @throws Error with what it said
    */
