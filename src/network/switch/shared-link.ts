@@ -40,6 +40,7 @@ import {
 import { Event, type Reactor, Timer } from "../../sys/reactor.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { STACK_HARDWARE_ADDRESS } from "../ethernet.ts";
+import { completeHeadersLength, VIRTIO_HEADER_SIZE } from "../link.ts";
 import { hardwareAddressOf, type Station, stationSchema } from "./station.ts";
 
 /** Milliseconds that the peers have to answer. */
@@ -131,6 +132,7 @@ export class SharedLink implements Disposable {
     const low = view.getUint32(offset + 2);
     if (high === ownHigh && low === ownLow) return false;
     if (view.getUint16(offset + 6) === ownHigh && view.getUint32(offset + 8) === ownLow) return true;
+    completeHeadersLength(view, offset - VIRTIO_HEADER_SIZE, length);
     const isGroup = (high & GROUP_BIT) !== 0;
     const device = isGroup ? undefined : this.#deviceOf.get(high * HIGH_FACTOR + low);
     // What a device does not take is lost, as on any link.

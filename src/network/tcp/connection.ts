@@ -771,7 +771,7 @@ export class TcpConnection {
     }
     if (length > this.#maximumSegmentSize) {
       const type = isFour ? Segmentation.TCP_IPV4 : Segmentation.TCP_IPV6;
-      link.offloadSegmentation(type, headersLength, this.#maximumSegmentSize);
+      link.offloadSegmentation(type, this.#maximumSegmentSize);
     }
     link.sendWithPayload(headersLength, address, length);
   }

@@ -5,6 +5,7 @@
 
 import { parseAddress } from "../../../src/network/address.ts";
 import type { NetworkConfiguration } from "../../../src/network/configuration.ts";
+import { VIRTIO_HEADER_SIZE } from "../../../src/network/link.ts";
 import { Stack, type StackUsage } from "../../../src/network/stack.ts";
 import { type Address, setOption } from "../../../src/sys/internet-socket.ts";
 import { allocate } from "../../../src/sys/memory.ts";
@@ -73,9 +74,9 @@ export class StackOnSocket implements Disposable {
   /** Sends an Ethernet frame, without a virtio header. */
   send(frame: Uint8Array): void {
     const { buffer, address } = this.#memory;
-    buffer.fill(0, 0, 10);
-    buffer.set(frame, 10);
-    systemCall(SystemCall.write, this.#ours, address, 10 + frame.length);
+    buffer.fill(0, 0, VIRTIO_HEADER_SIZE);
+    buffer.set(frame, VIRTIO_HEADER_SIZE);
+    systemCall(SystemCall.write, this.#ours, address, VIRTIO_HEADER_SIZE + frame.length);
   }
 
   /** Lets the stack do what there is to do. */
@@ -86,11 +87,16 @@ export class StackOnSocket implements Disposable {
 
   /** The frames that have come since, without virtio headers. */
   received(): Buffer[] {
+    return this.receivedFromDevice().map((frame) => frame.subarray(VIRTIO_HEADER_SIZE));
+  }
+
+  /** The frames that have come since, with virtio headers. */
+  receivedFromDevice(): Buffer[] {
     const frames: Buffer[] = [];
     for (;;) {
       const length = systemCall(SystemCall.read, this.#ours, this.#memory.address, FRAME_SIZE);
       if (length <= 0) return frames;
-      frames.push(Buffer.from(this.#memory.buffer.subarray(10, length)));
+      frames.push(Buffer.from(this.#memory.buffer.subarray(0, length)));
     }
   }
 

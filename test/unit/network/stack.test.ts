@@ -195,6 +195,15 @@ describe("a connection", () => {
     expect(await nextSegment(PSH)).toMatchObject({ sequence: first.sequence, payload: first.payload });
   });
 
+  test("tells the kernel where a segment's payload begins, so that it need not be moved", async () => {
+    using host = server();
+    await open(host.port);
+    const socket = await until(() => host.sockets[0]);
+    socket.write("data");
+    const frame = await until(() => container.receivedFromDevice().find((each) => each.length > 64));
+    expect(frame.readUInt16LE(2)).toBe(54);
+  });
+
   test("does not send more than the window, and looks after it when it is closed", async () => {
     using host = server();
     const { send, acknowledgement } = await open(host.port, { window: 10 });

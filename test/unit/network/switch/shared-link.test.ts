@@ -131,6 +131,34 @@ describe("stations on one link", () => {
     expect(arrived(three)).toEqual(["2", "3", "4"]);
   });
 
+  test("get TCP with the length of its headers, which the device it came from has left out", () => {
+    const [one, two] = [joinLink("a", 1), joinLink("b", 2)];
+    for (const { link } of [one, two]) cleanup.use(link);
+    until(() => [one, two].every(({ link }) => link.peers().length === 1));
+    const { buffer, view, address } = allocate(128);
+    /** A frame whose checksum was left to the device, with `words` of TCP header behind Ethernet and IPv4. */
+    const forwarded = (flags: number, field: number, words: number, length: number): number => {
+      buffer.fill(0);
+      view.setUint8(0, flags);
+      view.setUint16(6, 34, true);
+      view.setUint16(8, field, true);
+      view.setUint8(10, 0x02);
+      view.setUint8(11, 0x42);
+      view.setUint8(15, 2);
+      view.setUint8(10 + 34 + 12, words << 4);
+      expect(one.link.forward(view, 10, address, length)).toBe(true);
+      const received = receiveMessage(two.inner.number, false);
+      if (received.kind !== "message") throw new Error(received.kind);
+      return received.text.charCodeAt(2);
+    };
+    expect(forwarded(1, 16, 8, 128)).toBe(34 + 32);
+    expect(forwarded(0, 16, 8, 128)).toBe(0);
+    // UDP, whose headers end with the checksum.
+    expect(forwarded(1, 6, 8, 128)).toBe(0);
+    // Cut off before that byte.
+    expect(forwarded(1, 16, 8, 10 + 34 + 12)).toBe(0);
+  });
+
   test("are forgotten when they leave, and come again", () => {
     const one = joinLink("a", 1);
     cleanup.use(one.link);
