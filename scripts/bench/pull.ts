@@ -1,15 +1,18 @@
 /*
  * Pulling an image from a registry on loopback, unpacked and on the disk at the end, against `podman pull` and against
- * `skopeo copy` with `umoci unpack`, which leave that to the kernel's leisure: the same files in 1, 5 and 20 layers.
+ * `skopeo copy` with `umoci unpack`, which leave that to the kernel's leisure: the same files in 1, 5 and 20 layers. GNU
+ * tar unpacks the same archives beside them, which are at hand, not packed and not verified, and brings the files to the
+ * disk: no pull can be faster than that with one processor.
  *
  * The files are a mixture of those of this machine's /usr, none above 20 MB, 100 MB together, sorted by path, so that a
- * directory lies in one layer or a few, as those of a package do. Each pull fills a store of its own, and all are removed
- * at the end: ext4 makes everybody wait who creates files soon after others were deleted.
+ * directory lies in one layer or a few, as those of a package do. Each pull fills a store of its own, whose database has
+ * been made. On the disk all stores are removed at the end: ext4 makes everybody wait who creates files within five
+ * minutes after others were deleted, up to six times as long.
  *
  * The shares are those of one layer, each step alone in one thread: what a pull would take if nothing overlapped. None
  * can be faster than its slowest.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DigestHasher } from "../../src/image/digest.ts";
 import { decompress } from "../../src/image/layers/decompress.ts";
@@ -26,21 +29,54 @@ import type { Workplace } from "./workplace.ts";
 const IMAGE_SIZE = 100_000_000;
 const LAYER_COUNTS = [1, 5, 20];
 
+/** A place for stores. */
+interface Place {
+  readonly directory: string;
+  /** Whether what was measured is removed at once. */
+  readonly isSmall: boolean;
+}
+
+/** An image in a registry, and what was put there. */
+interface BenchImage {
+  readonly name: string;
+  readonly layout: string;
+  /** The archives of its layers. */
+  readonly archives: readonly string[];
+}
+
 /** Measures, and returns tables in Markdown. */
 export async function measurePull(workplace: Workplace, rounds: number): Promise<string> {
   await using registry = await DockerRegistry.start();
   workplace.configurePodman();
   const files = chooseFiles(workplace);
+  const images = LAYER_COUNTS.map((count) => makeImage(workplace, files, count, registry.host));
   const sections: string[] = [];
-  for (const count of LAYER_COUNTS) {
-    const layout = makeImage(workplace, files, count);
-    const image = `${registry.host}/bench:${count}`;
-    workplace.run("skopeo", "copy", "-q", "--dest-tls-verify=false", `oci:${layout}:bench`, `docker://${image}`);
-    const compared = compareCosts(workplace, contenders(workplace, image), rounds);
-    sections.push(`${count} ${count === 1 ? "layer" : "layers"}:`, compared.table);
-    if (count === 1) sections.push(await describeShares(workplace, layout, `http://${registry.host}`, compared.first));
+  const memory = mkdtempSync("/dev/shm/bunker-bench-");
+  try {
+    const places = [
+      { directory: join(workplace.directory, "home"), isSmall: false },
+      { directory: memory, isSmall: true },
+    ];
+    for (const place of places) {
+      const type = workplace
+        .run("findmnt", "--noheadings", "--output", "FSTYPE", "--first-only", "--target", place.directory)
+        .trim();
+      for (const image of images) {
+        const compared = compareCosts(workplace, contenders(workplace, image, place), rounds);
+        const { length } = image.archives;
+        sections.push(`${length} ${length === 1 ? "layer" : "layers"}, ${type}:`, compared.table);
+        if (length === 1) sections.push(await describeShares(workplace, image, place, registry.host, compared.first));
+      }
+    }
+  } finally {
+    removeAsRoot(workplace, memory);
   }
   return sections.join("\n\n");
+}
+
+/** Removes a directory whose files may belong to subordinate ids. */
+function removeAsRoot(workplace: Workplace, path: string): void {
+  workplace.run("unshare", "--user", "--map-root-user", "--map-auto", "--", "rm", "-rf", path);
 }
 
 function chooseFiles(workplace: Workplace): string[] {
@@ -58,53 +94,76 @@ function chooseFiles(workplace: Workplace): string[] {
   return chosen.toSorted();
 }
 
-/** Makes an image whose layers have equal shares of the files; returns its layout. */
-function makeImage(workplace: Workplace, files: readonly string[], count: number): string {
+/** Makes an image whose layers have equal shares of the files, and puts it into the registry. */
+function makeImage(workplace: Workplace, files: readonly string[], count: number, registry: string): BenchImage {
   const layout = join(workplace.directory, `pull-${count}`);
   workplace.run("umoci", "init", "--layout", layout);
   workplace.run("umoci", "new", "--image", `${layout}:bench`);
   const share = Math.ceil(files.length / count);
-  const [list, tar] = [join(workplace.directory, "files"), join(workplace.directory, "layer.tar")];
-  for (let layer = 0; layer < count; layer++) {
+  const list = join(workplace.directory, "files");
+  const archives = Array.from({ length: count }, (_, layer) => {
+    const archive = `${layout}-${layer}.tar`;
     writeFileSync(list, files.slice(layer * share, (layer + 1) * share).join("\n"));
-    workplace.run("tar", "-C", "/usr", "--numeric-owner", "--owner=0", "--group=0", "-cf", tar, "-T", list);
-    workplace.run("umoci", "raw", "add-layer", "--image", `${layout}:bench`, tar);
-  }
-  return layout;
+    workplace.run("tar", "-C", "/usr", "--numeric-owner", "--owner=0", "--group=0", "-cf", archive, "-T", list);
+    workplace.run("umoci", "raw", "add-layer", "--image", `${layout}:bench`, archive);
+    return archive;
+  });
+  const name = `${registry}/bench:${count}`;
+  workplace.run("skopeo", "copy", "-q", "--dest-tls-verify=false", `oci:${layout}:bench`, `docker://${name}`);
+  return { name, layout, archives };
 }
 
-function contenders(workplace: Workplace, image: string): readonly CommandContender[] {
-  const stores = join(workplace.directory, "home");
+function contenders(workplace: Workplace, image: BenchImage, place: Place): readonly CommandContender[] {
+  const { name, archives } = image;
   let store = "";
-  const prepare = () => {
-    store = mkdtempSync(`${stores}/store-`);
+  const makeStore = () => {
+    store = mkdtempSync(`${place.directory}/store-`);
   };
+  const contend = (
+    title: string,
+    commands: () => readonly (readonly string[])[],
+    prepare = makeStore,
+  ): CommandContender => ({
+    name: title,
+    prepare,
+    commands,
+    ...(place.isSmall ? { clean: () => removeAsRoot(workplace, store) } : {}),
+  });
   return [
-    {
-      name: "bunker pull",
-      prepare,
-      commands: () => [["env", `XDG_DATA_HOME=${store}`, workplace.bunker, "pull", "-q", image]],
-    },
-    {
-      name: "podman pull",
-      prepare: () => {
-        prepare();
+    contend(
+      "bunker pull",
+      () => [["env", `XDG_DATA_HOME=${store}`, workplace.bunker, "pull", "-q", name]],
+      () => {
+        makeStore();
+        workplace.run("env", `XDG_DATA_HOME=${store}`, workplace.bunker, "images");
+      },
+    ),
+    contend(
+      "podman pull",
+      () => [["podman", "--root", store, "pull", "-q", "--tls-verify=false", name]],
+      () => {
+        makeStore();
         workplace.run("podman", "--root", store, "info");
       },
-      commands: () => [["podman", "--root", store, "pull", "-q", "--tls-verify=false", image]],
-    },
-    {
-      name: "skopeo copy, umoci unpack",
-      prepare,
-      commands: () => [
-        ["skopeo", "copy", "-q", "--src-tls-verify=false", `docker://${image}`, `oci:${store}/copied:bench`],
-        ["umoci", "unpack", "--rootless", "--image", `${store}/copied:bench`, `${store}/bundle`],
-      ],
-    },
+    ),
+    contend("skopeo copy, umoci unpack", () => [
+      ["skopeo", "copy", "-q", "--src-tls-verify=false", `docker://${name}`, `oci:${store}/copied:bench`],
+      ["umoci", "unpack", "--rootless", "--image", `${store}/copied:bench`, `${store}/bundle`],
+    ]),
+    contend("tar -x, sync -f, from archives not packed", () => [
+      ...archives.map((archive) => ["tar", "-C", store, "-xf", archive]),
+      ["sync", "-f", store],
+    ]),
   ];
 }
 
-async function describeShares(workplace: Workplace, layout: string, registry: string, pull: number): Promise<string> {
+async function describeShares(
+  workplace: Workplace,
+  { layout }: BenchImage,
+  place: Place,
+  registry: string,
+  pull: number,
+): Promise<string> {
   const { manifests } = JSON.parse(readFileSync(`${layout}/index.json`, "utf8"));
   const blobAt = (digest: string) => `${layout}/blobs/${digest.replace(":", "/")}`;
   const { layers } = JSON.parse(readFileSync(blobAt(manifests[0].digest), "utf8"));
@@ -118,7 +177,7 @@ async function describeShares(workplace: Workplace, layout: string, registry: st
     steps.push([name, performance.now() - before]);
   };
   await time("receiving", async () => {
-    const { body } = await fetch(`${registry}/v2/bench/blobs/${digest}`, { decompress: false });
+    const { body } = await fetch(`http://${registry}/v2/bench/blobs/${digest}`, { decompress: false });
     let received = 0;
     for await (const piece of body ?? []) received += piece.length;
     if (received !== size) throw new Error(`received ${received} bytes instead of ${size}`);
@@ -141,7 +200,7 @@ async function describeShares(workplace: Workplace, layout: string, registry: st
     for (const piece of pieces) reader.feed(piece);
     reader.finish();
   });
-  const directory = mkdtempSync(join(workplace.directory, "unpacked-"));
+  const directory = mkdtempSync(join(place.directory, "unpacked-"));
   mkdirSync(`${directory}/diff`);
   workplace.run("sync");
   const umask = setUmask(0);
@@ -155,7 +214,6 @@ async function describeShares(workplace: Workplace, layout: string, registry: st
   });
   setUmask(umask);
   await time("what is left of bringing them to the disk", async () => void workplace.run("sync", "-f", directory));
-  rmSync(directory, { recursive: true });
   const [slowest] = steps.toSorted(([, one], [, other]) => other - one);
   const rows = steps.map(([name, milliseconds]) => [name, milliseconds.toFixed(0)]);
   const ratio = (pull / (slowest?.[1] ?? Number.NaN)).toFixed(2);
