@@ -2,7 +2,7 @@ import type { Compression } from "../image/layers/decompress.ts";
 import type { Platform } from "../image/platform.ts";
 import type { CacheDestination, CacheSource } from "./remote-cache/cache-place.ts";
 import type { RunLimits } from "./run/run-configuration.ts";
-import type { AgentSource } from "./secrets/agent-forwarding.ts";
+import type { AgentSource } from "./secrets/agent-source.ts";
 import type { SecretSource } from "./secrets/secret-source.ts";
 
 /** Where a build's result goes. */

@@ -9,7 +9,7 @@ import { type OpenContext, openContext, openNamedContext } from "./context/open-
 import { openUrl } from "./context/open-url.ts";
 import type { FileSource } from "./files/file-source.ts";
 import type { BuildSession } from "./graph/session.ts";
-import { agentSocket, forwardAgent } from "./secrets/agent-forwarding.ts";
+import { openAgent } from "./secrets/agent-source.ts";
 import { readSecret } from "./secrets/secret-source.ts";
 import type { BuildSources, NamedSource } from "./sources.ts";
 
@@ -63,7 +63,7 @@ export function openSources(session: BuildSession, options: BuildOptions): OpenS
       secret,
       agent: (id, path) => {
         const source = options.agents.find((each) => each.id === id);
-        return source && forwardAgent(agentSocket(source, process.env), path);
+        return source && openAgent(source, process.env, path);
       },
       memory: () => {
         if (memory !== undefined) return memory;

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { AgentSource } from "../../build/secrets/agent-forwarding.ts";
+import type { AgentSource } from "../../build/secrets/agent-source.ts";
 import type { SecretSource } from "../../build/secrets/secret-source.ts";
 import { nearestName } from "../../nearest-name.ts";
 import { MalformedFields, parseFields } from "../../notation/comma-separated-fields.ts";
@@ -51,12 +51,11 @@ function fieldsOf(text: string): readonly string[] {
 }
 
 /**
- * Reads the value of `--ssh`: `ID[=SOCKET]`, where `default` is what RUN asks for without an id.
+ * Reads the value of `--ssh`: `ID[=SOCKET]` or `ID=KEY[,KEY]`, where `default` is what RUN asks for without an id.
  * @throws InvalidValue
  */
 export function parseSshOption(text: string): AgentSource {
-  const [, id = "", socket] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? [];
-  if (id === "") throw new InvalidValue("expected default or ID[=SOCKET]");
-  if (socket?.includes(",")) throw new InvalidValue("keys are not read from files; give the socket of an agent");
-  return { id, socket: socket === undefined || socket === "" ? undefined : resolve(socket) };
+  const [, id = "", paths = ""] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? [];
+  if (id === "") throw new InvalidValue("expected default, ID=SOCKET or ID=KEY");
+  return { id, paths: paths === "" ? [] : paths.split(",").map((path) => resolve(path)) };
 }

@@ -29,10 +29,10 @@ describe("--secret", () => {
 });
 
 describe("--ssh", () => {
-  test("an id, and perhaps a socket", () => {
-    expect(parseSshOption("default")).toEqual({ id: "default", socket: undefined });
-    expect(parseSshOption("a=/s")).toEqual({ id: "a", socket: "/s" });
-    expect(() => parseSshOption("a=/k1,/k2")).toThrow(/keys are not read/);
+  test("an id, and perhaps a socket or keys", () => {
+    expect(parseSshOption("default")).toEqual({ id: "default", paths: [] });
+    expect(parseSshOption("a=/s")).toEqual({ id: "a", paths: ["/s"] });
+    expect(parseSshOption("a=/k1,k2")).toEqual({ id: "a", paths: ["/k1", resolve("k2")] });
     expect(() => parseSshOption("=x")).toThrow(/expected default/);
   });
 });

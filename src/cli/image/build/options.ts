@@ -198,8 +198,8 @@ export const buildSyntax = {
     }),
     agents: list({
       name: "ssh",
-      valueName: "default|ID[=SOCKET]",
-      description: "An ssh agent that RUN --mount=type=ssh may ask for",
+      valueName: "default|ID[=SOCKET|KEY[,KEY]]",
+      description: "An ssh agent, or keys, that RUN --mount=type=ssh may ask for",
       parse: parseSshOption,
     }),
     squashes: flag({ name: "squash", description: "Make one layer of all that the build adds to its base" }),

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
-import { agentSocket, forwardAgent } from "../../../../src/build/secrets/agent-forwarding.ts";
+import { forwardAgent } from "../../../../src/build/secrets/agent-forwarding.ts";
+import { openAgent } from "../../../../src/build/secrets/agent-source.ts";
+import { readPrivateKey } from "../../../../src/build/secrets/private-key.ts";
 import { readSecret } from "../../../../src/build/secrets/secret-source.ts";
 import { TemporaryTree } from "../files/trees.ts";
 
@@ -27,11 +29,72 @@ describe("a secret", () => {
 });
 
 describe("an agent", () => {
-  test("is found by its socket", () => {
+  test("is found by its socket", async () => {
     using tree = new TemporaryTree({ key: "" });
-    expect(() => agentSocket({ id: "default", socket: undefined }, {})).toThrow(/SSH_AUTH_SOCK is not set/);
-    expect(() => agentSocket({ id: "x", socket: tree.at("none") }, {})).toThrow(/there is no/);
-    expect(() => agentSocket({ id: "x", socket: tree.at("key") }, {})).toThrow(/is no socket/);
+    const open = (paths: readonly string[]) => () =>
+      void openAgent({ id: "default", paths: paths.map((path) => tree.at(path)) }, {}, tree.at("out"));
+    expect(open([])).toThrow(/SSH_AUTH_SOCK is not set/);
+    expect(open(["none"])).toThrow(/there is no/);
+    expect(open(["key"])).toThrow(/read the ssh key .*: it is no private key/);
+    const agent = createServer(() => undefined);
+    await new Promise<void>((done) => agent.listen(tree.at("agent"), done));
+    expect(open(["key", "agent"])).toThrow(/cannot be together with other paths/);
+    agent.close();
+    const unusable = { SSH_AUTH_SOCK: tree.at("key") };
+    expect(() => openAgent({ id: "default", paths: [] }, unusable, tree.at("out"))).toThrow(/is no socket/);
+  });
+
+  test("is one of our own where keys are given, with which OpenSSH lists and signs", async () => {
+    using tree = new TemporaryTree();
+    const kinds = [
+      ...[["ed25519"], ["rsa", "-b", "2048"], ["ecdsa", "-b", "256"], ["ecdsa", "-b", "384"], ["ecdsa", "-b", "521"]],
+      ...[
+        ["rsa", "-b", "2048", "-m", "PEM"],
+        ["ecdsa", "-m", "PEM"],
+        ["rsa", "-b", "2048", "-m", "PKCS8"],
+      ],
+    ];
+    const names = kinds.map((words, place) => {
+      keygen(tree.at(`key${place}`), words);
+      return `key${place}`;
+    });
+    const paths = names.map((name) => tree.at(name));
+    using _ = await openAgent({ id: "a", paths }, {}, tree.at("socket"));
+    expect(statSync(tree.at("socket")).mode & 0o777).toBe(0o600);
+    const add = async (...words: string[]) => {
+      const environment = { ...process.env, SSH_AUTH_SOCK: tree.at("socket") };
+      const child = Bun.spawn(["ssh-add", ...words], { env: environment, stdout: "pipe", stderr: "pipe" });
+      return { status: await child.exited, output: await child.stdout.text(), errors: await child.stderr.text() };
+    };
+    const { output } = await add("-L");
+    const keysIn = (text: string): readonly string[] => text.match(/^\S+ \S+/gm) ?? [];
+    expect(keysIn(output)).toEqual(paths.flatMap((path) => keysIn(readFileSync(`${path}.pub`, "utf8"))));
+    // It signs, and OpenSSH verifies that.
+    expect(await add("-T", ...paths.map((path) => `${path}.pub`))).toMatchObject({ status: 0 });
+    expect((await add("-D")).status).not.toBe(0);
+    keygen(tree.at("other"), ["ed25519"]);
+    expect((await add("-T", tree.at("other.pub"))).status).not.toBe(0);
+    // A request that is shorter than it says.
+    const short = Buffer.from([0, 0, 0, 5, 13, 0, 0, 0, 9]);
+    expect((await ask(tree.at("socket"), short, 5)).toString("hex")).toBe("0000000105");
+  });
+
+  test("refuses keys with a passphrase, and what is none", () => {
+    using tree = new TemporaryTree();
+    for (const [name, words] of [
+      ["openssh", ["ed25519"]],
+      ["pem", ["rsa", "-b", "2048", "-m", "PEM"]],
+      ["pkcs8", ["rsa", "-b", "2048", "-m", "PKCS8"]],
+    ] as const) {
+      keygen(tree.at(name), words, "secret");
+      expect(() => readPrivateKey(tree.at(name))).toThrow("it is encrypted with a passphrase");
+    }
+    keygen(tree.at("cut"), ["ed25519"]);
+    const text = readFileSync(tree.at("cut"), "utf8");
+    writeFileSync(tree.at("cut"), text.slice(0, 200));
+    expect(() => readPrivateKey(tree.at("cut"))).toThrow("it ends too early");
+    expect(() => readPrivateKey(tree.at("openssh.pub"))).toThrow("it is no private key of ssh");
+    expect(() => readPrivateKey(tree.at("none"))).toThrow("ENOENT");
   });
 
   test("lists keys and signs for a build, and does nothing else", async () => {
@@ -48,10 +111,8 @@ describe("an agent", () => {
       });
     });
     await new Promise<void>((done) => agent.listen(tree.at("agent"), done));
-    const forwarding = await forwardAgent(
-      agentSocket({ id: "default", socket: undefined }, { SSH_AUTH_SOCK: tree.at("agent") }),
-      tree.at("forwarded"),
-    );
+    const environment = { SSH_AUTH_SOCK: tree.at("agent") };
+    const forwarding = await openAgent({ id: "default", paths: [] }, environment, tree.at("forwarded"));
     expect(statSync(tree.at("forwarded")).mode & 0o777).toBe(0o600);
     const [list, remove, sign] = [11, 19, 13].map((type) => Buffer.from([0, 0, 0, 1, type]));
     const answers = await ask(tree.at("forwarded"), Buffer.concat([list, remove, sign] as Buffer[]), 19);
@@ -72,6 +133,11 @@ describe("an agent", () => {
     agent.close();
   });
 });
+
+function keygen(path: string, words: readonly string[], passphrase = ""): void {
+  const { exitCode } = Bun.spawnSync(["ssh-keygen", "-q", "-N", passphrase, "-C", "a key", "-f", path, "-t", ...words]);
+  expect(exitCode).toBe(0);
+}
 
 /** Sends bytes and collects the answer, until it has a length or the other side hangs up. */
 async function ask(path: string, bytes: Buffer, length: number): Promise<Buffer> {
