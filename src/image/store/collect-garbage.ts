@@ -90,7 +90,7 @@ function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[
         .map((name) => `${algorithm}:${name}` as Digest)
         .filter((digest) => !reachable.has(digest)),
     );
-    // Whoever took the rows away may have been killed before index.json said so.
+    // Whoever took the rows away may not have come to index.json, and nothing may be missing of what it names.
     if (blobs.length > 0) store.writeIndex();
     let blobSize = 0;
     for (const digest of blobs) {

@@ -1,7 +1,8 @@
 /*
  * The images that are here. `<data>` is an OCI image layout with more in it:
  *
- *   oci-layout, index.json     derived from the database, for other tools
+ *   oci-layout, index.json     derived from the database, for other tools; made up for by the next one who opens the
+ *                              store, when somebody was killed in between
  *   blobs/sha256/<hex>         manifests, configurations and packed layers, as they came
  *   layers/<chain id>/diff/    unpacked layers; a cache: what is missing is unpacked when it is needed
  *   partial/                   blobs on their way, kept when the way is interrupted; see partial-blob.ts
@@ -323,7 +324,11 @@ export class ImageStore implements Disposable {
   change<Result>(work: (state: StateDatabase) => Result): Result {
     if (this.state.isReadOnly) throw readOnly("change", this.directory, this.directory);
     using _ = this.rely();
-    const result = this.state.transaction(() => work(this.state), { durable: true });
+    const counted = () => {
+      this.state.run("UPDATE layout_index SET changes = changes + 1");
+      return work(this.state);
+    };
+    const result = this.state.transaction(counted, { durable: true });
     // Not part of the transaction but alone among all processes, so that the latest state is what is written last.
     this.state.transaction(() => this.writeIndex());
     return result;
@@ -335,12 +340,30 @@ export class ImageStore implements Disposable {
     return this.state.isReadOnly ? { [Symbol.dispose]: () => undefined } : relyOnImages(this.directory);
   }
 
-  /**
-   * Writes index.json as the rows are now. Has to be called inside of a transaction: `change` does it after every change,
-   * but may have been killed before it came to that.
-   */
+  /** Writes index.json as the rows are now. Has to be called inside of a transaction. */
   writeIndex(): void {
     writeLayoutIndex(this.directory, this.#load(), this.lists());
+    this.state.run("UPDATE layout_index SET written = changes");
+  }
+
+  /**
+   * Writes index.json when somebody was killed, or had no space, between changing the rows and that. Where it cannot be
+   * written now either, that is left to the next one: what this one is about to do may well be making space.
+   */
+  completeIndex(): void {
+    if (this.state.isReadOnly || !this.#isIndexOld()) return;
+    try {
+      this.state.transaction(() => {
+        // Whoever changed the rows may just have done it.
+        if (this.#isIndexOld()) this.writeIndex();
+      });
+    } catch (error) {
+      if (!(error instanceof BunkerError) && errnoOf(error) === undefined) throw error;
+    }
+  }
+
+  #isIndexOld(): boolean {
+    return this.state.get("SELECT 1 FROM layout_index WHERE written <> changes") !== undefined;
   }
 
   #setName(name: string, target: BlobDescriptor, image: Digest | null): void {
@@ -454,7 +477,9 @@ export function openImageStore(
   directory: string,
   additional: readonly string[] = additionalStoreDirectories(),
 ): ImageStore {
-  return new ImageStore(directory, openStateDatabase(directory, [imageTables]), additional);
+  const store = new ImageStore(directory, openStateDatabase(directory, [imageTables]), additional);
+  store.completeIndex();
+  return store;
 }
 
 function targetOf(row: NameRow): BlobDescriptor {

@@ -72,5 +72,13 @@ export const imageTables: StateComponent = {
     CREATE TRIGGER list_origin_end AFTER DELETE ON name
     BEGIN DELETE FROM list_origin WHERE list = OLD.reference; END;
     `,
+    `
+    -- One row: how often the rows were changed, and up to which change index.json has been written.
+    CREATE TABLE layout_index (
+      changes INTEGER NOT NULL,
+      written INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO layout_index SELECT count(*) > 0, 0 FROM image;
+    `,
   ],
 };

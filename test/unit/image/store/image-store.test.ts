@@ -294,3 +294,31 @@ test("tools of others read it", () => {
   ]);
   expect(JSON.parse(run("umoci", "stat", "--json", "--image", `${data}:${debian}:12`)).history).toBeDefined();
 });
+
+/** A process that gives an image a name, and is killed when its rows are there and index.json is not yet. */
+const KILLED = `
+import { openImageStore } from "${join(import.meta.dir, "../../../../src/image/store/image-store.ts")}";
+const [data, image, name] = process.argv.slice(1);
+const store = openImageStore(data);
+store.tag(store.find(image), name);
+`;
+
+test("index.json follows when somebody was killed before writing it", async () => {
+  add([`${debian}:12`]);
+  const indexed = () =>
+    JSON.parse(readFileSync(`${data}/index.json`, "utf8")).manifests.map(
+      ({ annotations }: { annotations: Record<string, string> }) => annotations["org.opencontainers.image.ref.name"],
+    );
+  expect(indexed()).toEqual([`${debian}:12`]);
+  // Nobody reads from it, so whoever opens it for writing waits.
+  expect(Bun.spawnSync(["mkfifo", `${data}/index.json.new`]).success).toBe(true);
+  const child = Bun.spawn([process.execPath, "-e", KILLED, data, "debian:12", `${debian}:13`], { stderr: "pipe" });
+  while (store.target(`${debian}:13`) === undefined && child.exitCode === null) await Bun.sleep(5);
+  child.kill("SIGKILL");
+  expect(await child.exited).not.toBe(0);
+  rmSync(`${data}/index.json.new`);
+  expect(indexed()).toEqual([`${debian}:12`]);
+
+  openImageStore(data)[Symbol.dispose]();
+  expect(indexed()).toEqual([`${debian}:12`, `${debian}:13`]);
+});
