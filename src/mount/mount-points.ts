@@ -5,11 +5,16 @@ export interface MountPoint {
   readonly path: string;
   /** The filesystem's type, as in /proc/filesystems. */
   readonly type: string;
+  /** Of what is mounted, `MAJOR:MINOR`. */
+  readonly device: string;
 }
 
-/** What is mounted in this process's mount namespace, in the order of its mounting; proc_pid_mountinfo(5). */
-export function mountPoints(): MountPoint[] {
-  return readFileSync("/proc/self/mountinfo", "utf8")
+/**
+ * What is mounted in the mount namespace of a process, ours without a pid, in the order of its mounting;
+ * proc_pid_mountinfo(5).
+ */
+export function mountPoints(pid: number | "self" = "self"): MountPoint[] {
+  return readFileSync(`/proc/${pid}/mountinfo`, "utf8")
     .split("\n")
     .flatMap((line) => {
       const words = line.split(" ");
@@ -17,6 +22,7 @@ export function mountPoints(): MountPoint[] {
         String.fromCharCode(Number.parseInt(digits, 8)),
       );
       const type = words[words.indexOf("-") + 1];
-      return path === undefined || type === undefined ? [] : [{ path, type }];
+      const device = words[2];
+      return path === undefined || type === undefined || device === undefined ? [] : [{ path, type, device }];
     });
 }

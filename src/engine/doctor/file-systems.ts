@@ -83,7 +83,11 @@ function deviceFault(device: string, module: string): Pick<Finding, "found" | "r
  * @param mounts of the host
  * @param freeSpace bytes that the caller may still write there; asked of the file system unless given
  */
-export function dataDirectoryFinding(data: string, mounts: readonly MountPoint[], freeSpace?: number): Finding {
+export function dataDirectoryFinding(
+  data: string,
+  mounts: readonly Pick<MountPoint, "path" | "type">[],
+  freeSpace?: number,
+): Finding {
   const check = "data directory";
   const directory = realpathSync(nearestDirectory(data));
   const type = mounts.findLast(({ path }) => isBelow(directory, path))?.type ?? "an unknown file system";

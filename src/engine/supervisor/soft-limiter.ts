@@ -7,9 +7,10 @@
  *   processes    Beyond the limit the youngest are killed. (Since Linux 5.14 the kernel counts the processes of each user
  *                in each user namespace by itself, so the container gets the limit as RLIMIT_NPROC as well: then no single
  *                user of the container's passes it even for a moment.)
- *   memory       What processes have resident, shared pages divided among those who share them (Pss). Beyond the limit
- *                the one with most is killed, as by the kernel's OOM killer. Summing up without dividing is cheap, and as
- *                long as even that is within the limit nothing else is done.
+ *   memory       What processes have resident, shared pages divided among those who share them (Pss), and what lies in
+ *                the container's tmpfs. Beyond the limit the one with most is killed, as by the kernel's OOM killer, and
+ *                as there the files remain: if they alone are too many, nobody survives. Summing up without dividing is
+ *                cheap, and as long as even that is within the limit nothing else is done.
  *   CPU time     An account: what the container may use comes in, what it has used goes out. When it is overdrawn all
  *                processes are stopped (SIGSTOP) until it is even again. Parents are stopped before their children and
  *                go on after them, so that no parent that waits for its children sees one stopped.
@@ -28,6 +29,7 @@ import { Event, type Reactor, Timer } from "../../sys/reactor.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import { Signal } from "../../sys/signal.ts";
 import { ownChildren } from "./children.ts";
+import { MemoryFiles } from "./memory-files.ts";
 
 /** Milliseconds between two looks. */
 const INTERVAL = 50;
@@ -59,6 +61,9 @@ export class SoftLimiter implements Disposable {
   readonly #list: () => readonly number[];
   readonly #onOutOfMemory: () => void;
   readonly #timer = new Timer();
+  readonly #pid: number;
+  #memoryFiles: MemoryFiles | undefined;
+  #looks = 0;
   #last: { readonly time: number; readonly ticks: number } | undefined;
   #credit = 0;
   #isStopped = false;
@@ -75,6 +80,7 @@ export class SoftLimiter implements Disposable {
     onOutOfMemory: () => void,
   ) {
     this.#reactor = reactor;
+    this.#pid = pid;
     this.#limits = limits;
     this.#list = isWhole ? namespaceMembers(pid) : () => descendants();
     this.#onOutOfMemory = onOutOfMemory;
@@ -112,9 +118,14 @@ export class SoftLimiter implements Disposable {
 
   #limitMemory(members: readonly Member[]): void {
     const { memory } = this.#limits;
-    if (memory === undefined || members.reduce((sum, { resident }) => sum + resident, 0) <= memory) return;
-    const shares = members.map((member) => ({ member, bytes: proportionalSize(member) }));
-    let sum = shares.reduce((all, { bytes }) => all + bytes, 0);
+    if (memory === undefined) return;
+    // Something may be mounted, or the first process pivot its root, at any time.
+    if (this.#looks++ % LOOKS_UNTIL_ANEW === 0) this.#memoryFiles = new MemoryFiles(this.#pid);
+    const files = this.#memoryFiles?.usage() ?? 0;
+    if (members.reduce((sum, { resident }) => sum + resident, files) <= memory) return;
+    const devices = this.#memoryFiles?.devices ?? new Set();
+    const shares = members.map((member) => ({ member, bytes: proportionalSize(member, devices) }));
+    let sum = shares.reduce((all, { bytes }) => all + bytes, files);
     for (const { member, bytes } of shares.toSorted((one, other) => other.bytes - one.bytes)) {
       if (sum <= memory) return;
       if (signalMember(member, Signal.SIGKILL)) this.#onOutOfMemory();
@@ -199,10 +210,29 @@ function readMember(pid: number): Member | undefined {
   };
 }
 
-/** What a process has resident, with its part of what it shares; without the right to see that, all of it. */
-function proportionalSize({ pid, resident }: Member): number {
-  const kilobytes = /^Pss:\s+(\d+) kB$/m.exec(readIfThere(`/proc/${pid}/smaps_rollup`) ?? "")?.[1];
-  return kilobytes === undefined ? resident : Number(kilobytes) * 1024;
+/**
+ * What a process has resident, with its part of what it shares; without the right to see that, all of it.
+ * @param apart devices whose files are counted elsewhere
+ */
+function proportionalSize({ pid, resident }: Member, apart: ReadonlySet<string>): number {
+  const mappings = readIfThere(`/proc/${pid}/smaps`);
+  return mappings === undefined ? resident : proportionalSizeOf(mappings, apart);
+}
+
+/**
+ * Adds up the Pss of mappings; proc_pid_smaps(5).
+ * @param apart devices, as they are written there, whose files do not count
+ * @returns bytes
+ */
+export function proportionalSizeOf(mappings: string, apart: ReadonlySet<string>): number {
+  let counts = true;
+  let kilobytes = 0;
+  for (const line of mappings.split("\n")) {
+    const device = /^[0-9a-f]+-[0-9a-f]+ \S+ \S+ (\S+) /.exec(line)?.[1];
+    if (device !== undefined) counts = !apart.has(device);
+    else if (counts && line.startsWith("Pss:")) kilobytes += Number.parseInt(line.slice(4), 10);
+  }
+  return kilobytes * 1024;
 }
 
 /** Returns what lists the processes in the pid namespace of a process. */

@@ -28,6 +28,14 @@ test("memory: the process with most of it is killed, and the container says so",
   expect((await suite.user.bunker(["rm", "soft"])).status).toBe(0);
 });
 
+test("memory: files in a tmpfs count, which nobody survives when they alone are too much", async () => {
+  const script = "dd if=/dev/zero of=/dev/shm/file bs=1M count=100 2>/dev/null; sleep 1000";
+  const words = ["run", "--name", "soft", "--cgroups=disabled", "--network=none", "-m", "50m", "--shm-size", "200m"];
+  expect((await suite.user.bunker([...words, suite.image, "sh", "-c", script])).status).toBe(137);
+  expect(await inspect("{{.State.OOMKilled}}")).toBe("true");
+  expect((await suite.user.bunker(["rm", "soft"])).status).toBe(0);
+});
+
 test("processes: one user's fork fails, and what all together have too many of is killed", async () => {
   await start(["--pids-limit", "6"], "(for i in 1 2 3 4 5 6 7 8 9; do sleep 1000 & done) 2>/dev/null; sleep 1000");
   const count = async () => (await suite.user.bunker(["top", "soft"])).output.trim().split("\n").length - 1;
