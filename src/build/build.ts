@@ -11,6 +11,7 @@ import { nearestName } from "../nearest-name.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { BuildOptions } from "./build-options.ts";
 import { BuildCache } from "./cache/build-cache.ts";
+import { collectCache } from "./cache/prune-cache.ts";
 import type { Dockerfile, Stage } from "./dockerfile/instruction.ts";
 import { findStage, parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
 import type { Root } from "./graph/root.ts";
@@ -164,6 +165,7 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
     );
   }
   cache.synchronize();
+  collectCache(cache, session.data);
   return { image, warnings, isRefused: false };
 }
 

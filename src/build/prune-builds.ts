@@ -12,7 +12,11 @@ const requestSchema = v.object({
     until: v.optional(v.number(), undefined),
     ids: v.array(v.string()),
     types: v.array(v.string()),
-    kept: v.number(),
+    space: v.object({
+      reserved: v.optional(v.number(), undefined),
+      maximum: v.optional(v.number(), undefined),
+      free: v.optional(v.number(), undefined),
+    }),
   }),
 });
 
@@ -35,6 +39,7 @@ export async function pruneBuilds(data: string, wish: PruneWish, signal: AbortSi
 /** Does the same in this process. */
 export function pruneBuildsHere(request: unknown): Pruned {
   const { data, wish } = v.parse(requestSchema, request);
+  const { reserved, maximum, free } = wish.space;
   using cache = new BuildCache(data);
-  return pruneCache(cache, data, { ...wish, until: wish.until });
+  return pruneCache(cache, data, { ...wish, until: wish.until, space: { reserved, maximum, free } });
 }

@@ -16,6 +16,7 @@ import { check } from "../../sys/system-call.ts";
 import { treeSize } from "../../sys/tree-size.ts";
 import { type BuildCache, buildDirectory } from "./build-cache.ts";
 import { buildTables } from "./build-tables.ts";
+import { bytesToKeep, diskSpace, type SpaceLimits, usualLimits } from "./cache-space.ts";
 
 /** Something that the cache holds. */
 export interface CacheRecord {
@@ -44,8 +45,8 @@ export interface PruneWish {
   readonly until: number | undefined;
   readonly ids: readonly string[];
   readonly types: readonly string[];
-  /** Bytes that may stay: what was used last. */
-  readonly kept: number;
+  /** What may stay, of what was used last. */
+  readonly space: SpaceLimits;
 }
 
 /** What was taken out. */
@@ -109,12 +110,16 @@ export function listCache(data: string, measure: (path: string) => number = tree
 export function pruneCache(cache: BuildCache, data: string, wish: PruneWish): Pruned {
   const ids: string[] = [];
   let reclaimed = 0;
+  // What others write to the disk meanwhile is not this cache's affair.
+  let kept: number | undefined;
   for (;;) {
     const records = listCache(data).reverse();
-    let total = records.reduce((sum, { size }) => sum + size, 0);
+    // What an image has as well stays on the disk whatever becomes of it here.
+    let total = records.reduce((sum, { size, isShared }) => sum + (isShared && !wish.all ? 0 : size), 0);
+    kept ??= bytesToKeep(total, wish.space, diskSpace(data));
     let isDone = true;
     for (const record of records) {
-      if (total <= wish.kept) break;
+      if (total <= kept && kept > 0) break;
       if (record.isInUse || !fits(record, wish) || !remove(cache.state, data, record)) continue;
       total -= record.size;
       ids.push(record.id);
@@ -124,6 +129,23 @@ export function pruneCache(cache: BuildCache, data: string, wish: PruneWish): Pr
     // What one was lying on may go now.
     if (isDone) return { ids, reclaimed };
   }
+}
+
+/**
+ * Brings the cache back to what it may take of the disk, where it has grown beyond that.
+ * @throws BunkerError as `pruneCache` and `usualLimits`
+ */
+export function collectCache(cache: BuildCache, data: string): void {
+  const disk = diskSpace(data);
+  const limits = usualLimits(disk, process.env);
+  if (limits === undefined) return;
+  // Walking through all of it takes long; a sum of what was noted does not. It counts too much rather than too little, but
+  // for the directories of cache mounts, whose sizes nobody has noted.
+  const { size } = cache.state.get<{ size: number }>("SELECT coalesce(sum(size), 0) AS size FROM build_layer") ?? {
+    size: 0,
+  };
+  if (size <= bytesToKeep(size, limits, disk)) return;
+  pruneCache(cache, data, { all: false, until: undefined, ids: [], types: [], space: limits });
 }
 
 function fits({ id, type, used, isShared }: CacheRecord, { all, until, ids, types }: PruneWish): boolean {

@@ -16,25 +16,37 @@ export const prune = defineCommand(
       all: flag({ name: "all", short: "a", description: "Also what images have, too" }),
       filters: filterOption(["id", "type", "until"]),
       force: flag({ name: "force", short: "f", description: "Do not ask" }),
-      kept: single({
-        name: "keep-storage",
+      free: single({
+        name: "min-free-space",
         valueName: "BYTES",
-        description: "Keep so much of what was used last",
+        description: "Take out as much as it takes to have so much of the disk free",
         parse: parseBytes,
-        initial: 0,
+      }),
+      maximum: single({
+        name: "max-used-space",
+        valueName: "BYTES",
+        description: "Keep no more than so much, what was used last",
+        parse: parseBytes,
+      }),
+      reserved: single({
+        name: "reserved-space",
+        aliases: ["keep-storage"],
+        valueName: "BYTES",
+        description: "Keep so much in any case, what was used last; also --keep-storage",
+        parse: parseBytes,
       }),
     },
     required: [],
     failureStatus: 1,
   },
-  async ({ options: { all, filters, force, kept } }) => {
+  async ({ options: { all, filters, force, free, maximum, reserved } }) => {
     const times = filters("until").map((text) => parsePointInTime(text, Date.now()));
     if (!force) {
       const what = all ? "all build cache" : "all build cache that no image has";
       await confirm(`WARNING! This will remove ${what}.`, "builder prune");
     }
     const wish = {
-      ...{ all, kept, ids: filters("id"), types: filters("type") },
+      ...{ all, space: { free, maximum, reserved }, ids: filters("id"), types: filters("type") },
       until: times.length === 0 ? undefined : Math.min(...times),
     };
     const { ids, reclaimed } = await untilInterrupted((signal) => pruneBuilds(dataDirectory(), wish, signal));

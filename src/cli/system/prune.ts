@@ -1,3 +1,4 @@
+import { WITHOUT_LIMITS } from "../../build/cache/cache-space.ts";
 import { pruneBuilds } from "../../build/prune-builds.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { imageUsers } from "../../engine/image-users.ts";
@@ -78,7 +79,7 @@ export const prune = defineCommand(
       }
       console.log();
     }
-    const wish = { all, until: untilOf(filters("until")), ids: [], types: [], kept: 0 };
+    const wish = { all, until: untilOf(filters("until")), ids: [], types: [], space: WITHOUT_LIMITS };
     const builds = await untilInterrupted((signal) => pruneBuilds(data, wish, signal));
     if (builds.ids.length > 0) console.log(["Deleted build cache objects:", ...builds.ids, ""].join("\n"));
     const sizes = [containers, pruned, images, builds].map(({ reclaimed }) => reclaimed);

@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BuildCache } from "../../../../src/build/cache/build-cache.ts";
 import { takeCacheMount } from "../../../../src/build/cache/cache-mount.ts";
+import { bytesToKeep, usualLimits, WITHOUT_LIMITS } from "../../../../src/build/cache/cache-space.ts";
 import { lockKey } from "../../../../src/build/cache/key-lock.ts";
-import { listCache, pruneCache } from "../../../../src/build/cache/prune-cache.ts";
+import { collectCache, listCache, pruneCache } from "../../../../src/build/cache/prune-cache.ts";
 import { digestOf } from "../../../../src/image/digest.ts";
 
 const { signal } = new AbortController();
-const everything = { all: true, until: undefined, ids: [], types: [], kept: 0 };
+const everything = { all: true, until: undefined, ids: [], types: [], space: WITHOUT_LIMITS };
 const key = (name: string) => digestOf(Buffer.from(name));
 
 let data = "";
@@ -72,12 +73,59 @@ test("takes out what nothing lies on and nobody uses, what was used last at the 
   const descriptions = () => listCache(data).map(({ description }) => description);
   expect(descriptions()).toEqual(["apart", "above", "below"]);
   expect(pruneCache(cache, data, { ...everything, until: 1 }).ids).toEqual([]);
-  expect(pruneCache(cache, data, { ...everything, kept: 10 }).reclaimed).toBe(5);
+  const space = { ...WITHOUT_LIMITS, reserved: 10 };
+  expect(pruneCache(cache, data, { ...everything, space }).reclaimed).toBe(5);
   expect(descriptions()).toEqual(["apart", "below"]);
   expect(pruneCache(cache, data, { ...everything, types: ["exec.cachemount"] }).ids).toEqual([]);
   expect(pruneCache(cache, data, everything)).toMatchObject({ reclaimed: 10 });
   expect(readdirSync(`${data}/build/layers`)).toEqual([]);
   expect(cache.find(key("apart"))).toBeUndefined();
+});
+
+test("takes out by itself what is beyond its size, and what images have does not count", () => {
+  {
+    using cache = new BuildCache(data);
+    const old = add(cache, "older");
+    add(cache, "newer");
+    const shared = add(cache, "image");
+    mkdirSync(`${data}/layers`);
+    cache.share(shared, `${data}/layers`, "sha256-0");
+    cache.state.run("UPDATE build_layer SET used = 1 WHERE id IN (?, ?)", old.id, shared.id);
+  }
+  using cache = new BuildCache(data);
+  const left = (size: string) => {
+    const before = process.env["BUNKER_BUILD_CACHE_SIZE"];
+    process.env["BUNKER_BUILD_CACHE_SIZE"] = size;
+    try {
+      collectCache(cache, data);
+    } finally {
+      if (before === undefined) delete process.env["BUNKER_BUILD_CACHE_SIZE"];
+      else process.env["BUNKER_BUILD_CACHE_SIZE"] = before;
+    }
+    return listCache(data)
+      .map(({ description }) => description)
+      .sort();
+  };
+  expect(left("unlimited")).toEqual(["image", "newer", "older"]);
+  expect(left("10b")).toEqual(["image", "newer", "older"]);
+  expect(left("9b")).toEqual(["image", "newer"]);
+  expect(() => left("much")).toThrow("expected a size such as 20g");
+});
+
+test("computes what may stay", () => {
+  const keep = (used: number, limits: object, free = 0) =>
+    bytesToKeep(used, { ...WITHOUT_LIMITS, ...limits }, { free });
+  expect(keep(100, {})).toBe(0);
+  expect(keep(100, { reserved: 30 })).toBe(30);
+  expect(keep(100, { maximum: 60 })).toBe(60);
+  // As much goes as is missing, but not what is reserved.
+  expect(keep(100, { free: 50 }, 20)).toBe(70);
+  expect(keep(100, { free: 50 }, 60)).toBe(100);
+  expect(keep(100, { free: 200, reserved: 30 }, 20)).toBe(30);
+  expect(keep(100, { free: 50, maximum: 90, reserved: 30 }, 20)).toBe(60);
+  const [small, large] = [usualLimits({ size: 1e9 }, {}), usualLimits({ size: 1e13 }, {})];
+  expect([small?.maximum, small?.reserved, small?.free]).toEqual([7.5e8, 1e8, 2e8]);
+  expect([large?.maximum, large?.reserved]).toEqual([1e11, 1e10]);
 });
 
 test("gives cache mounts to one or to many, as they are asked for", async () => {
