@@ -6,6 +6,7 @@
 import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { SERVING_SETTING } from "../../src/sys/own-command.ts";
 import { median, table } from "./measure.ts";
 import type { Workplace } from "./workplace.ts";
 
@@ -155,10 +156,12 @@ async function openNetwork(cleanup: DisposableStack, workplace: Workplace, name:
     const [, gateway = ""] = /^default via (\S+)/m.exec(run(inside(["ip", "-4", "route"]))) ?? [];
     return { name, inside, host: gateway, pid };
   }
-  const program = name === "bunker" ? join(workplace.directory, "slirp4netns") : "slirp4netns";
+  // As Bunker starts the processes that its stack runs in otherwise.
+  const bunker = ["env", SERVING_SETTING, join(workplace.directory, "slirp4netns")];
+  const program = name === "bunker" ? bunker : ["slirp4netns"];
   const socket = join(workplace.directory, `${holder}.sock`);
   const options = ["--configure", "--mtu=65520", `--api-socket=${socket}`];
-  const pid = await background(cleanup, [program, ...options, String(holder), "tap0"]);
+  const pid = await background(cleanup, [...program, ...options, String(holder), "tap0"]);
   const forward = { proto: "tcp", host_addr: "127.0.0.1", host_port: INSIDE_PORT, guest_port: INSIDE_PORT };
   await ask(socket, JSON.stringify({ execute: "add_hostfwd", arguments: forward }));
   return { name, inside, host: "10.0.2.2", pid };

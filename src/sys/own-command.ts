@@ -10,3 +10,19 @@ export function ownCommand(): string[] {
   const script = ownScript();
   return [script.length === 0 ? "bunker" : "bun", ...script];
 }
+
+/**
+ * A setting for processes that serve for long, in the environment that they are started with.
+ *
+ * They hand data from one descriptor to the other, and what their JavaScript costs beside the kernel's work is little,
+ * whichever compiler has made it. JavaScriptCore's last one, FTL, takes half a second of processor time in the first
+ * seconds of traffic, just when the programs at both ends want it.
+ */
+export const SERVING_SETTING = "BUN_JSC_useFTLJIT=0";
+
+/** The environment of a process that is started again to serve for long: this one's, and the setting. */
+export function servingEnvironment(): string[] {
+  const [setting] = SERVING_SETTING.split("=");
+  const others = Object.entries(process.env).filter(([name]) => name !== setting);
+  return [...others.map(([name, value]) => `${name}=${value}`), SERVING_SETTING];
+}

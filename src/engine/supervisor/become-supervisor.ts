@@ -3,7 +3,7 @@ import type { LaunchProgram } from "../../launch/program.ts";
 import { resetSignals } from "../../launch/reset-signals.ts";
 import { setInteger64 } from "../../sys/integer64.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
-import { ownCommand } from "../../sys/own-command.ts";
+import { ownCommand, servingEnvironment } from "../../sys/own-command.ts";
 import { Signal } from "../../sys/signal.ts";
 import { SIG_SETMASK, SIGNAL_SET_SIZE } from "../../sys/signal-set.ts";
 import { waitForEarlyEnd } from "./early-end.ts";
@@ -47,6 +47,6 @@ export function becomeSupervisor(
   program.call("chdir", [program.text("/")], what);
   if (earlyEnd !== undefined) waitForEarlyEnd(program, container.pid, { kept, listener, command: earlyEnd });
   const words = [...ownCommand(), "internal", "supervise", ...kept.map(String), container.data, container.id];
-  const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
-  program.call("execve", [program.text("/proc/self/exe"), program.texts(words), program.texts(environment)], what);
+  const environment = program.texts(servingEnvironment());
+  program.call("execve", [program.text("/proc/self/exe"), program.texts(words), environment], what);
 }

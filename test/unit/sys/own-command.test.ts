@@ -1,0 +1,29 @@
+import { expect, test } from "bun:test";
+import { SERVING_SETTING, servingEnvironment } from "../../../src/sys/own-command.ts";
+
+test("a process that serves has this one's environment, and the setting once", () => {
+  const inherited = process.env["BUN_JSC_useFTLJIT"];
+  try {
+    process.env["BUN_JSC_useFTLJIT"] = "1";
+    const environment = servingEnvironment();
+    expect(environment).toContain(`PATH=${process.env["PATH"]}`);
+    expect(environment.filter((entry) => entry.startsWith("BUN_JSC_useFTLJIT="))).toEqual([SERVING_SETTING]);
+  } finally {
+    if (inherited === undefined) delete process.env["BUN_JSC_useFTLJIT"];
+    else process.env["BUN_JSC_useFTLJIT"] = inherited;
+  }
+});
+
+test("Bun knows the setting: with it a hot loop is not given to the last compiler", () => {
+  const loop = "let sum = 0; for (let i = 0; i < 3e7; i++) sum += i % 7; console.log(sum);";
+  const [name = "", value = ""] = SERVING_SETTING.split("=");
+  const compiled = (setting: Record<string, string>) => {
+    // Compiled at once, not beside the loop, which a busy machine would let end before.
+    const settings = { BUN_JSC_reportFTLCompileTimes: "1", BUN_JSC_useConcurrentJIT: "0", ...setting };
+    const environment = { ...process.env, ...settings };
+    const { stdout, stderr } = Bun.spawnSync([process.execPath, "-e", loop], { env: environment });
+    return `${stdout}${stderr}`.includes("using FTL");
+  };
+  expect(compiled({ [name]: "1" })).toBe(true);
+  expect(compiled({ [name]: value })).toBe(false);
+});
