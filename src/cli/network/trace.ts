@@ -1,6 +1,7 @@
 /*
- * `network trace`: the flows between a container and what is outside of its networks, again and again. On a terminal each
- * list takes the place of the one before; elsewhere they follow each other. It ends with the container.
+ * `network trace`: the flows between a container and the outside, and between it and other containers, again and again.
+ * On a terminal each list takes the place of the one before; elsewhere they follow each other. It ends with the
+ * container.
  */
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { containerFlows } from "../../engine/network/container-flows.ts";
@@ -59,7 +60,7 @@ export const trace = defineCommand(
     }
     const show = liveList({ noReset, noStream });
     for (;;) {
-      const flows = containerFlows(supervisor);
+      const flows = containerFlows(database, data, id, supervisor);
       if (flows === undefined) return 0;
       const rows = flows.toSorted((one, other) => trafficOf(other) - trafficOf(one)).map(row);
       const text = await formatList(flowList, format, rows);

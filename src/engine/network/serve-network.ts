@@ -144,9 +144,9 @@ export class ContainerNetworks implements Disposable {
     this.#placePorts();
   }
 
-  /** What goes over all of them, with the names of those at the other end. */
+  /** What goes over all of them (of what goes to other containers: the way there), with the names of those at the other end. */
   flows(): FlowSummary[] {
-    const flows = this.#links.flatMap(({ stack }) => stack?.flows() ?? []);
+    const flows = this.#links.flatMap(({ stack, shared }) => [...(stack?.flows() ?? []), ...(shared?.flows() ?? [])]);
     return flows.map((flow) => ({ ...flow, name: flow.name ?? this.#nameOf(flow.outside.address) }));
   }
 

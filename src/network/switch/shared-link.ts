@@ -40,7 +40,9 @@ import {
 import { Event, type Reactor, Timer } from "../../sys/reactor.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { STACK_HARDWARE_ADDRESS } from "../ethernet.ts";
+import type { FlowSummary } from "../flow-summary.ts";
 import { completeHeadersLength, VIRTIO_HEADER_SIZE } from "../link.ts";
+import { LinkFlows } from "./link-flows.ts";
 import { hardwareAddressOf, type Station, stationSchema } from "./station.ts";
 
 /** Milliseconds that the peers have to answer. */
@@ -87,6 +89,7 @@ export class SharedLink implements Disposable {
   /** Connections that have not been answered yet. */
   readonly #awaited = new Set<Connection>();
   readonly #timer = new Timer();
+  readonly #flows = new LinkFlows();
   #station: Station;
   #onReady: (() => void) | undefined;
   /** The devices of the peers, and which one has an address. */
@@ -114,6 +117,11 @@ export class SharedLink implements Disposable {
     return [...this.#peers.values()].map(({ station }) => station);
   }
 
+  /** What the container sends to others. */
+  flows(): FlowSummary[] {
+    return this.#flows.summaries();
+  }
+
   /** Makes other names known. */
   rename(names: readonly string[]): void {
     this.#station = { ...this.#station, names: [...names] };
@@ -134,6 +142,7 @@ export class SharedLink implements Disposable {
     if (view.getUint16(offset + 6) === ownHigh && view.getUint32(offset + 8) === ownLow) return true;
     completeHeadersLength(view, offset - VIRTIO_HEADER_SIZE, length);
     const isGroup = (high & GROUP_BIT) !== 0;
+    if (!isGroup) this.#flows.count(view, offset, offset - VIRTIO_HEADER_SIZE + length);
     const device = isGroup ? undefined : this.#deviceOf.get(high * HIGH_FACTOR + low);
     // What a device does not take is lost, as on any link.
     if (device !== undefined) systemCall(SystemCall.write, device, address, length);

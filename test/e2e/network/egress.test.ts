@@ -132,6 +132,19 @@ describe("network trace", () => {
           expect(errors).toBe("");
           if (output === expected) break;
         }
+        // What goes between containers, as either of them sees it.
+        await suite.user.bunker([
+          ...["run", "-d", "--name", "peer", "--network", "net", suite.image],
+          ...["sh", "-c", "(printf 123; exec sleep 1000000) | nc -l -p 80"],
+        ]);
+        const listening = "until netstat -ltn | grep -q :80; do :; done";
+        await suite.user.bunker(["exec", "peer", "sh", "-c", listening]);
+        const ask = "(echo 1234567; exec sleep 1000000) | nc peer 80 >/dev/null";
+        await suite.user.bunker(["exec", "-d", "box", "sh", "-c", ask]);
+        const shown = async (name: string) =>
+          (await suite.user.bunker([...look.slice(0, -1), name])).output.replaceAll(/^tcp [\d.:]+:\d+ /gm, "");
+        for (;;) if ((await shown("box")).split("\n").includes("peer.net 8 3 established")) break;
+        expect(await shown("peer")).toBe("box.net 3 8 established\n");
         const live = suite.user.talk([suite.user.bunkerPath, "network", "trace", "box"]);
         await live.expect(/good\.test +6B +1\.23kB/);
         await suite.user.bunker(["rm", "-f", "box"]);
