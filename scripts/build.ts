@@ -43,6 +43,8 @@ const built = await Bun.build({
     ...(values.target === undefined ? {} : { target: compileTarget(values.target) }),
     ...(values["bun-executable"] === undefined ? {} : { executablePath: values["bun-executable"] }),
     outfile: unfinished,
+    // Until somebody calls compileReadily of sys/just-in-time.ts.
+    jitPolicy: 20,
     autoloadDotenv: false,
     autoloadBunfig: false,
     autoloadTsconfig: false,

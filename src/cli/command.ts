@@ -1,5 +1,6 @@
 import type { CommandDef } from "citty";
 import { BunkerError } from "../sys/error.ts";
+import { compileReadily } from "../sys/just-in-time.ts";
 import { argumentDefinitions } from "./argument-definitions.ts";
 import { type CommandSyntax, type OptionTable, type ParsedArguments, parseArguments } from "./option-table.ts";
 
@@ -55,6 +56,7 @@ export function defineCommand<
   const command: Command<Globals> = {
     args: () => argumentDefinitions(syntax),
     async run({ rawArgs, data: { name, summary, globals } }) {
+      if (syntax.isBrief !== true) compileReadily();
       const given = parseArguments(name, syntax, rawArgs);
       if (given !== "help")
         return syntax.failureStatus === undefined

@@ -2,6 +2,7 @@
  * Commands that Bunker gives to itself; they are in no help. A container's supervisor stays as long as the container, so
  * what is loaded on the way to it is next to nothing.
  */
+import { compileReadily } from "../sys/just-in-time.ts";
 
 /**
  * Executes one of the commands.
@@ -9,6 +10,7 @@
  * @returns the exit status
  */
 export async function internal(words: readonly string[]): Promise<number> {
+  compileReadily();
   const [command, first = "", second = "", third = "", fourth = "", fifth = ""] = words;
   switch (command) {
     case "supervise": {

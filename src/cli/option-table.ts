@@ -37,6 +37,8 @@ export interface CommandSyntax<Table extends OptionTable, Required extends reado
   readonly failureStatus?: number;
   /** Whether the first operand ends the options. */
   readonly stopAtFirstOperand?: boolean;
+  /** Whether it takes some dozen milliseconds, in which compiling what it executes does not pay; sys/just-in-time.ts. */
+  readonly isBrief?: boolean;
 }
 
 /** Any command's words. */

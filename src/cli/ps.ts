@@ -61,6 +61,7 @@ export const ps = defineCommand(
       quiet: flag({ name: "quiet", short: "q", description: "Show only ids" }),
       size: flag({ name: "size", short: "s", description: "Show how much they have written" }),
     },
+    isBrief: true,
     required: [],
     failureStatus: 1,
   },

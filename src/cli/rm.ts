@@ -13,6 +13,7 @@ export const rm = defineCommand(
       force: flag({ name: "force", short: "f", description: "Kill it first if it runs; no error if it is not there" }),
       volumes: flag({ name: "volumes", short: "v", description: "Remove its volumes without a name, too" }),
     },
+    isBrief: true,
     required: [],
     optional: "[CONTAINER...]",
   },

@@ -31,6 +31,7 @@ const attachedRunOptions = {
 export const run = defineCommand(
   {
     options: attachedRunOptions,
+    isBrief: true,
     required: ["IMAGE"],
     optional: "[COMMAND] [ARG...]",
     stopAtFirstOperand: true,

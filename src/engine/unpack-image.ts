@@ -1,5 +1,6 @@
 import { type LayerMapping, missingLayers } from "../image/layers/layer-directory.ts";
 import { unpackLayers } from "../image/layers/unpack-layers.ts";
+import { compileReadily } from "../sys/just-in-time.ts";
 import { type ImageRequest, openSource } from "./open-source.ts";
 
 /** Which layers to unpack, and where to. */
@@ -13,6 +14,7 @@ export interface UnpackRequest extends ImageRequest {
  * @throws BunkerError as `openImage` and `unpackLayers` do
  */
 export async function unpackImage(request: UnpackRequest, onWarning: (message: string) => void): Promise<void> {
+  compileReadily();
   const image = openSource(request);
   const missing = missingLayers(image, request.store, request.mapping);
   await unpackLayers(image, missing, request.store, { mapping: request.mapping, onWarning });

@@ -14,6 +14,7 @@
  */
 import { Errno } from "./errno.ts";
 import { FileDescriptor } from "./file-descriptor.ts";
+import { compileReadily } from "./just-in-time.ts";
 import { allocate } from "./memory.ts";
 import { check, SystemCall, systemCall } from "./system-call.ts";
 
@@ -120,6 +121,7 @@ export class Reactor implements Disposable {
 
   /** Handles events until `stop` is called or nothing is left to wait for. */
   run(): void {
+    compileReadily();
     this.#running = true;
     while (this.#running && (this.#registered > 0 || this.#deferred.length > 0)) {
       const { address, view } = this.#events;

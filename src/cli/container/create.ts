@@ -8,6 +8,7 @@ import { parseRootfs } from "../values/rootfs-operand.ts";
 export const create = defineCommand(
   {
     options: runOptionsTable,
+    isBrief: true,
     required: ["IMAGE"],
     optional: "[COMMAND] [ARG...]",
     stopAtFirstOperand: true,

@@ -49,6 +49,7 @@ export const exec = defineCommand(
       privileged: flag({ name: "privileged", description: "Give it all capabilities" }),
       detachKeys: detachKeysOption,
     },
+    isBrief: true,
     required: ["CONTAINER", "COMMAND"],
     optional: "[ARG...]",
     stopAtFirstOperand: true,

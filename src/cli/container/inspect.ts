@@ -6,7 +6,13 @@ import { inspectContainer } from "./inspection.ts";
 
 /** `bunker container inspect`. */
 export const inspect = defineCommand(
-  { options: { format: inspectFormatOption }, required: ["CONTAINER"], optional: "[CONTAINER...]", failureStatus: 1 },
+  {
+    options: { format: inspectFormatOption },
+    isBrief: true,
+    required: ["CONTAINER"],
+    optional: "[CONTAINER...]",
+    failureStatus: 1,
+  },
   ({ options: { format }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);

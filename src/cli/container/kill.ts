@@ -22,6 +22,7 @@ export const kill = defineCommand(
         initialText: "SIGKILL",
       }),
     },
+    isBrief: true,
     required: [],
     optional: "[CONTAINER...]",
   },

@@ -10,7 +10,7 @@ const forEach = (
   work: (database: ContainerWork["database"], data: string, container: ContainerWork["container"]) => void,
 ) =>
   defineCommand(
-    { options: { all: allOption, latest: latestOption }, required: [], optional: "[CONTAINER...]" },
+    { options: { all: allOption, latest: latestOption }, isBrief: true, required: [], optional: "[CONTAINER...]" },
     ({ options, operands }) =>
       eachContainer(
         meantContainers(command, operands, options, isOfAll),

@@ -19,6 +19,7 @@ export const start = defineCommand(
       detachKeys: detachKeysOption,
       latest: latestOption,
     },
+    isBrief: true,
     required: [],
     optional: "[CONTAINER...]",
   },

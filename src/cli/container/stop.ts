@@ -28,7 +28,12 @@ export const stopOptions = {
 
 /** `bunker stop`. */
 export const stop = defineCommand(
-  { options: { ...stopOptions, all: allOption, latest: latestOption }, required: [], optional: "[CONTAINER...]" },
+  {
+    options: { ...stopOptions, all: allOption, latest: latestOption },
+    isBrief: true,
+    required: [],
+    optional: "[CONTAINER...]",
+  },
   ({ options, operands }) =>
     eachContainer(
       meantContainers("bunker stop", operands, options, isAlive),

@@ -7,7 +7,7 @@ import { latestOption, meantContainers } from "./meant-containers.ts";
 
 /** `bunker wait`. */
 export const wait = defineCommand(
-  { options: { latest: latestOption }, required: [], optional: "[CONTAINER...]" },
+  { options: { latest: latestOption }, isBrief: true, required: [], optional: "[CONTAINER...]" },
   ({ options, operands }) =>
     eachContainer(meantContainers("bunker wait", operands, options), ({ database, data, container }) => {
       using socket = supervisorOf(database, data, container.id);

@@ -6,7 +6,7 @@ import type { RuntimeGlobals } from "./globals.ts";
 
 /** `bunker runtime create`. */
 export const create = defineCommand(
-  { options: createOptionsTable, required: ["ID"] },
+  { options: createOptionsTable, isBrief: true, required: ["ID"] },
   ({ options, operands: [id] }, globals: RuntimeGlobals) => {
     using _container = createContainer(stateRoot(globals.root), id, createOptionsOf(options, globals, false));
     return 0;

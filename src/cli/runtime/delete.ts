@@ -11,6 +11,7 @@ import { warn } from "./log.ts";
 export const deleteCommand = defineCommand(
   {
     options: { force: flag({ name: "force", short: "f", description: "Kill the container if it still runs" }) },
+    isBrief: true,
     required: ["ID"],
   },
   ({ options, operands: [id] }, globals: RuntimeGlobals) => {

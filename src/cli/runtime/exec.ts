@@ -84,6 +84,7 @@ const execOptions = {
 export const exec = defineCommand(
   {
     options: execOptions,
+    isBrief: true,
     required: ["ID"],
     optional: "[COMMAND] [ARG...]",
     stopAtFirstOperand: true,

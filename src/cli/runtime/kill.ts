@@ -10,6 +10,7 @@ import type { RuntimeGlobals } from "./globals.ts";
 export const kill = defineCommand(
   {
     options: { all: flag({ name: "all", short: "a", description: "Signal all processes of the container" }) },
+    isBrief: true,
     required: ["ID"],
     optional: "[SIGNAL]",
     optionalLimit: 1,

@@ -14,6 +14,7 @@ export const list = defineCommand(
       format: formatOption,
       quiet: flag({ name: "quiet", short: "q", description: "Show ids only" }),
     },
+    isBrief: true,
     required: [],
   },
   ({ options }, globals: RuntimeGlobals) => {

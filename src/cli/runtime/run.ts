@@ -27,6 +27,7 @@ export const run = defineCommand(
       keep: flag({ name: "keep", description: "Do not delete the container when it has ended" }),
       noSubreaper: flag({ name: "no-subreaper", description: "Let what the container leaves behind live on" }),
     },
+    isBrief: true,
     required: ["ID"],
   },
   ({ options, operands: [id] }, globals: RuntimeGlobals) => {

@@ -6,8 +6,11 @@ import type { RuntimeGlobals } from "./globals.ts";
 import { warn } from "./log.ts";
 
 /** `bunker runtime start`. */
-export const start = defineCommand({ options: {}, required: ["ID"] }, ({ operands: [id] }, globals: RuntimeGlobals) => {
-  using directory = ContainerDirectory.open(stateRoot(globals.root), id);
-  startContainer(directory, (message) => warn(globals, message));
-  return 0;
-});
+export const start = defineCommand(
+  { options: {}, isBrief: true, required: ["ID"] },
+  ({ operands: [id] }, globals: RuntimeGlobals) => {
+    using directory = ContainerDirectory.open(stateRoot(globals.root), id);
+    startContainer(directory, (message) => warn(globals, message));
+    return 0;
+  },
+);

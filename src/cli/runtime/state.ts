@@ -4,8 +4,11 @@ import { defineCommand } from "../command.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 
 /** `bunker runtime state`. */
-export const state = defineCommand({ options: {}, required: ["ID"] }, ({ operands: [id] }, globals: RuntimeGlobals) => {
-  using directory = ContainerDirectory.open(stateRoot(globals.root), id);
-  console.log(JSON.stringify(directory.state(), null, 2));
-  return 0;
-});
+export const state = defineCommand(
+  { options: {}, isBrief: true, required: ["ID"] },
+  ({ operands: [id] }, globals: RuntimeGlobals) => {
+    using directory = ContainerDirectory.open(stateRoot(globals.root), id);
+    console.log(JSON.stringify(directory.state(), null, 2));
+    return 0;
+  },
+);

@@ -1,4 +1,5 @@
 /* The thread that unpacks layers; see unpack-thread.ts. In the executable it is an entry point of its own. */
+import { compileReadily } from "../../sys/just-in-time.ts";
 import type { PackedSource } from "./decompress.ts";
 import { type LayerUnpacker, unpackHere } from "./layer-unpacker.ts";
 import { failureOf, type UnpackAnswer, type UnpackOrder } from "./unpack-messages.ts";
@@ -94,4 +95,5 @@ function execute(order: UnpackOrder): void {
   }
 }
 
+compileReadily();
 self.onmessage = ({ data }) => execute(data);
