@@ -12,6 +12,7 @@ import { pipe } from "../sys/socket.ts";
 import { check, makeExecutable, mapMemory, SystemCall, systemCall } from "../sys/system-call.ts";
 import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "./failure.ts";
 import { cloneInterpreters } from "./interpreter/clone-interpreters.ts" with { type: "macro" };
+import { keepMemoryFromChildren } from "./private-memory.ts";
 import type { LaunchProgram } from "./program.ts";
 
 /** How the child is cloned. */
@@ -112,6 +113,7 @@ export function launchReportingTo(
   options: LaunchOptions,
 ): LaunchedProcess {
   const { interpret, cloneArguments, pidfd } = theLauncher();
+  if ((options.flags & CloneFlag.VM) === 0) keepMemoryFromChildren();
   // A program that fails puts its record on the stack, which would be the running parent's.
   const stack = (options.flags & CloneFlag.VM) === 0 ? undefined : program.reserveStack();
   program.prepare(errorDescriptor);

@@ -51,8 +51,9 @@ function openLibc() {
 }
 
 const libc = openLibc();
-const errnoAddress = libc.__errno_location();
-if (errnoAddress === null) throw new BunkerError({ code: "no_libc", operation: "find errno" });
+/** Where libc keeps this thread's errno, among the thread's own variables. */
+export const errnoAddress = Number(libc.__errno_location());
+if (errnoAddress === 0) throw new BunkerError({ code: "no_libc", operation: "find errno" });
 
 /**
  * Makes a system call.
@@ -62,7 +63,7 @@ if (errnoAddress === null) throw new BunkerError({ code: "no_libc", operation: "
  */
 export function systemCall(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number {
   const result = Number(libc.syscall(number, a, b, c, d, e, f));
-  return result === -1 ? -read.i32(errnoAddress as NonNullable<typeof errnoAddress>, 0) : result;
+  return result === -1 ? -read.i32(errnoAddress as Parameters<typeof read.i32>[0], 0) : result;
 }
 
 /**
