@@ -25,6 +25,12 @@ export function deviceProtection({
   return host.filtersDevices ? "filter" : "no nodes";
 }
 
+/** A rule as `--device-cgroup-rule` has it. */
+export function deviceRuleText({ type = "a", major = -1, minor = -1, access = "rwm" }: DeviceRule): string {
+  const [first, second] = [major, minor].map((number) => (number < 0 ? "*" : number));
+  return `${type} ${first}:${second} ${access}`;
+}
+
 /**
  * The rules for `linux.resources.devices`.
  * @returns undefined for none

@@ -1,5 +1,6 @@
 import { containerArguments, containerEnvironment } from "./container-command.ts";
 import type { ContainerInput } from "./container-specification.ts";
+import { deviceRuleText } from "./device-rules.ts";
 import { networkMode } from "./network/network-mode.ts";
 import type { MountRequest, RunOptions } from "./run-options.ts";
 import type { ContainerDefinition } from "./state/container-definition.ts";
@@ -88,6 +89,7 @@ export function shownConfiguration({
         PathInContainer: device.containerPath,
         CgroupPermissions: device.permissions,
       })),
+      DeviceCgroupRules: (options.resources?.devices ?? []).map(deviceRuleText),
       Ulimits: options.resourceLimits.map((limit) => ({
         Name: limit.type.replace(/^RLIMIT_/, "").toLowerCase(),
         // -1 is how Docker writes "unlimited"; JSON has no bigint.

@@ -45,6 +45,33 @@ export function testLimits(run: Run): void {
       expect(output).toBe("98:0 rbps=1048576 wbps=max riops=max wiops=50\n");
     });
 
+    test("shows them, once more after they were changed", async () => {
+      const limits = [
+        ...["Memory", "MemoryReservation", "MemorySwap", "NanoCpus", "CpuShares", "PidsLimit"],
+        ...["BlkioWeight", "BlkioDeviceReadBps", "BlkioDeviceWriteIOps", "CgroupConf", "OomScoreAdj", "ShmSize"],
+      ];
+      const shown = limits.map((name) => `{{json .HostConfig.${name}}}`).join(" ");
+      const { output, errors } = await run(`
+        bunker create --name shown -m 50m --memory-reservation 20m --cpus 0.5 --cpu-shares 512 --pids-limit 33 \\
+          --device-read-bps /dev/ubda:1m --device-write-iops /dev/ubda:50 --cgroup-conf memory.high=41943040 \\
+          --oom-score-adj 500 --shm-size 1m --network none --rootfs root true >/dev/null
+        bunker inspect --format '${shown}' shown
+        bunker update --pids-limit -1 --cpus 0.25 --device-read-bps /dev/ubda:2m shown
+        bunker inspect --format '${shown}' shown
+        bunker rm shown`);
+      const devices = (read: number) =>
+        `[{"Path":"/dev/ubda","Rate":${read}}] [{"Path":"/dev/ubda","Rate":50}] {"memory.high":"41943040"} 500 1048576`;
+      expect({ output: output.split("\n"), errors }).toEqual({
+        output: [
+          `52428800 20971520 104857600 500000000 512 33 0 ${devices(1_048_576)}`,
+          "shown",
+          `52428800 20971520 104857600 250000000 512 -1 0 ${devices(2_097_152)}`,
+          ...["shown", ""],
+        ],
+        errors: "",
+      });
+    });
+
     test.each([
       ["-m 5m", "the least memory that can be asked for is 6m"],
       ["-m 50m --memory-swap 40m", "--memory-swap is less than --memory"],
@@ -120,8 +147,9 @@ export function testLimits(run: Run): void {
         bunker run -d --rm --name busy --pids-limit 4 --network none --rootfs root sleep 1000 >/dev/null
         bunker exec busy cat /proc/self/cgroup
         bunker exec busy sh -c 'for i in 1 2 3 4 5 6; do sleep 100 & done' 2>&1 | grep -c "can't fork"
+        bunker update --restart always busy 2>&1 | grep -c 'it was started with --rm'
         bunker rm -f busy`);
-      expect({ output, errors }).toEqual({ output: "0::/\n1\nbusy\n", errors: "" });
+      expect({ output, errors }).toEqual({ output: "0::/\n1\n1\nbusy\n", errors: "" });
     });
 
     test("can be paused, seen to be, killed and stopped while it is", async () => {
@@ -160,6 +188,14 @@ export function testLimits(run: Run): void {
         cat ${group}/memory.max ${group}/memory.swap.max ${group}/cpu.max
         bunker update -m 200m elastic 2>&1 | grep -c 'memory.swap: it is the sum of memory and swap, and less'
         bunker update elastic 2>&1 | grep -c 'nothing to change'
+        bunker update --restart on-failure:2 elastic
+        kill -9 $(bunker inspect --format '{{.State.Pid}}' elastic)
+        until [ "$(bunker inspect --format '{{.State.Status}} {{.RestartCount}}' elastic)" = 'running 1' ]; do
+          sleep 0.1
+        done
+        cat ${group}/memory.max
+        bunker update --restart no elastic
+        bunker inspect --format '{{json .HostConfig.RestartPolicy}}' elastic
         bunker kill elastic
         bunker start elastic
         cat ${group}/memory.max ${group}/cpu.max
@@ -167,6 +203,7 @@ export function testLimits(run: Run): void {
       expect({ output: output.trim().split("\n"), errors }).toEqual({
         output: [
           ...["elastic", "62914560", "41943040", "25000 100000", "1", "1"],
+          ...["elastic", "62914560", "elastic", '{"Name":"no","MaximumRetryCount":0}'],
           ...["elastic", "elastic", "62914560", "25000 100000", "elastic"],
         ],
         errors: "",

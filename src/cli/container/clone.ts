@@ -43,7 +43,7 @@ export const clone = defineCommand(
     const given = nameOperand === undefined ? rest.name : readNameOperand(nameOperand);
     const name = given ?? freeName(database, container.name);
     const { createOnly, runDetached } = await import("../../engine/run.ts");
-    const wanted = { ...request, name, resources };
+    const wanted = { ...request, name, resources, restart: container.definition.restart };
     const id = run
       ? await runDetached(wanted, () => {}, await creationCallbacks())
       : await createOnly(wanted, await creationCallbacks());

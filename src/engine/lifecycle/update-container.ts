@@ -2,20 +2,48 @@ import { renameSync, writeFileSync } from "node:fs";
 import { setLimits } from "../../cgroup/limits.ts";
 import { mergeResources, type Resources, resourceFiles } from "../../cgroup/resource-files.ts";
 import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { readConfiguration } from "../container-configuration.ts";
 import { containerDirectory } from "../container-lock.ts";
 import { recordContainerEvent } from "../events/journal.ts";
-import type { Container } from "../state/containers.ts";
+import type { RestartPolicy } from "../state/container-definition.ts";
+import { type Container, recordRestartPolicy } from "../state/containers.ts";
+
+/** What is to be changed of a container. */
+export interface ContainerChanges {
+  /** Put over the limits that it has; undefined leaves them as they are. */
+  readonly resources: Resources | undefined;
+  readonly restart: RestartPolicy | undefined;
+}
 
 /**
- * Changes the limits of a container: at once if it runs, and for its next starts.
- * @param changes what is put over the limits that it has
+ * Changes the limits of a container, at once if it runs, and for its next starts; and what happens at its end.
  * @throws BunkerError `no_cgroup` for one that runs without a cgroup of its own, `limit_not_set`,
- * `limit_not_supported`; what is kept for the next start is as before then
+ * `limit_not_supported`, `conflicting_options` for a policy of one that is removed at its end; everything is as before
+ * then
  */
-export function updateContainer(data: string, container: Container, changes: Resources): void {
-  const { id, name, cgroup, status } = container;
+export function updateContainer(
+  database: StateDatabase,
+  data: string,
+  container: Container,
+  { resources, restart }: ContainerChanges,
+): void {
+  if (restart !== undefined && restart.name !== "no" && container.definition.remove) {
+    throw new BunkerError({
+      code: "conflicting_options",
+      operation: "update container",
+      object: container.name,
+      reason: "it was started with --rm, so it is removed when it ends and not started again",
+      exitStatus: 1,
+    });
+  }
+  if (resources !== undefined) updateLimits(data, container, resources);
+  if (restart !== undefined) recordRestartPolicy(database, container, restart);
+  recordContainerEvent(data, "update", container);
+}
+
+function updateLimits(data: string, { id, name, cgroup, status }: Container, changes: Resources): void {
   const configuration = readConfiguration(data, id);
   const before = configuration.linux?.resources ?? {};
   const resources = mergeResources(before, changes);
@@ -38,5 +66,4 @@ export function updateContainer(data: string, container: Container, changes: Res
   const aside = `${path}.${process.pid}`;
   writeFileSync(aside, formatConfiguration({ ...configuration, linux: { ...configuration.linux, resources } }));
   renameSync(aside, path);
-  recordContainerEvent(data, "update", container);
 }

@@ -18,7 +18,7 @@ import { isHeld } from "../container-directory.ts";
 import { internalCommand } from "../internal-command.ts";
 import { type PortBinding, portBindingSchema } from "../network/network-plan-schema.ts";
 import { containerComponent } from "./container-component.ts";
-import { type ContainerDefinition, parseDefinition } from "./container-definition.ts";
+import { type ContainerDefinition, parseDefinition, type RestartPolicy } from "./container-definition.ts";
 import { networkComponent } from "./network-component.ts";
 import { volumeComponent } from "./volume-component.ts";
 
@@ -344,6 +344,15 @@ export function recordStatus(database: StateDatabase, id: string, status: Contai
 /** Records the results of health checks. */
 export function recordHealth(database: StateDatabase, id: string, health: Health): void {
   database.run("UPDATE container SET health = ? WHERE id = ?", JSON.stringify(health), id);
+}
+
+/** Records another restart policy. Whoever sees the container's end reads it then. */
+export function recordRestartPolicy(
+  database: StateDatabase,
+  { id, definition }: Container,
+  restart: RestartPolicy,
+): void {
+  database.run("UPDATE container SET definition = ? WHERE id = ?", JSON.stringify({ ...definition, restart }), id);
 }
 
 /** Records that a container is restarted by a user's command, so that its policy counts from zero. */
