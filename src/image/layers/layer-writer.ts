@@ -62,6 +62,7 @@ import { normalisePath, splitPath } from "./entry-path.ts";
 import { copyDirectoryMetadata, LowerDirectories } from "./implicit-directory.ts";
 import type { LayerMapping } from "./layer-directory.ts";
 import { storeOwnership } from "./ownership.ts";
+import { SpaceLeft } from "./space-left.ts";
 import { checkEntry, checkOwner, refusedEntry } from "./unpack-error.ts";
 import { isWhiteout, OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from "./whiteout.ts";
 import { forEachDataPart } from "./zero-blocks.ts";
@@ -102,6 +103,8 @@ export class LayerWriter implements TarReceiver, Disposable {
   /** Directories without an entry. */
   readonly #implicit = new Set<ByteString>(["" as ByteString]);
   readonly #opaque = new Set<ByteString>();
+  /** Of no concern to what is copied for somebody who has asked for it. */
+  readonly #space: SpaceLeft | undefined;
   #file: OpenEntry | undefined;
   #size = 0;
 
@@ -117,6 +120,7 @@ export class LayerWriter implements TarReceiver, Disposable {
     this.#mapping = mapping;
     this.#lose = lose;
     this.#content = content;
+    this.#space = content === "layer" ? new SpaceLeft(root) : undefined;
     this.#cache = new DirectoryCache(root, (path, origin) => {
       this.#implicit.add(path);
       if (origin === "whiteout") this.#makeOpaque(path);
@@ -135,6 +139,7 @@ export class LayerWriter implements TarReceiver, Disposable {
     const file = this.#file;
     if (file === undefined) return;
     forEachDataPart(chunk, start, end, offset, (from, to, position) => {
+      this.#space?.take(to - from, file.path);
       checkEntry(writeAt(file.descriptor.number, chunk, from, to, position), "write", file.path);
       file.written = position + to - from;
     });
