@@ -52,8 +52,8 @@ export interface BuildOptions extends RunLimits {
   /** A path, `-` for standard input; undefined is `Dockerfile` in the context. */
   readonly dockerfile: string | undefined;
   readonly target: string | undefined;
-  /** Whether the Dockerfile is only checked. */
-  readonly checks: boolean;
+  /** What is done with the Dockerfile: it is built, or only checked or described. */
+  readonly call: "build" | "check" | "outline" | "targets";
   readonly buildArguments: ReadonlyMap<string, string>;
   /** `--build-context`, as written, by their names. */
   readonly buildContexts: ReadonlyMap<string, string>;

@@ -12,8 +12,11 @@ import { BunkerError } from "../sys/error.ts";
 import type { BuildOptions } from "./build-options.ts";
 import { BuildCache } from "./cache/build-cache.ts";
 import { collectCache } from "./cache/prune-cache.ts";
+import { describeOutline, type Outline } from "./describe/describe-outline.ts";
+import { type DescribedTarget, describeTargets } from "./describe/describe-targets.ts";
 import type { Dockerfile, Stage } from "./dockerfile/instruction.ts";
 import { findStage, parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
+import type { SourceText } from "./dockerfile/source-text.ts";
 import type { Root } from "./graph/root.ts";
 import type { BuildSession } from "./graph/session.ts";
 import { Slots } from "./graph/slots.ts";
@@ -30,6 +33,13 @@ import { type BuildObserver, Vertex } from "./progress.ts";
 import { exportCache } from "./remote-cache/export-cache.ts";
 import { RemoteCaches } from "./remote-cache/remote-caches.ts";
 
+/** What was asked of a Dockerfile instead of building it; of checks the warnings are the answer. */
+export interface BuildDescription {
+  readonly source: SourceText;
+  readonly outline?: Outline;
+  readonly targets?: readonly DescribedTarget[];
+}
+
 /** What a build came to. */
 export interface BuildResult {
   /** The image that was written last; undefined when only files were. */
@@ -38,6 +48,8 @@ export interface BuildResult {
   readonly warnings: readonly LintWarning[];
   /** Whether that is an error; where checking was all that was asked for. */
   readonly isRefused: boolean;
+  /** Where nothing was built. */
+  readonly description: BuildDescription | undefined;
 }
 
 /** How often a build is begun whose context changes under its hands, such as a directory with a log in it. */
@@ -110,12 +122,20 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
   const checked = globalsFor(dockerfile, options, options.platforms[0] ?? hostPlatform());
   const check = async (bases: ReadonlyMap<number, FoundBase>, stages: ReadonlySet<number> | undefined) =>
     checkBuild(dockerfile, options, checked, await sources.context(), bases, stages);
-  if (options.checks) {
+  const { source } = dockerfile;
+  if (options.call === "check") {
     const { warnings, isError, error } = await check(new Map(), undefined);
     if (error !== undefined) throw error;
-    return { image: undefined, warnings, isRefused: isError };
+    return { image: undefined, warnings, isRefused: isError, description: { source } };
   }
   const wanted = neededStages(dockerfile, target, checked);
+  if (options.call !== "build") {
+    const description: BuildDescription =
+      options.call === "outline"
+        ? { source, outline: describeOutline(dockerfile, target, wanted, checked) }
+        : { source, targets: describeTargets(dockerfile, checked) };
+    return { image: undefined, warnings: [], isRefused: false, description };
+  }
   const early = await check(new Map(), wanted);
   if (early.isError) throw refusedByChecks(early.warnings);
   const planners = options.platforms.map((platform) => {
@@ -166,7 +186,7 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
   }
   cache.synchronize();
   collectCache(cache, session.data);
-  return { image, warnings, isRefused: false };
+  return { image, warnings, isRefused: false, description: undefined };
 }
 
 function globalsFor(dockerfile: Dockerfile, { buildArguments, target }: BuildOptions, platform: Platform) {

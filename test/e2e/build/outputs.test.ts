@@ -186,3 +186,68 @@ test("gives commands secrets that are in no layer, and what was permitted", asyn
   expect(host).toMatchObject({ status: 1, errors: expect.stringContaining("--allow network.host") });
   await suite.built(directory, ["-f", join(directory, "host.Dockerfile"), "--allow", "network.host"]);
 });
+
+test("describes a Dockerfile instead of building it", async () => {
+  const directory = suite.context({
+    Dockerfile: [
+      ...[
+        "# VERSION is what is built on",
+        "ARG VERSION=1",
+        "ARG UNUSED",
+        "# tools has what is needed",
+        "FROM busybox:$VERSION AS tools",
+      ],
+      ...[
+        "ARG GREETING",
+        "# LEVEL says how much",
+        "ARG LEVEL=$GREETING-3",
+        "FROM scratch AS unwanted",
+        "ARG NOT_HERE",
+        "",
+      ],
+      ...["# final is what runs", "FROM tools AS final", "ENV A=1", "ARG B=$A"],
+      "RUN --mount=type=secret,id=token,required --mount=type=ssh --mount=type=cache,target=/c,id=c$LEVEL true",
+      "FROM final",
+      "",
+    ].join("\n"),
+  });
+  const call = async (what: string, ...options: string[]) => {
+    const { status, output, errors } = await suite.build(directory, ["--call", what, ...options]);
+    expect({ status, errors }).toEqual({ status: 0, errors: "" });
+    return output;
+  };
+  expect(await call("targets")).toBe(
+    [
+      "TARGET    DESCRIPTION",
+      "tools     has what is needed",
+      "unwanted",
+      "final     is what runs",
+      "(default)",
+      "",
+    ].join("\n"),
+  );
+  const given = ["--target", "final", "--build-arg", "GREETING=hello"];
+  expect(await call("outline", ...given)).toBe(
+    [
+      ...["TARGET:      final", "DESCRIPTION: is what runs", ""],
+      ...["BUILD ARG   VALUE     DESCRIPTION", "VERSION     1         is what is built on", "GREETING    hello"],
+      ...["LEVEL       hello-3   says how much", "B           1", ""],
+      ...["SECRET   REQUIRED", "token    true", "", "SSH       REQUIRED", "default", "", "CACHE ID", "chello-3", ""],
+    ].join("\n"),
+  );
+  const document = JSON.parse(await call("outline,format=json", ...given));
+  expect(document).toMatchObject({
+    name: "final",
+    args: [{ name: "VERSION", value: "1" }, { name: "GREETING" }, { name: "LEVEL" }, { name: "B" }],
+    secrets: [{ name: "token", required: true, location: { ranges: [{ start: { line: 16 }, end: { line: 16 } }] } }],
+    ssh: [{ name: "default" }],
+    cache: [{ ID: "chello-3" }],
+  });
+  expect(Buffer.from(document.sources[0], "base64").toString()).toBe(
+    readFileSync(join(directory, "Dockerfile"), "utf8"),
+  );
+  expect(JSON.parse(await call("targets,format=json")).targets[0]).toMatchObject({ name: "tools", base: "busybox:1" });
+  const { warnings } = JSON.parse(await call("check,format=json"));
+  expect(warnings).toEqual([]);
+  expect((await suite.build(directory, ["--call", "outlin"])).errors).toContain("did you mean outline?");
+});

@@ -10,6 +10,7 @@ import { BunkerError } from "../../../sys/error.ts";
 import { parseArguments } from "../../option-table.ts";
 import { takeResources } from "../../resource-options.ts";
 import type { BuildReport } from "./build-report.ts";
+import { describedBuild } from "./call-output.ts";
 import { buildSyntax } from "./options.ts";
 import type { OutputOption } from "./output-option.ts";
 import { plainProgress, quietProgress } from "./plain-progress.ts";
@@ -42,8 +43,10 @@ export async function buildHere(request: unknown): Promise<BuildReport> {
     );
   }
   using display = displayOf(given.options);
-  const { image, warnings, isRefused } = await executeBuild(options, data, display.observer, abort.signal);
+  const { image, warnings, isRefused, description } = await executeBuild(options, data, display.observer, abort.signal);
+  const answer = description && describedBuild(description, warnings, given.options.calls.format);
   return {
+    ...(answer === undefined ? {} : { answer }),
     ...(image === undefined ? {} : { image: { ...image, names: [...image.names] } }),
     warnings: warnings.map((warning) => ({ short: shortWarning(warning), long: explainedWarning(warning) })),
     isRefused,
@@ -56,7 +59,7 @@ function displayOf({ progress, quiet, checks, calls }: Values): Disposable & { r
     while (bytes.length > 0) bytes = bytes.subarray(writeSync(2, bytes));
   };
   const plain = (observer: BuildObserver) => ({ observer, [Symbol.dispose]: () => undefined });
-  if (quiet || progress === "quiet" || checks || calls === "check") return plain(quietProgress(write));
+  if (quiet || progress === "quiet" || checks || calls.call !== "build") return plain(quietProgress(write));
   if (progress === "rawjson") return plain(rawProgress(write));
   const { stderr } = process;
   if (progress === "plain" || (progress === "auto" && !stderr.isTTY)) return plain(plainProgress(write));
@@ -84,7 +87,7 @@ function buildOptionsOf(values: Values, context: string): BuildOptions {
   return {
     context,
     dockerfile: file,
-    checks: values.checks || values.calls === "check",
+    call: values.checks ? "check" : values.calls.call,
     target,
     buildArguments: new Map(buildArguments.filter((entry) => entry !== undefined)),
     buildContexts: new Map(buildContexts),

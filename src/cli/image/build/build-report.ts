@@ -12,6 +12,8 @@ export const buildReportSchema = v.object({
       names: v.array(v.string()),
     }),
   ),
+  /** What is shown instead of a build's result. */
+  answer: v.optional(v.string()),
   /** What in the Dockerfile is likely not meant: in one line, and with its lines. */
   warnings: v.array(v.object({ short: v.string(), long: v.string() })),
   /** Whether that is an error; where checking was all that was asked for. */

@@ -14,8 +14,15 @@ export const build = defineCommand(
   buildSyntax,
   async ({ options: { calls, checks, idFile, metadataFile, quiet } }, _globals, words) => {
     const report = await untilInterrupted((signal) => startBuild(words, dataDirectory(), signal, warning));
-    const { image, warnings, isRefused } = v.parse(v.pipe(v.string(), v.parseJson(), buildReportSchema), report);
-    if (checks || calls === "check") return showChecks(warnings, isRefused);
+    const { image, answer, warnings, isRefused } = v.parse(
+      v.pipe(v.string(), v.parseJson(), buildReportSchema),
+      report,
+    );
+    if (answer !== undefined) {
+      console.log(answer);
+      return isRefused ? 1 : 0;
+    }
+    if (checks || calls.call === "check") return showChecks(warnings, isRefused);
     if (!quiet) showWarnings(warnings);
     if (image === undefined) return 0;
     if (idFile !== undefined) write(idFile, image.id);

@@ -18,6 +18,7 @@ import { parseCacheDestination, parseCacheSource } from "./cache-option.ts";
 import { parseOutputOption } from "./output-option.ts";
 
 const PROGRESS = ["auto", "plain", "tty", "quiet", "rawjson"] as const;
+const CALLS = ["build", "check", "outline", "targets"] as const;
 const ENTITLEMENTS = ["network.host", "security.insecure"] as const;
 
 /** The words of `bunker build`, with Docker's meaning. */
@@ -73,10 +74,10 @@ export const buildSyntax = {
     }),
     calls: single({
       name: "call",
-      valueName: "build|check",
+      valueName: "build|check|outline|targets[,format=json]",
       description: "What is done with the Dockerfile",
-      parse: oneOf("build", "check"),
-      initial: "build",
+      parse: parseCall,
+      initial: { call: "build", format: "text" },
       initialText: "build",
     }),
     cgroupParent: single({
@@ -215,6 +216,15 @@ export const buildSyntax = {
   required: ["CONTEXT"],
   failureStatus: 1,
 } as const;
+
+function parseCall(text: string) {
+  const [call = "", ...rest] = text.split(",");
+  const formats = rest.map((word) => {
+    if (!word.startsWith("format=")) throw new InvalidValue("expected nothing but format=json behind the comma");
+    return oneOf("text", "json")(word.slice("format=".length));
+  });
+  return { call: oneOf(...CALLS)(call), format: formats.at(-1) ?? "text" } as const;
+}
 
 function parseRemoval(text: string): true {
   if (parseBoolean(text)) return true;
