@@ -7,6 +7,7 @@ import { flag, list, single } from "./option.ts";
 import type { OptionTable, OptionValues } from "./option-table.ts";
 import { deviceRate } from "./values/device-rate-option.ts";
 import { integerBetween, parseBytes } from "./values/numbers.ts";
+import { resourceList } from "./values/resource-list-option.ts";
 
 /** Docker's: with less not even a shell starts. */
 const LEAST_MEMORY = 6 * 1024 * 1024;
@@ -29,9 +30,9 @@ function parseProcessors(text: string): number {
   return number;
 }
 
-function parseProcessorList(text: string): string {
-  if (!/^\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*$/.test(text)) throw new InvalidValue("expected a list such as 0-2,4");
-  return text;
+/** 0 is as good as not given. */
+function zeroOr(parse: (text: string) => number): (text: string) => number {
+  return (text) => (text === "0" ? 0 : parse(text));
 }
 
 function parseControlFile(text: string): readonly [string, string] {
@@ -61,7 +62,7 @@ export const resourceOptions = {
     name: "memory-reservation",
     valueName: "BYTES",
     description: "Memory that others take last when it gets short",
-    parse: parseBytes,
+    parse: parseMemory,
   }),
   memorySwap: single({
     name: "memory-swap",
@@ -86,25 +87,25 @@ export const resourceOptions = {
     name: "cpu-period",
     valueName: "MICROSECONDS",
     description: "Period of the CPU quota",
-    parse: integerBetween(1000, 1_000_000),
+    parse: zeroOr(integerBetween(1000, 1_000_000)),
   }),
   cpuQuota: single({
     name: "cpu-quota",
     valueName: "MICROSECONDS",
     description: "CPU time in each period; -1 for no limit",
-    parse: (text) => (text === "-1" ? -1 : integerBetween(1000, Number.MAX_SAFE_INTEGER)(text)),
+    parse: zeroOr((text) => (text === "-1" ? -1 : integerBetween(1000, Number.MAX_SAFE_INTEGER)(text))),
   }),
   processorSet: single({
     name: "cpuset-cpus",
     valueName: "LIST",
     description: "Processors that it may run on, such as 0-2,4",
-    parse: parseProcessorList,
+    parse: resourceList("processors"),
   }),
   memoryNodes: single({
     name: "cpuset-mems",
     valueName: "LIST",
     description: "Memory nodes that it may use, such as 0,1",
-    parse: parseProcessorList,
+    parse: resourceList("memory nodes"),
   }),
   processLimit: single({
     name: "pids-limit",
@@ -116,7 +117,7 @@ export const resourceOptions = {
     name: "blkio-weight",
     valueName: "NUMBER",
     description: "Its share of the block I/O, 10 to 1000; 0 for the usual",
-    parse: (text) => (text === "0" ? 0 : integerBetween(10, 1000)(text)),
+    parse: zeroOr(integerBetween(10, 1000)),
   }),
   readRates: list({
     name: "device-read-bps",
@@ -233,7 +234,7 @@ export function takeResources<Values extends ResourceValues>(
       hint: "--cgroup-conf memory.high=BYTES slows the container down before it comes to that",
     });
   }
-  if ((processors ?? 0) > 0 && (cpuPeriod !== undefined || cpuQuota !== undefined)) {
+  if ((processors ?? 0) > 0 && ((cpuPeriod ?? 0) !== 0 || (cpuQuota ?? 0) !== 0)) {
     throw conflict("--cpus with --cpu-period or --cpu-quota");
   }
   if (!isChange && (memorySwap ?? 0) > 0 && memorySwap !== undefined) {
