@@ -25,7 +25,7 @@ const HOPS = 255;
 const FOREVER = 0xffffffff;
 
 /** The stack's link-local address, made of its hardware address; RFC 4291 appendix A. */
-const ROUTER_ADDRESS: Address = [0xfe800000 | 0, 0, 0x50550aff, 0xfe000202 | 0];
+export const ROUTER_ADDRESS: Address = [0xfe800000 | 0, 0, 0x50550aff, 0xfe000202 | 0];
 const ALL_NODES: Address = [0xff020000 | 0, 0, 0, 1];
 
 /**

@@ -101,6 +101,7 @@ export class ContainerNetworks implements Disposable {
         directory: networkDirectory(this.#data, membership.network),
         device: device.number,
         station,
+        router: [configuration.ipv4.gateway, ...(configuration.ipv6 === undefined ? [] : [configuration.ipv6.gateway])],
         onReady: () => this.#serve(link),
       });
     } catch (error) {

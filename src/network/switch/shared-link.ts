@@ -24,11 +24,13 @@
  * not waited for longer than a moment.
  *
  * Everything here belongs to one user, who could do all of this without us; between containers it gives nothing that a
- * cable would not: frames. What a container sends under the stack's own address is dropped.
+ * cable would not: frames. What a container sends under the stack's own hardware address is dropped, and what speaks for
+ * the router or another container (address-guard.ts). Nobody learns from a frame who sends under which hardware address.
  */
 import { mkdirSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
 import * as v from "valibot";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import type { Address } from "../../sys/internet-socket.ts";
 import {
   acceptConnection,
   connectForMessages,
@@ -42,6 +44,7 @@ import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { STACK_HARDWARE_ADDRESS } from "../ethernet.ts";
 import type { FlowSummary } from "../flow-summary.ts";
 import { completeHeadersLength, VIRTIO_HEADER_SIZE } from "../link.ts";
+import { AddressGuard } from "./address-guard.ts";
 import { LinkFlows } from "./link-flows.ts";
 import { hardwareAddressOf, type Station, stationSchema } from "./station.ts";
 
@@ -73,6 +76,8 @@ export interface SharedLinkOptions {
   /** The file of the container's own device. */
   readonly device: number;
   readonly station: Station;
+  /** The addresses under which every container has its router. */
+  readonly router: readonly Address[];
   /** Called once, when everybody who was there is known. */
   readonly onReady: () => void;
 }
@@ -90,6 +95,7 @@ export class SharedLink implements Disposable {
   readonly #awaited = new Set<Connection>();
   readonly #timer = new Timer();
   readonly #flows = new LinkFlows();
+  readonly #guard: AddressGuard;
   #station: Station;
   #onReady: (() => void) | undefined;
   /** The devices of the peers, and which one has an address. */
@@ -97,11 +103,12 @@ export class SharedLink implements Disposable {
   readonly #deviceOf = new Map<number, number>();
 
   /** @throws BunkerError when the directory or the socket cannot be made */
-  constructor(reactor: Reactor, { directory, device, station, onReady }: SharedLinkOptions) {
+  constructor(reactor: Reactor, { directory, device, station, router, onReady }: SharedLinkOptions) {
     this.#reactor = reactor;
     this.#path = directory;
     this.#device = device;
     this.#station = station;
+    this.#guard = new AddressGuard(router);
     this.#onReady = onReady;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     this.#directory = new FileDescriptor(openSync(directory, "r"));
@@ -140,6 +147,7 @@ export class SharedLink implements Disposable {
     const low = view.getUint32(offset + 2);
     if (high === ownHigh && low === ownLow) return false;
     if (view.getUint16(offset + 6) === ownHigh && view.getUint32(offset + 8) === ownLow) return true;
+    if (!this.#guard.admits(view, offset, offset - VIRTIO_HEADER_SIZE + length)) return true;
     completeHeadersLength(view, offset - VIRTIO_HEADER_SIZE, length);
     const isGroup = (high & GROUP_BIT) !== 0;
     if (!isGroup) this.#flows.count(view, offset, offset - VIRTIO_HEADER_SIZE + length);
@@ -236,6 +244,7 @@ export class SharedLink implements Disposable {
   #list(): void {
     const peers = [...this.#peers.values()];
     this.#devices = peers.map(({ device }) => device.number);
+    this.#guard.update(peers.flatMap(({ station }) => station.addresses));
     this.#deviceOf.clear();
     for (const { station, device } of peers) {
       const { high, low } = hardwareAddressOf(station.hardwareAddress);

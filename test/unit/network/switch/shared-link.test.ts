@@ -62,6 +62,7 @@ function joinLink(id: string, last: number, run = "1"): Member {
     directory,
     device: outer.number,
     station,
+    router: [],
     onReady: () => {
       isReady = true;
     },
