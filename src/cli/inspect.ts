@@ -1,11 +1,12 @@
 import { dataDirectory } from "../engine/data-directory.ts";
 import { findAnyNetwork } from "../engine/network/find-network.ts";
-import { findContainer, openContainers } from "../engine/state/containers.ts";
+import { openContainers } from "../engine/state/containers.ts";
 import { findVolume } from "../engine/state/volumes.ts";
 import { openImageStore } from "../image/store/image-store.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
 import { inspectContainer } from "./container/inspection.ts";
+import { latestOption, namedOrLatest } from "./container/meant-containers.ts";
 import type { Structure } from "./format/template/value.ts";
 import { inspectImage } from "./image/inspection.ts";
 import { inspectFormatOption, printInspections } from "./inspect-output.ts";
@@ -19,6 +20,7 @@ export const inspect = defineCommand(
   {
     options: {
       format: inspectFormatOption,
+      latest: latestOption,
       type: single({
         name: "type",
         valueName: "container|image|network|volume",
@@ -26,18 +28,22 @@ export const inspect = defineCommand(
         parse: oneOf("container", "image", "network", "volume"),
       }),
     },
+    insteadOfFirst: "latest",
     required: ["NAME"],
     optional: "[NAME...]",
     failureStatus: 1,
   },
-  async ({ options: { format, type }, operands }) => {
+  async ({ options: { format, latest, type }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     using store = openImageStore(data);
     const isWanted = (kind: typeof type) => type === undefined || type === kind;
     const finders: readonly ((name: string) => Structure)[] = [
       ...(isWanted("container")
-        ? [(name: string) => inspectContainer(database, data, findContainer(database, data, name))]
+        ? [
+            (name: string) =>
+              inspectContainer(database, data, namedOrLatest(database, data, name, { latest: latest && name === "" })),
+          ]
         : []),
       ...(isWanted("image") ? [(name: string) => inspectImage(store, store.find(name))] : []),
       ...(isWanted("network")

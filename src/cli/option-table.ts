@@ -31,6 +31,8 @@ export interface CommandSyntax<Table extends OptionTable, Required extends reado
   readonly required: Required;
   /** What may follow them, as the help writes it: `[COMMAND] [ARG...]`. */
   readonly optional?: string;
+  /** Of the options the flag that stands for the first required operand: with it that is not typed, and given as "". */
+  readonly insteadOfFirst?: string;
   /** How many operands may follow the required ones; any number unless given, none without `optional`. */
   readonly optionalLimit?: number;
   /** The exit status when it fails, rather than what the error says; Docker's is 1 for most commands. */
@@ -138,6 +140,8 @@ export function parseArguments<const Table extends OptionTable, const Required e
     }
   }
 
+  const stands = syntax.insteadOfFirst === undefined ? undefined : syntax.options[syntax.insteadOfFirst];
+  if (stands !== undefined && given.get(stands)?.at(-1) === true) operands.unshift("");
   checkOperands(command, syntax, operands);
   const results = Object.entries(syntax.options).map(
     ([property, option]) => [property, option.collect(given.get(option) ?? [])] as const,

@@ -3,18 +3,20 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { parseDetachKeys } from "../../engine/detach-keys.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { notRunning, supervisorOf } from "../../engine/lifecycle/stop-container.ts";
-import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { openContainers } from "../../engine/state/containers.ts";
 import { requestAttachment, stayAttached, tellSize } from "../../engine/supervised-attachment.ts";
 import { tell } from "../../engine/supervisor/connect.ts";
 import { supervisorLost } from "../../engine/supervisor/supervisor-loss.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
 import { detachKeysOption } from "./life-options.ts";
+import { latestOption, namedOrLatest } from "./meant-containers.ts";
 
 /** `bunker attach`. */
 export const attach = defineCommand(
   {
     options: {
+      latest: latestOption,
       detachKeys: detachKeysOption,
       withoutInput: flag({ name: "no-stdin", description: "Do not attach to its input" }),
       signalProxy: flag({
@@ -23,12 +25,13 @@ export const attach = defineCommand(
         initial: true,
       }),
     },
+    insteadOfFirst: "latest",
     required: ["CONTAINER"],
   },
   ({ options, operands: [reference] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const container = findContainer(database, data, reference);
+    const container = namedOrLatest(database, data, reference, options);
     const { terminal, openInput } = container.definition;
     using socket = supervisorOf(database, data, container.id);
     if (socket === undefined) throw notRunning("attach to container", container);

@@ -1,24 +1,30 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { listContainerChanges } from "../../engine/files/list-container-changes.ts";
 import { whileThere } from "../../engine/files/while-there.ts";
-import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { openContainers } from "../../engine/state/containers.ts";
 import { changesFormat, printChanges } from "../changes-output.ts";
 import { defineCommand } from "../command.ts";
 
 import { untilInterrupted } from "../interruption.ts";
+import { latestOption, namedOrLatest } from "./meant-containers.ts";
 
 /** `bunker diff`. */
 export const diff = defineCommand(
-  { options: { format: changesFormat }, required: ["CONTAINER"], failureStatus: 1 },
-  async ({ options: { format }, operands: [reference] }) => {
+  {
+    options: { format: changesFormat, latest: latestOption },
+    insteadOfFirst: "latest",
+    required: ["CONTAINER"],
+    failureStatus: 1,
+  },
+  async ({ options, operands: [reference] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const container = findContainer(database, data, reference);
+    const container = namedOrLatest(database, data, reference, options);
     printChanges(
       await untilInterrupted((signal) =>
         whileThere(database, data, container, () => listContainerChanges(data, container, signal)),
       ),
-      format,
+      options.format,
     );
     return 0;
   },

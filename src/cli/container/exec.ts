@@ -3,7 +3,7 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { parseDetachKeys } from "../../engine/detach-keys.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { startExec } from "../../engine/lifecycle/exec-process.ts";
-import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { openContainers } from "../../engine/state/containers.ts";
 import { connectToSupervisor, tell } from "../../engine/supervisor/connect.ts";
 import { defineCommand } from "../command.ts";
 import { flag, list, single } from "../option.ts";
@@ -11,11 +11,13 @@ import { parseEnvironmentOption } from "../values/environment-option.ts";
 import { parseContainerPath } from "../values/paths.ts";
 import { parseUser } from "../values/words.ts";
 import { detachKeysOption } from "./life-options.ts";
+import { latestOption, namedOrLatest } from "./meant-containers.ts";
 
 /** `bunker exec`. */
 export const exec = defineCommand(
   {
     options: {
+      latest: latestOption,
       detach: flag({ name: "detach", short: "d", description: "Do not wait for its end" }),
       interactive: flag({ name: "interactive", short: "i", description: "Pass standard input on" }),
       terminal: flag({ name: "tty", short: "t", description: "Give it a terminal" }),
@@ -50,6 +52,7 @@ export const exec = defineCommand(
       detachKeys: detachKeysOption,
     },
     isBrief: true,
+    insteadOfFirst: "latest",
     required: ["CONTAINER", "COMMAND"],
     optional: "[ARG...]",
     stopAtFirstOperand: true,
@@ -59,7 +62,7 @@ export const exec = defineCommand(
     if (!detach) checkTerminal(options);
     const data = dataDirectory();
     using database = openContainers(data);
-    const container = findContainer(database, data, reference);
+    const container = namedOrLatest(database, data, reference, options);
     using signals = detach ? undefined : receiveSignals();
     using streams = terminal ? undefined : owned(makeStreams(interactive && !detach));
     using launched = startExec(

@@ -1,23 +1,25 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { inspectFormatOption, printInspections } from "../inspect-output.ts";
 import { inspectContainer } from "./inspection.ts";
+import { latestOption, namedOrLatest } from "./meant-containers.ts";
 
 /** `bunker container inspect`. */
 export const inspect = defineCommand(
   {
-    options: { format: inspectFormatOption },
     isBrief: true,
+    options: { format: inspectFormatOption, latest: latestOption },
+    insteadOfFirst: "latest",
     required: ["CONTAINER"],
     optional: "[CONTAINER...]",
     failureStatus: 1,
   },
-  ({ options: { format }, operands }) => {
+  ({ options: { format, latest }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     return printInspections(operands, format, (name) =>
-      inspectContainer(database, data, findContainer(database, data, name)),
+      inspectContainer(database, data, namedOrLatest(database, data, name, { latest: latest && name === "" })),
     );
   },
 );

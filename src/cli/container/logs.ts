@@ -5,7 +5,7 @@ import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
 import type { LogRecord } from "../../engine/log/log-query.ts";
 import { LogReader } from "../../engine/log/read-log.ts";
-import { type Container, findContainer, openContainers } from "../../engine/state/containers.ts";
+import { type Container, openContainers } from "../../engine/state/containers.ts";
 import { nextAnswer, tell } from "../../engine/supervisor/connect.ts";
 import { encodeText } from "../../sys/byte-string.ts";
 import { DirectoryWatch } from "../../sys/directory-watch.ts";
@@ -17,6 +17,7 @@ import { defineCommand } from "../command.ts";
 import { parsePointInTime } from "../filters/point-in-time.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { flag, single } from "../option.ts";
+import { latestOption, namedOrLatest } from "./meant-containers.ts";
 
 const BATCH_SIZE = 1 << 18;
 const STREAM_NUMBER = { stdout: 1, stderr: 2 } as const;
@@ -25,6 +26,7 @@ const STREAM_NUMBER = { stdout: 1, stderr: 2 } as const;
 export const logs = defineCommand(
   {
     options: {
+      latest: latestOption,
       follow: flag({ name: "follow", short: "f", description: "Go on with what comes, until the container ends" }),
       since: single({
         name: "since",
@@ -50,12 +52,13 @@ export const logs = defineCommand(
       timestamps: flag({ name: "timestamps", short: "t", description: "Show when each line was written" }),
       details: flag({ name: "details", description: "Show extra attributes; there are none" }),
     },
+    insteadOfFirst: "latest",
     required: ["CONTAINER"],
   },
   async ({ options, operands: [reference] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const container = findContainer(database, data, reference);
+    const container = namedOrLatest(database, data, reference, options);
     checkReadable(container);
     const directory = containerDirectory(data, container.id);
     using reader = new LogReader(logFile(directory, container.id), options);

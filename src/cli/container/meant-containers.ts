@@ -1,4 +1,5 @@
-import { type Container, listContainers } from "../../engine/state/containers.ts";
+import { type Container, findContainer, latestContainer, listContainers } from "../../engine/state/containers.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { flag } from "../option.ts";
 import type { ContainerReferences } from "./each-container.ts";
@@ -12,6 +13,19 @@ export const latestOption = flag({
 
 /** Podman's way to mean all containers that a command is about. */
 export const allOption = flag({ name: "all", short: "a", description: "All containers that it can be done to" });
+
+/**
+ * The container that a command for one is about, whose syntax says `insteadOfFirst: "latest"`.
+ * @throws BunkerError `no_such_container`
+ */
+export function namedOrLatest(
+  database: StateDatabase,
+  data: string,
+  reference: string,
+  { latest }: { readonly latest: boolean },
+): Container {
+  return latest ? latestContainer(database, data) : findContainer(database, data, reference);
+}
 
 /**
  * The containers that a command is about: those that are named, or what stands for names.

@@ -1,16 +1,24 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { openContainers } from "../../engine/state/containers.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
+import { latestOption, namedOrLatest } from "./meant-containers.ts";
 import { publishedPorts } from "./port-text.ts";
 
 /** `bunker port`. */
 export const port = defineCommand(
-  { options: {}, required: ["CONTAINER"], optional: "[PORT[/PROTOCOL]]", optionalLimit: 1, failureStatus: 1 },
-  ({ operands: [reference, wanted] }) => {
+  {
+    options: { latest: latestOption },
+    insteadOfFirst: "latest",
+    required: ["CONTAINER"],
+    optional: "[PORT[/PROTOCOL]]",
+    optionalLimit: 1,
+    failureStatus: 1,
+  },
+  ({ options, operands: [reference, wanted] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const container = findContainer(database, data, reference);
+    const container = namedOrLatest(database, data, reference, options);
     const [number = "", protocol = "tcp"] = (wanted ?? "").split("/");
     const published = publishedPorts(container).filter(
       ({ port }) => wanted === undefined || port === `${number}/${protocol}`,

@@ -16,6 +16,7 @@ import { liveList, liveListOptions } from "../format/live-list.ts";
 import { shortId } from "../format/short-id.ts";
 import type { Structure } from "../format/template/value.ts";
 import { flag } from "../option.ts";
+import { latestOption, meantContainers } from "./meant-containers.ts";
 import { isAlive } from "./status-text.ts";
 
 const FIRST_INTERVAL = 1000;
@@ -42,6 +43,7 @@ export const stats = defineCommand(
   {
     options: {
       all: flag({ name: "all", short: "a", description: "Show all containers, not only those that run" }),
+      latest: latestOption,
       format: listFormatOption,
       ...liveListOptions,
       whole: flag({ name: "no-trunc", description: "Do not shorten ids" }),
@@ -50,16 +52,17 @@ export const stats = defineCommand(
     optional: "[CONTAINER...]",
     failureStatus: 1,
   },
-  async ({ options: { all, format, interval, noReset, noStream, whole }, operands }) => {
+  async ({ options: { all, format, interval, latest, noReset, noStream, whole }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const look = lookAt(database, data, operands, all);
+    const names = latest ? meantContainers("bunker stats", operands, { latest, all })(database, data) : operands;
+    const look = lookAt(database, data, names, all);
     const show = liveList({ noReset, noStream });
     let before = look();
     for (let wait = FIRST_INTERVAL; ; wait = interval * 1000) {
       if (before.usage.size > 0 || !noStream) await Bun.sleep(wait);
       const now = look();
-      if (operands.length > 0 && now.containers.length === 0) return 0;
+      if (names.length > 0 && now.containers.length === 0) return 0;
       const rows = now.containers.map((container) =>
         row(container, before.usage.get(container.id), now.usage.get(container.id), whole),
       );

@@ -1,26 +1,28 @@
 import { processesOfEach } from "../../engine/container-processes.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { notRunning } from "../../engine/lifecycle/stop-container.ts";
-import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { alignColumns } from "../format/align-columns.ts";
 import { printText } from "../format/print-text.ts";
+import { latestOption, namedOrLatest } from "./meant-containers.ts";
 import { ProcessFacts } from "./processes/process-facts.ts";
 import { chosenColumns } from "./processes/ps-words.ts";
 
 /** `bunker top`. */
 export const top = defineCommand(
   {
-    options: {},
+    options: { latest: latestOption },
+    insteadOfFirst: "latest",
     required: ["CONTAINER"],
     optional: "[PS-OPTION|COLUMN...]",
     failureStatus: 1,
     stopAtFirstOperand: true,
   },
-  ({ operands: [reference, ...words] }) => {
+  ({ options, operands: [reference, ...words] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const container = findContainer(database, data, reference);
+    const container = namedOrLatest(database, data, reference, options);
     const { pid, status } = container;
     if ((status !== "running" && status !== "paused") || pid === undefined) {
       throw notRunning("list the processes of", container);

@@ -166,6 +166,16 @@ export function listContainers(database: StateDatabase, data: string): Container
     .map(containerOf);
 }
 
+/**
+ * The container that was created last.
+ * @throws BunkerError `no_such_container` if there is none
+ */
+export function latestContainer(database: StateDatabase, data: string): Container {
+  const [latest] = listContainers(database, data);
+  if (latest !== undefined) return latest;
+  throw new BunkerError({ code: "no_such_container", operation: "there is no container", exitStatus: 1 });
+}
+
 /** What all containers were made from. Unlike `listContainers` it only reads, whatever has become of them. */
 export function listDefinitions(database: StateDatabase): ContainerDefinition[] {
   return database.all<Row>("SELECT * FROM container").map((row) => containerOf(row).definition);

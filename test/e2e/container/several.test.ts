@@ -36,6 +36,29 @@ test("--latest and --all stand for names", async () => {
   });
 });
 
+test("--latest stands for the one container of a command", async () => {
+  await bunker("run", "-d", "--name", "older", suite.image, "sleep", "1000");
+  const words = ["-p", "127.0.0.1::80", suite.image, "sh", "-c", "echo said > /file; echo said; exec sleep 1000"];
+  const id = (await bunker("run", "-d", "--name", "newer", ...words)).trim();
+  expect(await bunker("exec", "-l", "sh", "-c", "until [ -s /file ]; do :; done; cat /file")).toBe("said\n");
+  expect(await bunker("logs", "--latest")).toBe("said\n");
+  expect(await bunker("diff", "-l")).toContain("A /file\n");
+  expect(await bunker("port", "-l", "80")).toMatch(/^127\.0\.0\.1:\d+\n$/);
+  expect(await bunker("top", "-l", "args")).toContain("sleep 1000");
+  expect(await bunker("stats", "-l", "--no-stream", "--format", "{{.Name}}")).toBe("newer\n");
+  expect(await bunker("inspect", "-l", "--format", "{{.Id}}")).toBe(`${id}\n`);
+  expect(await bunker("container", "inspect", "-lf", "{{.Id}}")).toBe(`${id}\n`);
+  expect(await suite.user.bunker(["logs", "-l", "older"])).toMatchObject({
+    status: 125,
+    errors: 'bunker: unexpected argument "older"; bunker logs --help shows how it is used\n',
+  });
+  await bunker("rm", "-f", "older", "newer");
+  expect(await suite.user.bunker(["attach", "-l"])).toMatchObject({
+    status: 1,
+    errors: "bunker: there is no container\n",
+  });
+});
+
 test("top shows a container's processes, of the host's or its own numbers", async () => {
   await bunker("run", "-d", "--name", "busy", suite.image, "sh", "-c", "sleep 1001 & sleep 1000; :");
   let shown = "";
