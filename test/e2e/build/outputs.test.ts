@@ -44,7 +44,9 @@ test("writes archives of images that can be loaded, packed as is wanted", async 
 
 test("writes the files alone, to a directory and as an archive", async () => {
   const directory = suite.user.makeDirectory("files");
-  const built = await suite.built(context(), ["--target", "alone", "-o", `${directory}/out`]);
+  const about = ["--iidfile", `${directory}/id`, "--metadata-file", `${directory}/json`];
+  const built = await suite.built(context(), ["--target", "alone", "-o", `${directory}/out`, ...about]);
+  expect(["id", "json"].map((name) => readFileSync(`${directory}/${name}`, "utf8"))).toEqual(["", "{}\n"]);
   expect(built).toContain("fifo is neither file, directory nor link, and was left out");
   expect(readdirSync(`${directory}/out`).sort()).toEqual(["d", "link"]);
   expect(readFileSync(`${directory}/out/d/file`, "utf8")).toBe("text\n");

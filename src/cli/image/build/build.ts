@@ -24,21 +24,24 @@ export const build = defineCommand(
     }
     if (checks || calls.call === "check") return showChecks(warnings, isRefused);
     if (!quiet) showWarnings(warnings);
-    if (image === undefined) return 0;
-    if (idFile !== undefined) write(idFile, image.id);
-    if (metadataFile !== undefined) {
-      const metadata = {
-        "containerimage.config.digest": image.id,
-        "containerimage.descriptor": { mediaType: image.mediaType, digest: image.digest, size: image.size },
-        "containerimage.digest": image.digest,
-        ...(image.names.length === 0 ? {} : { "image.name": image.names.join(",") }),
-      };
-      write(metadataFile, `${JSON.stringify(metadata, null, 2)}\n`);
-    }
-    if (quiet) console.log(image.id);
+    // As docker has it, both are written although only files were.
+    if (idFile !== undefined) write(idFile, image?.id ?? "");
+    if (metadataFile !== undefined) write(metadataFile, `${JSON.stringify(metadataOf(image), null, 2)}\n`);
+    if (quiet && image !== undefined) console.log(image.id);
     return 0;
   },
 );
+
+function metadataOf(image: v.InferOutput<typeof buildReportSchema>["image"]): object {
+  if (image === undefined) return {};
+  const { id, mediaType, digest, size, names } = image;
+  return {
+    "containerimage.config.digest": id,
+    "containerimage.descriptor": { mediaType, digest, size },
+    "containerimage.digest": digest,
+    ...(names.length === 0 ? {} : { "image.name": names.join(",") }),
+  };
+}
 
 type Warnings = v.InferOutput<typeof buildReportSchema>["warnings"];
 
