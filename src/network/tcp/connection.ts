@@ -90,7 +90,7 @@ const MAXIMUM_SLOTS = 64;
 /** The most payload of one segment: with its headers it is an IP packet of at most 65535 bytes. */
 const MAXIMUM_PAYLOAD = 65480;
 /** Segments that are acknowledged together. */
-const SEGMENTS_PER_ACKNOWLEDGEMENT = 4;
+const SEGMENTS_PER_ACKNOWLEDGEMENT = 8;
 /** Reads from a socket in one go, before others have their turn. */
 const READS_PER_TURN = 16;
 
