@@ -6,6 +6,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { flag, single } from "../option.ts";
+import { copyOutput } from "../progress/copy-output.ts";
 import { notEmpty } from "../values/words.ts";
 import { platformOption } from "./platform-option.ts";
 
@@ -24,13 +25,13 @@ export const load = defineCommand(
       quiet: flag({
         name: "quiet",
         short: "q",
-        description: "Print only what was loaded, which is all that is ever printed",
+        description: "Show no progress",
       }),
     },
     required: [],
     failureStatus: 1,
   },
-  async ({ options: { input, platform } }) => {
+  async ({ options: { input, platform, quiet } }) => {
     if (input === undefined && process.stdin.isTTY) {
       throw new BunkerError({
         code: "no_input",
@@ -42,10 +43,12 @@ export const load = defineCommand(
     using store = openImageStore(dataDirectory());
     const origin = input ?? { name: "standard input", stream: Bun.stdin.stream() as AsyncIterable<Uint8Array> };
     const wanted = platform === undefined ? undefined : parsePlatform(platform);
+    using output = copyOutput({ moving: "Loading", present: "Already exists", done: "Loaded" });
+    const onProgress = quiet ? () => {} : output.event;
     await untilInterrupted((signal) =>
-      loadImages(store, origin, { platform: wanted, signal }, ({ id, names }) => {
-        for (const name of names) console.log(`Loaded image: ${familiarName(name)}`);
-        if (names.length === 0) console.log(`Loaded image ID: ${id}`);
+      loadImages(store, origin, { platform: wanted, signal, onProgress }, ({ id, names }) => {
+        for (const name of names) output.print(`Loaded image: ${familiarName(name)}`);
+        if (names.length === 0) output.print(`Loaded image ID: ${id}`);
       }),
     );
     return 0;

@@ -6,6 +6,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { single } from "../option.ts";
+import { copyOutput } from "../progress/copy-output.ts";
 import { oneOf } from "../values/choice.ts";
 import { notEmpty } from "../values/words.ts";
 import { platformOption } from "./platform-option.ts";
@@ -38,13 +39,15 @@ export const save = defineCommand(
   async ({ options: { format, output, platform }, operands }) => {
     if (output === undefined) refuseStandardOutput(format);
     using store = openImageStore(dataDirectory());
+    // Standard output may be where the archive goes.
+    using progress = copyOutput({ moving: "Saving", present: "Already there", done: "Saved" }, process.stderr);
     await untilInterrupted((signal) =>
       saveImages(store, operands, {
         format,
         output,
         platform: platform === undefined ? undefined : parsePlatform(platform),
         signal,
-        onProgress: () => {},
+        onProgress: progress.event,
       }),
     );
     return 0;

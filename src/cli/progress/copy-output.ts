@@ -9,26 +9,36 @@ export interface CopyWords {
   readonly moving: string;
   readonly present: string;
   readonly done: string;
-  /** Elsewhere: the line for a step; undefined when nothing is said of it. */
-  readonly line: (event: Exclude<CopyEvent, { readonly kind: "bytes" }>) => string | undefined;
+  /** Elsewhere: the line for a step; undefined when nothing is said of it, or of any. */
+  readonly line?: (event: Exclude<CopyEvent, { readonly kind: "bytes" }>) => string | undefined;
 }
 
 /** What is said of the blobs of an image that moves. */
 export interface CopyOutput extends Disposable {
   event(event: CopyEvent): void;
+  /** Says something else on standard output, where it does not get into the way of progress. */
+  print(text: string): void;
 }
 
-/** Says on standard output what happens to blobs: on a terminal with progress, elsewhere one line for each step. */
-export function copyOutput({ moving, present, done, line }: CopyWords): CopyOutput {
-  if (!process.stdout.isTTY) {
+/**
+ * Says what happens to blobs: on a terminal with progress, elsewhere on standard output by one line for each step.
+ * @param stream where the terminal may be; standard output unless given
+ */
+export function copyOutput(
+  { moving, present, done, line }: CopyWords,
+  stream: NodeJS.WriteStream & { readonly fd: number } = process.stdout,
+): CopyOutput {
+  const print = (text: string) => console.log(text);
+  if (!stream.isTTY) {
     const event = (event: CopyEvent) => {
-      const text = event.kind === "bytes" ? undefined : line(event);
-      if (text !== undefined) console.log(text);
+      const text = event.kind === "bytes" ? undefined : line?.(event);
+      if (text !== undefined) print(text);
     };
-    return { event, [Symbol.dispose]: () => {} };
+    return { event, print, [Symbol.dispose]: () => {} };
   }
-  const progress = new LayerProgress(terminalOf(process.stdout), { moving });
+  const progress = new LayerProgress(terminalOf(stream), { moving });
   return {
+    print: stream === process.stdout ? (text) => progress.print(text) : print,
     event(event) {
       const id = shortId(event.blob.digest);
       if (event.kind === "begin") progress.add(id, event.blob.size);

@@ -2,17 +2,21 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { readArchiveMembers } from "../archive-members.ts";
 import type { Digest } from "../digest.ts";
+import type { Descriptor } from "../documents.ts";
 import { archiveFiles, directoryFiles } from "../layout-files.ts";
 import type { Platform } from "../platform.ts";
 import { type ArchiveOrigin, openArchiveInput } from "../transport/archive-input.ts";
 import { archivedImages } from "../transport/archived-images.ts";
+import type { CopyEvent } from "../transport/copy-image.ts";
 import type { ImageReader } from "../transport/transport.ts";
 import type { ImageStore } from "./image-store.ts";
-import { pullImage } from "./pull-image.ts";
+import { type PullOptions, pullImage } from "./pull-image.ts";
 
 export interface LoadOptions {
   readonly platform: Platform | undefined;
   readonly signal: AbortSignal;
+  /** Is told of the layers on their way. */
+  readonly onProgress?: (event: CopyEvent) => void;
 }
 
 /** An image that was loaded. */
@@ -55,7 +59,7 @@ export async function storeImage(
   store: ImageStore,
   reader: ImageReader,
   names: readonly string[],
-  { platform, signal }: LoadOptions,
+  { platform, signal, onProgress = () => {} }: LoadOptions,
 ): Promise<Digest> {
   const { id } = await pullImage(reader, store, {
     platform,
@@ -63,9 +67,32 @@ export async function storeImage(
     repositories: [],
     unpacking: undefined,
     signal,
-    onLayers: () => {},
-    onEvent: () => {},
+    ...layerEvents(onProgress),
     onWarning: () => {},
   });
   return id;
+}
+
+/** Tells of the layers of a pull as of blobs that are copied. */
+function layerEvents(onProgress: (event: CopyEvent) => void): Pick<PullOptions, "onLayers" | "onEvent"> {
+  const waiting = new Map<Digest, Descriptor>();
+  const moving = new Map<Digest, Descriptor>();
+  return {
+    onLayers(layers) {
+      for (const layer of layers) waiting.set(layer.digest, layer);
+    },
+    onEvent(event) {
+      const { digest } = event;
+      const first = waiting.get(digest);
+      if (first !== undefined) {
+        waiting.delete(digest);
+        onProgress({ kind: event.kind === "exists" ? "present" : "begin", blob: first });
+        if (event.kind !== "exists") moving.set(digest, first);
+      }
+      const blob = moving.get(digest);
+      if (blob === undefined) return;
+      if (event.kind === "bytes") onProgress({ kind: "bytes", blob, bytes: event.bytes });
+      else if (event.kind === "downloaded") onProgress({ kind: "end", blob });
+    },
+  };
 }

@@ -50,6 +50,26 @@ const rawDigest = (image: string) =>
 const busybox = () => `oci:${busyboxLayout()}:latest`;
 
 describe("load", () => {
+  test("in a terminal shows progress, as save does, and leaves what is done", async () => {
+    const shownBy = async (words: readonly string[], last: string) => {
+      const session = user.startInTerminal([user.bunkerPath, ...words]);
+      await session.expect(last);
+      expect(await session.process.exited).toBe(0);
+      return session.shown();
+    };
+    await bunker("copy", "-q", busybox(), "containers-storage:busybox:1");
+    const saved = await shownBy(["save", "-o", `${directory}/x.tar`, "busybox:1"], "Saved");
+    expect(saved).toMatch(/[0-9a-f]{12}: Saved/);
+    expect((await shownBy(["load", "-i", `${directory}/x.tar`], "Loaded image")).match(/Already exists/g)).toHaveLength(
+      1,
+    );
+    output(["rm", "-rf", user.data]);
+    const loaded = await shownBy(["load", "-i", `${directory}/x.tar`], "Loaded image: busybox:1");
+    expect(loaded.match(/[0-9a-f]{12}: Loaded/g)).toHaveLength(1);
+    expect(await shownBy(["load", "-q", "-i", `${directory}/x.tar`], "Loaded image")).not.toMatch(/[0-9a-f]{12}: /);
+    for (const shown of [saved, loaded]) expect(shown).toContain("\x1b[J");
+  });
+
   test("what save has written, and it runs", async () => {
     await bunker("copy", "-q", busybox(), "containers-storage:busybox:1");
     await bunker("tag", "busybox:1", "registry.example.com/other:2");
