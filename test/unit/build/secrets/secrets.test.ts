@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { forwardAgent } from "../../../../src/build/secrets/agent-forwarding.ts";
@@ -6,6 +6,9 @@ import { openAgent } from "../../../../src/build/secrets/agent-source.ts";
 import { readPrivateKey } from "../../../../src/build/secrets/private-key.ts";
 import { readSecret } from "../../../../src/build/secrets/secret-source.ts";
 import { TemporaryTree } from "../files/trees.ts";
+
+// Making keys takes long where others are at work.
+setDefaultTimeout(60_000);
 
 describe("a secret", () => {
   test("is read from a file or the environment, byte by byte", () => {
@@ -47,11 +50,11 @@ describe("an agent", () => {
   test("is one of our own where keys are given, with which OpenSSH lists and signs", async () => {
     using tree = new TemporaryTree();
     const kinds = [
-      ...[["ed25519"], ["rsa", "-b", "2048"], ["ecdsa", "-b", "256"], ["ecdsa", "-b", "384"], ["ecdsa", "-b", "521"]],
+      ...[["ed25519"], ["rsa", "-b", "1024"], ["ecdsa", "-b", "256"], ["ecdsa", "-b", "384"], ["ecdsa", "-b", "521"]],
       ...[
-        ["rsa", "-b", "2048", "-m", "PEM"],
+        ["rsa", "-b", "1024", "-m", "PEM"],
         ["ecdsa", "-m", "PEM"],
-        ["rsa", "-b", "2048", "-m", "PKCS8"],
+        ["rsa", "-b", "1024", "-m", "PKCS8"],
       ],
     ];
     const names = kinds.map((words, place) => {
@@ -83,8 +86,8 @@ describe("an agent", () => {
     using tree = new TemporaryTree();
     for (const [name, words] of [
       ["openssh", ["ed25519"]],
-      ["pem", ["rsa", "-b", "2048", "-m", "PEM"]],
-      ["pkcs8", ["rsa", "-b", "2048", "-m", "PKCS8"]],
+      ["pem", ["rsa", "-b", "1024", "-m", "PEM"]],
+      ["pkcs8", ["rsa", "-b", "1024", "-m", "PKCS8"]],
     ] as const) {
       keygen(tree.at(name), words, "secret");
       expect(() => readPrivateKey(tree.at(name))).toThrow("it is encrypted with a passphrase");
