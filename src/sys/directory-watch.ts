@@ -22,7 +22,12 @@ export class DirectoryWatch implements Disposable {
     const name = allocate(path.length + 1);
     name.buffer.write(path, 0, "latin1");
     const events = IN_MODIFY | IN_CREATE | IN_MOVED_TO;
-    check(systemCall(SystemCall.inotify_add_watch, this.descriptor.number, name.address, events), "watch", path);
+    try {
+      check(systemCall(SystemCall.inotify_add_watch, this.descriptor.number, name.address, events), "watch", path);
+    } catch (error) {
+      this.descriptor.close();
+      throw error;
+    }
   }
 
   /** Takes note of what has happened so far, so that the descriptor is no longer readable. */

@@ -83,6 +83,21 @@ export function testFaults(run: Run): void {
       ]);
     });
 
+    test("may be watched by nobody, because the user has too many watches, which the container survives", async () => {
+      const limit = "/proc/sys/fs/inotify/max_user_instances";
+      const { output: usual } = await run(`cat ${limit}; echo 0 >${limit}`, "root");
+      try {
+        const output = await lines(`
+          bunker run --name hog -m 50m --memory-swap 50m --network none --rootfs root \\
+            dd if=/dev/zero of=/dev/null bs=150M count=1 || echo $?
+          bunker inspect --format '{{.State.OOMKilled}}' hog
+          bunker rm hog`);
+        expect(output).toEqual(["137", "true", "hog"]);
+      } finally {
+        await run(`echo ${usual.trim()} >${limit}`, "root");
+      }
+    });
+
     test("is refused where a controller is missing, and nothing is left; the way there is made and given the others", async () => {
       const script = `
         mine=$(sed s/0::// /proc/self/cgroup)

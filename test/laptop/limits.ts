@@ -115,7 +115,8 @@ export function testLimits(run: Run): void {
       const { output, errors } = await run(`
         bunker run -d --name tight -m 50m --memory-swap 50m --network none --rootfs root sh -c \\
           'dd if=/dev/zero of=/dev/null bs=150M count=1; sleep 1000' >/dev/null
-        bunker events --since 1h --filter container=tight --format '{{.Action}}' >events & events=$!
+        : >events
+        bunker events --since 1h --filter container=tight --format '{{.Action}}' >>events & events=$!
         until grep -q '^oom$' events && grep -q 'memory_pressure: max' events; do sleep 0.1; done
         kill $events
         bunker inspect --format '{{.State.Status}} {{.State.OOMKilled}}' tight

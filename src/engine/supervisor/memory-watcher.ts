@@ -1,12 +1,32 @@
 import { type MemoryEvent, MemoryWatch } from "../../cgroup/memory-watch.ts";
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError } from "../../sys/error.ts";
 import { Event, type Reactor } from "../../sys/reactor.ts";
 import { spawnInternal } from "./children.ts";
+
+/** What the kernel says when there is no watch to be had. */
+const NO_WATCH: readonly (number | undefined)[] = [Errno.ENOENT, Errno.ENODEV, Errno.EMFILE, Errno.ENOSPC];
+
+/**
+ * Has written down when a container's memory gets short.
+ * @param group the container's cgroup
+ * @returns what ends that; undefined when somebody has removed the cgroup, or the user has as many watches as the host
+ * permits: then only the container's end says that a process was killed for its memory
+ */
+export function watchMemory(reactor: Reactor, group: string, data: string, id: string): Disposable | undefined {
+  try {
+    return new MemoryWatcher(reactor, group, data, id);
+  } catch (error) {
+    if (error instanceof BunkerError && NO_WATCH.includes(error.errno)) return undefined;
+    throw error;
+  }
+}
 
 /**
  * Has written down when a container's memory gets short, by children of the supervisor: one after the other, however
  * often it happens, and each with what has come together meanwhile.
  */
-export class MemoryWatcher implements Disposable {
+class MemoryWatcher implements Disposable {
   readonly #reactor: Reactor;
   readonly #watch: MemoryWatch;
   readonly #words: readonly string[];

@@ -210,8 +210,8 @@ class Supervisor {
 
   async #watchMemory({ memoryGroup }: Supervise): Promise<Disposable | undefined> {
     if (memoryGroup === undefined) return undefined;
-    const { MemoryWatcher } = await import("./memory-watcher.ts");
-    return new MemoryWatcher(this.#reactor, memoryGroup, this.#data, this.#id);
+    const { watchMemory } = await import("./memory-watcher.ts");
+    return watchMemory(this.#reactor, memoryGroup, this.#data, this.#id);
   }
 
   async #adoptOrphans(pid: number): Promise<Disposable> {
