@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { eventually } from "../../unprivileged-user.ts";
+import { busyboxLayout } from "../../fixtures/images.ts";
+import { eventually, finish } from "../../unprivileged-user.ts";
 import { type BuildSuite, buildSuite } from "./suite.ts";
 
 const suite: BuildSuite = buildSuite();
@@ -73,6 +74,74 @@ test("leaves nothing running and nothing broken when it is killed, whichever of 
     );
     await expectWhole(id, context);
   }
+});
+
+test("leaves nothing broken when it is killed, however far it has come", async () => {
+  const context = suite.context({
+    Dockerfile: [
+      "FROM busybox AS one",
+      "RUN echo one > /one",
+      "FROM busybox",
+      "COPY file /",
+      "COPY --from=one /one /",
+      "RUN cat /file /one > /both",
+      "",
+    ].join("\n"),
+    file: "file\n",
+  });
+  const { user } = suite;
+  for (const linesBefore of [1, 5, 9, 12, 15, 18, 21]) {
+    const options = ["--no-cache", "--progress", "plain", "-t", "survives"];
+    const build = user.start([user.bunkerPath, "build", ...options, context]);
+    let lines = 0;
+    for await (const piece of build.stderr) {
+      lines += piece.filter((byte) => byte === 10).length;
+      if (lines >= linesBefore) build.kill("SIGKILL");
+    }
+    await build.exited;
+    await eventually(
+      () => user.processes().length === 0,
+      () => "no process to be left",
+    );
+    await suite.built(context, ["-t", "survives"]);
+    expect(await suite.inside("survives", "cat /both")).toBe("file\none\n");
+    expect(readdirSync(join(user.data, "build", "tmp"))).toEqual([]);
+  }
+});
+
+test("says that a command was killed", async () => {
+  const { build, context } = await startWaiting("command");
+  const victims = suite.user.processes().filter((pid) => readCommandLine(pid).startsWith("/bin/sh -c touch /c/begun"));
+  expect(victims).toHaveLength(1);
+  for (const pid of victims) process.kill(pid, "SIGKILL");
+  expect(await new Response(build.stderr).text()).toContain("did not complete successfully: exit code: 137\n");
+  expect(await build.exited).toBe(1);
+  await expectWhole("command", context);
+});
+
+test("ends when the disk is full, and builds again when it is not", async () => {
+  const { user } = suite;
+  const context = suite.context({
+    run: "FROM busybox\nRUN echo kept > /kept\nRUN dd if=/dev/zero of=/zeros bs=1M count=64\n",
+    copy: "FROM busybox\nCOPY large /\n",
+    little: "FROM busybox\nRUN echo kept > /kept\nRUN echo little > /little\n",
+    large: "x".repeat(64 << 20),
+  });
+  const data = user.makeDirectory("little-disk");
+  const build = `"$0" build --progress plain -f ${context}`;
+  const script = [
+    `"$0" copy -q oci:${busyboxLayout()}:latest busybox`,
+    ...["run", "copy", "little"].map((name) => `${build}/${name} ${context} 2>&1; echo status $?`),
+    `ls -A ${data}/bunker/build/tmp | wc -l`,
+  ].join("\n");
+  const mount = `mount -t tmpfs -o size=32m,mode=777 tmpfs ${data} && exec "$@"`;
+  const shell = user.as(["env", `XDG_DATA_HOME=${data}`, "sh", "-c", script, user.bunkerPath]);
+  const { output: said } = await finish(user.startAsRoot(["unshare", "-m", "--", "sh", "-c", mount, "sh", ...shell]));
+  const [run = "", copy = "", little = "", left = ""] = said.split(/^status (?=\d)/m);
+  expect(run).toMatch(/No space left on device/);
+  expect(copy).toMatch(/^1\n[\s\S]*bunker: .*(?:ENOSPC|no space)/);
+  expect(little).toMatch(/^1\n[\s\S]*RUN echo kept > \/kept\n#\d+ CACHED\n/);
+  expect(left).toBe("0\n0\n");
 });
 
 function isCommand(pid: number, words: string): boolean {
