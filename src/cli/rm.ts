@@ -1,7 +1,7 @@
 import { removeContainer } from "../engine/lifecycle/remove-container.ts";
 import { defineCommand } from "./command.ts";
 import { eachContainer } from "./container/each-container.ts";
-import { allOption, latestOption, meantContainers } from "./container/meant-containers.ts";
+import { allOption, idFileOption, latestOption, meantContainers } from "./container/meant-containers.ts";
 import { flag } from "./option.ts";
 
 /** `bunker rm`. */
@@ -10,6 +10,7 @@ export const rm = defineCommand(
     options: {
       all: allOption,
       latest: latestOption,
+      idFiles: idFileOption,
       force: flag({ name: "force", short: "f", description: "Kill it first if it runs; no error if it is not there" }),
       volumes: flag({ name: "volumes", short: "v", description: "Remove its volumes without a name, too" }),
     },

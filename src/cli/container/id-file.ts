@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 
@@ -18,6 +18,24 @@ export function writeIdFile(path: string): (id: string) => void {
       throw new BunkerError({ code: "id_file_refused", operation: "write the container ID file", object: path, errno });
     }
   };
+}
+
+/**
+ * The id that is in a file, as `--cidfile` of `run` and `create` writes it.
+ * @throws BunkerError `id_file_unreadable`
+ */
+export function readIdFile(path: string): string {
+  const refused = (reason: { readonly errno: number } | { readonly reason: string }) =>
+    new BunkerError({ code: "id_file_unreadable", operation: "read the container ID file", object: path, ...reason });
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw refused({ errno: errnoOf(error) ?? Errno.EIO });
+  }
+  const [id = ""] = text.trim().split("\n");
+  if (id === "") throw refused({ reason: "it is empty" });
+  return id;
 }
 
 function exists(path: string): BunkerError {

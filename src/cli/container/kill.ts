@@ -3,7 +3,7 @@ import { defineCommand } from "../command.ts";
 import { single } from "../option.ts";
 import { parseSignalName } from "../values/life-values.ts";
 import { eachContainer } from "./each-container.ts";
-import { allOption, latestOption, meantContainers } from "./meant-containers.ts";
+import { allOption, idFileOption, latestOption, meantContainers } from "./meant-containers.ts";
 import { isAlive } from "./status-text.ts";
 
 /** `bunker kill`. */
@@ -12,6 +12,7 @@ export const kill = defineCommand(
     options: {
       all: allOption,
       latest: latestOption,
+      idFiles: idFileOption,
       signal: single({
         name: "signal",
         short: "s",

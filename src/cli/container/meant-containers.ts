@@ -1,8 +1,9 @@
 import { type Container, findContainer, latestContainer, listContainers } from "../../engine/state/containers.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { flag } from "../option.ts";
+import { flag, list } from "../option.ts";
 import type { ContainerReferences } from "./each-container.ts";
+import { readIdFile } from "./id-file.ts";
 
 /** Podman's way to mean a container without naming it. */
 export const latestOption = flag({
@@ -13,6 +14,14 @@ export const latestOption = flag({
 
 /** Podman's way to mean all containers that a command is about. */
 export const allOption = flag({ name: "all", short: "a", description: "All containers that it can be done to" });
+
+/** Podman's way to name a container by the file that its id was written to. */
+export const idFileOption = list({
+  name: "cidfile",
+  valueName: "FILE",
+  description: "A container whose id is in a file",
+  parse: (text) => text,
+});
 
 /**
  * The container that a command for one is about, whose syntax says `insteadOfFirst: "latest"`.
@@ -28,16 +37,21 @@ export function namedOrLatest(
 }
 
 /**
- * The containers that a command is about: those that are named, or what stands for names.
+ * The containers that a command is about: those that are named, by files too, or what stands for names.
  * @param command as typed, for messages
  * @param isOfAll with `all`, which containers that means
  */
 export function meantContainers(
   command: string,
-  names: readonly string[],
-  { latest, all = false }: { readonly latest: boolean; readonly all?: boolean },
+  operands: readonly string[],
+  {
+    latest,
+    all = false,
+    idFiles = [],
+  }: { readonly latest: boolean; readonly all?: boolean; readonly idFiles?: readonly string[] },
   isOfAll: (container: Container) => boolean = () => true,
 ): ContainerReferences {
+  const names = [...operands, ...idFiles.map(readIdFile)];
   const given = [names.length > 0, latest, all].filter(Boolean).length;
   if (given !== 1) {
     throw new BunkerError({

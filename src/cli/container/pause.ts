@@ -2,7 +2,7 @@ import { pauseContainer, unpauseContainer } from "../../engine/lifecycle/pause-c
 import type { Container } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { type ContainerWork, eachContainer } from "./each-container.ts";
-import { allOption, latestOption, meantContainers } from "./meant-containers.ts";
+import { allOption, idFileOption, latestOption, meantContainers } from "./meant-containers.ts";
 
 const forEach = (
   command: string,
@@ -10,7 +10,12 @@ const forEach = (
   work: (database: ContainerWork["database"], data: string, container: ContainerWork["container"]) => void,
 ) =>
   defineCommand(
-    { options: { all: allOption, latest: latestOption }, isBrief: true, required: [], optional: "[CONTAINER...]" },
+    {
+      options: { all: allOption, latest: latestOption, idFiles: idFileOption },
+      isBrief: true,
+      required: [],
+      optional: "[CONTAINER...]",
+    },
     ({ options, operands }) =>
       eachContainer(
         meantContainers(command, operands, options, isOfAll),

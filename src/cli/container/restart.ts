@@ -3,12 +3,16 @@ import { startByCommand, takeToStart } from "../../engine/lifecycle/start-contai
 import { stopContainer } from "../../engine/lifecycle/stop-container.ts";
 import { defineCommand } from "../command.ts";
 import { eachContainer } from "./each-container.ts";
-import { latestOption, meantContainers } from "./meant-containers.ts";
+import { idFileOption, latestOption, meantContainers } from "./meant-containers.ts";
 import { stopOptions } from "./stop.ts";
 
 /** `bunker restart`. */
 export const restart = defineCommand(
-  { options: { ...stopOptions, latest: latestOption }, required: [], optional: "[CONTAINER...]" },
+  {
+    options: { ...stopOptions, latest: latestOption, idFiles: idFileOption },
+    required: [],
+    optional: "[CONTAINER...]",
+  },
   ({ options, operands }) =>
     eachContainer(
       meantContainers("bunker restart", operands, options),

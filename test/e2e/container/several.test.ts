@@ -1,5 +1,6 @@
 /* Containers that are meant without being named, and their processes. */
 import { expect, test } from "bun:test";
+import { rmSync } from "node:fs";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
@@ -33,6 +34,26 @@ test("--latest and --all stand for names", async () => {
   expect(await suite.user.bunker(["rm"])).toMatchObject({
     status: 125,
     errors: "bunker: bunker rm needs CONTAINER; bunker rm --help shows how it is used\n",
+  });
+});
+
+test("--cidfile names a container by the file that has its id", async () => {
+  const directory = suite.user.home;
+  const files = ["one", "two"].map((name) => `${directory}/${name}.cid`);
+  using _files = { [Symbol.dispose]: () => files.forEach((file) => void rmSync(file, { force: true })) };
+  const ids = [];
+  for (const file of files) {
+    ids.push((await bunker("run", "-d", "--cidfile", file, suite.image, "sleep", "1000")).trim());
+  }
+  const words = files.flatMap((file) => ["--cidfile", file]);
+  const both = ids.map((id) => `${id}\n`).join("");
+  expect(await bunker("kill", ...words)).toBe(both);
+  expect(await bunker("restart", "-t", "0", "--cidfile", files[1] ?? "")).toBe(`${ids[1]}\n`);
+  expect(await bunker("stop", "-t", "0", ...words)).toBe(both);
+  expect(await bunker("rm", ...words)).toBe(both);
+  expect(await suite.user.bunker(["rm", "--cidfile", `${directory}/none.cid`])).toMatchObject({
+    status: 125,
+    errors: `bunker: read the container ID file ${directory}/none.cid: ENOENT\n`,
   });
 });
 
