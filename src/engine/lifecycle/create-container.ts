@@ -4,19 +4,14 @@
  * directory whose lock is free, and the next command that makes a container removes it.
  */
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
-import { release } from "node:os";
 import { posix } from "node:path";
 import { formatImageSource } from "../../image/image-source.ts";
 import { relyOnImages } from "../../image/store/images-lock.ts";
 import { parseAddress } from "../../network/address.ts";
 import { type Configuration, formatConfiguration } from "../../runtime/configuration/configuration.ts";
 import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
-import { defaultProfile } from "../../runtime/seccomp/default-profile.ts";
-import { parseProfile } from "../../runtime/seccomp/profile.ts";
-import { resolveProfile } from "../../runtime/seccomp/resolve-profile.ts";
 import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
-import { hostArchitecture } from "../../sys/architecture.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { terminalSize } from "../attachment.ts";
 import { containerArguments } from "../container-command.ts";
@@ -116,13 +111,6 @@ function takePlaces(
     shaping: networkSettings.shaping,
   };
 }
-
-const resolveSeccomp: ContainerInput["resolveSeccomp"] = (profileJson, capabilities) =>
-  resolveProfile(profileJson === undefined ? defaultProfile() : parseProfile(profileJson), {
-    architecture: hostArchitecture(),
-    capabilities,
-    kernelVersion: release(),
-  });
 
 /**
  * `z` and `Z` of `-v` ask for another SELinux label of the source. Where there is no SELinux there is nothing to do.
@@ -293,7 +281,7 @@ export async function createContainer(
       startsSystemd: isSystem,
       consoleSize: terminalSize(),
       // A filter that is compiled already need not be spelled out.
-      resolveSeccomp: defaultFilter ? () => undefined : resolveSeccomp,
+      resolveSeccomp: defaultFilter ? () => undefined : (await import("../resolve-seccomp.ts")).resolveSeccomp,
       host,
       defaultUser: ownership.defaultUser,
     };

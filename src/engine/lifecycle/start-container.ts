@@ -6,7 +6,6 @@
  * told anything kills the container and gives the lock back, and the row is then seen to be wrong; the other way round a
  * container would run that nobody knows of.
  */
-import { memfdWithContainerInit } from "../../launch/container-init.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import { launchContainer } from "../../runtime/launch-container.ts";
@@ -157,7 +156,9 @@ async function launchSupervised(
   const resources = await containerResources(id, definition, configuration, options.onUnkeptLimits);
   let settleGroup: (() => string | undefined) | undefined;
   let cgroup: string | undefined;
-  const init = definition.init ? cleanup.use(memfdWithContainerInit()) : undefined;
+  const init = definition.init
+    ? cleanup.use((await import("../../launch/container-init.ts")).memfdWithContainerInit())
+    : undefined;
   const launched = cleanup.use(
     launchContainer({
       id,

@@ -1,0 +1,73 @@
+/*
+ * What commands load before they have done anything. Loading code, even compiled code that is never called, is a sixth
+ * of what `run` takes; who adds to these commands sees here by how much, and can load at the place what few need.
+ */
+import { beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+const root = join(import.meta.dir, "../../..");
+
+let outputs: Bun.BuildMetafile["outputs"];
+
+beforeAll(async () => {
+  // As scripts/build.ts does it, up to the bytecode.
+  const { metafile } = await Bun.build({
+    entrypoints: [`${root}/src/main.ts`, `${root}/src/image/layers/unpack-worker.ts`],
+    target: "bun",
+    format: "esm",
+    splitting: true,
+    minify: true,
+    metafile: true,
+    define: { BUNKER_VERSION: '""', BUNKER_COMMIT: '""' },
+  });
+  if (metafile === undefined) throw new Error("the bundler has not said what is where");
+  outputs = metafile.outputs;
+});
+
+/** The chunks that are loaded with those that the modules are in. */
+function chunksOf(modules: readonly string[]): string[] {
+  const found = new Set<string>();
+  const add = (chunk: string) => {
+    if (found.has(chunk)) return;
+    found.add(chunk);
+    for (const { path, kind } of outputs[chunk]?.imports ?? []) {
+      const imported = kind === "import-statement" ? chunkAt(path) : undefined;
+      if (imported !== undefined) add(imported);
+    }
+  };
+  for (const module of modules) {
+    const chunk = Object.keys(outputs).find((name) => modulesOf(name).includes(module));
+    if (chunk === undefined) throw new Error(`no chunk has ${module}`);
+    add(chunk);
+  }
+  return [...found];
+}
+
+function chunkAt(path: string): string | undefined {
+  return Object.keys(outputs).find((name) => name.endsWith(path.replace(/^\.+\//, "")));
+}
+
+function modulesOf(chunk: string): string[] {
+  return Object.keys(outputs[chunk]?.inputs ?? {}).map((path) => path.replace(/^.*?(?=src\/|node_modules\/)/, ""));
+}
+
+describe("what is loaded for", () => {
+  const start = ["src/main.ts", "src/cli/bunker.ts"];
+  test.each([
+    ["run", [...start, "src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts"], 455_000],
+    ["exec", [...start, "src/cli/container/exec.ts", "src/engine/lifecycle/exec-process.ts"], 275_000],
+    ["ps", [...start, "src/cli/ps.ts"], 96_000],
+    ["a supervisor", ["src/main.ts", "src/cli/internal.ts", "src/engine/supervisor/supervise.ts"], 72_000],
+  ] as const)("%s stays within its bytes", (_name, modules, limit) => {
+    const bytes = chunksOf(modules).reduce((sum, chunk) => sum + (outputs[chunk]?.bytes ?? 0), 0);
+    expect(bytes).toBeGreaterThan(limit / 2);
+    expect(bytes).toBeLessThan(limit);
+  });
+
+  test("run has nothing of registries, builds, or a profile that is compiled already", () => {
+    const loaded = chunksOf([...start, "src/cli/run.ts", "src/engine/run.ts"]).flatMap(modulesOf);
+    const unneeded = /^src\/(image\/registry|image\/layers\/layer-unpacker|build|engine\/resolve-seccomp|network\/tcp)/;
+    expect(loaded).toContain("src/engine/run.ts");
+    expect(loaded.filter((path) => unneeded.test(path))).toEqual([]);
+  });
+});
