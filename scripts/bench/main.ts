@@ -73,6 +73,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     ],
     measure: async (...task) => (await import("./network.ts")).measureNetwork(...task),
   },
+  soak: {
+    summary: "the network stack under load for ROUNDS minutes: bytes hashed at both ends, connections, datagrams",
+    rounds: 60,
+    peers: [],
+    measure: async (...task) => (await import("./soak.ts")).soak(...task),
+  },
   shared: {
     summary: "a network that two containers share, against veth devices and the loopback; needs Debian's iperf3",
     rounds: 3,

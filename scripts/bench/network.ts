@@ -3,31 +3,19 @@
  * namespace of its own, from which programs talk with servers on the host's loopback, and the host with a server inside
  * by a published port. "no stack" is the same within the host.
  */
-import { readFileSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import * as v from "valibot";
-import { SERVING_SETTING } from "../../src/sys/own-command.ts";
 import { median, table } from "./measure.ts";
+import { background, INSIDE_PORT, type Network, openNetwork, privateMemory, run } from "./network-namespace.ts";
 import type { Workplace } from "./workplace.ts";
 
 const SECONDS = 3;
 const EXCHANGES = 3_000;
 const SERVER_PORT = 15_201;
-const INSIDE_PORT = 15_202;
 const EXCHANGE_PORT = 15_203;
 
 /** Measured values by row and contender, one for each round. */
 type Results = Map<string, Map<string, number[]>>;
-
-interface Network {
-  readonly name: string;
-  /** Runs a command inside. */
-  readonly inside: (words: readonly string[]) => string[];
-  /** The host as it is seen from inside. */
-  readonly host: string;
-  /** The stack's process; undefined where there is none. */
-  readonly pid: number | undefined;
-}
 
 const streamSchema = v.pipe(
   v.string(),
@@ -66,7 +54,6 @@ print(${EXCHANGES} / (time.monotonic() - began))`;
 /** Compares throughput, exchanges, processor time and memory. */
 export async function measureNetwork(workplace: Workplace, rounds: number): Promise<string> {
   const results: Results = new Map();
-  symlinkSync(workplace.bunker, join(workplace.directory, "slirp4netns"));
   const contenders = ["no stack", "bunker", "slirp4netns", "pasta"];
   using servers = new DisposableStack();
   await background(servers, ["iperf3", "--server", "--port", String(SERVER_PORT), "--forceflush"]);
@@ -129,73 +116,6 @@ function received(json: string) {
   const result = v.safeParse(streamSchema, json);
   if (result.success) return result.output.end.sum_received;
   throw new Error(`iperf3 has not measured: ${json}`);
-}
-
-async function openNetwork(cleanup: DisposableStack, workplace: Workplace, name: string): Promise<Network> {
-  if (name === "no stack") return { name, inside: (words) => [...words], host: "127.0.0.1", pid: undefined };
-  const holder = await background(cleanup, ["unshare", "-Urn", "sh", "-c", "echo ready; exec sleep infinity"]);
-  const inside = (words: readonly string[]) => [
-    "nsenter",
-    `--target=${holder}`,
-    "-U",
-    "-n",
-    "--preserve-credentials",
-    ...words,
-  ];
-  if (name === "pasta") {
-    const ports = ["-t", String(INSIDE_PORT), "-u", "none", "-T", "none", "-U", "none"];
-    const pid = await background(cleanup, [
-      "pasta",
-      "--foreground",
-      "--config-net",
-      "-m",
-      "65520",
-      ...ports,
-      `${holder}`,
-    ]);
-    const [, gateway = ""] = /^default via (\S+)/m.exec(run(inside(["ip", "-4", "route"]))) ?? [];
-    return { name, inside, host: gateway, pid };
-  }
-  // As Bunker starts the processes that its stack runs in otherwise.
-  const bunker = ["env", SERVING_SETTING, join(workplace.directory, "slirp4netns")];
-  const program = name === "bunker" ? bunker : ["slirp4netns"];
-  const socket = join(workplace.directory, `${holder}.sock`);
-  const options = ["--configure", "--mtu=65520", `--api-socket=${socket}`];
-  const pid = await background(cleanup, [...program, ...options, String(holder), "tap0"]);
-  const forward = { proto: "tcp", host_addr: "127.0.0.1", host_port: INSIDE_PORT, guest_port: INSIDE_PORT };
-  await ask(socket, JSON.stringify({ execute: "add_hostfwd", arguments: forward }));
-  return { name, inside, host: "10.0.2.2", pid };
-}
-
-/** Sends a request to an API socket, and waits for the answer. */
-async function ask(path: string, request: string): Promise<void> {
-  const script =
-    "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(sys.argv[2].encode()); s.shutdown(1); print(s.recv(4096).decode())";
-  const answer = run(["python3", "-c", script, path, request]);
-  if (!answer.includes('"return"')) throw new Error(`${path}: ${answer}`);
-}
-
-/** Starts a program that is killed with the stack, and waits until it has said something; its pid. */
-async function background(cleanup: DisposableStack, words: readonly string[]): Promise<number> {
-  const child = Bun.spawn([...words], { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
-  cleanup.defer(() => {
-    child.kill("SIGKILL");
-  });
-  const said = [child.stdout, child.stderr].map((stream) => stream.getReader().read());
-  await Promise.race(said);
-  return child.pid;
-}
-
-function run(words: readonly string[]): string {
-  const { success, stdout, stderr } = Bun.spawnSync([...words]);
-  if (!success) throw new Error(`${words.join(" ")}: ${stdout}${stderr}`);
-  return stdout.toString();
-}
-
-/** Anonymous memory of a process, in MB. */
-function privateMemory(pid: number): number {
-  const [, kilobytes = "0"] = /RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Number(kilobytes) / 1024;
 }
 
 /** Processor time that a process has used, in seconds. */
