@@ -13,7 +13,7 @@ import { completeContext, FILES_OF_CONTEXT } from "./cases/context.ts";
 import { COPY_CASES, COPY_CASES_ALONE } from "./cases/copy-cases.ts";
 import { FROM_CASES, FROM_CASES_ALONE } from "./cases/from-cases.ts";
 import { RUN_CASES, RUN_CASES_ALONE } from "./cases/run-cases.ts";
-import { readImage, type WrittenImage } from "./image-on-disk.ts";
+import { comparable, readImage, type WrittenImage } from "./image-on-disk.ts";
 import { buildSuite } from "./suite.ts";
 
 const suite = buildSuite();
@@ -25,7 +25,7 @@ let directoryOfResults: string;
 let count = 0;
 
 beforeAll(async () => {
-  buildah = await Buildah.start();
+  buildah = await Buildah.start({ busybox: `oci:${busyboxLayout()}:latest` });
   busybox = readImage(busyboxLayout());
   directory = suite.context(FILES_OF_CONTEXT);
   directoryOfResults = suite.user.makeDirectory("results");
@@ -59,35 +59,6 @@ async function buildHere(options: readonly string[]): Promise<WrittenImage> {
   const image = readImage(result);
   rmSync(result, { recursive: true });
   return image;
-}
-
-/** What buildah leaves of mounts for RUN, and BuildKit does not. */
-const STUB = /^(?:etc\/(?:resolv\.conf|hosts|hostname): file 755 0:0 ""|run: directory 755 0:0)$/;
-
-/** What two builders have to agree on; buildah notes the name of the machine, and does not say that / is /. */
-function comparable({ configuration, tree, times }: WrittenImage, timed: readonly string[]) {
-  const { config, architecture, os, author } = configuration;
-  const { Hostname: _, WorkingDir, Env, ...rest } = config;
-  const place = WorkingDir === "/" ? {} : { WorkingDir };
-  // A variable that is set again keeps its place here, as in Docker.
-  const environment = { Env: Array.isArray(Env) ? Env.toSorted() : Env };
-  const told = Object.entries({ ...rest, ...place, ...environment }).filter(([, value]) => !isNothing(value));
-  return {
-    config: Object.fromEntries(told.sort(([one], [other]) => (one < other ? -1 : 1))),
-    platform: `${os}/${architecture}`,
-    author: author ?? "",
-    tree: [...tree]
-      .sort(([one], [other]) => (one < other ? -1 : 1))
-      .map(([path, what]) => `${path}: ${what}`)
-      .filter((line) => !STUB.test(line)),
-    times: timed.map((path) => `${path}: ${times.get(path)}`),
-  };
-}
-
-/** Go leaves out what is empty, or writes it as null. */
-function isNothing(value: unknown): boolean {
-  if (value === null || value === "" || value === false) return true;
-  return typeof value === "object" && Object.keys(value ?? {}).length === 0;
 }
 
 const withNames = <Case extends { readonly name: string }>(cases: readonly Case[]) =>

@@ -29,8 +29,11 @@ interface ManifestJson {
   readonly layers: readonly { readonly digest: string }[];
 }
 
-/** Reads the only image in a directory. */
-export function readImage(directory: string): WrittenImage {
+/**
+ * Reads the only image in a directory.
+ * @param below layers of it that are not looked at; what layers above take away of them is not seen
+ */
+export function readImage(directory: string, below = 0): WrittenImage {
   const isLayout = existsSync(`${directory}/oci-layout`);
   const blob = (digest: string) => {
     const hex = digest.replace("sha256:", "");
@@ -46,7 +49,7 @@ export function readImage(directory: string): WrittenImage {
   }
   const tree = new Map<string, string>();
   const times = new Map<string, number>();
-  for (const { digest } of manifest.layers) applyLayer(tree, times, unpacked(blob(digest)));
+  for (const { digest } of manifest.layers.slice(below)) applyLayer(tree, times, unpacked(blob(digest)));
   return { configuration: parse(blob(manifest.config.digest)), layers: manifest.layers.length, tree, times };
 }
 
@@ -119,4 +122,36 @@ export function shownContent(content: Buffer, size: number): string {
 
 function pathOrText(name: string): string {
   return Buffer.from(name, "latin1").toString();
+}
+
+/** What buildah leaves of mounts for RUN, and BuildKit does not. */
+const STUB = /^(?:etc\/(?:resolv\.conf|hosts|hostname): file 755 0:0 ""|run: directory 755 0:0)$/;
+
+/**
+ * What two builders have to agree on; buildah notes the name of the machine, and does not say that / is /.
+ * @param timed files whose times of modification count, too
+ */
+export function comparable({ configuration, tree, times }: WrittenImage, timed: readonly string[] = []) {
+  const { config, architecture, os, author } = configuration;
+  const { Hostname: _, WorkingDir, Env, ...rest } = config;
+  const place = WorkingDir === "/" ? {} : { WorkingDir };
+  // A variable that is set again keeps its place here, as in Docker.
+  const environment = { Env: Array.isArray(Env) ? Env.toSorted() : Env };
+  const told = Object.entries({ ...rest, ...place, ...environment }).filter(([, value]) => !isNothing(value));
+  return {
+    config: Object.fromEntries(told.sort(([one], [other]) => (one < other ? -1 : 1))),
+    platform: `${os}/${architecture}`,
+    author: author ?? "",
+    tree: [...tree]
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([path, what]) => `${path}: ${what}`)
+      .filter((line) => !STUB.test(line)),
+    times: timed.map((path) => `${path}: ${times.get(path)}`),
+  };
+}
+
+/** Go leaves out what is empty, or writes it as null. */
+function isNothing(value: unknown): boolean {
+  if (value === null || value === "" || value === false) return true;
+  return typeof value === "object" && Object.keys(value ?? {}).length === 0;
 }
