@@ -43,8 +43,8 @@ export class Buildah implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // The driver mounts its directory onto itself, and leaves it so.
-    Bun.spawnSync(["umount", `${this.#directory}/storage/overlay`]);
+    // The driver mounts its directory onto itself, and leaves it so, now and then with a mount in it.
+    Bun.spawnSync(["umount", "--lazy", `${this.#directory}/storage/overlay`]);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }
