@@ -1,3 +1,4 @@
+import { openSync } from "node:fs";
 import { attachDetachably, checkTerminal, makeStreams, receiveSignals, terminalSize } from "../../engine/attachment.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { parseDetachKeys } from "../../engine/detach-keys.ts";
@@ -5,6 +6,7 @@ import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { startExec } from "../../engine/lifecycle/exec-process.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { connectToSupervisor, tell } from "../../engine/supervisor/connect.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { defineCommand } from "../command.ts";
 import { flag, list, single } from "../option.ts";
 import { parseEnvironmentOption } from "../values/environment-option.ts";
@@ -64,7 +66,9 @@ export const exec = defineCommand(
     using database = openContainers(data);
     const container = namedOrLatest(database, data, reference, options);
     using signals = detach ? undefined : receiveSignals();
-    using streams = terminal ? undefined : owned(makeStreams(interactive && !detach));
+    // Nobody reads what a detached process writes, and it must not end of that.
+    using nobody = detach && !terminal ? new FileDescriptor(openSync("/dev/null", "r+")) : undefined;
+    using streams = detach || terminal ? undefined : owned(makeStreams(interactive));
     using launched = startExec(
       data,
       container,
@@ -77,7 +81,7 @@ export const exec = defineCommand(
         ],
         consoleSize: terminalSize(),
       },
-      streams?.ends.inner,
+      nobody === undefined ? streams?.ends.inner : [nobody, nobody, nobody],
     );
     const keepTerminal = () => {
       using socket = launched.terminal === undefined ? undefined : connectToSupervisor(data, container.id);

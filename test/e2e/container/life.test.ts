@@ -168,7 +168,7 @@ describe("exec", () => {
     expect((await suite.user.bunker(["exec", "room", "nothing"])).status).toBe(127);
     const { output } = await suite.user.bunker(["exec", "-i", "room", "wc", "-c"], { input: "x".repeat(1_000_000) });
     expect(output.trim()).toBe("1000000");
-    await bunker("exec", "-d", "room", "sh", "-c", "echo done >/written");
+    await bunker("exec", "-d", "room", "sh", "-c", "echo to nobody; echo to nobody >&2; echo done >/written");
     for (let found = ""; found !== "done\n"; )
       found = (await suite.user.bunker(["exec", "room", "cat", "/written"])).output;
     await bunker("rm", "-f", "room");
