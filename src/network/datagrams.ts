@@ -34,6 +34,7 @@ import { SystemCall, systemCall } from "../sys/system-call.ts";
 import { isMulticast, sameAddress, UNSPECIFIED_4, UNSPECIFIED_6 } from "./address.ts";
 import { checksum } from "./checksum.ts";
 import type { NetworkConfiguration } from "./configuration.ts";
+import { DatagramFlow } from "./datagram-flow.ts";
 import { DatagramReceiver } from "./datagram-receiver.ts";
 import { destinationOf, isOwnAddress } from "./destination.ts";
 import type { DnsForwarder } from "./dns/forwarder.ts";
@@ -62,9 +63,6 @@ const ECHO_HEADER_SIZE = 8;
 const ECHO_CHECKSUM_OFFSET = 2;
 const ECHO_4 = { request: 8, reply: 0 };
 const ECHO_6 = { request: 128, reply: 129 };
-/** What hosts send with; another TTL of the container's is passed on. */
-const USUAL_HOPS = 64;
-
 const MAXIMUM_FLOWS = 8_192;
 /** The part of them that gives way at once when there are too many. */
 const EVICTED_PART = 8;
@@ -75,43 +73,6 @@ const ANSWERED_TIME = 180_000;
 const TICK = 5_000;
 /** Rounds of receiving from one socket, before others have their turn. */
 const ROUNDS_PER_TURN = 4;
-
-/** A flow of datagrams; see the head of this file. */
-class DatagramFlow {
-  readonly protocol: number;
-  readonly inside: Address;
-  readonly insidePort: number;
-  readonly outside: Address;
-  readonly outsidePort: number;
-  hash = 0;
-  nextInBucket: DatagramFlow | undefined = undefined;
-  /** The socket of its own, or of the published port whose client this is. */
-  readonly socket: number;
-  /** The client, for a flow of a published port's. */
-  readonly client: Endpoint | undefined;
-  hops = USUAL_HOPS;
-  isAnswered = false;
-  lastUsed = 0;
-  /** Bytes that the container has sent, and that it was sent. */
-  sent = 0;
-  received = 0;
-
-  constructor(
-    protocol: number,
-    inside: Endpoint,
-    outside: Endpoint,
-    socket: number,
-    client: Endpoint | undefined = undefined,
-  ) {
-    this.protocol = protocol;
-    this.inside = inside.address;
-    this.insidePort = inside.port;
-    this.outside = outside.address;
-    this.outsidePort = outside.port;
-    this.socket = socket;
-    this.client = client;
-  }
-}
 
 export class Datagrams implements Disposable {
   readonly #reactor: Reactor;
