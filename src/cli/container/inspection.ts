@@ -10,7 +10,7 @@ import { type EndpointRequest, endpointsOfContainer } from "../../engine/state/n
 import { formatAddress } from "../../network/address.ts";
 import type { Subnet } from "../../network/configuration.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
-import { NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
+import { mapOrNil, NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
 import { publishedPorts } from "./port-text.ts";
 import { inspectResources } from "./resource-inspection.ts";
 
@@ -51,12 +51,12 @@ export function inspectContainer(database: StateDatabase, data: string, containe
     HostConfig: {
       ...structureOf(hostConfiguration),
       ...inspectResources(configuration.linux?.resources ?? {}, container),
-      LogConfig: { Type: definition.log.driver, Config: mapOf(logOptions(definition.log)) },
+      LogConfig: { Type: definition.log.driver, Config: mapOrNil(logOptions(definition.log)) },
       RestartPolicy: {
         Name: definition.restart.name,
         MaximumRetryCount: definition.restart.maximumRetryCount,
       },
-      Annotations: mapOf(definition.annotations),
+      Annotations: mapOrNil(definition.annotations),
       MaskedPaths: [...(configuration.linux?.maskedPaths ?? [])],
       ReadonlyPaths: [...(configuration.linux?.readonlyPaths ?? [])],
       Runtime: "bunker",
@@ -66,7 +66,7 @@ export function inspectContainer(database: StateDatabase, data: string, containe
     Config: {
       ...structureOf(config),
       Image: definition.image,
-      Labels: mapOf(definition.labels),
+      Labels: mapOrNil(definition.labels),
       StopSignal: stopSignalOf(definition),
       ...(definition.stopTimeout === undefined ? {} : { StopTimeout: definition.stopTimeout }),
       ...(definition.health === undefined ? {} : { Healthcheck: healthCheck(definition.health) }),
@@ -238,11 +238,6 @@ function mountsOf(mountPoints: readonly MountPoint[]): Structure[] {
     RW: !readOnly,
     Propagation: name === undefined ? propagation : "",
   }));
-}
-
-function mapOf(record: Readonly<Record<string, string>>): Value {
-  const entries = Object.entries(record);
-  return entries.length === 0 ? NIL_MAP : new Map(entries);
 }
 
 function structureOf(record: Readonly<Record<string, unknown>>): Record<string, Value> {

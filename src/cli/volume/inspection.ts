@@ -1,6 +1,6 @@
 import type { Volume } from "../../engine/state/volumes.ts";
 import { volumeContent } from "../../engine/volumes/volume-directory.ts";
-import { NIL_MAP, type Structure, type Value } from "../format/template/value.ts";
+import { mapOrNil, type Structure } from "../format/template/value.ts";
 
 /**
  * What `docker volume inspect` shows; Docker Engine API, VolumeInspect. `Anonymous` is Podman's.
@@ -11,15 +11,10 @@ export function inspectVolume(data: string, { name, created, isAnonymous, labels
     Anonymous: isAnonymous,
     CreatedAt: new Date(created).toISOString(),
     Driver: "local",
-    Labels: mapOf(labels),
+    Labels: mapOrNil(labels),
     Mountpoint: volumeContent(data, name),
     Name: name,
-    Options: mapOf(options),
+    Options: mapOrNil(options),
     Scope: "local",
   };
-}
-
-function mapOf(record: Readonly<Record<string, string>>): Value {
-  const entries = Object.entries(record);
-  return entries.length === 0 ? NIL_MAP : new Map(entries);
 }

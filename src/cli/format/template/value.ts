@@ -25,6 +25,12 @@ export class Float {
 export const NIL_SLICE: readonly Value[] = Object.freeze([]);
 export const NIL_MAP: ReadonlyMap<string, Value> = new Map();
 
+/** A map of a record, that Go has not made when it is empty. */
+export function mapOrNil(record: Readonly<Record<string, string>>): ReadonlyMap<string, Value> {
+  const entries = Object.entries(record);
+  return entries.length === 0 ? NIL_MAP : new Map(entries);
+}
+
 /** Takes arguments behind the name: `.Label "key"`. */
 type Method = (...parameters: readonly string[]) => Value;
 
