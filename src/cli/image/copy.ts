@@ -5,8 +5,8 @@ import { Registries } from "../../image/registry/registries.ts";
 import { RegistryReader } from "../../image/registry/registry-reader.ts";
 import { RegistryWriter } from "../../image/registry/registry-writer.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
-import { storeImage } from "../../image/store/load-images.ts";
 import { openStoreReader } from "../../image/store/store-reader.ts";
+import { StoreWriter } from "../../image/store/store-writer.ts";
 import { openArchiveInput } from "../../image/transport/archive-input.ts";
 import { type CopiedImage, type CopyOptions, copyImage } from "../../image/transport/copy-image.ts";
 import { type ImagePlace, parseImagePlace } from "../../image/transport/image-place.ts";
@@ -44,7 +44,6 @@ export const copy = defineCommand(
     if (all && options.platform !== undefined) {
       throw new BunkerError({ code: "conflicting_options", operation: "--all and --platform exclude each other" });
     }
-    if (all && to.kind === "store") throw severalIntoStore(source);
     const platform = all ? "all" : options.platform === undefined ? undefined : parsePlatform(options.platform);
     using resources = new DisposableStack();
     const sourceRegistries = resources.use(
@@ -60,18 +59,7 @@ export const copy = defineCommand(
     await untilInterrupted(async (signal) => {
       await using opened = new AsyncDisposableStack();
       const reader = opened.use(await openReader(from, platform, sourceRegistries, signal, opened));
-      if (to.kind === "store") {
-        const name = formatReference(withDefaultTag(parseReference(to.name)));
-        const store = opened.use(openImageStore(dataDirectory()));
-        const wanted = platform === "all" ? undefined : platform;
-        await storeImage(store, reader, [name], { platform: wanted, signal });
-        const target = store.target(name);
-        if (target === undefined) return;
-        if (!quiet) console.log(`Written: ${target.digest}`);
-        writeDigestFile(options.digestFile, target.digest);
-        return;
-      }
-      const writer = opened.use(await openWriter(to, destinationRegistries, signal));
+      const writer = opened.use(await openWriter(to, destinationRegistries, signal, opened));
       const { root, sourceDigest } = await copyWithOutput(reader, writer, { platform, signal }, quiet);
       if (!quiet) console.log(`Written: ${root.digest}`);
       if (root.digest !== sourceDigest) await warnOfConversion(destination, sourceDigest);
@@ -97,11 +85,16 @@ async function openReader(
 }
 
 async function openWriter(
-  place: Exclude<ImagePlace, { kind: "store" }>,
+  place: ImagePlace,
   registries: Registries,
   signal: AbortSignal,
+  opened: AsyncDisposableStack,
 ): Promise<ImageWriter> {
-  return place.kind === "registry" ? new RegistryWriter(registries, place.reference, signal) : openLocalWriter(place);
+  if (place.kind === "registry") return new RegistryWriter(registries, place.reference, signal);
+  if (place.kind !== "store") return openLocalWriter(place);
+  const name = formatReference(withDefaultTag(parseReference(place.name)));
+  const store = opened.use(openImageStore(dataDirectory()));
+  return new StoreWriter(store, place.name, { names: [name], repositories: [] });
 }
 
 /** Copies, and says how it goes; without a terminal one line for each blob, as skopeo does. */
@@ -123,16 +116,6 @@ async function copyWithOutput(
 async function warnOfConversion(destination: string, sourceDigest: string): Promise<void> {
   const { warning } = await import("../messages.ts");
   warning(`${destination} holds manifests of OCI's kind only, so ${sourceDigest} was converted and has another digest`);
-}
-
-function severalIntoStore(source: string): BunkerError {
-  return new BunkerError({
-    code: "not_supported",
-    operation: "copy all images of",
-    object: source,
-    reason: "the store takes one platform at a time",
-    hint: "Copy each with --platform.",
-  });
 }
 
 function credentialsOption(name: string, side: string) {

@@ -2,6 +2,7 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { containerCounts } from "../../engine/image-users.ts";
 import { type ImageUsage, imageUsage } from "../../image/store/image-size.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
+import { imagesOfIndexes } from "../../image/store/index-images.ts";
 import { defineCommand } from "../command.ts";
 import { filterOption } from "../filters/filter-option.ts";
 import { listFormatOption, type OutputFormat } from "../format/format-option.ts";
@@ -19,7 +20,7 @@ export const images = defineCommand(
       all: flag({
         name: "all",
         short: "a",
-        description: "Show all images: here none are hidden, because none are intermediate",
+        description: "Show also the images for other platforms that are here as part of an index",
       }),
       digests: flag({ name: "digests", description: "Show digests" }),
       filters: filterOption(["before", "dangling", "label", "reference", "since", "until"], "f"),
@@ -33,7 +34,7 @@ export const images = defineCommand(
     optionalLimit: 1,
     failureStatus: 1,
   },
-  async ({ options: { digests, filters, format, quiet, tree, whole }, operands: [pattern] }) => {
+  async ({ options: { all: showsAll, digests, filters, format, quiet, tree, whole }, operands: [pattern] }) => {
     const data = dataDirectory();
     using store = openImageStore(data);
     const now = Date.now();
@@ -41,7 +42,11 @@ export const images = defineCommand(
     const patterns = [...filters("reference"), ...(pattern === undefined ? [] : [pattern])];
     const wanted = (key: string) => (key === "reference" ? patterns : filters(key));
     const all = store.list();
-    const shown = all.filter(imageFilter(wanted, store, now)).map((image) => withFittingNames(image, wanted));
+    const hidden = showsAll ? new Set() : imagesOfIndexes(store, all);
+    const shown = all
+      .filter(({ manifest }) => !hidden.has(manifest.digest))
+      .filter(imageFilter(wanted, store, now))
+      .map((image) => withFittingNames(image, wanted));
     if (tree) {
       printText(formatPlatforms(shown, store, whole));
       return 0;

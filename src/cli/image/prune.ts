@@ -1,7 +1,9 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { imageUsers } from "../../engine/image-users.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
+import { imagesOfIndexes } from "../../image/store/index-images.ts";
 import { pruneImages } from "../../image/store/prune-images.ts";
+import type { StoredImage } from "../../image/store/stored-image.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { filterOption } from "../filters/filter-option.ts";
@@ -32,9 +34,11 @@ export const prune = defineCommand(
       const which = isUnused ? "all images without at least one container associated to them" : "all dangling images";
       await confirm(`WARNING! This will remove ${which}.`, "image prune");
     }
+    const ofIndexes = imagesOfIndexes(store, store.list());
+    const isDangling = ({ names, manifest }: StoredImage) => names.length === 0 && !ofIndexes.has(manifest.digest);
     const { removals, reclaimed } = pruneImages(
       store,
-      (image) => (isUnused || image.names.length === 0) && fits(image),
+      (image) => (isUnused || isDangling(image)) && fits(image),
       imageUsers(data),
     );
     if (removals.length > 0) {

@@ -2,14 +2,15 @@
  * `docker rmi`: what it removes for which way of naming an image, and what it refuses.
  *
  * A name is taken away; an image goes with its last name, or by its id with all of them. Containers hold it: one that
- * stands still only until it is forced, one that runs always. The image's blobs and layers are garbage then, and
- * removed as such.
+ * stands still only until it is forced, one that runs always. With the last name of an index all of its images go that
+ * are here for its sake alone. The blobs and layers of what is gone are garbage then, and removed as such.
  */
 import { BunkerError } from "../../sys/error.ts";
 import { type Digest, splitDigest } from "../digest.ts";
 import { formatReference, parseReference, withDefaultTag } from "../reference.ts";
 import { collectGarbage, type StoreUsers } from "./collect-garbage.ts";
 import { familiarName, type ImageStore } from "./image-store.ts";
+import { imagesOfIndexes } from "./index-images.ts";
 import type { StoredImage } from "./stored-image.ts";
 
 /** A container that was made from an image. */
@@ -60,6 +61,7 @@ export function removeImage(store: ImageStore, text: string, force: boolean, use
   if (isLast) checkUsers(image, text, named !== undefined, force, users);
   if (named === undefined && !force) checkNames(image);
   const { digest } = image.manifest;
+  const before = imagesOfIndexes(store, store.list());
   store.change((state) => {
     for (const name of gone) {
       const at = name.indexOf("@");
@@ -72,12 +74,35 @@ export function removeImage(store: ImageStore, text: string, force: boolean, use
     if (isLast) state.run("DELETE FROM image WHERE manifest = ?", digest);
   });
   const untagged = gone.map(familiarName);
-  if (!isLast) return { untagged, deleted: [] };
-  const { layers } = collectGarbage(store, users);
-  const own = new Set(layers);
-  // The uppermost first, as they lie on each other.
-  const deletedLayers = image.layers.map(({ chainId }) => chainId).filter((chainId) => own.has(chainId));
-  return { untagged, deleted: [image.id, ...deletedLayers.reverse()] };
+  const others = removeOthers(store, before, users);
+  if (!isLast && others.length === 0) return { untagged, deleted: [] };
+  const left = new Set(collectGarbage(store, users).layers);
+  const deleted = [...(isLast ? [image] : []), ...others].flatMap(({ id, layers }) => {
+    // A layer that several had is said to be gone once; the uppermost first, as they lie on each other.
+    const own = layers.map(({ chainId }) => chainId).filter((chainId) => left.delete(chainId));
+    return [id, ...own.reverse()];
+  });
+  return { untagged, deleted };
+}
+
+/** Removes what was here as part of an index that has lost its name. */
+function removeOthers(store: ImageStore, before: ReadonlySet<Digest>, users: ImageUsers): StoredImage[] {
+  if (before.size === 0) return [];
+  const images = store.list();
+  const after = imagesOfIndexes(store, images);
+  const others = images.filter(
+    (image) =>
+      before.has(image.manifest.digest) &&
+      !after.has(image.manifest.digest) &&
+      !image.isReadOnly &&
+      image.repositoryDigests.length === 0 &&
+      users.usersOf(image).length === 0,
+  );
+  if (others.length === 0) return [];
+  store.change((state) => {
+    for (const { manifest } of others) state.run("DELETE FROM image WHERE manifest = ?", manifest.digest);
+  });
+  return others;
 }
 
 function findList(store: ImageStore, text: string): string | undefined {

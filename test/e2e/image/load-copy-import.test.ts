@@ -248,7 +248,19 @@ describe("copy", () => {
     const missing = await bunker("copy", "--platform", "linux/riscv64", target, `oci:${directory}/none:x`);
     expect(missing.errors).toContain("linux/s390x");
     expect(missing.status).toBe(1);
-    expect((await bunker("copy", "-a", target, "x:1")).errors).toContain("one platform at a time");
+
+    expect((await bunker("copy", "-a", target, "several:1")).output).toEndWith(`Written: ${index.digest}\n`);
+    await bunker("copy", "-q", "-a", "several:1", `oci:${directory}/back:x`);
+    expect(rawDigest(`oci:${directory}/back:x`)).toBe(index.digest);
+    await bunker("copy", "-q", "--platform", "linux/s390x", "several:1", `oci:${directory}/other:x`);
+    expect(rawDigest(`oci:${directory}/other:x`)).toBe(manifests[1]?.digest ?? "");
+    const list = async (...options: string[]) => (await bunker("images", "-q", ...options)).output.match(/\S+/g) ?? [];
+    expect((await list("-a")).length).toBe((await list()).length + 1);
+    await bunker("image", "prune", "-f");
+    const before = await list("-a");
+    const removed = await bunker("rmi", "several:1");
+    expect(removed.output.match(/Deleted: sha256:/g)).toHaveLength(2);
+    expect(await list("-a")).toHaveLength(before.length - 2);
   });
 
   test("tells when Docker's manifest becomes OCI's", async () => {
