@@ -55,8 +55,8 @@ export async function containerResources(
         object: unkept.join(", "),
         reason: `only a cgroup can do that, and there is none to be had: ${plan.reason}`,
         hint:
-          "bunker doctor says what a user needs to have one; --memory, --cpus and --pids-limit are kept without; " +
-          "--cgroups=disabled starts the container without the other limits",
+          "bunker doctor says what a user needs to have one; --memory, --cpus and --pids-limit are kept without" +
+          (onUnkept === undefined ? "" : "; --cgroups=disabled starts the container without the other limits"),
       });
     }
     onUnkept?.(`limits are not kept without a cgroup: ${unkept.join(", ")}`);
