@@ -39,7 +39,10 @@ const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const REPLACEMENT = 0xfffd;
+const LETTER_U = 0x75;
+const HEXADECIMAL = Buffer.from("0123456789abcdef");
+const LETTER_D = 0x64;
+const LETTER_F = 0x66;
 const ZERO = 0x30;
 const NINE = 0x39;
 
@@ -131,11 +134,18 @@ export class JsonRecords {
         index++;
       } else {
         const length = utf8Length(bytes, index, end);
-        if (length === 0) position = writeCode(output, position, REPLACEMENT);
-        else if (isSeparator(bytes, index, length)) {
+        if (length === 0) {
+          output[position] = BACKSLASH;
+          output[position + 1] = LETTER_U;
+          output[position + 2] = output[position + 3] = output[position + 4] = LETTER_F;
+          output[position + 5] = LETTER_D;
+          position += 6;
+        } else if (isSeparator(bytes, index, length)) {
           position = writeCode(output, position, 0x2028 + ((bytes[index + 2] as number) & 1));
-        } else position += bytes.copy(output, position, index, index + length);
-        index += Math.max(length, 1);
+        } else {
+          for (let place = index; place < index + length; place++) output[position++] = bytes[place] as number;
+        }
+        index += length === 0 ? 1 : length;
       }
     }
     this.#position = position;
@@ -181,6 +191,11 @@ function writeEscaped(output: Buffer, position: number, byte: number): number {
   return position + 2;
 }
 
+/** Writes `\\u` and four digits, digit by digit: what is no text consists of little else. */
 function writeCode(output: Buffer, position: number, code: number): number {
-  return position + output.write(`\\u${code.toString(16).padStart(4, "0")}`, position, "latin1");
+  output[position] = BACKSLASH;
+  output[position + 1] = LETTER_U;
+  for (let digit = 0; digit < 4; digit++)
+    output[position + 2 + digit] = HEXADECIMAL[(code >> (12 - 4 * digit)) & 15] as number;
+  return position + 6;
 }

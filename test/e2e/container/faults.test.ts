@@ -22,8 +22,8 @@ function onSmallDisk(script: string): Promise<Outcome> {
 describe("a full disk", () => {
   test("stops the log and not the container, which can be stopped, listed and removed", async () => {
     const { output, errors } = await onSmallDisk(`
-      "$1" run -d --name full "$2" sh -c 'head -c 1000000 /dev/zero | tr "\\0" "\\n"; exit 7' >/dev/null
       "$1" run -d --name idle "$2" sleep 1000 >/dev/null
+      "$1" run -d --name full "$2" sh -c 'head -c 1000000 /dev/zero | tr "\\0" "\\n"; exit 7' >/dev/null
       "$1" wait full
       "$1" logs --tail 1 full | wc -l
       "$1" inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}' full
@@ -38,7 +38,7 @@ describe("a full disk", () => {
       rm "$XDG_DATA_HOME/rest"
       "$1" run --rm "$2" echo again`);
     expect(output).toMatch(
-      /^7\n1\nexited 7 \d+ bytes of the log could not be written: ENOSPC\nidle\nidle exited\nfull exited\nstatus 125\nfull\nidle\nagain\n$/,
+      /^7\n1\nexited 7 \d+ bytes of the log could not be written: ENOSPC\nidle\nfull exited\nidle exited\nstatus 125\nfull\nidle\nagain\n$/,
     );
     const [warning, refusal, hint, ...rest] = errors.split("\n");
     expect(warning).toMatch(/^warning: container full: \d+ bytes of the log could not be written: ENOSPC$/);
