@@ -3,10 +3,12 @@
  *
  * The build has five steps over 2000 small files. It is measured cold (nothing is taken from the cache), with everything in
  * the cache, and after one source file was changed. Two stages of equal length tell what is done at the same time: their
- * time is shown as a multiple of one stage's. Of a context of 50 000 files it is measured what looking at it costs when
- * nothing has changed, besides copying it once. The memory is the most that one of the processes had.
+ * time is shown as a multiple of one stage's. Those that compute have to share the processors; how far these can be shared
+ * at all is told by the same loops without any build. Those that wait show the order of things alone. Of a context of
+ * 50 000 files it is measured what looking at it costs when nothing has changed, besides copying it once. The memory is the
+ * most that one of the processes had.
  */
-import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { median, table } from "./measure.ts";
 import type { Workplace } from "./workplace.ts";
@@ -15,8 +17,16 @@ const BASE = "localhost/bench";
 const SMALL_FILES = 2000;
 const MANY_FILES = 50_000;
 const FILES_PER_DIRECTORY = 500;
-/** Turns of a loop in the shell, about a second. */
-const TURNS = 400_000;
+/** What a stage does for about a second. */
+const COMPUTE = "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done";
+const WAIT = "busybox sleep 1";
+
+const STAGES = [
+  { title: "one stage that computes", count: 1, work: COMPUTE },
+  { title: "two stages that compute", count: 2, work: COMPUTE },
+  { title: "one stage that waits", count: 1, work: WAIT },
+  { title: "two stages that wait", count: 2, work: WAIT },
+];
 
 interface Contender {
   readonly name: string;
@@ -63,7 +73,6 @@ export async function measureBuild(workplace: Workplace, rounds: number): Promis
   ];
   const steps = stepsContext(workplace);
   const many = manyContext(workplace);
-  const [one, two] = [stagesContext(workplace, 1), stagesContext(workplace, 2)];
   const few = Math.max(1, Math.floor(rounds / 3));
   const once = { rounds: 1, hasWarmUp: false };
   const tasks: readonly Task[] = [
@@ -75,8 +84,12 @@ export async function measureBuild(workplace: Workplace, rounds: number): Promis
       options: [],
       prepare: (round) => appendFileSync(join(steps, "source", "main.c"), `// ${round}\n`),
     },
-    { title: "one stage", context: one, options: ["--no-cache"], rounds: few },
-    { title: "two stages of the same length", context: two, options: ["--no-cache"], rounds: few },
+    ...STAGES.map(({ title, count, work }) => ({
+      title,
+      context: stagesContext(workplace, count, work),
+      options: ["--no-cache"],
+      rounds: few,
+    })),
     // The others take minutes for them.
     { title: `${MANY_FILES} files, copied once`, context: many, options: ["--no-cache"], ...once },
     { title: `${MANY_FILES} files, unchanged, once`, context: many, options: [], ...once },
@@ -93,13 +106,14 @@ export async function measureBuild(workplace: Workplace, rounds: number): Promis
   });
   const names = contenders.map(({ name }) => name);
   const head = ["", ...names.map((name) => `${name}, ms`), ...names.slice(1).map((name) => `${name}, bunker = 1`)];
-  const stages = ["one stage", "two stages of the same length"].map(
-    (title) => costs[tasks.findIndex((task) => task.title === title)],
-  );
-  const ratios = contenders.map((_, place) => {
-    const [single, double] = stages.map((own) => own?.[place]?.elapsed ?? Number.NaN);
-    return ((double ?? Number.NaN) / (single ?? Number.NaN)).toFixed(2);
-  });
+  const ratios = (one: number) =>
+    contenders.map((_, place) => {
+      const [single, double] = [one, one + 1].map((stages) => {
+        const task = tasks.findIndex(({ title }) => title === STAGES[stages]?.title);
+        return costs[task]?.[place]?.elapsed ?? Number.NaN;
+      });
+      return ((double ?? Number.NaN) / (single ?? Number.NaN)).toFixed(2);
+    });
   const most = contenders.map((_, place) => {
     const all = costs.map((own) => own[place]?.memory ?? 0);
     return (Math.max(...all) / 1e6).toFixed(0);
@@ -109,11 +123,25 @@ export async function measureBuild(workplace: Workplace, rounds: number): Promis
     table(
       ["", ...names],
       [
-        ["two stages, one stage = 1", ...ratios],
+        ["two stages that compute, one = 1", ...ratios(0)],
+        ["two stages that wait, one = 1", ...ratios(2)],
         ["most memory of a process, MB", ...most],
       ],
     ),
+    `Two of these loops at once, without a build, take ${(loops(2) / loops(1)).toFixed(2)} times as long as one.`,
   ].join("\n\n");
+}
+
+/** The median time of so many of the computing stages' loops at once, in milliseconds. */
+function loops(count: number): number {
+  const all = Array.from({ length: count }, () => `busybox sh -c '${COMPUTE}' &`).join(" ");
+  return median(
+    Array.from({ length: 5 }, () => {
+      const before = performance.now();
+      Bun.spawnSync(["sh", "-c", `${all} wait`]);
+      return performance.now() - before;
+    }),
+  );
 }
 
 function measureTask(workplace: Workplace, task: Task, { build }: Contender, rounds: number): Cost {
@@ -152,10 +180,8 @@ function stepsContext({ directory }: Workplace): string {
   return context;
 }
 
-function stagesContext({ directory }: Workplace, count: number): string {
-  const context = join(directory, `stages-${count}`);
-  mkdirSync(context);
-  const work = `i=0; while [ $i -lt ${TURNS} ]; do i=$((i+1)); done`;
+function stagesContext({ directory }: Workplace, count: number, work: string): string {
+  const context = mkdtempSync(join(directory, "stages-"));
   const names = Array.from({ length: count }, (_, index) => `stage${index}`);
   writeFileSync(
     join(context, "Dockerfile"),

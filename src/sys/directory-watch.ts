@@ -1,7 +1,9 @@
 import type { ByteString } from "./byte-string.ts";
+import { Errno } from "./errno.ts";
+import { BunkerError } from "./error.ts";
 import { FileDescriptor } from "./file-descriptor.ts";
 import { allocate } from "./memory.ts";
-import { check, SystemCall, systemCall } from "./system-call.ts";
+import { SystemCall, systemCall } from "./system-call.ts";
 
 const IN_NONBLOCK = 0o4000;
 const IN_CLOEXEC = 0o2000000;
@@ -15,19 +17,18 @@ export class DirectoryWatch implements Disposable {
   readonly descriptor: FileDescriptor;
   readonly #buffer = allocate(BUFFER_SIZE);
 
-  /** @throws BunkerError, EMFILE or ENOSPC when the user has as many watches as the host permits */
+  /** @throws BunkerError `watch_failed`, with EMFILE or ENOSPC when the user has as many as the host permits */
   constructor(path: ByteString) {
     const result = systemCall(SystemCall.inotify_init1, IN_NONBLOCK | IN_CLOEXEC);
-    this.descriptor = new FileDescriptor(check(result, "make an inotify instance"));
+    if (result < 0) throw watchFailed(path, -result);
+    this.descriptor = new FileDescriptor(result);
     const name = allocate(path.length + 1);
     name.buffer.write(path, 0, "latin1");
     const events = IN_MODIFY | IN_CREATE | IN_MOVED_TO;
-    try {
-      check(systemCall(SystemCall.inotify_add_watch, this.descriptor.number, name.address, events), "watch", path);
-    } catch (error) {
-      this.descriptor.close();
-      throw error;
-    }
+    const added = systemCall(SystemCall.inotify_add_watch, this.descriptor.number, name.address, events);
+    if (added >= 0) return;
+    this.descriptor.close();
+    throw watchFailed(path, -added);
   }
 
   /** Takes note of what has happened so far, so that the descriptor is no longer readable. */
@@ -38,4 +39,16 @@ export class DirectoryWatch implements Disposable {
   [Symbol.dispose](): void {
     this.descriptor.close();
   }
+}
+
+function watchFailed(path: ByteString, errno: number): BunkerError {
+  const isUsedUp = errno === Errno.EMFILE || errno === Errno.ENOSPC;
+  return new BunkerError({
+    code: "watch_failed",
+    operation: "watch the directory",
+    object: path,
+    errno,
+    reason: isUsedUp ? "this user has as many inotify instances or watches as the host permits" : undefined,
+    hint: isUsedUp ? "bunker doctor tells how many, and how an administrator permits more." : undefined,
+  });
 }
