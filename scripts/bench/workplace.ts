@@ -48,7 +48,7 @@ export class Workplace implements Disposable {
     const bin = this.#make("rootfs/bin");
     for (const name of ["dev", "etc", "proc", "sys", "tmp"]) this.#make(`rootfs/${name}`);
     copyFileSync(BUSYBOX, join(bin, "busybox"));
-    for (const name of ["sh", "sleep", "true"]) symlinkSync("busybox", join(bin, name));
+    for (const name of ["dd", "sh", "sleep", "true"]) symlinkSync("busybox", join(bin, name));
   }
 
   #make(name: string): string {
