@@ -4,9 +4,11 @@
  */
 import { VIRTIO_HEADER_SIZE } from "./link.ts";
 
+/** Bytes of the header of a frame without a tag. */
+export const ETHERNET_HEADER_SIZE = 14;
 /** Where the Ethernet header begins in a frame's memory, and the network layer's. */
 export const ETHERNET_OFFSET = VIRTIO_HEADER_SIZE;
-export const NETWORK_OFFSET = ETHERNET_OFFSET + 14;
+export const NETWORK_OFFSET = ETHERNET_OFFSET + ETHERNET_HEADER_SIZE;
 
 /** What a frame carries. */
 export const EtherType = { IPV4: 0x0800, ARP: 0x0806, IPV6: 0x86dd } as const;

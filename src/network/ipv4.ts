@@ -32,10 +32,7 @@ export function readIpv4(view: DataView, packet: Packet, reassembly: Reassembly)
   packet.end = network + length;
   packet.hops = view.getUint8(network + 8);
   packet.protocol = view.getUint8(network + 9);
-  packet.source0 = packet.source1 = packet.destination0 = packet.destination1 = 0;
-  packet.source2 = packet.destination2 = 0xffff;
-  packet.source3 = view.getInt32(network + 12);
-  packet.destination3 = view.getInt32(network + 16);
+  packet.readAddresses4(view);
   const fragment = view.getUint16(network + 6);
   if ((fragment & (MORE_FRAGMENTS | FRAGMENT_OFFSET)) === 0) return true;
   return reassembly.add(packet, {

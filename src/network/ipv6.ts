@@ -25,14 +25,7 @@ export function readIpv6(view: DataView, packet: Packet, reassembly: Reassembly)
   packet.version = 6;
   packet.end = end;
   packet.hops = view.getUint8(network + 7);
-  packet.source0 = view.getInt32(network + 8);
-  packet.source1 = view.getInt32(network + 12);
-  packet.source2 = view.getInt32(network + 16);
-  packet.source3 = view.getInt32(network + 20);
-  packet.destination0 = view.getInt32(network + 24);
-  packet.destination1 = view.getInt32(network + 28);
-  packet.destination2 = view.getInt32(network + 32);
-  packet.destination3 = view.getInt32(network + 36);
+  packet.readAddresses6(view);
   // A mapped address on the wire would pass for IPv4 everywhere above; RFC 4942 section 2.2.
   if (isMapped(packet.source0, packet.source1, packet.source2)) return false;
   if (isMapped(packet.destination0, packet.destination1, packet.destination2)) return false;

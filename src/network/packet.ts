@@ -39,6 +39,28 @@ export class Packet {
     return [this.destination0, this.destination1, this.destination2, this.destination3];
   }
 
+  /** Takes the addresses of the IPv4 header at `network`, as mapped ones. */
+  readAddresses4(view: DataView): void {
+    const { network } = this;
+    this.source0 = this.source1 = this.destination0 = this.destination1 = 0;
+    this.source2 = this.destination2 = 0xffff;
+    this.source3 = view.getInt32(network + 12);
+    this.destination3 = view.getInt32(network + 16);
+  }
+
+  /** Takes the addresses of the IPv6 header at `network`. */
+  readAddresses6(view: DataView): void {
+    const { network } = this;
+    this.source0 = view.getInt32(network + 8);
+    this.source1 = view.getInt32(network + 12);
+    this.source2 = view.getInt32(network + 16);
+    this.source3 = view.getInt32(network + 20);
+    this.destination0 = view.getInt32(network + 24);
+    this.destination1 = view.getInt32(network + 28);
+    this.destination2 = view.getInt32(network + 32);
+    this.destination3 = view.getInt32(network + 36);
+  }
+
   /** The sum over the pseudo-header of the transport's checksum; RFC 9293 section 3.1, RFC 8200 section 8.1. */
   pseudoHeaderSum(): number {
     // The words of a mapped address before its last add 0xffff, which is nothing to a checksum.

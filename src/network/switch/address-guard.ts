@@ -15,14 +15,13 @@
  */
 import type { Address } from "../../sys/internet-socket.ts";
 import { isVersion4 } from "../../sys/internet-socket.ts";
-import { EtherType } from "../ethernet.ts";
+import { ETHERNET_HEADER_SIZE, EtherType } from "../ethernet.ts";
 import { IpProtocol } from "../ip-protocol.ts";
+import { IPV6_HEADER_SIZE } from "../ipv6.ts";
 import { ROUTER_ADDRESS } from "../ndp.ts";
 
-const ETHERNET_HEADER_SIZE = 14;
 const VLAN_TAGS: ReadonlySet<number> = new Set([0x8100, 0x88a8, 0x9100]);
 const VLAN_IDENTIFIER = 0x0fff;
-const IPV6_HEADER_SIZE = 40;
 /** Hop-by-hop options, routing, destination options: RFC 8200 section 4. */
 const EXTENSION_HEADERS: ReadonlySet<number> = new Set([0, 43, 60]);
 const MOST_EXTENSION_HEADERS = 8;

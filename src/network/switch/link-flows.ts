@@ -9,10 +9,11 @@
  * There is no timer. A flow is forgotten when the table is looked at, or full, and it has been silent for long.
  */
 import type { Address } from "../../sys/internet-socket.ts";
-import { EtherType } from "../ethernet.ts";
+import { ETHERNET_HEADER_SIZE, EtherType } from "../ethernet.ts";
 import type { FlowSummary } from "../flow-summary.ts";
 import { FlowTable } from "../flow-table.ts";
 import { IpProtocol } from "../ip-protocol.ts";
+import { IPV6_HEADER_SIZE } from "../ipv6.ts";
 import { Packet } from "../packet.ts";
 import { TcpFlag } from "../tcp/segment.ts";
 
@@ -22,8 +23,6 @@ const EVICTED_PART = 8;
 /** Milliseconds of silence after which a flow is forgotten, and a connection that does not say that it has ended. */
 const FLOW_TIME = 180_000;
 const CONNECTION_TIME = 3_600_000;
-const ETHERNET_HEADER_SIZE = 14;
-const IPV6_HEADER_SIZE = 40;
 const UDP_HEADER_SIZE = 8;
 const ICMP_HEADER_SIZE = 8;
 /** Types of ICMP and ICMPv6. */
@@ -134,16 +133,14 @@ export class LinkFlows {
 /** Reads who sends what to whom; false for what is no packet of a flow. */
 function readHeaders(view: DataView, network: number, end: number, packet: Packet): boolean {
   if (network + 20 > end) return false;
+  packet.network = network;
   const type = view.getUint16(network - 2);
   if (type === EtherType.IPV4) {
     if ((view.getUint16(network + 6) & 0x1fff) !== 0) return false;
     packet.protocol = view.getUint8(network + 9);
     packet.transport = network + (view.getUint8(network) & 0xf) * 4;
     packet.end = Math.min(network + view.getUint16(network + 2), end);
-    packet.source0 = packet.source1 = packet.destination0 = packet.destination1 = 0;
-    packet.source2 = packet.destination2 = 0xffff;
-    packet.source3 = view.getInt32(network + 12);
-    packet.destination3 = view.getInt32(network + 16);
+    packet.readAddresses4(view);
     return (
       packet.protocol === IpProtocol.TCP || packet.protocol === IpProtocol.UDP || packet.protocol === IpProtocol.ICMP
     );
@@ -152,14 +149,7 @@ function readHeaders(view: DataView, network: number, end: number, packet: Packe
   packet.protocol = view.getUint8(network + 6);
   packet.transport = network + IPV6_HEADER_SIZE;
   packet.end = Math.min(packet.transport + view.getUint16(network + 4), end);
-  packet.source0 = view.getInt32(network + 8);
-  packet.source1 = view.getInt32(network + 12);
-  packet.source2 = view.getInt32(network + 16);
-  packet.source3 = view.getInt32(network + 20);
-  packet.destination0 = view.getInt32(network + 24);
-  packet.destination1 = view.getInt32(network + 28);
-  packet.destination2 = view.getInt32(network + 32);
-  packet.destination3 = view.getInt32(network + 36);
+  packet.readAddresses6(view);
   return (
     packet.protocol === IpProtocol.TCP || packet.protocol === IpProtocol.UDP || packet.protocol === IpProtocol.ICMPV6
   );
