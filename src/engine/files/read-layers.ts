@@ -13,6 +13,7 @@ import { type NewLayer, packLayer } from "../../image/layers/pack-layer.ts";
 import { type UpperEntry, upperEntries } from "../../image/layers/upper-directory.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../../runtime/user-namespace-process.ts";
 import { OpenFlag } from "../../sys/open.ts";
+import { withoutMountStubs } from "./mount-stubs.ts";
 import { writeFully } from "./write-fully.ts";
 
 const layersSchema = v.object({
@@ -45,9 +46,7 @@ export interface PackedLayer extends NewLayer {
 /** Lists what a container has changed. */
 export function changesHere({ layers }: v.InferOutput<typeof changesRequestSchema>): Change[] {
   using opened = openLayers(layers);
-  if (opened.upper === undefined) return [];
-  const mountPoints = new Set(layers.mountPoints.map((path) => `/${path}`));
-  return listChanges(opened.upper, opened.lower).filter(({ kind, path }) => kind !== "added" || !mountPoints.has(path));
+  return listChanges(withoutMountStubs(changedEntries(opened), layers.mountPoints, opened.lower));
 }
 
 /**
@@ -73,7 +72,7 @@ export async function packHere({
   using opened = openLayers(layers);
   const losses = new Losses();
   const entries = content === "everything" ? mergedEntries(opened.all) : changedEntries(opened);
-  const archive = archiveEntries(withoutMountPoints(entries, new Set(layers.mountPoints)), {
+  const archive = archiveEntries(withoutMountStubs(entries, layers.mountPoints, opened.lower), {
     latestTime,
     lose: losses.add.bind(losses),
   });
@@ -110,14 +109,4 @@ function openLayers({ upper, lower }: v.InferOutput<typeof layersSchema>): OpenL
 
 function changedEntries({ upper, lower }: OpenLayers): Iterable<UpperEntry> {
   return upper === undefined ? [] : upperEntries(upper, lower);
-}
-
-/** Leaves out what only was made so that something could be mounted on it. */
-function* withoutMountPoints(
-  entries: Iterable<UpperEntry>,
-  mountPoints: ReadonlySet<string>,
-): Generator<UpperEntry, void, undefined> {
-  for (const entry of entries) {
-    if (entry.lower !== undefined || entry.kind === "whiteout" || !mountPoints.has(entry.path)) yield entry;
-  }
 }

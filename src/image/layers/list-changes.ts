@@ -1,7 +1,7 @@
 /** What a container has changed, as a list; `docker diff`. */
 import type { ByteString } from "../../sys/byte-string.ts";
 import type { FileStatus } from "../../sys/stat.ts";
-import { upperEntries } from "./upper-directory.ts";
+import type { UpperEntry } from "./upper-directory.ts";
 
 /** A name that was added, changed or deleted; the path is absolute. */
 export interface Change {
@@ -12,10 +12,9 @@ export interface Change {
 /**
  * Lists the changes of a writable layer, sorted by path. A directory has changed when its own owner, mode or time has,
  * or something in it; the root is not listed.
- * @param upper,lower as `upperEntries`
- * @throws BunkerError as `upperEntries`
+ * @param entries of its directory, as `upperEntries` finds them
  */
-export function listChanges(upper: number, lower: readonly number[]): Change[] {
+export function listChanges(entries: Iterable<UpperEntry>): Change[] {
   const changes = new Map<ByteString, Change["kind"]>();
   const untouched = new Set<ByteString>();
   const add = (path: ByteString, kind: Change["kind"]) => {
@@ -26,7 +25,7 @@ export function listChanges(upper: number, lower: readonly number[]): Change[] {
       if (untouched.delete(above)) changes.set(above, "changed");
     }
   };
-  for (const { kind, path, status, lower: below, hidden } of upperEntries(upper, lower)) {
+  for (const { kind, path, status, lower: below, hidden } of entries) {
     for (const name of hidden ?? []) add((path === "" ? name : `${path}/${name}`) as ByteString, "deleted");
     if (path === "") continue;
     if (kind === "whiteout") {

@@ -40,6 +40,22 @@ for (const name of ["bunker-test", "bunker-bare"] as const) {
       await bunker("rm", "untouched", "constant");
     });
 
+    test("what was made to mount something on it is in neither diff nor commit", async () => {
+      // The image has /etc and /usr, and none of the rest, nor /etc/hosts.
+      const mounts = ["-v", "kept:/etc/kept", "--tmpfs", "/usr/deep/below"];
+      await bunker("copy", suite.image, "base");
+      await bunker("run", "--name", "mounted", ...mounts, "base", "true");
+      expect(await bunker("diff", "mounted")).toBe("");
+      await bunker("run", "--name", "beside", ...mounts, "base", "touch", "/usr/deep/file");
+      expect(await bunker("diff", "beside")).toBe("C /usr\nA /usr/deep\nA /usr/deep/file\n");
+      await bunker("commit", "mounted", "committed");
+      const history = await bunker("history", "--format", "{{.Size}}", "committed");
+      expect(history.split("\n")[0]).toBe("0B");
+      await bunker("rm", "mounted", "beside");
+      await bunker("rmi", "committed", "base");
+      await bunker("volume", "rm", "kept");
+    });
+
     test("export writes everything that the container sees, and nothing that is mounted", async () => {
       const shared = suite.user.makeDirectory("shared");
       const archives = suite.user.makeDirectory("archives");
