@@ -33,9 +33,9 @@ export async function internal(words: readonly string[]): Promise<number> {
       recordMemoryEvents(first, second, third);
       return 0;
     }
-    case "finish-removal": {
-      const { finishRemoval } = await import("../engine/lifecycle/remove-container.ts");
-      finishRemoval(first, second);
+    case "settle": {
+      const { settleContainers } = await import("../engine/lifecycle/settle-container.ts");
+      settleContainers(first, words.slice(2));
       return 0;
     }
     case "build-run": {

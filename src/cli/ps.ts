@@ -1,6 +1,7 @@
 import { containerDirectory } from "../engine/container-lock.ts";
 import { dataDirectory } from "../engine/data-directory.ts";
-import { type Container, findContainer, listContainers, openContainers } from "../engine/state/containers.ts";
+import { findContainer, listContainers } from "../engine/lifecycle/find-container.ts";
+import { type Container, openContainers } from "../engine/state/containers.ts";
 import { endpointsOfContainer } from "../engine/state/networks.ts";
 import { defineCommand } from "./command.ts";
 import { CONTAINER_FILTERS, containerFilter } from "./container/container-filters.ts";
@@ -112,23 +113,26 @@ function row(
   networksOf: (container: Container) => readonly string[],
   isWhole: boolean,
 ): Structure {
-  const { id, name, created, definition, status } = container;
+  const { id, name, created, outline, status } = container;
   const now = Date.now();
   return {
-    Command: commandText(definition.command, isWhole),
+    Command: commandText(outline.command, isWhole),
     // Only the templates that ask for it pay for the time zone's name: it costs more than all the rest of a list.
     get CreatedAt() {
       return localTime(created);
     },
     ID: isWhole ? id : shortId(id),
-    Image: definition.image,
-    Label: (key) => definition.labels[key] ?? "",
-    Labels: Object.entries(definition.labels)
-      .map(([key, value]) => `${key}=${value}`)
-      .join(","),
-    LocalVolumes: String(definition.mountPoints.filter(({ type }) => type === "volume").length),
+    Image: outline.image,
+    Label: (key) => container.definition.labels[key] ?? "",
+    get Labels() {
+      const labels = Object.entries(container.definition.labels);
+      return labels.map(([key, value]) => `${key}=${value}`).join(",");
+    },
+    get LocalVolumes() {
+      return String(container.definition.mountPoints.filter(({ type }) => type === "volume").length);
+    },
     get Mounts() {
-      const sources = definition.mountPoints.map(({ name, source }) => name ?? source);
+      const sources = container.definition.mountPoints.map(({ name, source }) => name ?? source);
       return sources.map((source) => (isWhole ? source : shorten(source, 15))).join(",");
     },
     Names: name,

@@ -3,9 +3,9 @@ import { basename, dirname } from "node:path";
 import type { Digest } from "../image/digest.ts";
 import type { ImageUsers } from "../image/store/remove-image.ts";
 import type { StoredImage } from "../image/store/stored-image.ts";
+import { listContainers } from "./lifecycle/find-container.ts";
 import { ownershipOf, removeOwnedTree } from "./ownership.ts";
-import type { ContainerDefinition } from "./state/container-definition.ts";
-import { type Container, listContainers, listDefinitions, openContainers } from "./state/containers.ts";
+import { type Container, openContainers, recordedContainers } from "./state/containers.ts";
 
 /**
  * Says who uses images, as of now.
@@ -26,7 +26,7 @@ export function imageUsers(data: string): ImageUsers {
         .map((container) => ({ id: container.id, isRunning: isAlive(container) })),
     layersInUse: () => {
       using database = openContainers(data);
-      return listDefinitions(database).flatMap(layersOf);
+      return recordedContainers(database).flatMap(layersOf);
     },
     removeTree: (path) => removeOwnedTree(path, ownershipOf({ kind: "default" }, data).userNamespace),
   };
@@ -44,7 +44,9 @@ export function containerCounts(data: string): (image: StoredImage) => number {
 function countContainers(data: string): Map<string, number> {
   using database = openContainers(data);
   const counts = new Map<string, number>();
-  for (const { imageId } of listDefinitions(database)) counts.set(imageId, (counts.get(imageId) ?? 0) + 1);
+  for (const { definition } of recordedContainers(database)) {
+    counts.set(definition.imageId, (counts.get(definition.imageId) ?? 0) + 1);
+  }
   return counts;
 }
 
@@ -53,7 +55,7 @@ function isAlive({ status }: Container): boolean {
 }
 
 /** The chain ids of the layers that a container lies on. */
-function layersOf({ root }: ContainerDefinition): Digest[] {
+function layersOf({ definition: { root } }: Container): Digest[] {
   if (root.kind !== "layers") return [];
   return root.lower.map((path) => {
     const name = basename(dirname(path));

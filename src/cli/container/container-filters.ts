@@ -37,28 +37,27 @@ export function containerFilter(
   for (const number of filters("exited")) {
     if (!/^-?\d+$/.test(number)) throw invalidFilter(`exited=${number}`, "expected an exit status");
   }
-  const before = filters("before").map((reference) => find(reference).created);
-  const since = filters("since").map((reference) => find(reference).created);
-  const names = filters("name").map((pattern) => expression(pattern));
-  const any = (values: readonly string[], fits: (value: string) => boolean) => values.length === 0 || values.some(fits);
-  return (container) => {
-    const { id, name, created, definition, status, exitStatus, health } = container;
-    return (
-      any(filters("ancestor"), (image) => isMadeFrom(definition, image)) &&
-      before.every((time) => created < time) &&
-      since.every((time) => created > time) &&
-      any(filters("exited"), (wanted) => status === "exited" && exitStatus === Number(wanted)) &&
-      any(filters("health"), (wanted) => (health?.status ?? "none") === wanted) &&
-      any(filters("id"), (wanted) => id.startsWith(wanted)) &&
-      hasLabels(definition.labels, filters("label")) &&
-      (names.length === 0 || names.some((pattern) => pattern.test(name))) &&
-      any(filters("network"), (wanted) => networksOf(container).includes(wanted)) &&
-      any(filters("status"), (wanted) => status === wanted) &&
-      any(filters("volume"), (wanted) =>
-        definition.mountPoints.some(({ name, destination }) => name === wanted || destination === wanted),
-      )
-    );
+  const tests: ((container: Container) => boolean)[] = [];
+  const any = (key: (typeof CONTAINER_FILTERS)[number], fits: (container: Container, value: string) => boolean) => {
+    const values = filters(key);
+    if (values.length > 0) tests.push((container) => values.some((value) => fits(container, value)));
   };
+  any("ancestor", ({ definition }, wanted) => isMadeFrom(definition, wanted));
+  for (const { created: limit } of filters("before").map(find)) tests.push(({ created }) => created < limit);
+  for (const { created: limit } of filters("since").map(find)) tests.push(({ created }) => created > limit);
+  any("exited", ({ status, exitStatus }, wanted) => status === "exited" && exitStatus === Number(wanted));
+  any("health", ({ health }, wanted) => (health?.status ?? "none") === wanted);
+  any("id", ({ id }, wanted) => id.startsWith(wanted));
+  const labels = filters("label");
+  if (labels.length > 0) tests.push(({ definition }) => hasLabels(definition.labels, labels));
+  const names = filters("name").map(expression);
+  if (names.length > 0) tests.push(({ name }) => names.some((pattern) => pattern.test(name)));
+  any("network", (container, wanted) => networksOf(container).includes(wanted));
+  any("status", ({ status }, wanted) => status === wanted);
+  any("volume", ({ definition }, wanted) =>
+    definition.mountPoints.some(({ name, destination }) => name === wanted || destination === wanted),
+  );
+  return (container) => tests.every((fits) => fits(container));
 }
 
 function isMadeFrom({ image, imageId }: Container["definition"], wanted: string): boolean {

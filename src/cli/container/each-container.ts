@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { type Container, findContainer, openContainers } from "../../engine/state/containers.ts";
+import { findContainer } from "../../engine/lifecycle/find-container.ts";
+import { type Container, openContainers } from "../../engine/state/containers.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { reportError } from "../report-error.ts";

@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { findContainer } from "../../engine/lifecycle/find-container.ts";
+import { openContainers } from "../../engine/state/containers.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 

@@ -1,4 +1,5 @@
-import { type Container, findContainer, latestContainer, listContainers } from "../../engine/state/containers.ts";
+import { findContainer, latestContainer, listContainers } from "../../engine/lifecycle/find-container.ts";
+import type { Container } from "../../engine/state/containers.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { flag, list } from "../option.ts";

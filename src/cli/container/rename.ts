@@ -1,7 +1,8 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
+import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import { renameOnNetworks } from "../../engine/network/connect-container.ts";
-import { findContainer, openContainers, renameContainer } from "../../engine/state/containers.ts";
+import { openContainers, renameContainer } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { readNameOperand } from "./name-operand.ts";
 

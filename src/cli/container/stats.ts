@@ -4,7 +4,8 @@
  * follow each other. Which containers there are is asked anew for each list.
  */
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { type Container, findContainer, listContainers, openContainers } from "../../engine/state/containers.ts";
+import { findContainer, listContainers } from "../../engine/lifecycle/find-container.ts";
+import { type Container, openContainers } from "../../engine/state/containers.ts";
 import { type ContainerUsage, containersUsage, processorPercent } from "../../engine/statistics/container-usage.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";

@@ -1,5 +1,5 @@
+import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
-import { findContainer } from "../../engine/state/containers.ts";
 import { waitForEnd } from "../../engine/supervisor/connect.ts";
 import { defineCommand } from "../command.ts";
 import { eachContainer } from "./each-container.ts";

@@ -1,7 +1,8 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import { disconnectContainer } from "../../engine/network/connect-container.ts";
 import { findNetworkOf } from "../../engine/network/find-network.ts";
-import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
 

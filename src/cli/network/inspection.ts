@@ -1,5 +1,5 @@
+import { lookUpContainer } from "../../engine/lifecycle/find-container.ts";
 import { type PredefinedNetwork, predefinedNetwork } from "../../engine/network/predefined-networks.ts";
-import { lookUpContainer } from "../../engine/state/containers.ts";
 import { endpointsOfNetwork, type Network, type NetworkSubnet } from "../../engine/state/networks.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import type { Structure, Value } from "../format/template/value.ts";

@@ -4,8 +4,9 @@
  * container.
  */
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import { containerFlows } from "../../engine/network/container-flows.ts";
-import { findContainer, openContainers } from "../../engine/state/containers.ts";
+import { openContainers } from "../../engine/state/containers.ts";
 import { connectToSupervisor } from "../../engine/supervisor/connect.ts";
 import { formatEndpoint } from "../../network/address.ts";
 import type { FlowSummary } from "../../network/flow-summary.ts";

@@ -1,6 +1,7 @@
 import { containerDirectory } from "../../engine/container-lock.ts";
+import { listContainers } from "../../engine/lifecycle/find-container.ts";
 import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
-import { listContainers, openContainers } from "../../engine/state/containers.ts";
+import { openContainers } from "../../engine/state/containers.ts";
 import { isAlive, statusText } from "../container/status-text.ts";
 import { humanSize } from "../format/human-size.ts";
 import { shortId } from "../format/short-id.ts";

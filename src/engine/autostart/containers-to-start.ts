@@ -1,5 +1,6 @@
+import { listContainers } from "../lifecycle/find-container.ts";
 import { isToBeStartedWithMachine } from "../lifecycle/restart-policy.ts";
-import { listContainers, openContainers } from "../state/containers.ts";
+import { openContainers } from "../state/containers.ts";
 
 /**
  * The containers that start with the machine, in the order in which they were made.

@@ -1,4 +1,5 @@
-import { findContainer, isKnown, openContainers, recordOutOfMemory } from "../state/containers.ts";
+import { findContainer } from "../lifecycle/find-container.ts";
+import { isKnown, openContainers, recordOutOfMemory } from "../state/containers.ts";
 import { recordContainerEvent } from "./journal.ts";
 
 /**

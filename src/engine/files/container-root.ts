@@ -25,8 +25,9 @@ import { identify } from "../../sys/process-identity.ts";
 import { readConfiguration } from "../container-configuration.ts";
 import { lockContainer } from "../container-directory.ts";
 import { containerDirectory } from "../container-lock.ts";
+import { findContainer } from "../lifecycle/find-container.ts";
 import { rootMountOf } from "../root-file-system.ts";
-import { type Container, findContainer } from "../state/containers.ts";
+import type { Container } from "../state/containers.ts";
 import { namespaceOf } from "./container-layers.ts";
 
 const ROOT_FLAGS = OpenFlag.O_PATH | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC;

@@ -10,7 +10,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { MountFlag } from "../../sys/mount.ts";
 import { OpenFlag } from "../../sys/open.ts";
-import { findContainer } from "../state/containers.ts";
+import { findContainer } from "../lifecycle/find-container.ts";
 import { askInside } from "./ask-inside.ts";
 import { type ContainerRoot, openContainerRoot } from "./container-root.ts";
 import type { CopyEnd, CopyReport, CopyRequest } from "./copy-here.ts";

@@ -1,6 +1,7 @@
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { type Container, findContainer } from "../state/containers.ts";
+import { findContainer } from "../lifecycle/find-container.ts";
+import type { Container } from "../state/containers.ts";
 
 /**
  * Works on a container's files while somebody may remove it: what has gone from below looks as if it had never been there,

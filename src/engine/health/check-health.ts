@@ -10,8 +10,9 @@ import { Signal } from "../../sys/signal.ts";
 import { makeStreams } from "../attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { startExec } from "../lifecycle/exec-process.ts";
+import { findContainer } from "../lifecycle/find-container.ts";
 import type { HealthCheck } from "../state/container-definition.ts";
-import { type Container, findContainer, type Health, openContainers, recordHealth } from "../state/containers.ts";
+import { type Container, type Health, openContainers, recordHealth } from "../state/containers.ts";
 
 /** As much of a check's output as Docker keeps, and so many results. */
 const LONGEST_OUTPUT = 4096;

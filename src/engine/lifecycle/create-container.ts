@@ -3,6 +3,7 @@
  * last its row, from which on others see it. What fails before that leaves nothing; what is killed before that leaves a
  * directory whose lock is free, and the next command that makes a container removes it.
  */
+
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
 import { formatImageSource } from "../../image/image-source.ts";
@@ -46,6 +47,7 @@ import { giveTo } from "../volumes/give-to.ts";
 import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
 import { writeRequest } from "./creation-request.ts";
+import { lookUpContainer } from "./find-container.ts";
 import { cleanUp } from "./remove-container.ts";
 import type { StartableContainer } from "./start-container.ts";
 
@@ -315,7 +317,9 @@ export async function createContainer(
       shown: shownConfiguration({ id, options, image: root.image }),
     };
     const container = { id, name, definition };
-    insertContainer(database, data, container);
+    // Who has the name may be about to be gone.
+    lookUpContainer(database, data, name);
+    insertContainer(database, container);
     recordContainerEvent(data, "create", container);
     return { ...container, lock, configuration };
   } catch (error) {

@@ -5,7 +5,6 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { errnoName } from "../../sys/errno.ts";
 import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
 import {
-  findContainer,
   openContainers,
   recordEnd,
   recordError,
@@ -15,6 +14,7 @@ import {
 } from "../state/containers.ts";
 import { endpointsOfContainer } from "../state/networks.ts";
 import type { Exit } from "../supervisor/protocol.ts";
+import { findContainer } from "./find-container.ts";
 import { removeFiles } from "./remove-container.ts";
 import { isToBeRestarted } from "./restart-policy.ts";
 

@@ -2,23 +2,15 @@ import { existsSync } from "node:fs";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { Signal } from "../../sys/signal.ts";
-import { lockContainer, lockHalfRemoved, sweep } from "../container-directory.ts";
+import { lockContainer, sweep } from "../container-directory.ts";
 import { containerDirectory } from "../container-lock.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
-import {
-  abandonedContainer,
-  type Container,
-  deleteContainer,
-  findContainer,
-  isKnown,
-  knownIds,
-  openContainers,
-  recordStatus,
-} from "../state/containers.ts";
+import { type Container, deleteContainer, isKnown, knownIds, recordStatus } from "../state/containers.ts";
 import { deleteEndpoints } from "../state/networks.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
+import { findContainer } from "./find-container.ts";
 
 /**
  * Removes what lies on disk, and then the row. To be called by who holds the container's lock.
@@ -108,22 +100,8 @@ export function removeContainer(
   }
 }
 
-/**
- * Removes a container whose removal had begun, or whose supervisor was to do it, by somebody who was killed. Does nothing
- * when another does it.
- */
-export function finishRemoval(data: string, id: string): void {
-  using database = openContainers(data);
-  using lock = lockHalfRemoved(data, id);
-  // The directory goes before the row. Where somebody is still at it two remove it, each what the other has left.
-  if (lock === undefined && hasDirectory(data, id)) return;
-  const container = abandonedContainer(database, id);
-  if (container === undefined) return;
-  recordStatus(database, id, "removing");
-  removeFiles(database, data, container, container.definition.remove);
-}
-
-function hasDirectory(data: string, id: string): boolean {
+/** Whether anything of a container lies on the disk. */
+export function hasDirectory(data: string, id: string): boolean {
   return existsSync(containerDirectory(data, id));
 }
 

@@ -28,7 +28,6 @@ import { withJoinedNetwork } from "../network/joined-network.ts";
 import { rootMountOf } from "../root-file-system.ts";
 import type { ContainerDefinition, MountPoint } from "../state/container-definition.ts";
 import {
-  findContainer,
   isKnown,
   openContainers,
   recordFailedStart,
@@ -43,6 +42,7 @@ import type { EarlyWatch } from "../supervisor/early-end.ts";
 import { endOf } from "../supervisor/supervisor-loss.ts";
 import { beginChanges } from "../volumes/begin-changes.ts";
 import { containerResources } from "./container-resources.ts";
+import { findContainer } from "./find-container.ts";
 import { openNetwork } from "./open-network.ts";
 import { stopSignalOf, stopTimeoutOf } from "./stop-container.ts";
 

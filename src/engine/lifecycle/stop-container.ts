@@ -5,8 +5,9 @@ import { endsWithin } from "../../sys/process-identity.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
-import { type Container, findContainer, isKnown } from "../state/containers.ts";
+import { type Container, isKnown } from "../state/containers.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
+import { findContainer } from "./find-container.ts";
 
 const DEFAULT_SIGNAL = "SIGTERM";
 const DEFAULT_TIMEOUT = 10;

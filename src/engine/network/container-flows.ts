@@ -7,7 +7,7 @@ import type { FlowSummary } from "../../network/flow-summary.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import type { Address, Endpoint } from "../../sys/internet-socket.ts";
-import { lookUpContainer } from "../state/containers.ts";
+import { lookUpContainer } from "../lifecycle/find-container.ts";
 import { endpointsOfContainer, endpointsOfNetwork, type Endpoint as Place } from "../state/networks.ts";
 import { connectToSupervisor, nextAnswer, tell } from "../supervisor/connect.ts";
 

@@ -16,7 +16,8 @@ import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { readConfiguration } from "../container-configuration.ts";
-import { type Container, findContainer } from "../state/containers.ts";
+import { findContainer } from "../lifecycle/find-container.ts";
+import type { Container } from "../state/containers.ts";
 import { joinedContainer, joinedPath } from "./network-mode.ts";
 
 /** ioctl_ns(2). */

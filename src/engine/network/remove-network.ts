@@ -2,9 +2,9 @@ import { rmSync } from "node:fs";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { recordNetworkEvent } from "../events/journal.ts";
+import { lookUpContainer } from "../lifecycle/find-container.ts";
 import { removeContainer } from "../lifecycle/remove-container.ts";
 import { stopContainer } from "../lifecycle/stop-container.ts";
-import { lookUpContainer } from "../state/containers.ts";
 import { activeEndpoints, currentEndpoints, deleteNetwork, type Network } from "../state/networks.ts";
 import { networkDirectory } from "./network-directory.ts";
 

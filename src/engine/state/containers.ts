@@ -1,32 +1,26 @@
 /*
- * What is known of containers: rows of the state database, and what the kernel says about them now.
+ * What is recorded of containers: rows of the state database. A row's status is what was recorded last; who wants to know
+ * whether that still holds asks lifecycle/find-container.ts.
  *
- * A row's status is what was recorded last. Whoever starts, supervises or removes a container holds the lock of its
- * directory meanwhile (container-directory.ts), and the kernel gives a lock back when its holder dies. So a row that says
- * `running`, `restarting` or `removing` while nobody holds the lock was left by somebody killed, or by a reboot: whoever
- * reads it next sets it right. The supervisor's death was the end of the container's processes too, and how they ended
- * nobody knows; Docker says 255 then.
- *
- * One that is to be gone by now, because it was being removed or has `--rm`, is removed first, by a process of its own:
- * the code for that is more than what a list needs, and whoever reads a list seldom has a use for it.
+ * Lists read many rows and show little of each. What a container was made from, most of a row, is only checked where it is
+ * asked for.
  */
 import * as v from "valibot";
-import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
 import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { isHeld } from "../container-directory.ts";
-import { internalCommand } from "../internal-command.ts";
 import { type PortBinding, portBindingSchema } from "../network/network-plan-schema.ts";
 import { containerComponent } from "./container-component.ts";
-import { type ContainerDefinition, parseDefinition, type RestartPolicy } from "./container-definition.ts";
+import {
+  type ContainerDefinition,
+  type DefinitionOutline,
+  parseDefinition,
+  parseOutline,
+  type RestartPolicy,
+} from "./container-definition.ts";
 import { networkComponent } from "./network-component.ts";
 import { volumeComponent } from "./volume-component.ts";
 
 export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
-
-/** The exit status of a container whose end nobody saw. */
-const UNKNOWN_STATUS = 255;
-const LOST = "the supervisor was killed; how the container ended is unknown";
 
 const healthSchema = v.object({
   status: v.picklist(["starting", "healthy", "unhealthy"]),
@@ -34,7 +28,8 @@ const healthSchema = v.object({
   log: v.array(v.object({ start: v.number(), end: v.number(), exitStatus: v.number(), output: v.string() })),
 });
 
-const portsSchema = v.array(portBindingSchema);
+const healthText = v.pipe(v.string(), v.parseJson(), healthSchema);
+const portsText = v.pipe(v.string(), v.parseJson(), v.array(portBindingSchema));
 
 /** The results of health checks so far; times are milliseconds since 1970. */
 export type Health = Readonly<v.InferOutput<typeof healthSchema>>;
@@ -64,6 +59,8 @@ export interface Container {
   readonly id: string;
   readonly name: string;
   readonly created: number;
+  /** What lists show of the definition. */
+  readonly outline: DefinitionOutline;
   readonly definition: ContainerDefinition;
   readonly status: ContainerStatus;
   /** Its first process while it runs. */
@@ -90,11 +87,18 @@ export function openContainers(data: string): StateDatabase {
 }
 
 function containerOf(row: Row): Container {
+  let definition: ContainerDefinition | undefined;
   return {
     id: row.id,
     name: row.name,
     created: row.created,
-    definition: parseDefinition(row.definition, row.id),
+    get outline() {
+      return parseOutline(row.definition, row.id);
+    },
+    get definition() {
+      definition ??= parseDefinition(row.definition, row.id);
+      return definition;
+    },
     status: row.status,
     pid: row.pid ?? undefined,
     startTime: row.start_time ?? undefined,
@@ -104,116 +108,29 @@ function containerOf(row: Row): Container {
     error: row.error,
     restartCount: row.restart_count,
     stoppedByUser: row.stopped_by_user === 1,
-    health: row.health === null ? undefined : v.parse(v.pipe(v.string(), v.parseJson(), healthSchema), row.health),
-    ports: row.status === "running" ? v.parse(v.pipe(v.string(), v.parseJson(), portsSchema), row.ports) : [],
+    health: row.health === null ? undefined : v.parse(healthText, row.health),
+    ports: row.status === "running" ? v.parse(portsText, row.ports) : [],
     cgroup: row.cgroup ?? undefined,
     outOfMemory: row.out_of_memory === 1,
   };
 }
 
-/** Whether a row claims that somebody works on the container. */
-function isClaimed(status: ContainerStatus): boolean {
-  return status === "running" || status === "paused" || status === "restarting" || status === "removing";
-}
-
-/**
- * Sets right what a killed supervisor, or a reboot, has left; see the head of this file.
- * @returns undefined when the container is gone
- */
-function truthful(database: StateDatabase, data: string, row: Row): Row | undefined {
-  if (!isClaimed(row.status) || isHeld(data, row.id)) return row;
-  // The holder may have recorded the end and let go since the row was read.
-  const again = database.get<Row>("SELECT * FROM container WHERE id = ?", row.id);
-  if (again === undefined || !isClaimed(again.status)) return again;
-  if (isToBeGone(again) && !database.isReadOnly) {
-    Bun.spawnSync(internalCommand(["finish-removal", data, row.id]), { stdio: ["ignore", "ignore", "ignore"] });
-    const left = database.get<Row>("SELECT * FROM container WHERE id = ?", row.id);
-    return left === undefined ? undefined : { ...left, status: "removing" };
-  }
-  if (again.status === "removing") return again;
-  if (again.cgroup !== null && !database.isReadOnly) removeGroupMadeByHand(again.cgroup, row.id);
-  const finished = Date.now();
-  const lost = again.error || LOST;
-  if (!database.isReadOnly) {
-    database.run(
-      `UPDATE container SET status = 'exited', pid = NULL, finished = ?, exit_status = ?, error = ?
-       WHERE id = ? AND status = ?`,
-      finished,
-      UNKNOWN_STATUS,
-      lost,
-      row.id,
-      again.status,
-    );
-  }
-  return { ...again, status: "exited", pid: null, finished, exit_status: UNKNOWN_STATUS, error: lost };
-}
-
-function isToBeGone({ status, definition, id }: Row): boolean {
-  return status === "removing" || parseDefinition(definition, id).remove;
-}
-
-/** A container that nobody works on, as it was recorded last. */
-export function abandonedContainer(database: StateDatabase, id: string): Container | undefined {
-  const row = database.get<Row>("SELECT * FROM container WHERE id = ?", id);
-  return row !== undefined && isClaimed(row.status) && isToBeGone(row) ? containerOf(row) : undefined;
-}
-
 /** All containers, the newest first. */
-export function listContainers(database: StateDatabase, data: string): Container[] {
+export function recordedContainers(database: StateDatabase): Container[] {
+  return database.all<Row>("SELECT * FROM container ORDER BY created DESC, id").map(containerOf);
+}
+
+/** The container with an id or a name. */
+export function recordedContainer(database: StateDatabase, reference: string): Container | undefined {
+  const row = database.get<Row>("SELECT * FROM container WHERE id = ?1 OR name = ?1", reference);
+  return row === undefined ? undefined : containerOf(row);
+}
+
+/** Two containers at most whose ids have this beginning. */
+export function recordedContainersFrom(database: StateDatabase, beginning: string): Container[] {
   return database
-    .all<Row>("SELECT * FROM container ORDER BY created DESC, id")
-    .flatMap((row) => truthful(database, data, row) ?? [])
+    .all<Row>("SELECT * FROM container WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2", beginning)
     .map(containerOf);
-}
-
-/**
- * The container that was created last.
- * @throws BunkerError `no_such_container` if there is none
- */
-export function latestContainer(database: StateDatabase, data: string): Container {
-  const [latest] = listContainers(database, data);
-  if (latest !== undefined) return latest;
-  throw new BunkerError({ code: "no_such_container", operation: "there is no container", exitStatus: 1 });
-}
-
-/** What all containers were made from. Unlike `listContainers` it only reads, whatever has become of them. */
-export function listDefinitions(database: StateDatabase): ContainerDefinition[] {
-  return database.all<Row>("SELECT * FROM container").map((row) => containerOf(row).definition);
-}
-
-/**
- * Finds the container that a user means.
- * @param reference a name, an id, or the beginning of an id
- * @throws BunkerError `no_such_container`, `ambiguous_container`
- */
-export function findContainer(database: StateDatabase, data: string, reference: string): Container {
-  const name = reference.startsWith("/") ? reference.slice(1) : reference;
-  const exact = database.get<Row>("SELECT * FROM container WHERE id = ?1 OR name = ?1", name);
-  const found = exact === undefined ? undefined : truthful(database, data, exact);
-  if (found !== undefined) return containerOf(found);
-  const isPrefix = /^[0-9a-f]{1,64}$/.test(name);
-  const [only, another] = isPrefix
-    ? database.all<Row>("SELECT * FROM container WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2", name)
-    : [];
-  const isAmbiguous = another !== undefined;
-  const unique = only === undefined || isAmbiguous ? undefined : truthful(database, data, only);
-  if (unique !== undefined) return containerOf(unique);
-  throw new BunkerError({
-    code: isAmbiguous ? "ambiguous_container" : "no_such_container",
-    operation: isAmbiguous ? "several containers have ids that begin with" : "No such container:",
-    object: reference,
-    exitStatus: 1,
-  });
-}
-
-/** Finds a container by its id; undefined when it is only just being made, or has just been removed. */
-export function lookUpContainer(database: StateDatabase, data: string, id: string): Container | undefined {
-  try {
-    return findContainer(database, data, id);
-  } catch (error) {
-    if (error instanceof BunkerError && error.code === "no_such_container") return undefined;
-    throw error;
-  }
 }
 
 /**
@@ -222,12 +139,8 @@ export function lookUpContainer(database: StateDatabase, data: string, id: strin
  */
 export function insertContainer(
   database: StateDatabase,
-  data: string,
   container: { readonly id: string; readonly name: string; readonly definition: ContainerDefinition },
 ): void {
-  const earlier = database.get<Row>("SELECT * FROM container WHERE name = ?", container.name);
-  // Who has the name may be about to be gone.
-  if (earlier !== undefined) truthful(database, data, earlier);
   database.transaction(() => {
     const holder = database.get<{ id: string }>("SELECT id FROM container WHERE name = ?", container.name);
     if (holder !== undefined) throw nameInUse(container.name, holder.id);
@@ -311,6 +224,18 @@ export function recordEnd(
     Date.now(),
     end.exitStatus,
     end.status === "restarting" ? 1 : 0,
+    id,
+  );
+}
+
+/** Records that a container has ended and nobody saw how. */
+export function recordLoss(database: StateDatabase, { id, status, finished, exitStatus, error }: Container): void {
+  database.run(
+    "UPDATE container SET status = ?, pid = NULL, finished = ?, exit_status = ?, error = ? WHERE id = ?",
+    status,
+    finished ?? null,
+    exitStatus ?? null,
+    error,
     id,
   );
 }

@@ -6,9 +6,9 @@
 import { mkdirSync, statSync } from "node:fs";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { findContainer } from "../lifecycle/find-container.ts";
 import type { MountRequest, PlacedMount, RunOptions, VolumeMountRequest, VolumesFrom } from "../run-options.ts";
 import type { MountPoint, RootPlan } from "../state/container-definition.ts";
-import { findContainer } from "../state/containers.ts";
 import { anonymousName, takeVolume } from "./create-volume.ts";
 import { type Population, populateVolume } from "./populate-volume.ts";
 import { volumeContent } from "./volume-directory.ts";

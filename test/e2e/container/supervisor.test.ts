@@ -159,3 +159,15 @@ test("what is in the way of the supervisor's socket is named", async () => {
   expect(await bunker("inspect", "--format", state, "blocked")).toMatch(/^created 125 make the socket .*EADDRINUSE/);
   await bunker("rm", "blocked");
 });
+
+test("a list sets right all whose supervisors were killed", async () => {
+  const run = async (...words: string[]) => (await bunker("run", "-d", ...words, suite.image, "sleep", "1000")).trim();
+  const ids = [await run("--name", "one"), await run("--name", "gone", "--rm"), await run("--name", "two")];
+  killSupervisors();
+  for (const id of ids) await untilFree(id);
+  const list = ["ps", "-a", "--format", "{{.Names}} {{.Status}}"];
+  expect((await bunker(...list)).replace(/ \d+ seconds?| Less than a second/g, "")).toBe(
+    "two Exited (255) ago\none Exited (255) ago\n",
+  );
+  await bunker("rm", "one", "two");
+});

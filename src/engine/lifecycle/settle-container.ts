@@ -1,0 +1,42 @@
+/* What is done about containers whose supervisor, or whoever removed them, was killed; find-container.ts finds them. */
+import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { lockHalfRemoved } from "../container-directory.ts";
+import { openContainers, recordedContainer, recordLoss, recordStatus } from "../state/containers.ts";
+import { isAbandoned, isClaimed, isToBeGone, lostContainer } from "./find-container.ts";
+import { hasDirectory, removeFiles } from "./remove-container.ts";
+
+/**
+ * Finishes the removal of abandoned containers that are to be gone, and records the end of others. Does nothing about
+ * those that somebody works on.
+ */
+export function settleContainers(data: string, ids: readonly string[]): void {
+  using database = openContainers(data);
+  for (const id of ids) {
+    const container = recordedContainer(database, id);
+    if (container === undefined) continue;
+    if (isToBeGone(container)) finishRemoval(database, data, id);
+    else recordEndOfAbandoned(database, data, id);
+  }
+}
+
+function finishRemoval(database: StateDatabase, data: string, id: string): void {
+  using lock = lockHalfRemoved(data, id);
+  // The directory goes before the row. Where somebody is still at it two remove it, each what the other has left.
+  if (lock === undefined && hasDirectory(data, id)) return;
+  const container = recordedContainer(database, id);
+  if (container === undefined || !isClaimed(container)) return;
+  recordStatus(database, id, "removing");
+  removeFiles(database, data, container, container.definition.remove);
+}
+
+/** Within a transaction: whoever takes the container's lock meanwhile records what he does with it only afterwards. */
+function recordEndOfAbandoned(database: StateDatabase, data: string, id: string): void {
+  const cgroup = database.transaction(() => {
+    const container = recordedContainer(database, id);
+    if (container === undefined || !isAbandoned(data, container)) return undefined;
+    recordLoss(database, lostContainer(container));
+    return container.cgroup;
+  });
+  if (cgroup !== undefined) removeGroupMadeByHand(cgroup, id);
+}
