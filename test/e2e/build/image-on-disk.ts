@@ -1,10 +1,11 @@
 /*
- * An image as it was written to disk, taken apart: its configuration, and the files that its layers come to. Layouts of
- * OCI images are read, and the form of containers/image that is called `dir:`.
+ * An image as it is on disk, taken apart: its configuration, and the files that its layers come to. Layouts of OCI images
+ * are read, and directories that an overlay has been made of.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { TarReader } from "../../../src/image/tar/tar-reader.ts";
+import { encodeText } from "../../../src/sys/byte-string.ts";
 
 /** The members of a configuration that are looked at in tests. */
 interface WrittenConfiguration {
@@ -17,12 +18,14 @@ interface WrittenConfiguration {
 
 export interface WrittenImage {
   readonly configuration: WrittenConfiguration;
-  readonly layers: number;
   /** Paths without a slash at either end lead to what is there: `file 644 0:0 "short content"`, or its digest. */
   readonly tree: ReadonlyMap<string, string>;
   /** When files, directories and links were modified, in seconds since 1970. */
   readonly times: ReadonlyMap<string, number>;
 }
+
+/** The attribute of a directory in an overlay that hides what is below it. */
+const OPAQUE = encodeText("trusted.overlay.opaque");
 
 interface ManifestJson {
   readonly config: { readonly digest: string };
@@ -30,27 +33,36 @@ interface ManifestJson {
 }
 
 /**
- * Reads the only image in a directory.
+ * Reads the only image of a layout.
  * @param below layers of it that are not looked at; what layers above take away of them is not seen
  */
 export function readImage(directory: string, below = 0): WrittenImage {
-  const isLayout = existsSync(`${directory}/oci-layout`);
-  const blob = (digest: string) => {
-    const hex = digest.replace("sha256:", "");
-    return readFileSync(isLayout ? `${directory}/blobs/sha256/${hex}` : `${directory}/${hex}`);
-  };
+  const blob = (digest: string) => readFileSync(`${directory}/blobs/${digest.replace(":", "/")}`);
   const parse = (bytes: Buffer) => JSON.parse(bytes.toString());
-  let manifest: ManifestJson;
-  if (isLayout) {
-    const index = parse(readFileSync(`${directory}/index.json`));
-    manifest = parse(blob(index.manifests[0].digest));
-  } else {
-    manifest = parse(readFileSync(`${directory}/manifest.json`));
-  }
+  const index = parse(readFileSync(`${directory}/index.json`));
+  const manifest: ManifestJson = parse(blob(index.manifests[0].digest));
+  return imageOf(
+    blob(manifest.config.digest),
+    manifest.layers.slice(below).map(({ digest }) => unpacked(blob(digest))),
+  );
+}
+
+/** Reads an image whose layers, the lowest first, are directories of an overlay. */
+export function readStoredImage(configuration: Buffer, directories: readonly string[]): WrittenImage {
+  const kept = ["user.*", "security.capability", OPAQUE].map((name) => `--xattrs-include=${name}`);
+  const archives = directories.map((directory) => {
+    const { stdout, stderr, exitCode } = Bun.spawnSync(["tar", "--numeric-owner", "-C", directory, ...kept, "-c", "."]);
+    if (exitCode !== 0) throw new Error(`tar ${directory}: ${stderr}`);
+    return stdout;
+  });
+  return imageOf(configuration, archives);
+}
+
+function imageOf(configuration: Buffer, archives: readonly Buffer[]): WrittenImage {
   const tree = new Map<string, string>();
   const times = new Map<string, number>();
-  for (const { digest } of manifest.layers.slice(below)) applyLayer(tree, times, unpacked(blob(digest)));
-  return { configuration: parse(blob(manifest.config.digest)), layers: manifest.layers.length, tree, times };
+  for (const archive of archives) applyLayer(tree, times, archive);
+  return { configuration: JSON.parse(configuration.toString()), tree, times };
 }
 
 function unpacked(layer: Buffer): Buffer {
@@ -88,10 +100,16 @@ function applyLayer(tree: Map<string, string>, times: Map<string, number>, archi
         return;
       }
       if (path === "") return;
+      if (type === "character-device" && deviceMajor === 0 && deviceMinor === 0) {
+        remove(path, () => false);
+        return;
+      }
+      if (attributes.has(OPAQUE)) remove(path, () => false);
       if (type !== "directory") remove(path, () => false);
       added.add(path);
       if (type !== "hard-link") times.set(path, modified.seconds);
       const extra = [...attributes]
+        .filter(([key]) => key !== OPAQUE)
         .map(([key, value]) => ` ${key}=${Buffer.from(value, "latin1").toString("hex")}`)
         .sort();
       const common = `${type} ${mode.toString(8)} ${uid}:${gid}`;
@@ -125,26 +143,31 @@ function pathOrText(name: string): string {
 }
 
 /** What buildah leaves of mounts for RUN, and BuildKit does not. */
-const STUB = /^(?:etc\/(?:resolv\.conf|hosts|hostname): file 755 0:0 ""|run: directory 755 0:0)$/;
+const STUB = /^(?:etc\/(?:resolv\.conf|hosts|hostname): file 755 0:0 ""|(?:etc|run): directory 755 0:0)$/;
 
 /**
  * What two builders have to agree on; buildah notes the name of the machine, and does not say that / is /.
  * @param timed files whose times of modification count, too
+ * @param differing files whose content does not count
  */
-export function comparable({ configuration, tree, times }: WrittenImage, timed: readonly string[] = []) {
+export function comparable(
+  { configuration, tree, times }: WrittenImage,
+  { timed = [], differing }: { readonly timed?: readonly string[]; readonly differing?: RegExp | undefined } = {},
+) {
   const { config, architecture, os, author } = configuration;
   const { Hostname: _, WorkingDir, Env, ...rest } = config;
   const place = WorkingDir === "/" ? {} : { WorkingDir };
   // A variable that is set again keeps its place here, as in Docker.
   const environment = { Env: Array.isArray(Env) ? Env.toSorted() : Env };
   const told = Object.entries({ ...rest, ...place, ...environment }).filter(([, value]) => !isNothing(value));
+  const counted = (path: string, what: string) => (differing?.test(path) ? what.split(" ", 3).join(" ") : what);
   return {
     config: Object.fromEntries(told.sort(([one], [other]) => (one < other ? -1 : 1))),
     platform: `${os}/${architecture}`,
     author: author ?? "",
     tree: [...tree]
       .sort(([one], [other]) => (one < other ? -1 : 1))
-      .map(([path, what]) => `${path}: ${what}`)
+      .map(([path, what]) => `${path}: ${counted(path, what)}`)
       .filter((line) => !STUB.test(line)),
     times: timed.map((path) => `${path}: ${times.get(path)}`),
   };
