@@ -340,7 +340,8 @@ class Execution {
     for (const value of piped) values.push(this.#checked(value, typeOf(values.length)));
     this.#at = { position: command.position, text: writeCommand(command) };
     try {
-      return call(...values);
+      // They have just been checked against the signature.
+      return call(...(values as never[]));
     } catch (error) {
       if (!(error instanceof Error) || error instanceof TemplateError) throw error;
       throw this.#error(`error calling ${name}: ${error.message}`);

@@ -12,8 +12,8 @@ interface TemplateFunction {
   readonly parameters: readonly ParameterType[];
   /** The type of any number of further arguments. */
   readonly rest?: ParameterType;
-  // biome-ignore lint/suspicious/noExplicitAny: the arguments are checked against the signature before the call
-  readonly call: (...parameters: any[]) => Value;
+  /** Takes what the signature says, which its caller has checked: a type cannot say it, so here it takes nothing. */
+  readonly call: (...parameters: never[]) => Value;
 }
 
 /** Functions by name. */
