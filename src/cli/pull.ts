@@ -1,7 +1,8 @@
-import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
+import { contentTrustUnknown, disableContentTrustOption } from "./image/content-trust-option.ts";
+import { platformOf, platformPartOptions } from "./image/platform-option.ts";
 import { flag, single } from "./option.ts";
-import { registryOptions, registrySettings } from "./registry/registry-options.ts";
+import { registryOptions, registrySettings, retryOptions } from "./registry/registry-options.ts";
 import { oneOf } from "./values/choice.ts";
 import { parsePlatform } from "./values/words.ts";
 
@@ -25,32 +26,24 @@ export const pull = defineCommand(
         initial: "always",
         initialText: "always",
       }),
-      disableContentTrust: flag({
-        name: "disable-content-trust",
-        initial: true,
-        description: "Pull without Docker Content Trust; there is nothing else",
-      }),
+      disableContentTrust: disableContentTrustOption,
+      ...platformPartOptions,
       ...registryOptions,
+      ...retryOptions,
     },
     required: ["IMAGE"],
+    optional: "[IMAGE...]",
   },
-  async ({ options, operands: [name] }) => {
-    const { allTags, disableContentTrust, platform, policy, quiet } = options;
-    if (!disableContentTrust) {
-      throw new BunkerError({
-        code: "not_supported",
-        operation: "pull",
-        object: name,
-        reason: "Bunker does not know Docker Content Trust, whose servers have been shut down",
-        hint: "Leave --disable-content-trust=false out; a name with a digest (NAME@sha256:…) cannot be tampered with.",
-      });
-    }
+  async ({ options, operands }) => {
+    const { allTags, disableContentTrust, policy, quiet } = options;
+    if (!disableContentTrust) throw contentTrustUnknown("pull", operands.join(" "));
     const { pullForUser } = await import("../engine/pull-for-user.ts");
     const { warning } = await import("./messages.ts");
     const { pullHere } = await import("./progress/pull-here.ts");
-    const settings = registrySettings(options);
     const output = quiet ? "name" : "steps";
-    await pullForUser({ name, allTags, platform, output, stream: "stdout", settings }, policy, pullHere, warning);
+    const settings = registrySettings(options);
+    const wish = { allTags, platform: platformOf(options), output, stream: "stdout", settings } as const;
+    for (const name of operands) await pullForUser({ ...wish, name }, policy, pullHere, warning);
     return 0;
   },
 );

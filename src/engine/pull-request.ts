@@ -27,6 +27,8 @@ export const pullRequestSchema = v.object({
     certificateDirectory: v.optional(v.string()),
     authFile: v.optional(v.string()),
     credentials: v.optional(credentials),
+    retries: v.optional(v.number()),
+    retryDelay: v.optional(v.number()),
   }),
   /** Bunker's data directory. */
   data: v.string(),

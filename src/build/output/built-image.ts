@@ -3,7 +3,7 @@ import { type Digest, digestOf } from "../../image/digest.ts";
 import { INDEX_MEDIA_TYPE } from "../../image/manifest-choice.ts";
 import type { Platform } from "../../image/platform.ts";
 import { DOCKER_MANIFEST, manifestOf, OCI_MANIFEST } from "../../image/transport/manifest.ts";
-import { dockerMediaType, ociMediaType } from "../../image/transport/oci-conversion.ts";
+import { dockerMediaType, ociMediaType } from "../../image/transport/manifest-conversion.ts";
 import type { ImageReader, Manifest } from "../../image/transport/transport.ts";
 import type { PackedLayer } from "./packed-layers.ts";
 

@@ -18,7 +18,7 @@ import { copyBlobs } from "../../image/transport/copy-image.ts";
 import { openDirectorySink } from "../../image/transport/directory-sink.ts";
 import { openLayoutOutput } from "../../image/transport/layout-output.ts";
 import { DOCKER_MANIFEST_LIST, manifestOf, OCI_MANIFEST } from "../../image/transport/manifest.ts";
-import { dockerMediaType } from "../../image/transport/oci-conversion.ts";
+import { dockerMediaType } from "../../image/transport/manifest-conversion.ts";
 import type { BlobReadOptions, ImageReader, ImageWriter, Manifest } from "../../image/transport/transport.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { removeTree } from "../../sys/remove-tree.ts";

@@ -18,7 +18,7 @@ import { type Descriptor, invalidDocument } from "../../image/documents.ts";
 import { compressionOf } from "../../image/layers/pack-layer.ts";
 import { unpackLayer } from "../../image/layers/unpack-layer.ts";
 import { Registries } from "../../image/registry/registries.ts";
-import { ociMediaType } from "../../image/transport/oci-conversion.ts";
+import { ociMediaType } from "../../image/transport/manifest-conversion.ts";
 import type { ImageReader } from "../../image/transport/transport.ts";
 import { verifyBlob } from "../../image/transport/verified-blob.ts";
 import { BunkerError } from "../../sys/error.ts";

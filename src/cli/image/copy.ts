@@ -17,9 +17,14 @@ import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { flag, type Option, single } from "../option.ts";
 import { type CopyWords, copyOutput } from "../progress/copy-output.ts";
-import { connectionOptions, parseCredentials } from "../registry/registry-options.ts";
+import { connectionOptions, parseCredentials, retryOptions } from "../registry/registry-options.ts";
 import { digestFileOption, writeDigestFile } from "./digest-file-option.ts";
+import { manifestFormatOption } from "./manifest-format-option.ts";
 import { platformOption } from "./platform-option.ts";
+import { removeSignaturesOption } from "./remove-signatures-option.ts";
+
+/** As elsewhere, and by skopeo's name, too. */
+const copyRetryOptions = { ...retryOptions, retries: { ...retryOptions.retries, aliases: ["retry-times"] } };
 
 /** `bunker copy`, `bunker image copy`. */
 export const copy = defineCommand(
@@ -29,7 +34,14 @@ export const copy = defineCommand(
       authFile: connectionOptions.authFile,
       destinationCredentials: credentialsOption("dest-creds", "destination"),
       destinationTlsVerify: tlsVerifyOption("dest-tls-verify", "destination"),
+      destinationAuthFile: authFileOption("dest-authfile", "destination"),
+      destinationCertificates: certificatesOption("dest-cert-dir", "destination"),
+      sourceAuthFile: authFileOption("src-authfile", "source"),
+      sourceCertificates: certificatesOption("src-cert-dir", "source"),
       digestFile: digestFileOption,
+      manifestKind: manifestFormatOption,
+      removeSignatures: removeSignaturesOption,
+      ...copyRetryOptions,
       platform: platformOption,
       quiet: flag({ name: "quiet", short: "q", description: "Print nothing but errors" }),
       sourceCredentials: credentialsOption("src-creds", "source"),
@@ -40,29 +52,39 @@ export const copy = defineCommand(
   },
   async ({ options, operands: [source, destination] }) => {
     const [from, to] = [parseImagePlace(source), parseImagePlace(destination)];
-    const { all, authFile, quiet } = options;
+    const { all, authFile, manifestKind, quiet, retries, retryDelay } = options;
     if (all && options.platform !== undefined) {
       throw new BunkerError({ code: "conflicting_options", operation: "--all and --platform exclude each other" });
     }
     const platform = all ? "all" : options.platform === undefined ? undefined : parsePlatform(options.platform);
     using resources = new DisposableStack();
     const sourceRegistries = resources.use(
-      new Registries({ authFile, credentials: options.sourceCredentials, tlsVerify: options.sourceTlsVerify }),
+      new Registries({
+        authFile: options.sourceAuthFile ?? authFile,
+        certificateDirectory: options.sourceCertificates,
+        credentials: options.sourceCredentials,
+        tlsVerify: options.sourceTlsVerify,
+        retries,
+        retryDelay,
+      }),
     );
     const destinationRegistries = resources.use(
       new Registries({
-        authFile,
+        authFile: options.destinationAuthFile ?? authFile,
+        certificateDirectory: options.destinationCertificates,
         credentials: options.destinationCredentials,
         tlsVerify: options.destinationTlsVerify,
+        retries,
+        retryDelay,
       }),
     );
     await untilInterrupted(async (signal) => {
       await using opened = new AsyncDisposableStack();
       const reader = opened.use(await openReader(from, platform, sourceRegistries, signal, opened));
       const writer = opened.use(await openWriter(to, destinationRegistries, signal, opened));
-      const { root, sourceDigest } = await copyWithOutput(reader, writer, { platform, signal }, quiet);
+      const { root, sourceDigest } = await copyWithOutput(reader, writer, { platform, manifestKind, signal }, quiet);
       if (!quiet) console.log(`Written: ${root.digest}`);
-      if (root.digest !== sourceDigest) await warnOfConversion(destination, sourceDigest);
+      if (root.digest !== sourceDigest && manifestKind === undefined) await warnOfConversion(destination, sourceDigest);
       writeDigestFile(options.digestFile, root.digest);
     });
     return 0;
@@ -116,6 +138,15 @@ async function copyWithOutput(
 async function warnOfConversion(destination: string, sourceDigest: string): Promise<void> {
   const { warning } = await import("../messages.ts");
   warning(`${destination} holds manifests of OCI's kind only, so ${sourceDigest} was converted and has another digest`);
+}
+
+function authFileOption(name: string, side: string) {
+  return { ...connectionOptions.authFile, name, description: `The same for the ${side}'s registry alone` };
+}
+
+function certificatesOption(name: string, side: string) {
+  const description = `Certificates for the ${side}'s registry: *.crt of authorities, *.cert and *.key of the client`;
+  return { ...connectionOptions.certificateDirectory, name, description };
 }
 
 function credentialsOption(name: string, side: string) {

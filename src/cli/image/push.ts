@@ -11,13 +11,16 @@ import { openRecompressedReader } from "../../image/transport/recompressed-reade
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
-import { flag, single } from "../option.ts";
+import { flag } from "../option.ts";
 import { quote } from "../option-table.ts";
-import { registryOptions, registrySettings } from "../registry/registry-options.ts";
-import { oneOf } from "../values/choice.ts";
+import { registryOptions, registrySettings, retryOptions } from "../registry/registry-options.ts";
+import { compressionOptions, packingOf } from "./compression-options.ts";
+import { contentTrustUnknown, disableContentTrustOption } from "./content-trust-option.ts";
 import { digestFileOption, writeDigestFile } from "./digest-file-option.ts";
+import { manifestFormatOption } from "./manifest-format-option.ts";
 import { platformOption } from "./platform-option.ts";
 import { pushOutput } from "./push-output.ts";
+import { removeSignaturesOption } from "./remove-signatures-option.ts";
 
 /** An image of the store, and where it goes. */
 interface Push {
@@ -30,20 +33,15 @@ export const push = defineCommand(
   {
     options: {
       ...registryOptions,
+      ...retryOptions,
       allTags: flag({ name: "all-tags", short: "a", description: "Push all tags of the repository" }),
-      compression: single({
-        name: "compression-format",
-        valueName: "gzip|zstd",
-        description: "Pack layers anew that are packed otherwise",
-        parse: oneOf("gzip", "zstd"),
-      }),
+      ...compressionOptions,
       digestFile: digestFileOption,
+      disableContentTrust: disableContentTrustOption,
+      manifestKind: manifestFormatOption,
       platform: platformOption,
       quiet: flag({ name: "quiet", short: "q", description: "Print only the name" }),
-      removeSignatures: flag({
-        name: "remove-signatures",
-        description: "Push without signatures; Bunker never pushes any",
-      }),
+      removeSignatures: removeSignaturesOption,
     },
     required: ["NAME[:TAG]"],
     optional: "[DESTINATION]",
@@ -51,28 +49,30 @@ export const push = defineCommand(
     failureStatus: 1,
   },
   async ({ options, operands: [source, destination] }) => {
+    const { manifestKind, quiet } = options;
+    if (!options.disableContentTrust) throw contentTrustUnknown("push", source);
+    const packing = packingOf(options);
     using store = openImageStore(dataDirectory());
     using registries = new Registries(registrySettings(options));
     const pushes = options.allTags ? allTags(store, source, destination) : [onePush(source, destination)];
-    using output = pushOutput(options.quiet);
+    using output = pushOutput(quiet);
     const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
     await untilInterrupted(async (signal) => {
       let begun: string | undefined;
       for (const { source: name, reference } of pushes) {
         await using stored = openStoreReader(store, name, platform);
         await using reader =
-          options.compression === undefined
-            ? stored
-            : openRecompressedReader(stored, options.compression, store.directory, signal);
+          packing === undefined ? stored : openRecompressedReader(stored, packing, store.directory, signal);
         const repository = fullRepository(reference);
         if (repository !== begun) output.begin(repository);
         begun = repository;
         await using writer = new RegistryWriter(registries, reference, signal);
-        const { root } = await copyImage(reader, writer, { platform: "all", signal, onProgress: output.event });
+        const wish = { platform: "all", manifestKind, signal, onProgress: output.event } as const;
+        const { root } = await copyImage(reader, writer, wish);
         output.end(reference.tag, root);
         const image = store.findIfThere(name, platform);
         if (image !== undefined) store.noteRepository(image, root.digest, repository);
-        if (options.quiet) console.log(`${repository}${reference.tag === undefined ? "" : `:${reference.tag}`}`);
+        if (quiet) console.log(`${repository}${reference.tag === undefined ? "" : `:${reference.tag}`}`);
         writeDigestFile(options.digestFile, root.digest);
       }
     });

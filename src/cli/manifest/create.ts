@@ -1,7 +1,7 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { findMembers } from "../../image/manifest-list/find-members.ts";
 import { findListIfThere, listName, saveList } from "../../image/manifest-list/list-store.ts";
-import { EMPTY_LIST, withMember } from "../../image/manifest-list/manifest-list.ts";
+import { annotateList, EMPTY_LIST, withMember } from "../../image/manifest-list/manifest-list.ts";
 import { Registries } from "../../image/registry/registries.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -10,6 +10,7 @@ import { untilInterrupted } from "../interruption.ts";
 import { flag } from "../option.ts";
 import { registryOptions, registrySettings } from "../registry/registry-options.ts";
 import { allOption, insecureOption, withInsecure } from "./manifest-options.ts";
+import { annotationOption } from "./member-options.ts";
 
 /** `bunker manifest create`. */
 export const create = defineCommand(
@@ -17,6 +18,7 @@ export const create = defineCommand(
     options: {
       ...registryOptions,
       all: allOption,
+      annotations: annotationOption("the list"),
       amend: flag({ name: "amend", short: "a", description: "Add to the list if it is there already" }),
       insecure: insecureOption,
     },
@@ -43,7 +45,8 @@ export const create = defineCommand(
       const places = { store, registries, signal };
       const found = await Array.fromAsync(images, (image) => findMembers(image, options.all, places));
       const members = found.flat();
-      const list = members.reduce((sum, { member }) => withMember(sum, member), known?.list ?? EMPTY_LIST);
+      const longer = members.reduce((sum, { member }) => withMember(sum, member), known?.list ?? EMPTY_LIST);
+      const list = annotateList(longer, Object.fromEntries(options.annotations));
       saveList(store, { name, list }, members);
       console.log(`Created manifest list ${name}`);
       return 0;

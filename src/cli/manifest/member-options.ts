@@ -10,14 +10,16 @@ const text = (name: string, valueName: string, description: string) =>
 const texts = (name: string, description: string) =>
   list({ name, valueName: "FEATURE[,FEATURE]", description, parse: (value) => notEmpty(value).split(",") });
 
+/**
+ * `--annotation`
+ * @param whom what is annotated
+ */
+export const annotationOption = (whom: string) =>
+  list({ name: "annotation", valueName: "NAME=VALUE", description: `Annotate ${whom}`, parse: parseAnnotation });
+
 /** The options that describe a member. */
 export const memberOptions = {
-  annotations: list({
-    name: "annotation",
-    valueName: "NAME=VALUE",
-    description: "Annotate the image",
-    parse: parseAnnotation,
-  }),
+  annotations: annotationOption("the image"),
   architecture: text("arch", "ARCHITECTURE", "The architecture it is for"),
   features: texts("features", "Features of the processor that it needs"),
   os: text("os", "OS", "The operating system it is for"),

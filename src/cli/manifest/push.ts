@@ -8,12 +8,17 @@ import { Registries } from "../../image/registry/registries.ts";
 import { RegistryWriter } from "../../image/registry/registry-writer.ts";
 import { collectGarbage } from "../../image/store/collect-garbage.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
-import { copyImage } from "../../image/transport/copy-image.ts";
+import { type CopyOptions, copyImage } from "../../image/transport/copy-image.ts";
 import type { ImageReader, ImageWriter } from "../../image/transport/transport.ts";
+import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
+import { digestFileOption, writeDigestFile } from "../image/digest-file-option.ts";
+import { manifestFormatOption } from "../image/manifest-format-option.ts";
+import { removeSignaturesOption } from "../image/remove-signatures-option.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { flag } from "../option.ts";
-import { registryOptions, registrySettings } from "../registry/registry-options.ts";
+import { copyOutput } from "../progress/copy-output.ts";
+import { registryOptions, registrySettings, retryOptions } from "../registry/registry-options.ts";
 import { insecureOption, withInsecure } from "./manifest-options.ts";
 
 /** `bunker manifest push`: a list and all of its images. */
@@ -21,9 +26,19 @@ export const push = defineCommand(
   {
     options: {
       ...registryOptions,
+      ...retryOptions,
       all: flag({ name: "all", description: "Push the images of the list as well", initial: true }),
+      digestFile: digestFileOption,
       insecure: insecureOption,
-      purge: flag({ name: "purge", short: "p", description: "Remove the list here when it has been pushed" }),
+      manifestKind: manifestFormatOption,
+      purge: flag({
+        name: "purge",
+        aliases: ["rm"],
+        short: "p",
+        description: "Remove the list here when it has been pushed; also --rm",
+      }),
+      quiet: flag({ name: "quiet", short: "q", description: "Show no progress" }),
+      removeSignatures: removeSignaturesOption,
     },
     required: ["MANIFEST_LIST"],
     optional: "[DESTINATION]",
@@ -31,6 +46,10 @@ export const push = defineCommand(
     failureStatus: 1,
   },
   async ({ options, operands: [text, destination = text] }) => {
+    const { all, digestFile, manifestKind, purge, quiet } = options;
+    if (!all && manifestKind !== undefined) {
+      throw new BunkerError({ code: "conflicting_options", operation: "--format and --all=false exclude each other" });
+    }
     const data = dataDirectory();
     using store = openImageStore(data);
     using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
@@ -39,8 +58,10 @@ export const push = defineCommand(
     return await untilInterrupted(async (signal) => {
       await using reader = openListReader(store, found, registries, signal);
       await using writer = new RegistryWriter(registries, reference, signal);
-      console.log(await (options.all ? pushAll(reader, writer, signal) : pushAlone(reader, writer)));
-      if (options.purge) {
+      const digest = await (all ? pushAll(reader, writer, { manifestKind, signal }, quiet) : pushAlone(reader, writer));
+      console.log(digest);
+      writeDigestFile(digestFile, digest);
+      if (purge) {
         store.untag(found.name);
         collectGarbage(store, imageUsers(data));
       }
@@ -49,8 +70,15 @@ export const push = defineCommand(
   },
 );
 
-async function pushAll(reader: ImageReader, writer: ImageWriter, signal: AbortSignal): Promise<Digest> {
-  const { root } = await copyImage(reader, writer, { platform: "all", signal, onProgress: () => {} });
+async function pushAll(
+  reader: ImageReader,
+  writer: ImageWriter,
+  options: Pick<CopyOptions, "manifestKind" | "signal">,
+  quiet: boolean,
+): Promise<Digest> {
+  using output = copyOutput({ moving: "Pushing", present: "Layer already exists", done: "Pushed" }, process.stderr);
+  const onProgress = quiet ? () => {} : output.event;
+  const { root } = await copyImage(reader, writer, { ...options, platform: "all", onProgress });
   return root.digest;
 }
 

@@ -4,6 +4,8 @@ import type { RegistrySettings } from "../../image/registry/registry-settings.ts
 import { InvalidValue } from "../invalid-value.ts";
 import { flag, type Option, single } from "../option.ts";
 import type { OptionValues } from "../option-table.ts";
+import { parseDuration } from "../values/duration.ts";
+import { integerBetween } from "../values/numbers.ts";
 
 /** `--tls-verify`: undefined unless given, for then the configuration and the registry's host decide. */
 const tlsVerify: Option<boolean, boolean | undefined> = {
@@ -39,12 +41,28 @@ export const registryOptions = {
   }),
 } as const;
 
+/** How often, and when, to ask again after failures that may pass; Podman's names. */
+export const retryOptions = {
+  retries: single({
+    name: "retry",
+    valueName: "N",
+    description: "How often to ask again when the connection or the registry fails (Default: 4)",
+    parse: integerBetween(0, 1000),
+  }),
+  retryDelay: single({
+    name: "retry-delay",
+    valueName: "DURATION",
+    description: "How long to wait before asking again, such as 5s (Default: 500ms, and ever longer)",
+    parse: parseDuration,
+  }),
+} as const;
+
 /** What the options say, for the client. */
 export function registrySettings(
-  options: OptionValues<typeof connectionOptions> & Partial<OptionValues<typeof registryOptions>>,
+  options: OptionValues<typeof connectionOptions> & Partial<OptionValues<typeof registryOptions & typeof retryOptions>>,
 ): RegistrySettings {
-  const { authFile, certificateDirectory, credentials, tlsVerify } = options;
-  return { authFile, certificateDirectory, credentials, tlsVerify };
+  const { authFile, certificateDirectory, credentials, retries, retryDelay, tlsVerify } = options;
+  return { authFile, certificateDirectory, credentials, retries, retryDelay, tlsVerify };
 }
 
 /** Reads `USER:PASSWORD`. */

@@ -106,6 +106,12 @@ export function annotate(member: ListMember, annotation: Annotation): ListMember
   };
 }
 
+/** A list with more annotations of its own. */
+export function annotateList(list: ManifestList, annotations: Readonly<Record<string, string>>): ManifestList {
+  if (Object.keys(annotations).length === 0) return list;
+  return { ...list, annotations: { ...list.annotations, ...annotations } };
+}
+
 function defined(fields: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined),

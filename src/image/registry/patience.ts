@@ -9,8 +9,10 @@ export interface Patience {
   readonly leastBytes: number;
   /** Of one request, the first included. */
   readonly attempts: number;
-  /** Before the second attempt; doubles with each, and a random part of up to a half is taken off. */
+  /** Before the second attempt; a random part of up to a half is taken off. */
   readonly firstDelay: number;
+  /** By how much the delay is multiplied with each further failure. */
+  readonly delayGrowth: number;
   readonly longestDelay: number;
 }
 
@@ -22,5 +24,24 @@ export const USUAL_PATIENCE: Patience = {
   leastBytes: 6_000,
   attempts: 5,
   firstDelay: 500,
+  delayGrowth: 2,
   longestDelay: 60_000,
 };
+
+/**
+ * A patience with what the user wants otherwise.
+ * @param retries how often to ask again
+ * @param delay milliseconds before each further attempt, instead of ever longer ones
+ */
+export function adjustedPatience(
+  patience: Patience,
+  { retries, delay }: { readonly retries: number | undefined; readonly delay: number | undefined },
+): Patience {
+  return {
+    ...patience,
+    ...(retries === undefined ? {} : { attempts: retries + 1 }),
+    ...(delay === undefined
+      ? {}
+      : { firstDelay: delay, delayGrowth: 1, longestDelay: Math.max(delay, patience.longestDelay) }),
+  };
+}

@@ -8,7 +8,7 @@ import { type RegistriesFile, readRegistriesFiles } from "./configuration/regist
 import { resolveShortName } from "./configuration/short-names.ts";
 import { findCredentials } from "./credentials/credential-store.ts";
 import type { Credentials } from "./credentials/credentials.ts";
-import { USUAL_PATIENCE } from "./patience.ts";
+import { adjustedPatience, USUAL_PATIENCE } from "./patience.ts";
 import { RegistryClient } from "./registry-client.ts";
 import type { RegistrySettings } from "./registry-settings.ts";
 
@@ -83,13 +83,20 @@ export class Registries implements Disposable {
     const key = `${name} ${insecure}`;
     let client = this.#clients.get(key);
     if (client === undefined) {
-      const { authFile, certificateDirectory, tlsVerify, patience = USUAL_PATIENCE } = this.#settings;
+      const {
+        authFile,
+        certificateDirectory,
+        tlsVerify,
+        patience = USUAL_PATIENCE,
+        retries,
+        retryDelay,
+      } = this.#settings;
       client = new RegistryClient({
         registry,
         insecure: tlsVerify === undefined ? insecure : !tlsVerify,
         mayBeInsecureOnLoopback: tlsVerify === undefined,
         certificateDirectory,
-        patience,
+        patience: adjustedPatience(patience, { retries, delay: retryDelay }),
         credentials: async () => credentials ?? (await findCredentials(authFile, name)),
       });
       this.#clients.set(key, client);

@@ -11,6 +11,10 @@ export interface RegistrySettings {
   readonly authFile?: string | undefined;
   /** `--creds`: used for every registry that asks, instead of what was kept at login. */
   readonly credentials?: Credentials | undefined;
+  /** `--retry`: how often to ask again, after failures that may pass. */
+  readonly retries?: number | undefined;
+  /** `--retry-delay`: milliseconds before each further attempt, instead of ever longer ones. */
+  readonly retryDelay?: number | undefined;
   /** How long to wait and how often to ask; the usual unless given. */
   readonly patience?: Patience | undefined;
 }

@@ -32,11 +32,11 @@ export async function withRetries<Result>(
 export async function waitAfter(
   failures: number,
   failure: TransientFailure,
-  { firstDelay, longestDelay }: Patience,
+  { firstDelay, delayGrowth, longestDelay }: Patience,
   signal: AbortSignal,
 ): Promise<void> {
   if (failure.delay !== undefined && failure.delay > longestDelay) throw failure.error;
-  const backoff = Math.min(firstDelay * 2 ** (failures - 1), longestDelay) * (1 - Math.random() / 2);
+  const backoff = Math.min(firstDelay * delayGrowth ** (failures - 1), longestDelay) * (1 - Math.random() / 2);
   try {
     await delay(failure.delay ?? backoff, undefined, { signal });
   } catch {

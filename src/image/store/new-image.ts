@@ -2,7 +2,7 @@ import { streamBlob } from "../blob-stream.ts";
 import { digestOf } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
 import { DOCKER_MANIFEST, manifestOf, OCI_MANIFEST } from "../transport/manifest.ts";
-import { dockerMediaType, ociMediaType } from "../transport/oci-conversion.ts";
+import { dockerMediaType, ociMediaType } from "../transport/manifest-conversion.ts";
 import type { ImageReader } from "../transport/transport.ts";
 
 /** A packed layer and the file that it is in. */

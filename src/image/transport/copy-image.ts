@@ -4,7 +4,7 @@
  * First the manifests are read: the one that the name stands for, and of an index those that are wanted. Their blobs
  * are then moved, several at a time, each once, and only those that the destination does not have. Manifests follow
  * when everything that they name is there: images before the index that names them, the root last. They are written as
- * they are, so digests are the same at both ends, unless the destination takes only OCI's kind and they are Docker's.
+ * they are, so digests are the same at both ends, unless they are to be of the other kind (OCI's, Docker's).
  *
  * The first failure stops what else is being moved.
  */
@@ -14,7 +14,7 @@ import type { Descriptor } from "../documents.ts";
 import { isIndex } from "../manifest-choice.ts";
 import type { Platform } from "../platform.ts";
 import { blobsOf } from "./manifest.ts";
-import { convertToOci } from "./oci-conversion.ts";
+import { convertManifests, type ManifestKind } from "./manifest-conversion.ts";
 import { readAllManifests, readManifestFor, readRoot } from "./read-manifests.ts";
 import type { ImageReader, ImageWriter, Manifest } from "./transport.ts";
 
@@ -29,6 +29,8 @@ export type CopyEvent =
 export interface CopyOptions {
   /** `all` images of an index and the index itself, or the one image for a platform; undefined means this machine's. */
   readonly platform: Platform | "all" | undefined;
+  /** Whose manifests are to be written; as they are unless given, or where the destination takes only OCI's. */
+  readonly manifestKind?: ManifestKind | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (event: CopyEvent) => void;
 }
@@ -43,12 +45,22 @@ export interface CopiedImage {
 
 /**
  * Copies an image and commits it.
- * @throws BunkerError `image_not_found`, `image_invalid`, `platform_mismatch`, `digest_mismatch`, `no_space` and what
- *   reader and writer can meet; the reason of `signal` when that ends it. Nothing was committed then
+ * @throws BunkerError `image_not_found`, `image_invalid`, `platform_mismatch`, `digest_mismatch`, `not_convertible`,
+ *   `no_space` and what reader and writer can meet; the reason of `signal` when that ends it. Nothing was committed then
  */
 export async function copyImage(reader: ImageReader, writer: ImageWriter, options: CopyOptions): Promise<CopiedImage> {
   const found = await manifestsOf(reader, options.platform);
-  const manifests = writer.requiresOci === true ? convertToOci(found, reader.name) : found;
+  const kind = options.manifestKind ?? (writer.requiresOci === true ? "oci" : undefined);
+  if (kind === "docker" && writer.requiresOci === true) {
+    const reason = "it holds manifests of OCI's kind only";
+    throw new BunkerError({
+      code: "not_convertible",
+      operation: "write Docker's manifests to",
+      object: writer.name,
+      reason,
+    });
+  }
+  const manifests = kind === undefined ? found : convertManifests(found, kind, reader.name);
   const [source, root] = [found.at(-1), manifests.at(-1)];
   if (source === undefined || root === undefined) throw new Error("an image without a manifest");
   const images = manifests.filter(({ mediaType }) => !isIndex(mediaType));

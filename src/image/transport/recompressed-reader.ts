@@ -1,6 +1,6 @@
 /*
  * An image whose layers are packed in another way than they lie at their source: `push --compression-format`. Layers that
- * are packed so already stay as they are; each other one is unpacked and packed anew into a directory for what is on its
+ * are packed so already stay as they are, unless they are to be packed anew in any case; each other one is unpacked and packed anew into a directory for what is on its
  * way, when the manifest is asked for. The configuration is the same, since it names layers by their unpacked bytes; the
  * manifest is another one.
  */
@@ -16,7 +16,7 @@ import { lockStore } from "../layers/store-lock.ts";
 import { isIndex } from "../manifest-choice.ts";
 import { decompressed } from "./archive-input.ts";
 import { manifestOf } from "./manifest.ts";
-import { convertToOci } from "./oci-conversion.ts";
+import { convertManifests } from "./manifest-conversion.ts";
 import type { ImageReader, Manifest } from "./transport.ts";
 import { verifyBlob } from "./verified-blob.ts";
 import { writeError } from "./write-error.ts";
@@ -24,6 +24,15 @@ import { writeError } from "./write-error.ts";
 const layerDescriptor = v.looseObject({ mediaType: v.string(), digest: v.string(), size: v.number() });
 const manifestSchema = v.looseObject({ layers: v.nullish(v.array(layerDescriptor), []) });
 type LayerDescriptor = v.InferOutput<typeof layerDescriptor>;
+
+/** How layers are to be packed. */
+export interface Packing {
+  readonly compression: "gzip" | "zstd";
+  /** From 1; the usual one unless given. */
+  readonly level: number | undefined;
+  /** Whether to pack anew also what is packed in this way already. */
+  readonly isForced: boolean;
+}
 
 /**
  * Wraps a reader of a single image.
@@ -33,7 +42,7 @@ type LayerDescriptor = v.InferOutput<typeof layerDescriptor>;
  */
 export function openRecompressedReader(
   reader: ImageReader,
-  compression: "gzip" | "zstd",
+  { compression, level, isForced }: Packing,
   store: string,
   signal: AbortSignal,
 ): ImageReader {
@@ -42,7 +51,7 @@ export function openRecompressedReader(
   let manifest: Promise<Manifest> | undefined;
 
   const repack = async (layer: LayerDescriptor): Promise<LayerDescriptor> => {
-    if (layer.mediaType.endsWith(`+${compression}`)) return layer;
+    if (!isForced && layer.mediaType.endsWith(`+${compression}`)) return layer;
     const source = { ...layer, digest: layer.digest as Digest, annotations: {} };
     const verified = verifyBlob(source, reader.readBlob(source, { signal }), () => {});
     const path = `${lock.stagingPath}/${randomUUID()}`;
@@ -53,7 +62,7 @@ export function openRecompressedReader(
     };
     try {
       const pieces = decompressed({ name: `layer ${layer.digest}`, stream: verified });
-      const { digest, mediaType, size } = await packLayer(pieces, compression, write);
+      const { digest, mediaType, size } = await packLayer(pieces, compression, write, level);
       packed.delete(path);
       packed.set(digest, { path, size });
       return { ...layer, mediaType, digest, size };
@@ -68,7 +77,7 @@ export function openRecompressedReader(
       throw invalidDocument(reader.name, "it is a list of images, whose layers can only be packed anew one by one");
     }
     // Docker's manifests know no zstd.
-    const [converted = original] = convertToOci([original], reader.name);
+    const [converted = original] = convertManifests([original], "oci", reader.name);
     const parsed = v.safeParse(manifestSchema, JSON.parse(converted.bytes.toString("utf8")));
     if (!parsed.success) throw invalidDocument(`manifest ${original.digest}`, parsed.issues[0].message);
     const layers = [];

@@ -49,7 +49,7 @@ async function ok(...words: string[]): Promise<string> {
 const inspect = async (name: string) => JSON.parse(await ok("manifest", "inspect", name));
 
 test("a list is made, changed, shown and removed", async () => {
-  expect(await ok("manifest", "create", "list", "app:amd64")).toBe(
+  expect(await ok("manifest", "create", "--annotation", "of=mine", "list", "app:amd64")).toBe(
     "Created manifest list docker.io/library/list:latest\n",
   );
   expect(await ok("manifest", "add", "--annotation", "who=me", "list", "app:arm64")).toMatch(/^sha256:[0-9a-f]{64}\n$/);
@@ -60,6 +60,7 @@ test("a list is made, changed, shown and removed", async () => {
       { ...amd64, platform: { architecture: "amd64", os: "linux" } },
       { ...arm64, platform: { architecture: "arm64", os: "linux", variant: "v8" }, annotations: { who: "me" } },
     ],
+    annotations: { of: "mine" },
   });
   const more = ["--os-version", "1.2", "--os-features", "a,b", "--variant", "v9", "--annotation", "why=so"];
   expect(await ok("manifest", "annotate", ...more, "list", "app:arm64")).toBe("");
@@ -71,6 +72,11 @@ test("a list is made, changed, shown and removed", async () => {
   expect(JSON.parse(await ok("manifest", "inspect", "list", amd64.digest))).toMatchObject({
     layers: [{ size: expect.any(Number) }],
   });
+  expect(await ok("manifest", "annotate", "--index", "--annotation", "and=yours", "list")).toBe("");
+  expect((await inspect("list")).annotations).toEqual({ of: "mine", and: "yours" });
+  expect((await user.bunker(["manifest", "annotate", "--index", "--arch", "arm", "list"])).errors).toStartWith(
+    "bunker: of the list itself (--index) only --annotation can be said",
+  );
   const verbose = JSON.parse(await ok("manifest", "inspect", "-v", "list"));
   expect(verbose).toMatchObject([
     {
@@ -85,6 +91,8 @@ test("a list is made, changed, shown and removed", async () => {
   expect(await user.bunker(["manifest", "exists", "list"])).toMatchObject({ status: 0, output: "" });
   expect(await ok("manifest", "rm", "list")).toBe("");
   expect(await user.bunker(["manifest", "exists", "list"])).toMatchObject({ status: 1, output: "", errors: "" });
+  expect(await ok("manifest", "rm", "--ignore", "list")).toBe("");
+  expect(await user.bunker(["manifest", "rm", "list"])).toMatchObject({ status: 1 });
   // The images were somebody else's.
   expect(await ok("images", "-q", "app")).toMatch(/^[0-9a-f]{12}\n[0-9a-f]{12}\n$/);
 });

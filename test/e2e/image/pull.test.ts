@@ -178,6 +178,18 @@ describe("pull", () => {
     expect((await user.bunker(["pull", "-q", "--creds", "alice:secret", name])).output).toBe(`${name}\n`);
   });
 
+  test("takes several images, and the parts of a platform", async () => {
+    const [one, other] = [nameOf("latest"), nameOf("large")];
+    const words = ["pull", "-q", "--arch", ARCHITECTURE, "--retry", "0", "--retry-delay", "1s", one, other];
+    expect(await user.bunker(words)).toEqual({ status: 0, output: `${one}\n${other}\n`, errors: "" });
+    expect((await user.bunker(["pull", "--os", "plan9", "--arch", "mips", one])).errors).toBe(
+      `bunker: use ${one}: it is for linux/${ARCHITECTURE}, not for plan9/mips\n`,
+    );
+    expect((await user.bunker(["pull", "--os", "plan9", "--platform", "linux/arm64", one])).errors).toBe(
+      "bunker: --platform and its parts (--arch, --os, --variant) exclude each other\n",
+    );
+  });
+
   test("with --all-tags takes all", async () => {
     await using registry = await DockerRegistry.start();
     for (const tag of ["latest", "large"]) {

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, te
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { digestOf } from "../../../src/image/digest.ts";
 import type { BlobDescriptor } from "../../../src/image/store/stored-image.ts";
 import { DockerRegistry } from "../../docker-registry.ts";
 import { storeImages } from "../../fixtures/stored-images.ts";
@@ -198,6 +199,45 @@ describe("push", () => {
       ]);
       expect(readdirSync(`${user.data}/tmp`)).toEqual([]);
     }
+  });
+
+  test("packs layers anew that are packed so already, as hard as is asked", async () => {
+    const target = `${registry.host}/packed/hard:1`;
+    const words = ["--compression-format", "gzip", "--compression-level", "1", "--force-compression"];
+    const { errors, status } = await push(...words, "first:1", target);
+    expect({ errors, status }).toEqual({ errors: "", status: 0 });
+    const { layers } = JSON.parse(output(["skopeo", "inspect", "--raw", "--tls-verify=false", `docker://${target}`]));
+    expect(layers[0].mediaType).toEndWith("tar+gzip");
+    expect(layers[0].digest).not.toBe(digestOf(base.bytes));
+    for (const [wrong, message] of [
+      [["--force-compression"], "--force-compression needs --compression-format"],
+      [["--compression-format=gzip", "--compression-level=10"], "the level is from 1 to 9"],
+    ] as const) {
+      expect((await push(...wrong, "first:1", target)).errors).toContain(message);
+    }
+  });
+
+  test("writes Docker's manifests where they are asked for", async () => {
+    const target = `${registry.host}/docker/first:1`;
+    const raw = (image: string) => JSON.parse(output(["skopeo", "inspect", "--raw", "--tls-verify=false", image]));
+    expect(await push("--format", "v2s2", "first:1", target)).toMatchObject({ status: 0, errors: "" });
+    const manifest = raw(`docker://${target}`);
+    expect(manifest).toMatchObject({
+      mediaType: "application/vnd.docker.distribution.manifest.v2+json",
+      config: { mediaType: "application/vnd.docker.container.image.v1+json" },
+      layers: [{ mediaType: "application/vnd.docker.image.rootfs.diff.tar.gzip" }],
+    });
+    // There and back it is the same image, and here as it was.
+    expect(await user.bunker(["copy", "-f", "oci", `docker://${target}`, `docker://${target}-oci`])).toMatchObject({
+      status: 0,
+      errors: "",
+    });
+    const { config, layers, mediaType } = raw(`docker://${target}-oci`);
+    expect(mediaType).toBe("application/vnd.oci.image.manifest.v1+json");
+    expect([config.digest, layers[0].digest]).toEqual([manifest.config.digest, manifest.layers[0].digest]);
+    expect((await push("--format", "v2s2", `${registry.host}/team/second`, target)).errors).toMatch(
+      /^bunker: write as Docker's kind of manifest .*\/team\/second: it cannot name the layer sha256:\S+ of the type \S+zstd\nhint: /,
+    );
   });
 
   test("pushes all tags", async () => {

@@ -8,7 +8,8 @@ import { BunkerError } from "../../../sys/error.ts";
 import { InvalidValue } from "../../invalid-value.ts";
 import { parseBoolean } from "../../option.ts";
 import { oneOf } from "../../values/choice.ts";
-import { compressions, levelOf, optionFields } from "./output-option.ts";
+import { compressions, levelOf } from "../../values/compression.ts";
+import { optionFields } from "./output-option.ts";
 
 const SERVICES: readonly string[] = ["gha", "s3", "azblob"];
 const PACKING = [

@@ -4,16 +4,13 @@ import { MalformedFields, parseFields } from "../../../notation/comma-separated-
 import { InvalidValue } from "../../invalid-value.ts";
 import { parseBoolean } from "../../option.ts";
 import { oneOf } from "../../values/choice.ts";
+import { compressions, levelOf } from "../../values/compression.ts";
 
 const TYPES = ["image", "registry", "oci", "docker", "tar", "local"] as const;
 const KEYS = [
   ...["type", "dest", "name", "push", "tar", "compression", "compression-level"],
   ...["oci-mediatypes", "rewrite-timestamp"],
 ];
-
-/** What `compression=` names. */
-export const compressions: Readonly<Record<string, Compression>> = { gzip: "gzip", zstd: "zstd", uncompressed: "none" };
-const HIGHEST_LEVEL: Readonly<Record<Compression, number>> = { gzip: 9, zstd: 22, none: 0 };
 
 /** A value of `--output`, read but not yet joined with the other options. */
 export interface OutputOption {
@@ -104,18 +101,4 @@ function outputOf(values: ReadonlyMap<string, string>): OutputOption {
     mediaTypes: media === undefined ? undefined : parseBoolean(media) ? "oci" : "docker",
     rewritesTimes: boolean("rewrite-timestamp", true),
   };
-}
-
-/**
- * Reads the value of `compression-level=`.
- * @throws InvalidValue
- */
-export function levelOf(text: string | undefined, compression: Compression): number | undefined {
-  if (text === undefined) return undefined;
-  const highest = HIGHEST_LEVEL[compression];
-  const level = Number(text);
-  if (!/^\d+$/.test(text) || level < 1 || level > highest) {
-    throw new InvalidValue(highest === 0 ? "what is uncompressed has no level" : `the level is from 1 to ${highest}`);
-  }
-  return level;
 }

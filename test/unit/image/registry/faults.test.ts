@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { adjustedPatience, USUAL_PATIENCE } from "../../../../src/image/registry/patience.ts";
 import { contentsOf, failureOf, NEVER, openReader, readWhole, SHORT_PATIENCE } from "./reading.ts";
 import { type Handler, refuse, smallImage, startScriptedServer } from "./scripted-server.ts";
 
@@ -61,6 +62,20 @@ test.each([
   const { outcome, requests } = await readManifestFrom((_request, response) => refuse(response, status, "NO"));
   expect(outcome).toMatchObject({ code });
   expect(requests.length).toBe(SHORT_PATIENCE.attempts);
+});
+
+test("the user says how often and when to ask again", async () => {
+  const fail: Handler = (_request, response) => refuse(response, 503, "NO");
+  for (const retries of [0, 2]) {
+    const { requests } = await readManifestFrom(fail, { retries, retryDelay: 1, patience: USUAL_PATIENCE });
+    expect(requests.length).toBe(retries + 1);
+  }
+  expect(adjustedPatience(USUAL_PATIENCE, { retries: undefined, delay: 90_000 })).toEqual({
+    ...USUAL_PATIENCE,
+    firstDelay: 90_000,
+    delayGrowth: 1,
+    longestDelay: 90_000,
+  });
 });
 
 test("a failure that passes is not noticed", async () => {

@@ -1,9 +1,11 @@
 /*
- * Docker's manifests in OCI's form. Both say the same in the same fields, with other media types, and configurations and
- * layers are the same bytes; but other programs do not find Docker's kinds in an OCI image layout. So a manifest on its
- * way there gets OCI's media types, and with them another digest. What else is in it stays.
+ * Docker's manifests in OCI's form, and the other way round. Both say the same in the same fields, with other media types,
+ * and configurations and layers are the same bytes; but other programs do not find Docker's kinds in an OCI image layout,
+ * and old registries take no other. So a manifest on its way there gets the other media types, and with them another
+ * digest. What else is in it stays.
  */
 import * as v from "valibot";
+import { BunkerError } from "../../sys/error.ts";
 import { type Digest, digestOf } from "../digest.ts";
 import { invalidDocument } from "../documents.ts";
 import { INDEX_MEDIA_TYPE } from "../manifest-choice.ts";
@@ -36,6 +38,14 @@ export function dockerMediaType(mediaType: string): string {
   return dockerMediaTypes.get(mediaType) ?? mediaType;
 }
 
+/** Whose media types a manifest has. */
+export type ManifestKind = "oci" | "docker";
+
+const conversions: Readonly<Record<ManifestKind, (mediaType: string) => string>> = {
+  oci: ociMediaType,
+  docker: dockerMediaType,
+};
+
 const descriptor = v.looseObject({ mediaType: v.string(), digest: v.string(), size: v.number() });
 const document = v.looseObject({
   mediaType: v.optional(v.string()),
@@ -45,28 +55,24 @@ const document = v.looseObject({
 });
 type Named = v.InferOutput<typeof descriptor>;
 
-/** Whether a manifest or index is of Docker's kind. */
-function isDockerKind({ mediaType }: Manifest): boolean {
-  return mediaType === DOCKER_MANIFEST || mediaType === DOCKER_MANIFEST_LIST;
-}
-
 /**
  * Converts manifests.
  * @param manifests what an index names is before it
  * @param name of the image, for messages
- * @returns the same in the same order; those of OCI's kind that name only such are themselves
- * @throws BunkerError `image_invalid`
+ * @returns the same in the same order; those of the wanted kind that name only such are themselves
+ * @throws BunkerError `image_invalid`; `not_convertible` for layers that Docker's manifests cannot name
  */
-export function convertToOci(manifests: readonly Manifest[], name: string): Manifest[] {
+export function convertManifests(manifests: readonly Manifest[], kind: ManifestKind, name: string): Manifest[] {
   const converted = new Map<string, Manifest>();
   return manifests.map((manifest) => {
     const parsed = v.safeParse(document, JSON.parse(manifest.bytes.toString("utf8")));
     if (!parsed.success) throw invalidDocument(`manifest ${manifest.digest} of ${name}`, parsed.issues[0].message);
     const { config, layers, manifests: inner } = parsed.output;
-    const isUnchanged = !isDockerKind(manifest) && inner?.every(({ digest }) => !converted.has(digest)) !== false;
-    if (isUnchanged) return manifest;
-    const convert = (named: Named) => convertDescriptor(named, converted);
-    const mediaType = ociMediaType(manifest.mediaType);
+    const mediaType = conversions[kind](manifest.mediaType);
+    const isOfKind = mediaType === manifest.mediaType;
+    if (isOfKind && inner?.every(({ digest }) => !converted.has(digest)) !== false) return manifest;
+    if (kind === "docker") checkForDocker(layers ?? [], name);
+    const convert = (named: Named) => convertDescriptor(named, kind, converted);
     const bytes = Buffer.from(
       JSON.stringify({
         ...parsed.output,
@@ -82,9 +88,25 @@ export function convertToOci(manifests: readonly Manifest[], name: string): Mani
   });
 }
 
-function convertDescriptor(named: Named, converted: ReadonlyMap<string, Manifest>): Named {
+function convertDescriptor(named: Named, kind: ManifestKind, converted: ReadonlyMap<string, Manifest>): Named {
   const manifest = converted.get(named.digest);
-  const mediaType = ociMediaType(named.mediaType);
+  const mediaType = conversions[kind](named.mediaType);
   if (manifest === undefined) return { ...named, mediaType };
   return { ...named, mediaType, digest: manifest.digest, size: manifest.bytes.length };
+}
+
+/** Docker's manifests name no layers that are packed with zstd, and no other kinds of blobs. */
+function checkForDocker(layers: readonly Named[], name: string): void {
+  const odd = layers.find(({ mediaType }) => {
+    const converted = dockerMediaType(mediaType);
+    return !converted.startsWith("application/vnd.docker.") || converted.endsWith("zstd");
+  });
+  if (odd === undefined) return;
+  throw new BunkerError({
+    code: "not_convertible",
+    operation: "write as Docker's kind of manifest",
+    object: name,
+    reason: `it cannot name the layer ${odd.digest} of the type ${odd.mediaType}`,
+    ...(odd.mediaType.endsWith("zstd") ? { hint: "Pack the layers anew: bunker push --compression-format gzip." } : {}),
+  });
 }
