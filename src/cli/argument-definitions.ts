@@ -12,7 +12,7 @@ export function argumentDefinitions(syntax: AnyCommandSyntax): ArgsDef {
   return Object.fromEntries([
     ...syntax.required.map((name) => [name, operand(true)] as const),
     // `[COMMAND] [ARG...]` are two operands to citty, which writes the brackets itself.
-    ...(syntax.optional?.match(/[^[\]\s]+/g) ?? []).map((name) => [name, operand(false)] as const),
+    ...(syntax.optional?.split(" ") ?? []).map((name) => [name.replace(/^\[(.*)\]$/, "$1"), operand(false)] as const),
     ...options
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
       .map((option) => [option.name, definition(option)] as const),

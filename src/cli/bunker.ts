@@ -265,6 +265,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./unshare.ts")).unshare,
     },
     {
+      name: "untag",
+      summary: "Take names away from an image",
+      load: async () => (await import("./image/untag.ts")).untag,
+    },
+    {
       name: "update",
       summary: "Change the limits of containers",
       load: async () => (await import("./container/update.ts")).update,

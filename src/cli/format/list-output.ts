@@ -18,6 +18,8 @@ export interface ListDescription {
   readonly titles: Readonly<Record<string, string>>;
   /** The fields of the table that is shown when no other is asked for. */
   readonly columns: readonly string[];
+  /** Whether tables go without the line of titles. */
+  readonly isWithoutHeading?: boolean;
 }
 
 const WHOLE_LIST = /^\{\{-?\s*range\s+\.\s*-?\}\}/;
@@ -31,17 +33,21 @@ const WHOLE_LIST = /^\{\{-?\s*range\s+\.\s*-?\}\}/;
  * @throws BunkerError `invalid_template`
  */
 export async function formatList(
-  { titles, columns }: ListDescription,
+  { titles, columns, isWithoutHeading = false }: ListDescription,
   format: OutputFormat | undefined,
   rows: readonly Structure[],
 ): Promise<string> {
   const { kind, template: source } = format ?? { kind: "table", template: undefined };
-  if (source === undefined) return table([titles, ...rows].map((row) => usualLine(columns, row)).join(""));
+  if (source === undefined) {
+    const lines = isWithoutHeading ? rows : [titles, ...rows];
+    return table(lines.map((row) => usualLine(columns, row)).join(""));
+  }
   const { executeTemplate, readTemplate } = await import("./user-template.ts");
   const template = readTemplate(source);
   if (kind === "template" && WHOLE_LIST.test(source)) return executeTemplate(template, rows);
   const lines = rows.map((row) => `${executeTemplate(template, row)}\n`).join("");
   if (kind === "template") return lines;
+  if (isWithoutHeading) return table(lines);
   const { headerFunctions } = await import("./template/docker-functions.ts");
   const header = executeTemplate(template, { ...titles, Label: labelTitle }, headerFunctions);
   return table(`${header}\n${lines}`);

@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { parseDocument } from "../../image/documents.ts";
+import { parsePlatform } from "../../image/platform.ts";
 import { layerSizes } from "../../image/store/image-size.ts";
 import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
@@ -13,6 +14,7 @@ import { printText } from "../format/print-text.ts";
 import { shortId } from "../format/short-id.ts";
 import { shorten } from "../format/shorten.ts";
 import { flag } from "../option.ts";
+import { platformOption } from "./platform-option.ts";
 
 const LONGEST_COMMAND = 45;
 /** Of a step whose result has no id of its own, which is all but the last. */
@@ -37,14 +39,15 @@ export const history = defineCommand(
       format: listFormatOption,
       human: flag({ name: "human", short: "H", description: "Show sizes and times for people", initial: true }),
       whole: flag({ name: "no-trunc", description: "Do not shorten ids and commands" }),
+      platform: platformOption,
       quiet: flag({ name: "quiet", short: "q", description: "Show only ids" }),
     },
     required: ["IMAGE"],
     failureStatus: 1,
   },
-  async ({ options: { format, human, quiet, whole }, operands: [name] }) => {
+  async ({ options: { format, human, platform, quiet, whole }, operands: [name] }) => {
     using store = openImageStore(dataDirectory());
-    const image = store.find(name);
+    const image = store.find(name, platform === undefined ? undefined : parsePlatform(platform));
     const now = Date.now();
     const rows = stepsOf(store, image).map(({ id, created, createdBy, comment, size }) => {
       // In a table a command of several lines stands on one.

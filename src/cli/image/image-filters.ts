@@ -9,28 +9,51 @@ import { InvalidValue } from "../invalid-value.ts";
 import { parseBoolean } from "../option.ts";
 import { quote } from "../option-table.ts";
 
+/** What `images` can filter by; Docker's keys, and Podman's beside them. */
+export const IMAGE_FILTERS = [
+  ...["after", "before", "containers", "dangling", "digest", "id", "label", "label!"],
+  ...["readonly", "reference", "since", "until"],
+];
+
 /**
  * Makes a test of the filters that were given.
- * @param filters by `before`, `dangling`, `label`, `label!`, `reference`, `since` and `until`
+ * @param filters by all of `IMAGE_FILTERS` but `containers`
  * @param now milliseconds since 1970
  * @returns tells whether an image fits
  * @throws BunkerError `invalid_value`, and as `ImageStore.find` for the images of `before` and `since`
  */
 export function imageFilter(filters: Filters, store: ImageStore, now: number): (image: StoredImage) => boolean {
-  const created = (key: "before" | "since") => filters(key).map((name) => store.find(name).created ?? 0);
+  const created = (key: "after" | "before" | "since") => filters(key).map((name) => store.find(name).created ?? 0);
   const before = Math.min(...created("before"), ...read(filters, "until", (text) => parsePointInTime(text, now)));
-  const since = Math.max(...created("since"));
+  const since = Math.max(...created("since"), ...created("after"));
   const dangling = read(filters, "dangling", parseBoolean);
+  const readOnly = read(filters, "readonly", parseBoolean);
   const references = filters("reference");
-  return ({ names, created: time = 0, labels, repositoryDigests }) =>
+  const [ids, digests] = [filters("id").map(asDigest), filters("digest").map(asDigest)];
+  return ({ id, isReadOnly, manifest, names, created: time = 0, labels, repositoryDigests }) =>
     time < before &&
     time > since &&
+    (ids.length === 0 || ids.some((beginning) => id.startsWith(beginning))) &&
+    (digests.length === 0 ||
+      digests.some(
+        (digest) => manifest.digest === digest || repositoryDigests.some((name) => name.endsWith(`@${digest}`)),
+      )) &&
+    (readOnly.length === 0 || readOnly.includes(isReadOnly)) &&
     (dangling.length === 0 || dangling.includes(names.length === 0)) &&
     fitsLabels(labels, filters) &&
     (references.length === 0 ||
       [...names, ...repositoryDigests].some((name) =>
         read(filters, "reference", (pattern) => fitsReference(name, pattern)).includes(true),
       ));
+}
+
+/**
+ * Whether an image is as the filter `containers` wants: used by a container, or by none.
+ * @throws BunkerError `invalid_value`
+ */
+export function fitsUse(image: StoredImage, filters: Filters, containersOf: (image: StoredImage) => number): boolean {
+  const wanted = read(filters, "containers", parseBoolean);
+  return wanted.length === 0 || wanted.includes(containersOf(image) > 0);
 }
 
 /**
@@ -47,6 +70,11 @@ export function withFittingNames(image: StoredImage, filters: Filters): StoredIm
     (name) => repositories.has(name.slice(0, name.indexOf("@"))) || fits(name),
   );
   return { ...image, names, repositoryDigests };
+}
+
+/** A digest that may have been written without its algorithm. */
+function asDigest(text: string): string {
+  return text.includes(":") ? text : `sha256:${text}`;
 }
 
 /** Reads the values of a key; a mistake is the user's. */

@@ -83,6 +83,11 @@ export const image = defineCommandGroup({
       load: async () => (await import("./tree.ts")).tree,
     },
     {
+      name: "untag",
+      summary: "Take names away from an image",
+      load: async () => (await import("./untag.ts")).untag,
+    },
+    {
       name: "unmount",
       summary: "Take the mounts of images away",
       load: async () => (await import("./unmount.ts")).unmount,

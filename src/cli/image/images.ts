@@ -8,8 +8,10 @@ import { filterOption } from "../filters/filter-option.ts";
 import { listFormatOption, type OutputFormat } from "../format/format-option.ts";
 import { formatList } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
-import { flag } from "../option.ts";
-import { imageFilter, withFittingNames } from "./image-filters.ts";
+import { flag, single } from "../option.ts";
+import { oneOf } from "../values/choice.ts";
+import { fitsUse, IMAGE_FILTERS, imageFilter, withFittingNames } from "./image-filters.ts";
+import { imageOrder, rowOrder } from "./image-order.ts";
 import { imageRows, imageTitles } from "./image-rows.ts";
 import { formatPlatforms } from "./platforms-tree.ts";
 
@@ -23,8 +25,17 @@ export const images = defineCommand(
         description: "Show also the images for other platforms that are here as part of an index",
       }),
       digests: flag({ name: "digests", description: "Show digests" }),
-      filters: filterOption(["before", "dangling", "label", "reference", "since", "until"], "f"),
+      filters: filterOption(IMAGE_FILTERS, "f"),
       format: listFormatOption,
+      isWithoutHeading: flag({ name: "noheading", short: "n", description: "Leave out the line of titles" }),
+      order: single({
+        name: "sort",
+        valueName: "created|id|repository|size|tag",
+        description: "What to sort by; created is the latest first",
+        parse: oneOf("created", "id", "repository", "size", "tag"),
+        initial: "created",
+        initialText: "created",
+      }),
       whole: flag({ name: "no-trunc", description: "Do not shorten ids" }),
       quiet: flag({ name: "quiet", short: "q", description: "Show only ids" }),
       tree: flag({ name: "tree", description: "Show the platforms of each image" }),
@@ -34,7 +45,8 @@ export const images = defineCommand(
     optionalLimit: 1,
     failureStatus: 1,
   },
-  async ({ options: { all: showsAll, digests, filters, format, quiet, tree, whole }, operands: [pattern] }) => {
+  async ({ options, operands: [pattern] }) => {
+    const { all: showsAll, digests, filters, format, isWithoutHeading, order, quiet, tree, whole } = options;
     const data = dataDirectory();
     using store = openImageStore(data);
     const now = Date.now();
@@ -42,33 +54,39 @@ export const images = defineCommand(
     const patterns = [...filters("reference"), ...(pattern === undefined ? [] : [pattern])];
     const wanted = (key: string) => (key === "reference" ? patterns : filters(key));
     const all = store.list();
-    const hidden = showsAll ? new Set() : imagesOfIndexes(store, all);
+    const containersOf = containerCounts(data);
+    let usage: ImageUsage | undefined;
+    const usageOfAll = () => {
+      usage ??= imageUsage(all);
+      return usage;
+    };
+    const hidden = showsAll ? new Set() : imagesOfIndexes(store);
     const shown = all
       .filter(({ manifest }) => !hidden.has(manifest.digest))
       .filter(imageFilter(wanted, store, now))
-      .map((image) => withFittingNames(image, wanted));
+      .filter((image) => fitsUse(image, wanted, containersOf))
+      .map((image) => withFittingNames(image, wanted))
+      .sort(imageOrder(order, (image) => usageOfAll().size(image)));
     if (tree) {
       printText(formatPlatforms(shown, store, whole));
       return 0;
     }
-    let usage: ImageUsage | undefined;
     const rows = imageRows(shown, {
       digests: digests || showsDigest(format),
       wholeIds: whole,
       now,
-      containersOf: containerCounts(data),
+      containersOf,
       get usage() {
-        usage ??= imageUsage(all);
-        return usage;
+        return usageOfAll();
       },
-    });
+    }).sort(rowOrder(order));
     if (quiet && format === undefined) {
       for (const { ID } of rows) console.log(ID);
       return 0;
     }
     const digest = digests ? ["Digest"] : [];
     const columns = ["Repository", "Tag", ...digest, "ID", "CreatedSince", "Size"];
-    printText(await formatList({ titles: imageTitles, columns }, format, rows));
+    printText(await formatList({ titles: imageTitles, columns, isWithoutHeading }, format, rows));
     return 0;
   },
 );

@@ -8,8 +8,8 @@ import type { ArchiveOrigin } from "../../image/transport/archive-input.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
-import { list, single } from "../option.ts";
-import { platformOption } from "./platform-option.ts";
+import { flag, list, single } from "../option.ts";
+import { platformOf, platformOption, platformPartOptions } from "./platform-option.ts";
 
 /** `bunker import`, `bunker image import`. */
 export const importArchive = defineCommand(
@@ -30,20 +30,23 @@ export const importArchive = defineCommand(
         parse: (text) => text,
       }),
       platform: platformOption,
+      ...platformPartOptions,
+      quiet: flag({ name: "quiet", short: "q", description: "Show no progress; there is none in any case" }),
     },
     required: ["FILE|URL|-"],
     optional: "[REPOSITORY[:TAG]]",
     optionalLimit: 1,
     failureStatus: 1,
   },
-  async ({ options: { changes, message, platform }, operands: [source, name] }) => {
-    const parsedChanges = parseChanges(changes);
+  async ({ options, operands: [source, name] }) => {
+    const parsedChanges = parseChanges(options.changes);
+    const platform = platformOf(options);
     using store = openImageStore(dataDirectory());
     const reference = name === undefined ? undefined : withDefaultTag(parseReference(name));
     await untilInterrupted(async (signal) => {
       const id = await importImage(store, await originOf(source, signal), {
         changes: parsedChanges,
-        message: message ?? `Imported from ${source}`,
+        message: options.message ?? `Imported from ${source}`,
         platform: platform === undefined ? undefined : parsePlatform(platform),
         name: reference === undefined ? undefined : formatReference(reference),
         signal,

@@ -1,14 +1,22 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { parsePlatform } from "../../image/platform.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { inspectFormatOption, printInspections } from "../inspect-output.ts";
 import { inspectImage } from "./inspection.ts";
+import { platformOption } from "./platform-option.ts";
 
 /** `bunker image inspect`. */
 export const inspect = defineCommand(
-  { options: { format: inspectFormatOption }, required: ["IMAGE"], optional: "[IMAGE...]", failureStatus: 1 },
-  async ({ options: { format }, operands }) => {
+  {
+    options: { format: inspectFormatOption, platform: platformOption },
+    required: ["IMAGE"],
+    optional: "[IMAGE...]",
+    failureStatus: 1,
+  },
+  async ({ options: { format, platform }, operands }) => {
+    const wanted = platform === undefined ? undefined : parsePlatform(platform);
     using store = openImageStore(dataDirectory());
-    return await printInspections(operands, format, (name) => inspectImage(store, store.find(name)));
+    return await printInspections(operands, format, (name) => inspectImage(store, store.find(name, wanted)));
   },
 );

@@ -1,6 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { imageUsers } from "../../engine/image-users.ts";
-import { openImageStore } from "../../image/store/image-store.ts";
+import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
 import { type Removal, removeImage } from "../../image/store/remove-image.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
@@ -11,7 +11,9 @@ import { reportError } from "../report-error.ts";
 export const remove = defineCommand(
   {
     options: {
+      all: flag({ name: "all", short: "a", description: "Remove all images" }),
       force: flag({ name: "force", short: "f", description: "Also when containers that have ended use it" }),
+      ignoresMissing: flag({ name: "ignore", short: "i", description: "Say nothing of an image that is not there" }),
       keepsParents: flag({
         name: "no-prune",
         description: "Do not delete untagged parents: here images have none, so there is no difference",
@@ -19,26 +21,38 @@ export const remove = defineCommand(
     },
     required: ["IMAGE"],
     optional: "[IMAGE...]",
+    insteadOfFirst: "all",
     failureStatus: 1,
   },
-  async ({ options: { force }, operands }) => {
+  async ({ options: { all, force, ignoresMissing }, operands }) => {
+    if (all && operands.length > 1) {
+      throw new BunkerError({ code: "unexpected_operand", operation: "--all and images exclude each other" });
+    }
     const data = dataDirectory();
     using store = openImageStore(data);
     const users = imageUsers(data);
     let status = 0;
     // As Docker: each is tried, whatever became of the others.
-    for (const name of operands) {
+    for (const name of all ? everything(store) : operands) {
       try {
-        printRemoval(removeImage(store, name, force, users));
+        printRemoval(removeImage(store, name, force, users, force || all));
       } catch (error) {
-        await reportError(error);
         const isMissing = error instanceof BunkerError && error.code === "image_not_found";
+        // One of all may have gone with another one.
+        if (isMissing && (ignoresMissing || all)) continue;
+        await reportError(error);
         if (!force || !isMissing) status = 1;
       }
     }
     return status;
   },
 );
+
+/** All that can be removed: ids of images, an id for each image that has it, and names of lists. */
+function everything(store: ImageStore): string[] {
+  const images = store.list().filter(({ isReadOnly }) => !isReadOnly);
+  return [...store.lists().map(({ name }) => name), ...images.map(({ id }) => id)];
+}
 
 /** Says what has gone, as Docker does. */
 function printRemoval({ untagged, deleted }: Removal): void {

@@ -5,7 +5,7 @@ import { saveImages } from "../../image/transport/save-images.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
-import { single } from "../option.ts";
+import { flag, single } from "../option.ts";
 import { copyOutput } from "../progress/copy-output.ts";
 import { oneOf } from "../values/choice.ts";
 import { notEmpty } from "../values/words.ts";
@@ -23,6 +23,12 @@ export const save = defineCommand(
         initial: "docker-archive",
         initialText: "docker-archive",
       }),
+      keepsAll: flag({
+        name: "multi-image-archive",
+        short: "m",
+        description: "Take each operand for an image of its own, which is always so",
+      }),
+      quiet: flag({ name: "quiet", short: "q", description: "Show no progress" }),
       output: single({
         name: "output",
         short: "o",
@@ -36,7 +42,7 @@ export const save = defineCommand(
     optional: "[IMAGE...]",
     failureStatus: 1,
   },
-  async ({ options: { format, output, platform }, operands }) => {
+  async ({ options: { format, output, platform, quiet }, operands }) => {
     if (output === undefined) refuseStandardOutput(format);
     using store = openImageStore(dataDirectory());
     // Standard output may be where the archive goes.
@@ -47,7 +53,7 @@ export const save = defineCommand(
         output,
         platform: platform === undefined ? undefined : parsePlatform(platform),
         signal,
-        onProgress: progress.event,
+        onProgress: quiet ? () => {} : progress.event,
       }),
     );
     return 0;

@@ -7,18 +7,28 @@ import { quote } from "../option-table.ts";
 
 /** `bunker tag`, `bunker image tag`. */
 export const tag = defineCommand(
-  { options: {}, required: ["SOURCE_IMAGE[:TAG]", "TARGET_IMAGE[:TAG]"], failureStatus: 1 },
-  ({ operands: [source, target] }) => {
-    const reference = parseReference(target);
-    if (reference.digest !== undefined) {
-      throw new BunkerError({
-        code: "invalid_reference",
-        operation: `refusing to create a tag with a digest reference: ${quote(target)}`,
-        hint: "A digest says what an image is; it cannot be given. Leave it away.",
-      });
-    }
+  {
+    options: {},
+    required: ["SOURCE_IMAGE[:TAG]", "TARGET_IMAGE[:TAG]"],
+    optional: "[TARGET_IMAGE[:TAG]...]",
+    failureStatus: 1,
+  },
+  ({ operands: [source, ...targets] }) => {
+    const names = targets.map(newName);
     using store = openImageStore(dataDirectory());
-    store.tag(store.find(source), formatReference(withDefaultTag(reference)));
+    const image = store.find(source);
+    for (const name of names) store.tag(image, name);
     return 0;
   },
 );
+
+/** The full name that a user's new name means. */
+function newName(target: string): string {
+  const reference = parseReference(target);
+  if (reference.digest === undefined) return formatReference(withDefaultTag(reference));
+  throw new BunkerError({
+    code: "invalid_reference",
+    operation: `refusing to create a tag with a digest reference: ${quote(target)}`,
+    hint: "A digest says what an image is; it cannot be given. Leave it away.",
+  });
+}

@@ -1,11 +1,7 @@
-import { WITHOUT_LIMITS } from "../../build/cache/cache-space.ts";
-import { pruneBuilds } from "../../build/prune-builds.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { imageUsers } from "../../engine/image-users.ts";
 import { cleanUp } from "../../engine/lifecycle/remove-container.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
-import { pruneImages } from "../../image/store/prune-images.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
 
@@ -14,7 +10,7 @@ import { parsePointInTime } from "../filters/point-in-time.ts";
 import { pruneFilter, pruneFilterOption } from "../filters/prune-filter.ts";
 import { humanSize } from "../format/human-size.ts";
 import { imageFilter } from "../image/image-filters.ts";
-import { untilInterrupted } from "../interruption.ts";
+import { pruneBuildsOf, pruneImagesHere } from "../image/prune-here.ts";
 import { pruneNetworks } from "../network/prune.ts";
 import { flag } from "../option.ts";
 import { pruneVolumes } from "../volume/prune.ts";
@@ -66,30 +62,10 @@ export const prune = defineCommand(
     if (pruned.names.length > 0) console.log(["Deleted Volumes:", ...pruned.names, ""].join("\n"));
     using store = openImageStore(data);
     const isWanted = imageFilter((key) => (key === "dangling" ? [] : filters(key)), store, Date.now());
-    const images = pruneImages(
-      store,
-      (image) => (all || image.names.length === 0) && isWanted(image),
-      imageUsers(data),
-    );
-    if (images.removals.length > 0) {
-      console.log("Deleted Images:");
-      for (const { untagged, deleted } of images.removals) {
-        for (const name of untagged) console.log(`untagged: ${name}`);
-        for (const digest of deleted) console.log(`deleted: ${digest}`);
-      }
-      console.log();
-    }
-    const wish = { all, until: untilOf(filters("until")), ids: [], types: [], space: WITHOUT_LIMITS };
-    const builds = await untilInterrupted((signal) => pruneBuilds(data, wish, signal));
-    if (builds.ids.length > 0) console.log(["Deleted build cache objects:", ...builds.ids, ""].join("\n"));
-    const sizes = [containers, pruned, images, builds].map(({ reclaimed }) => reclaimed);
-    console.log(`Total reclaimed space: ${humanSize(sizes.reduce((sum, size) => sum + size))}`);
+    const images = pruneImagesHere(store, all, isWanted);
+    const times = filters("until").map((text) => parsePointInTime(text, Date.now()));
+    const builds = await pruneBuildsOf(data, all, times);
+    console.log(`Total reclaimed space: ${humanSize(containers.reclaimed + pruned.reclaimed + images + builds)}`);
     return 0;
   },
 );
-
-/** The earliest of some points in time. */
-function untilOf(texts: readonly string[]): number | undefined {
-  const times = texts.map((text) => parsePointInTime(text, Date.now()));
-  return times.length === 0 ? undefined : Math.min(...times);
-}

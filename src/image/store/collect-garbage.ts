@@ -72,8 +72,7 @@ function removeUnreachable(store: ImageStore, users: StoreUsers, doomed: string[
   const inUse = [...users.layersInUse()];
   return store.state.transaction(() => {
     const reachable = reachableDigests(store);
-    const images = store.list().filter(({ isReadOnly }) => !isReadOnly);
-    const kept = [...images.flatMap(({ layers }) => layers.map(({ chainId }) => chainId)), ...inUse];
+    const kept = [...store.own().flatMap(({ layers }) => layers.map(({ chainId }) => chainId)), ...inUse];
     const keptNames = new Set(
       kept.flatMap((chainId) => {
         const identity = { chainId, diffId: chainId };

@@ -37,6 +37,7 @@ import {
   withDefaultTag,
 } from "../reference.ts";
 import { additionalStoreDirectories, readAdditionalStore } from "./additional-stores.ts";
+import { type NameRow, readImages, targetOf } from "./image-records.ts";
 import { imageTables } from "./image-tables.ts";
 import { relyOnImages } from "./images-lock.ts";
 import { writeLayoutIndex } from "./layout-index.ts";
@@ -53,27 +54,6 @@ export interface NewImage {
   readonly names: readonly string[];
   /** Full names of repositories that have the target. */
   readonly repositories: readonly string[];
-}
-
-interface ImageRow {
-  readonly manifest: Digest;
-  readonly media_type: string;
-  readonly size: number;
-  readonly id: Digest;
-  readonly configuration_size: number;
-  readonly os: string;
-  readonly architecture: string;
-  readonly variant: string | null;
-  readonly created: number | null;
-  readonly added: number;
-}
-
-interface NameRow {
-  readonly reference: string;
-  readonly target: Digest;
-  readonly target_media_type: string;
-  readonly target_size: number;
-  readonly image: Digest | null;
 }
 
 /** An open store. What it throws besides what is said at each method: as `openStateDatabase`. */
@@ -97,13 +77,22 @@ export class ImageStore implements Disposable {
 
   /** All images, of other stores too, the latest created first; a name that two stores have is the first store's. */
   list(): StoredImage[] {
-    const own = this.#load();
+    const own = this.own();
     const known = new Set(own.map(({ manifest }) => manifest.digest));
     const names = new Set(own.flatMap((image) => image.names));
     const others = this.#others()
       .filter(({ manifest }) => !known.has(manifest.digest))
       .map((image) => ({ ...image, names: image.names.filter((name) => !names.has(name)) }));
     return [...own, ...others].sort((one, other) => (other.created ?? 0) - (one.created ?? 0));
+  }
+
+  /**
+   * The images of this store alone.
+   * @param manifests the digests of those that are wanted, in this order, where they are here; all, in the order in which
+   *   they came, unless given
+   */
+  own(manifests?: readonly Digest[]): StoredImage[] {
+    return readImages(this.state, this.directory, manifests);
   }
 
   /** The lists of images that the user has put together. */
@@ -150,7 +139,7 @@ export class ImageStore implements Disposable {
       digest === undefined
         ? this.#manifestsOfName(formatReference(reference))
         : this.#manifestsOfDigest(fullRepository(reference), digest);
-    const own = chooseByPlatform(this.#load(manifests), platform);
+    const own = chooseByPlatform(this.own(manifests), platform);
     if (own !== undefined) return own;
     const full = formatReference(digest === undefined ? reference : { ...reference, tag: undefined });
     const others = this.#others().filter(({ names, repositoryDigests }) =>
@@ -289,7 +278,7 @@ export class ImageStore implements Disposable {
   tag(image: StoredImage, name: string): void {
     if (image.isReadOnly) throw readOnly("name", image.id, image.store);
     this.change((state) => {
-      const [known] = this.#load([image.manifest.digest]);
+      const [known] = this.own([image.manifest.digest]);
       if (known === undefined) {
         throw new BunkerError({ code: "image_not_found", operation: "name", object: image.id, reason: "it has gone" });
       }
@@ -342,7 +331,7 @@ export class ImageStore implements Disposable {
 
   /** Writes index.json as the rows are now. Has to be called inside of a transaction. */
   writeIndex(): void {
-    writeLayoutIndex(this.directory, this.#load(), this.lists());
+    writeLayoutIndex(this.directory, this.own(), this.lists());
     this.state.run("UPDATE layout_index SET written = changes");
   }
 
@@ -376,7 +365,7 @@ export class ImageStore implements Disposable {
       "SELECT manifest FROM image WHERE id >= ? AND id < ? ORDER BY added DESC",
       ...[prefix, `${prefix}g`],
     );
-    const own = this.#load(rows.map(({ manifest }) => manifest));
+    const own = this.own(rows.map(({ manifest }) => manifest));
     const found = [...own, ...this.#others().filter(({ id }) => id.startsWith(prefix))];
     const ids = [...new Set(found.map(({ id }) => id))];
     if (ids.length <= 1) return found[0];
@@ -412,59 +401,6 @@ export class ImageStore implements Disposable {
     this.#othersImages ??= this.#additional.flatMap(readAdditionalStore);
     return this.#othersImages;
   }
-
-  /** Own images, in the order of `manifests`; all unless given. */
-  #load(manifests?: readonly Digest[]): StoredImage[] {
-    if (manifests?.length === 0) return [];
-    const places = manifests === undefined ? "" : manifests.map(() => "?").join(", ");
-    const select = <Row>(table: string, key: string, order: string) =>
-      this.state.all<Row>(
-        `SELECT * FROM ${table} ${places === "" ? "" : `WHERE ${key} IN (${places})`} ORDER BY ${order}`,
-        ...(manifests ?? []),
-      );
-    const layers = Map.groupBy(
-      select<{ image: Digest; digest: Digest; media_type: string; size: number; diff_id: Digest }>(
-        "layer",
-        "image",
-        "image, position",
-      ),
-      ({ image }) => image,
-    );
-    const labels = Map.groupBy(
-      select<{ image: Digest; name: string; value: string }>("label", "image", "image, name"),
-      ({ image }) => image,
-    );
-    const names = Map.groupBy(select<NameRow>("name", "image", "reference"), ({ image }) => image);
-    const digests = Map.groupBy(
-      select<{ repository: string; digest: Digest; image: Digest }>("repository_digest", "image", "repository, digest"),
-      ({ image }) => image,
-    );
-    const images = select<ImageRow>("image", "manifest", "added").map((row): StoredImage => {
-      const ownLayers = layers.get(row.manifest) ?? [];
-      const identities = identifyLayers(ownLayers.map(({ diff_id }) => diff_id));
-      return {
-        id: row.id,
-        manifest: { mediaType: row.media_type, digest: row.manifest, size: row.size },
-        configuration: { digest: row.id, size: row.configuration_size },
-        names: (names.get(row.manifest) ?? []).map(({ reference }) => reference),
-        repositoryDigests: (digests.get(row.manifest) ?? []).map(({ repository, digest }) => `${repository}@${digest}`),
-        platform: { os: row.os, architecture: row.architecture, variant: row.variant ?? undefined },
-        created: row.created ?? undefined,
-        added: row.added,
-        labels: Object.fromEntries((labels.get(row.manifest) ?? []).map(({ name, value }) => [name, value])),
-        layers: identities.flatMap((identity, position) => {
-          const layer = ownLayers[position];
-          if (layer === undefined) return [];
-          return [{ ...identity, digest: layer.digest, mediaType: layer.media_type, size: layer.size }];
-        }),
-        store: this.directory,
-        isReadOnly: false,
-      };
-    });
-    if (manifests === undefined) return images;
-    const byManifest = new Map(images.map((image) => [image.manifest.digest, image]));
-    return manifests.flatMap((digest) => byManifest.get(digest) ?? []);
-  }
 }
 
 /**
@@ -480,10 +416,6 @@ export function openImageStore(
   const store = new ImageStore(directory, openStateDatabase(directory, [imageTables]), additional);
   store.completeIndex();
   return store;
-}
-
-function targetOf(row: NameRow): BlobDescriptor {
-  return { mediaType: row.target_media_type, digest: row.target, size: row.target_size };
 }
 
 /** The one that fits a platform best; the first when none is asked for. */

@@ -112,7 +112,7 @@ function isThere(
   target: Manifest,
   { names, repositories }: PullOptions,
 ): boolean {
-  const image = store.list().find(({ manifest, isReadOnly }) => !isReadOnly && manifest.digest === digest);
+  const [image] = store.own([digest]);
   return (
     image !== undefined &&
     names.every((name) => image.names.includes(name) && store.target(name)?.digest === target.digest) &&

@@ -35,10 +35,17 @@ export interface Removal {
 /**
  * Takes a name away or removes an image.
  * @param text as `ImageStore.find`
- * @param force also when containers that stand still use it, or when an id stands for several repositories' names
+ * @param force also when containers that stand still use it
+ * @param takesAllNames whether an id stands for the image also when it has names in several repositories
  * @throws BunkerError `image_not_found`, `image_ambiguous`, `image_in_use`, `image_has_names`, `store_read_only`
  */
-export function removeImage(store: ImageStore, text: string, force: boolean, users: ImageUsers): Removal {
+export function removeImage(
+  store: ImageStore,
+  text: string,
+  force: boolean,
+  users: ImageUsers,
+  takesAllNames = force,
+): Removal {
   const list = findList(store, text);
   if (list !== undefined) {
     store.untag(list);
@@ -59,9 +66,9 @@ export function removeImage(store: ImageStore, text: string, force: boolean, use
   const gone = named === undefined ? known : removedWith(named, image);
   const isLast = gone.length === known.length;
   if (isLast) checkUsers(image, text, named !== undefined, force, users);
-  if (named === undefined && !force) checkNames(image);
+  if (named === undefined && !takesAllNames) checkNames(image);
   const { digest } = image.manifest;
-  const before = imagesOfIndexes(store, store.list());
+  const before = imagesOfIndexes(store);
   store.change((state) => {
     for (const name of gone) {
       const at = name.indexOf("@");
@@ -88,16 +95,10 @@ export function removeImage(store: ImageStore, text: string, force: boolean, use
 /** Removes what was here as part of an index that has lost its name. */
 function removeOthers(store: ImageStore, before: ReadonlySet<Digest>, users: ImageUsers): StoredImage[] {
   if (before.size === 0) return [];
-  const images = store.list();
-  const after = imagesOfIndexes(store, images);
-  const others = images.filter(
-    (image) =>
-      before.has(image.manifest.digest) &&
-      !after.has(image.manifest.digest) &&
-      !image.isReadOnly &&
-      image.repositoryDigests.length === 0 &&
-      users.usersOf(image).length === 0,
-  );
+  const after = imagesOfIndexes(store);
+  const others = store
+    .own([...before.difference(after)])
+    .filter((image) => image.repositoryDigests.length === 0 && users.usersOf(image).length === 0);
   if (others.length === 0) return [];
   store.change((state) => {
     for (const { manifest } of others) state.run("DELETE FROM image WHERE manifest = ?", manifest.digest);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { humanSize } from "../../../src/cli/format/human-size.ts";
 import type { BlobDescriptor } from "../../../src/image/store/stored-image.ts";
 import { storeImages } from "../../fixtures/stored-images.ts";
@@ -107,6 +107,12 @@ describe("images", () => {
       ["debian:12", "debian:latest"],
     ],
     [["-f", "reference=*:5000/team/*"], ["registry.example.com:5000/team/web:1.0"]],
+    [["-f", "after=debian", "-f", "containers=false", "-f", "readonly=false"], [WEB]],
+    [["-f", "containers=true"], []],
+    [
+      ["-f", "label!=empty"],
+      ["debian:12", "debian:latest"],
+    ],
     [
       ["-f", "reference=debian:12", "-f", "reference=debian:latest"],
       ["debian:12", "debian:latest"],
@@ -115,6 +121,16 @@ describe("images", () => {
   ])("%j", async (words, names) => {
     const output = await ok("images", "--format", "{{.Repository}}:{{.Tag}}", ...words);
     expect(output.split("\n").slice(0, -1).sort()).toEqual(names);
+  });
+
+  test.each([
+    ["created", [WEB, "debian:12", "debian:latest"]],
+    ["repository", ["debian:12", "debian:latest", WEB]],
+    ["size", ["debian:12", "debian:latest", WEB]],
+    ["tag", [WEB, "debian:12", "debian:latest"]],
+  ])("are sorted by %s", async (order, names) => {
+    const output = await ok("images", "--format", "{{.Repository}}:{{.Tag}}", "--sort", order);
+    expect(output.split("\n").slice(0, -1)).toEqual(names);
   });
 
   test("shows digests, whole ids, and JSON", async () => {
@@ -144,7 +160,7 @@ describe("images", () => {
   });
 
   test.each([
-    [["-f", "lable=x"], 125, /expected before, dangling, .*did you mean label\?/],
+    [["-f", "lable=x"], 125, /expected after, before, .*did you mean label\?/],
     [["-f", "dangling=perhaps"], 1, /invalid value "dangling=perhaps" for --filter: expected true or false/],
     [["-f", "before=nothing"], 1, /nothing: no such image/],
     [["--format", "{{.Tga}}"], 1, /can't evaluate field Tga in type struct\nhint: Did you mean \.Tag\?/],
@@ -230,6 +246,37 @@ describe("history", () => {
 });
 
 describe("tag and rmi", () => {
+  test("an image gets several names at once, and loses those that are named, or all", async () => {
+    expect(await ok("tag", "debian", "a:1", "a:2", "b")).toBe("");
+    expect(await ok("untag", "debian", "a:2", "b")).toBe("");
+    expect((await user.bunker(["image", "untag", "debian", "debian:12", "a:2"])).errors).toBe(
+      "bunker: take away the name a:2: it is not a name of the image debian\n",
+    );
+    const id = await idOf("debian:12");
+    expect(await ok("images", "-n", "-f", `id=${id}`, "--format", "table {{.Repository}}:{{.Tag}}")).toBe(
+      "a:1\ndebian:12\ndebian:latest\n",
+    );
+    expect(await ok("untag", "debian")).toBe("");
+    expect(await ok("images", "--format", "{{.Repository}}:{{.Tag}}", "-f", `digest=${debian.digest}`)).toBe(
+      "debian:<none>\n",
+    );
+  });
+
+  test("all go with --all, and what is missing may be ignored", async () => {
+    await ok("tag", "debian", "other/name");
+    await ok("manifest", "create", "list", "debian");
+    expect(await ok("rmi", "-i", "nothing")).toBe("");
+    expect((await user.bunker(["rmi", "--all", "debian"])).errors).toBe(
+      "bunker: --all and images exclude each other\n",
+    );
+    const output = await ok("rmi", "--all");
+    for (const name of ["list:latest", "debian:12", "other/name:latest", WEB]) {
+      expect(output).toContain(`Untagged: ${name}\n`);
+    }
+    expect(await ok("images", "-aq")).toBe("");
+    expect(readdirSync(`${user.data}/blobs/sha256`)).toEqual([]);
+  });
+
   test("names come and go, and the image goes with the last", async () => {
     expect(await ok("tag", "debian", "mine:new")).toBe("");
     expect(await ok("image", "tag", (await idOf("debian")).slice(0, 8), "localhost/x")).toBe("");

@@ -18,11 +18,11 @@ test("citty's definitions follow from the option table", () => {
       pull: flag({ name: "pull", description: "Pull", initial: true }),
     },
     required: ["IMAGE"],
-    optional: "[COMMAND [ARG...]]",
+    optional: "[NAME[:TAG]] [ARG...]",
   });
   expect(Object.entries(definitions)).toEqual([
     ["IMAGE", { type: "positional", required: true }],
-    ["COMMAND", { type: "positional", required: false }],
+    ["NAME[:TAG]", { type: "positional", required: false }],
     ["ARG...", { type: "positional", required: false }],
     ["network", { type: "string", alias: [], valueHint: "none|host", description: "Network", default: "none" }],
     ["pull", { type: "boolean", alias: [], description: "Pull (Default: true)" }],
