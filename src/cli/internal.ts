@@ -38,6 +38,10 @@ export async function internal(words: readonly string[]): Promise<number> {
       settleContainers(first, words.slice(2));
       return 0;
     }
+    case "slirp4netns": {
+      const { slirp4netnsInSandbox } = await import("./slirp4netns/slirp4netns.ts");
+      return slirp4netnsInSandbox(words.slice(1));
+    }
     case "build-run": {
       const { runHere } = await import("../build/run/run-here.ts");
       await runHere(Number(first));

@@ -35,7 +35,8 @@ const IPPROTO_ICMPV6 = 58;
 const MSG_OOB = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
-const SIOCATMARK = 0x8905;
+/** What `isAtUrgentMark` asks of ioctl(2). */
+export const SIOCATMARK = 0x8905;
 const SOCKADDR_SIZE = 28;
 
 /** Levels and names of the options of setsockopt(2) that are used here. */

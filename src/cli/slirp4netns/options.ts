@@ -20,6 +20,8 @@ export interface SlirpOptions {
   readonly exitDescriptor: number | undefined;
   readonly readyDescriptor: number | undefined;
   readonly apiSocket: string | undefined;
+  readonly sandbox: boolean;
+  readonly seccomp: boolean;
   readonly network: NetworkConfiguration;
 }
 
@@ -36,6 +38,8 @@ User-mode networking for unprivileged network namespaces.
 --disable-host-loopback  prohibit connecting to 127.0.0.1:* on the host namespace
 --netns-type=TYPE 	 specify network namespace type ([path|pid], default=pid)
 --userns-path=PATH	 specify user namespace path
+--enable-sandbox         create a new mount namespace, and drop all capabilities except CAP_NET_BIND_SERVICE
+--enable-seccomp         limit the system calls to those of a running network stack
 --outbound-addr=IPv4     sets outbound ipv4 address to bound to
 --outbound-addr6=IPv6    sets outbound ipv6 address to bound to
 --disable-dns            disables 10.0.2.3 (or configured internal ip) to host dns redirect
@@ -64,7 +68,7 @@ export function parseOptions(words: readonly string[]): SlirpOptions | "help" | 
   if (values.version === true) return "version";
   const [target, device = "tap0", ...rest] = positionals;
   if (target === undefined || rest.length > 0) throw wrong(HELP);
-  refuseSandbox(values);
+  oneOf("target-type", values["target-type"] ?? "netns", ["netns"]);
   if (values.macaddress !== undefined && values.configure !== true) {
     throw wrong("--macaddress cannot be specified when --configure or -c is not specified");
   }
@@ -83,6 +87,9 @@ export function parseOptions(words: readonly string[]): SlirpOptions | "help" | 
     exitDescriptor: descriptor("exit-fd", values["exit-fd"]),
     readyDescriptor: descriptor("ready-fd", values["ready-fd"]),
     apiSocket: values["api-socket"],
+    // create-sandbox is the name that it had in slirp4netns 0.4.
+    sandbox: values["enable-sandbox"] === true || values["create-sandbox"] === true,
+    seccomp: values["enable-seccomp"] === true,
     network: {
       mtu: mtu(values.mtu),
       ipv4: parseSubnet(values.cidr ?? "10.0.2.0/24"),
@@ -127,15 +134,6 @@ function parse(words: readonly string[]) {
   } catch (error) {
     throw wrong(`slirp4netns: ${error instanceof Error ? error.message : String(error)}\n${HELP}`);
   }
-}
-
-/** What would confine the process and is not done is refused, so that nobody relies on it. */
-function refuseSandbox(values: ReturnType<typeof parse>["values"]): void {
-  const name = (["enable-sandbox", "create-sandbox", "enable-seccomp"] as const).find((option) => values[option]);
-  if (name !== undefined) {
-    throw wrong(`--${name} is not supported by bunker's slirp4netns: its process cannot be confined after its start`);
-  }
-  oneOf("target-type", values["target-type"] ?? "netns", ["netns"]);
 }
 
 function oneOf<const Value extends string>(option: string, value: string, values: readonly Value[]): Value {

@@ -21,6 +21,8 @@ import { unlinkIfThere } from "../../sys/unlink-if-there.ts";
 import { COMMIT, VERSION } from "../build.ts";
 import { SlirpApi } from "./api.ts";
 import { HELP, parseOptions, type SlirpOptions } from "./options.ts";
+import { executeInSandbox, readSandboxWords } from "./sandbox.ts";
+import { limitSystemCalls } from "./seccomp.ts";
 import { SlirpError } from "./slirp-error.ts";
 
 /** The version whose command line and API these are. */
@@ -34,12 +36,38 @@ const REQUEST_SIZE = 4096;
  * @returns the exit status
  */
 export function slirp4netns(words: readonly string[]): number {
-  try {
+  return reportingErrors(() => {
     const options = parseOptions(words);
     if (options === "help") console.log(HELP);
     else if (options === "version") {
       console.log(`slirp4netns version ${SLIRP4NETNS_VERSION}\ncommit: ${COMMIT}\nbunker: ${VERSION}`);
-    } else serve(options);
+    } else if (options.sandbox) serveInSandbox(words, options);
+    else serve(options, open(options), () => {});
+  });
+}
+
+/**
+ * Goes on as slirp4netns in the sandbox.
+ * @param words as `readSandboxWords` reads them
+ * @returns the exit status
+ */
+export function slirp4netnsInSandbox(words: readonly string[]): number {
+  return reportingErrors(() => {
+    const sandbox = readSandboxWords(words);
+    const options = parseOptions(sandbox.words);
+    if (typeof options === "string") throw new Error(`words of the sandbox ask for ${options}`);
+    const { device, apiListener } = sandbox.descriptors;
+    const opened = {
+      device: new FileDescriptor(device),
+      apiListener: apiListener === undefined ? undefined : new FileDescriptor(apiListener),
+    };
+    serve(options, opened, sandbox.enterRoot);
+  });
+}
+
+function reportingErrors(run: () => void): number {
+  try {
+    run();
     return 0;
   } catch (error) {
     if (!(error instanceof SlirpError) && !(error instanceof BunkerError)) throw error;
@@ -49,9 +77,28 @@ export function slirp4netns(words: readonly string[]): number {
   }
 }
 
-function serve(options: SlirpOptions): void {
+/** What is opened where the host's files can be reached. */
+interface Opened {
+  readonly device: FileDescriptor;
+  readonly apiListener: FileDescriptor | undefined;
+}
+
+function open(options: SlirpOptions): Opened {
+  const device = openDevice(options);
+  return { device, apiListener: options.apiSocket === undefined ? undefined : listenForRequests(options.apiSocket) };
+}
+
+function serveInSandbox(words: readonly string[], options: SlirpOptions): void {
+  const { device, apiListener } = open(options);
+  const { exitDescriptor, readyDescriptor } = options;
+  const inherited = [exitDescriptor, readyDescriptor].filter((descriptor) => descriptor !== undefined);
+  executeInSandbox(words, { device: device.number, apiListener: apiListener?.number }, inherited);
+}
+
+/** @param confine is called when nothing more of the host's files is needed */
+function serve(options: SlirpOptions, { device, apiListener }: Opened, confine: () => void): void {
   using cleanup = new DisposableStack();
-  const device = cleanup.use(openDevice(options));
+  cleanup.use(device);
   const reactor = cleanup.use(new Reactor());
   const stack = cleanup.use(
     new Stack(reactor, {
@@ -63,10 +110,10 @@ function serve(options: SlirpOptions): void {
       },
     }),
   );
-  if (options.apiSocket !== undefined) {
-    const listener = cleanup.use(listenForRequests(options.apiSocket));
+  if (apiListener !== undefined) {
+    cleanup.use(apiListener);
     const api = new SlirpApi(stack, options.network);
-    reactor.add(listener.number, Event.IN, () => acceptRequest(reactor, listener.number, api));
+    reactor.add(apiListener.number, Event.IN, () => acceptRequest(reactor, apiListener.number, api));
   }
   if (options.exitDescriptor !== undefined) {
     const events = Event.IN | Event.HUP;
@@ -74,6 +121,8 @@ function serve(options: SlirpOptions): void {
       throw new SlirpError("exit-fd cannot be waited for");
     }
   }
+  confine();
+  if (options.seccomp) limitSystemCalls();
   announce(options);
   if (options.readyDescriptor !== undefined) tellReady(options.readyDescriptor);
   reactor.run();

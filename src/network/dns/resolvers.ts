@@ -5,6 +5,7 @@
  * A resolver that has not answered goes behind those that have, until the file changes.
  */
 import { readFileSync, statSync } from "node:fs";
+import { interfaceIndex } from "../../sys/interface-index.ts";
 import type { Address, Endpoint } from "../../sys/internet-socket.ts";
 import { LOOPBACK_4, parseAddress, sameAddress } from "../address.ts";
 import { DNS_PORT } from "../destination.ts";
@@ -20,26 +21,20 @@ const DEFAULT: Resolver = { address: LOOPBACK_4, port: DNS_PORT, scope: 0 };
 
 /**
  * Reads the resolvers of a resolv.conf(5).
- * @param interfaceIndex of the name of a zone
+ * @param indexOfZone the index of the interface that a zone names, undefined if there is none
  */
-export function parseResolvers(text: string, interfaceIndex: (name: string) => number | undefined): Resolver[] {
+export function parseResolvers(text: string, indexOfZone: (zone: string) => number | undefined): Resolver[] {
   return text.split("\n").flatMap((line) => {
     const [, server = ""] = /^\s*nameserver\s+(\S+)/.exec(line) ?? [];
     const [name = "", zone] = server.split("%");
     const address = parseAddress(name);
-    const scope = zone === undefined ? 0 : interfaceIndex(zone);
+    const scope = zone === undefined ? 0 : indexOfZone(zone);
     return address === undefined || scope === undefined ? [] : [{ address, port: DNS_PORT, scope }];
   });
 }
 
-function indexOfInterface(name: string): number | undefined {
-  if (/^\d+$/.test(name)) return Number(name);
-  try {
-    return name.includes("/") ? undefined : Number(readFileSync(`/sys/class/net/${name}/ifindex`, "latin1"));
-  } catch {
-    // Not there now.
-    return undefined;
-  }
+function indexOfZone(zone: string): number | undefined {
+  return /^\d+$/.test(zone) ? Number(zone) : interfaceIndex(zone);
 }
 
 export class Resolvers {
@@ -62,7 +57,7 @@ export class Resolvers {
       const { ino, size, mtimeMs, dev } = statSync(this.#path);
       const version = `${dev} ${ino} ${size} ${mtimeMs}`;
       if (version !== this.#version) {
-        const resolvers = parseResolvers(readFileSync(this.#path, "utf8"), indexOfInterface);
+        const resolvers = parseResolvers(readFileSync(this.#path, "utf8"), indexOfZone);
         this.#resolvers = resolvers.length > 0 ? resolvers : [DEFAULT];
         this.#version = version;
       }

@@ -14,6 +14,7 @@ import { becomeNotDumpable } from "../../runtime/steps/process-attributes.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { IFNAMSIZ, IFREQ_SIZE, SIOCGIFINDEX } from "../../sys/interface-index.ts";
 import type { Address } from "../../sys/internet-socket.ts";
 import {
   addressMessage,
@@ -29,7 +30,6 @@ import { receiveDescriptor, socketPair } from "../../sys/socket.ts";
 
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
-const SIOCGIFINDEX = 0x8933;
 const IFF_TAP = 2;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
@@ -37,8 +37,6 @@ const TUN_F_CSUM = 1;
 const TUN_F_TSO4 = 2;
 const TUN_F_TSO6 = 4;
 const TUN_F_TSO_ECN = 8;
-const IFNAMSIZ = 16;
-const IFREQ_SIZE = 40;
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;

@@ -7,6 +7,7 @@ import type { LaunchProgram } from "../../launch/program.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { setInteger64 } from "../../sys/integer64.ts";
+import { Prctl } from "../../sys/prctl.ts";
 import { Signal } from "../../sys/signal.ts";
 import { CAPABILITY_NAMES, Capability } from "../configuration/capabilities.ts";
 import type {
@@ -28,14 +29,6 @@ import {
   SchedulerPolicy,
 } from "../configuration/scheduling.ts";
 
-const Prctl = {
-  PR_SET_PDEATHSIG: 1,
-  PR_SET_DUMPABLE: 4,
-  PR_SET_KEEPCAPS: 8,
-  PR_CAPBSET_DROP: 24,
-  PR_SET_NO_NEW_PRIVS: 38,
-  PR_CAP_AMBIENT: 47,
-} as const;
 const PR_CAP_AMBIENT_RAISE = 2;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 

@@ -2,9 +2,9 @@
  * Bunker under the name slirp4netns: its command line, its descriptors, its API socket, and what it lets through.
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { symlinkSync } from "node:fs";
+import { readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { UnprivilegedUser } from "../../unprivileged-user.ts";
-import { GATEWAY_6, PrivateNetwork } from "./private-network.ts";
+import { DNS_4, GATEWAY_4, GATEWAY_6, PrivateNetwork } from "./private-network.ts";
 
 setDefaultTimeout(60_000);
 
@@ -18,8 +18,6 @@ describe("the command line", () => {
     [["nonsense"], /PID must be a positive integer/],
     [["--netns-type=what", "1"], /--netns-type must be either pid or path/],
     [["--netns-type=path", "/nowhere"], /\/nowhere: ENOENT/],
-    [["--enable-sandbox", "1"], /--enable-sandbox is not supported/],
-    [["--enable-seccomp", "1"], /--enable-seccomp is not supported/],
     [["--target-type=bess", "/x"], /--target-type must be either netns/],
     [["--macaddress=02:00:00:00:00:01", "1"], /only|configure/],
   ])("%j is refused", async (words, message) => {
@@ -82,6 +80,56 @@ while True:
   expect(await network.run("container", program, server.port)).toMatchObject({ output: "10.9.0.2 0x14\n", errors: "" });
   expect(await network.run("host", CONNECT, "127.0.0.1", server.port)).toMatchObject({ output: "connected\n" });
   await server.session.finish();
+});
+
+const NAME_SERVER = `
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.66", 53))
+say("port 53")
+question, client = s.recvfrom(512)
+s.sendto(question[:2] + bytes([0x81, 0x80]) + question[4:] + b"by 127.0.0.66", client)`;
+const ASK = `
+question = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + b"\\x03foo\\x00\\x00\\x01\\x00\\x01"
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(20)
+s.sendto(question, ("${DNS_4}", 53))
+say(s.recv(512)[len(question):].decode())`;
+
+test("in the sandbox no thread has a file, a right or a system call that it does not need, and all works", async () => {
+  await using network = await PrivateNetwork.start(["--enable-sandbox", "--enable-seccomp"]);
+  const ofStack = `/proc/${network.stackPid}`;
+  for (const thread of readdirSync(`${ofStack}/task`)) {
+    const status = readFileSync(`${ofStack}/task/${thread}/status`, "utf8");
+    expect(status).toMatch(/^CapPrm:\t0000000000000400\nCapEff:\t0000000000000400\nCapBnd:\t0000000000000400$/m);
+    expect(status).toMatch(/^NoNewPrivs:\t1\nSeccomp:\t2$/m);
+    expect(readdirSync(`${ofStack}/task/${thread}/root`)).not.toContain("proc");
+  }
+  expect(readdirSync(`${ofStack}/root`)).toContain("etc");
+  const mounts = readFileSync(`${ofStack}/mounts`, "utf8").trim().split("\n");
+  expect(mounts.filter((line) => !line.includes(" ro,nosuid,nodev,noexec"))).toEqual([]);
+  const server = await network.serve("host", SERVE);
+  expect(await network.run("container", CONNECT, GATEWAY_4, server.port)).toMatchObject({ output: "connected\n" });
+  await server.session.finish();
+  await network.serve("host", NAME_SERVER);
+  // The file is another one now.
+  network.setResolvers("nameserver 127.0.0.66\n");
+  expect(await network.run("container", ASK)).toMatchObject({ output: "by 127.0.0.66\n" });
+  expect(await network.publish("tcp", 8071, 80)).toEqual({ return: { id: 1 } });
+});
+
+test("a user without rights in the host's namespaces has a sandbox, too", async () => {
+  using user = new UnprivilegedUser();
+  symlinkSync("bunker", `${user.directory}/slirp4netns`);
+  const target = user.start(["unshare", "-Urn", "sh", "-c", "echo ready; exec sleep infinity"]);
+  await target.stdout.getReader().read();
+  const words = ["--enable-sandbox", "--enable-seccomp", "--ready-fd=1", String(target.pid)];
+  const stack = user.start([`${user.directory}/slirp4netns`, ...words]);
+  expect(await new Response(stack.stdout).text()).toEndWith("1");
+  expect(readdirSync(`/proc/${stack.pid}/root`)).toContain("etc");
+  expect(readFileSync(`/proc/${stack.pid}/status`, "utf8")).toMatch(/^CapPrm:\t0+\nCapEff:\t0+\nCapBnd:\t0+$/m);
+  stack.kill();
+  target.kill();
+  await Promise.all([stack.exited, target.exited]);
 });
 
 describe("the API", () => {
