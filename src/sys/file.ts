@@ -26,7 +26,8 @@ import { allocateStatus, deviceNumber, type FileStatus, readStatus, type Timesta
 import { SystemCall, systemCall } from "./system-call.ts";
 
 const STATX_BASIC_STATS = 0x7ff;
-const PATH_MAX = 4096;
+/** Bytes of the longest path that the kernel takes, with the NUL at its end. */
+export const PATH_MAX = 4096;
 const XATTR_SIZE_MAX = 65536;
 
 interface Arguments {

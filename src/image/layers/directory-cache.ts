@@ -6,10 +6,13 @@
  * until a name on the way to it is replaced; `forget` has to be called then.
  *
  * The most recently used descriptors survive, so two in a row can be held at the same time.
+ *
+ * Many archives have no entries for directories. One that nobody is known to have made is made straight away, in its
+ * parent; only when that finds something there it is looked for.
  */
 import type { ByteString } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
-import { makeDirectoryAt, openAt2, unlinkAt } from "../../sys/file.ts";
+import { makeDirectoryAt, openAt, openAt2, PATH_MAX, unlinkAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag, Resolve } from "../../sys/open.ts";
 import { splitPath } from "./entry-path.ts";
@@ -24,6 +27,7 @@ export type ImplicitOrigin = "missing" | "whiteout";
 
 export class DirectoryCache implements Disposable {
   readonly #root: number;
+  readonly #isKnown: (path: ByteString) => boolean;
   readonly #onImplicit: (path: ByteString, origin: ImplicitOrigin) => void;
   readonly #open = new Map<ByteString, FileDescriptor>();
   #latestPath: ByteString | undefined;
@@ -31,11 +35,17 @@ export class DirectoryCache implements Disposable {
 
   /**
    * @param root the layer's directory; stays the caller's
+   * @param isKnown whether a directory has been made at a path, so far as the caller knows
    * @param onImplicit is told of each directory that is made because an entry lies in it; `whiteout` when it takes the
    *   place of one
    */
-  constructor(root: number, onImplicit: (path: ByteString, origin: ImplicitOrigin) => void) {
+  constructor(
+    root: number,
+    isKnown: (path: ByteString) => boolean,
+    onImplicit: (path: ByteString, origin: ImplicitOrigin) => void,
+  ) {
     this.#root = root;
+    this.#isKnown = isKnown;
     this.#onImplicit = onImplicit;
   }
 
@@ -46,38 +56,55 @@ export class DirectoryCache implements Disposable {
    * @throws BunkerError `layer_refused` when something else is in the way
    */
   open(path: ByteString): number {
-    const found = this.find(path);
-    if (found >= 0) return found;
-    if (found !== -Errno.ENOENT && found !== -Errno.ENOTDIR) throw this.#refusal(path, found);
+    const kept = this.#kept(path);
+    if (kept !== undefined) return kept;
+    // Made one by one, its directories would be out of reach for everybody else.
+    if (path.length >= PATH_MAX) checkEntry(-Errno.ENAMETOOLONG, "open the directory", path);
+    if (this.#isKnown(path)) {
+      const found = this.find(path);
+      if (found >= 0) return found;
+    }
     const [parentPath, base] = splitPath(path);
     const parent = this.open(parentPath);
+    let origin: ImplicitOrigin = "missing";
     let made = makeDirectoryAt(parent, base, 0o755);
-    if (made === -Errno.EEXIST && isWhiteout(parent, base)) {
+    if (made === -Errno.EEXIST) {
+      const found = this.find(path);
+      if (found >= 0) return found;
+      if (!isWhiteout(parent, base)) throw this.#refusal(path, found);
       checkEntry(unlinkAt(parent, base), "replace the whiteout of", path);
-      checkEntry(makeDirectoryAt(parent, base, 0o755), "create the directory", path);
-      this.#onImplicit(path, "whiteout");
-      made = 0;
-    } else if (made === 0) {
-      this.#onImplicit(path, "missing");
+      origin = "whiteout";
+      made = makeDirectoryAt(parent, base, 0o755);
     }
-    if (made === -Errno.EEXIST) throw this.#refusal(path, found);
     checkEntry(made, "create the directory", path);
-    return checkEntry(this.find(path), "open the directory", path);
+    this.#onImplicit(path, origin);
+    const opened = openAt(parent, base, OPEN_FLAGS | OpenFlag.O_NOFOLLOW);
+    return this.#keep(path, checkEntry(opened, "open the directory", path));
   }
 
   /** Opens a directory that is there; the descriptor, which stays the cache's, or the negated error number. */
   find(path: ByteString): number {
+    const kept = this.#kept(path);
+    if (kept !== undefined) return kept;
+    const found = openAt2(this.#root, path, OPEN_FLAGS, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS);
+    return found < 0 ? found : this.#keep(path, found);
+  }
+
+  #kept(path: ByteString): number | undefined {
     if (path === "") return this.#root;
     if (path === this.#latestPath) return this.#latest;
-    let directory = this.#open.get(path);
-    if (directory === undefined) {
-      const result = openAt2(this.#root, path, OPEN_FLAGS, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS);
-      if (result < 0) return result;
-      directory = new FileDescriptor(result);
-      this.#evict();
-    } else {
-      this.#open.delete(path);
-    }
+    const directory = this.#open.get(path);
+    if (directory === undefined) return undefined;
+    this.#open.delete(path);
+    return this.#noteLatest(path, directory);
+  }
+
+  #keep(path: ByteString, descriptor: number): number {
+    this.#evict();
+    return this.#noteLatest(path, new FileDescriptor(descriptor));
+  }
+
+  #noteLatest(path: ByteString, directory: FileDescriptor): number {
     this.#open.set(path, directory);
     this.#latestPath = path;
     this.#latest = directory.number;

@@ -121,7 +121,8 @@ export class LayerWriter implements TarReceiver, Disposable {
     this.#lose = lose;
     this.#content = content;
     this.#space = content === "layer" ? new SpaceLeft(root) : undefined;
-    this.#cache = new DirectoryCache(root, (path, origin) => {
+    const isKnown = (path: ByteString) => this.#implicit.has(path) || this.#directories.has(path);
+    this.#cache = new DirectoryCache(root, isKnown, (path, origin) => {
       this.#implicit.add(path);
       if (origin === "whiteout") this.#makeOpaque(path);
     });
@@ -191,7 +192,7 @@ export class LayerWriter implements TarReceiver, Disposable {
    */
   finish(lower: readonly number[]): void {
     const directories = new LowerDirectories(lower);
-    for (const path of this.#implicit) this.#finishImplicit(path, directories);
+    if (lower.length > 0) for (const path of this.#implicit) this.#finishImplicit(path, directories);
     for (const [path, entry] of this.#directories) this.#finishDirectory(path, entry);
   }
 
