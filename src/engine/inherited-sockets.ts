@@ -1,7 +1,8 @@
 /*
  * Sockets that systemd, or who acts like it, has opened for this process: sd_listen_fds(3). They are descriptors from 3
- * on, and are passed on to the container under the same numbers, in whose eyes it is its first process, or the one behind
- * its init, that they are for. A container that is started again by its restart policy has none: they were this process's.
+ * on, and are passed on to the container under the same numbers. They are for its first process, which finds its own id in
+ * its environment when it is executed (runtime/steps/command.ts), or for the one behind its init, which has the id 2 in a
+ * pid namespace of its own. A container that is started again by its restart policy has none: they were this process's.
  */
 import { fstatSync } from "node:fs";
 import { BunkerError, errnoOf } from "../sys/error.ts";
@@ -19,14 +20,14 @@ export interface InheritedSockets {
 /**
  * The sockets that this process has been given.
  * @param environment and `pid`: this process's
- * @param isBehindInit whether the container has an init
+ * @param container whether it has an init, and ids of processes of its own
  * @returns undefined when there are none
  * @throws BunkerError `invalid_sockets` when there should be some and are not
  */
 export function inheritedSockets(
   environment: Readonly<Record<string, string | undefined>>,
   pid: number,
-  isBehindInit: boolean,
+  container: { readonly init: boolean; readonly ownsPids: boolean },
 ): InheritedSockets | undefined {
   const { LISTEN_PID, LISTEN_FDS = "", LISTEN_FDNAMES } = environment;
   if (LISTEN_PID !== String(pid)) return undefined;
@@ -41,6 +42,13 @@ export function inheritedSockets(
     }
   }
   if (count === 0) return undefined;
+  if (container.init && !container.ownsPids) {
+    throw new BunkerError({
+      ...what,
+      reason: "among others' processes an init cannot tell its command which process it will be",
+      hint: "leave --init or --pid out",
+    });
+  }
   const names = LISTEN_FDNAMES === undefined ? [] : [`LISTEN_FDNAMES=${LISTEN_FDNAMES}`];
-  return { count, environment: [`LISTEN_FDS=${count}`, `LISTEN_PID=${isBehindInit ? 2 : 1}`, ...names] };
+  return { count, environment: [`LISTEN_FDS=${count}`, `LISTEN_PID=${container.init ? 2 : 1}`, ...names] };
 }

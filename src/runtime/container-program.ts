@@ -292,8 +292,11 @@ export function emitProcess(
   context.beforeExec();
   if (noNewPrivileges && !setting.seccompListener) installFilter();
   closeSetupDescriptors(program, setting);
-  if (setting.init === undefined) executeCommand(program, process.args, process.env ?? [], candidates);
-  else executeInit(program, 3 + setting.preservedDescriptors, process.args, process.env ?? [], candidates);
+  const { preservedDescriptors } = setting;
+  const environment = process.env ?? [];
+  if (setting.init === undefined) {
+    executeCommand(program, process.args, environment, candidates, preservedDescriptors > 0);
+  } else executeInit(program, 3 + preservedDescriptors, process.args, environment, candidates);
 }
 
 /** Emits the standard streams: every process of a container starts with its own. */

@@ -112,7 +112,8 @@ async function launchSupervised(
   options: StartOptions,
 ): Promise<StartedContainer> {
   const { id, definition, lock } = container;
-  const sockets = inheritedSockets(process.env, process.pid, definition.init);
+  const isWhole = container.configuration.linux?.namespaces?.some(({ type }) => type === "pid") === true;
+  const sockets = inheritedSockets(process.env, process.pid, { init: definition.init, ownsPids: isWhole });
   const configuration = withEnvironment(
     withJoinedNetwork(database, data, container.configuration, definition.network),
     sockets?.environment ?? [],
@@ -130,7 +131,6 @@ async function launchSupervised(
     userNamespace: uidMappings === undefined || gidMappings === undefined ? undefined : { uidMappings, gidMappings },
   });
   using cleanup = new DisposableStack();
-  const isWhole = configuration.linux?.namespaces?.some(({ type }) => type === "pid") === true;
   const links = devicesToStart(database, { ...container, hostname: configuration.hostname });
   const mayEndEarly =
     options.recordsEnd &&

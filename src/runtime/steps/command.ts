@@ -1,6 +1,7 @@
 /** Finding and executing the container's command (`process.args`) along PATH; execve(2), exec(3). */
 import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
+import { DECIMAL_SIZE, writeDecimal } from "../../launch/write-decimal.ts";
 import { Errno } from "../../sys/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 
@@ -90,16 +91,34 @@ export function checkCommand(
   program.release(denied);
 }
 
-/** Executes the first candidate that is there; ends the program. */
+/** The variable by which a process knows that sockets are for itself; sd_listen_fds(3). */
+const OWN_PID = "LISTEN_PID=";
+
+/** The environment's address; a process that is given sockets finds its own id in it. */
+function placeEnvironment(program: LaunchProgram, environment: readonly string[], hasSockets: boolean): number {
+  if (!hasSockets || !environment.some((entry) => entry.startsWith(OWN_PID))) return program.texts(environment);
+  const placeholder = OWN_PID + " ".repeat(DECIMAL_SIZE);
+  const pid = program.slot("own pid");
+  program.call("getpid", [], { operation: "ask for the own process id" }, { result: pid });
+  writeDecimal(program, pid, program.text(placeholder) + OWN_PID.length);
+  program.release(pid);
+  return program.texts(environment.map((entry) => (entry.startsWith(OWN_PID) ? placeholder : entry)));
+}
+
+/**
+ * Executes the first candidate that is there; ends the program.
+ * @param hasSockets whether descriptors are passed on
+ */
 export function executeCommand(
   program: LaunchProgram,
   args: readonly string[],
   environment: readonly string[],
   candidates: readonly string[],
+  hasSockets: boolean,
 ): void {
   const command = args[0] ?? "";
   const argv = program.texts(args);
-  const envp = program.texts(environment);
+  const envp = placeEnvironment(program, environment, hasSockets);
   const result = program.slot("exec");
   const denied = program.slot("denied");
   program.set(denied, 0);

@@ -61,6 +61,20 @@ describe("sockets of a unit", () => {
     }
   });
 
+  test("are for the process that they are given to, also among those of the host", async () => {
+    const script = "[ $LISTEN_PID = $$ ] && echo $LISTEN_FDS";
+    const run = ["run", "--rm", "--pid", "host"];
+    const { output, errors } = await activated(1, 0, [...run, suite.image, "sh", "-c", script]);
+    expect(errors).toBe("");
+    expect(output.split("\n").slice(1)).toEqual(["1", ""]);
+    expect(await activated(1, 0, [...run, "--init", suite.image, "true"])).toMatchObject({
+      status: 125,
+      errors: expect.stringMatching(
+        /^bunker: pass sockets on: among others' processes.*\nhint: leave --init or --pid out\n/,
+      ),
+    });
+  });
+
   test("that are for another process are not passed on", async () => {
     const script = "ls /proc/self/fd; echo $LISTEN_FDS";
     const { output } = await activated(1, 1, ["run", "--rm", suite.image, "sh", "-c", script]);
