@@ -1,15 +1,15 @@
-import { CFunction, FFIType, type Pointer } from "bun:ffi";
 import { hostArchitecture } from "../sys/architecture.ts";
 import { CLONE_ARGUMENTS_SIZE, CloneFlag, writeCloneArguments } from "../sys/clone.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { getInteger64 } from "../sys/integer64.ts";
+import { machineFunction } from "../sys/machine-code.ts";
 import { allocate, type Memory } from "../sys/memory.ts";
 import { Signal } from "../sys/signal.ts";
 import { SIGNAL_ACTION_SIZE, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import { pipe } from "../sys/socket.ts";
-import { check, makeExecutable, mapMemory, SystemCall, systemCall } from "../sys/system-call.ts";
+import { check, SystemCall, systemCall } from "../sys/system-call.ts";
 import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "./failure.ts";
 import { cloneInterpreters } from "./interpreter/clone-interpreters.ts" with { type: "macro" };
 import { keepMemoryFromChildren } from "./private-memory.ts";
@@ -56,20 +56,9 @@ const interpreters = cloneInterpreters();
 /** The interpreter and the structures around it, made at the first launch. */
 function theLauncher(): Launcher {
   if (launcher !== undefined) return launcher;
-  const code = Buffer.from(interpreters[hostArchitecture()], "base64");
-  const page = mapMemory(code.length, "private");
-  page.buffer.set(code);
-  // On arm64 this is also where the kernel makes the instruction cache see the page.
-  makeExecutable(page);
   stopIgnoringChildren();
-  const argument = FFIType.i64_fast;
-  const interpret = CFunction({
-    ptr: page.address as Pointer,
-    args: [argument, argument, argument],
-    returns: argument,
-  });
   launcher = {
-    interpret: (cloneArguments, size, slots) => Number(interpret(cloneArguments, size, slots)),
+    interpret: machineFunction(interpreters[hostArchitecture()]),
     cloneArguments: allocate(CLONE_ARGUMENTS_SIZE),
     pidfd: allocate(4),
     record: allocate(FAILURE_RECORD_SIZE),

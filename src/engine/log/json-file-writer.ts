@@ -16,10 +16,10 @@ import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { LogConfiguration } from "../state/container-definition.ts";
-import { JsonRecords } from "./json-records.ts";
+import { JsonRecords, PIECE_SIZE } from "./json-records.ts";
+import { LONGEST_LINE } from "./line-code/line-work.ts";
 import type { LogWriter, LogStream as Stream } from "./log-writer.ts";
 
-const LONGEST_LINE = 16384;
 const NEWLINE = 10;
 const NOTHING = Buffer.alloc(0);
 
@@ -69,19 +69,28 @@ export class JsonFileWriter implements LogWriter {
 
   /** Logs a piece of a stream's output. */
   write(stream: Stream, bytes: Buffer): void {
+    for (let start = 0; start < bytes.length; start += PIECE_SIZE) {
+      this.#writePiece(stream, bytes.subarray(start, start + PIECE_SIZE));
+    }
+  }
+
+  #writePiece(stream: Stream, bytes: Buffer): void {
     const records = this.#begin(stream, bytes);
     let start = this.#finishLine(records, stream, bytes);
     while (start < bytes.length) {
-      const end = Math.min(bytes.length, start + LONGEST_LINE);
-      this.#makeRoom(records, end - start);
-      const before = records.length;
-      const stop = records.add(start, end);
-      if (stop - start < LONGEST_LINE && bytes[stop - 1] !== NEWLINE) {
-        records.cut(before);
-        this.#hold(stream, bytes.subarray(start));
-        break;
-      }
-      start = stop;
+      this.#makeRoom(records);
+      const left = records.addLines(start, this.#maximumSize - this.#size);
+      if (left === start) {
+        const end = Math.min(bytes.length, start + LONGEST_LINE);
+        const before = records.length;
+        const stop = records.addLine(bytes, start, end);
+        if (stop - start < LONGEST_LINE && bytes[stop - 1] !== NEWLINE) {
+          records.cut(before);
+          this.#hold(stream, bytes.subarray(start));
+          break;
+        }
+        start = stop;
+      } else start = left;
     }
     this.#flush();
   }
@@ -124,13 +133,13 @@ export class JsonFileWriter implements LogWriter {
 
   #recordUnfinished(records: JsonRecords, unfinished: Unfinished): void {
     if (unfinished.length === 0) return;
-    this.#makeRoom(records, unfinished.length);
-    records.addBytes(unfinished.bytes, 0, unfinished.length);
+    this.#makeRoom(records);
+    records.addLine(unfinished.bytes, 0, unfinished.length);
     unfinished.length = 0;
   }
 
-  #makeRoom(records: JsonRecords, bytes: number): void {
-    if (!records.hasRoom(bytes) || this.#size + records.length >= this.#maximumSize) this.#flush();
+  #makeRoom(records: JsonRecords): void {
+    if (!records.hasRoom || this.#size + records.length >= this.#maximumSize) this.#flush();
   }
 
   #flush(): void {

@@ -3,26 +3,29 @@
  *
  *   {"log":"hello\n","stream":"stdout","time":"2026-01-31T12:00:00.123000001Z"}
  *
- * A container that talks much costs its supervisor mostly this. Whole lines of bytes that can be taken over, as most are,
- * are found by a regular expression and copied, both in native code, which is quick from the first line on; others go byte
- * by byte through a table, in a loop that the compiler has to learn first. The tail of a record, which has always the same
- * length, is kept as bytes, in which the time is counted up like the kilometres of an odometer. The clock is read once for
- * each piece of output, because all of it was read from the container at once; the digits below the milliseconds tell
- * the records apart.
+ * A container that talks much costs its supervisor mostly this. So whole lines of ASCII, as most are, become records by
+ * machine code (line-code/), all of a piece of output in one call: through a table that has what becomes of each byte.
+ * Other lines, and what has no end yet, go byte by byte through JavaScript. The tail of a record, which has always the
+ * same length, is kept as bytes, in which the time is counted up like the kilometres of an odometer. The clock is read
+ * once for each piece of output, because all of it was read from the container at once; the digits below the milliseconds
+ * tell the records apart.
  *
  * Escaped is what Docker escapes (its jsonlog package): controls, quotes, backslashes, <, > and &, the separators U+2028
  * and U+2029; and each byte that is no UTF-8 becomes U+FFFD, as in Go.
  */
+import { hostArchitecture } from "../../sys/architecture.ts";
+import { getInteger64, setInteger64 } from "../../sys/integer64.ts";
+import { machineFunction } from "../../sys/machine-code.ts";
 import { allocate, type Memory } from "../../sys/memory.ts";
+import { BETWEEN, ESCAPED_NEWLINE, HEAD } from "./json-record-text.ts";
+import { lineCodes } from "./line-code/line-codes.ts" with { type: "macro" };
+import { ByteKind, Digit, LONGEST_LINE, TABLE_ENTRY_SIZE, WORK_SIZE, WorkField } from "./line-code/line-work.ts";
 import type { LogStream } from "./log-writer.ts";
 import { utf8Length } from "./utf8-length.ts";
 
+/** Bytes of a piece of output at most. */
+export const PIECE_SIZE = 65_536;
 const SIZE = 262_144;
-const HEAD = '{"log":"';
-const TAIL = '","stream":"stdout","time":"2026-01-31T12:00:00.123000000Z"}\n';
-const ESCAPED_NEWLINE = "\\n";
-/** What is between the texts of two lines. */
-const BETWEEN = `${ESCAPED_NEWLINE}${TAIL}${HEAD}`;
 /** Where in that stands which of the two streams of the same length it is. */
 const STREAM_AT = BETWEEN.indexOf("out");
 const TIME_AT = BETWEEN.indexOf("2026");
@@ -33,39 +36,59 @@ const COUNT_START = TIME_AT + TIME_LENGTH;
 const COUNT_END = COUNT_START + 5;
 /** `\u0000`, for one byte. */
 const LONGEST_ESCAPE = 6;
-/** What is not taken over as it is, in a line. */
-const SPECIAL = /[^\n\x20\x21\x23-\x25\x27-\x3b\x3d\x3f-\x5b\x5d-\x7f]/g;
-const NEWLINE = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
-const QUOTE = 0x22;
+/** The most that a line becomes, with what is written too much when bytes are copied in eights. */
+const LONGEST_RECORD = LONGEST_LINE * LONGEST_ESCAPE + BETWEEN.length + 8;
 const BACKSLASH = 0x5c;
 const LETTER_U = 0x75;
-const HEXADECIMAL = Buffer.from("0123456789abcdef");
 const LETTER_D = 0x64;
 const LETTER_F = 0x66;
-const ZERO = 0x30;
-const NINE = 0x39;
+const NEWLINE = 0x0a;
 
-/** 1 for each byte that is taken over as it is. */
-function plainBytes(): Uint8Array {
-  const isPlain = (byte: number) => byte >= 0x20 && byte < 0x80 && !'"\\<>&'.includes(String.fromCharCode(byte));
-  return Uint8Array.from({ length: 256 }, (_, byte) => (isPlain(byte) ? 1 : 0));
+const codes = lineCodes();
+
+/** What is written instead of a byte of ASCII; nothing for one that is written itself. */
+function escapeOf(byte: number): string {
+  const character = String.fromCharCode(byte);
+  if (byte === NEWLINE) return "";
+  if (character === "\r") return "\\r";
+  if (character === '"' || character === "\\") return `\\${character}`;
+  return byte >= 0x20 && !"<>&".includes(character) ? "" : `\\u${byte.toString(16).padStart(4, "0")}`;
+}
+
+/** The table of line-code/line-work.ts. */
+function escapeTable(): Memory {
+  const table = allocate(256 * TABLE_ENTRY_SIZE);
+  const { buffer } = table;
+  const kindAt = (byte: number) => (byte + 1) * TABLE_ENTRY_SIZE - 1;
+  for (let byte = 0; byte < 0x80; byte++) {
+    buffer[kindAt(byte)] = buffer.write(escapeOf(byte), byte * TABLE_ENTRY_SIZE, "latin1");
+  }
+  buffer[kindAt(NEWLINE)] = ByteKind.newline;
+  for (let byte = 0x80; byte < 0x100; byte++) buffer[kindAt(byte)] = ByteKind.stop;
+  return table;
 }
 
 /** Makes records of output; see the head of this file. */
 export class JsonRecords {
   /** Begins with HEAD, as each record does before its text is there. */
   readonly #memory: Memory = allocate(SIZE);
-  readonly #plain = plainBytes();
-  readonly #between = Buffer.from(BETWEEN);
+  readonly #piece = allocate(PIECE_SIZE);
+  readonly #between = allocate(Math.ceil(BETWEEN.length / 8) * 8);
+  readonly #table = escapeTable();
+  readonly #work = allocate(WORK_SIZE);
+  readonly #makeRecords = machineFunction(codes[hostArchitecture()]);
   /** Behind HEAD. */
   #position = this.#memory.buffer.write(HEAD, "latin1");
   #milliseconds = 0;
-  #piece: Buffer = Buffer.alloc(0);
-  /** The same, a character for each byte. */
-  #text = "";
-  /** Where the piece's first special byte is, from some place on. */
-  #special = 0;
+
+  constructor() {
+    this.#between.buffer.write(BETWEEN, "latin1");
+    const { view } = this.#work;
+    setInteger64(view, WorkField.table, this.#table.address);
+    setInteger64(view, WorkField.between, this.#between.address);
+    setInteger64(view, WorkField.firstDigit, this.#between.address + COUNT_START);
+    setInteger64(view, WorkField.lastDigit, this.#between.address + COUNT_END);
+  }
 
   /** The address of what was made. */
   get address(): number {
@@ -77,22 +100,25 @@ export class JsonRecords {
     return this.#position - HEAD.length;
   }
 
-  /** Begins with a piece of a stream's output, that has just come. */
+  /**
+   * Begins with a piece of a stream's output, that has just come.
+   * @param piece of at most PIECE_SIZE bytes
+   */
   begin(stream: LogStream, piece: Buffer): void {
-    this.#piece = piece;
-    this.#text = piece.toString("latin1");
-    this.#special = -1;
-    this.#between.write(stream.slice(-3), STREAM_AT, "latin1");
+    piece.copy(this.#piece.buffer);
+    setInteger64(this.#work.view, WorkField.sourceEnd, this.#piece.address + piece.length);
+    const { buffer } = this.#between;
+    buffer.write(stream.slice(-3), STREAM_AT, "latin1");
     const milliseconds = Date.now();
     if (milliseconds === this.#milliseconds) return;
     this.#milliseconds = milliseconds;
     const time = new Date(milliseconds).toISOString().slice(0, TIME_LENGTH);
-    this.#between.write(`${time}000000`, TIME_AT, "latin1");
+    buffer.write(`${time}000000`, TIME_AT, "latin1");
   }
 
-  /** Whether there is room for a record of so many bytes, whatever they are. */
-  hasRoom(bytes: number): boolean {
-    return this.#position + bytes * LONGEST_ESCAPE + this.#between.length <= SIZE;
+  /** Whether there is room for the record of a line, whatever is in it. */
+  get hasRoom(): boolean {
+    return this.#position + LONGEST_RECORD <= SIZE;
   }
 
   /** Forgets what was made after `length`. */
@@ -101,36 +127,41 @@ export class JsonRecords {
   }
 
   /**
-   * Makes a record of the piece's bytes up to the first line's end, which is a part of it, or up to `end`.
-   * @returns where the record's bytes end
+   * Makes records of whole lines of the piece, while there is room.
+   * @param start where the first of them begins
+   * @param limit how many bytes may have been made when another line is begun
+   * @returns where the first line begins that is left: there is no room for it, it has no end, or it is not ASCII
    */
-  add(start: number, end: number): number {
-    const newline = this.#text.indexOf("\n", start);
-    if (newline < 0 || newline >= end || this.#specialFrom(start) < newline) {
-      return this.addBytes(this.#piece, start, end);
-    }
-    this.#position += this.#piece.copy(this.#memory.buffer, this.#position, start, newline);
-    this.#endRecord(true);
-    return newline + 1;
+  addLines(start: number, limit: number): number {
+    const { view, address } = this.#work;
+    const output = this.#memory.address;
+    setInteger64(view, WorkField.source, this.#piece.address + start);
+    setInteger64(view, WorkField.destination, output + this.#position);
+    const last = Math.min(SIZE - LONGEST_RECORD, HEAD.length + limit);
+    setInteger64(view, WorkField.destinationLimit, output + last);
+    this.#makeRecords(address);
+    this.#position = getInteger64(view, WorkField.destination) - output;
+    return getInteger64(view, WorkField.source) - this.#piece.address;
   }
 
-  /** Makes a record of other bytes in the same way. */
-  addBytes(bytes: Buffer, start: number, end: number): number {
+  /**
+   * Makes a record of bytes, up to the first line's end, which is a part of it, or up to `end`. There must be room.
+   * @returns where the record's bytes end
+   */
+  addLine(bytes: Buffer, start: number, end: number): number {
     const output = this.#memory.buffer;
-    const plain = this.#plain;
+    const table = this.#table.buffer;
     let position = this.#position;
     let isLine = false;
     let index = start;
     while (index < end && !isLine) {
       const byte = bytes[index] as number;
-      if (plain[byte] === 1) {
-        output[position++] = byte;
-        index++;
-      } else if (byte === NEWLINE) {
-        isLine = true;
-        index++;
-      } else if (byte < 0x80) {
-        position = writeEscaped(output, position, byte);
+      if (byte < 0x80) {
+        const entry = byte * TABLE_ENTRY_SIZE;
+        const kind = table[entry + TABLE_ENTRY_SIZE - 1] as number;
+        if (kind === 0) output[position++] = byte;
+        else if (kind === ByteKind.newline) isLine = true;
+        else for (let place = entry; place < entry + kind; place++) output[position++] = table[place] as number;
         index++;
       } else {
         const length = utf8Length(bytes, index, end);
@@ -139,9 +170,9 @@ export class JsonRecords {
           output[position + 1] = LETTER_U;
           output[position + 2] = output[position + 3] = output[position + 4] = LETTER_F;
           output[position + 5] = LETTER_D;
-          position += 6;
+          position += LONGEST_ESCAPE;
         } else if (isSeparator(bytes, index, length)) {
-          position = writeCode(output, position, 0x2028 + ((bytes[index + 2] as number) & 1));
+          position += output.write(`\\u202${8 + ((bytes[index + 2] as number) & 1)}`, position, "latin1");
         } else {
           for (let place = index; place < index + length; place++) output[position++] = bytes[place] as number;
         }
@@ -153,27 +184,15 @@ export class JsonRecords {
     return index;
   }
 
-  #specialFrom(start: number): number {
-    if (this.#special < start) {
-      SPECIAL.lastIndex = start;
-      this.#special = SPECIAL.exec(this.#text)?.index ?? Number.POSITIVE_INFINITY;
-    }
-    return this.#special;
-  }
-
   #endRecord(isLine: boolean): void {
-    const between = this.#between;
-    this.#position += between.copy(this.#memory.buffer, this.#position, isLine ? 0 : ESCAPED_NEWLINE.length);
+    const { buffer } = this.#between;
+    const start = isLine ? 0 : ESCAPED_NEWLINE.length;
+    this.#position += buffer.copy(this.#memory.buffer, this.#position, start, BETWEEN.length);
     for (let place = COUNT_END; place >= COUNT_START; place--) {
-      const digit = between[place] as number;
-      if (digit < NINE) {
-        between[place] = digit + 1;
-        return;
-      }
-      between[place] = ZERO;
+      const digit = buffer[place] as number;
+      buffer[place] = digit < Digit.nine ? digit + 1 : Digit.zero;
+      if (digit < Digit.nine) return;
     }
-    // A millisecond has no more times: from here on it is the last of them.
-    between.fill(NINE, COUNT_START, COUNT_END + 1);
   }
 }
 
@@ -182,20 +201,4 @@ function isSeparator(bytes: Buffer, index: number, length: number): boolean {
   return (
     length === 3 && bytes[index] === 0xe2 && bytes[index + 1] === 0x80 && ((bytes[index + 2] as number) | 1) === 0xa9
   );
-}
-
-function writeEscaped(output: Buffer, position: number, byte: number): number {
-  if (byte !== CARRIAGE_RETURN && byte !== QUOTE && byte !== BACKSLASH) return writeCode(output, position, byte);
-  output[position] = BACKSLASH;
-  output[position + 1] = byte === CARRIAGE_RETURN ? 0x72 : byte;
-  return position + 2;
-}
-
-/** Writes `\\u` and four digits, digit by digit: what is no text consists of little else. */
-function writeCode(output: Buffer, position: number, code: number): number {
-  output[position] = BACKSLASH;
-  output[position + 1] = LETTER_U;
-  for (let digit = 0; digit < 4; digit++)
-    output[position + 2 + digit] = HEXADECIMAL[(code >> (12 - 4 * digit)) & 15] as number;
-  return position + 6;
 }

@@ -79,7 +79,7 @@ export class OutputCopier {
 
   /** Reads what there is, whoever waits, because no more is to come. */
   finish(): void {
-    while (!this.#ended && this.#copy());
+    while (!this.#ended && this.#copy(true));
     this.#end();
   }
 
@@ -87,8 +87,11 @@ export class OutputCopier {
     for (let round = 0; round < ROUNDS && !this.#ended && !this.#isPaused; round++) if (!this.#copy()) return;
   }
 
-  /** Copies one piece. Returns whether there may be more. */
-  #copy(): boolean {
+  /**
+   * Copies one piece. Returns whether there may be more.
+   * @param isLast whether nobody looks for more afterwards
+   */
+  #copy(isLast = false): boolean {
     shared ??= allocate(BUFFER_SIZE);
     const count = systemCall(SystemCall.read, this.#source.number, shared.address, BUFFER_SIZE);
     if (count === -Errno.EAGAIN || count === -Errno.EINTR) return false;
@@ -99,7 +102,8 @@ export class OutputCopier {
     }
     for (const sink of this.#sinks) this.#give(sink, shared, count);
     this.#log?.(shared.buffer.subarray(0, count));
-    return true;
+    // Less than was asked for is most often all: to ask again only to be told so costs as much as a piece does.
+    return count === BUFFER_SIZE || isLast;
   }
 
   #give(sink: Sink, piece: Memory, count: number): void {

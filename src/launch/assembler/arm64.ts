@@ -1,6 +1,6 @@
 /*
- * As much of an arm64 assembler as the interpreter needs (Arm Architecture Reference Manual for A-profile, chapter
- * C6). Every instruction is one 32-bit word, and jumps reach much further than the interpreter is long. The numbers
+ * As much of an arm64 assembler as Bunker's machine code needs (Arm Architecture Reference Manual for A-profile, chapter
+ * C6). Every instruction is one 32-bit word, and jumps reach much further than any code here is long. The numbers
  * of registers are plain: n means xn, or wn where only 32 bits are meant.
  */
 
@@ -75,6 +75,11 @@ export class Arm64Assembler {
     this.#words.push(0x91000000 | (value << 10) | (from << 5) | to);
   }
 
+  /** to = from - value (0 to 4095); here 31 means the stack pointer. */
+  subImmediate(to: number, from: number, value: number): void {
+    this.#words.push(0xd1000000 | (value << 10) | (from << 5) | to);
+  }
+
   add(to: number, left: number, right: number): void {
     this.#threeRegisters(0x8b000000, to, left, right);
   }
@@ -94,6 +99,10 @@ export class Arm64Assembler {
 
   lsl(to: number, value: number, count: number): void {
     this.#threeRegisters(0x9ac02000, to, value, count);
+  }
+
+  lsrImmediate(to: number, from: number, count: number): void {
+    this.#words.push(0xd340fc00 | (count << 16) | (from << 5) | to);
   }
 
   lsr32Immediate(to: number, from: number, count: number): void {
@@ -121,6 +130,16 @@ export class Arm64Assembler {
   /** Loads 64 bits at base + offset, a multiple of 8. */
   ldr(to: number, base: number, offset: number): void {
     this.#words.push(0xf9400000 | ((offset / 8) << 10) | (base << 5) | to);
+  }
+
+  /** Stores 64 bits at base + offset, a multiple of 8. */
+  str(from: number, base: number, offset: number): void {
+    this.#words.push(0xf9000000 | ((offset / 8) << 10) | (base << 5) | from);
+  }
+
+  /** Stores the lowest byte at base + offset. */
+  strb(from: number, base: number, offset: number): void {
+    this.#words.push(0x39000000 | (offset << 10) | (base << 5) | from);
   }
 
   /** Loads a sign-extended 32-bit value at base + offset, a multiple of 4. */

@@ -1,5 +1,5 @@
 /*
- * As much of an x86-64 assembler as the interpreter needs (Intel 64 and IA-32 Architectures Software Developer's
+ * As much of an x86-64 assembler as Bunker's machine code needs (Intel 64 and IA-32 Architectures Software Developer's
  * Manual, volume 2). An instruction is an optional REX prefix, an opcode, and mostly a ModRM byte that names a register
  * and a "place": another register or memory at base + index * scale + displacement. Jumps have 8-bit distances unless
  * they are called long.
@@ -101,6 +101,11 @@ export class X86Assembler {
     this.#instruction([0x89], from, to, width);
   }
 
+  /** Stores the lowest byte of rax, rcx, rdx or rbx. */
+  store8(to: Address, from: number): void {
+    this.#instruction([0x88], from, to, 32);
+  }
+
   /** Loads a sign-extended 32-bit value. */
   movsxd(to: number, from: Address): void {
     this.#instruction([0x63], to, from, 64);
@@ -118,6 +123,12 @@ export class X86Assembler {
 
   add(to: number, from: number): void {
     this.#instruction([0x01], from, to, 64);
+  }
+
+  /** Adds a value of -128 to 127. */
+  addImmediate8(to: number, value: number): void {
+    this.#instruction([0x83], 0, to, 64);
+    this.#code.push(value & 0xff);
   }
 
   sub32(to: number, from: number): void {
@@ -163,6 +174,11 @@ export class X86Assembler {
 
   shl(register: number, count: number): void {
     this.#instruction([0xc1], 4, register, 64);
+    this.#code.push(count);
+  }
+
+  shr(register: number, count: number): void {
+    this.#instruction([0xc1], 5, register, 64);
     this.#code.push(count);
   }
 

@@ -21,10 +21,13 @@ const instructions: readonly [expected: string, emit: (a: X86Assembler) => void]
   ["mov QWORD PTR [rbx+rcx*8],rsp", (a) => a.store(64, { base: rbx, index: rcx, scale: 8 }, rsp)],
   ["mov DWORD PTR [rdi+rsi*1],edx", (a) => a.store(32, { base: rdi, index: rsi }, rdx)],
   ["mov DWORD PTR [r8+r9*1],r10d", (a) => a.store(32, { base: r8, index: r9 }, r10)],
+  ["mov BYTE PTR [rdx],cl", (a) => a.store8({ base: rdx }, rcx)],
   ["movsxd rax,DWORD PTR [rbp+0xc]", (a) => a.movsxd(rax, { base: rbp, displacement: 12 })],
   ["movzx ecx,BYTE PTR [rbp+0x2]", (a) => a.movzx8(rcx, { base: rbp, displacement: 2 })],
   ["movzx eax,WORD PTR [rbp+0x4]", (a) => a.movzx16(rax, { base: rbp, displacement: 4 })],
   ["add rbp,rax", (a) => a.add(rbp, rax)],
+  ["add rdx,0x47", (a) => a.addImmediate8(rdx, 0x47)],
+  ["add r8,0xffffffffffffffff", (a) => a.addImmediate8(r8, -1)],
   ["sub ebp,ebx", (a) => a.sub32(rbp, rbx)],
   ["or rax,rbp", (a) => a.or(rax, rbp)],
   ["neg edi", (a) => a.neg32(rdi)],
@@ -37,6 +40,7 @@ const instructions: readonly [expected: string, emit: (a: X86Assembler) => void]
   ["cmp rax,0xfffffffffffff001", (a) => a.cmpImmediate32(rax, -4095)],
   ["shl rsi,cl", (a) => a.shlByCl(rsi)],
   ["shl rax,0x20", (a) => a.shl(rax, 32)],
+  ["shr rax,0x38", (a) => a.shr(rax, 56)],
   ["shr ebp,0x6", (a) => a.shr32(rbp, 6)],
 ];
 

@@ -64,6 +64,31 @@ describe("a log in Docker's json-file form", () => {
     expect(read()).toEqual([`stdout:${text}\n`]);
   });
 
+  test("is the same however output comes in pieces", () => {
+    const words = ["plain words ", '"quoted" ', "\t<&>\\ ", "漢字 🐎 ", "\n", "\n", "\r\n", "x".repeat(5000)];
+    // A generator of its own: the same text each time.
+    let seed = 1;
+    const random = (below: number) => {
+      seed = (seed * 48271) % 0x7fffffff;
+      return seed % below;
+    };
+    const text = `${Array.from({ length: 4000 }, () => words[random(words.length)]).join("")}\n`;
+    const bytes = Buffer.from(text);
+    const log = writer();
+    for (let start = 0; start < bytes.length; ) {
+      const end = start + 1 + random([10, 1000, 200_000][random(3)] ?? 1);
+      log.write("stdout", bytes.subarray(start, end));
+      start = end;
+    }
+    log.end();
+    const made = records();
+    expect(Buffer.concat(made.map((record) => Buffer.from(record.log))).equals(bytes)).toBe(true);
+    expect(made.filter((record) => record.log.endsWith("\n"))).toHaveLength(text.split("\n").length - 1);
+    const times = made.map((record) => record.time);
+    expect(times).toEqual(times.toSorted());
+    expect(new Set(times).size).toBe(times.length);
+  });
+
   test("escapes exactly what Docker escapes, and as Docker does", () => {
     const log = writer();
     log.write("stdout", Buffer.from('plain\n\t\r\b\u0000\u007f"\\/<>&é\u2028\u2029漢🐎\n'));
