@@ -2,7 +2,13 @@ import type { CommandDef } from "citty";
 import { BunkerError } from "../sys/error.ts";
 import { compileReadily } from "../sys/just-in-time.ts";
 import { argumentDefinitions } from "./argument-definitions.ts";
-import { type CommandSyntax, type OptionTable, type ParsedArguments, parseArguments } from "./option-table.ts";
+import {
+  type CommandSyntax,
+  type OptionTable,
+  type ParsedArguments,
+  parseArguments,
+  UnknownOption,
+} from "./option-table.ts";
 
 /** What errors end with that say nothing else. */
 const ENGINE_FAILED = 125;
@@ -57,7 +63,7 @@ export function defineCommand<
     args: () => argumentDefinitions(syntax),
     async run({ rawArgs, data: { name, summary, globals } }) {
       if (syntax.isBrief !== true) compileReadily();
-      const given = parseArguments(name, syntax, rawArgs);
+      const given = await readWords(name, syntax, rawArgs);
       if (given !== "help")
         return syntax.failureStatus === undefined
           ? run(given, globals, rawArgs)
@@ -67,6 +73,21 @@ export function defineCommand<
     },
   };
   return command;
+}
+
+/** Reads a command's words. What others have and Bunker has not is no mistake of the user's, and has a reason. */
+async function readWords<const Table extends OptionTable, const Required extends readonly string[]>(
+  command: string,
+  syntax: CommandSyntax<Table, Required>,
+  words: readonly string[],
+): Promise<ParsedArguments<Table, Required> | "help"> {
+  try {
+    return parseArguments(command, syntax, words);
+  } catch (error) {
+    if (!(error instanceof UnknownOption)) throw error;
+    const { refusedOption } = await import("./refused-options.ts");
+    throw refusedOption(command, error.option) ?? error;
+  }
 }
 
 /** Reports an error that has no exit status of its own, so that the command ends with the given one. */

@@ -5,8 +5,8 @@ import { findVolume } from "../engine/state/volumes.ts";
 import { openImageStore } from "../image/store/image-store.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
-import { inspectContainer } from "./container/inspection.ts";
-import { latestOption, namedOrLatest } from "./container/meant-containers.ts";
+import { inspectContainer, inspectSizeOption } from "./container/inspection.ts";
+import { latestOption, namedOrLatest } from "./container/latest-container.ts";
 import type { Structure } from "./format/template/value.ts";
 import { inspectImage } from "./image/inspection.ts";
 import { inspectFormatOption, printInspections } from "./inspect-output.ts";
@@ -21,6 +21,7 @@ export const inspect = defineCommand(
     options: {
       format: inspectFormatOption,
       latest: latestOption,
+      size: inspectSizeOption,
       type: single({
         name: "type",
         valueName: "container|image|network|volume",
@@ -28,21 +29,27 @@ export const inspect = defineCommand(
         parse: oneOf("container", "image", "network", "volume"),
       }),
     },
-    insteadOfFirst: "latest",
+    insteadOfFirst: ["latest"],
     required: ["NAME"],
     optional: "[NAME...]",
     failureStatus: 1,
   },
-  async ({ options: { format, latest, type }, operands }) => {
+  async ({ options: { format, latest, size, type }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
+    const sizeOf = size ? (await import("../engine/container-size.ts")).containerMeasure(data) : undefined;
     using store = openImageStore(data);
     const isWanted = (kind: typeof type) => type === undefined || type === kind;
     const finders: readonly ((name: string) => Structure)[] = [
       ...(isWanted("container")
         ? [
             (name: string) =>
-              inspectContainer(database, data, namedOrLatest(database, data, name, { latest: latest && name === "" })),
+              inspectContainer(
+                database,
+                data,
+                namedOrLatest(database, data, name, { latest: latest && name === "" }),
+                sizeOf,
+              ),
           ]
         : []),
       ...(isWanted("image") ? [(name: string) => inspectImage(store, store.find(name))] : []),

@@ -31,8 +31,8 @@ export interface CommandSyntax<Table extends OptionTable, Required extends reado
   readonly required: Required;
   /** What may follow them, as the help writes it: `[COMMAND] [ARG...]`. */
   readonly optional?: string;
-  /** Of the options the flag that stands for the first required operand: with it that is not typed, and given as "". */
-  readonly insteadOfFirst?: string;
+  /** Of the options the flags that stand for the first required operand: with one that is not typed, and given as "". */
+  readonly insteadOfFirst?: readonly string[];
   /** How many operands may follow the required ones; any number unless given, none without `optional`. */
   readonly optionalLimit?: number;
   /** The exit status when it fails, rather than what the error says; Docker's is 1 for most commands. */
@@ -140,8 +140,8 @@ export function parseArguments<const Table extends OptionTable, const Required e
     }
   }
 
-  const stands = syntax.insteadOfFirst === undefined ? undefined : syntax.options[syntax.insteadOfFirst];
-  if (stands !== undefined && given.get(stands)?.at(-1) === true) operands.unshift("");
+  const standing = syntax.insteadOfFirst?.flatMap((property) => syntax.options[property] ?? []) ?? [];
+  if (standing.some((option) => given.get(option)?.at(-1) === true)) operands.unshift("");
   checkOperands(command, syntax, operands);
   const results = Object.entries(syntax.options).map(
     ([property, option]) => [property, option.collect(given.get(option) ?? [])] as const,
@@ -162,7 +162,7 @@ function parseValue(option: Option<unknown, unknown>, text: string): unknown {
 function unknownOption(command: string, written: string, name: string, known: Iterable<string>): BunkerError {
   const nearest = nearestName(name, known);
   const advice = nearest === undefined ? `${command} --help lists the options` : `did you mean --${nearest}?`;
-  return refusal("unknown_option", `unknown option ${written}; ${advice}`);
+  return new UnknownOption(name, `unknown option ${written}; ${advice}`);
 }
 
 function checkOperands(command: string, syntax: AnyCommandSyntax, operands: readonly string[]): void {
@@ -177,6 +177,17 @@ function checkOperands(command: string, syntax: AnyCommandSyntax, operands: read
       "unexpected_operand",
       `unexpected argument ${quote(surplus)}; ${command} --help shows how it is used`,
     );
+  }
+}
+
+/** A word that looks like an option, and that no option of the command explains. */
+export class UnknownOption extends BunkerError {
+  /** The option's name without its dashes. */
+  readonly option: string;
+
+  constructor(option: string, sentence: string) {
+    super({ code: "unknown_option", operation: sentence });
+    this.option = option;
   }
 }
 

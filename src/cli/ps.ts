@@ -1,13 +1,15 @@
-import { containerDirectory } from "../engine/container-lock.ts";
 import { dataDirectory } from "../engine/data-directory.ts";
-import { findContainer, listContainers } from "../engine/lifecycle/find-container.ts";
+import { listContainers } from "../engine/lifecycle/find-container.ts";
 import { type Container, openContainers } from "../engine/state/containers.ts";
-import { endpointsOfContainer } from "../engine/state/networks.ts";
+import type { StateDatabase } from "../state/state-database.ts";
+import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
-import { CONTAINER_FILTERS, containerFilter } from "./container/container-filters.ts";
+import { CONTAINER_FILTERS, type ContainerFilterKey } from "./container/container-filter-keys.ts";
+import { containerFilter } from "./container/container-filters.ts";
+import { networksOf } from "./container/container-networks.ts";
 import { portsText } from "./container/port-text.ts";
 import { isAlive, statusText } from "./container/status-text.ts";
-import { filterOption } from "./filters/filter-option.ts";
+import { type Filters, filterOption } from "./filters/filter-option.ts";
 import { elapsed } from "./format/elapsed.ts";
 import { listFormatOption } from "./format/format-option.ts";
 import { humanSize } from "./format/human-size.ts";
@@ -18,9 +20,27 @@ import { shortId } from "./format/short-id.ts";
 import { shorten } from "./format/shorten.ts";
 import type { Structure } from "./format/template/value.ts";
 import { flag, single } from "./option.ts";
+import { oneOf } from "./values/choice.ts";
 import { integerBetween } from "./values/numbers.ts";
 
 const LONGEST_COMMAND = 20;
+
+const by =
+  (text: (container: Container) => string) =>
+  (one: Container, other: Container): number =>
+    text(one) < text(other) ? -1 : text(one) > text(other) ? 1 : 0;
+
+const ORDERS = {
+  command: by(({ definition }) => definition.command.join(" ")),
+  created: (one: Container, other: Container) => one.created - other.created,
+  id: by(({ id }) => id),
+  image: by(({ definition }) => definition.image),
+  names: by(({ name }) => name),
+  runningfor: (one: Container, other: Container) => (one.started ?? 0) - (other.started ?? 0),
+  status: by(({ status }) => status),
+} as const;
+
+const SORT_FIELDS = ["command", "created", "id", "image", "names", "runningfor", "status"] as const;
 
 const containerList: ListDescription = {
   titles: {
@@ -58,93 +78,138 @@ export const ps = defineCommand(
         initial: -1,
       }),
       latest: flag({ name: "latest", short: "l", description: "Show the last one only" }),
+      namespaces: flag({ name: "ns", description: "Show the namespaces that they are in" }),
+      isWithoutHeading: flag({ name: "noheading", description: "Leave out the line of titles" }),
       whole: flag({ name: "no-trunc", description: "Do not shorten ids and commands" }),
       quiet: flag({ name: "quiet", short: "q", description: "Show only ids" }),
       size: flag({ name: "size", short: "s", description: "Show how much they have written" }),
+      sort: single({
+        name: "sort",
+        valueName: "FIELD",
+        description: `The order: ${SORT_FIELDS.join(", ")}; the newest first without it`,
+        parse: oneOf(...SORT_FIELDS),
+      }),
+      // Podman's; what they ask for is so in any case.
+      external: flag({
+        name: "external",
+        description: "Show also other programs' containers; Bunker's store has none",
+      }),
+      sync: flag({ name: "sync", description: "Ask the kernel how each is; this is always done" }),
+      watch: single({
+        name: "watch",
+        short: "w",
+        valueName: "SECONDS",
+        description: "Show the list again and again, with so much time between",
+        parse: integerBetween(1, 86_400),
+      }),
     },
     isBrief: true,
     required: [],
     failureStatus: 1,
   },
   async ({ options }) => {
+    const { namespaces, isWithoutHeading, size, watch, whole } = options;
+    if (namespaces && (size || options.format !== undefined)) {
+      throw new BunkerError({
+        code: "conflicting_options",
+        operation: `--ns and ${size ? "--size" : "--format"} exclude each other`,
+      });
+    }
     const data = dataDirectory();
     using database = openContainers(data);
-    const networksOf = (container: Container) => {
-      const places = endpointsOfContainer(database, container.id).map(({ network }) => network);
-      const own = container.definition.membership === undefined ? [container.definition.network] : [];
-      return { names: [...own, ...places.map(({ name }) => name)], ids: places.map(({ id }) => id) };
+    const look = looker(database, data, options);
+    const sizeOf = size || options.format !== undefined ? await sizeReader(data) : () => "";
+    const { titles, columns } = containerList;
+    const list = { titles, columns: size ? [...columns, "Size"] : columns, isWithoutHeading };
+    const text = async () => {
+      const containers = look();
+      if (options.quiet && options.format === undefined) {
+        return containers.map(({ id }) => `${whole ? id : shortId(id)}\n`).join("");
+      }
+      if (namespaces) return await (await import("./container/namespace-list.ts")).namespaceList(containers, options);
+      const rows = containers.map((container) => row(container, sizeOf, (of) => networksOf(database, of).names, whole));
+      return await formatList(list, options.format, rows);
     };
-    const fits = containerFilter(
-      options.filters,
-      (reference) => findContainer(database, data, reference),
-      (container) => Object.values(networksOf(container)).flat(),
-    );
-    const count = options.latest ? 1 : options.last;
-    // Whoever names a status, or how many, wants to see also those that do not run.
-    const isAll =
-      options.all || count >= 0 || options.filters("status").length > 0 || options.filters("exited").length > 0;
+    if (watch === undefined) {
+      printText(await text());
+      return 0;
+    }
+    const show = (await import("./format/live-list.ts")).liveList({ noReset: false, noStream: false });
+    for (;;) {
+      show(await text());
+      await Bun.sleep(watch * 1000);
+    }
+  },
+);
+
+interface Choice {
+  readonly all: boolean;
+  readonly filters: Filters<ContainerFilterKey>;
+  readonly last: number;
+  readonly latest: boolean;
+  readonly sort: (typeof SORT_FIELDS)[number] | undefined;
+}
+
+/** Makes what looks up the containers to show. */
+function looker(database: StateDatabase, data: string, { all, filters, last, latest, sort }: Choice) {
+  const fits = containerFilter(database, data, filters);
+  const count = latest ? 1 : last;
+  // Whoever names a status, or how many, wants to see also those that do not run.
+  const isAll = all || count >= 0 || filters("status").length > 0 || filters("exited").length > 0;
+  return () => {
     const found = listContainers(database, data).filter(
       (container) => (isAll || isAlive(container)) && fits(container),
     );
     const containers = count >= 0 ? found.slice(0, count) : found;
-    if (options.quiet && options.format === undefined) {
-      for (const { id } of containers) console.log(options.whole ? id : shortId(id));
-      return 0;
-    }
-    const sizeOf = options.size || options.format !== undefined ? await sizeReader(data) : () => "";
-    const rows = containers.map((container) => row(container, sizeOf, (of) => networksOf(of).names, options.whole));
-    const { columns } = containerList;
-    const list = options.size ? { ...containerList, columns: [...columns, "Size"] } : containerList;
-    printText(await formatList(list, options.format, rows));
-    return 0;
-  },
-);
+    return sort === undefined ? containers : containers.toSorted(ORDERS[sort]);
+  };
+}
 
 /** What reads how much a container has written; most lists have no use for it. */
-async function sizeReader(data: string): Promise<(id: string) => string> {
-  const { ownedTreeSize, ownershipOf } = await import("../engine/ownership.ts");
-  const { userNamespace } = ownershipOf({ kind: "default" }, data);
-  return (id) => humanSize(ownedTreeSize(`${containerDirectory(data, id)}/upper`, userNamespace));
+async function sizeReader(data: string): Promise<(container: Container) => string> {
+  const { containerMeasure } = await import("../engine/container-size.ts");
+  const measure = containerMeasure(data);
+  return (container) => {
+    const { written, whole } = measure(container);
+    return `${humanSize(written)} (virtual ${humanSize(whole)})`;
+  };
 }
 
 function row(
   container: Container,
-  sizeOf: (id: string) => string,
-  networksOf: (container: Container) => readonly string[],
+  sizeOf: (container: Container) => string,
+  networkNames: (container: Container) => readonly string[],
   isWhole: boolean,
 ): Structure {
-  const { id, name, created, outline, status } = container;
+  const { id, name, created, definition, status } = container;
   const now = Date.now();
   return {
-    Command: commandText(outline.command, isWhole),
+    Command: commandText(definition.command, isWhole),
     // Only the templates that ask for it pay for the time zone's name: it costs more than all the rest of a list.
     get CreatedAt() {
       return localTime(created);
     },
     ID: isWhole ? id : shortId(id),
-    Image: outline.image,
-    Label: (key) => container.definition.labels[key] ?? "",
-    get Labels() {
-      const labels = Object.entries(container.definition.labels);
-      return labels.map(([key, value]) => `${key}=${value}`).join(",");
-    },
-    get LocalVolumes() {
-      return String(container.definition.mountPoints.filter(({ type }) => type === "volume").length);
-    },
+    Image: definition.image,
+    Label: (key) => definition.labels[key] ?? "",
+    Labels: Object.entries(definition.labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(","),
+    LocalVolumes: String(definition.mountPoints.filter(({ type }) => type === "volume").length),
     get Mounts() {
-      const sources = container.definition.mountPoints.map(({ name, source }) => name ?? source);
+      const sources = definition.mountPoints.map(({ name, source }) => name ?? source);
       return sources.map((source) => (isWhole ? source : shorten(source, 15))).join(",");
     },
     Names: name,
     get Networks() {
-      return networksOf(container).join(",");
+      return networkNames(container).join(",");
     },
     get Ports() {
       return portsText(container);
     },
     RunningFor: `${elapsed(now - created)} ago`,
     get Size() {
-      return sizeOf(id);
+      return sizeOf(container);
     },
     State: status,
     Status: statusText(container, now),

@@ -1,4 +1,5 @@
 import { lifeOptions } from "./container/life-options.ts";
+import { disableContentTrustOption } from "./image/content-trust-option.ts";
 import { flag, list, single } from "./option.ts";
 import type { OptionTable } from "./option-table.ts";
 import { resourceOptions } from "./resource-options.ts";
@@ -359,6 +360,15 @@ export const runOptionsTable = {
     parse: parsePlatform,
   }),
   rootfs: flag({ name: "rootfs", description: "Take IMAGE as a directory; DIRECTORY:O leaves it unchanged" }),
+  volumeDriver: single({
+    name: "volume-driver",
+    valueName: "local",
+    description: "What keeps the volumes that are made for it",
+    parse: oneOf("local"),
+    initial: "local",
+    initialText: "local",
+  }),
+  disableContentTrust: disableContentTrustOption,
   debugLaunch: flag({
     name: "debug-launch",
     description: "Print what the container's first process does until its exec",

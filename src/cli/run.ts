@@ -1,10 +1,11 @@
 import { parseDetachKeys } from "../engine/detach-keys.ts";
 import type { CreationCallbacks } from "../engine/lifecycle/create-container.ts";
 import type { MountRequest, RunOptions, SecurityOptions } from "../engine/run-options.ts";
-import { type ImageSource, parseImageSource } from "../image/image-source.ts";
+import { formatImageSource, type ImageSource, parseImageSource } from "../image/image-source.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
-import { detachKeysOption } from "./container/life-options.ts";
+import { detachKeysOption, signalProxyOption } from "./container/life-options.ts";
+import { contentTrustUnknown } from "./image/content-trust-option.ts";
 import { takeNetworkSettings } from "./network-settings.ts";
 import { flag } from "./option.ts";
 import type { OptionValues } from "./option-table.ts";
@@ -20,11 +21,7 @@ const attachedRunOptions = {
   ...runOptionsTable,
   detach: flag({ name: "detach", short: "d", description: "Run it in the background and print its id" }),
   detachKeys: detachKeysOption,
-  signalProxy: flag({
-    name: "sig-proxy",
-    description: "Pass the signals that this command gets on to it",
-    initial: true,
-  }),
+  signalProxy: signalProxyOption,
 } as const;
 
 /** `bunker run`. */
@@ -89,7 +86,10 @@ export async function runOptionsOf(
   const { entrypoint, environment, environmentFiles, rootfs, security, sysctls, tmpfsMounts, volumes, ...others } =
     options;
   const { networking, rest: further } = takeNetworkSettings(others);
-  const { attach, idFile, labels, labelFiles, annotations, logDriver, logOptions, ...healthAndRest } = further;
+  // Of volume drivers there is one.
+  const { volumeDriver: _driver, disableContentTrust, ...meaningful } = further;
+  if (!disableContentTrust) throw contentTrustUnknown("use image", formatImageSource(image));
+  const { attach, idFile, labels, labelFiles, annotations, logDriver, logOptions, ...healthAndRest } = meaningful;
   const {
     healthCommand,
     healthInterval,

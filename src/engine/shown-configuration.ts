@@ -26,6 +26,18 @@ function securityOptions({ security }: RunOptions): string[] {
   ];
 }
 
+/** Docker writes a set as an object. */
+function emptyMembers(names: readonly string[]): Readonly<Record<string, object>> {
+  return Object.fromEntries(names.map((name) => [name, {}]));
+}
+
+/** The ports that options name, in an image's notation; those that are published count, as with Docker. */
+function exposedPorts({ networkSettings: { exposed, published } }: RunOptions): string[] {
+  return [...exposed, ...published.map(({ container }) => container)].flatMap(({ protocol, first, last }) =>
+    Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`),
+  );
+}
+
 /**
  * What `docker inspect` shows of a container's making, under the names of Docker's API.
  * @param input with the options as the user has given them
@@ -57,8 +69,8 @@ export function shownConfiguration({
       Cmd: options.command.length > 0 ? options.command : (image.command ?? []),
       WorkingDir: options.workingDirectory ?? image.workingDirectory ?? "",
       Entrypoint: options.entrypoint ?? (image.entrypoint?.length ? image.entrypoint : null),
-      ExposedPorts: image.exposedPorts ?? {},
-      Volumes: image.volumes ?? {},
+      ExposedPorts: emptyMembers([...(image.exposedPorts ?? []), ...exposedPorts(options)]),
+      Volumes: emptyMembers(image.volumes ?? []),
       Path: words[0] ?? "",
       Args: words.slice(1),
     },

@@ -9,8 +9,8 @@ import { tell } from "../../engine/supervisor/connect.ts";
 import { supervisorLost } from "../../engine/supervisor/supervisor-loss.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
-import { detachKeysOption } from "./life-options.ts";
-import { latestOption, namedOrLatest } from "./meant-containers.ts";
+import { latestOption, namedOrLatest } from "./latest-container.ts";
+import { detachKeysOption, signalProxyOption } from "./life-options.ts";
 
 /** `bunker attach`. */
 export const attach = defineCommand(
@@ -19,13 +19,9 @@ export const attach = defineCommand(
       latest: latestOption,
       detachKeys: detachKeysOption,
       withoutInput: flag({ name: "no-stdin", description: "Do not attach to its input" }),
-      signalProxy: flag({
-        name: "sig-proxy",
-        description: "Pass the signals that this command gets on to it",
-        initial: true,
-      }),
+      signalProxy: signalProxyOption,
     },
-    insteadOfFirst: "latest",
+    insteadOfFirst: ["latest"],
     required: ["CONTAINER"],
   },
   ({ options, operands: [reference] }) => {

@@ -56,6 +56,11 @@ export const commit = defineCommand(
         description: "What the image's history says of it",
         parse: (text) => text,
       }),
+      includeVolumes: flag({
+        name: "include-volumes",
+        description: "Name in the image also the volumes that -v and --mount have given the container",
+      }),
+      noPause: flag({ name: "no-pause", description: "Do not freeze the container; the same as --pause=false" }),
       pause: flag({
         name: "pause",
         short: "p",
@@ -70,7 +75,7 @@ export const commit = defineCommand(
     optionalLimit: 1,
     failureStatus: 1,
   },
-  async ({ options: { idFile, pause, quiet, ...options }, operands: [reference, name] }) => {
+  async ({ options: { idFile, noPause, pause, quiet, ...options }, operands: [reference, name] }) => {
     const changes = parseChanges(options.changes);
     const data = dataDirectory();
     const writeId = idFile === undefined ? undefined : writeIdFile(idFile);
@@ -80,7 +85,7 @@ export const commit = defineCommand(
     const container = findContainer(database, data, reference);
     const tell = quiet ? () => {} : warning;
     const { id, warnings } = await untilInterrupted(async (signal) => {
-      using _ = pause ? pauseMeanwhile(database, data, container, tell) : undefined;
+      using _ = pause && !noPause ? pauseMeanwhile(database, data, container, tell) : undefined;
       return await whileThere(database, data, container, () =>
         commitContainer(store, data, container, { ...options, changes, name: fullName, signal }),
       );

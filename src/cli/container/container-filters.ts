@@ -1,35 +1,22 @@
+import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import type { Container } from "../../engine/state/containers.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
 import type { Filters } from "../filters/filter-option.ts";
-import { invalidFilter, nameFilter } from "../filters/filter-value.ts";
+import { invalidFilter, nameFilter, untilFilter } from "../filters/filter-value.ts";
 import { hasLabels } from "../filters/label-filter.ts";
-
-/** What lists of containers can be filtered by. */
-export const CONTAINER_FILTERS = [
-  "ancestor",
-  "before",
-  "exited",
-  "health",
-  "id",
-  "label",
-  "name",
-  "network",
-  "since",
-  "status",
-  "volume",
-] as const;
+import type { ContainerFilterKey } from "./container-filter-keys.ts";
+import { networksOf } from "./container-networks.ts";
 
 const STATUSES = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
 
 /**
  * Makes the test of `--filter`.
- * @param find a container that `before` and `since` name
- * @param networksOf the names and ids of the networks that a container is on
- * @throws BunkerError `invalid_filter`, and what `find` throws
+ * @throws BunkerError `invalid_filter`, and `no_such_container` for one that `before` or `since` names
  */
 export function containerFilter(
-  filters: Filters<(typeof CONTAINER_FILTERS)[number]>,
-  find: (reference: string) => Container,
-  networksOf: (container: Container) => readonly string[],
+  database: StateDatabase,
+  data: string,
+  filters: Filters<ContainerFilterKey>,
 ): (container: Container) => boolean {
   for (const status of filters("status")) {
     if (!STATUSES.includes(status)) throw invalidFilter(`status=${status}`, `expected one of ${STATUSES.join(", ")}`);
@@ -38,26 +25,66 @@ export function containerFilter(
     if (!/^-?\d+$/.test(number)) throw invalidFilter(`exited=${number}`, "expected an exit status");
   }
   const tests: ((container: Container) => boolean)[] = [];
-  const any = (key: (typeof CONTAINER_FILTERS)[number], fits: (container: Container, value: string) => boolean) => {
+  const any = (key: ContainerFilterKey, fits: (container: Container, value: string) => boolean) => {
     const values = filters(key);
     if (values.length > 0) tests.push((container) => values.some((value) => fits(container, value)));
   };
+  const createdOf = (reference: string) => findContainer(database, data, reference).created;
   any("ancestor", ({ definition }, wanted) => isMadeFrom(definition, wanted));
-  for (const { created: limit } of filters("before").map(find)) tests.push(({ created }) => created < limit);
-  for (const { created: limit } of filters("since").map(find)) tests.push(({ created }) => created > limit);
+  for (const limit of filters("before").map(createdOf)) tests.push(({ created }) => created < limit);
+  for (const limit of filters("since").map(createdOf)) tests.push(({ created }) => created > limit);
+  for (const text of filters("until")) {
+    const limit = untilFilter(text, Date.now());
+    tests.push(({ created }) => created < limit);
+  }
   any("exited", ({ status, exitStatus }, wanted) => status === "exited" && exitStatus === Number(wanted));
+  const exposed = filters("expose").map((text) => portsOf("expose", text));
+  if (exposed.length > 0) {
+    tests.push((container) => exposedPorts(container).some((port) => exposed.some((fits) => fits(port))));
+  }
   any("health", ({ health }, wanted) => (health?.status ?? "none") === wanted);
   any("id", ({ id }, wanted) => id.startsWith(wanted));
   const labels = filters("label");
   if (labels.length > 0) tests.push(({ definition }) => hasLabels(definition.labels, labels));
   const names = filters("name").map(expression);
   if (names.length > 0) tests.push(({ name }) => names.some((pattern) => pattern.test(name)));
-  any("network", (container, wanted) => networksOf(container).includes(wanted));
+  any("network", (container, wanted) => {
+    const { names, ids } = networksOf(database, container);
+    return names.includes(wanted) || ids.includes(wanted);
+  });
+  const published = filters("publish").map((text) => portsOf("publish", text));
+  if (published.length > 0) {
+    tests.push(({ ports }) =>
+      ports.some(({ protocol, host }) => published.some((fits) => fits({ protocol, port: host.port }))),
+    );
+  }
   any("status", ({ status }, wanted) => status === wanted);
   any("volume", ({ definition }, wanted) =>
     definition.mountPoints.some(({ name, destination }) => name === wanted || destination === wanted),
   );
   return (container) => tests.every((fits) => fits(container));
+}
+
+interface Port {
+  readonly protocol: string;
+  readonly port: number;
+}
+
+/** The test of `expose` and `publish`: a port, or a range, with a protocol that is tcp unless it is named. */
+function portsOf(filter: string, text: string): (port: Port) => boolean {
+  const [, first, last = first, named = "tcp"] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(\w+))?$/.exec(text) ?? [];
+  if (first === undefined) throw invalidFilter(`${filter}=${text}`, "expected PORT[-PORT][/PROTOCOL]");
+  return ({ protocol, port }) => protocol === named && port >= Number(first) && port <= Number(last);
+}
+
+/** The ports that a container, or its image, says it serves, and those that are published. */
+function exposedPorts({ definition, ports }: Container): readonly Port[] {
+  const { ExposedPorts = {} } = definition.shown.configuration as { readonly ExposedPorts?: object };
+  const said = Object.keys(ExposedPorts).map((text) => {
+    const [port, protocol = "tcp"] = text.split("/");
+    return { protocol, port: Number(port) };
+  });
+  return [...said, ...ports.map(({ protocol, target }) => ({ protocol, port: target.port }))];
 }
 
 function isMadeFrom({ image, imageId }: Container["definition"], wanted: string): boolean {

@@ -23,6 +23,10 @@ export const copyContainerFiles = defineCommand(
         short: "L",
         description: "Copy what a symbolic link leads to, if SOURCE is one",
       }),
+      overwrites: flag({
+        name: "overwrite",
+        description: "Let directories take the place of other files, and the other way round",
+      }),
       quiet: flag({ name: "quiet", short: "q", description: "Do not say how much was copied" }),
     },
     required: ["[CONTAINER:]SOURCE|-", "[CONTAINER:]DESTINATION|-"],

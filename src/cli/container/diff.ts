@@ -6,13 +6,13 @@ import { changesFormat, printChanges } from "../changes-output.ts";
 import { defineCommand } from "../command.ts";
 
 import { untilInterrupted } from "../interruption.ts";
-import { latestOption, namedOrLatest } from "./meant-containers.ts";
+import { latestOption, namedOrLatest } from "./latest-container.ts";
 
 /** `bunker diff`. */
 export const diff = defineCommand(
   {
     options: { format: changesFormat, latest: latestOption },
-    insteadOfFirst: "latest",
+    insteadOfFirst: ["latest"],
     required: ["CONTAINER"],
     failureStatus: 1,
   },

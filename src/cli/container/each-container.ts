@@ -15,31 +15,39 @@ export interface ContainerWork {
 }
 
 /** Names of containers, or what makes them when the database is open. */
-export type ContainerReferences = (database: StateDatabase, data: string) => readonly string[];
+export type ContainerReferences = (
+  database: StateDatabase,
+  data: string,
+) => readonly string[] | Promise<readonly string[]>;
 
 /**
  * Does the same to several containers. As with Docker each is tried, whatever became of the others, and what was done is
  * told by the name that the user gave.
  * @param work what is to be done; what it throws is reported. Returns what to print, or nothing
- * @param options with `ignoresMissing`, a container that is not there is told but no failure
+ * @param missing what a container that is not there is: a failure, told but none, or what is done instead
  * @returns the exit status: 1 if one has failed
  */
 export async function eachContainer(
   references: readonly string[] | ContainerReferences,
   work: (one: ContainerWork) => string | undefined | Promise<string | undefined>,
-  { ignoresMissing = false }: { readonly ignoresMissing?: boolean } = {},
+  missing: "failure" | "told" | (() => void) = "failure",
 ): Promise<number> {
   const data = dataDirectory();
   using database = openContainers(data);
   let status = 0;
-  for (const reference of typeof references === "function" ? references(database, data) : references) {
+  const named = typeof references === "function" ? await references(database, data) : references;
+  for (const reference of named) {
     try {
       const said = await work({ database, data, container: findContainer(database, data, reference), reference });
       if (said !== undefined) console.log(said);
     } catch (error) {
-      await reportError(error);
       const isMissing = error instanceof BunkerError && error.code === "no_such_container";
-      if (!isMissing || !ignoresMissing) status = 1;
+      if (isMissing && typeof missing === "function") {
+        missing();
+        continue;
+      }
+      await reportError(error);
+      if (!isMissing || missing === "failure") status = 1;
     }
   }
   return status;

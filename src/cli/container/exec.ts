@@ -12,8 +12,8 @@ import { flag, list, single } from "../option.ts";
 import { parseEnvironmentOption } from "../values/environment-option.ts";
 import { parseContainerPath } from "../values/paths.ts";
 import { parseUser } from "../values/words.ts";
+import { latestOption, namedOrLatest } from "./latest-container.ts";
 import { detachKeysOption } from "./life-options.ts";
-import { latestOption, namedOrLatest } from "./meant-containers.ts";
 
 /** `bunker exec`. */
 export const exec = defineCommand(
@@ -54,7 +54,7 @@ export const exec = defineCommand(
       detachKeys: detachKeysOption,
     },
     isBrief: true,
-    insteadOfFirst: "latest",
+    insteadOfFirst: ["latest"],
     required: ["CONTAINER", "COMMAND"],
     optional: "[ARG...]",
     stopAtFirstOperand: true,

@@ -2,24 +2,25 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { inspectFormatOption, printInspections } from "../inspect-output.ts";
-import { inspectContainer } from "./inspection.ts";
-import { latestOption, namedOrLatest } from "./meant-containers.ts";
+import { inspectContainer, inspectSizeOption } from "./inspection.ts";
+import { latestOption, namedOrLatest } from "./latest-container.ts";
 
 /** `bunker container inspect`. */
 export const inspect = defineCommand(
   {
     isBrief: true,
-    options: { format: inspectFormatOption, latest: latestOption },
-    insteadOfFirst: "latest",
+    options: { format: inspectFormatOption, latest: latestOption, size: inspectSizeOption },
+    insteadOfFirst: ["latest"],
     required: ["CONTAINER"],
     optional: "[CONTAINER...]",
     failureStatus: 1,
   },
-  ({ options: { format, latest }, operands }) => {
+  async ({ options: { format, latest, size }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
+    const sizeOf = size ? (await import("../../engine/container-size.ts")).containerMeasure(data) : undefined;
     return printInspections(operands, format, (name) =>
-      inspectContainer(database, data, namedOrLatest(database, data, name, { latest: latest && name === "" })),
+      inspectContainer(database, data, namedOrLatest(database, data, name, { latest: latest && name === "" }), sizeOf),
     );
   },
 );

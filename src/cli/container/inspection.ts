@@ -1,5 +1,6 @@
 import { readConfiguration } from "../../engine/container-configuration.ts";
 import { containerDirectory } from "../../engine/container-lock.ts";
+import type { ContainerSize } from "../../engine/container-size.ts";
 import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
 import { namesOf, sharedLink } from "../../engine/network/container-links.ts";
@@ -11,6 +12,7 @@ import { formatAddress } from "../../network/address.ts";
 import type { Subnet } from "../../network/configuration.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { mapOrNil, NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
+import { flag } from "../option.ts";
 import { publishedPorts } from "./port-text.ts";
 import { inspectResources } from "./resource-inspection.ts";
 
@@ -18,11 +20,20 @@ import { inspectResources } from "./resource-inspection.ts";
 const NEVER = "0001-01-01T00:00:00Z";
 const NANOSECONDS = 1e6;
 
+/** Whether `inspect` measures containers. */
+export const inspectSizeOption = flag({ name: "size", short: "s", description: "Show how large containers are" });
+
 /**
  * What `docker inspect` shows of a container; Docker Engine API, ContainerInspect.
  * @param data Bunker's data directory
+ * @param sizeOf measures it; undefined leaves its size out
  */
-export function inspectContainer(database: StateDatabase, data: string, container: Container): Structure {
+export function inspectContainer(
+  database: StateDatabase,
+  data: string,
+  container: Container,
+  sizeOf?: (container: Container) => ContainerSize,
+): Structure {
   const { id, name, created, definition, restartCount } = container;
   const directory = containerDirectory(data, id);
   const files = containerDirectory(data, joinedContainer(definition.network) ?? id);
@@ -61,6 +72,7 @@ export function inspectContainer(database: StateDatabase, data: string, containe
       ReadonlyPaths: [...(configuration.linux?.readonlyPaths ?? [])],
       Runtime: "bunker",
     },
+    ...(sizeOf === undefined ? {} : sizes(sizeOf(container))),
     GraphDriver: { Name: "overlay", Data: layerPaths(container, directory) },
     Mounts: mountsOf(definition.mountPoints),
     Config: {
@@ -76,6 +88,10 @@ export function inspectContainer(database: StateDatabase, data: string, containe
       Networks: new Map(networksOf(database, container)),
     },
   };
+}
+
+function sizes({ written, whole }: ContainerSize): Structure {
+  return { SizeRw: written, SizeRootFs: whole };
 }
 
 /** The networks of a container by their names; addresses are shown while it runs, as with Docker. */

@@ -3,16 +3,14 @@ import { defineCommand } from "../command.ts";
 import { single } from "../option.ts";
 import { parseSignalName } from "../values/life-values.ts";
 import { eachContainer } from "./each-container.ts";
-import { allOption, idFileOption, latestOption, meantContainers } from "./meant-containers.ts";
+import { meantContainers, selectionOptions } from "./meant-containers.ts";
 import { isAlive } from "./status-text.ts";
 
 /** `bunker kill`. */
 export const kill = defineCommand(
   {
     options: {
-      all: allOption,
-      latest: latestOption,
-      idFiles: idFileOption,
+      ...selectionOptions,
       signal: single({
         name: "signal",
         short: "s",

@@ -115,6 +115,13 @@ export const lifeOptions = {
   }),
 } as const;
 
+/** Whether a command that is attached passes on the signals that it gets. */
+export const signalProxyOption = flag({
+  name: "sig-proxy",
+  description: "Pass the signals that this command gets on to it",
+  initial: true,
+});
+
 /** The option that sets the keys which detach from a container. */
 export const detachKeysOption = single({
   name: "detach-keys",

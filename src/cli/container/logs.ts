@@ -1,9 +1,7 @@
-import { writeSync } from "node:fs";
 import { containerDirectory } from "../../engine/container-lock.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
-import type { LogRecord } from "../../engine/log/log-query.ts";
 import { LogReader } from "../../engine/log/read-log.ts";
 import { type Container, openContainers } from "../../engine/state/containers.ts";
 import { nextAnswer, tell } from "../../engine/supervisor/connect.ts";
@@ -15,12 +13,14 @@ import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { Event, Reactor } from "../../sys/reactor.ts";
 import { defineCommand } from "../command.ts";
 import { parsePointInTime } from "../filters/point-in-time.ts";
+import { shortId } from "../format/short-id.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { flag, single } from "../option.ts";
-import { latestOption, namedOrLatest } from "./meant-containers.ts";
+import { latestOption, namedOrLatest } from "./latest-container.ts";
+import { LogPrinter } from "./log-printer.ts";
 
-const BATCH_SIZE = 1 << 18;
-const STREAM_NUMBER = { stdout: 1, stderr: 2 } as const;
+/** Of the terminal, by which the names of several containers differ. */
+const COLOURS = [37, 31, 32, 33, 34, 35, 36];
 
 /** `bunker logs`. */
 export const logs = defineCommand(
@@ -50,40 +50,71 @@ export const logs = defineCommand(
         initialText: "all",
       }),
       timestamps: flag({ name: "timestamps", short: "t", description: "Show when each line was written" }),
+      names: flag({ name: "names", description: "Begin each line with its container's name" }),
+      color: flag({ name: "color", description: "Show the names of several containers in different colours" }),
       details: flag({ name: "details", description: "Show extra attributes; there are none" }),
     },
-    insteadOfFirst: "latest",
+    insteadOfFirst: ["latest"],
     required: ["CONTAINER"],
+    optional: "[CONTAINER...]",
   },
-  async ({ options, operands: [reference] }) => {
-    const data = dataDirectory();
-    using database = openContainers(data);
-    const container = namedOrLatest(database, data, reference, options);
-    checkReadable(container);
-    const directory = containerDirectory(data, container.id);
-    using reader = new LogReader(logFile(directory, container.id), options);
-    const printer = new LogPrinter(options.timestamps, options.details);
-    const print = (record: LogRecord) => printer.add(record);
-    // Before the first read, so that nothing falls between it and the watch.
-    using watch = options.follow ? new DirectoryWatch(encodeText(directory)) : undefined;
-    using socket = supervisorOf(database, data, container.id);
-    reader.readPresent(options.tail, print);
-    printer.flush();
-    if (watch !== undefined && socket !== undefined) {
-      follow(watch, socket, () => {
-        reader.readAdded(print);
-        printer.flush();
-        return !reader.isOver;
+  async ({ options, operands }) => {
+    if (options.latest && operands.length > 1) {
+      throw new BunkerError({
+        code: "conflicting_options",
+        operation: "names of containers and --latest exclude each other",
       });
     }
-    const lost = socket === undefined || options.follow ? "" : lostOutput(socket);
-    if (lost !== "" || container.error !== "") {
+    const data = dataDirectory();
+    using database = openContainers(data);
+    using cleanup = new DisposableStack();
+    const containers = operands.map((reference) => namedOrLatest(database, data, reference, options));
+    containers.forEach(checkReadable);
+    const logs = containers.map((container, index) => {
+      const directory = containerDirectory(data, container.id);
+      const reader = cleanup.use(new LogReader(logFile(directory, container.id), options));
+      const printer = new LogPrinter(options, headOf(container, index, containers.length > 1, options));
+      // Before the first read, so that nothing falls between it and the watch.
+      const watch = options.follow ? cleanup.use(new DirectoryWatch(encodeText(directory))) : undefined;
+      const found = supervisorOf(database, data, container.id);
+      const socket = found === undefined ? undefined : cleanup.use(found);
+      return { container, reader, printer, watch, socket };
+    });
+    for (const { reader, printer } of logs) {
+      reader.readPresent(options.tail, (record) => printer.add(record));
+      printer.flush();
+    }
+    const followed = logs.flatMap(({ watch, socket, reader, printer }) => {
+      if (watch === undefined || socket === undefined) return [];
+      const read = () => {
+        reader.readAdded((record) => printer.add(record));
+        printer.flush();
+        return !reader.isOver;
+      };
+      return [{ watch, socket, read }];
+    });
+    follow(followed);
+    for (const { container, socket } of logs) {
+      const lost = socket === undefined || options.follow ? "" : lostOutput(socket);
+      if (lost === "" && container.error === "") continue;
       const { warning } = await import("../messages.ts");
       warning(`container ${container.name}: ${lost || container.error}`);
     }
     return 0;
   },
 );
+
+/** What stands before each line of a container: of several their names or ids. */
+function headOf(
+  { id, name }: Container,
+  index: number,
+  isOneOfSeveral: boolean,
+  { color, names }: { readonly color: boolean; readonly names: boolean },
+): string {
+  if (!isOneOfSeveral && !names) return "";
+  const shown = names ? name : shortId(id);
+  return color ? `\x1b[${COLOURS[index % COLOURS.length]}m${shown}\x1b[0m ` : `${shown} `;
+}
 
 /** @throws BunkerError `no_log` for a container whose output is not in a file of ours */
 function checkReadable({ id, name, definition }: Container): void {
@@ -118,68 +149,41 @@ function lostOutput(socket: FileDescriptor): string {
   return "";
 }
 
-/** Calls `read` whenever something was written, until it says that this was all or the container has ended. */
-function follow(watch: DirectoryWatch, socket: FileDescriptor, read: () => boolean): void {
+interface FollowedLog {
+  readonly watch: DirectoryWatch;
+  /** To the container's supervisor. */
+  readonly socket: FileDescriptor;
+  /** Reads what has been added; false when that was all. */
+  readonly read: () => boolean;
+}
+
+/** Reads from logs whenever something was written to them, until that was all or the containers have ended. */
+function follow(logs: readonly FollowedLog[]): void {
+  if (logs.length === 0) return;
   using reactor = new Reactor();
-  tell(socket, { kind: "wait" });
-  const readOn = () => {
-    if (!read()) reactor.stop();
-  };
-  reactor.add(watch.descriptor.number, Event.IN, () => {
-    watch.acknowledge();
+  const open = new Set(logs);
+  for (const log of logs) {
+    const { watch, socket, read } = log;
+    tell(socket, { kind: "wait" });
+    const end = () => {
+      if (!open.delete(log)) return;
+      reactor.remove(watch.descriptor.number);
+      reactor.remove(socket.number);
+      if (open.size === 0) reactor.stop();
+    };
+    const readOn = () => {
+      if (!read()) end();
+    };
+    reactor.add(watch.descriptor.number, Event.IN, () => {
+      watch.acknowledge();
+      readOn();
+    });
+    reactor.add(socket.number, Event.IN, () => {
+      // The exit, or the supervisor's death: the log is complete.
+      read();
+      end();
+    });
     readOn();
-  });
-  reactor.add(socket.number, Event.IN, () => {
-    // The exit, or the supervisor's death: the log is complete.
-    readOn();
-    reactor.stop();
-  });
-  readOn();
-  reactor.run();
-}
-
-/** Writes records to standard output and standard error, many at a time. */
-class LogPrinter {
-  readonly #withTime: boolean;
-  readonly #withDetails: boolean;
-  readonly #batch = Buffer.allocUnsafe(BATCH_SIZE);
-  #length = 0;
-  #stream: LogRecord["stream"] = "stdout";
-
-  constructor(withTime: boolean, withDetails: boolean) {
-    this.#withTime = withTime;
-    this.#withDetails = withDetails;
   }
-
-  add({ stream, time, bytes }: LogRecord): void {
-    const prefix = `${this.#withTime ? `${time} ` : ""}${this.#withDetails ? " " : ""}`;
-    if (stream !== this.#stream || this.#length + prefix.length + bytes.length > BATCH_SIZE) this.flush();
-    this.#stream = stream;
-    if (prefix.length + bytes.length > BATCH_SIZE) {
-      writeAll(STREAM_NUMBER[stream], Buffer.concat([Buffer.from(prefix), bytes]));
-      return;
-    }
-    this.#length += this.#batch.write(prefix, this.#length, "latin1");
-    this.#length += bytes.copy(this.#batch, this.#length);
-  }
-
-  flush(): void {
-    writeAll(STREAM_NUMBER[this.#stream], this.#batch.subarray(0, this.#length));
-    this.#length = 0;
-  }
-}
-
-function writeAll(descriptor: number, bytes: Buffer): void {
-  for (let start = 0; start < bytes.length; ) start += writeSome(descriptor, bytes, start);
-}
-
-/** Somebody may have made our output non-blocking. */
-function writeSome(descriptor: number, bytes: Buffer, start: number): number {
-  try {
-    return writeSync(descriptor, bytes, start);
-  } catch (error) {
-    if (!(error instanceof Error) || !("code" in error) || error.code !== "EAGAIN") throw error;
-    Bun.sleepSync(1);
-    return 0;
-  }
+  if (open.size > 0) reactor.run();
 }

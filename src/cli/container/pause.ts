@@ -2,7 +2,7 @@ import { pauseContainer, unpauseContainer } from "../../engine/lifecycle/pause-c
 import type { Container } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { type ContainerWork, eachContainer } from "./each-container.ts";
-import { allOption, idFileOption, latestOption, meantContainers } from "./meant-containers.ts";
+import { meantContainers, selectionOptions } from "./meant-containers.ts";
 
 const forEach = (
   command: string,
@@ -11,7 +11,7 @@ const forEach = (
 ) =>
   defineCommand(
     {
-      options: { all: allOption, latest: latestOption, idFiles: idFileOption },
+      options: selectionOptions,
       isBrief: true,
       required: [],
       optional: "[CONTAINER...]",

@@ -1,15 +1,21 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { openContainers } from "../../engine/state/containers.ts";
+import { listContainers } from "../../engine/lifecycle/find-container.ts";
+import { type Container, openContainers } from "../../engine/state/containers.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
-import { latestOption, namedOrLatest } from "./meant-containers.ts";
+import { shortId } from "../format/short-id.ts";
+import { flag } from "../option.ts";
+import { latestOption, namedOrLatest } from "./latest-container.ts";
 import { publishedPorts } from "./port-text.ts";
 
 /** `bunker port`. */
 export const port = defineCommand(
   {
-    options: { latest: latestOption },
-    insteadOfFirst: "latest",
+    options: {
+      all: flag({ name: "all", short: "a", description: "The ports of all containers, each with its id" }),
+      latest: latestOption,
+    },
+    insteadOfFirst: ["all", "latest"],
     required: ["CONTAINER"],
     optional: "[PORT[/PROTOCOL]]",
     optionalLimit: 1,
@@ -18,13 +24,22 @@ export const port = defineCommand(
   ({ options, operands: [reference, wanted] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
+    if (options.all) {
+      if (wanted !== undefined || options.latest) {
+        throw new BunkerError({ code: "conflicting_options", operation: "--all goes with neither names nor --latest" });
+      }
+      for (const container of listContainers(database, data)) showPorts(container, `${shortId(container.id)}\t`);
+      return 0;
+    }
     const container = namedOrLatest(database, data, reference, options);
-    const [number = "", protocol = "tcp"] = (wanted ?? "").split("/");
-    const published = publishedPorts(container).filter(
-      ({ port }) => wanted === undefined || port === `${number}/${protocol}`,
-    );
-    for (const { port, host } of published) console.log(wanted === undefined ? `${port} -> ${host}` : host);
-    if (wanted === undefined || published.length > 0) return 0;
+    if (wanted === undefined) {
+      showPorts(container, "");
+      return 0;
+    }
+    const [number = "", protocol = "tcp"] = wanted.split("/");
+    const published = publishedPorts(container).filter(({ port }) => port === `${number}/${protocol}`);
+    for (const { host } of published) console.log(host);
+    if (published.length > 0) return 0;
     throw new BunkerError({
       code: "port_not_published",
       operation: "show port",
@@ -34,3 +49,7 @@ export const port = defineCommand(
     });
   },
 );
+
+function showPorts(container: Container, prefix: string): void {
+  for (const { port, host } of publishedPorts(container)) console.log(`${prefix}${port} -> ${host}`);
+}

@@ -7,17 +7,20 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
 import { type ContainerWork, eachContainer } from "./each-container.ts";
-import { detachKeysOption } from "./life-options.ts";
-import { latestOption, meantContainers } from "./meant-containers.ts";
+import { detachKeysOption, signalProxyOption } from "./life-options.ts";
+import { hasFilters, meantContainers, selectionOptions } from "./meant-containers.ts";
+import { isAlive } from "./status-text.ts";
 
 /** `bunker start`. */
 export const start = defineCommand(
   {
     options: {
+      ...selectionOptions,
+      all: flag({ name: "all", description: "All containers that do not run" }),
       attach: flag({ name: "attach", short: "a", description: "Attach to its outputs and pass signals on" }),
       interactive: flag({ name: "interactive", short: "i", description: "Attach to its input" }),
       detachKeys: detachKeysOption,
-      latest: latestOption,
+      signalProxy: signalProxyOption,
     },
     isBrief: true,
     required: [],
@@ -25,7 +28,8 @@ export const start = defineCommand(
   },
   async ({ options, operands }) => {
     const isAttached = options.attach || options.interactive;
-    if (isAttached && operands.length > 1) {
+    const isOne = !options.all && operands.length + options.idFiles.length <= 1 && !hasFilters(options.filters);
+    if (isAttached && !isOne) {
       throw new BunkerError({
         code: "conflicting_options",
         operation: "you cannot start and attach multiple containers at once",
@@ -34,7 +38,7 @@ export const start = defineCommand(
     }
     let status = 0;
     const failed = await eachContainer(
-      meantContainers("bunker start", operands, options),
+      meantContainers("bunker start", operands, options, (container) => !isAlive(container)),
       async ({ database, data, container, reference }) => {
         const taken = takeToStart(database, data, container.id);
         if (taken === undefined) return reference;
@@ -55,7 +59,11 @@ export const start = defineCommand(
 async function startAttached(
   { database, data, container }: ContainerWork,
   taken: NonNullable<ReturnType<typeof takeToStart>>,
-  options: { readonly interactive: boolean; readonly detachKeys: string | undefined },
+  options: {
+    readonly interactive: boolean;
+    readonly detachKeys: string | undefined;
+    readonly signalProxy: boolean;
+  },
 ): Promise<number> {
   const { terminal, openInput, restart } = container.definition;
   const input = options.interactive && openInput;
@@ -67,7 +75,7 @@ async function startAttached(
     error: true,
     terminal,
     detachKeys: parseDetachKeys(options.detachKeys),
-    signals,
+    signals: options.signalProxy ? signals : undefined,
   };
   const recordsEnd = restart.name === "no";
   const started = await startByCommand(database, data, taken, { attachment, recordsEnd });

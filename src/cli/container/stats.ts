@@ -17,7 +17,8 @@ import { liveList, liveListOptions } from "../format/live-list.ts";
 import { shortId } from "../format/short-id.ts";
 import type { Structure } from "../format/template/value.ts";
 import { flag } from "../option.ts";
-import { latestOption, meantContainers } from "./meant-containers.ts";
+import { latestOption } from "./latest-container.ts";
+import { meantContainers } from "./meant-containers.ts";
 import { isAlive } from "./status-text.ts";
 
 const FIRST_INTERVAL = 1000;
@@ -56,7 +57,7 @@ export const stats = defineCommand(
   async ({ options: { all, format, interval, latest, noReset, noStream, whole }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const names = latest ? meantContainers("bunker stats", operands, { latest, all })(database, data) : operands;
+    const names = latest ? await meantContainers("bunker stats", operands, { latest, all })(database, data) : operands;
     const look = lookAt(database, data, names, all);
     const show = liveList({ noReset, noStream });
     let before = look();

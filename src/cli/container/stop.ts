@@ -4,7 +4,7 @@ import { single } from "../option.ts";
 import { parseSignalName } from "../values/life-values.ts";
 import { integerBetween } from "../values/numbers.ts";
 import { eachContainer } from "./each-container.ts";
-import { allOption, idFileOption, latestOption, meantContainers } from "./meant-containers.ts";
+import { ifMissing, ignoreOption, meantContainers, selectionOptions } from "./meant-containers.ts";
 import { isAlive } from "./status-text.ts";
 
 /** The options of `stop` and `restart`. */
@@ -29,7 +29,7 @@ export const stopOptions = {
 /** `bunker stop`. */
 export const stop = defineCommand(
   {
-    options: { ...stopOptions, all: allOption, latest: latestOption, idFiles: idFileOption },
+    options: { ...stopOptions, ...selectionOptions, ignore: ignoreOption },
     isBrief: true,
     required: [],
     optional: "[CONTAINER...]",
@@ -41,5 +41,6 @@ export const stop = defineCommand(
         stopContainer(database, data, container, options);
         return reference;
       },
+      ifMissing(options.ignore),
     ),
 );

@@ -5,7 +5,7 @@ import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { alignColumns } from "../format/align-columns.ts";
 import { printText } from "../format/print-text.ts";
-import { latestOption, namedOrLatest } from "./meant-containers.ts";
+import { latestOption, namedOrLatest } from "./latest-container.ts";
 import { ProcessFacts } from "./processes/process-facts.ts";
 import { chosenColumns } from "./processes/ps-words.ts";
 
@@ -13,7 +13,7 @@ import { chosenColumns } from "./processes/ps-words.ts";
 export const top = defineCommand(
   {
     options: { latest: latestOption },
-    insteadOfFirst: "latest",
+    insteadOfFirst: ["latest"],
     required: ["CONTAINER"],
     optional: "[PS-OPTION|COLUMN...]",
     failureStatus: 1,

@@ -1,19 +1,99 @@
 import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
+import type { Container } from "../../engine/state/containers.ts";
 import { waitForEnd } from "../../engine/supervisor/connect.ts";
 import { defineCommand } from "../command.ts";
-import { eachContainer } from "./each-container.ts";
-import { latestOption, meantContainers } from "./meant-containers.ts";
+import { InvalidValue } from "../invalid-value.ts";
+import { flag, list, single } from "../option.ts";
+import { oneOf } from "../values/choice.ts";
+import { parseDuration } from "../values/duration.ts";
+import { type ContainerWork, eachContainer } from "./each-container.ts";
+import { latestOption } from "./latest-container.ts";
+import { meantContainers } from "./meant-containers.ts";
+
+/** What Podman prints when what was waited for is no end. */
+const NO_EXIT_STATUS = "-1";
+
+const CONDITIONS = [
+  "created",
+  "exited",
+  "healthy",
+  "paused",
+  "removing",
+  "restarting",
+  "running",
+  "stopped",
+  "unhealthy",
+] as const;
+
+type Condition = (typeof CONDITIONS)[number];
 
 /** `bunker wait`. */
 export const wait = defineCommand(
-  { options: { latest: latestOption }, isBrief: true, required: [], optional: "[CONTAINER...]" },
-  ({ options, operands }) =>
-    eachContainer(meantContainers("bunker wait", operands, options), ({ database, data, container }) => {
-      using socket = supervisorOf(database, data, container.id);
-      const end = socket === undefined ? undefined : waitForEnd(socket);
-      if (end !== undefined) return String(end.exitStatus);
-      // It does not run, or its supervisor was killed.
-      return String(findContainer(database, data, container.id).exitStatus ?? 0);
-    }),
+  {
+    options: {
+      latest: latestOption,
+      conditions: list({
+        name: "condition",
+        valueName: "STATE",
+        description: `Wait for any of ${CONDITIONS.join(", ")}, instead of its end`,
+        parse: oneOf(...CONDITIONS),
+      }),
+      ignore: flag({ name: "ignore", description: "No error if a container is not there; its line is -1" }),
+      interval: single({
+        name: "interval",
+        short: "i",
+        valueName: "DURATION",
+        description: "Time between two looks at a condition; milliseconds without a unit",
+        parse: parseInterval,
+        initial: 250,
+        initialText: "250ms",
+      }),
+    },
+    isBrief: true,
+    required: [],
+    optional: "[CONTAINER...]",
+  },
+  ({ options: { conditions, ignore, interval, latest }, operands }) =>
+    eachContainer(
+      meantContainers("bunker wait", operands, { latest }),
+      async (one) => {
+        const isForEnd = conditions.every((condition) => condition === "stopped" || condition === "exited");
+        return isForEnd ? awaitEnd(one) : await awaitCondition(one, new Set(conditions), interval);
+      },
+      ignore ? () => console.log(NO_EXIT_STATUS) : "failure",
+    ),
 );
+
+function parseInterval(text: string): number {
+  const milliseconds = /^\d+$/.test(text) ? Number(text) : parseDuration(text);
+  if (milliseconds === 0) throw new InvalidValue("expected more than 0");
+  return milliseconds;
+}
+
+function awaitEnd({ database, data, container: { id } }: ContainerWork): string {
+  using socket = supervisorOf(database, data, id);
+  const end = socket === undefined ? undefined : waitForEnd(socket);
+  if (end !== undefined) return String(end.exitStatus);
+  // It does not run, or its supervisor was killed.
+  return String(findContainer(database, data, id).exitStatus ?? 0);
+}
+
+async function awaitCondition(
+  { database, data, container: { id } }: ContainerWork,
+  conditions: ReadonlySet<Condition>,
+  interval: number,
+): Promise<string> {
+  for (;;) {
+    const container = findContainer(database, data, id);
+    const met = conditionsOf(container).filter((condition) => conditions.has(condition));
+    if (met.length > 0) return met.includes("exited") ? String(container.exitStatus ?? 0) : NO_EXIT_STATUS;
+    await Bun.sleep(interval);
+  }
+}
+
+/** What is true of a container now. */
+function conditionsOf({ status, health }: Container): readonly Condition[] {
+  const state: readonly Condition[] = status === "exited" || status === "dead" ? ["exited", "stopped"] : [status];
+  return health === undefined || health.status === "starting" ? state : [...state, health.status];
+}

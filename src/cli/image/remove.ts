@@ -21,7 +21,7 @@ export const remove = defineCommand(
     },
     required: ["IMAGE"],
     optional: "[IMAGE...]",
-    insteadOfFirst: "all",
+    insteadOfFirst: ["all"],
     failureStatus: 1,
   },
   async ({ options: { all, force, ignoresMissing }, operands }) => {

@@ -31,12 +31,13 @@ export const list = defineCommand(
     options: {
       filters: filterOption(VOLUME_FILTERS, "f"),
       format: listFormatOption,
+      isWithoutHeading: flag({ name: "noheading", description: "Leave out the line of titles" }),
       quiet: flag({ name: "quiet", short: "q", description: "Show only names" }),
     },
     required: [],
     failureStatus: 1,
   },
-  async ({ options: { filters, format, quiet } }) => {
+  async ({ options: { filters, format, isWithoutHeading, quiet } }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     const links = (name: string) => usersOf(database, data, name).length;
@@ -63,7 +64,7 @@ export const list = defineCommand(
         return humanSize(ownedTreeSize(volumeContent(data, name), userNamespace));
       },
     }));
-    printText(await formatList(volumeList, format, rows));
+    printText(await formatList({ ...volumeList, isWithoutHeading }, format, rows));
     return 0;
   },
 );

@@ -1,6 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { openContainers } from "../../engine/state/containers.ts";
-import { findVolume } from "../../engine/state/volumes.ts";
+import { findVolume, listVolumes } from "../../engine/state/volumes.ts";
 import { removeVolume } from "../../engine/volumes/remove-volume.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
@@ -10,16 +10,20 @@ import { reportError } from "../report-error.ts";
 /** `bunker volume rm`. */
 export const remove = defineCommand(
   {
-    options: { force: flag({ name: "force", short: "f", description: "No error for a volume that is not there" }) },
+    options: {
+      all: flag({ name: "all", short: "a", description: "All volumes" }),
+      force: flag({ name: "force", short: "f", description: "No error for a volume that is not there" }),
+    },
+    insteadOfFirst: ["all"],
     required: ["VOLUME"],
     optional: "[VOLUME...]",
     failureStatus: 1,
   },
-  async ({ options: { force }, operands }) => {
+  async ({ options: { all, force }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     let status = 0;
-    for (const name of operands) {
+    for (const name of all ? listVolumes(database).map(({ name }) => name) : operands) {
       try {
         removeVolume(database, data, findVolume(database, name));
         console.log(name);

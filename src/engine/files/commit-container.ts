@@ -40,6 +40,8 @@ export interface CommitOptions {
   /** Made one after the other. */
   readonly changes: readonly ConfigurationChange[];
   readonly squash: boolean;
+  /** Whether the image names all places where the container has volumes, and not only those of its own image. */
+  readonly includeVolumes: boolean;
   readonly format: "oci" | "docker";
   /** The full name, with a tag, that the image gets; undefined gives it none. */
   readonly name: string | undefined;
@@ -89,7 +91,7 @@ export async function commitContainer(
   const base = findBase(store, container, options.squash);
   const parameters = options.changes.reduce<ConfigurationParameters>(
     (changed, change) => change(changed),
-    parametersOf(container),
+    parametersOf(container, options.includeVolumes),
   );
   using lock = lockStore(store.directory);
   const path = `${lock.stagingPath}/${randomUUID()}`;
@@ -169,11 +171,13 @@ async function packInto(path: string, pack: (descriptor: number) => Promise<stri
 }
 
 /** How the container was run, as its image is to say. */
-function parametersOf({ definition }: Container): ConfigurationParameters {
+function parametersOf({ definition }: Container, includeVolumes: boolean): ConfigurationParameters {
   const shown = v.parse(shownSchema, definition.shown.configuration);
+  const places = includeVolumes ? definition.mountPoints.map(({ destination }) => [destination, {}] as const) : [];
   const { Cmd, Entrypoint, ...rest } = shown;
   return {
     ...rest,
+    Volumes: { ...rest.Volumes, ...Object.fromEntries(places) },
     ...(Cmd === null || Cmd.length === 0 ? {} : { Cmd }),
     ...(Entrypoint === null ? {} : { Entrypoint }),
     Labels: definition.labels,

@@ -27,6 +27,8 @@ export interface CopyOptions {
   readonly followLinks: boolean;
   /** Whether files keep their owners, as the container's user namespace shows them. */
   readonly keepOwners: boolean;
+  /** Whether a directory may take the place of something else, and the other way round. */
+  readonly overwrites: boolean;
 }
 
 const reportSchema = v.pipe(v.string(), v.parseJson(), v.object({ size: v.number(), warnings: v.array(v.string()) }));
@@ -82,6 +84,7 @@ export async function copyFiles(
     source: from,
     destination: to,
     followLinks: options.followLinks,
+    overwrites: options.overwrites,
     ...(options.keepOwners ? {} : { owner }),
   };
   const inside = {

@@ -45,6 +45,7 @@ export const copyRequestSchema = v.object({
   destination: endSchema,
   /** Whether a symbolic link that the source is, is followed. */
   followLinks: v.boolean(),
+  overwrites: v.boolean(),
   /** Who gets the files; undefined keeps their owners. */
   owner: v.optional(v.object({ uid: v.number(), gid: v.number() })),
 });
@@ -85,7 +86,7 @@ export async function copyHere(request: CopyRequest): Promise<CopyReport> {
   if (source.kind === "archive") {
     if (!isDirectory(to)) throw refused(destination, "an archive is unpacked in a directory, and it is none");
     using target = openTarget(to, destination);
-    using writer = new TreeWriter(target.tree(request.owner), lose);
+    using writer = new TreeWriter({ ...target.tree(request.owner), overwrites: request.overwrites }, lose);
     const reader = new TarReader(writer);
     for await (const piece of decompressed({ name: "standard input", stream: readInput() })) reader.feed(piece);
     reader.finish();
@@ -93,9 +94,9 @@ export async function copyHere(request: CopyRequest): Promise<CopyReport> {
     return { size: writer.size, warnings: losses.messages() };
   }
   using from = locateSource(source, request.followLinks);
-  const { target, name } = place(source, from, destination, to);
+  const { target, name } = place(source, from, destination, to, request.overwrites);
   using _ = target;
-  using writer = new TreeWriter(target.tree(request.owner), lose);
+  using writer = new TreeWriter({ ...target.tree(request.owner), overwrites: request.overwrites }, lose);
   const reader = new TarReader(writer);
   const entries = treeEntries(from, name, target.status);
   for (const piece of archiveEntries(entries, { latestTime: undefined, lose })) reader.feed(piece);
@@ -134,7 +135,7 @@ function isDirectory({ status }: Location): boolean {
 /** A directory that is copied into. */
 interface Target extends Disposable {
   readonly status: FileStatus;
-  tree(owner: TreeDestination["owner"]): TreeDestination;
+  tree(owner: TreeDestination["owner"]): Omit<TreeDestination, "overwrites">;
 }
 
 /**
@@ -146,6 +147,7 @@ function place(
   from: Location,
   destination: TreeEnd,
   to: Location,
+  overwrites: boolean,
 ): { readonly target: Target; readonly name: ByteString } {
   if (isDirectory(to)) {
     const name = isContentMeant(source) && isDirectory(from) ? ("" as ByteString) : nameOf(source, from);
@@ -153,7 +155,7 @@ function place(
   }
   if (to.status === undefined) {
     if (/\/$/.test(destination.path) && !isDirectory(from)) throw refused(destination, "there is no such directory");
-  } else if (isDirectory(from)) {
+  } else if (isDirectory(from) && !overwrites) {
     throw refused(destination, "a directory cannot be copied to something else");
   }
   const above = to.path.slice(0, Math.max(to.path.lastIndexOf("/"), 0)) as ByteString;

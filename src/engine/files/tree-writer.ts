@@ -11,6 +11,7 @@
  * something else, nor something else by a directory, as with Docker. Modes and times of directories come last, when
  * nothing is added to them any more.
  */
+
 import { randomUUID } from "node:crypto";
 import { type Loss, setEntryAttributes } from "../../image/layers/entry-attributes.ts";
 import { normalisePath, splitPath } from "../../image/layers/entry-path.ts";
@@ -42,6 +43,7 @@ import {
 } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag, Resolve } from "../../sys/open.ts";
+import { removeTreeAt } from "../../sys/remove-tree.ts";
 import { FileMode, isType } from "../../sys/stat.ts";
 import { writeAt } from "../../sys/write-at.ts";
 import { checkCopy, copyError } from "./copy-error.ts";
@@ -58,6 +60,8 @@ export interface TreeDestination {
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   /** Whether files are for the host: what would give rights there, set-id bits and capabilities, is taken away. */
   readonly isHost: boolean;
+  /** Whether a directory may take the place of something else, and the other way round. */
+  readonly overwrites: boolean;
 }
 
 /** The file that data is being written to. */
@@ -168,9 +172,14 @@ export class TreeWriter implements TarReceiver, Disposable {
       if (typeof status === "number" || !isType(status, FileMode.directory)) {
         // A link to a directory, where links may be followed, is as good as the directory, and stays as it is.
         const behind = this.#destination.openDirectory(path);
-        if (behind < 0) throw refused(path, "a directory cannot take the place of something else");
-        new FileDescriptor(behind).close();
-        return;
+        if (behind >= 0) {
+          new FileDescriptor(behind).close();
+          return;
+        }
+        if (!this.#destination.overwrites) throw refused(path, "a directory cannot take the place of something else");
+        checkNothingMounted(parent, base, path);
+        checkCopy(unlinkAt(parent, base), "remove", path);
+        checkCopy(makeDirectoryAt(parent, base, 0o700), "create the directory", path);
       }
     } else {
       checkCopy(made, "create the directory", path);
@@ -181,7 +190,7 @@ export class TreeWriter implements TarReceiver, Disposable {
 
   #createFile(entry: TarEntry, path: ByteString, parent: FileDescriptor, base: ByteString): void {
     try {
-      checkReplaceable(parent.number, base, path);
+      this.#makeReplaceable(parent.number, base, path);
       const temporary = temporaryName();
       const nameless = openAt(parent.number, "." as ByteString, NAMELESS_FLAGS, 0o600);
       const isNamed = nameless < 0;
@@ -195,7 +204,7 @@ export class TreeWriter implements TarReceiver, Disposable {
   }
 
   #createOther(entry: TarEntry, path: ByteString, parent: number, base: ByteString): void {
-    checkReplaceable(parent, base, path);
+    this.#makeReplaceable(parent, base, path);
     const temporary = temporaryName();
     const made = this.#make(entry, path, parent, temporary);
     if (made === -Errno.EPERM && entry.type.endsWith("-device")) {
@@ -210,6 +219,15 @@ export class TreeWriter implements TarReceiver, Disposable {
       // Also of two names of one file: the kernel renames neither to the other.
       unlinkAt(parent, temporary);
     }
+  }
+
+  /** Sees to it that something that is no directory may be put in the place of what has a name. */
+  #makeReplaceable(parent: number, base: ByteString, path: ByteString): void {
+    checkNothingMounted(parent, base, path);
+    const status = statusAt(parent, base);
+    if (typeof status === "number" || !isType(status, FileMode.directory)) return;
+    if (!this.#destination.overwrites) throw refused(path, "something else cannot take the place of a directory");
+    removeTreeAt(parent, base);
   }
 
   #make(entry: TarEntry, path: ByteString, parent: number, name: ByteString): number {
@@ -283,16 +301,13 @@ function temporaryName(): ByteString {
 }
 
 /**
- * Whether something may be put in the place of what has a name. Not of what something is mounted on: the kernel would
- * permit it, since we are in another mount namespace than the container, and would take the container's mount away.
+ * Not in the place of what something is mounted on: the kernel would permit it, since we are in another mount namespace
+ * than the container, and would take the container's mount away.
  */
-function checkReplaceable(parent: number, base: ByteString, path: ByteString): void {
+function checkNothingMounted(parent: number, base: ByteString, path: ByteString): void {
   const opened = openAt2(parent, base, OpenFlag.O_PATH | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC, Resolve.NO_XDEV);
   if (opened >= 0) new FileDescriptor(opened).close();
   if (opened === -Errno.EXDEV) checkCopy(-Errno.EBUSY, "replace", path);
-  const status = statusAt(parent, base);
-  if (typeof status === "number" || !isType(status, FileMode.directory)) return;
-  throw refused(path, "something else cannot take the place of a directory");
 }
 
 function refused(path: ByteString, reason: string): Error {

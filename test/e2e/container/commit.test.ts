@@ -53,14 +53,18 @@ for (const name of ["bunker-test", "bunker-bare"] as const) {
     test("nothing changed makes no layer; squash makes one; docker's media types", async () => {
       await load();
       const [base = ""] = await images();
-      await bunker("create", "--name", "box", base, "true");
-      await bunker("commit", "box", "same");
+      await bunker("create", "--rm", "--name", "box", "-v", "/data", "--expose", "80", base, "true");
+      await bunker("commit", "--no-pause", "box", "same");
+      expect(await inspect("same", ".Config.ExposedPorts")).toEqual({ "80/tcp": {} });
+      expect(await inspect("same", ".Config.Volumes")).toBeNull();
+      await bunker("commit", "--include-volumes", "box", "volumes");
+      expect(await inspect("volumes", ".Config.Volumes")).toEqual({ "/data": {} });
       expect(await inspect("same", ".RootFS.Layers")).toEqual(await inspect(base, ".RootFS.Layers"));
       await bunker("commit", "--squash", "-f", "docker", "box", "flat");
       expect(await inspect("flat", ".RootFS.Layers")).toHaveLength(1);
       expect(await bunker("run", "--rm", "flat", "sh", "-c", "echo flat")).toBe("flat\n");
       expect(await bunker("save", "--format", "oci-archive", "-o", "/dev/null", "flat")).toBe("");
-      await bunker("rm", "box");
+      await bunker("rm", "-v", "box");
       await removeImages();
     });
 

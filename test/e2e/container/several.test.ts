@@ -71,7 +71,7 @@ test("--latest stands for the one container of a command", async () => {
   expect(await bunker("container", "inspect", "-lf", "{{.Id}}")).toBe(`${id}\n`);
   expect(await suite.user.bunker(["logs", "-l", "older"])).toMatchObject({
     status: 125,
-    errors: 'bunker: unexpected argument "older"; bunker logs --help shows how it is used\n',
+    errors: "bunker: names of containers and --latest exclude each other\n",
   });
   await bunker("rm", "-f", "older", "newer");
   expect(await suite.user.bunker(["attach", "-l"])).toMatchObject({

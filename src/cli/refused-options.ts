@@ -1,0 +1,135 @@
+/*
+ * Options of Docker and Podman that Bunker cannot have, with the reason and what to do instead. They are in no table of
+ * options and in no help; whoever types one is told more than that it is unknown. Loaded only then.
+ */
+import { BunkerError } from "../sys/error.ts";
+
+/** Why there is no such option, and what else there is. */
+interface Refusal {
+  readonly reason: string;
+  readonly hint: string;
+}
+
+const WINDOWS: Refusal = {
+  reason: "it is about containers of Windows",
+  hint: "Leave it out.",
+};
+
+const NO_PODS: Refusal = {
+  reason: "Bunker has no pods",
+  hint: "Containers share a network by --network container:NAME.",
+};
+
+const ONE_MAP: Refusal = {
+  reason: "all containers of a user have one map of ids, by which their files are stored",
+  hint: "--userns keep-id[:uid=UID,gid=GID] maps the caller to an id of choice.",
+};
+
+const CHECKPOINTS: Refusal = {
+  reason: "checkpoints need CRIU, which only root of the host may run",
+  hint: "bunker commit keeps a container's files.",
+};
+
+const SWARM: Refusal = {
+  reason: "it is about volumes of a Swarm cluster",
+  hint: "Leave it out; volumes are this machine's.",
+};
+
+const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
+  "conmon-pidfile": {
+    reason: "there is no conmon: each container has a supervisor of Bunker's",
+    hint: "--pidfile FILE has the pid of the container's first process.",
+  },
+  "cpu-count": WINDOWS,
+  "cpu-percent": WINDOWS,
+  "decryption-key": {
+    reason: "Bunker does not decrypt images",
+    hint: "Decrypt it first with a tool that does.",
+  },
+  gidmap: ONE_MAP,
+  gpus: {
+    reason: "Bunker does not bring a GPU's drivers into containers",
+    hint: "Give it the devices and the drivers' files: --device /dev/dri, -v /usr/lib/…:/usr/lib/…:ro",
+  },
+  "init-path": {
+    reason: "the init of --init is a part of Bunker",
+    hint: "Leave it out.",
+  },
+  "io-maxbandwidth": WINDOWS,
+  "io-maxiops": WINDOWS,
+  isolation: WINDOWS,
+  link: {
+    reason: "containers are not linked",
+    hint: "Put both on a network (bunker network create NAME, --network NAME); there they know each other by their names, and by --network-alias.",
+  },
+  "link-local-ip": {
+    reason: "containers have one address of each kind",
+    hint: "--ip and --ip6 choose it on a network of yours.",
+  },
+  pod: NO_PODS,
+  "pod-id-file": NO_PODS,
+  "rdt-class": {
+    reason: "only root of the host may divide its caches",
+    hint: "Leave it out.",
+  },
+  runtime: {
+    reason: "Bunker runs containers itself",
+    hint: "Leave it out.",
+  },
+  sdnotify: {
+    reason: "Bunker tells systemd nothing of a container's start",
+    hint: "Use a unit of Type=exec, or of Type=forking with --pidfile.",
+  },
+  secret: {
+    reason: "Bunker keeps no secrets",
+    hint: "Mount a file: -v FILE:/run/secrets/NAME:ro",
+  },
+  "storage-opt": {
+    reason: "only root of the host may set quotas",
+    hint: "--read-only with --tmpfs DIRECTORY:size=BYTES bounds what a container writes.",
+  },
+  subgidname: ONE_MAP,
+  subuidname: ONE_MAP,
+  uidmap: ONE_MAP,
+  "use-api-socket": {
+    reason: "there is no server whose socket a container could be given",
+    hint: "Leave it out.",
+  },
+};
+
+/** By the commands' names without `bunker` and `container`, which every command for containers has with and without. */
+const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
+  create: OF_NEW_CONTAINERS,
+  rm: {
+    link: { reason: "containers are not linked", hint: "bunker network disconnect takes a container off a network." },
+  },
+  run: OF_NEW_CONTAINERS,
+  start: { checkpoint: CHECKPOINTS, "checkpoint-dir": CHECKPOINTS },
+  "volume create": Object.fromEntries(
+    [
+      "availability",
+      "group",
+      "limit-bytes",
+      "required-bytes",
+      "scope",
+      "secret",
+      "sharing",
+      "topology-preferred",
+      "topology-required",
+      "type",
+    ].map((name) => [name, SWARM]),
+  ),
+  "volume ls": { cluster: SWARM },
+};
+
+/**
+ * The error for an option that others have and Bunker cannot.
+ * @param command as typed: `bunker run`
+ * @param option its long name
+ * @returns undefined when nobody has it
+ */
+export function refusedOption(command: string, option: string): BunkerError | undefined {
+  const refusal = REFUSALS[command.replace(/^bunker (?:container )?/, "")]?.[option];
+  if (refusal === undefined) return undefined;
+  return new BunkerError({ code: "option_refused", operation: `${command} has no option --${option}`, ...refusal });
+}

@@ -1,0 +1,123 @@
+/* Options by which commands for containers choose them, and show them, that are Podman's more than Docker's. */
+import { expect, test } from "bun:test";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { containerSuite } from "../run/suite.ts";
+
+const suite = containerSuite();
+
+async function bunker(...words: string[]): Promise<string> {
+  const { status, output, errors } = await suite.user.bunker(words);
+  expect({ words, status, errors }).toEqual({ words, status: 0, errors: "" });
+  return output;
+}
+
+async function refused(...words: string[]): Promise<string> {
+  const { status, errors } = await suite.user.bunker(words);
+  expect(status).not.toBe(0);
+  return errors;
+}
+
+const names = async (...words: string[]) => (await bunker("ps", "-a", ...words, "--format", "{{.Names}}")).split("\n");
+
+test("filters, --ignore and --depend choose the containers of a command", async () => {
+  const make = async (name: string, ...words: string[]) =>
+    (await bunker("create", "--network", "none", "--name", name, ...words, suite.image, "sleep", "1000")).trim();
+  const one = await make("one", "--label", "kind=odd");
+  const two = await make("two", "--label", "kind=even", "--expose", "53/udp");
+  expect(await bunker("start", "--filter", "label=kind=odd")).toBe(`${one}\n`);
+  expect(await bunker("start", "--all")).toBe(`${two}\n`);
+  expect(await bunker("wait", "--condition", "running", "--condition", "paused", "-i", "5", "one")).toBe("-1\n");
+  expect(await bunker("wait", "--ignore", "three")).toBe("-1\n");
+  const three = (await bunker("run", "-d", "--network", "container:two", "--name", "three", suite.image, "top")).trim();
+  expect(await names("--filter", "expose=50-60/udp")).toEqual(["two", ""]);
+  expect(await names("--filter", "expose=53")).toEqual([""]);
+  expect(await names("--filter", "publish=53/udp")).toEqual([""]);
+  expect(await names("--filter", "until=1h")).toEqual([""]);
+  expect(await names("--sort", "names")).toEqual(["one", "three", "two", ""]);
+  expect(await names("--sort", "created")).toEqual(["one", "two", "three", ""]);
+  expect(await bunker("stop", "-t", "0", "--ignore", "two", "four", "--cidfile", "/none")).toBe("two\n");
+  expect(await refused("stop", "four")).toBe("bunker: No such container: four\n");
+  expect(await bunker("restart", "-t", "0", "--running", "--filter", "name=one")).toBe(`${one}\n`);
+  expect(await bunker("kill", "--filter", "status=running", "--filter", "name=one")).toBe(`${one}\n`);
+  expect(await refused("kill", "--filter", "name=one", "one")).toBe(
+    "bunker: names of containers, --latest and --filter exclude each other\n",
+  );
+  expect(await bunker("wait", "--condition", "exited", "one")).toBe("137\n");
+  expect(await refused("rm", "--time", "1", "one")).toStartWith("bunker: --time needs --force");
+  expect(await bunker("rm", "-f", "-t", "0", "--depend", "two")).toBe("two\n");
+  expect(await bunker("ps", "-aq", "--no-trunc", "--filter", `id=${three}`)).toBe("");
+  expect(await bunker("rm", "-i", "two", "one")).toBe("one\n");
+});
+
+test("lists, sizes, ports and logs of several", async () => {
+  const run = (name: string, ...words: string[]) =>
+    bunker("run", "--name", name, "--network", "none", suite.image, "sh", "-c", ...words);
+  await run("one", "echo 1; head -c 1000 /dev/zero > /zeros");
+  await run("two", "echo 3");
+  const one = (await bunker("ps", "-aq", "-f", "name=one")).trim();
+  const two = (await bunker("ps", "-aq", "-f", "name=two")).trim();
+  expect(await bunker("logs", "one", "two")).toBe(`${one} 1\n${two} 3\n`);
+  expect(await bunker("logs", "-f", "--names", "--color", "two", "one")).toBe(
+    "\x1b[37mtwo\x1b[0m 3\n\x1b[31mone\x1b[0m 1\n",
+  );
+  const [size = ""] =
+    (await bunker("ps", "-a", "--noheading", "-s", "-f", "name=one")).match(/\S+ \(virtual \S+\)/) ?? [];
+  expect(size).toMatch(/^1kB \(virtual [\d.]+MB\)$/);
+  const measured = await bunker("inspect", "-s", "--format", "{{.SizeRw}} {{gt .SizeRootFs 100000}}", "one");
+  expect(measured).toBe("1000 true\n");
+  expect(await bunker("inspect", "--format", "{{json .}}", "one")).not.toContain("SizeRw");
+  expect(await refused("ps", "--ns", "--size")).toBe("bunker: --ns and --size exclude each other\n");
+  await bunker("rm", "-a");
+  await bunker("run", "-d", "--name", "web", "-p", "127.0.0.1::80", "--expose", "81", suite.image, "top");
+  const web = (await bunker("ps", "-q")).trim();
+  const port = (await bunker("port", "web", "80")).trim();
+  expect(await bunker("port", "-a")).toBe(`${web}\t80/tcp -> ${port}\n`);
+  expect(await names("--filter", `publish=${port.split(":")[1]}`)).toEqual(["web", ""]);
+  expect(await bunker("inspect", "--format", "{{json .Config.ExposedPorts}}", "web")).toBe(
+    '{"80/tcp":{},"81/tcp":{}}\n',
+  );
+  const [, line = ""] = (await bunker("ps", "--ns", "--external", "--sync")).split("\n");
+  expect(line).toMatch(new RegExp(`^${web} +web +[1-9]\\d+( +\\d+){7}$`));
+  await bunker("rm", "-fa");
+});
+
+test("cp --overwrite lets a directory take the place of a file, and the other way round", async () => {
+  const source = `${suite.user.home}/source`;
+  using _ = { [Symbol.dispose]: () => rmSync(source, { recursive: true, force: true }) };
+  mkdirSync(`${source}/file/z`, { recursive: true });
+  writeFileSync(`${source}/x`, "new");
+  const script = "mkdir -p /d/x/y; echo old > /d/file; echo old > /d/x/y/old";
+  await bunker("run", "--name", "box", "--network", "none", suite.image, "sh", "-c", script);
+  expect(await refused("cp", `${source}/x`, "box:/d")).toContain("something else cannot take the place of a directory");
+  expect(await refused("cp", `${source}/file`, "box:/d")).toContain("a directory cannot take the place of something");
+  expect(await refused("cp", `${source}/file`, "box:/d/file")).toContain("a directory cannot be copied to something");
+  await bunker("cp", "--overwrite", `${source}/.`, "box:/d");
+  const [file, directory] = ["box:/d/x", "box:/d/file/z"].map((place) => bunker("cp", place, "-"));
+  expect(await file).toContain("new");
+  expect(await directory).toContain("z/");
+  await bunker("cp", "--overwrite", `${source}/file`, "box:/d/x");
+  expect(await bunker("cp", "box:/d/x", "-")).toContain("x/z/");
+  await bunker("rm", "box");
+});
+
+test("what others have and Bunker cannot is refused with its reason", async () => {
+  expect(await refused("run", "--gpus", "all", "x")).toStartWith(
+    "bunker: bunker run has no option --gpus: Bunker does not bring a GPU's drivers into containers\n",
+  );
+  expect(await refused("container", "create", "--uidmap", "0:1:2", "x")).toContain("one map of ids");
+  expect(await refused("start", "--checkpoint", "x", "y")).toContain("CRIU");
+  expect(await refused("volume", "create", "--sharing", "all")).toContain("Swarm");
+  expect(await refused("run", "--disable-content-trust=false", "x")).toContain("Content Trust");
+  expect(await refused("run", "--gpu", "all", "x")).toStartWith("bunker: unknown option --gpu; ");
+});
+
+test("volumes with an owner, all of them, and those that are there", async () => {
+  expect(await bunker("volume", "create", "--uid", "7", "--gid", "8", "owned")).toBe("owned\n");
+  expect(await suite.inside(["-v", "owned:/v"], "stat -c %u:%g /v")).toBe("7:8\n");
+  expect(await refused("volume", "create", "-o", "type=tmpfs", "owned")).toContain("with other options");
+  expect(await bunker("volume", "create", "--ignore", "-o", "type=tmpfs", "owned")).toBe("owned\n");
+  await bunker("volume", "create", "other");
+  expect(await bunker("volume", "inspect", "-a", "--format", "{{.Name}}")).toBe("other\nowned\n");
+  expect(await bunker("volume", "ls", "--noheading")).toBe("local     other\nlocal     owned\n");
+  expect((await bunker("volume", "rm", "--all")).split("\n").sort()).toEqual(["", "other", "owned"]);
+});
