@@ -21,6 +21,7 @@ import {
   openSync,
   readSync,
   rmSync,
+  statfsSync,
   statSync,
 } from "node:fs";
 import { setTimeout } from "node:timers/promises";
@@ -93,6 +94,28 @@ export class BlobStaging implements Disposable {
     return this.#pin(digest, `${this.#store}/${blobPath(digest)}`);
   }
 
+  /**
+   * Sees to it that blobs have room, before any of them is asked for. Others may still take it away meanwhile, and what is
+   * unpacked takes more; but what does not even fit packed need not set out.
+   * @param blobs each once
+   * @param name of what they are parts of
+   * @throws BunkerError `no_space`
+   */
+  checkRoom(blobs: readonly BlobDescriptor[], name: string): void {
+    const { bavail, blocks, bsize } = statfsSync(`${this.#store}/partial`);
+    const missing = blobs.reduce((sum, blob) => sum + this.#missing(blob), 0);
+    // Some file systems do not know.
+    if (blocks === 0 || missing <= bavail * bsize) return;
+    const [wanted, left] = [missing, bavail * bsize].map((bytes) => Math.round(bytes / 2 ** 20));
+    throw new BunkerError({
+      code: "no_space",
+      operation: "store",
+      object: name,
+      reason: `no space: ${wanted} MiB have to arrive, and the file system of ${this.#store} has ${left} MiB left`,
+      hint: "Make space there: bunker system df shows what takes it, bunker system prune removes what is unused.",
+    });
+  }
+
   /** Where the bytes of a blob are that has arrived. */
   path(digest: Digest): string | undefined {
     return this.#staged.get(digest);
@@ -151,6 +174,13 @@ export class BlobStaging implements Disposable {
       removeIfSame(this.#partialPath(digest), path);
     }
     for (const path of directories) synchronizeFile(path);
+  }
+
+  /** How many bytes of a blob are still to come. */
+  #missing({ digest, size }: BlobDescriptor): number {
+    const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size;
+    if (this.#staged.has(digest) || sizeOf(`${this.#store}/${blobPath(digest)}`) !== undefined) return 0;
+    return Math.max(size - (sizeOf(this.#partialPath(digest)) ?? 0), 0);
   }
 
   #ownPath(digest: Digest): string {

@@ -77,10 +77,12 @@ export async function pullImage(reader: ImageReader, store: ImageStore, options:
     if (!staging.has({ digest })) staging.put({ digest }, bytes);
   }
   const layers = identifyDescriptors(document.layers, configuration.diffIds, `manifest of ${reader.name}`);
+  const blobs = [...new Map(document.layers.map((layer) => [layer.digest, layer])).values()];
+  staging.checkRoom(blobs, reader.name);
   options.onLayers(document.layers);
 
   const wasThere = isThere(store, manifest, target, options);
-  const transfer = new Transfer(reader, staging, document.layers, options);
+  const transfer = new Transfer(reader, staging, blobs, options);
   const image: Image = {
     name: reader.name,
     digest: manifest.digest,
@@ -150,10 +152,11 @@ class Transfer {
   readonly #arriving = new Map<Digest, PromiseWithResolvers<ArrivingBlob | undefined>>();
   #all: Promise<unknown> | undefined;
 
+  /** @param layers each once */
   constructor(reader: ImageReader, staging: BlobStaging, layers: readonly Descriptor[], options: PullOptions) {
     this.#reader = reader;
     this.#staging = staging;
-    this.#layers = [...new Map(layers.map((layer) => [layer.digest, layer])).values()];
+    this.#layers = layers;
     this.#options = options;
     for (const { digest } of this.#layers) {
       const blob = Promise.withResolvers<ArrivingBlob | undefined>();

@@ -40,6 +40,10 @@ export class StoreWriter implements ImageWriter {
     this.#staging = new BlobStaging(store.directory);
   }
 
+  checkRoom(blobs: readonly Descriptor[]): void {
+    this.#staging.checkRoom(blobs, this.name);
+  }
+
   async hasBlob(descriptor: Descriptor): Promise<boolean> {
     if (this.#staging.has(descriptor)) return true;
     // One that another store has is copied: what that store holds is not ours to keep.

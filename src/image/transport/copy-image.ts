@@ -65,7 +65,9 @@ export async function copyImage(reader: ImageReader, writer: ImageWriter, option
   if (source === undefined || root === undefined) throw new Error("an image without a manifest");
   const images = manifests.filter(({ mediaType }) => !isIndex(mediaType));
   const blobs = images.flatMap((manifest) => blobsOf(manifest, reader.name));
-  await copyBlobs([...new Map(blobs.map((blob) => [blob.digest, blob])).values()], reader, writer, options);
+  const each = [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
+  writer.checkRoom?.(each);
+  await copyBlobs(each, reader, writer, options);
   for (const manifest of manifests) {
     options.signal.throwIfAborted();
     await writer.writeManifest(manifest, manifest === root);

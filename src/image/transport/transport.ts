@@ -49,6 +49,12 @@ export interface ImageWriter extends AsyncDisposable {
   /** Whether only manifests of OCI's kind are found there, so that Docker's have to be converted. */
   readonly requiresOci?: boolean;
   /**
+   * Sees to it that blobs have room, before any of them is moved.
+   * @param blobs all of the image's, each once, also those that are there
+   * @throws BunkerError `no_space`
+   */
+  checkRoom?(blobs: readonly Descriptor[]): void;
+  /**
    * Whether the place has a blob already, or can come by it without being sent the bytes.
    * @param from the reader that would be asked for it (a registry mounts blobs of its other repositories)
    */

@@ -164,7 +164,7 @@ describe("load", () => {
       const environment = { XDG_DATA_HOME: data };
       const source = debianImages().dockerArchive.slice("docker-archive:".length);
       const { errors, status } = await user.bunker(["load", "-i", source], { environment });
-      expect(errors).toContain("ENOSPC");
+      expect(errors).toMatch(/no space: \d+ MiB have to arrive, and the file system of \S+ has \d+ MiB left\n/);
       expect(status).toBe(1);
       const { output: images } = await user.bunker(["images", "-q"], { environment });
       expect(images).toBe("");
@@ -256,8 +256,10 @@ describe("copy", () => {
     expect(rawDigest(`oci:${directory}/other:x`)).toBe(manifests[1]?.digest ?? "");
     const list = async (...options: string[]) => (await bunker("images", "-q", ...options)).output.match(/\S+/g) ?? [];
     expect((await list("-a")).length).toBe((await list()).length + 1);
-    await bunker("image", "prune", "-f");
     const before = await list("-a");
+    // What is here as a part of an index is not dangling.
+    for (const what of ["image", "system"]) expect((await bunker(what, "prune", "-f")).status).toBe(0);
+    expect(await list("-a")).toEqual(before);
     const removed = await bunker("rmi", "several:1");
     expect(removed.output.match(/Deleted: sha256:/g)).toHaveLength(2);
     expect(await list("-a")).toHaveLength(before.length - 2);

@@ -301,14 +301,21 @@ describe("what is wrong is told, and nothing of it stays", () => {
     expect(await messageOf("none")).toContain("404");
   });
 
-  test("a full disk", async () => {
+  test.each([
+    [
+      "is too small for what has to arrive",
+      "4m",
+      /store \S+: no space: \d+ MiB have to arrive, and the file system of \S+ has \d+ MiB left\n/,
+    ],
+    ["fills while the image is unpacked", "9m", /^bunker: (?!.*have to arrive).*(?:ENOSPC|MiB left)/],
+  ])("a disk that %s", async (_name, size, message) => {
     mkdirSync(user.data, { recursive: true });
-    const script = `mount -t tmpfs -o size=4m,mode=777 tmpfs ${user.data}; "$@"; echo status $?; ls ${user.data}/layers ${user.data}/blobs/sha256`;
+    const script = `mount -t tmpfs -o size=${size},mode=777 tmpfs ${user.data}; "$@"; echo status $?; ls ${user.data}/layers ${user.data}/blobs/sha256`;
     const pull = user.as([user.bunkerPath, "pull", "-q", nameOf("large")]);
     const { output: said, errors } = await finish(
       user.startAsRoot(["unshare", "-m", "--", "sh", "-c", script, "sh", ...pull]),
     );
-    expect(errors).toMatch(/no space|ENOSPC/);
+    expect(errors).toMatch(message);
     expect(said).toStartWith("status 125\n");
     expect(said).not.toContain("sha256-");
   });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { directoryFiles } from "../../../../src/image/layout-files.ts";
 import { hostPlatform } from "../../../../src/image/platform.ts";
 import { type ImageStore, openImageStore } from "../../../../src/image/store/image-store.ts";
+import { storeImage } from "../../../../src/image/store/load-images.ts";
 import { StoreWriter } from "../../../../src/image/store/store-writer.ts";
 import { copyImage } from "../../../../src/image/transport/copy-image.ts";
 import { openLayoutReader } from "../../../../src/image/transport/layout-reader.ts";
@@ -67,6 +68,36 @@ test("an image arrives with all that it is made of", async () => {
     );
   }
   expect(unfinished()).toEqual([]);
+});
+
+test("what cannot have room is refused before any of it is asked for", async () => {
+  const { architecture } = hostPlatform();
+  const rootfs = { type: "layers", diff_ids: [base.diffId] };
+  const config = writeJson(layout, { os: "linux", architecture, rootfs }, "application/vnd.oci.image.config.v1+json");
+  const mediaType = "application/vnd.oci.image.layer.v1.tar";
+  const layers = [{ mediaType, digest: `sha256:${"a".repeat(64)}`, size: 2 ** 52 }];
+  const manifestType = "application/vnd.oci.image.manifest.v1+json";
+  writeLayout(layout, [writeJson(layout, { schemaVersion: 2, config, layers }, manifestType)]);
+  const pull = () => storeImage(store, reader(), [NAME], { platform: undefined, signal: new AbortController().signal });
+  for (const [work, name] of [
+    [pull, "the layout"],
+    [() => copy(reader()), NAME],
+  ] as const) {
+    const failure = await work().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    expect(failure).toBeInstanceOf(BunkerError);
+    expect(failure).toMatchObject({ code: "no_space" });
+    expect(String(failure)).toMatch(
+      new RegExp(
+        `store ${name}: no space: 4294967296 MiB have to arrive, and the file system of ${data} has \\d+ MiB left$`,
+      ),
+    );
+  }
+  expect(store.list()).toEqual([]);
+  // The configuration has arrived, and is kept for another time.
+  expect(unfinished()).toEqual([config.digest.replace(":", "-")]);
 });
 
 test("of an index all images arrive, and the name stands for this machine's", async () => {
