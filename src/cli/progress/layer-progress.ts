@@ -104,6 +104,8 @@ export class LayerProgress implements Disposable {
   }
 
   #redraw(): void {
+    // The first line is to be seen at once, however shortly before there was nothing.
+    if (this.#lines.size === 0 && this.#drawn === 0) return;
     this.#lastDrawn = this.#now();
     const room = Math.max(1, this.#terminal.rows - 1);
     const active = [...this.#lines.values()].filter(({ state }) => state !== "waiting");

@@ -75,3 +75,11 @@ test("no more is drawn than the terminal has room for, what moves before what wa
   expect(screen.lines[0]).toBe("layer-7: Downloading [       ");
   progress[Symbol.dispose]();
 });
+
+test("the first layer is shown at once, although nothing was just before", () => {
+  const { screen, progress } = start();
+  progress.print("before");
+  progress.add("aaa", 1000);
+  expect(screen.lines).toEqual(["before", "aaa: Waiting"]);
+  progress[Symbol.dispose]();
+});
