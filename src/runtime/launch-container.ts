@@ -8,7 +8,6 @@ import { resolve } from "node:path";
 import { type LaunchedProcess, launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
 import type { Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
-import { hostArchitecture } from "../sys/architecture.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
@@ -40,7 +39,7 @@ import {
 import { awaitExec, type LaunchedContainer, leadToExec } from "./launched-container.ts";
 import { planMounts } from "./planned-mounts.ts";
 import { realRootPath } from "./root-path.ts";
-import { type CompiledFilter, compile } from "./seccomp/compile.ts";
+import type { CompiledFilter } from "./seccomp/compile.ts";
 import { OCI_VERSION, type State } from "./state.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
 import {
@@ -69,8 +68,11 @@ export interface LaunchContainerOptions {
   readonly preservedDescriptors?: number | undefined;
   /** See `ProcessSetting.init`. */
   readonly init?: number | undefined;
-  /** The compiled filter of `linux.seccomp`, where the caller has it already. */
-  readonly seccomp?: CompiledFilter | undefined;
+  /**
+   * Gives the compiled filter of `linux.seccomp` (seccomp/filter-of.ts), or of what stands for it; undefined for none.
+   * Called while others are busy.
+   */
+  readonly seccomp: () => CompiledFilter | undefined;
   readonly pivotRoot?: boolean | undefined;
   readonly newKeyring?: boolean | undefined;
   readonly dieWithParent?: boolean | undefined;
@@ -160,24 +162,6 @@ function apparmorFile(): "attr/apparmor/exec" | "attr/exec" {
   return existsSync("/proc/self/attr/apparmor/exec") ? "attr/apparmor/exec" : "attr/exec";
 }
 
-/** Compiles the filter of a configuration and reports what in it has no effect. */
-export function compileSeccomp(
-  configuration: Configuration,
-  onWarning: ((message: string) => void) | undefined,
-): CompiledFilter | undefined {
-  const seccomp = configuration.linux?.seccomp;
-  if (seccomp === undefined) return undefined;
-  const filter = compile(seccomp, hostArchitecture());
-  for (const warning of filter.warnings) {
-    onWarning?.(
-      warning.kind === "unknown-system-calls"
-        ? `seccomp: system calls unknown on this architecture: ${warning.names.join(", ")}`
-        : `seccomp: flag ${warning.flag} has no effect without SCMP_ACT_NOTIFY`,
-    );
-  }
-  return filter;
-}
-
 /** What of a process's setting follows from its configuration and the host alone. */
 export function processSettingOf(
   process: Process,
@@ -261,7 +245,8 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   let listener: CompiledFilter["listener"];
   let copyUps: readonly CopyUp[] = [];
   const finishProgram = () => {
-    const seccomp = options.seccomp ?? compileSeccomp(configuration, options.onWarning);
+    const seccomp = options.seccomp();
+    if (seccomp === undefined && linux.seccomp !== undefined) throw new Error("the seccomp filter was not compiled");
     listener = seccomp?.listener;
     copyUps = finishContainerProgram(built, {
       ...common,

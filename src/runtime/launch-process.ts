@@ -27,9 +27,10 @@ import { NamespaceFlag } from "./configuration/namespaces.ts";
 import { arenaSize, closeOnExec, emitProcess, emitStandardStreams } from "./container-program.ts";
 import { awaitSuccessor, type Conversation, passListener } from "./conversation.ts";
 import { isPrivileged } from "./id-map/write-id-map.ts";
-import { compileSeccomp, isPipe, processSettingOf } from "./launch-container.ts";
+import { isPipe, processSettingOf } from "./launch-container.ts";
 import { awaitExec, type LaunchedContainer, leadToExec } from "./launched-container.ts";
 import type { CompiledFilter } from "./seccomp/compile.ts";
+import { filterOf } from "./seccomp/filter-of.ts";
 import type { State } from "./state.ts";
 import { makeTerminal } from "./steps/console.ts";
 import { openDirectory, writeFile } from "./steps/files.ts";
@@ -103,7 +104,7 @@ function supplementaryGroups(pid: number, flags: number, asked: readonly number[
 export function launchProcess(options: LaunchProcessOptions): LaunchedContainer {
   const { state, pidfd, configuration, process } = options;
   const flags = differingNamespaces(state.pid);
-  const seccomp = options.seccomp ?? compileSeccomp(configuration, options.onWarning);
+  const seccomp = options.seccomp ?? filterOf(configuration, options.onWarning);
   const [ours, theirs] = socketPair();
   using cleanup = new DisposableStack();
   cleanup.use(ours);

@@ -21,6 +21,7 @@ import { mountOverlay, overlayProgramSize } from "../../mount/overlay.ts";
 import { Stack } from "../../network/stack.ts";
 import { type Configuration, parseConfiguration } from "../../runtime/configuration/configuration.ts";
 import { launchContainer } from "../../runtime/launch-container.ts";
+import { filterOf } from "../../runtime/seccomp/filter-of.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { FileDescriptor as OpenFile } from "../../sys/file-descriptor.ts";
@@ -84,7 +85,7 @@ async function run({
         mountOverlay(program, data, { lower, changes: { upper, work, volatile: true }, target: root }),
       mountRootSize: overlayProgramSize({ lower }),
       standardStreams: [nothing.number, 1, 2],
-      seccomp: request.defaultFilter ? defaultSeccompFilter() : undefined,
+      seccomp: request.defaultFilter ? defaultSeccompFilter : () => filterOf(configuration, undefined),
       dieWithParent: true,
       onNamespaces: (inNamespaces, { container }) => {
         settleGroup = limits?.beginGroup?.({ container, supervisor: process.pid });

@@ -7,8 +7,8 @@ import type { RuntimeGlobals } from "./globals.ts";
 /** `bunker runtime create`. */
 export const create = defineCommand(
   { options: createOptionsTable, isBrief: true, required: ["ID"] },
-  ({ options, operands: [id] }, globals: RuntimeGlobals) => {
-    using _container = createContainer(stateRoot(globals.root), id, createOptionsOf(options, globals, false));
+  async ({ options, operands: [id] }, globals: RuntimeGlobals) => {
+    using _container = await createContainer(stateRoot(globals.root), id, createOptionsOf(options, globals, false));
     return 0;
   },
 );

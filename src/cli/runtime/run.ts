@@ -30,11 +30,11 @@ export const run = defineCommand(
     isBrief: true,
     required: ["ID"],
   },
-  ({ options, operands: [id] }, globals: RuntimeGlobals) => {
+  async ({ options, operands: [id] }, globals: RuntimeGlobals) => {
     const root = stateRoot(globals.root);
     const onWarning = (message: string) => warn(globals, message);
     using signals = options.detach ? undefined : receiveSignals();
-    using container = createContainer(root, id, createOptionsOf(options, globals, !options.detach));
+    using container = await createContainer(root, id, createOptionsOf(options, globals, !options.detach));
     const { directory } = container;
     const adopts = !options.detach && !options.noSubreaper && !hasOwnPidNamespace(directory.configuration());
     using orphans = adopts ? new Orphans() : undefined;

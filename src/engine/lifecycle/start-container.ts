@@ -154,6 +154,7 @@ async function launchSupervised(
   const { forwards = [] } = definition.networkPlan ?? definition.membership ?? {};
   const network = cleanup.use(await openNetwork(links, forwards, uidMappings !== undefined));
   const resources = await containerResources(id, definition, configuration, options.onUnkeptLimits);
+  const seccomp = definition.defaultFilter ? defaultSeccompFilter : await compilerOf(configuration, options.onWarning);
   let settleGroup: (() => string | undefined) | undefined;
   let cgroup: string | undefined;
   const init = definition.init
@@ -170,7 +171,7 @@ async function launchSupervised(
       standardStreams:
         streams === undefined ? undefined : [streams.inner[0].number, streams.inner[1].number, streams.inner[2].number],
       init: init?.number,
-      seccomp: definition.defaultFilter ? defaultSeccompFilter() : undefined,
+      seccomp,
       dieWithParent: true,
       onNamespaces: (pidfd, pids) => {
         settleGroup = resources.beginGroup?.(pids);
@@ -270,6 +271,13 @@ async function launchSupervised(
     },
   };
   return { ...started, earlyWatch };
+}
+
+/** Prepares the compilation of a container's own seccomp profile, whose code most have no need of. */
+async function compilerOf(configuration: Configuration, onWarning: StartOptions["onWarning"]) {
+  if (configuration.linux?.seccomp === undefined) return () => undefined;
+  const { filterOf } = await import("../../runtime/seccomp/filter-of.ts");
+  return () => filterOf(configuration, onWarning);
 }
 
 /** A configuration whose process has more in its environment. */

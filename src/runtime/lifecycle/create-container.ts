@@ -17,6 +17,7 @@ import { connectUnix, sendDescriptors } from "../../sys/socket.ts";
 import { check } from "../../sys/system-call.ts";
 import { type Gate, launchContainer } from "../launch-container.ts";
 import type { LaunchedContainer } from "../launched-container.ts";
+import type { filterOf as compileFilterOf } from "../seccomp/filter-of.ts";
 import { type CgroupOptions, groupMaker } from "./container-group.ts";
 import { ContainerDirectory } from "./container-record.ts";
 import { type Bundle, readBundle } from "./read-bundle.ts";
@@ -50,13 +51,16 @@ export interface CreatedContainer extends LaunchedContainer {
  * @returns its process, with the terminal if `keepsTerminal`
  * @throws BunkerError; nothing is left of the container then
  */
-export function createContainer(root: string, id: string, options: CreateOptions): CreatedContainer {
+export async function createContainer(root: string, id: string, options: CreateOptions): Promise<CreatedContainer> {
   const bundle = readBundle(options.bundle);
+  const { linux } = bundle.configuration;
+  const { filterOf } =
+    linux?.seccomp === undefined ? { filterOf: () => undefined } : await import("../seccomp/filter-of.ts");
   checkTerminal(bundle.configuration.process?.terminal === true, options);
   using cleanup = new DisposableStack();
   const directory = cleanup.use(ContainerDirectory.claim(root, id));
   try {
-    const container = cleanup.use(launchInto(directory, bundle, options));
+    const container = cleanup.use(launchInto(directory, bundle, options, filterOf));
     const owned = cleanup.move();
     return { ...container, directory, [Symbol.dispose]: () => owned.dispose() };
   } catch (error) {
@@ -90,7 +94,12 @@ export function checkTerminal(
   }
 }
 
-function launchInto(directory: ContainerDirectory, bundle: Bundle, options: CreateOptions): LaunchedContainer {
+function launchInto(
+  directory: ContainerDirectory,
+  bundle: Bundle,
+  options: CreateOptions,
+  filterOf: typeof compileFilterOf,
+): LaunchedContainer {
   const { configuration, path } = bundle;
   const { onDebug } = options;
   const record = {
@@ -129,6 +138,7 @@ function launchInto(directory: ContainerDirectory, bundle: Bundle, options: Crea
     gate,
     ...grouping,
     // What a portable seccomp profile says about other architectures is no news to the user of an engine.
+    seccomp: () => filterOf(configuration, onDebug),
     onWarning: onDebug,
     onProgram: onDebug === undefined ? undefined : (program) => onDebug(program.describe()),
   });
