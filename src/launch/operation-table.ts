@@ -47,11 +47,14 @@ export interface CallOptions {
   readonly onIgnored?: Label;
 }
 
-/** Operations that stand in a table once and are gone to from several places; made by `OperationTable.subroutine`. */
+/** Operations that are gone to from several places; made by `OperationTable.subroutine`. */
 export interface Subroutine {
-  readonly entry: Label;
+  readonly name: string;
+  /** Where those stand that are called from here on. */
+  entry: Label;
   /** Holds the number of the place to come back to. */
   readonly caller: Slot;
+  /** The places that have called since they were put into the table last. */
   readonly returns: Label[];
   readonly body: () => void;
 }
@@ -212,7 +215,7 @@ export class OperationTable {
    * operations run between others that come earlier in the table.
    */
   subroutine(name: string, body: () => void): Subroutine {
-    const subroutine = { entry: this.label(name), caller: this.slot(`caller of ${name}`), returns: [], body };
+    const subroutine = { name, entry: this.label(name), caller: this.slot(`caller of ${name}`), returns: [], body };
     this.#subroutines.push(subroutine);
     return subroutine;
   }
@@ -226,17 +229,23 @@ export class OperationTable {
     returns.push(back);
   }
 
-  /** Emits the subroutines that were called, past which execution goes on; to be called once, after the last call. */
+  /**
+   * Emits the subroutines that were called since the last time, past which execution goes on: to be called after the last
+   * call, and before what is executed while later operations are still to come.
+   */
   placeSubroutines(): void {
+    const called = this.#subroutines.filter(({ returns }) => returns.length > 0);
+    if (called.length === 0) return;
     const behind = this.label("behind the subroutines");
     this.jump(behind);
-    for (const { entry, caller, returns, body } of this.#subroutines) {
-      const last = returns.at(-1);
-      if (last === undefined) continue;
-      this.place(entry);
-      body();
-      for (const [number, back] of returns.slice(0, -1).entries()) this.branch(caller, "equal", number, back);
-      this.jump(last);
+    for (const subroutine of called) {
+      this.place(subroutine.entry);
+      subroutine.body();
+      const returns = subroutine.returns.splice(0);
+      const last = returns.pop();
+      for (const [number, back] of returns.entries()) this.branch(subroutine.caller, "equal", number, back);
+      if (last !== undefined) this.jump(last);
+      subroutine.entry = this.label(subroutine.name);
     }
     this.place(behind);
   }
@@ -281,12 +290,14 @@ export class OperationTable {
    * @param size `fixed` gives every operation OPERATION_SIZE bytes, which failure records and short argument lists
    *   rely on; `compact` leaves out the arguments that an operation does not name
    * @param end `open` when more operations are to follow before any after the last one is executed
+   * @param first the index of the first operation that is wanted
    * @throws Error when a label is missing or execution could run past the last operation
    */
   encode(
     numbers: Readonly<Record<SystemCallName, number>>,
     size: "fixed" | "compact",
     end: "open" | "closed" = "closed",
+    first = 0,
   ): Buffer {
     if (end === "closed") this.#checkEnd();
     const offsets = [0];
@@ -299,13 +310,14 @@ export class OperationTable {
     }
     const offsetOf = (label: Label | undefined, index: number) =>
       offsets[label === undefined ? index + 1 : this.positionOf(label)] ?? total;
-    const encoded = new ArrayBuffer(total);
+    const begin = offsets[first] ?? total;
+    const encoded = new ArrayBuffer(total - begin);
     const words = new Int32Array(encoded);
-    let index = 0;
-    for (const operation of this.#operations) {
+    let index = first;
+    for (const operation of this.#operations.slice(first)) {
       const offset = offsets[index] ?? total;
       const { ignore } = operation;
-      encodeOperation(words, offset / 4, {
+      encodeOperation(words, (offset - begin) / 4, {
         kind: operation.kind,
         systemCall: operation.systemCall === undefined ? 0 : numbers[operation.systemCall],
         arguments: operation.arguments,

@@ -71,6 +71,8 @@ export class LaunchProgram extends OperationTable implements Disposable {
   #dataStart: number;
   #disposed = false;
   #isOpen = false;
+  /** How many operations are in the arena. */
+  #written = 0;
   #handedOver = 0;
 
   /** @param size of the arena in bytes; what is not used costs no memory, but counts for the garbage collector, which starts all
@@ -220,7 +222,15 @@ export class LaunchProgram extends OperationTable implements Disposable {
     this.#isOpen = true;
   }
 
-  /** Hands the operations that were added since the launch to the child. */
+  /**
+   * Hands the operations that were added so far to the child, the last of which waits for the parent once more: the child
+   * may be woken, and `finish` has to come before it is woken from there.
+   */
+  extend(): void {
+    this.#writeOperations();
+  }
+
+  /** Hands the operations that were added since to the child; these are all. */
   finish(): void {
     this.#isOpen = false;
     this.#writeOperations();
@@ -228,14 +238,16 @@ export class LaunchProgram extends OperationTable implements Disposable {
 
   /** Writes the operations into the arena, for `launch`. */
   prepare(errorDescriptor: number): void {
+    this.#written = 0;
     this.#writeOperations();
     setInteger64(this.#arena.view, 8 * ERROR_DESCRIPTOR_SLOT, errorDescriptor);
   }
 
   #writeOperations(): void {
     this.#checkNotDisposed();
-    // What the child has executed already is written again, the same bytes as before.
-    this.#arena.buffer.set(this.encode(SystemCall, "fixed", this.#isOpen ? "open" : "closed"), SLOTS_SIZE);
+    const operations = this.encode(SystemCall, "fixed", this.#isOpen ? "open" : "closed", this.#written);
+    this.#arena.buffer.set(operations, SLOTS_SIZE + this.#written * OPERATION_SIZE);
+    this.#written = this.operations.length;
   }
 
   /** Gives the arena back; a running child keeps its own view of it. */

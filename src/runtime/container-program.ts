@@ -9,6 +9,7 @@
  *   runtime -> program   the id maps of the new user namespace are written          (with a new user namespace)
  *   program -> runtime   the namespaces are made                                    (if something is to be done in them
  *   runtime -> program   it has been done                                            and the id maps were not waited for)
+ *   runtime -> program   the rest of the program is there                           (where it begins before; see below)
  *   both                 copies into new tmpfs mounts, see launch/remote-calls.ts  (for each mount with tmpcopyup)
  *   program -> runtime   everything is mounted                                      (with hooks for that moment)
  *   runtime -> program   the prestart and createRuntime hooks have run, and the container's state is in its file
@@ -20,6 +21,9 @@
  * The gate is a FIFO that a later command opens and writes to; without it the program goes on to its exec. The record
  * comes first, because from the gate on nobody waits for the process: a runtime that is killed earlier takes it along,
  * and one that is killed later has left word of it. That exec succeeded is seen by the error descriptor closing.
+ *
+ * Emitting the program takes the runtime about as long as executing it takes the child. So where nothing stands against
+ * it, the runtime hands the first part over, up to the mounts and devices, and emits the second while the child obeys.
  *
  * Order within the program: namespaces; the root file system and all mounts, while the host's paths can still be
  * reached; then pivot_root, which leaves the host behind; then the process's attributes, from those that need most
@@ -127,6 +131,11 @@ export interface ContainerSetting extends ProcessSetting {
   readonly pivotRoot: boolean;
   /** A file for the state that hooks get on their standard input. */
   readonly stateDescriptor: number;
+  /**
+   * Called when the program may be executed as far as it has been emitted, to where it waits for its rest; undefined
+   * where it is not executed before it is finished.
+   */
+  readonly beginEarly: (() => void) | undefined;
   /** Whether it waits for the runtime when everything is mounted. */
   readonly waitsAtCreation: boolean;
   /** Whether it waits for the runtime as soon as it is in its namespaces. */
@@ -466,6 +475,11 @@ export function finishContainerProgram(
   // A /dev bound from the host is complete, and must not be changed.
   if (!setting.mounts.some((mount) => mount.kind === "bind" && mount.destination === "/dev")) {
     provideDevices(program, root, linux.devices ?? [], setting.canMakeNodes);
+  }
+  if (setting.beginEarly !== undefined) {
+    program.placeSubroutines();
+    waitForRuntime(program, setting.socket, "wait for the rest of the program");
+    setting.beginEarly();
   }
   if (setting.waitsAtCreation) {
     tellRuntime(program, setting.socket, "tell that everything is mounted");

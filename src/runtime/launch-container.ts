@@ -244,7 +244,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   programOwner.use(program);
   let listener: CompiledFilter["listener"];
   let copyUps: readonly CopyUp[] = [];
-  const finishProgram = () => {
+  const finishProgram = (beginEarly?: () => void) => {
     const seccomp = options.seccomp();
     if (seccomp === undefined && linux.seccomp !== undefined) throw new Error("the seccomp filter was not compiled");
     listener = seccomp?.listener;
@@ -272,6 +272,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       newKeyring: options.newKeyring ?? true,
       dieWithParent: options.dieWithParent ?? false,
       gate: gate?.start.number,
+      beginEarly,
       waitsAtCreation,
       waitsForNamespaces,
       renewsCgroupNamespace: options.changesCgroup === true && (namespaces.created & NamespaceFlag.cgroup) !== 0,
@@ -280,6 +281,11 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   };
   // While newuidmap and newgidmap run, there is time to write the rest of the program.
   const isFinishedLater = makesUserNamespace && !needsIntermediate(namespaces);
+  // A cgroup is settled as late as can be; and copies are made in the middle of the mounts, in a conversation of their own.
+  const beginsEarly =
+    isFinishedLater &&
+    options.changesCgroup !== true &&
+    !mounts.some((mount) => mount.kind === "filesystem" && mount.options.copyUp);
   // There too the container waits in its namespaces; elsewhere it has to be told to.
   const waitsForNamespaces = options.onNamespaces !== undefined && !isFinishedLater;
   const waitsAtCreation = hasHooksAtCreation(configuration);
@@ -321,17 +327,26 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         found(container);
       }
       if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) {
-        const isMapped = beginIdMap(container.pid, idMap, privileged);
+        const awaitMaps = beginIdMap(container.pid, idMap, privileged);
         try {
           if (isFinishedLater) {
             tellNamespaces(options, container, conversation, isSupervised);
-            finishProgram();
+            finishProgram(
+              beginsEarly
+                ? () => {
+                    awaitMaps();
+                    whileItLives(conversation, () => options.beforeGoingOn?.());
+                    program.extend();
+                    sendByte(conversation);
+                  }
+                : undefined,
+            );
           }
         } finally {
-          isMapped();
+          awaitMaps();
         }
         if (isFinishedLater) {
-          whileItLives(conversation, () => options.beforeGoingOn?.());
+          if (!beginsEarly) whileItLives(conversation, () => options.beforeGoingOn?.());
           program.finish();
         }
         sendByte(conversation);

@@ -55,7 +55,7 @@ function isOwnIdOnly({ uidMappings, gidMappings }: IdMap): boolean {
 /**
  * Starts to write both maps.
  * @param pid of a process in the new namespace, a child of this one
- * @returns a function that waits until they are written
+ * @returns a function that waits until they are written; called again, it does nothing
  * @throws BunkerError `id_map_refused` with what the kernel or the helper said; so does the function
  */
 export function beginIdMap(pid: number, map: IdMap, privileged: boolean): () => void {
@@ -70,7 +70,7 @@ export function beginIdMap(pid: number, map: IdMap, privileged: boolean): () => 
     startHelper("newgidmap", pid, formatMap(map.gidMappings)),
   ];
   return () => {
-    const problems = helpers.flatMap((helper) => helper.finish() ?? []);
+    const problems = helpers.splice(0).flatMap((helper) => helper.finish() ?? []);
     if (problems[0] !== undefined) throw problems[0];
   };
 }

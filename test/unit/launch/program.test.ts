@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { writeSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 import { launch, readFailure } from "../../../src/launch/launch.ts";
 import { LaunchProgram } from "../../../src/launch/program.ts";
 import { CloneFlag } from "../../../src/sys/clone.ts";
@@ -477,6 +477,38 @@ describe("a program that is finished while its child waits", () => {
     expect(waitForExit(child.pid)).toEqual({ exitCode: 7 });
     expect(program.read(result)).toBe(42);
     for (const end of [readEnd, writeEnd, child.pidfd, child.errors]) end.close();
+  });
+
+  test("can be handed over in parts, each with the subroutines that it calls", () => {
+    using program = new LaunchProgram();
+    const [readEnd, writeEnd] = pipe();
+    const [progressEnd, tellingEnd] = pipe();
+    const buffer = program.reserve(8);
+    const sum = program.slot("sum");
+    const add = program.subroutine("add", () => program.add(sum, sum, 1));
+    const wait = () => program.call("read", [readEnd.number, buffer.address, 1], { operation: "wait" });
+    wait();
+    program.waitForRest();
+    const child = launch(program, { flags: 0 });
+    program.callSubroutine(add);
+    program.callSubroutine(add);
+    program.placeSubroutines();
+    program.call("write", [tellingEnd.number, program.text("."), 1], { operation: "tell" });
+    wait();
+    program.extend();
+    writeSync(writeEnd.number, ".");
+    expect(readSync(progressEnd.number, new Uint8Array(1))).toBe(1);
+    expect(program.read(sum)).toBe(2);
+    program.callSubroutine(add);
+    program.placeSubroutines();
+    program.call("execve", [program.text("/no/such"), 0, 0], { operation: "execute" });
+    program.finish();
+    writeSync(writeEnd.number, ".");
+    // Failures are found by their place in the whole.
+    expect(readFailure(child, program)?.message).toBe("execute: ENOENT");
+    expect(waitForExit(child.pid)).toEqual({ exitCode: 127 });
+    expect(program.read(sum)).toBe(3);
+    for (const end of [readEnd, writeEnd, progressEnd, tellingEnd, child.pidfd, child.errors]) end.close();
   });
 });
 
