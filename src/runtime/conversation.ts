@@ -7,7 +7,8 @@ import { readSync, writeSync } from "node:fs";
 import { type ObservedProcess, readFailure } from "../launch/launch.ts";
 import type { Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
-import { BunkerError } from "../sys/error.ts";
+import { Errno } from "../sys/errno.ts";
+import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { allocate } from "../sys/memory.ts";
 import { waitForExit } from "../sys/process.ts";
@@ -36,8 +37,17 @@ const byteBuffer = { memory: undefined as ReturnType<typeof allocate> | undefine
  */
 export function expectByte(conversation: Conversation): void {
   byteBuffer.memory ??= allocate(8);
-  const count = readSync(conversation.socket.number, byteBuffer.memory.buffer, 0, 1, null);
-  if (count !== 1) throw failureOf(conversation);
+  if (readByte(conversation.socket, byteBuffer.memory.buffer) !== 1) throw failureOf(conversation);
+}
+
+function readByte(socket: FileDescriptor, buffer: Buffer): number {
+  try {
+    return readSync(socket.number, buffer, 0, 1, null);
+  } catch (error) {
+    // It has ended before it has read our last byte.
+    if (errnoOf(error) === Errno.ECONNRESET) return 0;
+    throw error;
+  }
 }
 
 /**

@@ -203,6 +203,8 @@ export function receiveDescriptor(socket: number): FileDescriptor | undefined {
   let result: number;
   do result = systemCall(SystemCall.recvmsg, socket, header.address, MSG_CMSG_CLOEXEC);
   while (result === -Errno.EINTR);
+  // The peer has closed before it has read all that was sent to it.
+  if (result === -Errno.ECONNRESET) return undefined;
   check(result, "receive a file descriptor");
   const received = Number(header.view.getBigUint64(40, true));
   if (received < controlLength) return undefined;

@@ -107,6 +107,14 @@ describe("passing descriptors", () => {
     expect(receiveDescriptor(far.number)).toBeUndefined();
   });
 
+  test("undefined from a peer that has closed without reading what was sent to it", () => {
+    const [near, far] = socketPair();
+    using _far = far;
+    writeSync(far.number, "unread");
+    near.close();
+    expect(receiveDescriptor(far.number)).toBeUndefined();
+  });
+
   test("errors: a closed peer, no socket, no such descriptor", () => {
     const [near, far] = testPair();
     far.close();
