@@ -9,7 +9,10 @@
  * Towards the host: a segment that comes in order is sent to the socket from where the frame lies. What the socket does
  * not take stays in `ReceiveQueue`, and the window that is advertised shrinks by it, until it is zero: the container
  * then waits as it would for the real peer. What comes too early waits in `EarlySegments`, and what is missing is
- * asked for. Acknowledgements are due after each round of reading frames, or after a few segments.
+ * asked for. Acknowledgements are due after each round of reading frames, or after a few segments. That of a question, a
+ * single small segment, waits some milliseconds for the answer to go with. But a program's kernel may hold the rest of a
+ * question back until the first part is acknowledged (Nagle's algorithm): where more comes after an acknowledgement that
+ * has waited in vain, those of the connection wait no more, and those of new connections do not for a while.
  *
  * Towards the container: as much is read from the socket as the container's window and the bounds of memory allow, a
  * slot of up to 64 KiB at a time, and each slot is one segment (which the kernel may take for many, see link.ts). It
@@ -85,12 +88,17 @@ const MAXIMUM_WINDOW = 4 << 20;
 /** The least, when memory is scarce. */
 const MINIMUM_WINDOW = 64 << 10;
 const WINDOW_SCALE = 7;
-/** Slots of a connection that are not acknowledged. */
-const MAXIMUM_SLOTS = 64;
+/**
+ * Slots of a connection that are not acknowledged. A megabyte is more than the link ever holds on its way; more would
+ * only wait in the container's memory, and be copied there from memory that no processor has at hand any more.
+ */
+const MAXIMUM_SLOTS = 16;
 /** The most payload of one segment: with its headers it is an IP packet of at most 65535 bytes. */
 const MAXIMUM_PAYLOAD = 65480;
 /** Segments that are acknowledged together. */
-const SEGMENTS_PER_ACKNOWLEDGEMENT = 8;
+const SEGMENTS_PER_ACKNOWLEDGEMENT = 16;
+/** The most payload whose acknowledgement may wait for an answer, in bytes: that of a question. */
+const MAXIMUM_QUESTION = 4096;
 /** Reads from a socket in one go, before others have their turn. */
 const READS_PER_TURN = 16;
 
@@ -128,6 +136,13 @@ export class TcpConnection {
   /** One past the last byte that the container may send. */
   #receiveEdge = 0;
   #segmentsDue = 0;
+  /** Whether the acknowledgement that is due may wait for an answer, and since when it does. */
+  #mayWait = false;
+  #waitsSince = 0;
+  /** Whether the last one has waited in vain. */
+  #hasWaited = false;
+  /** Whether the container goes on without its questions' acknowledgements, as far as is known. */
+  #isPatient: boolean;
   #finReceived = false;
   /** Whether FIN was passed on to the host. */
   #isHostTold = false;
@@ -173,6 +188,7 @@ export class TcpConnection {
     this.outsidePort = outsidePort;
     this.#received = new ReceiveQueue(services.pool);
     this.#sent = new SendQueue(services.pool);
+    this.#isPatient = services.isPatient;
     this.#initialSequence = services.initialSequence();
     this.#sendNext = this.#sendUnacknowledged = this.#initialSequence;
   }
@@ -457,6 +473,7 @@ export class TcpConnection {
       isCut = true;
     }
     if (payloadLength > 0 && !this.#finReceived) {
+      if (this.#hasWaited) this.#hurry();
       const urgentEnd = (segment.flags & URG) !== 0 ? segment.urgentPointer + gap : 0;
       const accepted = this.#deliver(packet, payload, payloadLength, urgentEnd);
       if (this.#state !== "established") return;
@@ -471,8 +488,21 @@ export class TcpConnection {
       this.#tellHost();
       if (this.#state !== "established") return;
     }
-    if (this.#segmentsDue++ === 0) this.#services.acknowledgeLater(this);
+    if (this.#segmentsDue === 0 || this.#mayWait) this.#services.acknowledgeLater(this);
+    this.#mayWait = this.#segmentsDue++ === 0 && this.#early === undefined && this.#isQuestion(payloadLength, hasFin);
     if (this.#segmentsDue >= SEGMENTS_PER_ACKNOWLEDGEMENT || isCut) this.#emit(ACK, this.#sendNext);
+  }
+
+  /** Whether the acknowledgement of a segment, if it is the only one that is due, may wait for an answer. */
+  #isQuestion(payloadLength: number, hasFin: boolean): boolean {
+    return hasFin || (this.#isPatient && payloadLength <= MAXIMUM_QUESTION);
+  }
+
+  /** The container had more to send, and did so when what came before was acknowledged late. */
+  #hurry(): void {
+    this.#hasWaited = false;
+    this.#isPatient = false;
+    this.#services.isImpatient();
   }
 
   #holdEarly({ payload, payloadLength, sequence }: Segment, packet: Packet, gap: number): void {
@@ -620,6 +650,7 @@ export class TcpConnection {
     this.#startTimer();
     const sequence = this.#sendNext;
     this.#sendNext = (sequence + length) >>> 0;
+    this.#hasWaited = false;
     this.received += length;
     this.#services.countReceived(length);
     if (isAtMark) {
@@ -650,10 +681,26 @@ export class TcpConnection {
     if (this.#state === "established" && this.#isReadable) this.#readFromHost();
   }
 
-  /** Sends the acknowledgement that is due. */
-  acknowledgeNow(): void {
-    if (this.#segmentsDue > 0 && this.#state === "established") this.#emit(ACK, this.#sendNext);
-    this.#segmentsDue = 0;
+  /** Sends the acknowledgement that is due, unless it may wait. */
+  acknowledge(): void {
+    if (this.#segmentsDue === 0 || this.#state !== "established") return;
+    if (this.#mayWait) {
+      this.#waitsSince = this.#services.now;
+      this.#services.acknowledgeInTime(this);
+    } else this.#emit(ACK, this.#sendNext);
+  }
+
+  /**
+   * Sends the acknowledgement that has waited for an answer, if there was none.
+   * @param before time since when it has to wait for that
+   * @returns whether it goes on waiting
+   */
+  acknowledgeWithoutAnswer(before: number): boolean {
+    if (this.#segmentsDue === 0 || this.#state !== "established") return false;
+    if (this.#waitsSince > before) return true;
+    this.#hasWaited = true;
+    this.#emit(ACK, this.#sendNext);
+    return false;
   }
 
   // A program in the container wants to know whether the other side is still there, and we would answer for it: so the

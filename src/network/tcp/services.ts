@@ -19,8 +19,14 @@ export interface TcpServices {
   openSocket(version: 4 | 6): number;
   /** The stack's own address, which errors come from. */
   router(version: 4 | 6): Address;
-  /** Calls `acknowledgeNow` after the frames that are there have been read. */
+  /** Whether a new connection may let acknowledgements wait for answers. */
+  readonly isPatient: boolean;
+  /** Calls `acknowledge` after the frames that are there have been read. */
   acknowledgeLater(connection: TcpConnection): void;
+  /** Calls `acknowledgeWithoutAnswer` in some milliseconds. */
+  acknowledgeInTime(connection: TcpConnection): void;
+  /** Says that a program has waited for an acknowledgement that waited for an answer. */
+  isImpatient(): void;
   /** Whether data from outside may be read now; if not, `readWhenFree`. */
   mayReceive(): boolean;
   /** Says how much was read. */

@@ -36,6 +36,9 @@ const MAXIMUM_HALF_OPEN = 4_096;
 const MAXIMUM_LINGERING = 1_024;
 /** Milliseconds between looks at the connections that wait for something. */
 const TICK = 50;
+/** Milliseconds that an acknowledgement may wait for an answer, and that none may after one was waited for itself. */
+const ANSWER_TIME = 5;
+const IMPATIENCE = 1_000;
 /** Milliseconds after the last traffic until memory is given back. */
 const TRIM_AFTER = 1_000;
 /** The clock of initial sequence numbers, in its steps per millisecond: one each 64 nanoseconds, as Linux has it. */
@@ -58,6 +61,9 @@ export class Tcp implements TcpServices, Disposable {
   readonly #timed = new Set<TcpConnection>();
   readonly #waiting = new Set<TcpConnection>();
   #due: TcpConnection[] = [];
+  readonly #unanswered = new Set<TcpConnection>();
+  #impatientSince = Number.NEGATIVE_INFINITY;
+  readonly #answerTimer = new Timer();
   readonly #timer = new Timer();
   #isTicking = false;
   #trimAt = 0;
@@ -102,6 +108,7 @@ export class Tcp implements TcpServices, Disposable {
     this.#incoming = incoming;
     this.#openResolver = openResolver;
     reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#tick());
+    reactor.add(this.#answerTimer.descriptor.number, Event.IN, () => this.#acknowledgeUnanswered());
   }
 
   /** How many connections there are. */
@@ -201,7 +208,7 @@ export class Tcp implements TcpServices, Disposable {
     const due = this.#due;
     if (due.length > 0) {
       this.#due = [];
-      for (const connection of due) connection.acknowledgeNow();
+      for (const connection of due) connection.acknowledge();
     }
     if (this.#waiting.size > 0 && this.pool.available > 0 && this.mayReceive()) {
       const waiting = [...this.#waiting];
@@ -236,6 +243,28 @@ export class Tcp implements TcpServices, Disposable {
 
   acknowledgeLater(connection: TcpConnection): void {
     this.#due.push(connection);
+  }
+
+  get isPatient(): boolean {
+    return this.now - this.#impatientSince > IMPATIENCE;
+  }
+
+  acknowledgeInTime(connection: TcpConnection): void {
+    if (this.#unanswered.size === 0) this.#answerTimer.start(ANSWER_TIME);
+    this.#unanswered.add(connection);
+  }
+
+  isImpatient(): void {
+    this.#impatientSince = this.now;
+  }
+
+  #acknowledgeUnanswered(): void {
+    this.#answerTimer.acknowledge();
+    this.updateTime();
+    for (const connection of this.#unanswered) {
+      if (!connection.acknowledgeWithoutAnswer(this.now - ANSWER_TIME)) this.#unanswered.delete(connection);
+    }
+    if (this.#unanswered.size > 0) this.#answerTimer.start(ANSWER_TIME);
   }
 
   readWhenFree(connection: TcpConnection): void {
@@ -302,7 +331,9 @@ export class Tcp implements TcpServices, Disposable {
   /** Resets all connections. */
   [Symbol.dispose](): void {
     for (const connection of this.#connections.all()) connection.abort();
-    this.reactor.remove(this.#timer.descriptor.number);
-    this.#timer[Symbol.dispose]();
+    for (const timer of [this.#timer, this.#answerTimer]) {
+      this.reactor.remove(timer.descriptor.number);
+      timer[Symbol.dispose]();
+    }
   }
 }

@@ -140,6 +140,14 @@ test("an unknown protocol is told so", () => {
   expect(internetChecksum(answer?.subarray(34) ?? Buffer.alloc(1))).toBe(0);
 });
 
+/** The same, when the stack knows that the container has its answer. */
+async function establish(port: number) {
+  const connection = await open(port);
+  container.work();
+  container.received();
+  return connection;
+}
+
 describe("a connection", () => {
   test("takes what comes twice, overlaps or is out of order only once and in order", async () => {
     using host = server();
@@ -180,6 +188,47 @@ describe("a connection", () => {
     send({ sequence: sequence() + 100, payload: Buffer.from("later") });
     const answer = await nextSegment(ACK);
     expect(answer.acknowledgement).toBe(sequence());
+  });
+
+  test("lets the acknowledgement of a question wait for the answer, but not for long", async () => {
+    using host = server();
+    const { write, send, sequence, acknowledgement } = await establish(host.port);
+    write(Buffer.from("question"));
+    container.work();
+    expect(container.received()).toEqual([]);
+    const socket = await until(() => host.sockets[0]);
+    socket.write("answer");
+    expect(await nextSegment(PSH)).toMatchObject({ acknowledgement: sequence() });
+    send({ acknowledgement: acknowledgement + "answer".length });
+    container.work();
+    container.received();
+    write(Buffer.from("another question"));
+    container.work();
+    expect(container.received()).toEqual([]);
+    expect(await nextSegment(ACK)).toMatchObject({ acknowledgement: sequence(), payload: Buffer.alloc(0) });
+  });
+
+  test("acknowledges at once where a program waits for that before it goes on", async () => {
+    using host = server();
+    const { write, sequence } = await establish(host.port);
+    write(Buffer.from("the first half"));
+    await nextSegment(ACK);
+    for (const half of ["the second half", "another question"]) {
+      write(Buffer.from(half));
+      container.work();
+      expect(container.received().map(readTcp)).toMatchObject([{ acknowledgement: sequence() }]);
+    }
+  });
+
+  test("acknowledges the container's FIN by its own where the host ends the connection too", async () => {
+    using host = server();
+    const { send, sequence } = await establish(host.port);
+    const socket = await until(() => host.sockets[0]);
+    send({ flags: ACK | FIN });
+    container.work();
+    expect(container.received()).toEqual([]);
+    socket.end();
+    expect(await nextSegment(FIN)).toMatchObject({ acknowledgement: sequence() + 1 });
   });
 
   test("sends again what is not acknowledged, after three duplicates at once", async () => {
