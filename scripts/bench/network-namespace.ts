@@ -17,8 +17,16 @@ export interface Network {
   readonly pid: number | undefined;
 }
 
+/** The MTU of a network unless another is asked for: the largest. */
+const LARGEST_MTU = 65_520;
+
 /** Makes a network namespace with a contender's stack. */
-export async function openNetwork(cleanup: DisposableStack, workplace: Workplace, name: string): Promise<Network> {
+export async function openNetwork(
+  cleanup: AsyncDisposableStack,
+  workplace: Workplace,
+  name: string,
+  mtu = LARGEST_MTU,
+): Promise<Network> {
   if (name === "no stack") return { name, inside: (words) => [...words], host: "127.0.0.1", pid: undefined };
   const holder = await background(cleanup, ["unshare", "-Urn", "sh", "-c", "echo ready; exec sleep infinity"]);
   const inside = (words: readonly string[]) => [
@@ -36,7 +44,7 @@ export async function openNetwork(cleanup: DisposableStack, workplace: Workplace
       "--foreground",
       "--config-net",
       "-m",
-      "65520",
+      String(mtu),
       ...ports,
       `${holder}`,
     ]);
@@ -49,7 +57,7 @@ export async function openNetwork(cleanup: DisposableStack, workplace: Workplace
   const bunker = ["env", SERVING_SETTING, own];
   const program = name === "bunker" ? bunker : ["slirp4netns"];
   const socket = join(workplace.directory, `${holder}.sock`);
-  const options = ["--configure", "--mtu=65520", `--api-socket=${socket}`];
+  const options = ["--configure", `--mtu=${mtu}`, `--api-socket=${socket}`];
   const pid = await background(cleanup, [...program, ...options, String(holder), "tap0"]);
   const forward = { proto: "tcp", host_addr: "127.0.0.1", host_port: INSIDE_PORT, guest_port: INSIDE_PORT };
   await ask(socket, JSON.stringify({ execute: "add_hostfwd", arguments: forward }));
@@ -65,14 +73,21 @@ async function ask(path: string, request: string): Promise<void> {
 }
 
 /** Starts a program that is killed with the stack, and waits until it has said something; its pid. */
-export async function background(cleanup: DisposableStack, words: readonly string[]): Promise<number> {
+export async function background(cleanup: AsyncDisposableStack, words: readonly string[]): Promise<number> {
   const child = Bun.spawn([...words], { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
-  cleanup.defer(() => {
+  cleanup.defer(async () => {
     child.kill("SIGKILL");
+    await child.exited;
   });
-  const said = [child.stdout, child.stderr].map((stream) => stream.getReader().read());
-  await Promise.race(said);
+  const outputs = [child.stdout, child.stderr].map((stream) => stream.getReader());
+  await Promise.race(outputs.map((output) => output.read()));
+  // A program whose output nobody takes stands still in the end.
+  for (const output of outputs) void discard(output);
   return child.pid;
+}
+
+async function discard(output: { read(): Promise<{ readonly done: boolean }> }): Promise<void> {
+  while (!(await output.read()).done);
 }
 
 /** What a command prints, which has to end well. */

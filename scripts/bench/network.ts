@@ -9,19 +9,27 @@ import { median, table } from "./measure.ts";
 import { background, INSIDE_PORT, type Network, openNetwork, privateMemory, run } from "./network-namespace.ts";
 import type { Workplace } from "./workplace.ts";
 
-const SECONDS = 3;
+const SECONDS = 2;
 const EXCHANGES = 3_000;
+const CONNECTIONS = 1_000;
+/** Rates that datagrams are sent at, in Mbit/s, and the part of them that may get lost. */
+const DATAGRAM_RATES = [50, 100, 250, 500, 750, 1_000, 1_500, 2_000, 3_000, 4_000];
+const PERMITTED_LOSS = 0.001;
+const DATAGRAM_SIZE = 1_400;
+const ORDINARY_MTU = 1_500;
 const SERVER_PORT = 15_201;
 const EXCHANGE_PORT = 15_203;
 
 /** Measured values by row and contender, one for each round. */
 type Results = Map<string, Map<string, number[]>>;
 
-const streamSchema = v.pipe(
-  v.string(),
-  v.parseJson(),
-  v.object({ end: v.object({ sum_received: v.object({ bits_per_second: v.number(), bytes: v.number() }) }) }),
-);
+const sumSchema = v.object({
+  bits_per_second: v.number(),
+  bytes: v.number(),
+  packets: v.optional(v.number()),
+  lost_packets: v.optional(v.number()),
+});
+const streamSchema = v.pipe(v.string(), v.parseJson(), v.object({ end: v.object({ sum_received: sumSchema }) }));
 
 const SERVE = `
 import socket, sys, threading
@@ -39,77 +47,156 @@ print("ready", flush=True)
 while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).start()`;
 
 const EXCHANGE = `
-import socket, sys, time
+import socket, statistics, sys, time
 host, kept = sys.argv[1], sys.argv[2] == "kept"
 connect = lambda: socket.create_connection((host, ${EXCHANGE_PORT}))
 s = connect()
-began = time.monotonic()
+times = []
 for _ in range(${EXCHANGES}):
+    began = time.monotonic()
     if not kept: s = connect()
     s.sendall(b"x" * 64)
     s.recv(100)
     if not kept: s.close()
-print(${EXCHANGES} / (time.monotonic() - began))`;
+    times.append(time.monotonic() - began)
+print(len(times) / sum(times), statistics.median(times) * 1e6)`;
+
+/** Keeps many connections that have all been used. */
+const KEEP = `
+import resource, socket, sys, time
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+kept = []
+for _ in range(${CONNECTIONS}):
+    s = socket.create_connection((sys.argv[1], ${EXCHANGE_PORT}))
+    s.sendall(b"x" * 64)
+    s.recv(100)
+    kept.append(s)
+print("ready", flush=True)
+time.sleep(1000)`;
+
+const CONTENDERS = ["no stack", "bunker", "slirp4netns", "pasta"];
 
 /** Compares throughput, exchanges, processor time and memory. */
 export async function measureNetwork(workplace: Workplace, rounds: number): Promise<string> {
   const results: Results = new Map();
-  const contenders = ["no stack", "bunker", "slirp4netns", "pasta"];
-  using servers = new DisposableStack();
+  await using servers = new AsyncDisposableStack();
   await background(servers, ["iperf3", "--server", "--port", String(SERVER_PORT), "--forceflush"]);
   await background(servers, ["python3", "-c", SERVE]);
   for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < contenders.length; turn++) {
-      const name = contenders[(turn + round) % contenders.length] ?? "";
-      using cleanup = new DisposableStack();
-      const network = await openNetwork(cleanup, workplace, name);
-      await measureOne(results, network, cleanup);
+    for (let turn = 0; turn < CONTENDERS.length; turn++) {
+      const name = CONTENDERS[(turn + round) % CONTENDERS.length] ?? "";
+      const record: Recorder = (row, value) => {
+        const values = results.get(row) ?? new Map<string, number[]>();
+        results.set(row, values.set(name, [...(values.get(name) ?? []), value]));
+      };
+      await measureLargeFrames(workplace, name, record);
+      if (name !== "no stack") await measureOrdinaryFrames(workplace, name, record);
     }
   }
+  addRoundTrips(results);
   const rows = [...results].map(([row, values]) => [
     row,
-    ...contenders.map((name) => {
+    ...CONTENDERS.map((name) => {
       const measured = values.get(name);
       return measured === undefined ? "" : format(median(measured));
     }),
   ]);
-  return table(["", ...contenders], rows);
+  return table(["", ...CONTENDERS], rows);
 }
 
 function format(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(2);
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(2);
 }
 
-async function measureOne(results: Results, network: Network, cleanup: DisposableStack): Promise<void> {
-  const { name, inside, host, pid } = network;
-  const record = (row: string, value: number) => {
-    const values = results.get(row) ?? new Map<string, number[]>();
-    results.set(row, values.set(name, [...(values.get(name) ?? []), value]));
-  };
+/** Takes down a value of the contender whose turn it is. */
+type Recorder = (row: string, value: number) => void;
+
+/** What a network of the largest MTU does. */
+async function measureLargeFrames(workplace: Workplace, name: string, record: Recorder): Promise<void> {
+  await using cleanup = new AsyncDisposableStack();
+  const network = await openNetwork(cleanup, workplace, name);
+  const { inside, host, pid } = network;
   if (pid !== undefined) record("memory of its own when idle, MB", privateMemory(pid));
-  const stream = (...options: string[]) => ["iperf3", "--json", "--time", String(SECONDS), ...options];
-  for (const [row, options] of [
-    ["out, 1 stream, Gbit/s", []],
-    ["in, 1 stream, Gbit/s", ["--reverse"]],
-    ["out, 8 streams, Gbit/s", ["--parallel", "8"]],
-    ["in, 8 streams, Gbit/s", ["--parallel", "8", "--reverse"]],
-  ] as const) {
-    const before = pid === undefined ? 0 : processorSeconds(pid);
-    const command = stream("--client", host, "--port", String(SERVER_PORT), ...options);
-    const { bits_per_second, bytes } = received(run(inside(command)));
-    record(row, bits_per_second / 1e9);
-    if (pid !== undefined && row.includes("1 stream")) {
-      record(`processor seconds for a GB, ${row.split(",")[0]}`, (processorSeconds(pid) - before) / (bytes / 1e9));
-    }
-  }
-  record("exchanges, a new connection each, a second", Number(run(inside(["python3", "-c", EXCHANGE, host, "new"]))));
-  record("exchanges, one connection, a second", Number(run(inside(["python3", "-c", EXCHANGE, host, "kept"]))));
+  const parallel = ["--parallel", "8"];
+  measureStream(network, "out, 1 stream", [], record);
+  measureStream(network, "in, 1 stream", ["--reverse"], record);
+  measureStream(network, "out, 8 streams", parallel, record);
+  measureStream(network, "in, 8 streams", [...parallel, "--reverse"], record);
   if (pid !== undefined) {
     await background(cleanup, inside(["iperf3", "--server", "--port", String(INSIDE_PORT), "--forceflush"]));
     const command = stream("--client", "127.0.0.1", "--port", String(INSIDE_PORT));
     record("published port, 1 stream in, Gbit/s", received(run(command)).bits_per_second / 1e9);
-    record("memory of its own after all that, MB", privateMemory(pid));
   }
+  record("datagrams without loss, Mbit/s", datagramRate(network));
+  const exchange = (kind: string) =>
+    run(inside(["python3", "-c", EXCHANGE, host, kind]))
+      .split(" ")
+      .map(Number);
+  const [created = Number.NaN] = exchange("new");
+  record("exchanges, a new connection each, a second", created);
+  const [kept = Number.NaN, roundTrip = Number.NaN] = exchange("kept");
+  record("exchanges, one connection, a second", kept);
+  record(ROUND_TRIP, roundTrip);
+  if (pid !== undefined) record("memory of its own after all that, MB", privateMemory(pid));
+}
+
+/** What a network with the frames of a wire does, and what many connections cost a stack that has done nothing else. */
+async function measureOrdinaryFrames(workplace: Workplace, name: string, record: Recorder): Promise<void> {
+  await using cleanup = new AsyncDisposableStack();
+  const network = await openNetwork(cleanup, workplace, name, ORDINARY_MTU);
+  const { inside, host, pid } = network;
+  {
+    await using clients = new AsyncDisposableStack();
+    await background(clients, inside(["python3", "-c", KEEP, host]));
+    if (pid !== undefined) record(`memory of its own with ${CONNECTIONS} connections, MB`, privateMemory(pid));
+  }
+  measureStream(network, `out, 1 stream, MTU ${ORDINARY_MTU}`, [], record);
+  measureStream(network, `in, 1 stream, MTU ${ORDINARY_MTU}`, ["--reverse"], record);
+}
+
+function stream(...options: string[]): string[] {
+  return ["iperf3", "--json", "--time", String(SECONDS), ...options];
+}
+
+/** Measures throughput, and what the stack needs for it. */
+function measureStream(network: Network, row: string, options: readonly string[], record: Recorder): void {
+  const { inside, host, pid } = network;
+  const before = pid === undefined ? 0 : processorSeconds(pid);
+  const command = stream("--client", host, "--port", String(SERVER_PORT), ...options);
+  const { bits_per_second, bytes } = received(run(inside(command)));
+  record(`${row}, Gbit/s`, bits_per_second / 1e9);
+  if (pid !== undefined) record(`${row}, processor seconds for a GB`, (processorSeconds(pid) - before) / (bytes / 1e9));
+}
+
+/** The highest of the rates at which datagrams get out with hardly any loss, in Mbit/s as they have arrived. */
+function datagramRate({ inside, host }: Network): number {
+  let best = 0;
+  for (const rate of DATAGRAM_RATES) {
+    const options = ["--udp", "--length", String(DATAGRAM_SIZE), "--bitrate", `${rate}M`, "--time", "1"];
+    const command = ["iperf3", "--json", ...options, "--client", host, "--port", String(SERVER_PORT)];
+    const { bits_per_second, packets = 0, lost_packets = 0 } = received(run(inside(command)));
+    if (lost_packets > packets * PERMITTED_LOSS) break;
+    best = Math.max(best, bits_per_second / 1e6);
+  }
+  return best;
+}
+
+const ROUND_TRIP = "round trip, microseconds";
+
+/** What each stack adds to the round trip without a stack in the same round. */
+function addRoundTrips(results: Results): void {
+  const measured = results.get(ROUND_TRIP) ?? new Map<string, number[]>();
+  const without = measured.get("no stack") ?? [];
+  const added = new Map<string, number[]>();
+  for (const [name, times] of measured) {
+    if (name === "no stack") continue;
+    added.set(
+      name,
+      times.map((time, round) => time - (without[round] ?? Number.NaN)),
+    );
+  }
+  results.set("round trip, added by the stack, microseconds", added);
 }
 
 function received(json: string) {

@@ -70,7 +70,7 @@ for size in range(${DATAGRAMS}):
 
 /** Works for so many minutes. */
 export async function soak(workplace: Workplace, minutes: number): Promise<string> {
-  using cleanup = new DisposableStack();
+  await using cleanup = new AsyncDisposableStack();
   await background(cleanup, ["python3", "-c", SERVE]);
   const { inside, host, pid } = await openNetwork(cleanup, workplace, "bunker");
   if (pid === undefined) throw new Error("the stack is a process");
