@@ -30,20 +30,20 @@ import {
   SIZE_FILE,
 } from "./layer-directory.ts";
 import { openPackedLayer, type PackedLayer } from "./layer-stream.ts";
-import { type LayerUnpacker, type UnpackedLayer, unpackHere } from "./layer-unpacker.ts";
+import type { LayerUnpacker, UnpackedLayer } from "./layer-unpacker.ts";
 import { lockStore, openDirectory, openLock, type StoreLock } from "./store-lock.ts";
 import { checkEntry } from "./unpack-error.ts";
-import { UnpackThread } from "./unpack-thread.ts";
+import { UnpackThreads } from "./unpack-threads.ts";
 
 /** Layers that are unpacked at the same time at most. */
 const MAXIMUM_PARALLEL = 4;
-/** Packed bytes from which on another thread is worth its start, which costs as much as unpacking this. */
-const THREAD_SIZE = 2 << 20;
 
 export interface UnpackOptions {
   readonly mapping: LayerMapping;
   /** Opens the packed bytes of a layer, once it is sure that it has to be unpacked; the layer's file unless given. */
   readonly open?: (layer: Layer) => Promise<PackedLayer>;
+  /** Threads that may have been started already; stay the caller's. */
+  readonly threads?: UnpackThreads;
   /** Is told of each layer that is unpacked, or that another process has unpacked meanwhile. */
   readonly onUnpacked?: (layer: Layer) => void;
   /** Ends it early. */
@@ -85,8 +85,9 @@ export async function unpackLayers(
     const { layers, locks } = lockLayers(image, store, options.mapping, storeLock);
     resources.use(locks);
     for (const layer of missing) if (!layers.includes(layer)) options.onUnpacked?.(layer);
-    const threads = startThreads(layers, resources);
-    const works = layers.map((layer) => resources.use(beginWork(layer, storeLock, options, threads.get(layer))));
+    const threads = options.threads ?? resources.use(new UnpackThreads());
+    threads.start(layers.map(({ blob }) => blob.size));
+    const works = layers.map((layer) => resources.use(beginWork(layer, storeLock, options.mapping, threads)));
     await unpackAll(works, image, options);
     const losses: string[] = [];
     for (const work of works) {
@@ -125,31 +126,7 @@ function lockLayers(image: Image, store: string, mapping: LayerMapping, { stagin
   }
 }
 
-/**
- * Chooses who unpacks which layer: threads, one for each processor at most, that get equal shares of the bytes. This
- * thread receives meanwhile, and the pool's decompress. What is done sooner without threads is done here.
- * @returns nothing for what is unpacked here
- */
-function startThreads(layers: readonly Layer[], resources: DisposableStack): ReadonlyMap<Layer, UnpackThread> {
-  const size = layers.reduce((sum, { blob }) => sum + blob.size, 0);
-  if (size < THREAD_SIZE || availableParallelism() === 1) return new Map();
-  const count = Math.min(layers.length, availableParallelism(), MAXIMUM_PARALLEL);
-  const threads = Array.from({ length: count }, () => ({ thread: resources.use(new UnpackThread()), size: 0 }));
-  const chosen = new Map<Layer, UnpackThread>();
-  for (const layer of layers.toSorted((one, other) => other.blob.size - one.blob.size)) {
-    const least = threads.reduce((one, other) => (other.size < one.size ? other : one));
-    least.size += layer.blob.size;
-    chosen.set(layer, least.thread);
-  }
-  return chosen;
-}
-
-function beginWork(
-  layer: Layer,
-  storeLock: StoreLock,
-  { mapping }: UnpackOptions,
-  thread: UnpackThread | undefined,
-): Work {
+function beginWork(layer: Layer, storeLock: StoreLock, mapping: LayerMapping, threads: UnpackThreads): Work {
   const staging = storeLock.staging.number;
   const name = randomUUID() as string as ByteString;
   // Open to all, in a store that is not: the caller looks into layers that belong to a container's other root.
@@ -162,7 +139,7 @@ function beginWork(
     layer,
     name,
     content,
-    unpacker: thread?.unpacker(target) ?? unpackHere(target),
+    unpacker: threads.unpacker(target, layer.blob.size),
     [Symbol.dispose]: () => {
       content.close();
       removeTreeAt(staging, name);

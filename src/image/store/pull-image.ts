@@ -5,11 +5,11 @@
  *
  * The file stands between the two halves: a download is never held up by the unpacking, one that is continued has its
  * beginning there, and the second half need not know how the bytes came. Decompression runs on threads of Bun's pool, and
- * files are made on threads of their own (unpack-thread.ts), beside this one, which receives.
+ * files are made on threads of their own (unpack-threads.ts), beside this one, which receives.
  *
- * Order: manifest, configuration; then the locks of all layers to be unpacked, which a second process that wants the same
- * image waits for and then finds everything done; then blobs and layers; one syncfs; layers, blobs, rows. See
- * unpack-layers.ts and blob-staging.ts for what a kill leaves: nothing that has to be repaired.
+ * Order: manifest; configuration, while threads for the layers start; then the locks of all layers to be unpacked, which
+ * a second process that wants the same image waits for and then finds everything done; then blobs and layers; one syncfs;
+ * layers, blobs, rows. See unpack-layers.ts and blob-staging.ts for what a kill leaves: nothing that has to be repaired.
  */
 import type { Digest } from "../digest.ts";
 import { type Descriptor, invalidDocument, MAXIMUM_DOCUMENT_SIZE, parseDocument } from "../documents.ts";
@@ -18,6 +18,7 @@ import { identifyDescriptors } from "../image-layout.ts";
 import { type LayerMapping, missingLayers } from "../layers/layer-directory.ts";
 import { openPackedLayer, type PackedLayer } from "../layers/layer-stream.ts";
 import { unpackLayers } from "../layers/unpack-layers.ts";
+import { UnpackThreads } from "../layers/unpack-threads.ts";
 import { checkPlatform } from "../manifest-choice.ts";
 import type { Platform } from "../platform.ts";
 import { readManifestFor, readRoot } from "../transport/read-manifests.ts";
@@ -70,6 +71,10 @@ export async function pullImage(reader: ImageReader, store: ImageStore, options:
   const manifest = await readManifestFor(reader, target, options.platform);
   const document = parseDocument("manifest", manifest.bytes, `manifest ${manifest.digest} of ${reader.name}`);
   const { config } = document;
+  using threads = new UnpackThreads();
+  if (options.unpacking !== undefined) {
+    threads.start(document.layers.filter((layer) => !staging.has(layer)).map(({ size }) => size));
+  }
   const configurationBytes = await receiveDocument(reader, store, staging, config, signal);
   const configuration = parseDocument("imageConfiguration", configurationBytes, `configuration of ${reader.name}`);
   checkPlatform(configuration.platform, options.platform, reader.name);
@@ -91,7 +96,7 @@ export async function pullImage(reader: ImageReader, store: ImageStore, options:
     layers: layers.map((layer) => ({ ...layer, blob: { path: "", offset: 0, size: layer.size } })),
   };
   try {
-    if (options.unpacking !== undefined) await unpack(image, transfer, options.unpacking, options);
+    if (options.unpacking !== undefined) await unpack(image, transfer, threads, options.unpacking, options);
     await transfer.finish();
   } finally {
     await transfer.stop();
@@ -125,6 +130,7 @@ function isThere(
 async function unpack(
   image: Image,
   transfer: Transfer,
+  threads: UnpackThreads,
   { store, mapping }: NonNullable<PullOptions["unpacking"]>,
   { signal, onEvent, onWarning }: PullOptions,
 ): Promise<void> {
@@ -135,6 +141,7 @@ async function unpack(
   for (const layer of image.layers) if (!missing.includes(layer)) onUnpacked(layer);
   await unpackLayers(image, missing, store, {
     mapping,
+    threads,
     onWarning,
     onUnpacked,
     signal,
