@@ -1,7 +1,9 @@
+import type { PullPolicy } from "../engine/pull-request.ts";
 import type { Compression } from "../image/layers/decompress.ts";
 import type { Platform } from "../image/platform.ts";
+import type { RegistrySettings } from "../image/registry/registry-settings.ts";
 import type { CacheDestination, CacheSource } from "./remote-cache/cache-place.ts";
-import type { RunLimits } from "./run/run-configuration.ts";
+import type { ContainerOptions } from "./run/run-configuration.ts";
 import type { AgentSource } from "./secrets/agent-source.ts";
 import type { SecretSource } from "./secrets/secret-source.ts";
 
@@ -46,11 +48,13 @@ interface Annotation {
 }
 
 /** What a user asks of a build, parsed and checked. */
-export interface BuildOptions extends RunLimits {
+export interface BuildOptions {
   /** A directory, `-` for standard input, or a URL. */
   readonly context: string;
   /** A path, `-` for standard input; undefined is `Dockerfile` in the context. */
   readonly dockerfile: string | undefined;
+  /** The path of what is read instead of `.dockerignore`. */
+  readonly ignoreFile: string | undefined;
   readonly target: string | undefined;
   /** What is done with the Dockerfile: it is built, or only checked or described. */
   readonly call: "build" | "check" | "outline" | "targets";
@@ -60,13 +64,17 @@ export interface BuildOptions extends RunLimits {
   readonly noCache: boolean;
   /** Names of stages that are not taken from the cache. */
   readonly noCacheStages: readonly string[];
-  /** Whether registries are asked for images that are here. */
-  readonly pulls: boolean;
+  /** When registries are asked for images. */
+  readonly pull: PullPolicy;
+  readonly registrySettings: RegistrySettings;
   /** At least one. */
   readonly platforms: readonly Platform[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: readonly Annotation[];
   readonly network: "default" | "none" | "host";
+  readonly containers: ContainerOptions;
+  /** How many commands run at the same time; undefined for as many as there are processors. */
+  readonly jobs: number | undefined;
   /** What RUN may ask for that is not the default: `network.host`, `security.insecure`. */
   readonly allowed: readonly string[];
   readonly secrets: readonly SecretSource[];

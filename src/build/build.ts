@@ -90,13 +90,14 @@ async function attemptBuild(
   using cleanup = new DisposableStack();
   const store = cleanup.use(openImageStore(data));
   const cache = cleanup.use(new BuildCache(data, ownership.mapping));
-  const remote = cleanup.use(new RemoteCaches(options.cacheSources));
+  const remote = cleanup.use(new RemoteCaches(options.cacheSources, options.registrySettings));
   const bases = cleanup.use(new BaseLayers(data, ownership.mapping, (message) => observer.warn(message)));
   const session: BuildSession = {
     ...{ data, ownership, store, cache, remote, bases, observer, signal },
     fail: (cause) => failing.abort(cause),
-    processors: new Slots(availableParallelism()),
+    processors: new Slots(options.jobs ?? availableParallelism()),
     steps: new Map<never, Promise<Root>>(),
+    registrySettings: options.registrySettings,
     sourceDateEpoch: sourceDateEpoch(options),
   };
   try {

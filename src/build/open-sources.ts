@@ -36,10 +36,10 @@ export function openSources(session: BuildSession, options: BuildOptions): OpenS
     warn: (message: string) => observer.warn(message),
     signal,
   };
-  const { context, dockerfile } = options;
+  const { context, dockerfile, ignoreFile } = options;
   let opened: Promise<OpenContext> | undefined;
   const open = () => {
-    opened ??= openContext({ ...opening, context, dockerfile });
+    opened ??= openContext({ ...opening, context, dockerfile, ignoreFile });
     return opened;
   };
   const named = new Map<string, Promise<FileSource>>();

@@ -97,8 +97,52 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
   },
 };
 
-/** By the commands' names without `bunker` and `container`, which every command for containers has with and without. */
+const NO_DEBUGGING: Refusal = {
+  reason: "there is no log for debugging",
+  hint: "--progress plain shows all that commands write.",
+};
+
+const ONE_PLATFORM_OPTION: Refusal = {
+  reason: "platforms are named whole",
+  hint: "Give --platform OS/ARCHITECTURE[/VARIANT].",
+};
+
+const NO_VOLUMES: Refusal = {
+  reason: "the build cache would not know what commands find there",
+  hint: "Write RUN --mount=type=bind or type=cache into the Dockerfile.",
+};
+
+const OF_BUILDS: Readonly<Record<string, Refusal>> = {
+  "all-platforms": { reason: "platforms are named", hint: "Give --platform linux/amd64,linux/arm64." },
+  arch: ONE_PLATFORM_OPTION,
+  creds: { reason: "a build may ask several registries", hint: "Log in by bunker login." },
+  D: NO_DEBUGGING,
+  debug: NO_DEBUGGING,
+  device: {
+    reason: "commands have no devices of the host but by their own word",
+    hint: "RUN --security=insecure with --allow security.insecure has those that you may use.",
+  },
+  env: { reason: "variables are the Dockerfile's", hint: "Write ENV NAME=$NAME behind an ARG, and give --build-arg." },
+  from: { reason: "base images are the Dockerfile's", hint: "Write ARG BASE and FROM $BASE, and give --build-arg." },
+  logfile: { reason: "the progress is on standard error", hint: "Send it to a file: --progress plain 2>FILE" },
+  manifest: { reason: "an index is made by one build", hint: "Give all its platforms: --platform …,… -t NAME" },
+  os: ONE_PLATFORM_OPTION,
+  policy: { reason: "Bunker evaluates no policies of buildx", hint: "What a build may do is said by --allow." },
+  "skip-unused-stages": { reason: "stages that the target does not need are never built", hint: "Leave it out." },
+  "squash-all": {
+    reason: "--squash makes one layer of what is added to the base",
+    hint: "A stage of FROM scratch and COPY --from=STAGE / / makes one of all.",
+  },
+  stream: { reason: "the context is read where it is", hint: "Leave it out." },
+  timestamp: { reason: "times are bounded, not replaced", hint: "Give --source-date-epoch SECONDS." },
+  v: NO_VOLUMES,
+  variant: ONE_PLATFORM_OPTION,
+  volume: NO_VOLUMES,
+};
+
+/** By the commands' names without `bunker`, and without the group where they are there without it, too. */
 const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
+  build: OF_BUILDS,
   create: OF_NEW_CONTAINERS,
   rm: {
     link: { reason: "containers are not linked", hint: "bunker network disconnect takes a container off a network." },
@@ -125,11 +169,13 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
 /**
  * The error for an option that others have and Bunker cannot.
  * @param command as typed: `bunker run`
- * @param option its long name
+ * @param option its name without dashes
  * @returns undefined when nobody has it
  */
 export function refusedOption(command: string, option: string): BunkerError | undefined {
-  const refusal = REFUSALS[command.replace(/^bunker (?:container )?/, "")]?.[option];
+  const refusal =
+    REFUSALS[command.replace(/^bunker (?:container |(?:image|buildx|builder) (?=build$))?/, "")]?.[option];
   if (refusal === undefined) return undefined;
-  return new BunkerError({ code: "option_refused", operation: `${command} has no option --${option}`, ...refusal });
+  const written = `${option.length === 1 ? "-" : "--"}${option}`;
+  return new BunkerError({ code: "option_refused", operation: `${command} has no option ${written}`, ...refusal });
 }

@@ -1,6 +1,6 @@
 import { parseDetachKeys } from "../engine/detach-keys.ts";
 import type { CreationCallbacks } from "../engine/lifecycle/create-container.ts";
-import type { MountRequest, RunOptions, SecurityOptions } from "../engine/run-options.ts";
+import type { MountRequest, RunOptions } from "../engine/run-options.ts";
 import { formatImageSource, type ImageSource, parseImageSource } from "../image/image-source.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
@@ -13,7 +13,7 @@ import { takeResources } from "./resource-options.ts";
 import { runOptionsTable } from "./run-options-table.ts";
 import { logConfigurationOf } from "./values/life-values.ts";
 import { parseRootfs } from "./values/rootfs-operand.ts";
-import type { SecurityOption } from "./values/security-option.ts";
+import { securityOptionsOf } from "./values/security-options.ts";
 
 type RunOptionValues = OptionValues<typeof runOptionsTable>;
 
@@ -155,28 +155,6 @@ async function readEnvironmentFiles(paths: readonly string[]): Promise<readonly 
   if (paths.length === 0) return [];
   const { readEnvironmentFile } = await import("./values/environment-file.ts");
   return paths.flatMap(readEnvironmentFile);
-}
-
-async function securityOptionsOf(given: readonly SecurityOption[]): Promise<SecurityOptions> {
-  const last = <Kind extends SecurityOption["kind"]>(kind: Kind) =>
-    given.findLast((option): option is Extract<SecurityOption, { kind: Kind }> => option.kind === kind);
-  const paths = (kind: "mask" | "unmask") => given.flatMap((option) => (option.kind === kind ? option.paths : []));
-  return {
-    seccomp: await seccompOf(last("seccomp")?.profile),
-    noNewPrivileges: last("no-new-privileges")?.enabled ?? false,
-    apparmorProfile: last("apparmor")?.profile,
-    labels: given.flatMap((option) => (option.kind === "label" ? [option.label] : [])),
-    maskedPaths: paths("mask"),
-    unmaskedPaths: paths("unmask"),
-    systemPathsUnconfined: last("systempaths") !== undefined,
-  };
-}
-
-async function seccompOf(profile: string | undefined): Promise<SecurityOptions["seccomp"]> {
-  if (profile === undefined) return undefined;
-  if (profile === "unconfined") return { kind: "unconfined" };
-  const { readSeccompProfile } = await import("./values/seccomp-profile-file.ts");
-  return { kind: "profile", json: readSeccompProfile(profile) };
 }
 
 function checkDestinations(mounts: readonly MountRequest[]): void {

@@ -2,7 +2,7 @@ import { BunkerError } from "../sys/error.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
 import type { RunOptions } from "./run-options.ts";
 
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
  * The words of the container's process. An entry point of the user's (even an empty one) replaces the image's entry

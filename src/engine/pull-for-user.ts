@@ -3,9 +3,9 @@ import { parsePlatform } from "../image/platform.ts";
 import { familiarReference, parseReference, withDefaultTag } from "../image/reference.ts";
 import { openImageStore } from "../image/store/image-store.ts";
 import { runInUserNamespace } from "../runtime/user-namespace-process.ts";
-import { BunkerError } from "../sys/error.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { type Ownership, ownershipOf } from "./ownership.ts";
+import { type PolicySubject, pullByPolicy } from "./pull-policy.ts";
 import type { PullPolicy, PullRequest } from "./pull-request.ts";
 import type { RunOptions } from "./run-options.ts";
 
@@ -17,8 +17,7 @@ export type PullHere = (request: PullRequest) => Promise<void>;
 
 /**
  * Pulls an image, unless the policy says that it need not be.
- * @throws BunkerError `image_not_found` by the policy `never`, and as `pullInto`; by the policy `newer` nothing that the
- *   registry is to blame for, when the image is here
+ * @throws BunkerError as `pullByPolicy` and `pullInto`
  */
 export async function pullForUser(
   wish: PullWish,
@@ -27,30 +26,16 @@ export async function pullForUser(
   onWarning: (message: string) => void,
 ): Promise<void> {
   const data = dataDirectory();
-  const isHere = policy !== "always" && isStored(wish.name, wish.platform, data);
-  if (isHere && policy !== "newer") return;
-  if (policy === "never") throw neverPulled(wish.name);
-  const ownership = ownershipOf({ kind: "default" }, data);
-  ownership.warnings.forEach(onWarning);
-  await pullUnlessFallback(() => pullInto(wish, ownership, data, pullHere), isHere, onWarning);
-}
-
-/**
- * By the policy `newer`, what is here is good enough when the registry cannot say otherwise; Podman has it so.
- * @param hasFallback whether the image is here, and may be used then
- */
-async function pullUnlessFallback(
-  pull: () => Promise<void>,
-  hasFallback: boolean,
-  onWarning: (message: string) => void,
-): Promise<void> {
-  try {
-    await pull();
-  } catch (error) {
-    const isOfRegistry = error instanceof BunkerError && /^registry_|^image_not_found$/.test(error.code);
-    if (!hasFallback || !isOfRegistry) throw error;
-    onWarning(`${error.message}; the image that is here is used`);
-  }
+  const subject: PolicySubject = {
+    name: wish.name,
+    isHere: () => isStored(wish.name, wish.platform, data),
+    pull: () => {
+      const ownership = ownershipOf({ kind: "default" }, data);
+      ownership.warnings.forEach(onWarning);
+      return pullInto(wish, ownership, data, pullHere);
+    },
+  };
+  await pullByPolicy(policy, subject, onWarning);
 }
 
 /**
@@ -67,13 +52,17 @@ export async function fetchImage(
 ): Promise<void> {
   if (image.kind !== "stored") return;
   const { name } = image;
-  const isHere = pull !== "always" && isStored(name, platform, data);
-  if (isHere && pull !== "newer") return;
-  if (pull === "never") throw neverPulled(name);
-  if (pull === "missing" && !quiet) process.stderr.write(`Unable to find image '${shownName(name)}' locally\n`);
-  const output = quiet ? "none" : "steps";
-  const wish: PullWish = { name, allTags: false, platform, output, stream: "stderr", settings: {} };
-  await pullUnlessFallback(() => pullInto(wish, ownership, data, pullHere), isHere, onWarning);
+  const subject: PolicySubject = {
+    name,
+    isHere: () => isStored(name, platform, data),
+    pull: () => {
+      if (pull === "missing" && !quiet) process.stderr.write(`Unable to find image '${shownName(name)}' locally\n`);
+      const output = quiet ? "none" : "steps";
+      const wish: PullWish = { name, allTags: false, platform, output, stream: "stderr", settings: {} };
+      return pullInto(wish, ownership, data, pullHere);
+    },
+  };
+  await pullByPolicy(pull, subject, onWarning);
 }
 
 function isStored(name: string, platform: string | undefined, data: string): boolean {
@@ -83,17 +72,6 @@ function isStored(name: string, platform: string | undefined, data: string): boo
 
 function shownName(name: string): string {
   return /^sha256:/.test(name) ? name : familiarReference(withDefaultTag(parseReference(name)));
-}
-
-/** That an image is not here, and must not be pulled. */
-function neverPulled(name: string): BunkerError {
-  return new BunkerError({
-    code: "image_not_found",
-    operation: "find the image",
-    object: name,
-    reason: "it is not in the store, and pulling it was ruled out",
-    hint: `Pull it: bunker pull ${name}.`,
-  });
 }
 
 /**

@@ -1,4 +1,5 @@
 /** `.dockerignore`, and the one that belongs to a Dockerfile of another name: `NAME.dockerignore`, which goes first. */
+import { BunkerError } from "../../sys/error.ts";
 import { cleanPath } from "../files/ignore-patterns.ts";
 
 /**
@@ -17,6 +18,22 @@ export function readIgnoreFile(
   const own = dockerfile === undefined ? undefined : read(`${dockerfile}.dockerignore`);
   const content = own ?? read(usual);
   return content === undefined ? [] : parseIgnoreFile(content.toString("utf8"));
+}
+
+/**
+ * Reads the one that the user has named instead.
+ * @throws BunkerError `ignore_file_not_found`, and what `read` throws
+ */
+export function readNamedIgnoreFile(read: (path: string) => Buffer | undefined, path: string): readonly string[] {
+  const content = read(path);
+  if (content !== undefined) return parseIgnoreFile(content.toString("utf8"));
+  throw new BunkerError({
+    code: "ignore_file_not_found",
+    operation: "read the ignore file",
+    object: path,
+    reason: "there is no such file",
+    exitStatus: 1,
+  });
 }
 
 /** The patterns in the text of such a file, in their order: without comments, in the form that paths are compared in. */

@@ -12,7 +12,7 @@ import type { FileSource } from "../files/file-source.ts";
 import { checkOut } from "./check-out.ts";
 import { downloadFile } from "./download.ts";
 import { parseGitReference } from "./git-reference.ts";
-import { readIgnoreFile } from "./ignore-file.ts";
+import { readIgnoreFile, readNamedIgnoreFile } from "./ignore-file.ts";
 import { repositoryIdentity } from "./open-url.ts";
 import { readInRoot, readOwnFile } from "./read-in-root.ts";
 import { unpackContext } from "./unpack-context.ts";
@@ -26,6 +26,8 @@ export interface ContextOptions {
   readonly context: string;
   /** A path, `-` for standard input, or undefined for what is in the context. */
   readonly dockerfile: string | undefined;
+  /** The path of what is read instead of `.dockerignore`. */
+  readonly ignoreFile: string | undefined;
   /** Makes an empty directory that goes with the build. */
   readonly makeStaging: () => string;
   /** The header `authorization` for a git server. */
@@ -33,6 +35,9 @@ export interface ContextOptions {
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal;
 }
+
+/** What every context is opened with. */
+type Opening = Omit<ContextOptions, "dockerfile" | "ignoreFile">;
 
 /** An open context. */
 export interface OpenContext {
@@ -71,7 +76,10 @@ export async function openContext(options: ContextOptions): Promise<OpenContext>
   const read = isForeign ? (path: string) => readInRoot(directory, path) : readOwnFile;
   const found = await findDockerfile(options, place, read);
   const usual = isForeign ? ".dockerignore" : join(directory, ".dockerignore");
-  const ignored = readIgnoreFile(read, found.path, usual);
+  const ignored =
+    options.ignoreFile === undefined
+      ? readIgnoreFile(read, found.path, usual)
+      : readNamedIgnoreFile(readOwnFile, options.ignoreFile);
   return {
     files: { kind: "directory", path: directory, ignored, identity },
     dockerfile: { name: found.name, content: found.content },
@@ -82,14 +90,14 @@ export async function openContext(options: ContextOptions): Promise<OpenContext>
  * Opens the files of a named context: `--build-context`.
  * @throws BunkerError as `openContext`
  */
-export async function openNamedContext(options: Omit<ContextOptions, "dockerfile">): Promise<FileSource> {
-  const { directory, identity, isForeign } = await openPlace({ ...options, dockerfile: undefined });
+export async function openNamedContext(options: Opening): Promise<FileSource> {
+  const { directory, identity, isForeign } = await openPlace(options);
   const read = isForeign ? (path: string) => readInRoot(directory, path) : readOwnFile;
   const usual = isForeign ? ".dockerignore" : join(directory, ".dockerignore");
   return { kind: "directory", path: directory, ignored: readIgnoreFile(read, undefined, usual), identity };
 }
 
-async function openPlace(options: ContextOptions): Promise<Place> {
+async function openPlace(options: Opening): Promise<Place> {
   const { context, makeStaging, signal } = options;
   if (context === "-") return unpack(options, "standard input", process.stdin);
   const repository = parseGitReference(context);
@@ -116,7 +124,7 @@ async function openPlace(options: ContextOptions): Promise<Place> {
 }
 
 async function unpack(
-  { makeStaging, warn, signal }: ContextOptions,
+  { makeStaging, warn, signal }: Opening,
   name: string,
   stream: AsyncIterable<Uint8Array>,
 ): Promise<Place> {

@@ -2,7 +2,9 @@
  * What instructions change in an image's configuration: those that touch no files, and what WORKDIR says beside making its
  * directory. Names that are a set or a map in the configuration are sorted, as Go writes them.
  */
+
 import { posix } from "node:path";
+import { DEFAULT_PATH } from "../../engine/container-command.ts";
 import type { ConfigurationParameters } from "../../image/configuration-parameters.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { parseSignal } from "../../sys/signal.ts";
@@ -13,7 +15,7 @@ import type { CommandLine, Instruction, NamedValue } from "./instruction.ts";
 /** What runs commands that are one text, unless SHELL says otherwise. */
 export const DEFAULT_SHELL = ["/bin/sh", "-c"] as const;
 
-const DEFAULT_SEARCH_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const DEFAULT_SEARCH_PATH = `PATH=${DEFAULT_PATH}`;
 
 /** With a PATH where nothing below has one, as BuildKit does for `scratch`, too. */
 export function withSearchPath(parameters: ConfigurationParameters): ConfigurationParameters {

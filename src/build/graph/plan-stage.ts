@@ -20,7 +20,7 @@ import type { BaseImage } from "../layers/base-image.ts";
 import { readBase } from "../layers/image-configuration.ts";
 import type { FoundBase } from "../lint/check-build.ts";
 import { Vertex } from "../progress.ts";
-import { hasEmulator } from "../run/emulator.ts";
+import { emulatorName, hasEmulator } from "../run/emulator.ts";
 import type { BuildSources, ImageSource } from "../sources.ts";
 import { atPlace, atPlaceLater, placedInputs } from "./at-place.ts";
 import {
@@ -222,6 +222,7 @@ class StagePlan {
     this.#checkRun(instruction);
     const argumentEntries = this.#variables.argumentEntries();
     const step: RunStep = {
+      ...options.containers,
       ...{ command, mounts, workingDirectory },
       shell: configuration.Shell ?? DEFAULT_SHELL,
       environment: [...argumentEntries, ...(configuration.Env ?? [])],
@@ -230,11 +231,6 @@ class StagePlan {
       sources: mounts.map((mount) => rootOfMount(this.#context, this.#stage, mount, location, this.#prefix)),
       network: network === "default" ? options.network : network,
       isInsecure: instruction.security === "insecure",
-      addedHosts: options.addedHosts,
-      resourceLimits: options.resourceLimits,
-      sharedMemorySize: options.sharedMemorySize,
-      cgroupParent: options.cgroupParent,
-      resources: options.resources,
     };
     const { session, sources } = this.#context;
     this.#node = new Step(session, {
@@ -268,7 +264,7 @@ class StagePlan {
     if (!isNative(this.#platform) && !hasEmulator(this.#platform)) {
       throw new DockerfileError(
         location,
-        `this machine cannot run programs for ${formatPlatform(this.#platform)}: no emulator for them is registered with binfmt_misc`,
+        `this machine cannot run programs for ${formatPlatform(this.#platform)}: no emulator for them is registered with binfmt_misc; have qemu-user-static installed (Fedora's is qemu-user-static-${emulatorName(this.#platform)})`,
       );
     }
   }

@@ -1,5 +1,6 @@
 import { executePull } from "../../engine/pull.ts";
-import type { PullRequest } from "../../engine/pull-request.ts";
+import { type PolicySubject, pullByPolicy } from "../../engine/pull-policy.ts";
+import type { PullPolicy, PullRequest } from "../../engine/pull-request.ts";
 import { type Digest, digestOf } from "../../image/digest.ts";
 import { parseDocument } from "../../image/documents.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../../image/platform.ts";
@@ -16,8 +17,7 @@ import type { BuildSession } from "./session.ts";
 export interface ImageRequest {
   readonly source: ImageSource;
   readonly platform: Platform;
-  /** Whether its registry is asked although it is here. */
-  readonly pulls: boolean;
+  readonly pull: PullPolicy;
 }
 
 /** An id in its short form, or longer. */
@@ -29,7 +29,7 @@ const SHOWN_ID = /^[0-9a-f]{12,64}$/;
  */
 export async function resolveImage(
   session: BuildSession,
-  { source, platform, pulls }: ImageRequest,
+  { source, platform, pull: policy }: ImageRequest,
 ): Promise<BaseImage> {
   const { observer, signal } = session;
   const { name } = source;
@@ -46,14 +46,18 @@ export async function resolveImage(
   const soughtName = SHOWN_ID.test(name) ? name : fullName;
   const vertex = new Vertex(observer, `[internal] load metadata for ${fullName}`);
   return vertex.during(signal, async () => {
-    const isHere = session.store.findIfThere(soughtName, platform) !== undefined;
-    if ((!isHere || pulls) && !isId) await pull(session, name, platform, vertex);
+    const subject: PolicySubject = {
+      name,
+      isHere: () => session.store.findIfThere(soughtName, platform) !== undefined,
+      pull: () => pull(session, name, platform, vertex),
+    };
+    if (!isId) await pullByPolicy(policy, subject, (message) => observer.warn(message));
     return openBase(session, soughtName, platform, fullName);
   });
 }
 
 async function pull(
-  { data, ownership, observer }: BuildSession,
+  { data, ownership, observer, registrySettings: settings }: BuildSession,
   name: string,
   platform: Platform,
   vertex: Vertex,
@@ -63,7 +67,7 @@ async function pull(
     ...{ name, allTags: false, platform: formatPlatform(platform) },
     output: "none",
     stream: "stderr",
-    ...{ settings: {}, data, store: ownership.store, mapping: ownership.mapping },
+    ...{ settings, data, store: ownership.store, mapping: ownership.mapping },
   };
   await executePull(request, {
     begin: () => undefined,

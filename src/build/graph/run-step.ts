@@ -20,7 +20,7 @@ import type { CommandLine, RunMount } from "../dockerfile/instruction.ts";
 import { changeFiles } from "../files/change-files.ts";
 import { followPath } from "../files/tree-path.ts";
 import { executeRun } from "../run/execute-run.ts";
-import type { RunLimits } from "../run/run-configuration.ts";
+import type { ContainerOptions } from "../run/run-configuration.ts";
 import { fileWork } from "./copy-step.ts";
 import { type BuildSession, mountReadable, mountWritable } from "./session.ts";
 import type { RootNode, StepInput, StepWork } from "./step.ts";
@@ -29,7 +29,7 @@ import type { RootNode, StepInput, StepWork } from "./step.ts";
 const PROGRAM_DIRECTORY = "/dev/pipes";
 
 /** A RUN with everything that its stage says of it. */
-export interface RunStep extends RunLimits {
+export interface RunStep extends ContainerOptions {
   readonly command: CommandLine;
   /** Of SHELL. */
   readonly shell: readonly string[];
@@ -88,7 +88,7 @@ export function wordsOf(
 export function runDefinition(step: RunStep): object {
   const { words, program } = wordsOf(step.command, step.shell);
   const { environment, workingDirectory, user, mounts, network, isInsecure } = step;
-  const { addedHosts, resourceLimits, sharedMemorySize } = step;
+  const { addedHosts, resourceLimits, sharedMemorySize, capabilitiesAdded, capabilitiesDropped, security } = step;
   return {
     kind: "run",
     ...{
@@ -102,6 +102,9 @@ export function runDefinition(step: RunStep): object {
       isInsecure,
       addedHosts,
       sharedMemorySize,
+      capabilitiesAdded,
+      capabilitiesDropped,
+      security,
     },
     resourceLimits: resourceLimits.map(({ type, soft, hard }) => [type, String(soft), String(hard)]),
   };

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import type { Ownership } from "../../engine/ownership.ts";
 import type { Digest } from "../../image/digest.ts";
+import type { RegistrySettings } from "../../image/registry/registry-settings.ts";
 import type { ImageStore } from "../../image/store/image-store.ts";
 import { mountHere } from "../../mount/mount-here.ts";
 import { MNT_DETACH, unmount } from "../../sys/mount.ts";
@@ -26,6 +27,8 @@ export interface BuildSession {
   readonly signal: AbortSignal;
   /** What a failed step calls. */
   readonly fail: (cause: unknown) => void;
+  /** For the registries of images. */
+  readonly registrySettings: RegistrySettings;
   /** How many commands run at the same time. */
   readonly processors: Slots;
   /** Steps that are being made, or were, by their keys. */

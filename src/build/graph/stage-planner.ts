@@ -35,7 +35,7 @@ export function stagePlanner(
   const plan = (stage: Stage) => once(planned, stage.index, () => planStage(context, stage));
   const image = (source: ImageSource, wanted: Platform) =>
     once(images, `${source.kind} ${source.name} ${formatPlatform(wanted)}`, () =>
-      resolveImage(session, { source, platform: wanted, pulls: options.pulls }),
+      resolveImage(session, { source, platform: wanted, pull: options.pull }),
     );
   const context: PlanContext = { session, dockerfile, sources, options, global, platform, bases, plan, image };
   return { bases, plan };

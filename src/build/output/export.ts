@@ -135,7 +135,7 @@ async function writeImage(
     await copy(writer);
     for (const name of output.names) vertex.status(`name ${name}`, `naming to ${name}`, true);
     if (output.type !== "image" || !output.pushes) return;
-    using registries = new Registries({});
+    using registries = new Registries(session.registrySettings);
     for (const name of output.names) {
       vertex.status(`push ${name}`, `pushing ${name}`);
       await using registry = new RegistryWriter(registries, parseReference(name), signal);

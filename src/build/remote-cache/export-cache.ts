@@ -201,7 +201,7 @@ function cacheImage(steps: readonly ExportedStep[], { isImage, mediaTypes }: Exp
 async function write(session: BuildSession, destination: ExportedCache, image: CacheImage): Promise<void> {
   const { signal } = session;
   if (destination.type === "registry") {
-    using registries = new Registries({});
+    using registries = new Registries(session.registrySettings);
     await using writer = new RegistryWriter(registries, parseReference(destination.name), signal);
     await writeTo(writer, image, signal);
     return;

@@ -18,6 +18,7 @@ import { type Descriptor, invalidDocument } from "../../image/documents.ts";
 import { compressionOf } from "../../image/layers/pack-layer.ts";
 import { unpackLayer } from "../../image/layers/unpack-layer.ts";
 import { Registries } from "../../image/registry/registries.ts";
+import type { RegistrySettings } from "../../image/registry/registry-settings.ts";
 import { ociMediaType } from "../../image/transport/manifest-conversion.ts";
 import type { ImageReader } from "../../image/transport/transport.ts";
 import { verifyBlob } from "../../image/transport/verified-blob.ts";
@@ -54,13 +55,14 @@ interface Source {
 /** The caches that one build may take from. */
 export class RemoteCaches implements Disposable {
   readonly #places: readonly CacheSource[];
-  readonly #registries = new Registries({});
+  readonly #registries: Registries;
   readonly #blobs = new Map<Digest, Promise<string>>();
   #directory: string | undefined;
   #sources: Promise<readonly Source[]> | undefined;
 
-  constructor(places: readonly CacheSource[]) {
+  constructor(places: readonly CacheSource[], settings: RegistrySettings) {
     this.#places = places;
+    this.#registries = new Registries(settings);
   }
 
   [Symbol.dispose](): void {

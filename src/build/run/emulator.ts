@@ -11,12 +11,15 @@ const names: Readonly<Record<string, string>> = {
   mips64le: "mips64el",
 };
 
+/** What QEMU calls the architecture of a platform. */
+export function emulatorName({ architecture }: Platform): string {
+  return Object.hasOwn(names, architecture) ? (names[architecture] ?? architecture) : architecture;
+}
+
 /** Whether the kernel has an emulator for the programs of a platform: binfmt_misc, an enabled entry `qemu-…`. */
-export function hasEmulator({ architecture }: Platform): boolean {
-  const name = Object.hasOwn(names, architecture) ? names[architecture] : architecture;
-  return entries().some(
-    (entry) => entry === `qemu-${name}` && readIfThere(`${DIRECTORY}/${entry}`)?.startsWith("enabled"),
-  );
+export function hasEmulator(platform: Platform): boolean {
+  const name = `qemu-${emulatorName(platform)}`;
+  return entries().some((entry) => entry === name && readIfThere(`${DIRECTORY}/${entry}`)?.startsWith("enabled"));
 }
 
 function entries(): readonly string[] {

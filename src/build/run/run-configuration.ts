@@ -2,7 +2,6 @@
  * The config.json of a RUN: the one that `bunker run` would make, of the stage's configuration and the options of the
  * build that are about containers. A RUN has no input, no terminal and no health; its words are the shell's or its own.
  */
-import { release } from "node:os";
 import type { Resources } from "../../cgroup/resource-files.ts";
 import { type ContainerInput, containerSpecification } from "../../engine/container-specification.ts";
 import { hasDefaultSeccompFilter } from "../../engine/default-seccomp-filter.ts";
@@ -12,18 +11,22 @@ import { planNetwork } from "../../engine/network/network-plan.ts";
 import { namedNetworks, networkTexts } from "../../engine/network/network-texts.ts";
 import { hostnameFile } from "../../engine/network-files.ts";
 import type { Ownership } from "../../engine/ownership.ts";
-import type { AddedHost, PlacedMount, PlacedRunOptions, ResourceLimit } from "../../engine/run-options.ts";
+import { resolveSeccomp } from "../../engine/resolve-seccomp.ts";
+import type {
+  AddedHost,
+  PlacedMount,
+  PlacedRunOptions,
+  ResourceLimit,
+  SecurityOptions,
+} from "../../engine/run-options.ts";
 import type { NetworkConfiguration } from "../../network/configuration.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
-import { defaultProfile } from "../../runtime/seccomp/default-profile.ts";
-import { resolveProfile } from "../../runtime/seccomp/resolve-profile.ts";
-import { hostArchitecture } from "../../sys/architecture.ts";
 
 /** Its host name, as in BuildKit. */
 const HOSTNAME = "buildkitsandbox";
 
-/** What the options of a build say of all its RUNs. */
-export interface RunLimits {
+/** What the options of a build say of the containers of all its RUNs. */
+export interface ContainerOptions {
   readonly addedHosts: readonly AddedHost[];
   readonly resourceLimits: readonly ResourceLimit[];
   /** Bytes of /dev/shm. */
@@ -32,10 +35,16 @@ export interface RunLimits {
   readonly cgroupParent: string | undefined;
   /** Limits of each. */
   readonly resources: Resources | undefined;
+  readonly dnsServers: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+  readonly capabilitiesAdded: readonly string[];
+  readonly capabilitiesDropped: readonly string[];
+  readonly security: SecurityOptions;
 }
 
 /** What is to be run. */
-export interface RunSettings extends RunLimits {
+export interface RunSettings extends ContainerOptions {
   readonly id: string;
   readonly words: readonly string[];
   /** `NAME=value`, each name once. */
@@ -99,14 +108,7 @@ export function planRun(settings: RunSettings, place: RunPlace): PlannedRun {
     },
     cgroupsPath: undefined,
     consoleSize: undefined,
-    resolveSeccomp: (_profile, capabilities) =>
-      defaultFilter
-        ? undefined
-        : resolveProfile(defaultProfile(), {
-            architecture: hostArchitecture(),
-            capabilities,
-            kernelVersion: release(),
-          }),
+    resolveSeccomp: defaultFilter ? () => undefined : resolveSeccomp,
     host: readHostFacts({ ...options, mounts: [] }),
   };
   return { configuration: containerSpecification(input), network: network?.configuration, defaultFilter };
@@ -149,17 +151,9 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
     attached: { input: false, output: true, error: true },
     name: undefined,
     init: false,
-    capabilitiesAdded: [],
-    capabilitiesDropped: [],
-    security: {
-      seccomp: undefined,
-      noNewPrivileges: false,
-      apparmorProfile: undefined,
-      labels: [],
-      maskedPaths: [],
-      unmaskedPaths: [],
-      systemPathsUnconfined: false,
-    },
+    capabilitiesAdded: settings.capabilitiesAdded,
+    capabilitiesDropped: settings.capabilitiesDropped,
+    security: settings.security,
     privileged: settings.isInsecure,
     pidNamespace: "private",
     ipcNamespace: "private",
@@ -178,9 +172,9 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
       published: [],
       publishAll: false,
       exposed: [],
-      dnsServers: [],
-      dnsSearch: [],
-      dnsOptions: [],
+      dnsServers: settings.dnsServers,
+      dnsSearch: settings.dnsSearch,
+      dnsOptions: settings.dnsOptions,
       addedHosts: settings.addedHosts,
       egress: undefined,
       shaping: undefined,

@@ -12,6 +12,7 @@ interface WrittenConfiguration {
   readonly author?: string;
   readonly architecture: string;
   readonly os: string;
+  readonly created: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly history: readonly { readonly created_by?: string; readonly empty_layer?: boolean }[];
 }

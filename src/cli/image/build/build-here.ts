@@ -8,9 +8,10 @@ import { hostPlatform } from "../../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../../image/reference.ts";
 import { BunkerError } from "../../../sys/error.ts";
 import { parseArguments } from "../../option-table.ts";
-import { takeResources } from "../../resource-options.ts";
+import { registrySettings } from "../../registry/registry-options.ts";
 import type { BuildReport } from "./build-report.ts";
 import { describedBuild } from "./call-output.ts";
+import { containerOptionsOf } from "./container-options.ts";
 import { buildSyntax } from "./options.ts";
 import type { OutputOption } from "./output-option.ts";
 import { plainProgress, quietProgress } from "./plain-progress.ts";
@@ -34,7 +35,7 @@ export async function buildHere(request: unknown): Promise<BuildReport> {
   const { words, data } = v.parse(requestSchema, request);
   const given = parseBuildWords(words);
   if (given === "help") throw new Error("a build that asks for help");
-  const options = buildOptionsOf(given.options, given.operands[0]);
+  const options = await buildOptionsOf(given.options, given.operands[0]);
   const abort = new AbortController();
   // Ctrl-C comes from the terminal, and SIGTERM from the command beside; whoever wants it to end at once kills that.
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -59,7 +60,8 @@ function displayOf({ progress, quiet, checks, calls }: Values): Disposable & { r
     while (bytes.length > 0) bytes = bytes.subarray(writeSync(2, bytes));
   };
   const plain = (observer: BuildObserver) => ({ observer, [Symbol.dispose]: () => undefined });
-  if (quiet || progress === "quiet" || checks || calls.call !== "build") return plain(quietProgress(write));
+  if (quiet || progress === "quiet" || progress === "none" || checks || calls.call !== "build")
+    return plain(quietProgress(write));
   if (progress === "rawjson") return plain(rawProgress(write));
   const { stderr } = process;
   if (progress === "plain" || (progress === "auto" && !stderr.isTTY)) return plain(plainProgress(write));
@@ -78,23 +80,28 @@ function displayOf({ progress, quiet, checks, calls }: Values): Disposable & { r
 
 /**
  * Puts together what was asked for.
- * @throws BunkerError `conflicting_options`, `invalid_reference`
+ * @throws BunkerError `conflicting_options`, `invalid_reference`, and as `containerOptionsOf`
  */
-function buildOptionsOf(values: Values, context: string): BuildOptions {
-  const { file, pulls, platforms, labels, buildArguments, buildContexts, network, allowed, target } = values;
-  const { noCache, noCacheStages, annotations, addedHosts, resourceLimits, sharedMemorySize, cgroupParent } = values;
+async function buildOptionsOf(values: Values, context: string): Promise<BuildOptions> {
+  const { file, ignoreFile, pull, platforms, labels, buildArguments, buildContexts, network, allowed, target } = values;
+  const { noCache, noCacheStages, annotations, jobs, sourceDateEpoch } = values;
   const [firstPlatform] = platforms.flat();
   return {
     context,
     dockerfile: file,
+    ignoreFile,
     call: values.checks ? "check" : values.calls.call,
     target,
-    buildArguments: new Map(buildArguments.filter((entry) => entry !== undefined)),
+    buildArguments: new Map([
+      ...(sourceDateEpoch === undefined ? [] : [["SOURCE_DATE_EPOCH", String(sourceDateEpoch)] as const]),
+      ...buildArguments.filter((entry) => entry !== undefined),
+    ]),
     buildContexts: new Map(buildContexts),
     noCache: noCache || !values.layers,
     squashes: values.squashes || !values.layers,
     noCacheStages: noCacheStages.flatMap((names) => names.split(",")),
-    pulls,
+    pull,
+    registrySettings: registrySettings(values),
     platforms: firstPlatform === undefined ? [hostPlatform()] : platforms.flat(),
     labels: Object.fromEntries(labels),
     annotations,
@@ -106,11 +113,12 @@ function buildOptionsOf(values: Values, context: string): BuildOptions {
     outputs: outputsOf(values),
     cacheSources: values.cacheSources.flat(),
     cacheDestinations: values.cacheDestinations,
-    ...{ addedHosts, resourceLimits, sharedMemorySize, cgroupParent, resources: takeResources(values).resources },
+    containers: await containerOptionsOf(values),
+    jobs,
   };
 }
 
-function outputsOf({ outputs, tags, loads, pushes }: Values): readonly BuildOutput[] {
+function outputsOf({ outputs, tags, loads, pushes, format }: Values): readonly BuildOutput[] {
   const usual: OutputOption = {
     ...{ type: "image", destination: undefined, names: [], pushes, isArchive: true, compression: "gzip" },
     ...{ level: undefined, mediaTypes: undefined, rewritesTimes: true },
@@ -119,15 +127,15 @@ function outputsOf({ outputs, tags, loads, pushes }: Values): readonly BuildOutp
     throw new BunkerError({ code: "conflicting_options", operation: "conflicting options: --push and --output" });
   }
   const wanted = outputs.length === 0 ? [usual] : loads ? [...outputs, usual] : outputs;
-  return wanted.map((output) => outputOf(output, tags));
+  return wanted.map((output) => outputOf(output, tags, format));
 }
 
-function outputOf(output: OutputOption, tags: readonly string[]): BuildOutput {
+function outputOf(output: OutputOption, tags: readonly string[], format: "oci" | "docker"): BuildOutput {
   const { destination, compression, level, rewritesTimes } = output;
   if (output.type === "local" || output.type === "tar") return { type: output.type, destination: destination ?? "" };
   const own = output.names.map((name) => formatReference(withDefaultTag(parseReference(name))));
   const names = [...new Set([...tags, ...own])];
-  const mediaTypes = output.mediaTypes ?? "oci";
+  const mediaTypes = output.mediaTypes ?? format;
   const packing = { compression, level, mediaTypes, rewritesTimes };
   if (output.type === "oci" || output.type === "docker") {
     return { type: output.type, names, destination, isDirectory: !output.isArchive, packing };

@@ -6,31 +6,28 @@ import { BunkerError, errnoOf } from "../../../sys/error.ts";
 import { defineCommand } from "../../command.ts";
 import { untilInterrupted } from "../../interruption.ts";
 import { warning } from "../../messages.ts";
+import { contentTrustUnknown } from "../content-trust-option.ts";
 import { buildReportSchema } from "./build-report.ts";
 import { buildSyntax } from "./options.ts";
 
 /** `bunker build`. */
-export const build = defineCommand(
-  buildSyntax,
-  async ({ options: { calls, checks, idFile, metadataFile, quiet } }, _globals, words) => {
-    const report = await untilInterrupted((signal) => startBuild(words, dataDirectory(), signal, warning));
-    const { image, answer, warnings, isRefused } = v.parse(
-      v.pipe(v.string(), v.parseJson(), buildReportSchema),
-      report,
-    );
-    if (answer !== undefined) {
-      console.log(answer);
-      return isRefused ? 1 : 0;
-    }
-    if (checks || calls.call === "check") return showChecks(warnings, isRefused);
-    if (!quiet) showWarnings(warnings);
-    // As docker has it, both are written although only files were.
-    if (idFile !== undefined) write(idFile, image?.id ?? "");
-    if (metadataFile !== undefined) write(metadataFile, `${JSON.stringify(metadataOf(image), null, 2)}\n`);
-    if (quiet && image !== undefined) console.log(image.id);
-    return 0;
-  },
-);
+export const build = defineCommand(buildSyntax, async ({ options, operands: [context] }, _globals, words) => {
+  const { calls, checks, disableContentTrust, idFile, metadataFile, quiet } = options;
+  if (!disableContentTrust) throw contentTrustUnknown("build", context);
+  const report = await untilInterrupted((signal) => startBuild(words, dataDirectory(), signal, warning));
+  const { image, answer, warnings, isRefused } = v.parse(v.pipe(v.string(), v.parseJson(), buildReportSchema), report);
+  if (answer !== undefined) {
+    console.log(answer);
+    return isRefused ? 1 : 0;
+  }
+  if (checks || calls.call === "check") return showChecks(warnings, isRefused);
+  if (!quiet) showWarnings(warnings);
+  // As docker has it, both are written although only files were.
+  if (idFile !== undefined) write(idFile, image?.id ?? "");
+  if (metadataFile !== undefined) write(metadataFile, `${JSON.stringify(metadataOf(image), null, 2)}\n`);
+  if (quiet && image !== undefined) console.log(image.id);
+  return 0;
+});
 
 function metadataOf(image: v.InferOutput<typeof buildReportSchema>["image"]): object {
   if (image === undefined) return {};

@@ -1,35 +1,29 @@
+import type { PullPolicy } from "../../../engine/pull-request.ts";
 import { type Platform, parsePlatform } from "../../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../../image/reference.ts";
 import { nearestName } from "../../../nearest-name.ts";
 import { BunkerError } from "../../../sys/error.ts";
 import { InvalidValue } from "../../invalid-value.ts";
 import { flag, list, parseBoolean, single } from "../../option.ts";
-import { resourceOptions } from "../../resource-options.ts";
-import { parseCgroupParent } from "../../values/cgroup-parent-option.ts";
+import { connectionOptions } from "../../registry/registry-options.ts";
 import { oneOf } from "../../values/choice.ts";
 import { importedVariable } from "../../values/environment-option.ts";
 import { parseAnnotation, parseLabel } from "../../values/life-values.ts";
-import { parseAddedHost } from "../../values/names-and-addresses.ts";
-import { parseBytes } from "../../values/numbers.ts";
+import { integerBetween } from "../../values/numbers.ts";
 import { parseSecretOption, parseSshOption } from "../../values/secret-option.ts";
-import { parseUlimitOption } from "../../values/ulimit-option.ts";
 import { notEmpty } from "../../values/words.ts";
+import { disableContentTrustOption } from "../content-trust-option.ts";
 import { parseCacheDestination, parseCacheSource } from "./cache-option.ts";
+import { containerOptions } from "./container-options.ts";
 import { parseOutputOption } from "./output-option.ts";
 
-const PROGRESS = ["auto", "plain", "tty", "quiet", "rawjson"] as const;
+const PROGRESS = ["auto", "plain", "tty", "quiet", "none", "rawjson"] as const;
 const CALLS = ["build", "check", "outline", "targets"] as const;
 const ENTITLEMENTS = ["network.host", "security.insecure"] as const;
 
 /** The words of `bunker build`, with Docker's meaning. */
 export const buildSyntax = {
   options: {
-    addedHosts: list({
-      name: "add-host",
-      valueName: "NAME:ADDRESS",
-      description: "Add a line to /etc/hosts while commands run",
-      parse: parseAddedHost,
-    }),
     allowed: list({
       name: "allow",
       valueName: "ENTITLEMENT",
@@ -54,6 +48,12 @@ export const buildSyntax = {
       description: "Set an ARG, or pass on the caller's variable",
       parse: parseBuildArgument,
     }),
+    builder: single({
+      name: "builder",
+      valueName: "default",
+      description: "There is one builder, this one",
+      parse: onlyWord("default", "Bunker is the only builder; no other can be chosen"),
+    }),
     buildContexts: list({
       name: "build-context",
       valueName: "NAME=SOURCE",
@@ -74,19 +74,19 @@ export const buildSyntax = {
     }),
     calls: single({
       name: "call",
+      aliases: ["print"],
       valueName: "build|check|outline|targets[,format=json]",
       description: "What is done with the Dockerfile",
       parse: parseCall,
       initial: { call: "build", format: "text" },
       initialText: "build",
     }),
-    cgroupParent: single({
-      name: "cgroup-parent",
-      valueName: "SLICE|PATH",
-      description: "The slice of systemd's, or else the cgroup, that those of commands are below",
-      parse: parseCgroupParent,
-    }),
     checks: flag({ name: "check", description: "Only check the Dockerfile, as --call check" }),
+    compresses: flag({
+      name: "compress",
+      description: "Compress the context that is sent to a builder: none is sent",
+    }),
+    disableContentTrust: disableContentTrustOption,
     file: single({
       name: "file",
       short: "f",
@@ -99,6 +99,32 @@ export const buildSyntax = {
       valueName: "FILE",
       description: "Write the image's id to a file",
       parse: notEmpty("expected a path"),
+    }),
+    format: single({
+      name: "format",
+      valueName: "oci|docker",
+      description: "Media types of images, unless an output says them",
+      parse: oneOf("oci", "docker"),
+      initial: "oci",
+      initialText: "oci",
+    }),
+    ignoreFile: single({
+      name: "ignorefile",
+      valueName: "FILE",
+      description: "Leave out of the context what this file says, instead of .dockerignore",
+      parse: notEmpty("expected a path"),
+    }),
+    isolation: single({
+      name: "isolation",
+      valueName: "default|oci|rootless",
+      description: "How commands are kept apart: in containers, as run has them",
+      parse: oneOf("default", "oci", "rootless"),
+    }),
+    jobs: single({
+      name: "jobs",
+      valueName: "COUNT",
+      description: "How many commands run at the same time; as many as processors unless given",
+      parse: integerBetween(1, 1024),
     }),
     labels: list({
       name: "label",
@@ -160,7 +186,14 @@ export const buildSyntax = {
       description: "Say beside the image how it was built",
       parse: parseProvenance,
     }),
-    pulls: flag({ name: "pull", description: "Ask registries for images although they are here" }),
+    pull: {
+      ...flag({
+        name: "pull",
+        description: "Ask registries for images although they are here; also always, missing, newer or never",
+      }),
+      parse: parsePull,
+      collect: (policies: readonly PullPolicy[]) => policies.at(-1) ?? "missing",
+    },
     pushes: flag({ name: "push", description: "Push the image, as --output type=registry" }),
     quiet: flag({ name: "quiet", short: "q", description: "Say nothing but the image's id" }),
     removesContainers: {
@@ -170,12 +203,6 @@ export const buildSyntax = {
     removesFailed: flag({
       name: "force-rm",
       description: "Leave none of failed steps either: there are none",
-    }),
-    resourceLimits: list({
-      name: "ulimit",
-      valueName: "NAME=SOFT[:HARD]",
-      description: "Limit a resource of commands' processes",
-      parse: parseUlimitOption,
     }),
     packageList: single({
       name: "sbom",
@@ -189,13 +216,11 @@ export const buildSyntax = {
       description: "A secret that RUN --mount=type=secret may ask for",
       parse: parseSecretOption,
     }),
-    sharedMemorySize: single({
-      name: "shm-size",
-      valueName: "BYTES",
-      description: "Size of /dev/shm while commands run",
-      parse: parseBytes,
-      initial: 64 << 20,
-      initialText: "64m",
+    sourceDateEpoch: single({
+      name: "source-date-epoch",
+      valueName: "SECONDS",
+      description: "No time in the image is later, in seconds since 1970; also --build-arg SOURCE_DATE_EPOCH",
+      parse: integerBetween(0, 99_999_999_999),
     }),
     agents: list({
       name: "ssh",
@@ -205,7 +230,8 @@ export const buildSyntax = {
     }),
     squashes: flag({ name: "squash", description: "Make one layer of all that the build adds to its base" }),
     tags: list({ name: "tag", short: "t", valueName: "NAME[:TAG]", description: "Name the image", parse: parseTag }),
-    ...resourceOptions,
+    ...connectionOptions,
+    ...containerOptions,
     target: single({
       name: "target",
       valueName: "STAGE",
@@ -224,6 +250,21 @@ function parseCall(text: string) {
     return oneOf("text", "json")(word.slice("format=".length));
   });
   return { call: oneOf(...CALLS)(call), format: formats.at(-1) ?? "text" } as const;
+}
+
+/** For what there is one of: only its name is taken. */
+function onlyWord(word: string, reason: string): (text: string) => undefined {
+  return (text) => {
+    if (text !== word) throw new InvalidValue(reason);
+    return undefined;
+  };
+}
+
+/** Docker's flag, and the words of Podman's. */
+function parsePull(text: string): PullPolicy {
+  if (text === "always" || text === "missing" || text === "newer" || text === "never") return text;
+  if (text === "ifnotpresent") return "missing";
+  return parseBoolean(text) ? "always" : "missing";
 }
 
 function parseRemoval(text: string): true {

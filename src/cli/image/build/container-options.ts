@@ -1,0 +1,98 @@
+/* The options of `bunker build` that are about the containers in which commands run: those of `bunker run`. */
+import type { ContainerOptions } from "../../../build/run/run-configuration.ts";
+import { list, single } from "../../option.ts";
+import type { OptionValues } from "../../option-table.ts";
+import { resourceOptions, takeResources } from "../../resource-options.ts";
+import { parseCapabilityOption } from "../../values/capability-option.ts";
+import { parseCgroupParent } from "../../values/cgroup-parent-option.ts";
+import {
+  parseAddedHost,
+  parseIpAddress,
+  parseResolverOption,
+  parseSearchDomain,
+} from "../../values/names-and-addresses.ts";
+import { parseBytes } from "../../values/numbers.ts";
+import { parseSecurityOption } from "../../values/security-option.ts";
+import { securityOptionsOf } from "../../values/security-options.ts";
+import { parseUlimitOption } from "../../values/ulimit-option.ts";
+
+export const containerOptions = {
+  addedHosts: list({
+    name: "add-host",
+    valueName: "NAME:ADDRESS",
+    description: "Add a line to /etc/hosts while commands run",
+    parse: parseAddedHost,
+  }),
+  capabilitiesAdded: list({
+    name: "cap-add",
+    valueName: "CAPABILITY",
+    description: "Add a Linux capability to those of commands, or ALL",
+    parse: parseCapabilityOption,
+  }),
+  capabilitiesDropped: list({
+    name: "cap-drop",
+    valueName: "CAPABILITY",
+    description: "Drop a Linux capability of commands, or ALL",
+    parse: parseCapabilityOption,
+  }),
+  cgroupParent: single({
+    name: "cgroup-parent",
+    valueName: "SLICE|PATH",
+    description: "The slice of systemd's, or else the cgroup, that those of commands are below",
+    parse: parseCgroupParent,
+  }),
+  dnsServers: list({
+    name: "dns",
+    valueName: "ADDRESS",
+    description: "While commands run, ask this resolver instead of the host's",
+    parse: parseIpAddress,
+  }),
+  dnsOptions: list({
+    name: "dns-option",
+    valueName: "OPTION",
+    description: "While commands run, set an option of resolv.conf",
+    parse: parseResolverOption,
+  }),
+  dnsSearch: list({
+    name: "dns-search",
+    valueName: "DOMAIN",
+    description: "While commands run, look names up in this domain, or in none: .",
+    parse: parseSearchDomain,
+  }),
+  resourceLimits: list({
+    name: "ulimit",
+    valueName: "NAME=SOFT[:HARD]",
+    description: "Limit a resource of commands' processes",
+    parse: parseUlimitOption,
+  }),
+  security: list({
+    name: "security-opt",
+    valueName: "KIND=VALUE",
+    description: "For commands, set seccomp, no-new-privileges, apparmor, label, mask, unmask or systempaths",
+    parse: parseSecurityOption,
+  }),
+  sharedMemorySize: single({
+    name: "shm-size",
+    valueName: "BYTES",
+    description: "Size of /dev/shm while commands run",
+    parse: parseBytes,
+    initial: 64 << 20,
+    initialText: "64m",
+  }),
+  ...resourceOptions,
+} as const;
+
+/**
+ * What the options say of containers.
+ * @throws BunkerError as `securityOptionsOf` and `takeResources`
+ */
+export async function containerOptionsOf(values: OptionValues<typeof containerOptions>): Promise<ContainerOptions> {
+  const { addedHosts, capabilitiesAdded, capabilitiesDropped, cgroupParent } = values;
+  const { dnsServers, dnsOptions, dnsSearch, resourceLimits, sharedMemorySize } = values;
+  const security = await securityOptionsOf(values.security);
+  const { resources } = takeResources(values);
+  return {
+    ...{ addedHosts, capabilitiesAdded, capabilitiesDropped, cgroupParent, dnsServers, dnsOptions, dnsSearch },
+    ...{ resourceLimits, sharedMemorySize, security, resources },
+  };
+}
