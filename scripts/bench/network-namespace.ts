@@ -1,7 +1,7 @@
 /* Network namespaces with a stack that leads outside, as the benchmarks use them. */
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { SERVING_SETTING } from "../../src/sys/own-command.ts";
+import { SERVING_SETTINGS } from "../../src/sys/own-command.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** The port of the host that leads to the same one inside. */
@@ -54,7 +54,7 @@ export async function openNetwork(
   // As Bunker starts the processes that its stack runs in otherwise.
   const own = join(workplace.directory, "slirp4netns");
   if (!existsSync(own)) symlinkSync(workplace.bunker, own);
-  const bunker = ["env", SERVING_SETTING, own];
+  const bunker = ["env", ...SERVING_SETTINGS, own];
   const program = name === "bunker" ? bunker : ["slirp4netns"];
   const socket = join(workplace.directory, `${holder}.sock`);
   const options = ["--configure", `--mtu=${mtu}`, `--api-socket=${socket}`];

@@ -10,8 +10,9 @@ import { compileReadily } from "../sys/just-in-time.ts";
  * @returns the exit status
  */
 export async function internal(words: readonly string[]): Promise<number> {
-  compileReadily();
   const [command, first = "", second = "", third = "", fourth = "", fifth = ""] = words;
+  // A supervisor waits most of the time; its reactor sees when it has more to do.
+  if (command !== "supervise") compileReadily();
   switch (command) {
     case "supervise": {
       const { supervise } = await import("../engine/supervisor/supervise.ts");

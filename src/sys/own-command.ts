@@ -12,17 +12,18 @@ export function ownCommand(): string[] {
 }
 
 /**
- * A setting for processes that serve for long, in the environment that they are started with.
+ * Settings of JavaScriptCore for processes that serve for long, in the environment that they are started with.
  *
  * They hand data from one descriptor to the other, and what their JavaScript costs beside the kernel's work is little,
- * whichever compiler has made it. JavaScriptCore's last one, FTL, takes half a second of processor time in the first
- * seconds of traffic, just when the programs at both ends want it.
+ * whichever compiler has made it. The last one, FTL, takes half a second of processor time in the first seconds of
+ * traffic, just when the programs at both ends want it. And a thread that keeps memory ready for a heap that grows costs
+ * each of them, most of which never need it, more than half a megabyte.
  */
-export const SERVING_SETTING = "BUN_JSC_useFTLJIT=0";
+export const SERVING_SETTINGS: readonly string[] = ["BUN_JSC_useFTLJIT=0", "BUN_JSC_useWarmUpMarkedBlocks=0"];
 
-/** The environment of a process that is started again to serve for long: this one's, and the setting. */
+/** The environment of a process that is started again to serve for long: this one's, and the settings. */
 export function servingEnvironment(): string[] {
-  const [setting] = SERVING_SETTING.split("=");
-  const others = Object.entries(process.env).filter(([name]) => name !== setting);
-  return [...others.map(([name, value]) => `${name}=${value}`), SERVING_SETTING];
+  const names = SERVING_SETTINGS.map((setting) => setting.slice(0, setting.indexOf("=")));
+  const others = Object.entries(process.env).filter(([name]) => !names.includes(name));
+  return [...others.map(([name, value]) => `${name}=${value}`), ...SERVING_SETTINGS];
 }

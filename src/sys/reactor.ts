@@ -35,6 +35,8 @@ export const Event = {
 } as const;
 
 const EVENTS_IN_ONE_ROUND = 256;
+/** Rounds after which it is no idle process that waits, for whose JavaScript compilers and their memory are wasted. */
+const BUSY_AFTER = 100;
 /** struct epoll_event is packed on x86-64 only. */
 const EVENT_SIZE = process.arch === "x64" ? 12 : 16;
 const EVENT_DATA = EVENT_SIZE - 8;
@@ -65,6 +67,7 @@ export class Reactor implements Disposable {
   #deferred: (() => void)[] = [];
   #generation = 0;
   #running = false;
+  #rounds = 0;
 
   #control(operation: number, descriptor: number, events: number, generation: number): number {
     this.#change.view.setUint32(0, events, true);
@@ -121,9 +124,9 @@ export class Reactor implements Disposable {
 
   /** Handles events until `stop` is called or nothing is left to wait for. */
   run(): void {
-    compileReadily();
     this.#running = true;
     while (this.#running && (this.#registered > 0 || this.#deferred.length > 0)) {
+      if (++this.#rounds === BUSY_AFTER) compileReadily();
       const { address, view } = this.#events;
       const deferred = this.#deferred;
       const patience = deferred.length > 0 ? 0 : -1;
