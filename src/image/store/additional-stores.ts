@@ -3,10 +3,13 @@
  * machine. Any OCI image layout will do, made by Bunker or not, since only the layout is read: another user's database
  * may be in use, and cannot be opened without writing. Layers that are unpacked there are used as they lie.
  *
- * They are named by `$BUNKER_ADDITIONAL_STORES`, with colons between them as in $PATH, the first having precedence.
+ * They are named by `$BUNKER_ADDITIONAL_STORES`, with colons between them as in $PATH, or else by the lines of two files,
+ * the user's and the administrator's. The first has precedence. What containers' storage.conf calls additional image
+ * stores are directories of another kind, which only containers/storage can read.
  */
-import { statSync } from "node:fs";
-import { BunkerError } from "../../sys/error.ts";
+import { readFileSync, statSync } from "node:fs";
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { identifyLayers } from "../chain-id.ts";
 import { type Digest, splitDigest } from "../digest.ts";
 import { type Descriptor, parseDocument } from "../documents.ts";
@@ -15,25 +18,70 @@ import { TAG_ANNOTATION } from "../manifest-choice.ts";
 import { REPOSITORY_DIGESTS_ANNOTATION } from "./layout-index.ts";
 import type { StoredImage } from "./stored-image.ts";
 
+const VARIABLE = "BUNKER_ADDITIONAL_STORES";
+const ADMINISTRATORS_FILE = "/etc/bunker/image-stores";
+
 /**
  * The directories of the additional stores.
- * @throws BunkerError `invalid_store` for a path that is not absolute, or where no image layout is
+ * @throws BunkerError `invalid_store` for a path that is not absolute, or where no image layout is; `configuration_unreadable`
  */
 export function additionalStoreDirectories(): string[] {
-  const { BUNKER_ADDITIONAL_STORES = "" } = process.env;
-  const directories = BUNKER_ADDITIONAL_STORES.split(":").filter((directory) => directory !== "");
+  const variable = process.env[VARIABLE];
+  if (variable !== undefined) return checkStores(variable.split(":"), VARIABLE);
+  return [...usersFiles(), ADMINISTRATORS_FILE].flatMap((path) => checkStores(linesOf(path), path));
+}
+
+/** The user's file; none where nobody says where his files are. */
+function usersFiles(): string[] {
+  const { XDG_CONFIG_HOME = "", HOME = "" } = process.env;
+  const directory = XDG_CONFIG_HOME || (HOME === "" ? "" : `${HOME}/.config`);
+  return directory === "" ? [] : [`${directory}/bunker/image-stores`];
+}
+
+/** The lines of a file but for comments; none when it is not there. */
+function linesOf(path: string): string[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === Errno.ENOENT || errno === Errno.ENOTDIR) return [];
+    throw new BunkerError({ code: "configuration_unreadable", operation: "read", object: path, errno }, { cause });
+  }
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => !line.startsWith("#"));
+}
+
+/** @param origin where they are named */
+function checkStores(paths: readonly string[], origin: string): string[] {
+  const directories = paths.filter((path) => path !== "");
   for (const directory of directories) {
-    const isLayout = statSync(`${directory}/index.json`, { throwIfNoEntry: false }) !== undefined;
-    if (directory.startsWith("/") && isLayout) continue;
+    const isAbsolute = directory.startsWith("/");
+    const errno = isAbsolute ? failureToFind(`${directory}/index.json`) : undefined;
+    if (isAbsolute && errno === undefined) continue;
+    const form = origin === VARIABLE ? "with colons between them" : "one a line";
     throw new BunkerError({
       code: "invalid_store",
       operation: "use the additional store",
       object: directory,
-      reason: directory.startsWith("/") ? "there is no index.json" : "its path is not absolute",
-      hint: "BUNKER_ADDITIONAL_STORES names directories with OCI image layouts, with colons between them.",
+      reason: isAbsolute ? "its index.json cannot be found" : "its path is not absolute",
+      errno,
+      hint: `${origin} names directories with OCI image layouts, ${form}.`,
     });
   }
   return directories;
+}
+
+/** The errno of looking for a file; undefined when it is there. */
+function failureToFind(path: string): number | undefined {
+  try {
+    statSync(path);
+    return undefined;
+  } catch (error) {
+    return errnoOf(error) ?? Errno.EIO;
+  }
 }
 
 /**

@@ -260,12 +260,35 @@ describe("a second store", () => {
     }
   });
 
-  test("has to be one", () => {
-    process.env["BUNKER_ADDITIONAL_STORES"] = "/nonexistent";
+  test("is named by a variable, or else by a file, and has to be one", () => {
+    add([`${debian}:12`]);
+    const own = mkdtempSync(join(tmpdir(), "bunker-images-"));
+    const before = process.env["XDG_CONFIG_HOME"];
+    const names = () => {
+      using other = openImageStore(`${own}/data`);
+      return other.list().map((image) => image.store);
+    };
     try {
-      expect(codeOf(() => openImageStore(data))).toBe("invalid_store");
+      process.env["XDG_CONFIG_HOME"] = own;
+      mkdirSync(`${own}/bunker`);
+      const file = `${own}/bunker/image-stores`;
+      writeFileSync(file, `# for all\n\n  ${data}\n`);
+      expect(names()).toEqual([data]);
+      process.env["BUNKER_ADDITIONAL_STORES"] = "";
+      expect(names()).toEqual([]);
+      process.env["BUNKER_ADDITIONAL_STORES"] = "/nonexistent";
+      expect(codeOf(names)).toBe("invalid_store");
+      delete process.env["BUNKER_ADDITIONAL_STORES"];
+      writeFileSync(file, "relative\n");
+      expect(names).toThrow("use the additional store relative: its path is not absolute");
+      rmSync(file);
+      mkdirSync(file);
+      expect(names).toThrow(`read ${file}: EISDIR`);
     } finally {
       delete process.env["BUNKER_ADDITIONAL_STORES"];
+      if (before === undefined) delete process.env["XDG_CONFIG_HOME"];
+      else process.env["XDG_CONFIG_HOME"] = before;
+      rmSync(own, { recursive: true });
     }
   });
 });
