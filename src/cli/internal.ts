@@ -26,7 +26,7 @@ export async function internal(words: readonly string[]): Promise<number> {
     }
     case "health": {
       const { checkHealth } = await import("../engine/health/check-health.ts");
-      checkHealth(first, second, third === "starting");
+      await checkHealth(first, second, third === "starting");
       return 0;
     }
     case "memory-events": {

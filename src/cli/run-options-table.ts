@@ -2,6 +2,7 @@ import { lifeOptions } from "./container/life-options.ts";
 import { disableContentTrustOption } from "./image/content-trust-option.ts";
 import { flag, list, single } from "./option.ts";
 import type { OptionTable } from "./option-table.ts";
+import { podmanRunOptions } from "./podman-run-options.ts";
 import { resourceOptions } from "./resource-options.ts";
 import { parseCapabilityOption } from "./values/capability-option.ts";
 import { parseCgroupParent } from "./values/cgroup-parent-option.ts";
@@ -43,6 +44,7 @@ const asWritten = (text: string) => text;
 /** The options of `bunker run` and `create`, with Docker's meaning (and Podman's where Docker has no such option). */
 export const runOptionsTable = {
   ...lifeOptions,
+  ...podmanRunOptions,
   interactive: flag({ name: "interactive", short: "i", description: "Keep standard input open" }),
   terminal: flag({ name: "tty", short: "t", description: "Give the container a terminal" }),
   pull: single({

@@ -9,6 +9,7 @@ import { contentTrustUnknown } from "./image/content-trust-option.ts";
 import { takeNetworkSettings } from "./network-settings.ts";
 import { flag } from "./option.ts";
 import type { OptionValues } from "./option-table.ts";
+import { takePodmanOptions } from "./podman-run-options.ts";
 import { takeResources } from "./resource-options.ts";
 import { runOptionsTable } from "./run-options-table.ts";
 import { logConfigurationOf } from "./values/life-values.ts";
@@ -84,7 +85,7 @@ export async function runOptionsOf(
   command: readonly string[],
 ): Promise<RunOptions> {
   const { entrypoint, environment, environmentFiles, rootfs, security, sysctls, tmpfsMounts, volumes, ...others } =
-    options;
+    takePodmanOptions(options);
   const { networking, rest: further } = takeNetworkSettings(others);
   // Of volume drivers there is one.
   const { volumeDriver: _driver, disableContentTrust, ...meaningful } = further;
@@ -126,7 +127,7 @@ export async function runOptionsOf(
     health: { ...health, disabled: noHealthCheck },
     log: logConfigurationOf(logDriver, logOptions),
     attached: attachedStreams(attach, rest.interactive),
-    entrypoint: entrypoint === undefined ? undefined : [entrypoint].filter((word) => word !== ""),
+    entrypoint: entrypoint === undefined ? undefined : entrypointWords(entrypoint),
     environment: [
       ...(await readEnvironmentFiles(environmentFiles)),
       ...environment.filter((entry) => entry !== undefined),
@@ -137,6 +138,19 @@ export async function runOptionsOf(
     sysctls: Object.fromEntries(sysctls),
     ...networking,
   };
+}
+
+/** Podman takes several words as a list in JSON. */
+function entrypointWords(text: string): readonly string[] {
+  if (text === "") return [];
+  if (!text.startsWith("[")) return [text];
+  try {
+    const words: unknown = JSON.parse(text);
+    if (Array.isArray(words) && words.every((word) => typeof word === "string")) return words;
+  } catch {
+    // It is the name of a program then.
+  }
+  return [text];
 }
 
 /** What `--attach` names; without it the outputs, and the input of `-i`. */

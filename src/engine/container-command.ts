@@ -1,6 +1,6 @@
 import { BunkerError } from "../sys/error.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
-import type { RunOptions } from "./run-options.ts";
+import type { EnvironmentRules, RunOptions } from "./run-options.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -26,6 +26,8 @@ export function containerArguments(
   return words;
 }
 
+const NO_RULES: EnvironmentRules = { host: [], merged: [], unset: [] };
+
 /** What the environment takes from elsewhere than the user and the image. */
 export interface EnvironmentDefaults {
   readonly hostname: string;
@@ -37,22 +39,37 @@ export interface EnvironmentDefaults {
  * The environment of the container's process: each name once. The user's entries come before the image's, those before
  * the defaults; of several entries with one name the last one counts. An entry without `=` takes the name away.
  * HOME is the user's home directory where nobody gave it a value.
+ * @param rules of Podman's, about what is not the user's
  */
 export function containerEnvironment(
   user: readonly string[],
   image: readonly string[],
   { hostname, terminal, home }: EnvironmentDefaults,
+  { host, merged, unset }: EnvironmentRules = NO_RULES,
 ): readonly string[] {
   const variables = new Map([
     ["PATH", DEFAULT_PATH],
     ["HOSTNAME", hostname],
   ]);
   if (terminal) variables.set("TERM", "xterm");
-  for (const entry of [...image, ...user]) {
-    const separator = entry.indexOf("=");
-    if (separator < 0) variables.delete(entry);
-    else if (separator > 0) variables.set(entry.slice(0, separator), entry.slice(separator + 1));
+  const take = (entries: readonly string[]) => {
+    for (const entry of entries) {
+      const separator = entry.indexOf("=");
+      if (separator < 0) variables.delete(entry);
+      else if (separator > 0) variables.set(entry.slice(0, separator), entry.slice(separator + 1));
+    }
+  };
+  take([...host, ...image]);
+  const before = new Map(variables);
+  for (const [name, value] of merged) {
+    variables.set(
+      name,
+      value.replace(/\$\{(\w+)\}|\$(\w+)/g, (_, one, other) => before.get(one ?? other) ?? ""),
+    );
   }
+  if (unset === "all") variables.clear();
+  else for (const name of unset) variables.delete(name);
+  take(user);
   if ((variables.get("HOME") ?? "") === "") variables.set("HOME", home);
   return [...variables].map(([name, value]) => `${name}=${value}`);
 }

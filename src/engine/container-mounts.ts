@@ -25,6 +25,8 @@ export interface ContainerFiles {
   readonly hosts: string | undefined;
   readonly hostname: string | undefined;
   readonly resolvConf: string | undefined;
+  /** The time zone's. */
+  readonly localtime?: string | undefined;
 }
 
 export interface ContainerMountsInput {
@@ -122,9 +124,13 @@ function fileMounts({ options, files }: ContainerMountsInput): readonly Mount[] 
     ["/etc/hosts", files.hosts],
     ["/etc/hostname", files.hostname],
     ["/etc/resolv.conf", files.resolvConf],
+    ["/etc/localtime", files.localtime],
   ] as const;
+  const roots = ["", ...(options.chrootDirectories ?? []).map((path) => path.replace(/\/+$/, ""))];
   return sources.flatMap(([destination, source]) =>
-    source === undefined ? [] : [bind(source, destination, ["rbind", "rprivate", writability])],
+    source === undefined
+      ? []
+      : roots.map((root) => bind(source, `${root}${destination}`, ["rbind", "rprivate", writability])),
   );
 }
 

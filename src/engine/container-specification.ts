@@ -135,9 +135,14 @@ function containerProcess(
   return {
     terminal,
     consoleSize: terminal ? input.consoleSize : undefined,
-    user: processUser(user, input.userNamespace, input.idShortage),
+    user: { ...processUser(user, input.userNamespace, input.idShortage), umask: options.umask },
     args: options.init ? [INIT_NAME, "--", ...words] : [...words],
-    env: containerEnvironment(options.environment, image.environment ?? [], { hostname, terminal, home: user.home }),
+    env: containerEnvironment(
+      options.environment,
+      image.environment ?? [],
+      { hostname, terminal, home: user.home },
+      options.environmentRules,
+    ),
     cwd: workingDirectory(options.workingDirectory ?? image.workingDirectory ?? ""),
     capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
     // The names were checked when the options were read.

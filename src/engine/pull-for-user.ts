@@ -44,7 +44,13 @@ export async function pullForUser(
  * @throws BunkerError as `pullForUser`
  */
 export async function fetchImage(
-  { image, platform, pull, quiet }: Pick<RunOptions, "image" | "platform" | "pull" | "quiet">,
+  {
+    image,
+    platform,
+    pull,
+    quiet,
+    registry = {},
+  }: Pick<RunOptions, "image" | "platform" | "pull" | "quiet" | "registry">,
   ownership: Ownership,
   data: string,
   pullHere: PullHere,
@@ -58,7 +64,7 @@ export async function fetchImage(
     pull: () => {
       if (pull === "missing" && !quiet) process.stderr.write(`Unable to find image '${shownName(name)}' locally\n`);
       const output = quiet ? "none" : "steps";
-      const wish: PullWish = { name, allTags: false, platform, output, stream: "stderr", settings: {} };
+      const wish: PullWish = { name, allTags: false, platform, output, stream: "stderr", settings: registry };
       return pullInto(wish, ownership, data, pullHere);
     },
   };

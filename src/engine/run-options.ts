@@ -6,7 +6,7 @@ import type { TransportProtocol } from "../network/published-port.ts";
 import type { ShapingRules } from "../network/shaping.ts";
 import type { Address } from "../sys/internet-socket.ts";
 import type { PlaceRequest } from "./network/take-endpoints.ts";
-import type { PullPolicy } from "./pull-request.ts";
+import type { PullPolicy, PullRequest } from "./pull-request.ts";
 import type { LogConfiguration, RestartPolicy } from "./state/container-definition.ts";
 
 /**
@@ -27,7 +27,11 @@ export interface RunOptions {
   readonly terminal: boolean;
   /** `NAME=value` entries in the order given, `--env-file` first. */
   readonly environment: readonly string[];
+  /** What becomes of the variables that neither options nor the user's files set. */
+  readonly environmentRules?: EnvironmentRules;
   readonly mounts: readonly MountRequest[];
+  /** What becomes of the volumes that the image names. */
+  readonly imageVolumes?: "anonymous" | "tmpfs" | "ignore";
   /** `--volumes-from`: containers whose mounts it gets as well. */
   readonly volumesFrom: readonly VolumesFrom[];
   readonly workingDirectory: string | undefined;
@@ -35,22 +39,37 @@ export interface RunOptions {
   readonly user: string | undefined;
   readonly additionalGroups: readonly string[];
   readonly hostname: string | undefined;
+  /** Whether the image's /etc/hostname, or /etc/hosts, stays as it is. */
+  readonly noHostname?: boolean;
+  readonly noHosts?: boolean;
+  /** What /etc/hosts begins with: nothing, what the image's says, or a text. */
+  readonly hostsBase?: "none" | "image" | { readonly text: string };
+  /** Directories of the container whose `etc` gets what its own gets of the engine. */
+  readonly chrootDirectories?: readonly string[];
   readonly domainname: string | undefined;
   readonly readOnly: boolean;
   readonly remove: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly restart: RestartPolicy;
+  /** Seconds after which it is killed; undefined or 0 for never. */
+  readonly runTimeout?: number | undefined;
+  /** A file for the number of its first process. */
+  readonly pidFile?: string | undefined;
   /** A signal's name or number; undefined takes the image's, or SIGTERM. */
   readonly stopSignal: string | undefined;
   /** Seconds that `stop` waits before it kills. */
   readonly stopTimeout: number | undefined;
   /** undefined takes the image's. */
   readonly health: HealthOptions;
+  /** What is done when it becomes unhealthy. */
+  readonly healthAction?: "none" | "kill" | "restart" | "stop";
   readonly log: LogConfiguration;
   /** Which streams are attached: a container whose input nobody is attached to may keep it open for later. */
   readonly attached: AttachedStreams;
   readonly name: string | undefined;
+  /** Whether the container that has the name goes first. */
+  readonly replaces?: boolean;
   readonly init: boolean;
   /** `CAP_…` names, or `ALL`. */
   readonly capabilitiesAdded: readonly string[];
@@ -83,10 +102,26 @@ export interface RunOptions {
   readonly sysctls: Readonly<Record<string, string>>;
   readonly oomScoreAdjustment: number | undefined;
   readonly devices: readonly DeviceRequest[];
+  /** How the registry is asked for the image. */
+  readonly registry?: PullRequest["settings"];
+  /** The host's file of a time zone. */
+  readonly timeZone?: string | undefined;
+  /** Of the process; 0022 unless given. */
+  readonly umask?: number | undefined;
   /** `os/architecture[/variant]`. */
   readonly platform: string | undefined;
   /** Print the launch program, what the container's first process will do up to its exec, before it runs. */
   readonly debugLaunch: boolean;
+}
+
+/** What Podman can do to the environment that a container has of others than the user. */
+export interface EnvironmentRules {
+  /** The caller's whole environment, which the image's entries come before; empty for none. */
+  readonly host: readonly string[];
+  /** Names and values in which `${NAME}` stands for what the image says. */
+  readonly merged: readonly (readonly [name: string, value: string])[];
+  /** Names that the image's entries and the defaults do not set. */
+  readonly unset: "all" | readonly string[];
 }
 
 /** Which of a container's streams a command is attached to. */

@@ -48,11 +48,12 @@ export function shownConfiguration({
   image,
 }: Pick<ContainerInput, "id" | "image"> & { readonly options: RunOptions }): ContainerDefinition["shown"] {
   const hostname = options.hostname ?? id.slice(0, 12);
-  const environment = containerEnvironment(options.environment, image.environment ?? [], {
-    hostname,
-    terminal: options.terminal,
-    home: "",
-  });
+  const environment = containerEnvironment(
+    options.environment,
+    image.environment ?? [],
+    { hostname, terminal: options.terminal, home: "" },
+    options.environmentRules,
+  );
   const words = containerArguments(options, image);
   return {
     configuration: {

@@ -1,6 +1,4 @@
-import { recordContainerEvent } from "../../engine/events/journal.ts";
-import { startByCommand, takeToStart } from "../../engine/lifecycle/start-container.ts";
-import { stopContainer } from "../../engine/lifecycle/stop-container.ts";
+import { restartContainer } from "../../engine/lifecycle/restart-container.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
 import { eachContainer } from "./each-container.ts";
@@ -28,14 +26,7 @@ export const restart = defineCommand(
         (container) => !options.running || isAlive(container),
       ),
       async ({ database, data, container, reference }) => {
-        stopContainer(database, data, container, { ...options, isRestart: true });
-        const taken = takeToStart(database, data, container.id);
-        if (taken !== undefined) {
-          using _lock = taken.lock;
-          const { socket } = await startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false });
-          socket.close();
-          recordContainerEvent(data, "restart", container);
-        }
+        await restartContainer(database, data, container, options);
         return reference;
       },
     ),

@@ -4,6 +4,7 @@
  * of code and memory is there only while it runs.
  */
 import { readSync } from "node:fs";
+import type { StateDatabase } from "../../state/state-database.ts";
 import { waitForExit } from "../../sys/process.ts";
 import { endsWithin, sendSignal } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
@@ -11,6 +12,7 @@ import { makeStreams } from "../attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { startExec } from "../lifecycle/exec-process.ts";
 import { findContainer } from "../lifecycle/find-container.ts";
+import { killContainer, stopContainer } from "../lifecycle/stop-container.ts";
 import type { HealthCheck } from "../state/container-definition.ts";
 import { type Container, type Health, openContainers, recordHealth } from "../state/containers.ts";
 
@@ -23,7 +25,7 @@ const TIMED_OUT = -1;
  * Checks a container's health once and records the result.
  * @param isStarting whether failures do not count yet
  */
-export function checkHealth(data: string, id: string, isStarting: boolean): void {
+export async function checkHealth(data: string, id: string, isStarting: boolean): Promise<void> {
   using database = openContainers(data);
   const container = findContainer(database, data, id);
   const { health: check } = container.definition;
@@ -35,7 +37,26 @@ export function checkHealth(data: string, id: string, isStarting: boolean): void
   // Meanwhile it may have ended, and begun anew.
   if (now.status !== "running" || now.pid !== container.pid) return;
   recordHealth(database, id, after);
-  if (after.status !== before.status) recordContainerEvent(data, `health_status: ${after.status}`, container);
+  if (after.status === before.status) return;
+  recordContainerEvent(data, `health_status: ${after.status}`, container);
+  if (after.status === "unhealthy") await actOn(database, data, now);
+}
+
+/** Podman's `--health-on-failure`. */
+async function actOn(database: StateDatabase, data: string, container: Container): Promise<void> {
+  switch (container.definition.healthAction) {
+    case "kill":
+      killContainer(database, data, container, "SIGKILL");
+      break;
+    case "stop":
+      stopContainer(database, data, container, {});
+      break;
+    case "restart":
+      // What starts containers is more than a check needs.
+      await (await import("../lifecycle/restart-container.ts")).restartContainer(database, data, container);
+      break;
+    default:
+  }
 }
 
 /** What the results say with one more. */

@@ -4,7 +4,7 @@
  * directory whose lock is free, and the next command that makes a container removes it.
  */
 
-import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
 import { formatImageSource } from "../../image/image-source.ts";
 import { relyOnImages } from "../../image/store/images-lock.ts";
@@ -47,8 +47,8 @@ import { giveTo } from "../volumes/give-to.ts";
 import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
 import { writeRequest } from "./creation-request.ts";
-import { lookUpContainer } from "./find-container.ts";
-import { cleanUp } from "./remove-container.ts";
+import { findContainer, lookUpContainer } from "./find-container.ts";
+import { cleanUp, removeContainer } from "./remove-container.ts";
 import type { StartableContainer } from "./start-container.ts";
 
 /** The files of a directory that stand for files of the image. */
@@ -61,13 +61,34 @@ function writeContainerFiles(
   options: RunOptions,
   networks: NamedNetworks | undefined,
   hostname: string,
+  imageHosts: () => string,
 ) {
   const files = containerFiles(directory);
   const { hosts, resolvConf } = networkTexts(options, networks, hostname);
-  writeFileSync(files.hosts, hosts);
+  const { hostsBase = "none" } = options;
+  const base = hostsBase === "none" ? "" : hostsBase === "image" ? imageHosts() : hostsBase.text;
+  writeFileSync(files.hosts, base === "" || base.endsWith("\n") ? base + hosts : `${base}\n${hosts}`);
   writeFileSync(files.hostname, hostnameFile(hostname));
   writeFileSync(files.resolvConf, resolvConf);
   return files;
+}
+
+/** Those of the engine's files that the container gets instead of the image's. */
+function wantedFiles(
+  { hosts, hostname, resolvConf }: ReturnType<typeof containerFiles>,
+  { noHostname = false, noHosts = false, timeZone }: RunOptions,
+  directory: string,
+): ContainerInput["files"] {
+  const localtime = timeZone === undefined ? undefined : `${directory}/localtime`;
+  if (timeZone !== undefined && localtime !== undefined) copyFileSync(timeZone, localtime);
+  return { hosts: noHosts ? undefined : hosts, hostname: noHostname ? undefined : hostname, resolvConf, localtime };
+}
+
+/** Removes the container that has a name, whatever it does. */
+function replaceContainer(database: StateDatabase, data: string, name: string): void {
+  if (isNameTaken(database, name)) {
+    removeContainer(database, data, findContainer(database, data, name), { force: true, volumes: false });
+  }
 }
 
 /** Finds the container whose network is joined, and names it by its id. */
@@ -157,8 +178,8 @@ async function placedMounts(
   { volumes = [] }: ImageConfiguration,
   onWarning: (message: string) => void,
 ): Promise<PlacedMounts> {
-  const imageVolumes = volumes.map((path) => posix.resolve("/", path));
-  const { mounts, volumesFrom } = options;
+  const { imageVolumes: policy = "anonymous", mounts, volumesFrom } = options;
+  const imageVolumes = policy === "ignore" ? [] : volumes.map((path) => posix.resolve("/", path));
   if (mounts.length === 0 && volumesFrom.length === 0 && imageVolumes.length === 0) {
     return { mounts: [], mountPoints: [] };
   }
@@ -238,6 +259,7 @@ export async function createContainer(
     const root = prepareRootFileSystem(options.image, options.platform, place, unpack);
     await Promise.all(unpackings);
     const host = readHostFacts(options);
+    if (options.replaces === true && options.name !== undefined) replaceContainer(database, data, options.name);
     const { mounts, mountPoints } = await placedMounts(
       database,
       data,
@@ -275,10 +297,13 @@ export async function createContainer(
       userNamespace,
       idShortage: ownership.idShortage,
       // The network of another container comes with the names and resolvers that it has there.
-      files:
+      files: wantedFiles(
         owner === undefined
-          ? writeContainerFiles(directory, options, networks, hostname)
+          ? writeContainerFiles(directory, options, networks, hostname, () => root.readFile("etc/hosts") ?? "")
           : containerFiles(containerDirectory(data, owner.id)),
+        options,
+        directory,
+      ),
       cgroupsPath: undefined,
       startsSystemd: isSystem,
       consoleSize: terminalSize(),
@@ -290,7 +315,8 @@ export async function createContainer(
     const configuration = containerSpecification(input);
     giveToUser(data, mounts, configuration.process, userNamespace, onWarning);
     writeFileSync(`${directory}/config.json`, formatConfiguration(configuration));
-    writeRequest(data, id, given);
+    // A login is for this pull; and what was to be replaced has been.
+    writeRequest(data, id, { ...given, registry: {}, replaces: false });
     const definition: ContainerDefinition = {
       image: formatImageSource(options.image),
       imageId: root.imageId,
@@ -309,6 +335,9 @@ export async function createContainer(
       stopSignal: asked.stopSignal ?? root.image.stopSignal,
       stopTimeout: options.stopTimeout,
       restart: options.restart,
+      runTimeout: options.runTimeout,
+      pidFile: options.pidFile,
+      healthAction: options.healthAction,
       log: options.log,
       health: healthCheckOf(options.health, root.image.healthcheck),
       network: networkMode(options),

@@ -6,11 +6,12 @@
  * told anything kills the container and gives the lock back, and the row is then seen to be wrong; the other way round a
  * container would run that nobody knows of.
  */
+import { writeFileSync } from "node:fs";
 import type { LaunchProgram } from "../../launch/program.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import { launchContainer } from "../../runtime/launch-container.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
-import { BunkerError } from "../../sys/error.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { messageSocketPair } from "../../sys/message-socket.ts";
 import { identify, sendSignal } from "../../sys/process-identity.ts";
@@ -205,6 +206,7 @@ async function launchSupervised(
     { pid, startTime: identify(pid)?.startTime ?? 0, cgroup },
     { health, ports: network?.bindings ?? [] },
   );
+  if (definition.pidFile !== undefined) writePidFile(definition.pidFile, pid);
   // Before `supervise`, so that the container's first output finds its reader.
   const attached = options.attachment === undefined ? undefined : requestAttachment(socket, options.attachment);
   network?.handOver(socket);
@@ -230,6 +232,7 @@ async function launchSupervised(
       isRecordedByCommand: options.recordsEnd,
       networks: definition.networkPlan ?? definition.membership,
       restartDelay: options.restartDelay,
+      runTimeout: definition.runTimeout || undefined,
       health: definition.health,
       memoryGroup: resources.limitsMemory ? cgroup : undefined,
       softLimits: resources.soft,
@@ -278,6 +281,20 @@ async function compilerOf(configuration: Configuration, onWarning: StartOptions[
   if (configuration.linux?.seccomp === undefined) return () => undefined;
   const { filterOf } = await import("../../runtime/seccomp/filter-of.ts");
   return () => filterOf(configuration, onWarning);
+}
+
+/** @throws BunkerError `pid_file_refused`; the container ends with this command then, as nobody supervises it yet */
+function writePidFile(path: string, pid: number): void {
+  try {
+    writeFileSync(path, String(pid));
+  } catch (error) {
+    throw new BunkerError({
+      code: "pid_file_refused",
+      operation: "write the file for the pid",
+      object: path,
+      errno: errnoOf(error),
+    });
+  }
 }
 
 /** A configuration whose process has more in its environment. */

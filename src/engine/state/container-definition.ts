@@ -73,6 +73,12 @@ const definitionSchema = v.object({
   openInput: v.boolean(),
   /** Whether the input ends with the first one that is attached to it. */
   inputOnce: v.boolean(),
+  /** Seconds after which it is killed. */
+  runTimeout: v.optional(v.number()),
+  /** A file for the number of its first process. */
+  pidFile: v.optional(v.string()),
+  /** What is done when it becomes unhealthy. */
+  healthAction: v.optional(v.picklist(["none", "kill", "restart", "stop"])),
   init: v.boolean(),
   /** Removed when it ends. */
   remove: v.boolean(),

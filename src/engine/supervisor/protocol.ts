@@ -44,6 +44,8 @@ const superviseSchema = v.object({
   networks: v.optional(v.object({ egress: v.optional(egressRulesSchema), shaping: v.optional(shapingRulesSchema) })),
   /** Milliseconds that the last restart waited; 0 when this is none. */
   restartDelay: v.number(),
+  /** Seconds after which the container is killed. */
+  runTimeout: v.optional(v.number()),
   /** Milliseconds between health checks; `start` applies during the first `startPeriod`. */
   health: v.optional(v.object({ interval: v.number(), startInterval: v.number(), startPeriod: v.number() })),
   /** The container's cgroup, if its memory is limited and somebody wants to know when it gets short. */

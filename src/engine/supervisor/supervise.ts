@@ -375,6 +375,7 @@ class Supervisor {
     const command = this.#connect(this.#command);
     command.waits = true;
     cleanup.use(this.#stopOnSignals(supervise));
+    if (supervise.runTimeout !== undefined) cleanup.use(this.#killAfter(supervise.runTimeout));
     if (health !== undefined) cleanup.use(new HealthTimer(this.#reactor, health, this.#data, this.#id));
     this.#reactor.add(pidfd.number, Event.IN, () => {
       this.#reactor.remove(pidfd.number);
@@ -468,6 +469,21 @@ class Supervisor {
       this.#reactor.remove(patience.descriptor.number);
     });
     return stack;
+  }
+
+  #killAfter(seconds: number): Disposable {
+    const timer = new Timer();
+    timer.start(seconds * 1000);
+    this.#reactor.add(timer.descriptor.number, Event.IN, () => {
+      timer.acknowledge();
+      this.#signal(Signal.SIGKILL);
+    });
+    return {
+      [Symbol.dispose]: () => {
+        this.#reactor.remove(timer.descriptor.number);
+        timer[Symbol.dispose]();
+      },
+    };
   }
 
   #isBusy(): boolean {

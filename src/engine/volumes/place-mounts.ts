@@ -7,7 +7,14 @@ import { mkdirSync, statSync } from "node:fs";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { findContainer } from "../lifecycle/find-container.ts";
-import type { MountRequest, PlacedMount, RunOptions, VolumeMountRequest, VolumesFrom } from "../run-options.ts";
+import type {
+  MountRequest,
+  PlacedMount,
+  RunOptions,
+  TmpfsMountRequest,
+  VolumeMountRequest,
+  VolumesFrom,
+} from "../run-options.ts";
 import type { MountPoint, RootPlan } from "../state/container-definition.ts";
 import { anonymousName, takeVolume } from "./create-volume.ts";
 import { type Population, populateVolume } from "./populate-volume.ts";
@@ -44,7 +51,7 @@ interface Placed {
 export async function placeMounts(
   database: StateDatabase,
   data: string,
-  options: Pick<RunOptions, "mounts" | "volumesFrom">,
+  options: Pick<RunOptions, "imageVolumes" | "mounts" | "volumesFrom">,
   container: MountingContainer,
   onWarning: (message: string) => void,
 ): Promise<PlacedMounts> {
@@ -55,7 +62,8 @@ export async function placeMounts(
   // Two of the user's own for one place are an error, which containerMounts finds.
   add(options.mounts);
   for (const source of options.volumesFrom) add(mountsOf(database, data, source));
-  add(container.imageVolumes.map(imageVolume));
+  const ofImage: (destination: string) => MountRequest = options.imageVolumes === "tmpfs" ? imageTmpfs : imageVolume;
+  add(container.imageVolumes.map(ofImage));
   const further = [...requests.values()].filter((request) => !options.mounts.includes(request));
   const placed: Placed[] = [];
   for (const request of [...options.mounts, ...further]) {
@@ -65,6 +73,11 @@ export async function placeMounts(
     mounts: placed.map(({ mount }) => mount),
     mountPoints: placed.flatMap(({ point }) => (point === undefined ? [] : [point])),
   };
+}
+
+/** Podman's `--image-volume=tmpfs`. */
+function imageTmpfs(destination: string): TmpfsMountRequest {
+  return { type: "tmpfs", destination, options: ["rw", "nosuid", "nodev", "noexec", "mode=1777"] };
 }
 
 function imageVolume(destination: string): VolumeMountRequest {

@@ -1,0 +1,214 @@
+/* Options of `run` and `create` that Podman has and Docker has not, and what they come to. */
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { EnvironmentRules, RunOptions } from "../engine/run-options.ts";
+import { hostPlatform } from "../image/platform.ts";
+import { BunkerError, errnoOf } from "../sys/error.ts";
+import { InvalidValue } from "./invalid-value.ts";
+import { flag, list, single } from "./option.ts";
+import type { OptionTable, OptionValues } from "./option-table.ts";
+import { registryOptions, registrySettings, retryOptions } from "./registry/registry-options.ts";
+import { oneOf } from "./values/choice.ts";
+import { integerBetween } from "./values/numbers.ts";
+import { parseContainerPath } from "./values/paths.ts";
+
+const ZONES = "/usr/share/zoneinfo";
+const HOST_ZONE = "/etc/localtime";
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+const asWritten = (text: string) => text;
+
+function word(text: string): string {
+  if (/^[a-z0-9_.-]+$/.test(text)) return text;
+  throw new InvalidValue("expected a word such as arm64");
+}
+
+function parseUmask(text: string): number {
+  if (/^[0-7]{1,4}$/.test(text) && Number.parseInt(text, 8) <= 0o777) return Number.parseInt(text, 8);
+  throw new InvalidValue("expected an octal number up to 0777");
+}
+
+function parseMerged(text: string): readonly [name: string, value: string] {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new InvalidValue("expected NAME=VALUE, with $NAME for what the image says");
+  return [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+/** See the head of this file. */
+export const podmanRunOptions = {
+  ...registryOptions,
+  ...retryOptions,
+  architecture: single({
+    name: "arch",
+    valueName: "ARCHITECTURE",
+    description: "Architecture to choose from an image for several",
+    parse: word,
+  }),
+  operatingSystem: single({
+    name: "os",
+    valueName: "OS",
+    description: "Operating system to choose from an image for several",
+    parse: word,
+  }),
+  variant: single({
+    name: "variant",
+    valueName: "VARIANT",
+    description: "Variant of the architecture, such as v7",
+    parse: word,
+  }),
+  chrootDirectories: list({
+    name: "chrootdirs",
+    valueName: "DIRECTORY",
+    description: "A directory in the container whose etc gets hosts, hostname and resolv.conf, too",
+    parse: parseContainerPath,
+  }),
+  environmentOfHost: flag({ name: "env-host", description: "Pass the caller's whole environment on" }),
+  environmentMerged: list({
+    name: "env-merge",
+    valueName: "NAME=VALUE",
+    description: "Set a variable, with $NAME for what the image says of one",
+    parse: parseMerged,
+  }),
+  environmentUnset: list({
+    name: "unsetenv",
+    valueName: "NAME",
+    description: "Do without a variable that the image or Bunker sets",
+    parse: asWritten,
+  }),
+  environmentUnsetAll: flag({ name: "unsetenv-all", description: "Do without all of them" }),
+  healthAction: single({
+    name: "health-on-failure",
+    valueName: "none|kill|restart|stop",
+    description: "What to do with it when it becomes unhealthy",
+    parse: oneOf("none", "kill", "restart", "stop"),
+    initial: "none",
+    initialText: "none",
+  }),
+  hostsBase: single({
+    name: "hosts-file",
+    valueName: "FILE|image|none",
+    description: "What its /etc/hosts begins with",
+    parse: asWritten,
+    initial: "none",
+    initialText: "none",
+  }),
+  imageVolumes: single({
+    name: "image-volume",
+    valueName: "anonymous|tmpfs|ignore",
+    description: "What the volumes that the image names become",
+    parse: (text) => (text === "bind" ? "anonymous" : oneOf("anonymous", "tmpfs", "ignore")(text)),
+    initial: "anonymous",
+    initialText: "anonymous",
+  }),
+  noHostname: flag({ name: "no-hostname", description: "Leave the image's /etc/hostname as it is" }),
+  noHosts: flag({ name: "no-hosts", description: "Leave the image's /etc/hosts as it is" }),
+  pidFile: single({
+    name: "pidfile",
+    valueName: "FILE",
+    description: "Write the host's number of its first process to a file at each start",
+    parse: (text) => resolve(text),
+  }),
+  replaces: flag({ name: "replace", description: "Remove the container that has the name first, running or not" }),
+  runTimeout: single({
+    name: "timeout",
+    valueName: "SECONDS",
+    description: "Kill it when it has run so long",
+    parse: integerBetween(0, LONGEST_TIMEOUT),
+  }),
+  timeZone: single({
+    name: "tz",
+    valueName: "ZONE|local",
+    description: "Its time zone, such as Europe/Berlin, or the host's",
+    parse: parseTimeZone,
+  }),
+  umask: single({
+    name: "umask",
+    valueName: "MASK",
+    description: "The permissions that new files do not get (0022)",
+    parse: parseUmask,
+  }),
+} as const satisfies OptionTable;
+
+interface OtherValues extends Pick<RunOptions, "name" | "platform"> {
+  readonly addedHosts: readonly unknown[];
+}
+
+type PodmanValues = OptionValues<typeof podmanRunOptions>;
+
+/**
+ * The file of a time zone.
+ * @throws InvalidValue
+ */
+function parseTimeZone(text: string): string {
+  const path = text === "local" ? HOST_ZONE : `${ZONES}/${text}`;
+  if (/^[\w+-]+(\/[\w+-]+)*$/.test(text) && existsSync(path)) return path;
+  throw new InvalidValue(`the host has no such time zone in ${ZONES}`);
+}
+
+/** Takes the options of this file out of all, and adds what they come to. */
+export function takePodmanOptions<Values extends PodmanValues & OtherValues>(values: Values) {
+  const {
+    architecture,
+    operatingSystem,
+    variant,
+    authFile,
+    certificateDirectory,
+    credentials,
+    retries,
+    retryDelay,
+    tlsVerify,
+    environmentOfHost,
+    environmentMerged,
+    environmentUnset,
+    environmentUnsetAll,
+    hostsBase,
+    ...rest
+  } = values;
+  if (rest.replaces && rest.name === undefined) throw conflict("--replace without --name");
+  if (rest.noHosts && rest.addedHosts.length > 0) throw conflict("--no-hosts and --add-host");
+  const parts = [operatingSystem, architecture, variant];
+  const isChosen = parts.some((part) => part !== undefined);
+  if (isChosen && rest.platform !== undefined) throw conflict("--platform and --os, --arch or --variant");
+  const environmentRules: EnvironmentRules = {
+    host: environmentOfHost ? hostEnvironment() : [],
+    merged: environmentMerged,
+    unset: environmentUnsetAll ? "all" : environmentUnset,
+  };
+  return {
+    ...rest,
+    platform: isChosen ? platformOf(operatingSystem, architecture, variant) : rest.platform,
+    registry: registrySettings({ authFile, certificateDirectory, credentials, retries, retryDelay, tlsVerify }),
+    environmentRules,
+    hostsBase: hostsBaseOf(hostsBase),
+  };
+}
+
+function platformOf(os: string | undefined, architecture: string | undefined, variant: string | undefined): string {
+  const host = hostPlatform();
+  return [os ?? host.os, architecture ?? host.architecture, ...(variant === undefined ? [] : [variant])].join("/");
+}
+
+function hostEnvironment(): readonly string[] {
+  return Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+}
+
+function hostsBaseOf(text: string): NonNullable<RunOptions["hostsBase"]> {
+  return text === "none" || text === "image" ? text : { text: readHosts(text) };
+}
+
+function readHosts(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new BunkerError({
+      code: "hosts_file_unreadable",
+      operation: "read the file of hosts",
+      object: path,
+      errno: errnoOf(error),
+    });
+  }
+}
+
+function conflict(operation: string): BunkerError {
+  return new BunkerError({ code: "conflicting_options", operation: `conflicting options: ${operation}` });
+}
