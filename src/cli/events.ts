@@ -10,7 +10,7 @@ import { hasLabels } from "./filters/label-filter.ts";
 import { parsePointInTime } from "./filters/point-in-time.ts";
 import { localTimestamp } from "./format/local-time.ts";
 import { executeTemplate, readTemplate } from "./format/user-template.ts";
-import { single } from "./option.ts";
+import { flag, single } from "./option.ts";
 
 const timeOption = (name: string, description: string) =>
   single({ name, valueName: "TIME", description, parse: (text) => parsePointInTime(text, Date.now()) });
@@ -29,16 +29,19 @@ export const events = defineCommand(
         description: "Show them as json, or by a Go template",
         parse: (text) => text,
       }),
+      noTruncation: flag({ name: "no-trunc", description: "Show whole ids; they are never shortened" }),
+      stream: flag({ name: "stream", description: "Go on with what happens; false ends now", initial: true }),
       since: timeOption("since", "Begin with what happened at a time: a date, or so long before now (10m)"),
       until: timeOption("until", "End with what happens at a time"),
     },
     required: [],
     failureStatus: 1,
   },
-  ({ options: { filters, format, since, until } }) => {
+  ({ options: { filters, format, since, stream, until: given } }) => {
     const data = dataDirectory();
     mkdirSync(data, { recursive: true, mode: 0o700 });
     const show = printerOf(format);
+    const until = stream ? given : Math.min(given ?? Number.POSITIVE_INFINITY, Date.now());
     const any = (values: readonly string[], fits: (value: string) => boolean) =>
       values.length === 0 || values.some(fits);
     let from = since ?? Number.POSITIVE_INFINITY;

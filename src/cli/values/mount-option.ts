@@ -9,11 +9,12 @@ import { MalformedFields, parseFields } from "../../notation/comma-separated-fie
 import { InvalidValue } from "../invalid-value.ts";
 import { parseBoolean } from "../option.ts";
 import { quote } from "../option-table.ts";
+import { oneOf } from "./choice.ts";
 import { parseBytes } from "./numbers.ts";
 import { parseHostPath, parseMountPoint } from "./paths.ts";
 import { tmpfsOptions } from "./tmpfs-option.ts";
 import { parseVolumeName } from "./volume-name.ts";
-import { propagationOf } from "./volume-option.ts";
+import { NO_MAPPED_MOUNTS, propagationOf } from "./volume-option.ts";
 
 /** The keys by their first names, with the others they go by. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -21,17 +22,23 @@ const ALIASES: Readonly<Record<string, string>> = {
   target: "destination",
   dst: "destination",
   ro: "readonly",
+  chown: "u",
 };
-const COMMON_KEYS = ["type", "source", "destination", "readonly"];
+const COMMON_KEYS = ["type", "source", "destination", "readonly", "consistency"];
+/** Podman's, of both kinds of mounts that have files already. */
+const PODMAN_KEYS = ["u", "relabel", "idmap"];
 const KEYS_OF_TYPE = {
-  bind: ["bind-propagation", "bind-nonrecursive", "bind-recursive"],
+  bind: ["bind-propagation", "bind-nonrecursive", "bind-recursive", "bind-create-src", ...PODMAN_KEYS],
   tmpfs: ["tmpfs-size", "tmpfs-mode"],
-  volume: ["volume-nocopy", "volume-label", "volume-subpath", "volume-driver", "volume-opt"],
+  volume: [...PODMAN_KEYS, "volume-nocopy", "volume-label", "volume-subpath", "volume-driver", "volume-opt"],
 };
 /** These may come again and again. */
 const REPEATED_KEYS = ["volume-label", "volume-opt"];
 /** These may stand alone for "true". */
-const BOOLEAN_KEYS = ["readonly", "bind-nonrecursive", "volume-nocopy"];
+const BOOLEAN_KEYS = ["readonly", "bind-nonrecursive", "bind-create-src", "volume-nocopy", "u", "idmap"];
+/** Of Docker Desktop; on one machine all views of a file are the same. */
+const parseConsistency = oneOf("consistent", "cached", "delegated", "default");
+const parseRelabelling = oneOf("shared", "private");
 
 /** The values that a key was given, in their order. */
 type Values = ReadonlyMap<string, readonly string[]>;
@@ -55,6 +62,8 @@ export function parseMountOption(text: string): MountRequest {
       throw new InvalidValue(`${key} is not for type=${type}`);
     }
   }
+  if (values.has("idmap")) throw new InvalidValue(NO_MAPPED_MOUNTS);
+  parseConsistency(valueAt(values, "consistency") ?? "default");
   const destination = valueAt(values, "destination");
   if (destination === undefined) throw new InvalidValue("destination is missing");
   const place = parseMountPoint(destination);
@@ -108,12 +117,11 @@ function bindMount(values: Values, destination: string): BindMountRequest {
     source: parseHostPath(source),
     destination,
     readOnly,
-    createSource: false,
+    createSource: booleanAt(values, "bind-create-src"),
     propagation,
     recursive: recursion !== "disabled",
     recursiveReadOnly: readOnly && (recursion === "enabled" || recursion === "readonly"),
-    relabel: undefined,
-    givesToUser: false,
+    ...ownershipOf(values),
     isOverlay: false,
     options: [],
   };
@@ -138,9 +146,17 @@ function volumeMount(values: Values, destination: string): VolumeMountRequest {
     labels: pairsAt(values, "volume-label"),
     driverOptions: pairsAt(values, "volume-opt"),
     propagation: "rprivate",
-    relabel: undefined,
-    givesToUser: false,
+    ...ownershipOf(values),
     options: [],
+  };
+}
+
+/** Podman's keys for the owner and the label of the files. */
+function ownershipOf(values: Values): Pick<BindMountRequest, "givesToUser" | "relabel"> {
+  const relabel = valueAt(values, "relabel");
+  return {
+    givesToUser: booleanAt(values, "u"),
+    relabel: relabel === undefined ? undefined : parseRelabelling(relabel),
   };
 }
 

@@ -14,10 +14,17 @@ const MODES: Readonly<Record<string, readonly string[]>> = {
   copying: ["nocopy", "copy"],
   ownership: ["U"],
   overlaying: ["O"],
+  // Of Docker Desktop; on one machine all views of a file are the same.
+  consistency: ["consistent", "cached", "delegated"],
   "set-user-ID": ["suid", "nosuid"],
   devices: ["dev", "nodev"],
   execution: ["exec", "noexec"],
 };
+
+/** The answer to Podman's `idmap`. */
+export const NO_MAPPED_MOUNTS =
+  "the kernel maps the ids of a mount only for root of the host, whose containers have no ids of their own; " +
+  "U gives the files to the container's user, and --userns keep-id keeps yours";
 
 const PLAIN_OPTIONS = ["suid", "nosuid", "dev", "nodev", "exec", "noexec"];
 
@@ -121,10 +128,7 @@ function readModes(text: string): ReadonlyMap<string, string> {
   for (const word of text === "" ? [] : text.split(",")) {
     const subject = subjectOf(word);
     if (/^idmap(=|$)/.test(word)) {
-      throw new InvalidValue(
-        "the kernel maps the ids of a mount only for root of the host, whose containers have no ids of their own; " +
-          "U gives the files to the container's user, and --userns keep-id keeps yours",
-      );
+      throw new InvalidValue(NO_MAPPED_MOUNTS);
     }
     if (subject === undefined) {
       throw new InvalidValue(`unknown option ${quote(word)}, expected ${Object.values(MODES).flat().join(", ")}`);
