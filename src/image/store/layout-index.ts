@@ -5,7 +5,9 @@
  * An entry names the manifest of an image, also where a whole index was pulled under that name: of such an index the
  * store has one platform only, and a layout must have all that it names.
  */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { Errno } from "../../sys/errno.ts";
+import { errnoOf } from "../../sys/error.ts";
 import { INDEX_MEDIA_TYPE, TAG_ANNOTATION } from "../manifest-choice.ts";
 import type { StoredImage, StoredList } from "./stored-image.ts";
 
@@ -60,6 +62,30 @@ function replaceFile(path: string, text: string): void {
     renameSync(aside, path);
   } catch (error) {
     rmSync(aside, { force: true });
-    throw error;
+    if (!isNoSpace(error) || !shrinkInPlace(path, text)) throw error;
   }
+}
+
+/**
+ * On a full disk, where somebody removes images to make space, a text that is no longer than the one before takes its
+ * place without any. If that is interrupted, the next one who opens the store writes the file anew.
+ * @returns whether there was a text as long
+ */
+function shrinkInPlace(path: string, text: string): boolean {
+  const length = Buffer.byteLength(text);
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) < length) return false;
+  const file = openSync(path, "r+");
+  try {
+    writeSync(file, text, 0);
+    ftruncateSync(file, length);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  return true;
+}
+
+function isNoSpace(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === Errno.ENOSPC || errno === Errno.EDQUOT;
 }

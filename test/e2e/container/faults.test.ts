@@ -46,6 +46,35 @@ describe("a full disk", () => {
     expect(hint).toMatch(/^hint: Free some space/);
     expect(rest).toEqual([""]);
   });
+
+  test("is told of by whoever needs some of it, and keeps nobody from making space", async () => {
+    const layout = suite.image.slice("oci:".length, -":latest".length);
+    const { output, errors } = await onSmallDisk(`
+      "$1" load -qi ${layout} >/dev/null
+      for id in $("$1" images -q); do "$1" tag $id box; done
+      "$1" create --name idle --network none box true >/dev/null
+      "$1" run -d --name busy --network none box sleep 1000 >/dev/null
+      "$1" volume create data >/dev/null
+      dd if=/dev/zero of="$XDG_DATA_HOME/rest" bs=4k 2>/dev/null
+      bunker=$1
+      try() { "$bunker" "$@" >/dev/null 2>"$HOME/errors"; echo "$1 $? $(grep -oiE 'ENOSPC|no space' "$HOME/errors")" >&2; }
+      try create --name more --network none box true
+      try run --name more --network none box true
+      try cp "$bunker" busy:/big
+      try cp "$bunker" idle:/big
+      try exec busy sh -c 'echo text >/file'
+      try export -o "$XDG_DATA_HOME/export.tar" busy
+      rm -f "$HOME/errors"
+      "$1" ps -a --format '{{.Names}} {{.State}}'
+      "$1" stop -t 0 busy
+      "$1" rm busy idle
+      dd if=/dev/zero of="$XDG_DATA_HOME/more" bs=4k 2>/dev/null
+      "$1" volume rm data >/dev/null; "$1" system prune -af >/dev/null; echo "prune $?"
+      "$1" images -q; "$1" ps -aq; "$1" volume ls -q`);
+    expect(output).toBe("busy running\nidle created\nbusy\nbusy\nidle\nprune 0\n");
+    const refusals = ["create 125", "run 125", "cp 1", "cp 1", "exec 1", "export 1"];
+    expect(errors.replaceAll(/no space/gi, "ENOSPC")).toBe(refusals.map((line) => `${line} ENOSPC\n`).join(""));
+  });
 });
 
 describe("the state database", () => {
