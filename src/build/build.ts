@@ -10,6 +10,7 @@ import { openImageStore } from "../image/store/image-store.ts";
 import { nearestName } from "../nearest-name.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { BuildOptions } from "./build-options.ts";
+import { builderArguments } from "./builder-arguments.ts";
 import { BuildCache } from "./cache/build-cache.ts";
 import { collectCache } from "./cache/prune-cache.ts";
 import { describeOutline, type Outline } from "./describe/describe-outline.ts";
@@ -97,6 +98,7 @@ async function attemptBuild(
     fail: (cause) => failing.abort(cause),
     processors: new Slots(options.jobs ?? availableParallelism()),
     steps: new Map<never, Promise<Root>>(),
+    arguments: builderArguments(options.buildArguments),
     registrySettings: options.registrySettings,
     sourceDateEpoch: sourceDateEpoch(options),
   };

@@ -32,6 +32,7 @@ export function openSources(session: BuildSession, options: BuildOptions): OpenS
   };
   const opening = {
     makeStaging,
+    keepsGitDirectory: session.arguments.keepsGitDirectory,
     gitAuthorization: (host: string) => gitAuthorization(host, secret),
     warn: (message: string) => observer.warn(message),
     signal,

@@ -30,6 +30,8 @@ export interface ContextOptions {
   readonly ignoreFile: string | undefined;
   /** Makes an empty directory that goes with the build. */
   readonly makeStaging: () => string;
+  /** Whether a context out of a repository has its `.git`, unless the URL says it. */
+  readonly keepsGitDirectory: boolean;
   /** The header `authorization` for a git server. */
   readonly gitAuthorization: (host: string) => string | undefined;
   readonly warn: (message: string) => void;
@@ -102,7 +104,7 @@ async function openPlace(options: Opening): Promise<Place> {
   if (context === "-") return unpack(options, "standard input", process.stdin);
   const repository = parseGitReference(context);
   if (repository !== undefined) {
-    const keepsGitDirectory = repository.keepsGitDirectory ?? process.env["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] === "1";
+    const keepsGitDirectory = repository.keepsGitDirectory ?? options.keepsGitDirectory;
     const settings = { keepsGitDirectory, authorization: options.gitAuthorization(repository.url.host) };
     const { directory, commit } = await checkOut(repository, join(makeStaging(), "files"), settings, signal);
     const identity = repositoryIdentity(commit, repository.subdirectory, keepsGitDirectory);

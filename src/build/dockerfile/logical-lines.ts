@@ -33,6 +33,11 @@ export interface LogicalLines {
 const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=(.+)$/s;
 /** The language as it is published: in any version, and from any registry's mirror of it. */
 const KNOWN_SYNTAX = /(?:^|\/)docker\/dockerfile(?:-upstream)?(?:[:@]|$)/;
+
+/** Whether a frontend's name is one of the language that is read here, whatever its version. */
+export function isKnownSyntax(name: string): boolean {
+  return KNOWN_SYNTAX.test(name.split(/\s/, 1)[0] ?? "");
+}
 const HAS_HEREDOCS = /^(?:onbuild\s+)*(?:add|copy|run)(?:\s|$)/i;
 
 /** @throws DockerfileError for directives that are wrong and heredocs without an end */
@@ -118,7 +123,7 @@ function readDirectives(source: SourceText): { directives: Directives; lineCount
     if (found.has(name)) throw new DockerfileError(location, `only one ${name} parser directive can be used`);
     const value = match[2]?.trim() ?? "";
     if (value === "") break;
-    if (name === "syntax" && !KNOWN_SYNTAX.test(value.split(/\s/, 1)[0] ?? "")) {
+    if (name === "syntax" && !isKnownSyntax(value)) {
       throw new DockerfileError(location, `the syntax ${value} is another language than docker/dockerfile`);
     }
     if (name === "escape" && !isEscapeCharacter(value)) {

@@ -227,6 +227,11 @@ const NETWORKS = ["default", "none", "host"] as const;
 const SECURITIES = ["sandbox", "insecure"] as const;
 
 function parseRun({ flags, rest, line, escape: escapeCharacter }: Words): Particulars<"RUN"> {
+  if (flags.some((flag) => /^--device(?:=|$)/.test(flag))) {
+    throw new LanguageMistake(
+      "--device asks for a CDI device, and Bunker knows none; with --security=insecure a command has those of the caller",
+    );
+  }
   const { mount, network, security } = readFlags(flags, { mount: "texts", network: "text", security: "text" });
   const command = commandLine(rest, line.heredocs);
   if (command.form === "exec" ? command.words.length === 0 : command.text === "") {

@@ -223,6 +223,7 @@ class StagePlan {
     const argumentEntries = this.#variables.argumentEntries();
     const step: RunStep = {
       ...options.containers,
+      hostname: this.#context.session.arguments.hostname,
       ...{ command, mounts, workingDirectory },
       shell: configuration.Shell ?? DEFAULT_SHELL,
       environment: [...argumentEntries, ...(configuration.Env ?? [])],

@@ -44,6 +44,7 @@ export interface RunStep extends ContainerOptions {
   readonly sources: readonly (RootNode | undefined)[];
   readonly network: "default" | "none" | "host";
   readonly isInsecure: boolean;
+  readonly hostname: string;
 }
 
 /** What a container is to find at a place. */
@@ -87,7 +88,7 @@ export function wordsOf(
 /** What of a RUN is in its key. */
 export function runDefinition(step: RunStep): object {
   const { words, program } = wordsOf(step.command, step.shell);
-  const { environment, workingDirectory, user, mounts, network, isInsecure } = step;
+  const { environment, workingDirectory, user, mounts, network, isInsecure, hostname } = step;
   const { addedHosts, resourceLimits, sharedMemorySize, capabilitiesAdded, capabilitiesDropped, security } = step;
   return {
     kind: "run",
@@ -100,6 +101,7 @@ export function runDefinition(step: RunStep): object {
       mounts,
       network,
       isInsecure,
+      hostname,
       addedHosts,
       sharedMemorySize,
       capabilitiesAdded,
@@ -190,7 +192,7 @@ async function openMounts(
       }
       case "cache": {
         const taken = await takeCacheMount(session.cache, {
-          ...{ id: mount.id, sharing: mount.sharing, signal: session.signal },
+          ...{ id: session.arguments.cacheMountNamespace + mount.id, sharing: mount.sharing, signal: session.signal },
           make: async (path) => {
             if (lower === undefined) mkdirSync(path);
             else await fill(session, path, lower, mount.source);

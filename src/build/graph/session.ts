@@ -6,6 +6,7 @@ import type { ImageStore } from "../../image/store/image-store.ts";
 import { mountHere } from "../../mount/mount-here.ts";
 import { MNT_DETACH, unmount } from "../../sys/mount.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
+import type { BuilderArguments } from "../builder-arguments.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import type { BaseLayers } from "../layers/base-image.ts";
 import type { BuildObserver } from "../progress.ts";
@@ -27,6 +28,7 @@ export interface BuildSession {
   readonly signal: AbortSignal;
   /** What a failed step calls. */
   readonly fail: (cause: unknown) => void;
+  readonly arguments: BuilderArguments;
   /** For the registries of images. */
   readonly registrySettings: RegistrySettings;
   /** How many commands run at the same time. */

@@ -5,6 +5,7 @@
  */
 
 import { formatPlatform, type Platform } from "../../image/platform.ts";
+import { isBuilderArgument } from "../builder-arguments.ts";
 import { atLocation } from "../dockerfile/dockerfile-error.ts";
 import { expand, type Scope } from "../dockerfile/expand.ts";
 import type { Dockerfile, EscapeCharacter, InstructionNamed } from "../dockerfile/instruction.ts";
@@ -66,7 +67,7 @@ export function unconsumedArguments(
     instruction.name === "ARG" ? instruction.arguments.map(({ name }) => name) : [],
   );
   const isKnown = (name: string) =>
-    [...declared, ...predefined.keys(), ...PROXIES, "SOURCE_DATE_EPOCH"].includes(name) || name.startsWith("BUILDKIT_");
+    [...declared, ...predefined.keys(), ...PROXIES].includes(name) || isBuilderArgument(name);
   return [...given.keys()].filter((name) => !isKnown(name));
 }
 

@@ -24,6 +24,8 @@ export interface BuiltImage {
 export interface ManifestForm {
   readonly mediaTypes: "oci" | "docker";
   readonly annotations: Readonly<Record<string, string>>;
+  /** Whether also one image is in an index. */
+  readonly isIndex: boolean;
   readonly indexAnnotations: Readonly<Record<string, string>>;
 }
 
@@ -116,7 +118,7 @@ export function readerOfBuiltImages(
   const [first] = entries;
   const [configuration] = configurations;
   if (first === undefined || configuration === undefined) throw new Error("a build without an image");
-  const needsIndex = entries.length > 1 || Object.keys(form.indexAnnotations).length > 0;
+  const needsIndex = form.isIndex || entries.length > 1 || Object.keys(form.indexAnnotations).length > 0;
   const root = needsIndex
     ? seal(INDEX_MEDIA_TYPE, {
         schemaVersion: 2,

@@ -81,6 +81,7 @@ export async function exportTo(
         mediaTypes: output.packing.mediaTypes,
         annotations: annotations("manifest"),
         indexAnnotations: annotations("index"),
+        isIndex: session.arguments.isIndex,
       });
       vertex.status("manifest", `exporting manifest ${reader.root.digest}`, true);
       vertex.status("config", `exporting config ${reader.configuration.digest}`, true);
@@ -112,7 +113,7 @@ async function buildImage(
   const isSquashed = options.squashes && root.layers.length > 0;
   const layers = await (isSquashed ? packSquashed : packLayers)(session, root, packing, staging);
   const diffIds = layers.map(({ diffId }) => diffId);
-  const hasCache = options.cacheDestinations.some(({ type }) => type === "inline");
+  const hasCache = session.arguments.cachesInline || options.cacheDestinations.some(({ type }) => type === "inline");
   const configuration = imageDocument(stage, root, {
     ...{ labels: options.labels, diffIds, sourceDateEpoch: session.sourceDateEpoch, isSquashed },
     cache: hasCache ? await inlineRecords(stage.node, root, diffIds.length) : undefined,

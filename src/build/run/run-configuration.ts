@@ -22,9 +22,6 @@ import type {
 import type { NetworkConfiguration } from "../../network/configuration.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 
-/** Its host name, as in BuildKit. */
-const HOSTNAME = "buildkitsandbox";
-
 /** What the options of a build say of the containers of all its RUNs. */
 export interface ContainerOptions {
   readonly addedHosts: readonly AddedHost[];
@@ -55,6 +52,7 @@ export interface RunSettings extends ContainerOptions {
   readonly mounts: readonly PlacedMount[];
   readonly network: "default" | "none" | "host";
   readonly isInsecure: boolean;
+  readonly hostname: string;
 }
 
 /** What is known of the place where it runs. */
@@ -86,7 +84,7 @@ export function planRun(settings: RunSettings, place: RunPlace): PlannedRun {
   const network = options.network === "slirp" ? planNetwork(options.networkSettings, []) : undefined;
   const defaultFilter = hasDefaultSeccompFilter({ ...options, mounts: [] });
   const networks = network === undefined ? undefined : namedNetworks([{ ...network, membership: undefined }]);
-  const { hosts, resolvConf } = networkTexts({ ...options, mounts: [] }, networks, HOSTNAME);
+  const { hosts, resolvConf } = networkTexts({ ...options, mounts: [] }, networks, settings.hostname);
   const input: ContainerInput = {
     id: settings.id,
     options,
@@ -103,7 +101,7 @@ export function planRun(settings: RunSettings, place: RunPlace): PlannedRun {
     idShortage: place.ownership.idShortage,
     files: {
       hosts: place.writeFile("hosts", hosts),
-      hostname: place.writeFile("hostname", hostnameFile(HOSTNAME)),
+      hostname: place.writeFile("hostname", hostnameFile(settings.hostname)),
       resolvConf: place.writeFile("resolv.conf", resolvConf),
     },
     cgroupsPath: undefined,
@@ -129,7 +127,7 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
     workingDirectory: undefined,
     user: undefined,
     additionalGroups: [],
-    hostname: HOSTNAME,
+    hostname: settings.hostname,
     domainname: undefined,
     readOnly: false,
     remove: true,

@@ -128,6 +128,12 @@ test("several platforms become an index, which is pushed with all its images", a
   await suite.built(context, [...wanted.slice(0, 2), "-o", `${context}/files`]);
   expect(await Bun.file(`${context}/files/linux_arm_v7/which`).text()).toBe("arm v7\n");
   expect(await Bun.file(`${context}/files/linux_arm64/which`).text()).toBe("arm64\n");
+  // One image may be in an index, too.
+  const one = ["--build-arg", "BUILDKIT_MULTI_PLATFORM=1", "--build-arg", "BUILDKIT_BUILD_NAME=x"];
+  const told = await suite.built(context, [...one, "-o", `type=oci,tar=false,dest=${context}/one`]);
+  const layout = await Bun.file(`${context}/one/index.json`).json();
+  expect(layout.manifests[0].mediaType).toBe("application/vnd.oci.image.index.v1+json");
+  expect(told).toContain('WARNING: One or more build-args "BUILDKIT_BUILD_NAME" were not consumed');
   // A registry that takes nothing fails the push; the image is in the store.
   using closed = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("closed", { status: 403 }) });
   const elsewhere = `localhost:${closed.port}/several`;

@@ -75,7 +75,12 @@ test("finds everything again in a registry, in a directory and in the image itse
   await suite.user.bunker(["rmi", `${name}:1`]);
   const sources = [`type=registry,ref=${name}:cache`, `${name}:index`, `type=local,src=${layout}`, `${name}:1`];
   for (const source of sources) {
-    const { steps, progress } = await rebuilt(directory, ["--cache-from", source, "--cache-to", "type=inline"]);
+    const { steps, progress } = await rebuilt(directory, [
+      "--cache-from",
+      source,
+      "--build-arg",
+      "BUILDKIT_INLINE_CACHE=1",
+    ]);
     expect(steps).toMatchObject(ALL_CACHED);
     expect(await idOf("result")).toBe(first);
     // The stage that was only copied from is not fetched.

@@ -130,6 +130,34 @@ export const RUN_CASES_ALONE: readonly ExpectedCase[] = [
     files: { a: 'file 644 0:0 "s3cret\\n"', b: 'file 644 0:0 "s3cret\\n\\n440 5\\n"' },
   },
   {
+    name: "RUN --mount=type=cache and tmpfs with all their options",
+    why: "buildah fills no cache from a stage",
+    dockerfile: [
+      "FROM busybox AS filled",
+      "RUN mkdir /f && echo filled >/f/x",
+      "FROM busybox",
+      "RUN --mount=type=cache,id=full,target=/m,from=filled,source=/f,uid=5,gid=6,mode=0750,sharing=private \\",
+      "  --mount=type=tmpfs,target=/t,size=64k stat -c \"%a %u:%g\" /m >/a && cat /m/x >>/a && df -k /t | awk 'END { print $2 }' >>/a",
+      "RUN --mount=type=cache,id=full,target=/m,ro,sharing=locked test ! -w /m/x || ! touch /m/y 2>/dev/null",
+    ],
+    files: { a: 'file 644 0:0 "750 5:6\\nfilled\\n64\\n"' },
+  },
+  {
+    name: "what --build-arg says to the builder",
+    why: "buildah does not know it",
+    dockerfile: [
+      "FROM busybox",
+      "RUN --mount=type=cache,id=named,target=/m hostname >/h; touch /m/x",
+      "ARG SOURCE_DATE_EPOCH",
+      "RUN echo $SOURCE_DATE_EPOCH ${BUILDKIT_SYNTAX:-none} >>/h",
+    ],
+    options: [
+      ...["BUILDKIT_SANDBOX_HOSTNAME=other", "BUILDKIT_CACHE_MOUNT_NS=mine", "SOURCE_DATE_EPOCH=7"],
+      ...["BUILDKIT_SYNTAX=docker/dockerfile:1", "BUILDKIT_MULTI_PLATFORM=0"],
+    ].flatMap((text) => ["--build-arg", text]),
+    files: { h: 'file 644 0:0 "other\\n7 none\\n"' },
+  },
+  {
     name: "RUN --network=none has no network",
     why: "buildah's isolation by chroot has that of the host",
     dockerfile: ["FROM busybox", "RUN --network=none ip -o link | wc -l >/a"],

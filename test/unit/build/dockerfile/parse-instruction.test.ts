@@ -99,6 +99,10 @@ describe("an instruction", () => {
     ["COPY", "COPY requires at least two arguments, but only one was provided. Destination could not be determined"],
     ["COPY --form=x a b", "unknown flag: --form (did you mean --from?)"],
     ["COPY --frobnicate a b", "unknown flag: --frobnicate"],
+    [
+      "RUN --device=vendor/gpu true",
+      "--device asks for a CDI device, and Bunker knows none; with --security=insecure a command has those of the caller",
+    ],
     ["COPY --from a b", "missing a value on flag: --from"],
     ["COPY --from=a --from=b c d", "duplicate flag specified: --from"],
     ["COPY --link=maybe a b", "expecting boolean value for flag --link, not: maybe"],
