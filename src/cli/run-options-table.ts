@@ -1,5 +1,6 @@
 import { lifeOptions } from "./container/life-options.ts";
 import { disableContentTrustOption } from "./image/content-trust-option.ts";
+import { InvalidValue } from "./invalid-value.ts";
 import { flag, list, single } from "./option.ts";
 import type { OptionTable } from "./option-table.ts";
 import { podmanRunOptions } from "./podman-run-options.ts";
@@ -40,6 +41,19 @@ import {
 } from "./values/words.ts";
 
 const asWritten = (text: string) => text;
+
+/** One of a few words, where Docker has also the namespaces of other containers. */
+function ownOrHost<const Word extends string>(...words: readonly Word[]): (text: string) => Word {
+  const parse = oneOf(...words);
+  return (text) => {
+    if (text === "shareable" || /^(container|ns):/.test(text)) {
+      throw new InvalidValue(
+        "containers share networks only; bunker exec runs a command among the processes of another one",
+      );
+    }
+    return parse(text);
+  };
+}
 
 /** The options of `bunker run` and `create`, with Docker's meaning (and Podman's where Docker has no such option). */
 export const runOptionsTable = {
@@ -160,7 +174,7 @@ export const runOptionsTable = {
     name: "pid",
     valueName: "private|host",
     description: "PID namespace",
-    parse: oneOf("private", "host"),
+    parse: ownOrHost("private", "host"),
     initial: "private",
     initialText: "private",
   }),
@@ -168,7 +182,7 @@ export const runOptionsTable = {
     name: "ipc",
     valueName: "private|host|none",
     description: "IPC namespace",
-    parse: oneOf("private", "host", "none"),
+    parse: ownOrHost("private", "host", "none"),
     initial: "private",
     initialText: "private",
   }),

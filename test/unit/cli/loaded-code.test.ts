@@ -22,7 +22,8 @@ beforeAll(async () => {
   });
   if (metafile === undefined) throw new Error("the bundler has not said what is where");
   outputs = metafile.outputs;
-});
+  // Bundling everything takes seconds where others are at work.
+}, 60_000);
 
 /** The chunks that are loaded with those that the modules are in. */
 function chunksOf(modules: readonly string[]): string[] {
