@@ -27,7 +27,7 @@ import { type Digest, splitDigest } from "../digest.ts";
 import { type ImageConfiguration, parseDocument } from "../documents.ts";
 import type { Image } from "../image.ts";
 import { blobPath } from "../layout-files.ts";
-import { type Platform, platformRank } from "../platform.ts";
+import { formatPlatform, type Platform, platformRank } from "../platform.ts";
 import {
   familiarReference,
   formatReference,
@@ -110,12 +110,12 @@ export class ImageStore implements Disposable {
   find(text: string, platform?: Platform): StoredImage {
     const found = this.findIfThere(text, platform);
     if (found !== undefined) return found;
-    throw new BunkerError({
-      code: "image_not_found",
-      operation: "find the image",
-      object: text,
-      reason: "no such image",
-    });
+    const other = platform === undefined ? undefined : this.findIfThere(text);
+    const reason =
+      platform === undefined || other === undefined
+        ? "no such image"
+        : `it is here for ${formatPlatform(other.platform)}, not for ${formatPlatform(platform)}`;
+    throw new BunkerError({ code: "image_not_found", operation: "find the image", object: text, reason });
   }
 
   /** The same, undefined when there is none. */

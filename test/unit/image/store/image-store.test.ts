@@ -94,6 +94,9 @@ describe("an image is found", () => {
       store.find("debian:12", platform === undefined ? undefined : parsePlatform(platform)).platform.architecture;
     expect([architectureOf(), architectureOf("amd64"), architectureOf("arm64")]).toEqual(["arm64", "amd64", "arm64"]);
     expect(codeOf(() => architectureOf("s390x"))).toBe("image_not_found");
+    expect(() => architectureOf("s390x")).toThrow(
+      "find the image debian:12: it is here for linux/arm64, not for linux/s390x",
+    );
     expect(store.find(`debian@${target.digest}`).platform.architecture).toMatch(/^a/);
   });
 });
