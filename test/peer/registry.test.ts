@@ -1,11 +1,13 @@
 /*
- * Bunker, Podman and skopeo exchange images through registries: Debian's docker-registry, with a password and TLS, and
- * Bunker's own. Whoever pushes, everybody pulls the same digest, and Bunker and Podman run what the other has pushed.
+ * Bunker, Podman and skopeo exchange images through registries: Debian's docker-registry, plain, with a password, with a
+ * password and TLS by a private authority, and Bunker's own. Whoever pushes, everybody pulls the same digest, and Bunker and
+ * Podman run what the other has pushed. Larger images go through one registry each, through all with
+ * BUNKER_TEST_ALL_COMBINATIONS=1.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { DockerRegistry } from "../docker-registry.ts";
-import { busyboxLayout, nginxImage } from "../fixtures/images.ts";
+import { busyboxLayout, debianImages, nginxImage } from "../fixtures/images.ts";
 import { finish, type Outcome, type PipedSession, UnprivilegedUser } from "../unprivileged-user.ts";
 
 setDefaultTimeout(180_000);
@@ -15,9 +17,10 @@ const USER = "alice";
 const PASSWORD = "wonderland";
 
 let user: UnprivilegedUser;
-let debians: DockerRegistry;
 let own: PipedSession;
-let hosts: { readonly debians: string; readonly own: string };
+const debians = new AsyncDisposableStack();
+const places = ["plain", "basic", "tls", "own"] as const;
+const hosts = new Map<(typeof places)[number], string>();
 
 async function well(outcome: Promise<Outcome>): Promise<string> {
   const { status, output, errors } = await outcome;
@@ -34,7 +37,9 @@ function skopeo(...words: string[]): Promise<string> {
 }
 
 function podman(...words: string[]): Promise<string> {
-  const storage = [`--root=${user.directory}/storage`, `--runroot=${user.directory}/runroot`];
+  // Its usual driver for ordinary users copies whole images.
+  const driver = "--storage-driver=overlay";
+  const storage = [`--root=${user.directory}/storage`, `--runroot=${user.directory}/runroot`, driver];
   const options = [`--runtime=${user.directory}/bunker-runtime`, "--cgroup-manager=cgroupfs", "--events-backend=file"];
   const command = user.as(["podman", ...storage, ...options, ...words]);
   return well(finish(user.startAsRoot(["unshare", "-m", "sh", "-c", WITHOUT_UNIFIED_CGROUPS, "sh", ...command])));
@@ -44,22 +49,31 @@ beforeAll(async () => {
   user = new UnprivilegedUser();
   symlinkSync("bunker", `${user.directory}/bunker-runtime`);
   for (const name of ["storage", "runroot"]) user.makeDirectory(name);
-  debians = await DockerRegistry.start({ tls: true, users: { [USER]: PASSWORD } });
+  const users = { [USER]: PASSWORD };
+  const plain = debians.use(await DockerRegistry.start());
+  const basic = debians.use(await DockerRegistry.start({ users }));
+  const tls = debians.use(await DockerRegistry.start({ tls: true, users }));
   own = user.talk([user.bunkerPath, "registry", "serve", "--address", ":0", `${user.home}/own`]);
   const [, address = ""] = (await own.expect(/Serving .* at \S+\n/)).trim().split(" at ");
-  // Bunker's has no TLS, which Podman wants to be told; it reads the same files as Bunker.
+  for (const [place, host] of Object.entries({ plain: plain.host, basic: basic.host, tls: tls.host, own: address })) {
+    hosts.set(place as (typeof places)[number], host);
+  }
+  // What has no TLS has to be told to Podman; it reads the same files as Bunker.
   mkdirSync(`${user.home}/.config/containers`, { recursive: true });
   await Bun.write(
     `${user.home}/.config/containers/registries.conf`,
-    `[[registry]]\nlocation = "${address}"\ninsecure = true\n`,
+    [plain.host, basic.host, address]
+      .map((location) => `[[registry]]\nlocation = "${location}"\ninsecure = true\n`)
+      .join(""),
   );
-  const certificates = `${user.home}/.config/containers/certs.d/${debians.host}`;
+  const certificates = `${user.home}/.config/containers/certs.d/${tls.host}`;
   mkdirSync(certificates, { recursive: true });
-  copyFileSync(debians.authority ?? "", `${certificates}/ca.crt`);
+  copyFileSync(tls.authority ?? "", `${certificates}/ca.crt`);
   Bun.spawnSync(["chown", "-R", `${user.uid}:${user.gid}`, `${user.home}/.config`]);
-  hosts = { debians: debians.host, own: address };
-  // One login for all three.
-  await well(user.bunker(["login", "-u", USER, "--password-stdin", debians.host], { input: PASSWORD }));
+  // One login for all three programs.
+  for (const { host } of [basic, tls]) {
+    await well(user.bunker(["login", "-u", USER, "--password-stdin", host], { input: PASSWORD }));
+  }
 }, 600_000);
 
 afterAll(async () => {
@@ -67,8 +81,8 @@ afterAll(async () => {
   await own?.finish();
   for (const pid of user.processes()) process.kill(pid, "SIGKILL");
   user[Symbol.dispose]();
-  await debians?.[Symbol.asyncDispose]();
-});
+  await debians[Symbol.asyncDispose]();
+}, 600_000);
 
 /** Pushes an image that is at a name already to another one; returns the digest that it has there. */
 const pushers = {
@@ -90,14 +104,16 @@ const pushers = {
   },
 };
 
-describe.each(["debians", "own"] as const)("through %s registry", (place) => {
+describe.each(places)("through the %s registry", (place) => {
+  const host = () => hosts.get(place) ?? "";
+
   beforeAll(async () => {
-    await skopeo("copy", "-q", `oci:${busyboxLayout()}:latest`, `docker://${hosts[place]}/first:1`);
+    await skopeo("copy", "-q", `oci:${busyboxLayout()}:latest`, `docker://${host()}/first:1`);
   });
 
   test.each(["bunker", "podman", "skopeo"] as const)("what %s pushes has one digest for all", async (pusher) => {
-    const name = `${hosts[place]}/by/${pusher}:1`;
-    const digest = await pushers[pusher](`${hosts[place]}/first:1`, name);
+    const name = `${host()}/by/${pusher}:1`;
+    const digest = await pushers[pusher](`${host()}/first:1`, name);
     expect(digest).toStartWith("sha256:");
     expect(JSON.parse(await skopeo("inspect", `docker://${name}`)).Digest).toBe(digest);
     expect(await bunker("pull", name)).toContain(`\nDigest: ${digest}\n`);
@@ -111,15 +127,24 @@ describe.each(["debians", "own"] as const)("through %s registry", (place) => {
     expect([await bunker("run", ...words), await podman("run", ...words)]).toEqual([expected, expected]);
   });
 
-  test("nginx from Debian's packages goes around and still starts", async () => {
-    const name = (pusher: string) => `${hosts[place]}/nginx/by-${pusher}:1`;
-    await skopeo("copy", "-q", nginxImage(), `docker://${name("skopeo")}`);
-    const original = JSON.parse(await skopeo("inspect", `docker://${name("skopeo")}`)).Digest;
-    expect(await pushers.bunker(name("skopeo"), name("bunker"))).toBe(original);
-    await pushers.podman(name("bunker"), name("podman"));
-    await bunker("pull", "-q", name("podman"));
-    const words = ["--rm", "--network=none", name("podman"), "nginx", "-t"];
-    await bunker("run", ...words);
-    await podman("run", ...words);
-  }, 600_000);
+  const applications = [
+    ["debian", "tls", () => debianImages().layered, ["sh", "-c", "test ! -e /usr/share/doc && cat /etc/issue/inside"]],
+    ["nginx", "basic", nginxImage, ["nginx", "-t"]],
+  ] as const;
+  const isWhole = process.env["BUNKER_TEST_ALL_COMBINATIONS"] === "1";
+  test.each(applications.filter(([_image, usual]) => isWhole || usual === place))(
+    "%s from Debian's packages goes around and still starts",
+    async (image, _place, layout, command) => {
+      const name = (pusher: string) => `${host()}/${image}/by-${pusher}:1`;
+      await skopeo("copy", "-q", layout(), `docker://${name("skopeo")}`);
+      const original = JSON.parse(await skopeo("inspect", `docker://${name("skopeo")}`)).Digest;
+      expect(await pushers.bunker(name("skopeo"), name("bunker"))).toBe(original);
+      await pushers.podman(name("bunker"), name("podman"));
+      await bunker("pull", "-q", name("podman"));
+      const words = ["--rm", "--network=none", name("podman"), ...command];
+      await bunker("run", ...words);
+      await podman("run", ...words);
+    },
+    600_000,
+  );
 });
