@@ -78,9 +78,8 @@ export function readUnsigned(block: Buffer, where: Field): number {
 function readOctal(block: Buffer, offset: number, length: number): number {
   let at = offset;
   let end = offset + length;
-  const isPadding = (byte: number | undefined) => byte === SPACE || byte === 0;
-  while (at < end && isPadding(block[at])) at++;
-  while (end > at && isPadding(block[end - 1])) end--;
+  while (at < end && (block[at] === SPACE || block[at] === 0)) at++;
+  while (end > at && (block[end - 1] === SPACE || block[end - 1] === 0)) end--;
   let value = 0;
   for (; at < end; at++) {
     const digit = block[at] ?? 0;
@@ -103,15 +102,21 @@ function readBinary(block: Buffer, offset: number, length: number): number {
 /** Whether the block's checksum is right, counted with unsigned bytes or, as some old writers do, with signed ones. */
 export function hasValidChecksum(block: Buffer): boolean {
   const { offset, length } = HeaderField.checksum;
+  const stated = readOctal(block, offset, length);
+  // Most of a block is zeros.
   let unsigned = SPACE * length;
   let high = 0;
   for (let at = 0; at < BLOCK_SIZE; at++) {
-    if (at === offset) at += length;
     const byte = block[at] ?? 0;
+    if (byte === 0) continue;
     unsigned += byte;
     high += byte >> 7;
   }
-  const stated = readOctal(block, offset, length);
+  for (let at = offset; at < offset + length; at++) {
+    const byte = block[at] ?? 0;
+    unsigned -= byte;
+    high -= byte >> 7;
+  }
   return stated === unsigned || stated === unsigned - 256 * high;
 }
 
