@@ -3,8 +3,8 @@
  * process, of all processes that a command has started and waited for. The processors' time is disturbed less by what
  * else the machine does.
  *
- * As in measure.ts all contenders run in every round, each round begins with another one, ratios are taken within the
- * rounds, and a first round is not counted. Before each measurement everything is brought to the disk: who waits for
+ * As in measure.ts all contenders run in every round, each round begins with another one, and ratios are taken within the
+ * rounds; there is no round that is not counted, since the commands take long, and some take minutes. Before each measurement everything is brought to the disk: who waits for
  * the disk must not wait for what another contender has left behind.
  */
 import { median, table } from "./measure.ts";
@@ -19,7 +19,8 @@ export interface CommandContender {
   readonly clean?: (round: number) => void;
 }
 
-interface Cost {
+/** What one run of a contender has cost. */
+export interface Cost {
   /** Milliseconds. */
   readonly elapsed: number;
   readonly processor: number;
@@ -35,9 +36,9 @@ export function compareCosts(
   workplace: Workplace,
   contenders: readonly CommandContender[],
   rounds: number,
-): { readonly table: string /** The first one's time, in milliseconds. */; readonly first: number } {
+): { readonly table: string /** The medians of the first one. */; readonly first: Cost } {
   const costs = contenders.map((): Cost[] => []);
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < contenders.length; turn++) {
       const index = (turn + round) % contenders.length;
       const contender = contenders[index];
@@ -46,27 +47,34 @@ export function compareCosts(
       workplace.run("sync");
       const cost = measure(workplace, contender.commands(round));
       contender.clean?.(round);
-      if (round > 0) costs[index]?.push(cost);
+      costs[index]?.push(cost);
     }
   }
   const first = costs[0] ?? [];
+  const medianOf = (own: readonly Cost[], kind: keyof Cost) => median(own.map((cost) => cost[kind]));
   const rows = contenders.map(({ name }, index) => {
     const own = costs[index] ?? [];
-    const middle = (kind: keyof Cost) => median(own.map((cost) => cost[kind]));
     const ratio = (kind: keyof Cost) =>
       median(own.map((cost, round) => cost[kind] / (first[round]?.[kind] ?? Number.NaN))).toFixed(2);
-    const memory = (middle("memory") / 2 ** 20).toFixed(0);
+    const memory = (medianOf(own, "memory") / 2 ** 20).toFixed(0);
     return [
       name,
-      middle("elapsed").toFixed(0),
+      medianOf(own, "elapsed").toFixed(0),
       ratio("elapsed"),
-      middle("processor").toFixed(0),
+      medianOf(own, "processor").toFixed(0),
       ratio("processor"),
       memory,
     ];
   });
   const head = ["", "median, ms", "time, bunker = 1", "processors, ms", "processors, bunker = 1", "memory, MiB"];
-  return { table: table(head, rows), first: median(first.map(({ elapsed }) => elapsed)) };
+  return {
+    table: table(head, rows),
+    first: {
+      elapsed: medianOf(first, "elapsed"),
+      processor: medianOf(first, "processor"),
+      memory: medianOf(first, "memory"),
+    },
+  };
 }
 
 /**

@@ -15,8 +15,8 @@ interface Benchmark {
   readonly rounds: number;
   /** Commands that say the versions of the other programs. */
   readonly peers: readonly (readonly string[])[];
-  /** Measures, and returns the report. */
-  readonly measure: (workplace: Workplace, rounds: number) => Promise<string>;
+  /** Measures, and returns the report; part by part where each takes long. */
+  readonly measure: (workplace: Workplace, rounds: number) => Promise<string | AsyncIterable<string>>;
   /** Measures what only root can, and returns the rest of the report. */
   readonly measureAsRoot?: (rounds: number) => Promise<string>;
 }
@@ -145,5 +145,6 @@ if (process.getuid?.() === 0) {
   process.exit(status);
 }
 using workplace = new Workplace(join(root, "dist/bunker"), process.env[DIRECTORY_VARIABLE]);
+console.log(`## bun run bench ${name}\n\n${describeMachine(benchmark.peers)}; rounds: ${rounds}.`);
 const report = await benchmark.measure(workplace, rounds);
-console.log(`## bun run bench ${name}\n\n${describeMachine(benchmark.peers)}; ${rounds} rounds.\n\n${report}`);
+for await (const part of typeof report === "string" ? [report] : report) console.log(`\n${part}`);

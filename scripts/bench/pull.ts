@@ -7,10 +7,11 @@
  * The files are a mixture of those of this machine's /usr, none above 20 MB, 100 MB together, sorted by path, so that a
  * directory lies in one layer or a few, as those of a package do. Each pull fills a store of its own, whose database has
  * been made. On the disk all stores are removed at the end: ext4 makes everybody wait who creates files within five
- * minutes after others were deleted, up to six times as long.
+ * minutes after others were deleted, up to six times as long. With a cold page cache the programs and the registry's
+ * files have to be read from the disk.
  *
- * The shares are those of one layer, each step alone in one thread: what a pull would take if nothing overlapped. None
- * can be faster than its slowest.
+ * The steps are those of one layer, each alone: their time is what a pull would take if nothing overlapped, and none can
+ * be faster than the slowest; their processors' time beside the pull's says what goes into the work itself.
  */
 import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,18 +23,26 @@ import { openDirectory } from "../../src/image/layers/store-lock.ts";
 import { TarReader } from "../../src/image/tar/tar-reader.ts";
 import { setUmask } from "../../src/sys/file.ts";
 import { DockerRegistry } from "../../test/docker-registry.ts";
-import { type CommandContender, compareCosts } from "./command-costs.ts";
+import { type CommandContender, type Cost, compareCosts } from "./command-costs.ts";
 import { table } from "./measure.ts";
 import type { Workplace } from "./workplace.ts";
 
 const IMAGE_SIZE = 100_000_000;
 const LAYER_COUNTS = [1, 5, 20];
+const READING = "reading the archive";
 
 /** A place for stores. */
 interface Place {
   readonly directory: string;
   /** Whether what was measured is removed at once. */
   readonly isSmall: boolean;
+}
+
+/** What a part of a pull takes when nothing else is done; milliseconds. */
+interface Step {
+  readonly name: string;
+  readonly elapsed: number;
+  readonly processor: number;
 }
 
 /** An image in a registry, and what was put there. */
@@ -44,34 +53,56 @@ interface BenchImage {
   readonly archives: readonly string[];
 }
 
-/** Measures, and returns tables in Markdown. */
-export async function measurePull(workplace: Workplace, rounds: number): Promise<string> {
+/** Measures; tables in Markdown. */
+export async function* measurePull(workplace: Workplace, rounds: number): AsyncGenerator<string, void> {
   await using registry = await DockerRegistry.start();
   workplace.configurePodman();
   const files = chooseFiles(workplace);
   const images = LAYER_COUNTS.map((count) => makeImage(workplace, files, count, registry.host));
-  const sections: string[] = [];
   const memory = mkdtempSync("/dev/shm/bunker-bench-");
   try {
     const places = [
       { directory: join(workplace.directory, "home"), isSmall: false },
       { directory: memory, isSmall: true },
     ];
-    for (const place of places) {
+    for (const [index, place] of places.entries()) {
       const type = workplace
         .run("findmnt", "--noheadings", "--output", "FSTYPE", "--first-only", "--target", place.directory)
         .trim();
       for (const image of images) {
-        const compared = compareCosts(workplace, contenders(workplace, image, place), rounds);
+        const all = contenders(workplace, image, place);
+        const compared = compareCosts(workplace, all, rounds);
         const { length } = image.archives;
-        sections.push(`${length} ${length === 1 ? "layer" : "layers"}, ${type}:`, compared.table);
-        if (length === 1) sections.push(await describeShares(workplace, image, place, registry.host, compared.first));
+        const title = `${length} ${length === 1 ? "layer" : "layers"}, ${type}`;
+        yield `${title}:\n\n${compared.table}`;
+        if (length !== 1) continue;
+        yield describeSteps(workplace, image, place, registry.host, compared.first);
+        if (index === 0) {
+          const cold = all.slice(0, 2).map((contender) => withColdCache(workplace, contender, registry.directory));
+          yield `${title}, cold page cache:\n\n${compareCosts(workplace, cold, rounds).table}`;
+        }
       }
     }
   } finally {
     removeAsRoot(workplace, memory);
   }
-  return sections.join("\n\n");
+}
+
+/** The same with everything out of the page cache that is read from the disk. */
+function withColdCache(workplace: Workplace, contender: CommandContender, registry: string): CommandContender {
+  const programs = [workplace.bunker, ...["podman", "newuidmap", "newgidmap"].map((name) => Bun.which(name) ?? name)];
+  return {
+    ...contender,
+    prepare: (round) => {
+      contender.prepare?.(round);
+      const stored = workplace.run("find", registry, "-type", "f", "-name", "data").trim().split("\n");
+      // What has not been written yet stays in the cache.
+      workplace.run("sync");
+      for (const file of [...programs, ...stored]) {
+        workplace.run("dd", `if=${file}`, "iflag=nocache", "count=0", "status=none");
+      }
+    },
+  };
 }
 
 /** Removes a directory whose files may belong to subordinate ids. */
@@ -157,12 +188,12 @@ function contenders(workplace: Workplace, image: BenchImage, place: Place): read
   ];
 }
 
-async function describeShares(
+async function describeSteps(
   workplace: Workplace,
   { layout }: BenchImage,
   place: Place,
   registry: string,
-  pull: number,
+  pull: Cost,
 ): Promise<string> {
   const { manifests } = JSON.parse(readFileSync(`${layout}/index.json`, "utf8"));
   const blobAt = (digest: string) => `${layout}/blobs/${digest.replace(":", "/")}`;
@@ -170,11 +201,12 @@ async function describeShares(
   const { digest } = layers[0];
   const path = blobAt(digest);
   const { size } = statSync(path);
-  const steps: [name: string, milliseconds: number][] = [];
+  const steps: Step[] = [];
   const time = async (name: string, work: () => Promise<void>) => {
-    const before = performance.now();
+    const [before, used] = [performance.now(), process.cpuUsage()];
     await work();
-    steps.push([name, performance.now() - before]);
+    const { user, system } = process.cpuUsage(used);
+    steps.push({ name, elapsed: performance.now() - before, processor: (user + system) / 1000 });
   };
   await time("receiving", async () => {
     const { body } = await fetch(`http://${registry}/v2/bench/blobs/${digest}`, { decompress: false });
@@ -182,11 +214,13 @@ async function describeShares(
     for await (const piece of body ?? []) received += piece.length;
     if (received !== size) throw new Error(`received ${received} bytes instead of ${size}`);
   });
-  const pieces: Buffer[] = [];
-  await time("decompressing", async () => {
+  const decompressAll = async (take: (piece: Buffer) => void) => {
     await using source = await openPackedLayer({ path, offset: 0, size }, undefined);
-    for await (const piece of decompress(source, "gzip")) pieces.push(Buffer.from(piece));
-  });
+    for await (const piece of decompress(source, "gzip")) take(piece);
+  };
+  await time("decompressing", () => decompressAll(() => undefined));
+  const pieces: Buffer[] = [];
+  await decompressAll((piece) => pieces.push(Buffer.from(piece)));
   const packed = readFileSync(path);
   await time("hashing, packed and unpacked", async () => {
     for (const bytes of [[packed], pieces]) {
@@ -195,7 +229,7 @@ async function describeShares(
       hasher.finish();
     }
   });
-  await time("reading the archive", async () => {
+  await time(READING, async () => {
     const reader = new TarReader({ entry: () => undefined, data: () => undefined, end: () => undefined });
     for (const piece of pieces) reader.feed(piece);
     reader.finish();
@@ -214,12 +248,17 @@ async function describeShares(
   });
   setUmask(umask);
   await time("what is left of bringing them to the disk", async () => void workplace.run("sync", "-f", directory));
-  const [slowest] = steps.toSorted(([, one], [, other]) => other - one);
-  const rows = steps.map(([name, milliseconds]) => [name, milliseconds.toFixed(0)]);
-  const ratio = (pull / (slowest?.[1] ?? Number.NaN)).toFixed(2);
+  if (place.isSmall) removeAsRoot(workplace, directory);
+  const share = (step: Pick<Step, "processor">) => `${((step.processor / pull.processor) * 100).toFixed(0)} %`;
+  const rows = steps.map((step) => [step.name, step.elapsed.toFixed(0), step.processor.toFixed(0), share(step)]);
+  const slowest = Math.max(...steps.map(({ elapsed }) => elapsed));
+  // The archive was read twice.
+  const needed = steps.filter(({ name }) => name !== READING).reduce((sum, { processor }) => sum + processor, 0);
   return [
-    "Steps of that layer, each alone in one thread:",
-    table(["", "ms"], rows),
-    `The whole pull takes ${ratio} times as long as the slowest of them.`,
+    "Steps of that layer, each alone:",
+    table(["", "ms", "processors, ms", "share of the pull's"], rows),
+    `The pull takes ${(pull.elapsed / slowest).toFixed(2)} times as long as the slowest of them. All of them together need ` +
+      `${share({ processor: needed })} of its processors' time; the rest is starting programs and threads, compiling ` +
+      "JavaScript, and handing things on.",
   ].join("\n\n");
 }

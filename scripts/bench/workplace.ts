@@ -153,9 +153,9 @@ export class Workplace implements Disposable {
     rmSync(this.directory, { recursive: true });
   }
 
-  /** Podman leaves a process that holds its namespaces. */
+  /** Podman leaves a process that holds its namespaces. Its images go with the directory, which is quicker. */
   #removePodman(): void {
-    this.run("podman", "system", "reset", "--force");
+    this.run("podman", "rm", "--all", "--force");
     this.run("podman", "system", "migrate");
   }
 }
