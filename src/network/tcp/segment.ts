@@ -14,6 +14,10 @@ export const TcpFlag = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32 } as c
 
 /** Bytes of a header without options. */
 export const TCP_HEADER_SIZE = 20;
+/** The most payload of one segment: with its headers it is an IP packet of at most 65535 bytes. */
+export const MAXIMUM_PAYLOAD = 65480;
+/** How far our windows are shifted. */
+export const WINDOW_SCALE = 7;
 /** Offset of the checksum. */
 export const TCP_CHECKSUM_OFFSET = 16;
 

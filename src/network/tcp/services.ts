@@ -3,6 +3,8 @@ import type { Reactor } from "../../sys/reactor.ts";
 import type { FramePool } from "../frame-pool.ts";
 import type { Output } from "../output.ts";
 import type { TcpConnection } from "./connection.ts";
+import type { ToContainer } from "./to-container.ts";
+import type { ToHost } from "./to-host.ts";
 
 /** What a connection has of the stack around it. */
 export interface TcpServices {
@@ -22,9 +24,9 @@ export interface TcpServices {
   /** Whether a new connection may let acknowledgements wait for answers. */
   readonly isPatient: boolean;
   /** Calls `acknowledge` after the frames that are there have been read. */
-  acknowledgeLater(connection: TcpConnection): void;
+  acknowledgeLater(direction: ToHost): void;
   /** Calls `acknowledgeWithoutAnswer` in some milliseconds. */
-  acknowledgeInTime(connection: TcpConnection): void;
+  acknowledgeInTime(direction: ToHost): void;
   /** Says that a program has waited for an acknowledgement that waited for an answer. */
   isImpatient(): void;
   /** Whether data from outside may be read now; if not, `readWhenFree`. */
@@ -32,7 +34,7 @@ export interface TcpServices {
   /** Says how much was read. */
   countReceived(bytes: number): void;
   /** Calls `resumeReading` when there may be memory again, and data may be read. */
-  readWhenFree(connection: TcpConnection): void;
+  readWhenFree(direction: ToContainer): void;
   /** Calls `tick` from time to time as long as it says so. */
   startTimer(connection: TcpConnection): void;
   /** Says that a connection is not half open any more. */

@@ -28,6 +28,8 @@ import type { ByteBudget } from "../shaping.ts";
 import { TcpConnection } from "./connection.ts";
 import { Segment, TCP_CHECKSUM_OFFSET, TCP_HEADER_SIZE, TcpFlag, writeTcpHeader } from "./segment.ts";
 import type { TcpServices } from "./services.ts";
+import type { ToContainer } from "./to-container.ts";
+import type { ToHost } from "./to-host.ts";
 
 const { FIN, SYN, RST, ACK } = TcpFlag;
 
@@ -59,9 +61,9 @@ export class Tcp implements TcpServices, Disposable {
   readonly #halfOpen = new Set<TcpConnection>();
   readonly #lingering = new Set<TcpConnection>();
   readonly #timed = new Set<TcpConnection>();
-  readonly #waiting = new Set<TcpConnection>();
-  #due: TcpConnection[] = [];
-  readonly #unanswered = new Set<TcpConnection>();
+  readonly #waiting = new Set<ToContainer>();
+  #due: ToHost[] = [];
+  readonly #unanswered = new Set<ToHost>();
   #impatientSince = Number.NEGATIVE_INFINITY;
   readonly #answerTimer = new Timer();
   readonly #timer = new Timer();
@@ -208,12 +210,12 @@ export class Tcp implements TcpServices, Disposable {
     const due = this.#due;
     if (due.length > 0) {
       this.#due = [];
-      for (const connection of due) connection.acknowledge();
+      for (const direction of due) direction.acknowledge();
     }
     if (this.#waiting.size > 0 && this.pool.available > 0 && this.mayReceive()) {
       const waiting = [...this.#waiting];
       this.#waiting.clear();
-      for (const connection of waiting) connection.resumeReading();
+      for (const direction of waiting) direction.resumeReading();
     }
   }
 
@@ -241,17 +243,17 @@ export class Tcp implements TcpServices, Disposable {
     return (version === 6 && ipv6 !== undefined ? ipv6 : ipv4).gateway;
   }
 
-  acknowledgeLater(connection: TcpConnection): void {
-    this.#due.push(connection);
+  acknowledgeLater(direction: ToHost): void {
+    this.#due.push(direction);
   }
 
   get isPatient(): boolean {
     return this.now - this.#impatientSince > IMPATIENCE;
   }
 
-  acknowledgeInTime(connection: TcpConnection): void {
+  acknowledgeInTime(direction: ToHost): void {
     if (this.#unanswered.size === 0) this.#answerTimer.start(ANSWER_TIME);
-    this.#unanswered.add(connection);
+    this.#unanswered.add(direction);
   }
 
   isImpatient(): void {
@@ -261,14 +263,14 @@ export class Tcp implements TcpServices, Disposable {
   #acknowledgeUnanswered(): void {
     this.#answerTimer.acknowledge();
     this.updateTime();
-    for (const connection of this.#unanswered) {
-      if (!connection.acknowledgeWithoutAnswer(this.now - ANSWER_TIME)) this.#unanswered.delete(connection);
+    for (const direction of this.#unanswered) {
+      if (!direction.acknowledgeWithoutAnswer(this.now - ANSWER_TIME)) this.#unanswered.delete(direction);
     }
     if (this.#unanswered.size > 0) this.#answerTimer.start(ANSWER_TIME);
   }
 
-  readWhenFree(connection: TcpConnection): void {
-    this.#waiting.add(connection);
+  readWhenFree(direction: ToContainer): void {
+    this.#waiting.add(direction);
     this.#startTicking();
   }
 
@@ -300,7 +302,7 @@ export class Tcp implements TcpServices, Disposable {
     this.#halfOpen.delete(connection);
     this.#lingering.delete(connection);
     this.#timed.delete(connection);
-    this.#waiting.delete(connection);
+    this.#waiting.delete(connection.toContainer);
   }
 
   #startTicking(): void {
