@@ -49,6 +49,10 @@ def segment(destination, port, flags, sequence=1, source_port=0):
     return bytes.fromhex("52550a000202020000000001") + bytes.fromhex("0800") + ip + tcp
 raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 raw.bind(("tap0", 0))
+# A flood may leave no place for ARP in the device's queue, which the kernel tries three times only.
+gateway = struct.pack("=HH4s8xH6s8xi16x16s", socket.AF_INET, 0, socket.inet_aton("10.0.2.2"), 1,
+    bytes.fromhex("52550a000202"), 6, b"tap0")
+fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8955, gateway)
 def flood(count, make):
     for _ in range(count):
         try: raw.send(make())

@@ -30,7 +30,7 @@ const HOST_SETUP = `
 `;
 
 const PYTHON_PRELUDE = `
-import socket, sys, os, errno, struct, time, hashlib, select, threading, random
+import socket, sys, os, errno, fcntl, struct, time, hashlib, select, threading, random
 def say(*words):
     print(*words, flush=True)
 def name(error):
