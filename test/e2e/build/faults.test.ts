@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { DockerRegistry } from "../../docker-registry.ts";
 import { busyboxLayout } from "../../fixtures/images.ts";
 import { eventually, finish } from "../../unprivileged-user.ts";
 import { type BuildSuite, buildSuite } from "./suite.ts";
@@ -76,12 +77,18 @@ test("leaves nothing running and nothing broken when it is killed, whichever of 
   }
 });
 
-test("leaves nothing broken when it is killed, however far it has come", async () => {
+test("leaves nothing broken when it is killed or interrupted, however far it has come", async () => {
+  const { user } = suite;
+  await using registry = await DockerRegistry.start();
+  const base = `${registry.host}/busybox`;
+  expect(await user.bunker(["copy", "-q", `oci:${busyboxLayout()}:latest`, `docker://${base}`])).toMatchObject({
+    status: 0,
+  });
   const context = suite.context({
     Dockerfile: [
-      "FROM busybox AS one",
+      `FROM ${base} AS one`,
       "RUN echo one > /one",
-      "FROM busybox",
+      `FROM ${base}`,
       "COPY file /",
       "COPY --from=one /one /",
       "RUN cat /file /one > /both",
@@ -89,16 +96,20 @@ test("leaves nothing broken when it is killed, however far it has come", async (
     ].join("\n"),
     file: "file\n",
   });
-  const { user } = suite;
-  for (const linesBefore of [1, 5, 9, 12, 15, 18, 21]) {
-    const options = ["--no-cache", "--progress", "plain", "-t", "survives"];
+  const signals = ["SIGKILL", "SIGINT"] as const;
+  for (const [place, linesBefore] of [1, 4, 5, 7, 9, 11, 12, 14, 15, 17, 18, 21].entries()) {
+    const signal = signals[place % signals.length];
+    const options = ["--no-cache", "--pull", "--progress", "plain", "-t", "survives"];
     const build = user.start([user.bunkerPath, "build", ...options, context]);
     let lines = 0;
     for await (const piece of build.stderr) {
+      const isBefore = lines < linesBefore;
       lines += piece.filter((byte) => byte === 10).length;
-      if (lines >= linesBefore) build.kill("SIGKILL");
+      if (isBefore && lines >= linesBefore) build.kill(signal);
     }
-    await build.exited;
+    const status = await build.exited;
+    // It may have been done already.
+    if (signal === "SIGINT") expect([0, 130]).toContain(status);
     await eventually(
       () => user.processes().length === 0,
       () => "no process to be left",
