@@ -4,7 +4,7 @@ import type { Digest } from "../image/digest.ts";
 import type { ImageUsers } from "../image/store/remove-image.ts";
 import type { StoredImage } from "../image/store/stored-image.ts";
 import { listContainers } from "./lifecycle/find-container.ts";
-import { ownershipOf, removeOwnedTree } from "./ownership.ts";
+import { removeUsersTree } from "./ownership.ts";
 import { type Container, openContainers, recordedContainers } from "./state/containers.ts";
 
 /**
@@ -28,7 +28,7 @@ export function imageUsers(data: string): ImageUsers {
       using database = openContainers(data);
       return recordedContainers(database).flatMap(layersOf);
     },
-    removeTree: (path) => removeOwnedTree(path, ownershipOf({ kind: "default" }, data).userNamespace),
+    removeTree: (path) => removeUsersTree(data, path),
   };
 }
 

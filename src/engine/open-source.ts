@@ -1,8 +1,6 @@
 import type { Image } from "../image/image.ts";
 import type { ImageSource } from "../image/image-source.ts";
-import { openImage } from "../image/open-image.ts";
 import { parsePlatform } from "../image/platform.ts";
-import { openImageStore } from "../image/store/image-store.ts";
 
 /** What names an image, with its platform, in another process. */
 export interface ImageRequest {
@@ -13,12 +11,14 @@ export interface ImageRequest {
 }
 
 /**
- * Opens an image wherever it is on this machine.
+ * Opens an image wherever it is on this machine; the code for that place alone is loaded.
  * @throws BunkerError as `openImage`, `ImageStore.find` and `ImageStore.open` do
  */
-export function openSource({ source, platform, data }: ImageRequest): Image {
+export async function openSource({ source, platform, data }: ImageRequest): Promise<Image> {
   const wanted = platform === undefined ? undefined : parsePlatform(platform);
-  if (source.kind !== "stored") return openImage(source, wanted);
+  if (source.kind === "oci") return (await import("../image/open-directory.ts")).openDirectory(source, wanted);
+  if (source.kind !== "stored") return (await import("../image/open-image.ts")).openImage(source, wanted);
+  const { openImageStore } = await import("../image/store/image-store.ts");
   using store = openImageStore(data);
   return store.open(store.find(source.name, wanted), source.name);
 }

@@ -88,15 +88,21 @@ export function ownedTreeSize(path: string, userNamespace: IdMap | undefined): n
 
 /**
  * Removes a tree whose files may belong to subordinate ids, where necessary as root of a user namespace that has them.
- * @param userNamespace undefined when the caller is root already
+ * @param userNamespaceOf gives that namespace when it is needed; undefined when the caller is root already
  */
-export function removeOwnedTree(path: string, userNamespace: IdMap | undefined): void {
+export function removeOwnedTree(path: string, userNamespaceOf: () => IdMap | undefined): void {
   try {
     removeTree(path);
   } catch (error) {
-    if (!isDenied(error) || userNamespace === undefined) throw error;
+    const userNamespace = isDenied(error) ? userNamespaceOf() : undefined;
+    if (userNamespace === undefined) throw error;
     runInUserNamespace(userNamespace, ["internal", "remove", path]);
   }
+}
+
+/** The same for a tree of the user's own, under the map that all have who do not ask for another. */
+export function removeUsersTree(data: string, path: string): void {
+  removeOwnedTree(path, () => ownershipOf({ kind: "default" }, data).userNamespace);
 }
 
 function isDenied(error: unknown): boolean {

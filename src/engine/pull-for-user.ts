@@ -44,20 +44,13 @@ export async function pullForUser(
  * @throws BunkerError as `pullForUser`
  */
 export async function fetchImage(
-  {
-    image,
-    platform,
-    pull,
-    quiet,
-    registry = {},
-  }: Pick<RunOptions, "image" | "platform" | "pull" | "quiet" | "registry">,
+  name: string,
+  { platform, pull, quiet, registry = {} }: Pick<RunOptions, "platform" | "pull" | "quiet" | "registry">,
   ownership: Ownership,
   data: string,
   pullHere: PullHere,
   onWarning: (message: string) => void,
 ): Promise<void> {
-  if (image.kind !== "stored") return;
-  const { name } = image;
   const subject: PolicySubject = {
     name,
     isHere: () => isStored(name, platform, data),

@@ -59,19 +59,19 @@ export interface RootPlace {
  * @param unpack makes the missing layers of an image in the store
  * @throws BunkerError when the image or directory cannot be read or used
  */
-export function prepareRootFileSystem(
+export async function prepareRootFileSystem(
   source: ImageSource,
   platform: string | undefined,
   place: RootPlace,
-  unpack: (request: ImageRequest) => void,
-): RootFileSystem {
+  unpack: (request: ImageRequest) => void | Promise<void>,
+): Promise<RootFileSystem> {
   if (source.kind === "rootfs" && !source.overlay) return plainDirectory(realRootPath(resolve(source.path)));
   // There is one driver so far, and this says what is missing where it cannot be had.
   chooseUnionDriver(unionSupport(place.data), place.data);
   if (source.kind === "rootfs") return hostView(realRootPath(resolve(source.path)), place);
   const request = { source, platform, data: place.data };
-  const image = openSource(request);
-  if (missingLayers(image, place.store, place.mapping).length > 0) unpack(request);
+  const image = await openSource(request);
+  if (missingLayers(image, place.store, place.mapping).length > 0) await unpack(request);
   const lower = image.layers.map((layer) => layerDirectory(layer, place.store, place.mapping)).reverse();
   if (lower.length === 0) {
     // An overlay has something below it, also for an image from scratch.

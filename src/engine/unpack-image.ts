@@ -15,7 +15,7 @@ export interface UnpackRequest extends ImageRequest {
  */
 export async function unpackImage(request: UnpackRequest, onWarning: (message: string) => void): Promise<void> {
   compileReadily();
-  const image = openSource(request);
+  const image = await openSource(request);
   const missing = missingLayers(image, request.store, request.mapping);
   await unpackLayers(image, missing, request.store, { mapping: request.mapping, onWarning });
 }

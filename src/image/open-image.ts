@@ -4,7 +4,8 @@ import { openDockerArchive } from "./docker-archive.ts";
 import type { Image } from "./image.ts";
 import { openLayout } from "./image-layout.ts";
 import { formatImageSource, type LocalImageSource } from "./image-source.ts";
-import { archiveFiles, directoryFiles } from "./layout-files.ts";
+import { archiveFiles } from "./layout-files.ts";
+import { openDirectory } from "./open-directory.ts";
 import type { Platform } from "./platform.ts";
 
 /**
@@ -15,10 +16,9 @@ import type { Platform } from "./platform.ts";
  *   `digest_mismatch`, `archive_invalid`, `archive_compressed`
  */
 export function openImage(source: LocalImageSource, platform?: Platform): Image {
+  if (source.kind === "oci") return openDirectory(source, platform);
   const name = formatImageSource(source);
-  const path = resolve(source.path);
-  if (source.kind === "oci") return openLayout(directoryFiles(path, name), source.tag, platform, name);
-  const files = archiveFiles(readArchiveMembers(path, name), name);
+  const files = archiveFiles(readArchiveMembers(resolve(source.path), name), name);
   return source.kind === "oci-archive"
     ? openLayout(files, source.tag, platform, name)
     : openDockerArchive(files, source.tag, platform, name);

@@ -34,7 +34,7 @@ import { takeEndpoints } from "../network/take-endpoints.ts";
 import { hostnameFile } from "../network-files.ts";
 import type { ImageRequest } from "../open-source.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
-import { fetchImage, type PullHere } from "../pull-for-user.ts";
+import type { PullHere } from "../pull-for-user.ts";
 import { randomName } from "../random-name.ts";
 import { prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
 import type { JoinedNetwork, MountRequest, PlacedMount, PlacedRunOptions, RunOptions } from "../run-options.ts";
@@ -239,25 +239,26 @@ export async function createContainer(
   checkLabels(options.mounts);
   if (options.log.driver === "journald") (await import("../log/journal-writer.ts")).checkJournal();
   makeMissingSources(options.mounts);
-  await fetchImage(options, ownership, data, pullHere, onWarning);
+  if (options.image.kind === "stored") {
+    const { fetchImage } = await import("../pull-for-user.ts");
+    await fetchImage(options.image.name, options, ownership, data, pullHere, onWarning);
+  }
   cleanUp(database, data);
-  const unpack = (request: ImageRequest) => {
+  // Unpacking is a large part of the program that a container whose image is there has no need of.
+  const unpack = async (request: ImageRequest) => {
     // Made by the caller, who has to see what is there, also where the files in it will belong to others.
     for (const name of ["layers", "tmp"]) mkdirSync(`${ownership.store}/${name}`, { recursive: true, mode: 0o700 });
     const work = { ...request, store: ownership.store, mapping: ownership.mapping };
     if (userNamespace !== undefined) runInUserNamespace(userNamespace, ["internal", "unpack", JSON.stringify(work)]);
-    else unpackings.push(import("../unpack-image.ts").then(({ unpackImage }) => unpackImage(work, onWarning)));
+    else await (await import("../unpack-image.ts")).unpackImage(work, onWarning);
   };
-  // Unpacking is a large part of the program that a container whose image is there has no need of.
-  const unpackings: Promise<void>[] = [];
   // Until the container is recorded nobody knows that it needs its layers.
   using _ = relyOnImages(data);
   const directory = containerDirectory(data, id);
   const lock = makeContainerDirectory(data, id);
   try {
     const place = { ...ownership, data, directory, ephemeral: options.remove, readOnly: options.readOnly };
-    const root = prepareRootFileSystem(options.image, options.platform, place, unpack);
-    await Promise.all(unpackings);
+    const root = await prepareRootFileSystem(options.image, options.platform, place, unpack);
     const host = readHostFacts(options);
     if (options.replaces === true && options.name !== undefined) replaceContainer(database, data, options.name);
     const { mounts, mountPoints } = await placedMounts(
@@ -352,7 +353,7 @@ export async function createContainer(
     recordContainerEvent(data, "create", container);
     return { ...container, lock, configuration };
   } catch (error) {
-    removeOwnedTree(directory, userNamespace);
+    removeOwnedTree(directory, () => userNamespace);
     releaseVolumes(database, data, id, true);
     deleteEndpoints(database, id);
     lock[Symbol.dispose]();

@@ -5,7 +5,7 @@ import { Signal } from "../../sys/signal.ts";
 import { lockContainer, sweep } from "../container-directory.ts";
 import { containerDirectory } from "../container-lock.ts";
 import { recordContainerEvent } from "../events/journal.ts";
-import { ownershipOf, removeOwnedTree } from "../ownership.ts";
+import { removeUsersTree } from "../ownership.ts";
 import { type Container, deleteContainer, isKnown, knownIds, recordStatus } from "../state/containers.ts";
 import { deleteEndpoints } from "../state/networks.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
@@ -22,8 +22,7 @@ export function removeFiles(
   container: Pick<Container, "id" | "name" | "definition">,
   removesVolumes: boolean,
 ): void {
-  const { userNamespace } = ownershipOf({ kind: "default" }, data);
-  removeOwnedTree(containerDirectory(data, container.id), userNamespace);
+  removeUsersTree(data, containerDirectory(data, container.id));
   deleteContainer(database, container.id);
   deleteEndpoints(database, container.id);
   recordContainerEvent(data, "destroy", container);
@@ -117,10 +116,9 @@ function busy(container: Container, reason: string): BunkerError {
 
 /** Removes what killed commands have left: directories without a row. */
 export function cleanUp(database: StateDatabase, data: string): void {
-  const { userNamespace } = ownershipOf({ kind: "default" }, data);
   sweep(
     data,
     () => knownIds(database),
-    (path) => removeOwnedTree(path, userNamespace),
+    (path) => removeUsersTree(data, path),
   );
 }

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { ownershipOf, removeOwnedTree } from "../ownership.ts";
+import { removeUsersTree } from "../ownership.ts";
 
 /**
  * Makes the directories that a container's changes to a directory of the host go to (`O` of `--volume`), without what an
@@ -9,8 +9,7 @@ import { ownershipOf, removeOwnedTree } from "../ownership.ts";
  * @throws BunkerError `mount_source_missing`, `system_call_failed`
  */
 export function beginChanges(data: string, source: string, changes: string): void {
-  const { userNamespace } = ownershipOf({ kind: "default" }, data);
-  for (const name of ["upper", "work"]) removeOwnedTree(`${changes}/${name}`, userNamespace);
+  for (const name of ["upper", "work"]) removeUsersTree(data, `${changes}/${name}`);
   let mode: number;
   try {
     ({ mode } = statSync(source));

@@ -60,7 +60,7 @@ export async function populateVolume(
     });
     return warnings;
   } finally {
-    removeOwnedTree(staging, userNamespace);
+    removeOwnedTree(staging, () => userNamespace);
   }
 }
 
@@ -88,6 +88,6 @@ function replaceIfEmpty(staging: string, content: string): void {
 function sweep(data: string, directory: string, userNamespace: IdMap | undefined): void {
   for (const name of readdirSync(directory)) {
     if (!name.startsWith(STAGING) || isHeld(data, name.slice(STAGING.length))) continue;
-    removeOwnedTree(`${directory}/${name}`, userNamespace);
+    removeOwnedTree(`${directory}/${name}`, () => userNamespace);
   }
 }

@@ -7,7 +7,7 @@ import { readdirSync } from "node:fs";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { recordVolumeEvent } from "../events/journal.ts";
-import { ownershipOf, removeOwnedTree } from "../ownership.ts";
+import { removeUsersTree } from "../ownership.ts";
 import { deleteVolume, forgetUses, usersOf, type Volume } from "../state/volumes.ts";
 import { putAside } from "./create-volume.ts";
 import { volumesDirectory } from "./volume-directory.ts";
@@ -75,6 +75,5 @@ export function sweepVolumes(data: string): void {
   }
   const removed = names.filter((name) => name.startsWith(".removed-"));
   if (removed.length === 0) return;
-  const { userNamespace } = ownershipOf({ kind: "default" }, data);
-  for (const name of removed) removeOwnedTree(`${volumesDirectory(data)}/${name}`, userNamespace);
+  for (const name of removed) removeUsersTree(data, `${volumesDirectory(data)}/${name}`);
 }
