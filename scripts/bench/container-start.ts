@@ -1,6 +1,7 @@
-/** How long a container takes that does nothing. */
+/** How long a container takes that does nothing, and the memory of what lives as long as one that sleeps. */
 import { join } from "node:path";
 import { compare } from "./measure.ts";
+import { memoryBesides, memoryOfContainers } from "./memory.ts";
 import type { Workplace } from "./workplace.ts";
 
 const ALL = ["--unshare-all", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"];
@@ -11,7 +12,7 @@ export async function measureRun(workplace: Workplace, rounds: number): Promise<
   workplace.preparePodman();
   const bundle = workplace.makeBundle("bundle", ["/bin/true"]);
   const isolation = ["run", "--rm", "--network", "none"];
-  return compare(
+  const times = compare(
     [
       { name: "bunker run", command: [bunker, ...isolation, image, "/bin/true"], environment },
       { name: "podman run", command: ["podman", ...isolation, "localhost/bench", "/bin/true"], environment },
@@ -20,6 +21,7 @@ export async function measureRun(workplace: Workplace, rounds: number): Promise<
     ],
     rounds,
   );
+  return [times, await memoryOfContainers(workplace, [1]), memoryBesides(workplace)].join("\n\n");
 }
 
 export async function measureRuntime(workplace: Workplace, rounds: number): Promise<string> {

@@ -106,13 +106,21 @@ export const MEMORY_HEAD = [
 ];
 
 export async function measureMemory(workplace: Workplace): Promise<string> {
-  const { bunker } = workplace;
   workplace.makeImage();
   workplace.preparePodman();
+  return `${await memoryOfContainers(workplace, COUNTS)}\n\n${memoryBesides(workplace)}`;
+}
+
+/**
+ * The memory of all processes that live as long as containers do, for each engine.
+ * @param counts of containers, rising
+ * @returns a table in Markdown
+ */
+export async function memoryOfContainers(workplace: Workplace, counts: readonly number[]): Promise<string> {
   const rows: (readonly string[])[] = [];
   for (const engine of enginesOf(workplace)) {
     let count = 0;
-    for (const wanted of COUNTS) {
+    for (const wanted of counts) {
       while (count < wanted) {
         const more = Math.min(AT_ONCE, wanted - count);
         const words = [engine.client, ...sleeperWords(engine)];
@@ -123,13 +131,16 @@ export async function measureMemory(workplace: Workplace): Promise<string> {
     }
     removeAll(workplace, engine);
   }
-  const left = detached(workplace);
-  const size = (statSync(bunker).size / 1e6).toFixed(1);
+  return table(MEMORY_HEAD, rows);
+}
+
+/** What else there is to say: of the OCI runtime's processes, and the size of the executable. */
+export function memoryBesides(workplace: Workplace): string {
+  const size = (statSync(workplace.bunker).size / 1e6).toFixed(1);
   return [
-    table(MEMORY_HEAD, rows),
-    `Processes that stay after \`bunker runtime create\` and \`start\`: ${left}.`,
+    `Processes that stay after \`bunker runtime create\` and \`start\`: ${detached(workplace)}.`,
     `The executable has ${size} MB.`,
-  ].join("\n\n");
+  ].join(" ");
 }
 
 /** Removes all containers of an engine, which give none of them time to end: what sleeps as first process takes no signal. */
