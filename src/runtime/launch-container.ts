@@ -334,21 +334,19 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
             finishProgram(
               beginsEarly
                 ? () => {
+                    program.extend();
                     awaitMaps();
                     whileItLives(conversation, () => options.beforeGoingOn?.());
-                    program.extend();
                     sendByte(conversation);
                   }
                 : undefined,
             );
+            program.finish();
           }
         } finally {
           awaitMaps();
         }
-        if (isFinishedLater) {
-          if (!beginsEarly) whileItLives(conversation, () => options.beforeGoingOn?.());
-          program.finish();
-        }
+        if (isFinishedLater && !beginsEarly) whileItLives(conversation, () => options.beforeGoingOn?.());
         sendByte(conversation);
       }
       if (waitsForNamespaces) {
