@@ -70,17 +70,18 @@ test("--replace, --pidfile, --timeout and an entry point of several words", asyn
 });
 
 test("what is done with a container that becomes unhealthy", async () => {
-  const health = ["--health-cmd", "exit 1", "--health-interval", "50ms", "--health-retries", "1"];
+  // It is healthy until its script has come to where it can be told.
+  const health = ["--health-cmd", "[ ! -e /ready ]", "--health-interval", "50ms", "--health-retries", "1"];
   const run = (name: string, action: string, script: string) => {
     const words = [...ALONE, ...health, "--health-on-failure", action, "--name", name, suite.image, "sh", "-c", script];
     return bunker("run", "-d", ...words);
   };
-  await run("killed", "kill", "exec sleep 1000");
+  await run("killed", "kill", "touch /ready; exec sleep 1000");
   expect(await bunker("wait", "killed")).toBe("137\n");
-  await run("stopped", "stop", "trap 'exit 3' TERM; while :; do sleep 0.01; done");
+  await run("stopped", "stop", "trap 'exit 3' TERM; touch /ready; while :; do sleep 0.01; done");
   expect(await bunker("wait", "stopped")).toBe("3\n");
   // Restarted once; the second time it ends by itself.
-  await run("restarted", "restart", "[ -e /again ] && exit 7; touch /again; exec sleep 1000");
+  await run("restarted", "restart", "[ -e /again ] && rm -f /ready && exit 7; touch /again /ready; exec sleep 1000");
   const ended = async () => {
     const format = "{{.State.Status}} {{.State.ExitCode}}";
     for (;;) if ((await bunker("inspect", "--format", format, "restarted")) === "exited 7\n") return true;
