@@ -11,17 +11,17 @@
  *       │                              └─▶ the container's first process
  *       └── socket pair ── supervise, with the ends of the container's pipes or its terminal
  *
- * Its JavaScript thread is in one epoll loop: the container's end (a pidfd), its outputs (output-copier.ts), inputs of
- * those who are attached, connections of commands (protocol.ts), signals, and timers of the restart policy and of health
- * checks. What it seldom needs, the database above all, is loaded when it is needed: after the loop has ended, or in a
- * child of its own.
+ * Its JavaScript thread is in one epoll loop: the container's end (a pidfd), its outputs and the inputs of those who are
+ * attached (container-streams.ts), connections of commands (protocol.ts), signals, and timers of the restart policy and of
+ * health checks. What it seldom needs, the database above all, is loaded when it is needed: after the loop has ended, or
+ * in a child of its own.
  *
  * Life and death. The command may die at any time. Before it has said `supervise`, the container dies with it; after
  * that it lives on, as does one that a terminal was detached from. The supervisor is what a container cannot live
  * without: the kernel kills the container's first process, and with its pid namespace all others, when the supervisor
  * dies (PR_SET_PDEATHSIG), since without it nobody would read the container's output or learn of its end. It holds the
- * container's lock by a descriptor, so that its death is seen by everybody (lifecycle/find-container.ts). SIGTERM, SIGINT and
- * SIGHUP, as at a logout or shutdown, stop the container in order.
+ * container's lock by a descriptor, so that its death is seen by everybody (lifecycle/find-container.ts). SIGTERM,
+ * SIGINT and SIGHUP, as at a logout or shutdown, stop the container in order.
  *
  * The end: all output is read and logged, the end is recorded (or by the command, if that is there and wants to: it has
  * the code for it loaded), whoever waits is told, and the lock is given back. With a restart policy the supervisor then
@@ -31,20 +31,16 @@ import { setBlocking } from "../../sys/blocking.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { acceptConnection, type Received, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
 import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
-import { Pump } from "../../sys/pump.ts";
 import { Event, openProcess, Reactor, SignalDescriptor, Timer } from "../../sys/reactor.ts";
 import { Signal } from "../../sys/signal.ts";
-import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
-import { setWindowSize } from "../../sys/terminal.ts";
-import { type ContainerLock, containerDirectory, inheritedLock } from "../container-lock.ts";
-import { JsonFileWriter, logFile } from "../log/json-file-writer.ts";
-import type { LogWriter } from "../log/log-writer.ts";
+import { SystemCall, systemCall } from "../../sys/system-call.ts";
+import { type ContainerLock, inheritedLock } from "../container-lock.ts";
 import type { ContainerNetworks, HandedLink, HandedPort } from "../network/serve-network.ts";
-import { HealthTimer, ownChildren, spawnInternal } from "./children.ts";
+import { HealthTimer, ownChildren } from "./children.ts";
+import { ContainerStreams } from "./container-streams.ts";
 import { OutputCopier } from "./output-copier.ts";
 import { type Answer, parseRequest, type Request, type Supervise } from "./protocol.ts";
 
-const F_DUPFD_CLOEXEC = 1030;
 /** So many fit into a message. */
 const FLOWS_PER_ANSWER = 64;
 
@@ -82,19 +78,14 @@ class Supervisor {
   readonly #data: string;
   readonly #id: string;
   readonly #reactor = new Reactor();
+  readonly #streams: ContainerStreams;
   readonly #connections = new Set<Connection>();
   /** Attachments that were asked for before the container was there. */
   readonly #early: { readonly streams: string; readonly descriptors: readonly FileDescriptor[] }[] = [];
-  readonly #outputs: { o?: OutputCopier; e?: OutputCopier } = {};
   /** What was handed over of networks before the container was there. */
   readonly #earlyLinks: HandedLink[] = [];
   readonly #earlyPorts: HandedPort[] = [];
   #networks: ContainerNetworks | undefined;
-  #terminal: FileDescriptor | undefined;
-  #input: FileDescriptor | undefined;
-  /** Whether the container's input ends with the first one that was attached to it. */
-  #inputOnce = false;
-  #log: LogWriter | undefined;
   #end: ProcessEnd | undefined;
   #isCommandThere = true;
   #isWaitingForCommand = false;
@@ -111,6 +102,7 @@ class Supervisor {
     this.#lock = lock;
     this.#data = data;
     this.#id = id;
+    this.#streams = new ContainerStreams(this.#reactor, { data, id }, () => this.#stopWhenDone());
   }
 
   async run(listener: FileDescriptor): Promise<void> {
@@ -136,7 +128,7 @@ class Supervisor {
     else {
       this.#stopListening(listener);
       // Those who are attached and slow still get all.
-      if (this.#isBusy()) this.#reactor.run();
+      if (this.#streams.areBusy) this.#reactor.run();
     }
   }
 
@@ -160,8 +152,8 @@ class Supervisor {
       if (request?.kind === "attach") this.#early.push({ streams: request.streams, descriptors: received.descriptors });
       if (request?.kind === "network" || request?.kind === "ports") this.#takeNetwork(request, received.descriptors);
       if (request?.kind !== "supervise") continue;
-      await this.#takeStreams(request, received.descriptors);
-      for (const { streams, descriptors } of this.#early) this.#attach(streams, descriptors);
+      await this.#streams.take(request, received.descriptors);
+      for (const { streams, descriptors } of this.#early) this.#streams.attach(streams, descriptors);
       return request;
     }
   }
@@ -264,7 +256,7 @@ class Supervisor {
   #obey(connection: Connection, request: Request, descriptors: readonly FileDescriptor[]): boolean {
     switch (request.kind) {
       case "attach":
-        this.#attach(request.streams, descriptors);
+        this.#streams.attach(request.streams, descriptors);
         this.#answer(connection, { kind: "attached" });
         return true;
       case "signal":
@@ -275,17 +267,17 @@ class Supervisor {
         if (this.#container === undefined && request.isStop) this.#reactor.stop();
         return false;
       case "resize":
-        if (this.#terminal !== undefined) setWindowSize(this.#terminal.number, request);
+        this.#streams.resize(request);
         return false;
       case "close":
-        this.#outputs[request.stream]?.closeIfUnread();
+        this.#streams.closeIfUnread(request.stream);
         return false;
       case "wait":
         connection.waits = true;
         return false;
       case "status": {
-        const lost = this.#log?.lost;
-        this.#answer(connection, { kind: "status", lostBytes: lost?.bytes ?? 0, lostErrno: lost?.errno });
+        const { lost } = this.#streams;
+        this.#answer(connection, { kind: "status", lostBytes: lost.bytes, lostErrno: lost.errno });
         return false;
       }
       case "network": {
@@ -349,15 +341,15 @@ class Supervisor {
   }
 
   #endAs(exitStatus: number) {
-    const lost = this.#log?.lost;
+    const { lost } = this.#streams;
     return {
       exitStatus,
       isStopped: this.#isStopped,
       isRestart: this.#isRestart,
       isShutDown: this.#isShutDown,
       isOutOfMemory: this.#isOutOfMemory,
-      lostBytes: lost?.bytes ?? 0,
-      lostErrno: lost?.errno,
+      lostBytes: lost.bytes,
+      lostErrno: lost.errno,
     };
   }
 
@@ -381,71 +373,14 @@ class Supervisor {
       this.#reactor.remove(pidfd.number);
       this.#end = waitForExit(pid);
       this.#container = undefined;
-      if (supervise.terminal || !supervise.isWhole) for (const output of this.#outputList()) output.finish();
+      if (supervise.terminal || !supervise.isWhole) this.#streams.finishOutputs();
       this.#stopWhenDone();
     });
     this.#reactor.run();
     const end = this.#end ?? waitForExit(pid);
-    this.#input?.close();
-    this.#input = undefined;
-    this.#log?.end();
+    this.#streams.closeInput();
+    this.#streams.endLog();
     return "exitCode" in end ? end.exitCode : 128 + end.signal;
-  }
-
-  async #takeStreams(supervise: Supervise, [first, second, third]: readonly FileDescriptor[]): Promise<void> {
-    const { log, terminal } = supervise;
-    this.#inputOnce = supervise.inputOnce && !terminal;
-    if (log.journal !== undefined) {
-      const { JOURNAL_SOCKET, JournalWriter } = await import("../log/journal-writer.ts");
-      this.#log = new JournalWriter(JOURNAL_SOCKET, { id: this.#id, ...log.journal });
-    } else if (log.driver !== "none") {
-      const path = logFile(containerDirectory(this.#data, this.#id), this.#id);
-      this.#log = new JsonFileWriter(path, log, (aside) => spawnInternal(this.#reactor, ["compress", aside], () => {}));
-    }
-    const copy = (source: FileDescriptor, stream: "stdout" | "stderr") => {
-      setBlocking(source.number, false);
-      const writer = this.#log;
-      const write = writer === undefined ? undefined : (bytes: Buffer) => writer.write(stream, bytes);
-      return new OutputCopier(this.#reactor, source, write, () => this.#stopWhenDone());
-    };
-    if (first === undefined) return;
-    if (terminal) {
-      // Another number for each role: the reactor knows each only once.
-      this.#terminal = duplicate(first);
-      this.#input = duplicate(first);
-    }
-    this.#outputs.o = copy(first, "stdout");
-    if (second !== undefined) this.#outputs.e = copy(second, "stderr");
-    if (third !== undefined) {
-      setBlocking(third.number, false);
-      this.#input = third;
-    }
-  }
-
-  #outputList(): OutputCopier[] {
-    return Object.values(this.#outputs);
-  }
-
-  #attach(streams: string, descriptors: readonly FileDescriptor[]): void {
-    for (const [index, descriptor] of descriptors.entries()) {
-      const stream = streams[index];
-      const output = stream === "o" || stream === "e" ? this.#outputs[stream] : undefined;
-      if (output !== undefined) output.attach(descriptor);
-      else if (stream === "i" && this.#input !== undefined) this.#copyInput(descriptor, this.#input);
-      else descriptor.close();
-    }
-  }
-
-  #copyInput(source: FileDescriptor, input: FileDescriptor): void {
-    setBlocking(source.number, false);
-    const destination = duplicate(input);
-    new Pump(this.#reactor, { source: source.number, destination: destination.number }, () => {
-      source.close();
-      destination.close();
-      if (!this.#inputOnce) return;
-      this.#input?.close();
-      this.#input = undefined;
-    });
   }
 
   /** As when the machine shuts down: what it does is the policy's business at the next start of the machine. */
@@ -486,15 +421,11 @@ class Supervisor {
     };
   }
 
-  #isBusy(): boolean {
-    return this.#outputList().some((output) => output.hasWaiting);
-  }
-
   /** Ends the loop when what it was started for is done. */
   #stopWhenDone(): void {
-    if (this.#end === undefined || this.#outputList().some((output) => !output.hasEnded)) return;
+    if (this.#end === undefined || !this.#streams.haveEnded) return;
     if (this.#isWaitingForCommand && this.#isCommandThere && !this.#isRecorded) return;
-    if (this.#isEnding && this.#isBusy()) return;
+    if (this.#isEnding && this.#streams.areBusy) return;
     this.#reactor.stop();
   }
 
@@ -536,11 +467,6 @@ class Supervisor {
     const { restartFromSupervisor } = await import("../lifecycle/start-container.ts");
     await restartFromSupervisor(this.#data, this.#id, this.#lock, delay);
   }
-}
-
-function duplicate(descriptor: FileDescriptor): FileDescriptor {
-  const result = systemCall(SystemCall.fcntl, descriptor.number, F_DUPFD_CLOEXEC, 3);
-  return new FileDescriptor(check(result, "duplicate a file descriptor"));
 }
 
 /** The command has died before it said what it has started: its container goes with it. */
