@@ -239,6 +239,8 @@ export const buildSyntax = {
       parse: notEmpty("expected the name of a stage"),
     }),
   },
+  // What takes long is done by another process.
+  isBrief: true,
   required: ["CONTEXT"],
   failureStatus: 1,
 } as const;
