@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { eventually } from "../../unprivileged-user.ts";
-import { GATEWAY_4, PrivateNetwork } from "./private-network.ts";
+import { GATEWAY_4, HOST_4, HOST_6, PrivateNetwork } from "./private-network.ts";
 
 setDefaultTimeout(120_000);
 
@@ -32,6 +32,56 @@ def serve(s):
 while True:
     s, _ = l.accept()
     threading.Thread(target=serve, args=(s,), daemon=True).start()`;
+
+/** Says how much comes back, or the error of the connection. */
+const CONNECT_AND_SAY = `
+s = socket.socket(family(sys.argv[1]))
+try:
+    s.connect((sys.argv[1], int(sys.argv[2])))
+    s.sendall(bytes(32))
+    s.shutdown(socket.SHUT_WR)
+    say(len(receive_all(s)))
+except OSError as error: say(name(error))`;
+
+/** Frames of every protocol that the stack knows, with any of their fields changed, cut off, or longer than they say. */
+const HOSTILE = `
+mine = raw.getsockname()[4].hex()
+four = lambda protocol, payload, fragment=0: struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(payload), random.randrange(65536),
+    fragment, 64, protocol, 0) + socket.inet_aton("10.0.2.100") + socket.inet_aton("10.0.2.2") + payload
+six = lambda following, payload, target="fd00::2": struct.pack(">IHBB", 0x60000000, len(payload), following, 255) \\
+    + socket.inet_pton(socket.AF_INET6, "fd00::100") + socket.inet_pton(socket.AF_INET6, target) + payload
+def right(packet):
+    # The header's checksum, so that what is changed behind it is looked at.
+    return packet if packet[0] >> 4 == 6 else packet[:10] + struct.pack(">H", checksum(packet[:20])) + packet[12:]
+tcp = lambda: struct.pack(">HHIIBBHHH", random.randrange(1, 1024), random.choice([53, int(sys.argv[1])]), random.randrange(1 << 32), 0,
+    random.choice([0x50, 0x80]), random.randrange(64), 1000, 0, 0) + random.randbytes(random.randrange(60))
+udp = lambda: struct.pack(">HHHH", random.randrange(1, 1024), random.choice([53, 67, 9]), 40, 0) + random.randbytes(32)
+echo = lambda kind: struct.pack(">BBHHH", kind, 0, 0, 1, 1) + random.randbytes(24)
+neighbor = lambda kind: struct.pack(">BBHI", kind, 0, 0, 0) + socket.inet_pton(socket.AF_INET6, "fd00::2") + bytes([1, 1]) + random.randbytes(6)
+arp = lambda: struct.pack(">HHBBH", 1, 0x800, 6, 4, random.choice([1, 2])) + bytes.fromhex(mine) + socket.inet_aton("10.0.2.100") \\
+    + bytes(6) + socket.inet_aton("10.0.2.2")
+makers = [
+    lambda: (0x0806, arp()),
+    lambda: (0x0800, right(four(6, tcp()))),
+    lambda: (0x0800, right(four(17, udp()))),
+    lambda: (0x0800, right(four(1, echo(8)))),
+    lambda: (0x0800, right(four(17, random.randbytes(64), random.choice([0, 0x2000]) | random.randrange(24)))),
+    lambda: (0x86dd, six(6, tcp())),
+    lambda: (0x86dd, six(17, udp())),
+    lambda: (0x86dd, six(58, echo(128))),
+    lambda: (0x86dd, six(58, neighbor(random.choice([133, 134, 135, 136, 137])), random.choice(["fd00::2", "ff02::1:ff00:2"]))),
+    lambda: (0x86dd, six(44, struct.pack(">BBHI", 17, 0, random.randrange(200) << 3 | random.randrange(2), 7) + random.randbytes(64))),
+    lambda: (0x86dd, six(random.choice([0, 43, 60]), bytes([6, random.randrange(4)]) + random.randbytes(30))),
+    lambda: (0x8100, random.randbytes(40)),
+]
+def hostile():
+    kind, payload = random.choice(makers)()
+    frame = bytearray(bytes.fromhex("52550a000202" + mine) + struct.pack(">H", kind) + payload)
+    for _ in range(random.randrange(4)): frame[random.randrange(14, len(frame))] = random.choice([0, 1, 127, 128, 255, random.randrange(256)])
+    shape = random.randrange(8)
+    if shape == 0: del frame[random.randrange(14, len(frame)):]
+    elif shape == 1: frame += bytes(random.choice([1, 100, 1500, 60000]))
+    return bytes(frame)`;
 
 describe("a flood of", () => {
   const RAW = `
@@ -72,6 +122,7 @@ say(len(receive_all(s)))`;
       "FINs and resets",
       `flood(50000, lambda: segment("10.0.2.2", int(sys.argv[1]), random.choice([1, 4, 17, 20, 25, 41, 63])))`,
     ],
+    ["hostile frames", `${HOSTILE}\nflood(20000, hostile)`],
     ["SYNs to a server", `flood(30000, lambda: segment("10.0.2.2", int(sys.argv[1]), 2, random.randrange(1 << 32)))`],
   ])("%s leaves other connections and the bounds of memory alone", async (_name, flood) => {
     network = await PrivateNetwork.start();
@@ -81,6 +132,7 @@ say(len(receive_all(s)))`;
     await flooding.expect("begin");
     expect(await network.run("container", ASK, GATEWAY_4, server.port)).toMatchObject({ output: "12032\n" });
     await flooding.expect("end");
+    await flooding.finish();
     expect(await network.run("container", ASK, GATEWAY_4, server.port)).toMatchObject({ output: "12032\n" });
     expect((await network.privateMemory()) - before).toBeLessThan(160 << 20);
   });
@@ -126,6 +178,21 @@ say("answers", sum(receive_all(s) == b"bye" for s in sockets))`,
   client.type("\n");
   await client.expect("answers 10000\n");
   await client.finish();
+});
+
+test.each([
+  [HOST_4, "24"],
+  [HOST_6, "64"],
+])("the host's address %s goes away, and comes back", async (address, length) => {
+  network = await PrivateNetwork.start();
+  const server = await network.serve("host", HASHING.replace("127.0.0.1", address.includes(":") ? "::" : "0.0.0.0"));
+  const ask = () => network?.run("container", CONNECT_AND_SAY, address, server.port);
+  const change = (word: string) => network?.command("host", ["ip", "addr", word, `${address}/${length}`, "dev", "lo"]);
+  expect(await ask()).toMatchObject({ output: "64\n" });
+  await change("del");
+  expect(await ask()).toMatchObject({ output: "ENETUNREACH\n" });
+  await change("add");
+  expect(await ask()).toMatchObject({ output: "64\n" });
 });
 
 test("the stack ends when its device is deleted", async () => {
