@@ -13,6 +13,8 @@ import { Workplace } from "./workplace.ts";
 interface Benchmark {
   readonly summary: string;
   readonly rounds: number;
+  /** What there are so many of, if not rounds. */
+  readonly unit?: string;
   /** Commands that say the versions of the other programs. */
   readonly peers: readonly (readonly string[])[];
   /** Measures, and returns the report; part by part where each takes long. */
@@ -76,6 +78,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   soak: {
     summary: "the network stack under load for ROUNDS minutes: bytes hashed at both ends, connections, datagrams",
     rounds: 60,
+    unit: "minutes",
     peers: [],
     measure: async (...task) => (await import("./soak.ts")).soak(...task),
   },
@@ -145,6 +148,6 @@ if (process.getuid?.() === 0) {
   process.exit(status);
 }
 using workplace = new Workplace(join(root, "dist/bunker"), process.env[DIRECTORY_VARIABLE]);
-console.log(`## bun run bench ${name}\n\n${describeMachine(benchmark.peers)}; rounds: ${rounds}.`);
+console.log(`## bun run bench ${name}\n\n${describeMachine(benchmark.peers)}; ${benchmark.unit ?? "rounds"}: ${rounds}.`);
 const report = await benchmark.measure(workplace, rounds);
 for await (const part of typeof report === "string" ? [report] : report) console.log(`\n${part}`);

@@ -17,6 +17,11 @@ import { parseLabel } from "../values/life-values.ts";
 export const create = defineCommand(
   {
     options: {
+      attachable: flag({
+        name: "attachable",
+        description: "Let containers be put on it, as on all networks here",
+        initial: true,
+      }),
       reserved: list({
         name: "aux-address",
         valueName: "NAME=ADDRESS",
@@ -41,20 +46,35 @@ export const create = defineCommand(
       }),
       ignore: flag({ name: "ignore", description: "No error when there is one of the name already" }),
       internal: flag({ name: "internal", description: "Reach nothing outside from it" }),
+      ipamDriver: single({
+        name: "ipam-driver",
+        valueName: "default",
+        description: "Who chooses addresses: Bunker, by Docker's name or Podman's, host-local",
+        parse: oneOf("default", "host-local"),
+        initial: "default",
+      }),
       ranges: list({
         name: "ip-range",
         valueName: "ADDRESS/LENGTH",
         description: "Take containers' addresses from a part of a subnet",
         parse: parseSubnet,
       }),
+      ipv4: flag({ name: "ipv4", description: "Have IPv4, as all networks here", initial: true }),
       ipv6: flag({ name: "ipv6", description: "Have IPv6, with a subnet of its own choice if none is given" }),
       labels: list({ name: "label", valueName: "KEY[=VALUE]", description: "Set a label", parse: parseLabel }),
       options: list({
         name: "opt",
         short: "o",
         valueName: "KEY=VALUE",
-        description: "mtu, or com.docker.network.driver.mtu",
+        description: "mtu=BYTES, or com.docker.network.driver.mtu=BYTES; isolate=true, as networks always are",
         parse: parseOption,
+      }),
+      scope: single({
+        name: "scope",
+        valueName: "local",
+        description: "How far it reaches: this host",
+        parse: oneOf("local"),
+        initial: "local",
       }),
       subnets: list({
         name: "subnet",
@@ -66,8 +86,12 @@ export const create = defineCommand(
     required: ["NETWORK"],
     failureStatus: 1,
   },
-  ({ options: { noDns, gateways, ignore, internal, ipv6, labels, options, ranges, reserved, subnets }, operands }) => {
-    const [name] = operands;
+  ({
+    options: { attachable, noDns, gateways, ignore, internal, ipv4, ipv6, labels, options, ranges, reserved, subnets },
+    operands: [name],
+  }) => {
+    if (!attachable) throw impossible("--attachable=false", "containers can be put on every network");
+    if (!ipv4) throw impossible("--ipv4=false", "every network has IPv4");
     const data = dataDirectory();
     using database = openContainers(data);
     if (ignore && lookUpNetwork(database, name)?.name === name) {
@@ -91,6 +115,10 @@ export const create = defineCommand(
     return 0;
   },
 );
+
+function impossible(object: string, reason: string): BunkerError {
+  return new BunkerError({ code: "invalid_network", operation: "create network", object, reason, exitStatus: 1 });
+}
 
 function parseSubnet(text: string): Prefix {
   const prefix = parsePrefix(text);

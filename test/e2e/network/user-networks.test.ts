@@ -313,7 +313,8 @@ describe("bunker network", () => {
   scenario("makes, lists, shows and removes networks", async () => {
     const id = (await bunker("network", "create", "--label", "a=b", "--internal", "first")).trim();
     expect(id).toMatch(/^[0-9a-f]{64}$/);
-    await bunker("network", "create", "second");
+    const general = ["-d", "bridge", "--attachable", "--ipv4", "--ipam-driver=default", "--scope=local"];
+    await bunker("network", "create", ...general, "-o", "isolate=true", "second");
     expect(await bunker("network", "ls", "--format", "{{.Name}} {{.Driver}} {{.Internal}}")).toBe(
       "bridge bridge false\nfirst bridge true\nhost host false\nnone null false\nsecond bridge false\n",
     );
@@ -403,6 +404,11 @@ describe("bunker network", () => {
       [["--driver", "macvlan", "x"], "bridge"],
       [["-o", "mtu=12", "x"], "from 68 to 65520"],
       [["-o", "parent=eth0", "x"], "the options are"],
+      [["-o", "isolate=false", "x"], "always isolated"],
+      [["--ipv4=false", "x"], "every network has IPv4"],
+      [["--attachable=false", "x"], "can be put on every network"],
+      [["--scope", "swarm", "x"], "expected local"],
+      [["--ipam-driver", "dhcp", "x"], "expected default or host-local"],
     ] as const) {
       const { errors } = await refused("network", "create", ...words);
       expect(errors).toContain(message);
