@@ -3,10 +3,18 @@
  * finding one allocates nothing. The hash is keyed by a number of the process's own, since a container chooses ports
  * and addresses.
  */
+import { fullGC } from "bun:jsc";
 import type { Address } from "../sys/internet-socket.ts";
 import type { Packet } from "./packet.ts";
 
 const INITIAL_BUCKETS = 256;
+/**
+ * How many flows' remains may lie about, at 1 KB each. The garbage collector counts the pool of frames as if all of it were
+ * in use, more than 100 MB, and would not begin before there is as much garbage: a hundred thousand flows.
+ */
+const MOST_REMAINS = 16_384;
+/** How many are worth the milliseconds of a collection when there is nothing else to do. */
+const MANY_REMAINS = 512;
 
 /** What a flow in a table has; `inside` is the container's end, `outside` the other as the container sees it. */
 export interface TableEntry<Self> {
@@ -36,6 +44,7 @@ function hashOf(inside: Address, insidePort: number, outside: Address, outsidePo
 export class FlowTable<Flow extends TableEntry<Flow>> {
   #buckets = new Array<Flow | undefined>(INITIAL_BUCKETS).fill(undefined);
   #size = 0;
+  #remains = 0;
 
   get size(): number {
     return this.#size;
@@ -107,12 +116,21 @@ export class FlowTable<Flow extends TableEntry<Flow>> {
         else before.nextInBucket = flow.nextInBucket;
         flow.nextInBucket = undefined;
         this.#size--;
+        if (++this.#remains >= MOST_REMAINS) this.collectRemains();
         // A burst of flows is not paid for ever after.
         if (this.#size === 0 && this.#buckets.length > INITIAL_BUCKETS) this.#resize(INITIAL_BUCKETS);
         return;
       }
       before = entry;
     }
+  }
+
+  /** Frees the memory of flows that were removed. */
+  collectRemains(): void {
+    if (this.#remains < MANY_REMAINS) return;
+    this.#remains = 0;
+    // A collection of the young ones (edenGC) was seen to free none of them.
+    fullGC();
   }
 
   /** All flows, as they are now. */

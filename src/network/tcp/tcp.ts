@@ -326,6 +326,7 @@ export class Tcp implements TcpServices, Disposable {
     // The traffic is over: a second later its memory is given back, and the timer stops.
     if (this.now < this.#trimAt && this.pool.isTrimmable) return;
     this.pool.trim();
+    this.#connections.collectRemains();
     this.#isTicking = false;
     this.#timer.start(0);
   }
