@@ -148,6 +148,8 @@ if (process.getuid?.() === 0) {
   process.exit(status);
 }
 using workplace = new Workplace(join(root, "dist/bunker"), process.env[DIRECTORY_VARIABLE]);
-console.log(`## bun run bench ${name}\n\n${describeMachine(benchmark.peers)}; ${benchmark.unit ?? "rounds"}: ${rounds}.`);
+console.log(
+  `## bun run bench ${name}\n\n${describeMachine(benchmark.peers)}; ${benchmark.unit ?? "rounds"}: ${rounds}.`,
+);
 const report = await benchmark.measure(workplace, rounds);
 for await (const part of typeof report === "string" ? [report] : report) console.log(`\n${part}`);

@@ -36,7 +36,7 @@ import { checksum } from "./checksum.ts";
 import type { NetworkConfiguration } from "./configuration.ts";
 import { DatagramFlow } from "./datagram-flow.ts";
 import { DatagramReceiver } from "./datagram-receiver.ts";
-import { destinationOf, isOwnAddress } from "./destination.ts";
+import { type Destination, destinationOf, isOwnAddress } from "./destination.ts";
 import type { DnsForwarder } from "./dns/forwarder.ts";
 import type { Egress } from "./egress.ts";
 import type { FlowSummary } from "./flow-summary.ts";
@@ -57,6 +57,12 @@ import type { Output } from "./output.ts";
 import type { Packet } from "./packet.ts";
 import type { ByteBudget } from "./shaping.ts";
 
+/** What a container is told of a datagram that is not sent on. */
+const REFUSALS = {
+  refused: "port unreachable",
+  unreachable: "host unreachable",
+  prohibited: "prohibited",
+} as const satisfies Readonly<Record<string, Refusal>>;
 const UDP_HEADER_SIZE = 8;
 const UDP_CHECKSUM_OFFSET = 6;
 const ECHO_HEADER_SIZE = 8;
@@ -234,16 +240,10 @@ export class Datagrams implements Disposable {
     else link.sendWithPayload(transport + UDP_HEADER_SIZE, address, length);
   }
 
-  #begin(
-    packet: Packet,
-    payload: number,
-    where: { readonly host: Address } | "refused" | "unreachable" | "dropped" | "resolver",
-    insidePort: number,
-    outsidePort: number,
-  ): void {
+  #begin(packet: Packet, payload: number, where: Destination, insidePort: number, outsidePort: number): void {
     if (where === "dropped" || where === "resolver") return;
-    if (where === "refused" || where === "unreachable") {
-      this.#refuse(packet, where === "refused" ? "port unreachable" : "host unreachable");
+    if (typeof where === "string") {
+      this.#refuse(packet, REFUSALS[where]);
       return;
     }
     if (packet.hops <= 1) {

@@ -22,8 +22,17 @@ import type { NetworkConfiguration, Subnet } from "./configuration.ts";
 import type { Egress } from "./egress.ts";
 import { contains, prefixOf } from "./prefix.ts";
 
-/** What is done with a packet: sent on to an address, answered by the resolver, refused as by a host without that port, or not taken. */
-export type Destination = { readonly host: Address } | "resolver" | "refused" | "unreachable" | "dropped";
+/**
+ * What is done with a packet: sent on to an address, answered by the resolver, refused as by a host without that port,
+ * as by a router that does not know the host or may not let it through, or not taken.
+ */
+export type Destination =
+  | { readonly host: Address }
+  | "resolver"
+  | "refused"
+  | "unreachable"
+  | "prohibited"
+  | "dropped";
 
 /** The subnet of an address's version. */
 export function subnetOf(configuration: NetworkConfiguration, address: Address): Subnet | undefined {
@@ -62,7 +71,7 @@ export function destinationOf(
   if (configuration.isShared === true && isOnLink(subnet, address)) return "unreachable";
   // Which of the host's links would be meant?
   if (!isVersion4(address) && isLinkLocal6(address)) return "unreachable";
-  return egress.permits(address) ? { host: address } : "unreachable";
+  return egress.permits(address) ? { host: address } : "prohibited";
 }
 
 /** Whether an address is one of the link's own. */

@@ -141,9 +141,9 @@ export class Tcp implements TcpServices, Disposable {
     if (isNobody || isMulticast(source) || segment.sourcePort === 0 || segment.destinationPort === 0) return;
     const where = destinationOf(this.#configuration, this.#egress, destination, segment.destinationPort);
     if (where === "dropped" || this.#connections.size >= MAXIMUM_CONNECTIONS) return;
-    if (where === "unreachable") {
+    if (where === "unreachable" || where === "prohibited") {
       const { version } = packet;
-      const error = icmpError(version, "host unreachable");
+      const error = icmpError(version, where === "unreachable" ? "host unreachable" : where);
       sendErrorAbout(this.output, this.pool, packet, this.router(version), error);
       return;
     }

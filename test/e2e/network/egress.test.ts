@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSocket, type Socket } from "node:dgram";
 import { createServer } from "node:net";
 import { containerSuite } from "../run/suite.ts";
-import { type HostServer, serveOnHost } from "./host-side.ts";
+import { EACH_KIND, type HostServer, PYTHON, serveOnHost } from "./host-side.ts";
 
 const suite = containerSuite();
 /** Where the resolver of these tests listens, on the host's loopback: nobody else who runs them is to have it. */
@@ -98,6 +98,14 @@ describe("--allow-host", () => {
       const options = ["--network", "net", "--allow-host", "nothing.test"];
       expect(await suite.inside(options, "until nc peer 80 </dev/null 2>/dev/null; do :; done")).toBe("hello\n");
     }));
+
+  test("holds for TCP and UDP, IPv4 and IPv6", async () => {
+    const program = `${EACH_KIND}\neach("192.0.2.99", "2001:db8::99", 9, lambda s: s.recv(10))`;
+    const options = ["--network", "slirp:enable_ipv6=true", "--allow-host", "198.51.100.0/24"];
+    const { output } = await suite.user.run([...options, ...PYTHON, program]);
+    // As the kernel translates what RFC 1812 and RFC 4443 have a router say that is not to let something through.
+    expect(output).toBe("tcp EHOSTUNREACH\nudp EHOSTUNREACH\ntcp EACCES\nudp EACCES\n");
+  });
 
   test.each([
     [["--allow-host", "a b"], "expected a host's name"],

@@ -2,10 +2,28 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { containerSuite } from "../run/suite.ts";
+import { EACH_KIND, echoOnHost, PYTHON } from "./host-side.ts";
 
 const suite = containerSuite();
 const LOOPBACK = ["--network", "slirp:allow_host_loopback=true"];
 const SIZE = 1_200_000;
+
+/** TCP loses nothing; of 400 datagrams some come back. */
+const LOSING = `
+def use(s):
+    if s.type == socket.SOCK_STREAM:
+        s.sendall(bytes(100000))
+        left = 100000
+        while left > 0: left -= len(s.recv(65536))
+        return "whole"
+    for number in range(400): s.send(b"%d" % number)
+    s.settimeout(1)
+    back = 0
+    try:
+        while True:
+            s.recv(10)
+            back += 1
+    except TimeoutError: return back`;
 
 /** Serves so many bytes, and counts those that come; says how many milliseconds passed until all was there. */
 async function exchange(
@@ -49,6 +67,41 @@ describe("what a container gets and sends", () => {
       (port) => `nc 10.0.2.2 ${port} </dev/null | wc -c`,
     );
     expect(some.output).toBe(String(SIZE));
+  });
+
+  test("is shaped over TCP and UDP, IPv4 and IPv6", async () => {
+    await using server = await echoOnHost();
+    const network = ["--network", "slirp:allow_host_loopback=true,enable_ipv6=true"];
+    const times = async (options: readonly string[], use: string) => {
+      const program = `${EACH_KIND}${use}\neach("10.0.2.2", "fd00::2", ${server.port}, use)`;
+      const { output, errors } = await suite.user.run([...network, ...options, ...PYTHON, program]);
+      expect(errors).toBe("");
+      return output
+        .trim()
+        .split("\n")
+        .map((line) => line.split(" "));
+    };
+    const kinds = ["tcp", "udp", "tcp", "udp"];
+    const exchanges = (count: number, size: number) => `
+def use(s):
+    if s.type == socket.SOCK_DGRAM: s.recv(10)
+    began = time.monotonic()
+    for _ in range(${count}):
+        s.sendall(bytes(${size}))
+        left = ${size}
+        while left > 0: left -= len(s.recv(65536))
+    return time.monotonic() - began`;
+    const delayed = await times(["--net-delay", "120ms"], exchanges(1, 1));
+    expect(delayed.map(([kind]) => kind)).toEqual(kinds);
+    for (const [, seconds] of delayed) expect(Number(seconds)).toBeGreaterThanOrEqual(0.12);
+    // 400 000 bytes each way, of which a tenth of a second's worth was saved up and a frame may be owed.
+    const limited = await times(["--net-rate", "8mbit"], exchanges(40, 10_000));
+    expect(limited.map(([kind]) => kind)).toEqual(kinds);
+    for (const [, seconds] of limited) expect(Number(seconds)).toBeGreaterThan(0.4 - 0.1 - 0.066 - 0.02);
+    const some = await times(["--net-loss", "5%"], LOSING);
+    expect(
+      some.map(([kind, what]) => `${kind} ${kind === "tcp" ? what : Number(what) > 0 && Number(what) < 400}`),
+    ).toEqual(["tcp whole", "udp true", "tcp whole", "udp true"]);
   });
 
   test("is shaped on networks that are shared as well", async () => {
