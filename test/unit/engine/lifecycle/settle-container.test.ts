@@ -63,7 +63,11 @@ test("what nobody supervises any more has ended, and what is to be gone is gone"
   insertRunning("half");
   recordStatus(database, "half", "removing");
   settleContainers(data, ["lost", "paused", "removed", "half", "unknown"]);
-  expect(recordedContainers(database).map(({ id }) => id)).toEqual(["lost", "paused"]);
+  expect(
+    recordedContainers(database)
+      .map(({ id }) => id)
+      .toSorted(),
+  ).toEqual(["lost", "paused"]);
   for (const id of ["lost", "paused"]) {
     const { status, exitStatus, pid, finished, error } = recordedContainer(database, id) ?? {};
     expect({ status, exitStatus, pid }).toEqual({ status: "exited", exitStatus: 255, pid: undefined });
