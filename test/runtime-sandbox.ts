@@ -24,7 +24,7 @@ import {
 } from "../src/runtime/configuration/configuration.ts";
 import type { NamespaceType } from "../src/runtime/configuration/namespaces.ts";
 import { executable } from "./executable.ts";
-import { makeUser, type Outcome, output, type UserName } from "./unprivileged-user.ts";
+import { kill, makeUser, type Outcome, output, type UserName } from "./unprivileged-user.ts";
 
 /** An account of this machine. */
 export interface TestUser {
@@ -198,8 +198,7 @@ export class RuntimeSandbox implements Disposable {
 
   /** Takes away what `leftovers` finds, so that the next test does not. */
   cleanUp(): void {
-    for (const name of readdirSync("/proc"))
-      if (/^\d+$/.test(name) && this.#isOurs(name)) process.kill(Number(name), 9);
+    for (const name of readdirSync("/proc")) if (/^\d+$/.test(name) && this.#isOurs(name)) kill(Number(name));
     rmSync(this.stateRoot, { recursive: true, force: true });
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { eventually } from "../../unprivileged-user.ts";
+import { eventually, kill } from "../../unprivileged-user.ts";
 import { runtimeSuite } from "./suite.ts";
 
 const suite = runtimeSuite();
@@ -143,9 +143,8 @@ test("a create that is killed in the middle leaves a record that can be deleted,
   expect(suite.stateOf()["status"]).toBe("creating");
   child.kill("SIGKILL");
   await child.exited;
-  // The hook does not know; it is the administrator's program.
-  for (const line of suite.box.leftovers())
-    if (line.startsWith("process")) process.kill(Number(line.split(" ")[1]), "SIGKILL");
+  // The hook does not know; it is the administrator's program. It ends with the container's first process.
+  for (const line of suite.box.leftovers()) if (line.startsWith("process")) kill(Number(line.split(" ")[1]));
   await eventually(
     () => !suite.box.leftovers().some((line) => line.startsWith("process")),
     () => `no process: ${suite.box.leftovers()}`,
