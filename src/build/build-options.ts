@@ -1,4 +1,4 @@
-import type { PullPolicy } from "../engine/pull-request.ts";
+import type { PullPolicy } from "../engine/images/pull-request.ts";
 import type { Compression } from "../image/layers/decompress.ts";
 import type { Platform } from "../image/platform.ts";
 import type { RegistrySettings } from "../image/registry/registry-settings.ts";

@@ -3,7 +3,7 @@
  * `runInUserNamespace` starts them. They are in no help; their failures go to the process that started them.
  */
 import * as v from "valibot";
-import { pullRequestSchema } from "../engine/pull-request.ts";
+import { pullRequestSchema } from "../engine/images/pull-request.ts";
 import { readInput, report, reportFailure } from "../runtime/user-namespace-process.ts";
 import { changeTreeOwner } from "../sys/change-tree-owner.ts";
 import { BunkerError } from "../sys/error.ts";
@@ -33,7 +33,7 @@ async function execute(words: readonly string[]): Promise<void> {
   if (command === "unpack" && argument !== undefined) {
     const { source, platform, ...place } = v.parse(unpackSchema, JSON.parse(argument));
     const whole = source.kind === "stored" ? source : { ...source, tag: source.tag };
-    const { unpackImage } = await import("../engine/unpack-image.ts");
+    const { unpackImage } = await import("../engine/images/unpack-image.ts");
     return unpackImage({ source: whole, platform, ...place }, warning);
   }
   if (command === "pull") {

@@ -37,7 +37,7 @@ export const inspect = defineCommand(
   async ({ options: { format, latest, size, type }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const sizeOf = size ? (await import("../engine/container-size.ts")).containerMeasure(data) : undefined;
+    const sizeOf = size ? (await import("../engine/files/container-size.ts")).containerMeasure(data) : undefined;
     using store = openImageStore(data);
     const isWanted = (kind: typeof type) => type === undefined || type === kind;
     const finders: readonly ((name: string) => Structure)[] = [

@@ -1,7 +1,7 @@
 /* What the options of `run` and `create` about the network ask for together. */
 
 import { DEFAULT_SLIRP } from "../engine/network/default-slirp.ts";
-import type { NetworkSettings, RunOptions } from "../engine/run-options.ts";
+import type { NetworkSettings, RunOptions } from "../engine/specification/run-options.ts";
 import type { EgressRules } from "../network/egress.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { OptionValues } from "./option-table.ts";

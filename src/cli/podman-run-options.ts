@@ -1,7 +1,7 @@
 /* Options of `run` and `create` that Podman has and Docker has not, and what they come to. */
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import type { EnvironmentRules, RunOptions } from "../engine/run-options.ts";
+import type { EnvironmentRules, RunOptions } from "../engine/specification/run-options.ts";
 import { hostPlatform } from "../image/platform.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { InvalidValue } from "./invalid-value.ts";

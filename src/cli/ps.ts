@@ -167,7 +167,7 @@ function looker(database: StateDatabase, data: string, { all, filters, last, lat
 
 /** What reads how much a container has written; most lists have no use for it. */
 async function sizeReader(data: string): Promise<(container: Container) => string> {
-  const { containerMeasure } = await import("../engine/container-size.ts");
+  const { containerMeasure } = await import("../engine/files/container-size.ts");
   const measure = containerMeasure(data);
   return (container) => {
     const { written, whole } = measure(container);

@@ -37,7 +37,7 @@ export const pull = defineCommand(
   async ({ options, operands }) => {
     const { allTags, disableContentTrust, policy, quiet } = options;
     if (!disableContentTrust) throw contentTrustUnknown("pull", operands.join(" "));
-    const { pullForUser } = await import("../engine/pull-for-user.ts");
+    const { pullForUser } = await import("../engine/images/pull-for-user.ts");
     const { warning } = await import("./messages.ts");
     const { pullHere } = await import("./progress/pull-here.ts");
     const output = quiet ? "name" : "steps";

@@ -1,6 +1,6 @@
-import { parseDetachKeys } from "../engine/detach-keys.ts";
+import { parseDetachKeys } from "../engine/attach/detach-keys.ts";
 import type { CreationCallbacks } from "../engine/lifecycle/create-container.ts";
-import type { MountRequest, RunOptions } from "../engine/run-options.ts";
+import type { MountRequest, RunOptions } from "../engine/specification/run-options.ts";
 import { formatImageSource, type ImageSource, parseImageSource } from "../image/image-source.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";

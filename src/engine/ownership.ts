@@ -10,7 +10,7 @@ import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { treeSize } from "../sys/tree-size.ts";
-import type { UserNamespaceMode } from "./run-options.ts";
+import type { UserNamespaceMode } from "./specification/run-options.ts";
 
 /** The user namespace of a container, and how the store keeps files for it. */
 export interface Ownership {

@@ -11,8 +11,8 @@ import { chooseUnionDriver } from "../mount/union-support.ts";
 import type { IdMap } from "../runtime/id-map/id-mapping.ts";
 import { realRootPath } from "../runtime/root-path.ts";
 import { AT_FDCWD } from "../sys/open.ts";
-import type { ImageConfiguration } from "./image-configuration.ts";
-import { type ImageRequest, openSource } from "./open-source.ts";
+import { type ImageRequest, openSource } from "./images/open-source.ts";
+import type { ImageConfiguration } from "./specification/image-configuration.ts";
 import type { RootPlan } from "./state/container-definition.ts";
 import { unionSupport } from "./union-support.ts";
 

@@ -4,13 +4,13 @@
  * code for that in memory; else the supervisor does.
  */
 
-import { checkTerminal, receiveSignals } from "./attachment.ts";
-import { attendContainer } from "./attend-container.ts";
+import { checkTerminal, receiveSignals } from "./attach/attachment.ts";
+import { attendContainer } from "./attach/attend-container.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { type CreationCallbacks, createContainer } from "./lifecycle/create-container.ts";
 import { removeFiles } from "./lifecycle/remove-container.ts";
 import { startContainer } from "./lifecycle/start-container.ts";
-import type { RunOptions } from "./run-options.ts";
+import type { RunOptions } from "./specification/run-options.ts";
 import { openContainers } from "./state/containers.ts";
 
 /** How `run` is attached to its container. */

@@ -4,7 +4,7 @@
  */
 
 import { posix } from "node:path";
-import { DEFAULT_PATH } from "../../engine/container-command.ts";
+import { DEFAULT_PATH } from "../../engine/specification/container-command.ts";
 import type { ConfigurationParameters } from "../../image/configuration-parameters.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { parseSignal } from "../../sys/signal.ts";

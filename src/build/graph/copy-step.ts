@@ -3,7 +3,7 @@
  * where, and what of that is in their keys.
  */
 import { posix } from "node:path";
-import { lookUpUser } from "../../engine/user-lookup.ts";
+import { lookUpUser } from "../../engine/specification/user-lookup.ts";
 import { digestOf } from "../../image/digest.ts";
 import { readLayeredFile } from "../../mount/layered-file.ts";
 import { removeTree } from "../../sys/remove-tree.ts";

@@ -1,6 +1,6 @@
-import { executePull } from "../../engine/pull.ts";
-import { type PolicySubject, pullByPolicy } from "../../engine/pull-policy.ts";
-import type { PullPolicy, PullRequest } from "../../engine/pull-request.ts";
+import { executePull } from "../../engine/images/pull.ts";
+import { type PolicySubject, pullByPolicy } from "../../engine/images/pull-policy.ts";
+import type { PullPolicy, PullRequest } from "../../engine/images/pull-request.ts";
 import { type Digest, digestOf } from "../../image/digest.ts";
 import { parseDocument } from "../../image/documents.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../../image/platform.ts";

@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
-import type { PlacedMount } from "../../engine/run-options.ts";
+import type { PlacedMount } from "../../engine/specification/run-options.ts";
 import { decodeText, encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";

@@ -3,22 +3,22 @@
  * build that are about containers. A RUN has no input, no terminal and no health; its words are the shell's or its own.
  */
 import type { Resources } from "../../cgroup/resource-files.ts";
-import { type ContainerInput, containerSpecification } from "../../engine/container-specification.ts";
-import { hasDefaultSeccompFilter } from "../../engine/default-seccomp-filter.ts";
-import { readHostFacts } from "../../engine/host-facts.ts";
 import { DEFAULT_SLIRP } from "../../engine/network/default-slirp.ts";
+import { hostnameFile } from "../../engine/network/network-files.ts";
 import { planNetwork } from "../../engine/network/network-plan.ts";
 import { namedNetworks, networkTexts } from "../../engine/network/network-texts.ts";
-import { hostnameFile } from "../../engine/network-files.ts";
 import type { Ownership } from "../../engine/ownership.ts";
-import { resolveSeccomp } from "../../engine/resolve-seccomp.ts";
+import { type ContainerInput, containerSpecification } from "../../engine/specification/container-specification.ts";
+import { hasDefaultSeccompFilter } from "../../engine/specification/default-seccomp-filter.ts";
+import { readHostFacts } from "../../engine/specification/host-facts.ts";
+import { resolveSeccomp } from "../../engine/specification/resolve-seccomp.ts";
 import type {
   AddedHost,
   PlacedMount,
   PlacedRunOptions,
   ResourceLimit,
   SecurityOptions,
-} from "../../engine/run-options.ts";
+} from "../../engine/specification/run-options.ts";
 import type { NetworkConfiguration } from "../../network/configuration.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 

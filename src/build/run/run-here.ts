@@ -14,9 +14,9 @@
 import { openSync, readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
 import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
-import { defaultSeccompFilter } from "../../engine/default-seccomp-filter.ts";
 import { ownLink } from "../../engine/network/container-links.ts";
 import { openDevice } from "../../engine/network/network-device.ts";
+import { defaultSeccompFilter } from "../../engine/specification/default-seccomp-filter.ts";
 import { mountOverlay, overlayProgramSize } from "../../mount/overlay.ts";
 import { Stack } from "../../network/stack.ts";
 import { type Configuration, parseConfiguration } from "../../runtime/configuration/configuration.ts";

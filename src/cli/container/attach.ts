@@ -1,10 +1,10 @@
-import { checkTerminal, receiveSignals } from "../../engine/attachment.ts";
+import { checkTerminal, receiveSignals } from "../../engine/attach/attachment.ts";
+import { parseDetachKeys } from "../../engine/attach/detach-keys.ts";
+import { requestAttachment, stayAttached, tellSize } from "../../engine/attach/supervised-attachment.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { parseDetachKeys } from "../../engine/detach-keys.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { notRunning, supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import { openContainers } from "../../engine/state/containers.ts";
-import { requestAttachment, stayAttached, tellSize } from "../../engine/supervised-attachment.ts";
 import { tell } from "../../engine/supervisor/connect.ts";
 import { supervisorLost } from "../../engine/supervisor/supervisor-loss.ts";
 import { defineCommand } from "../command.ts";

@@ -1,9 +1,9 @@
 import { mergeResources } from "../../cgroup/resource-files.ts";
-import { readConfiguration } from "../../engine/container-configuration.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { readRequest } from "../../engine/lifecycle/creation-request.ts";
 import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import { removeContainer } from "../../engine/lifecycle/remove-container.ts";
+import { readConfiguration } from "../../engine/state/container-configuration.ts";
 import { type Container, isNameTaken, openContainers } from "../../engine/state/containers.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";

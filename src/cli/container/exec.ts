@@ -1,7 +1,13 @@
 import { openSync } from "node:fs";
-import { attachDetachably, checkTerminal, makeStreams, receiveSignals, terminalSize } from "../../engine/attachment.ts";
+import {
+  attachDetachably,
+  checkTerminal,
+  makeStreams,
+  receiveSignals,
+  terminalSize,
+} from "../../engine/attach/attachment.ts";
+import { parseDetachKeys } from "../../engine/attach/detach-keys.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { parseDetachKeys } from "../../engine/detach-keys.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { startExec } from "../../engine/lifecycle/exec-process.ts";
 import { openContainers } from "../../engine/state/containers.ts";

@@ -18,7 +18,7 @@ export const inspect = defineCommand(
   async ({ options: { format, latest, size }, operands }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const sizeOf = size ? (await import("../../engine/container-size.ts")).containerMeasure(data) : undefined;
+    const sizeOf = size ? (await import("../../engine/files/container-size.ts")).containerMeasure(data) : undefined;
     return printInspections(operands, format, (name) =>
       inspectContainer(database, data, namedOrLatest(database, data, name, { latest: latest && name === "" }), sizeOf),
     );

@@ -1,11 +1,11 @@
-import { readConfiguration } from "../../engine/container-configuration.ts";
-import { containerDirectory } from "../../engine/container-lock.ts";
-import type { ContainerSize } from "../../engine/container-size.ts";
+import type { ContainerSize } from "../../engine/files/container-size.ts";
 import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
 import { namesOf, sharedLink } from "../../engine/network/container-links.ts";
 import { joinedContainer, joinedPath } from "../../engine/network/network-mode.ts";
+import { readConfiguration } from "../../engine/state/container-configuration.ts";
 import type { MountPoint } from "../../engine/state/container-definition.ts";
+import { containerDirectory } from "../../engine/state/container-lock.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import { type EndpointRequest, endpointsOfContainer } from "../../engine/state/networks.ts";
 import { formatAddress } from "../../network/address.ts";

@@ -1,8 +1,8 @@
-import { containerDirectory } from "../../engine/container-lock.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
 import { LogReader } from "../../engine/log/read-log.ts";
+import { containerDirectory } from "../../engine/state/container-lock.ts";
 import { type Container, openContainers } from "../../engine/state/containers.ts";
 import { nextAnswer, tell } from "../../engine/supervisor/connect.ts";
 import { encodeText } from "../../sys/byte-string.ts";

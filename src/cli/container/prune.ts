@@ -1,8 +1,8 @@
-import { containerDirectory } from "../../engine/container-lock.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { listContainers } from "../../engine/lifecycle/find-container.ts";
 import { removeContainer } from "../../engine/lifecycle/remove-container.ts";
 import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
+import { containerDirectory } from "../../engine/state/container-lock.ts";
 import { type Container, openContainers } from "../../engine/state/containers.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { definePrune } from "../define-prune.ts";

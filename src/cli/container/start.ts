@@ -1,8 +1,8 @@
-import { checkTerminal, receiveSignals } from "../../engine/attachment.ts";
-import { attendContainer } from "../../engine/attend-container.ts";
-import { parseDetachKeys } from "../../engine/detach-keys.ts";
+import { checkTerminal, receiveSignals } from "../../engine/attach/attachment.ts";
+import { attendContainer } from "../../engine/attach/attend-container.ts";
+import { parseDetachKeys } from "../../engine/attach/detach-keys.ts";
+import { tellSize } from "../../engine/attach/supervised-attachment.ts";
 import { startByCommand, takeToStart } from "../../engine/lifecycle/start-container.ts";
-import { tellSize } from "../../engine/supervised-attachment.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";

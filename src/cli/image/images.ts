@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { containerCounts } from "../../engine/image-users.ts";
+import { containerCounts } from "../../engine/images/image-users.ts";
 import { type ImageUsage, imageUsage } from "../../image/store/image-size.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { imagesOfIndexes } from "../../image/store/index-images.ts";

@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { type MountedImage, mountedImages, mountImage } from "../../engine/image-mount.ts";
+import { type MountedImage, mountedImages, mountImage } from "../../engine/images/image-mount.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { warning } from "../messages.ts";

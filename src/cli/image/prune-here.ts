@@ -1,7 +1,7 @@
 /** What `image prune` and `system prune` have in common: removing, and saying what has gone. */
 import { WITHOUT_LIMITS } from "../../build/cache/cache-space.ts";
 import { pruneBuilds } from "../../build/prune-builds.ts";
-import { imageUsers } from "../../engine/image-users.ts";
+import { imageUsers } from "../../engine/images/image-users.ts";
 import type { ImageStore } from "../../image/store/image-store.ts";
 import { imagesOfIndexes } from "../../image/store/index-images.ts";
 import { pruneImages } from "../../image/store/prune-images.ts";

@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { imageUsers } from "../../engine/image-users.ts";
+import { imageUsers } from "../../engine/images/image-users.ts";
 import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
 import { type Removal, removeImage } from "../../image/store/remove-image.ts";
 import { BunkerError } from "../../sys/error.ts";

@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { mountedImages, unmountImage } from "../../engine/image-mount.ts";
+import { mountedImages, unmountImage } from "../../engine/images/image-mount.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";

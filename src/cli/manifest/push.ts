@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { imageUsers } from "../../engine/image-users.ts";
+import { imageUsers } from "../../engine/images/image-users.ts";
 import type { Digest } from "../../image/digest.ts";
 import { openListReader } from "../../image/manifest-list/list-reader.ts";
 import { findList } from "../../image/manifest-list/list-store.ts";

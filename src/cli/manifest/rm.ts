@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { imageUsers } from "../../engine/image-users.ts";
+import { imageUsers } from "../../engine/images/image-users.ts";
 import { findList } from "../../image/manifest-list/list-store.ts";
 import { collectGarbage } from "../../image/store/collect-garbage.ts";
 import { openImageStore } from "../../image/store/image-store.ts";

@@ -1,5 +1,5 @@
-import { executePull } from "../../engine/pull.ts";
-import type { PullRequest } from "../../engine/pull-request.ts";
+import { executePull } from "../../engine/images/pull.ts";
+import type { PullRequest } from "../../engine/images/pull-request.ts";
 import { compileReadily } from "../../sys/just-in-time.ts";
 import { pullOutput } from "./pull-output.ts";
 

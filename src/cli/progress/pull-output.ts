@@ -1,5 +1,5 @@
-import type { PullObserver } from "../../engine/pull.ts";
-import type { PullRequest } from "../../engine/pull-request.ts";
+import type { PullObserver } from "../../engine/images/pull.ts";
+import type { PullRequest } from "../../engine/images/pull-request.ts";
 import { type Digest, splitDigest } from "../../image/digest.ts";
 import { familiarReference, formatReference, withDefaultTag } from "../../image/reference.ts";
 import { warning } from "../messages.ts";

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { attach, receiveSignals } from "../../engine/attachment.ts";
+import { attach, receiveSignals } from "../../engine/attach/attachment.ts";
 import type { CapabilityName } from "../../runtime/configuration/capabilities.ts";
 import { type Capabilities, type Process, parseProcess } from "../../runtime/configuration/configuration.ts";
 import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts";

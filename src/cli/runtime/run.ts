@@ -1,4 +1,4 @@
-import { attach, receiveSignals } from "../../engine/attachment.ts";
+import { attach, receiveSignals } from "../../engine/attach/attachment.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import { createContainer } from "../../runtime/lifecycle/create-container.ts";
 import { deleteContainer } from "../../runtime/lifecycle/delete-container.ts";

@@ -1,6 +1,6 @@
-import { containerDirectory } from "../../engine/container-lock.ts";
 import { listContainers } from "../../engine/lifecycle/find-container.ts";
 import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
+import { containerDirectory } from "../../engine/state/container-lock.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { isAlive, statusText } from "../container/status-text.ts";
 import { humanSize } from "../format/human-size.ts";

@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { containerCounts } from "../../engine/image-users.ts";
+import { containerCounts } from "../../engine/images/image-users.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { listFormatOption } from "../format/format-option.ts";

@@ -1,4 +1,4 @@
-import type { DeviceRequest } from "../../engine/run-options.ts";
+import type { DeviceRequest } from "../../engine/specification/run-options.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { parseContainerPath } from "./paths.ts";
 

@@ -3,7 +3,7 @@ import type {
   MountRequest,
   TmpfsMountRequest,
   VolumeMountRequest,
-} from "../../engine/run-options.ts";
+} from "../../engine/specification/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
 import { MalformedFields, parseFields } from "../../notation/comma-separated-fields.ts";
 import { InvalidValue } from "../invalid-value.ts";

@@ -1,4 +1,4 @@
-import type { AddedHost } from "../../engine/run-options.ts";
+import type { AddedHost } from "../../engine/specification/run-options.ts";
 import { formatAddress, parseAddress } from "../../network/address.ts";
 import { type Prefix, parsePrefix, prefixOf } from "../../network/prefix.ts";
 import { isVersion4 } from "../../sys/internet-socket.ts";

@@ -1,6 +1,6 @@
 import { DEFAULT_SLIRP } from "../../engine/network/default-slirp.ts";
 import type { PlaceRequest } from "../../engine/network/take-endpoints.ts";
-import type { JoinedNetwork, SlirpSettings } from "../../engine/run-options.ts";
+import type { JoinedNetwork, SlirpSettings } from "../../engine/specification/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
 import { parseAddress, version4Mask } from "../../network/address.ts";
 import type { OutboundBinding, Subnet } from "../../network/configuration.ts";

@@ -1,4 +1,4 @@
-import type { PortRange, PublishRequest } from "../../engine/run-options.ts";
+import type { PortRange, PublishRequest } from "../../engine/specification/run-options.ts";
 import { parseAddress } from "../../network/address.ts";
 import type { TransportProtocol } from "../../network/published-port.ts";
 import { InvalidValue } from "../invalid-value.ts";

@@ -1,4 +1,4 @@
-import type { SecurityOptions } from "../../engine/run-options.ts";
+import type { SecurityOptions } from "../../engine/specification/run-options.ts";
 import type { SecurityOption } from "./security-option.ts";
 
 /**

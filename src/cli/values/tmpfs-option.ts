@@ -1,4 +1,4 @@
-import type { TmpfsMountRequest } from "../../engine/run-options.ts";
+import type { TmpfsMountRequest } from "../../engine/specification/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { quote } from "../option-table.ts";

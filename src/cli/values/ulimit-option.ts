@@ -1,4 +1,4 @@
-import type { ResourceLimit } from "../../engine/run-options.ts";
+import type { ResourceLimit } from "../../engine/specification/run-options.ts";
 import { ResourceLimitType, UNLIMITED } from "../../runtime/configuration/resource-limit-types.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { oneOf } from "./choice.ts";

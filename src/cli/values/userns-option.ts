@@ -1,4 +1,4 @@
-import type { UserNamespaceMode } from "../../engine/run-options.ts";
+import type { UserNamespaceMode } from "../../engine/specification/run-options.ts";
 import { InvalidValue } from "../invalid-value.ts";
 
 const LARGEST_ID = 2 ** 32 - 2;

@@ -1,4 +1,4 @@
-import type { BindMountRequest, VolumeMountRequest } from "../../engine/run-options.ts";
+import type { BindMountRequest, VolumeMountRequest } from "../../engine/specification/run-options.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { quote } from "../option-table.ts";
 import { isHostPath, parseHostPath, parseMountPoint } from "./paths.ts";

@@ -1,4 +1,4 @@
-import type { VolumesFrom } from "../../engine/run-options.ts";
+import type { VolumesFrom } from "../../engine/specification/run-options.ts";
 import { InvalidValue } from "../invalid-value.ts";
 
 /**

@@ -15,8 +15,8 @@
  * set-group-id program crontab(1) can write, and Bunker runs no such program: so users get a line to type.
  */
 import { existsSync } from "node:fs";
+import { shellWord } from "../../notation/shell-word.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { shellWord } from "../shell-word.ts";
 import { AUTOSTART_UNIT as UNIT } from "./autostart-unit.ts";
 import { isBootedWithSystemd } from "./systemd-host.ts";
 

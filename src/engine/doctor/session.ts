@@ -1,6 +1,6 @@
 import { existsSync, type Stats, statSync } from "node:fs";
+import { shellWord } from "../../notation/shell-word.ts";
 import { isBootedWithSystemd, lingers } from "../autostart/systemd-host.ts";
-import { shellWord } from "../shell-word.ts";
 import type { Caller, Finding } from "./finding.ts";
 
 /**

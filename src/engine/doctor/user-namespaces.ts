@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import type { Attempt } from "../../mount/union-support.ts";
+import { shellWord } from "../../notation/shell-word.ts";
 import type { HelperName, HelperSearch } from "../../runtime/id-map/find-helper.ts";
 import { mappedCount } from "../../runtime/id-map/id-mapping.ts";
 import type { UserIdMap } from "../../runtime/id-map/user-id-map.ts";
 import { isRestrictedByAppArmor, permittingSetting } from "../../runtime/user-namespace-refusal.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
-import { shellWord } from "../shell-word.ts";
 import type { Caller, Finding } from "./finding.ts";
 
 /** Package managers with the package that has newuidmap. */

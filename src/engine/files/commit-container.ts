@@ -21,7 +21,7 @@ import type { StoredImage } from "../../image/store/stored-image.ts";
 import { sourceDateEpoch } from "../../image/transport/source-date-epoch.ts";
 import { writeError } from "../../image/transport/write-error.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { readConfiguration } from "../container-configuration.ts";
+import { readConfiguration } from "../state/container-configuration.ts";
 import type { Container } from "../state/containers.ts";
 import { askInside } from "./ask-inside.ts";
 import { layersOf, namespaceOf } from "./container-layers.ts";

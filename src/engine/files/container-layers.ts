@@ -3,8 +3,8 @@ import { posix } from "node:path";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { readConfiguration } from "../container-configuration.ts";
-import { containerDirectory } from "../container-lock.ts";
+import { readConfiguration } from "../state/container-configuration.ts";
+import { containerDirectory } from "../state/container-lock.ts";
 import type { Container } from "../state/containers.ts";
 
 /** What a container's root file system is put together from. */

@@ -22,11 +22,11 @@ import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { identify } from "../../sys/process-identity.ts";
-import { readConfiguration } from "../container-configuration.ts";
-import { lockContainer } from "../container-directory.ts";
-import { containerDirectory } from "../container-lock.ts";
 import { findContainer } from "../lifecycle/find-container.ts";
 import { rootMountOf } from "../root-file-system.ts";
+import { readConfiguration } from "../state/container-configuration.ts";
+import { lockContainer } from "../state/container-directory.ts";
+import { containerDirectory } from "../state/container-lock.ts";
 import type { Container } from "../state/containers.ts";
 import { namespaceOf } from "./container-layers.ts";
 

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { readConfiguration } from "../container-configuration.ts";
+import { readConfiguration } from "../state/container-configuration.ts";
 import type { Container } from "../state/containers.ts";
 import { askInside } from "./ask-inside.ts";
 import { type ContainerLayers, layersOf, namespaceOf } from "./container-layers.ts";

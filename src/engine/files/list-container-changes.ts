@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { Change } from "../../image/layers/list-changes.ts";
 import type { ByteString } from "../../sys/byte-string.ts";
-import { readConfiguration } from "../container-configuration.ts";
+import { readConfiguration } from "../state/container-configuration.ts";
 import type { Container } from "../state/containers.ts";
 import { askInside } from "./ask-inside.ts";
 import { layersOf, namespaceOf } from "./container-layers.ts";

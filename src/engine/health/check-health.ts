@@ -8,7 +8,7 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { waitForExit } from "../../sys/process.ts";
 import { endsWithin, sendSignal } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
-import { makeStreams } from "../attachment.ts";
+import { makeStreams } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { startExec } from "../lifecycle/exec-process.ts";
 import { findContainer } from "../lifecycle/find-container.ts";

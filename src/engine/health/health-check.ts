@@ -1,4 +1,4 @@
-import type { HealthOptions } from "../run-options.ts";
+import type { HealthOptions } from "../specification/run-options.ts";
 import type { HealthCheck } from "../state/container-definition.ts";
 
 /** What an image says of its health check; durations in nanoseconds, 0 or nothing for the default. */

@@ -14,40 +14,46 @@ import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { terminalSize } from "../attachment.ts";
-import { containerArguments } from "../container-command.ts";
-import { makeContainerDirectory, newContainerId } from "../container-directory.ts";
-import { containerDirectory } from "../container-lock.ts";
-import { type ContainerInput, containerSpecification } from "../container-specification.ts";
-import { hasDefaultSeccompFilter } from "../default-seccomp-filter.ts";
+import { terminalSize } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { healthCheckOf } from "../health/health-check.ts";
-import { readHostFacts } from "../host-facts.ts";
-import type { ImageConfiguration } from "../image-configuration.ts";
+import type { ImageRequest } from "../images/open-source.ts";
+import type { PullHere } from "../images/pull-for-user.ts";
 import { containerLinks } from "../network/container-links.ts";
 import { hostnameOf, networkOwner } from "../network/joined-network.ts";
+import { hostnameFile } from "../network/network-files.ts";
 import { networkMode } from "../network/network-mode.ts";
 import { egressOf, planForwards, planNetwork } from "../network/network-plan.ts";
 import type { Membership } from "../network/network-plan-schema.ts";
 import { type NamedNetworks, namedNetworks, networkTexts } from "../network/network-texts.ts";
 import { takeEndpoints } from "../network/take-endpoints.ts";
-import { hostnameFile } from "../network-files.ts";
-import type { ImageRequest } from "../open-source.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
-import type { PullHere } from "../pull-for-user.ts";
-import { randomName } from "../random-name.ts";
 import { prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
-import type { JoinedNetwork, MountRequest, PlacedMount, PlacedRunOptions, RunOptions } from "../run-options.ts";
-import { shownConfiguration } from "../shown-configuration.ts";
+import { containerArguments } from "../specification/container-command.ts";
+import { type ContainerInput, containerSpecification } from "../specification/container-specification.ts";
+import { hasDefaultSeccompFilter } from "../specification/default-seccomp-filter.ts";
+import { readHostFacts } from "../specification/host-facts.ts";
+import type { ImageConfiguration } from "../specification/image-configuration.ts";
+import type {
+  JoinedNetwork,
+  MountRequest,
+  PlacedMount,
+  PlacedRunOptions,
+  RunOptions,
+} from "../specification/run-options.ts";
+import { shownConfiguration } from "../specification/shown-configuration.ts";
+import { startsSystemd, withSystemd } from "../specification/system-container.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
+import { makeContainerDirectory, newContainerId } from "../state/container-directory.ts";
+import { containerDirectory } from "../state/container-lock.ts";
 import { insertContainer, isNameTaken } from "../state/containers.ts";
 import { deleteEndpoints, endpointsOfContainer } from "../state/networks.ts";
-import { startsSystemd, withSystemd } from "../system-container.ts";
 import { giveTo } from "../volumes/give-to.ts";
 import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
 import { writeRequest } from "./creation-request.ts";
 import { findContainer, lookUpContainer } from "./find-container.ts";
+import { randomName } from "./random-name.ts";
 import { cleanUp, removeContainer } from "./remove-container.ts";
 import type { StartableContainer } from "./start-container.ts";
 
@@ -240,7 +246,7 @@ export async function createContainer(
   if (options.log.driver === "journald") (await import("../log/journal-writer.ts")).checkJournal();
   makeMissingSources(options.mounts);
   if (options.image.kind === "stored") {
-    const { fetchImage } = await import("../pull-for-user.ts");
+    const { fetchImage } = await import("../images/pull-for-user.ts");
     await fetchImage(options.image.name, options, ownership, data, pullHere, onWarning);
   }
   cleanUp(database, data);
@@ -250,7 +256,7 @@ export async function createContainer(
     for (const name of ["layers", "tmp"]) mkdirSync(`${ownership.store}/${name}`, { recursive: true, mode: 0o700 });
     const work = { ...request, store: ownership.store, mapping: ownership.mapping };
     if (userNamespace !== undefined) runInUserNamespace(userNamespace, ["internal", "unpack", JSON.stringify(work)]);
-    else await (await import("../unpack-image.ts")).unpackImage(work, onWarning);
+    else await (await import("../images/unpack-image.ts")).unpackImage(work, onWarning);
   };
   // Until the container is recorded nobody knows that it needs its layers.
   using _ = relyOnImages(data);
@@ -309,7 +315,9 @@ export async function createContainer(
       startsSystemd: isSystem,
       consoleSize: terminalSize(),
       // A filter that is compiled already need not be spelled out.
-      resolveSeccomp: defaultFilter ? () => undefined : (await import("../resolve-seccomp.ts")).resolveSeccomp,
+      resolveSeccomp: defaultFilter
+        ? () => undefined
+        : (await import("../specification/resolve-seccomp.ts")).resolveSeccomp,
       host,
       defaultUser: ownership.defaultUser,
     };

@@ -6,8 +6,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { containerDirectory } from "../container-lock.ts";
-import type { RunOptions } from "../run-options.ts";
+import type { RunOptions } from "../specification/run-options.ts";
+import { containerDirectory } from "../state/container-lock.ts";
 
 /** To be counted up when RunOptions changes its meaning. */
 const VERSION = 1;

@@ -17,13 +17,13 @@ import { openAt2 } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag, Resolve } from "../../sys/open.ts";
 import { openIdentified } from "../../sys/process-identity.ts";
-import type { Streams } from "../attachment.ts";
-import { readConfiguration } from "../container-configuration.ts";
-import { containerDirectory } from "../container-lock.ts";
-import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
+import type { Streams } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
+import { defaultSeccompFilter } from "../specification/default-seccomp-filter.ts";
+import { lookUpUser } from "../specification/user-lookup.ts";
+import { readConfiguration } from "../state/container-configuration.ts";
+import { containerDirectory } from "../state/container-lock.ts";
 import type { Container } from "../state/containers.ts";
-import { lookUpUser } from "../user-lookup.ts";
 import { notRunning } from "./stop-container.ts";
 
 /** What a user may ask of a further process. */

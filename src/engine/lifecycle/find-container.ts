@@ -13,8 +13,8 @@
  */
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { isHeld } from "../container-directory.ts";
 import { internalCommand } from "../internal-command.ts";
+import { isHeld } from "../state/container-directory.ts";
 import { type Container, recordedContainer, recordedContainers, recordedContainersFrom } from "../state/containers.ts";
 
 /** The exit status of a container whose end nobody saw. */

@@ -1,7 +1,7 @@
 /* What is done about containers whose supervisor, or whoever removed them, was killed; find-container.ts finds them. */
 import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
-import { lockHalfRemoved } from "../container-directory.ts";
+import { lockHalfRemoved } from "../state/container-directory.ts";
 import { openContainers, recordedContainer, recordLoss, recordStatus } from "../state/containers.ts";
 import { isAbandoned, isClaimed, isToBeGone, lostContainer } from "./find-container.ts";
 import { hasDirectory, removeFiles } from "./remove-container.ts";

@@ -17,17 +17,18 @@ import { messageSocketPair } from "../../sys/message-socket.ts";
 import { identify, sendSignal } from "../../sys/process-identity.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
 import { socketPair } from "../../sys/socket.ts";
-import { makeStreams } from "../attachment.ts";
-import { readConfiguration } from "../container-configuration.ts";
-import { lockContainer } from "../container-directory.ts";
-import { type ContainerLock, containerDirectory } from "../container-lock.ts";
-import { defaultSeccompFilter } from "../default-seccomp-filter.ts";
+import { makeStreams } from "../attach/attachment.ts";
+import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../attach/supervised-attachment.ts";
 import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
-import { inheritedSockets } from "../inherited-sockets.ts";
 import { devicesToStart } from "../network/container-links.ts";
+import { inheritedSockets } from "../network/inherited-sockets.ts";
 import { withJoinedNetwork } from "../network/joined-network.ts";
 import { rootMountOf } from "../root-file-system.ts";
+import { defaultSeccompFilter } from "../specification/default-seccomp-filter.ts";
+import { readConfiguration } from "../state/container-configuration.ts";
 import type { ContainerDefinition, MountPoint } from "../state/container-definition.ts";
+import { lockContainer } from "../state/container-directory.ts";
+import { type ContainerLock, containerDirectory } from "../state/container-lock.ts";
 import {
   isKnown,
   openContainers,
@@ -36,7 +37,6 @@ import {
   recordStatus,
   resetRestartCount,
 } from "../state/containers.ts";
-import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../supervised-attachment.ts";
 import { becomeSupervisor } from "../supervisor/become-supervisor.ts";
 import { listenForSupervisor, tell } from "../supervisor/connect.ts";
 import type { EarlyWatch } from "../supervisor/early-end.ts";

@@ -4,10 +4,10 @@ import { mergeResources, type Resources, resourceFiles } from "../../cgroup/reso
 import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { readConfiguration } from "../container-configuration.ts";
-import { containerDirectory } from "../container-lock.ts";
 import { recordContainerEvent } from "../events/journal.ts";
+import { readConfiguration } from "../state/container-configuration.ts";
 import type { RestartPolicy } from "../state/container-definition.ts";
+import { containerDirectory } from "../state/container-lock.ts";
 import { type Container, recordRestartPolicy } from "../state/containers.ts";
 
 /** What is to be changed of a container. */

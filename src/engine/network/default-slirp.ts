@@ -1,4 +1,4 @@
-import type { SlirpSettings } from "../run-options.ts";
+import type { SlirpSettings } from "../specification/run-options.ts";
 
 /** A network of its own about which nothing else is said. */
 export const DEFAULT_SLIRP: SlirpSettings = {

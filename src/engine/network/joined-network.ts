@@ -15,8 +15,8 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
-import { readConfiguration } from "../container-configuration.ts";
 import { findContainer } from "../lifecycle/find-container.ts";
+import { readConfiguration } from "../state/container-configuration.ts";
 import type { Container } from "../state/containers.ts";
 import { joinedContainer, joinedPath } from "./network-mode.ts";
 

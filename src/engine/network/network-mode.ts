@@ -1,4 +1,4 @@
-import type { RunOptions } from "../run-options.ts";
+import type { RunOptions } from "../specification/run-options.ts";
 
 const CONTAINER = "container:";
 const PATH = "ns:";

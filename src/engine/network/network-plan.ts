@@ -9,7 +9,7 @@ import type { NetworkConfiguration } from "../../network/configuration.ts";
 import type { TransportProtocol } from "../../network/published-port.ts";
 import { DEFAULT_SUBNET_4, DEFAULT_SUBNET_6 } from "../../network/subnets.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
-import type { NetworkSettings, PortRange, PublishRequest } from "../run-options.ts";
+import type { NetworkSettings, PortRange, PublishRequest } from "../specification/run-options.ts";
 import type { NetworkPlan, PortForward } from "./network-plan-schema.ts";
 
 const DEFAULT_MTU = 65_520;

@@ -5,10 +5,10 @@ import { formatAddress, LOOPBACK_4 } from "../../network/address.ts";
 import type { NetworkConfiguration } from "../../network/configuration.ts";
 import type { Address } from "../../sys/internet-socket.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
-import { type HostEntry, hostsFile, ownNames, resolverFile } from "../network-files.ts";
-import type { RunOptions } from "../run-options.ts";
+import type { RunOptions } from "../specification/run-options.ts";
 import type { ContainerLink } from "./container-links.ts";
 import { HOST_NAMES, hostGateway } from "./host-gateway.ts";
+import { type HostEntry, hostsFile, ownNames, resolverFile } from "./network-files.ts";
 
 /** What the texts depend on of a container's networks. */
 export interface NamedNetworks {

@@ -14,7 +14,7 @@
 import * as v from "valibot";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { isHeld } from "../container-directory.ts";
+import { isHeld } from "./container-directory.ts";
 import { isKnown } from "./containers.ts";
 
 const mapSchema = v.pipe(v.string(), v.parseJson(), v.record(v.string(), v.string()));

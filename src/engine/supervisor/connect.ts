@@ -6,7 +6,7 @@ import { unlinkAt } from "../../sys/file.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { connectForMessages, listenForMessages, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
 import { check } from "../../sys/system-call.ts";
-import { containerDirectory } from "../container-lock.ts";
+import { containerDirectory } from "../state/container-lock.ts";
 import { type Answer, type Exit, parseAnswer, type Request, SOCKET_NAME } from "./protocol.ts";
 
 /**

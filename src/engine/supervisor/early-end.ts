@@ -31,7 +31,7 @@ import { ChildInformation, CLD_EXITED, SIGNAL_INFORMATION_SIZE, WaitFor, WaitOpt
 import { Pump } from "../../sys/pump.ts";
 import { Event, Reactor } from "../../sys/reactor.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
-import { openNonBlocking } from "../attachment.ts";
+import { openNonBlocking } from "../attach/attachment.ts";
 import type { Exit } from "./protocol.ts";
 
 /** Milliseconds that a container has to end in; its first output may wait so long and for the supervisor's start. */

@@ -14,7 +14,7 @@ import type {
   TmpfsMountRequest,
   VolumeMountRequest,
   VolumesFrom,
-} from "../run-options.ts";
+} from "../specification/run-options.ts";
 import type { MountPoint, RootPlan } from "../state/container-definition.ts";
 import { anonymousName, takeVolume } from "./create-volume.ts";
 import { type Population, populateVolume } from "./populate-volume.ts";

@@ -1,7 +1,7 @@
 /* What becomes of containers whose supervisor was killed or has failed, and of those of `--rm` whatever happens. */
 import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { isHeld } from "../../../src/engine/container-directory.ts";
+import { isHeld } from "../../../src/engine/state/container-directory.ts";
 import { eventually, kill } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 

@@ -68,7 +68,7 @@ describe("what is loaded for", () => {
   test("run has nothing of registries, builds, places that its image is not in, or a profile that is compiled already", () => {
     const loaded = chunksOf([...start, "src/cli/run.ts", "src/engine/run.ts"]).flatMap(modulesOf);
     const unneeded =
-      /^src\/(image\/(registry|store\/image-store|tar|layers\/layer-unpacker)|build|engine\/resolve-seccomp|network\/tcp|runtime\/seccomp\/compile)/;
+      /^src\/(image\/(registry|store\/image-store|tar|layers\/layer-unpacker)|build|engine\/specification\/resolve-seccomp|network\/tcp|runtime\/seccomp\/compile)/;
     expect(loaded).toContain("src/engine/run.ts");
     expect(loaded.filter((path) => unneeded.test(path))).toEqual([]);
   });

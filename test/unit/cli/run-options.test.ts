@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseArguments } from "../../../src/cli/option-table.ts";
 import { runOptionsOf } from "../../../src/cli/run.ts";
 import { runOptionsTable } from "../../../src/cli/run-options-table.ts";
-import type { RunOptions } from "../../../src/engine/run-options.ts";
+import type { RunOptions } from "../../../src/engine/specification/run-options.ts";
 import { BunkerError } from "../../../src/sys/error.ts";
 
 const syntax = {

@@ -1,4 +1,4 @@
-import type { PullPolicy } from "../../../engine/pull-request.ts";
+import type { PullPolicy } from "../../../engine/images/pull-request.ts";
 import { type Platform, parsePlatform } from "../../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../../image/reference.ts";
 import { nearestName } from "../../../nearest-name.ts";

@@ -3,7 +3,7 @@ import { InvalidValue } from "../../../../src/cli/invalid-value.ts";
 import { parseMountOption } from "../../../../src/cli/values/mount-option.ts";
 import { parseTmpfsOption } from "../../../../src/cli/values/tmpfs-option.ts";
 import { parseVolumeOption } from "../../../../src/cli/values/volume-option.ts";
-import type { BindMountRequest, VolumeMountRequest } from "../../../../src/engine/run-options.ts";
+import type { BindMountRequest, VolumeMountRequest } from "../../../../src/engine/specification/run-options.ts";
 
 const bind: BindMountRequest = {
   type: "bind",

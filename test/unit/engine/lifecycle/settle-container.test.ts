@@ -2,9 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeContainerDirectory } from "../../../../src/engine/container-directory.ts";
 import { settleContainers } from "../../../../src/engine/lifecycle/settle-container.ts";
 import type { ContainerDefinition } from "../../../../src/engine/state/container-definition.ts";
+import { makeContainerDirectory } from "../../../../src/engine/state/container-directory.ts";
 import {
   insertContainer,
   openContainers,

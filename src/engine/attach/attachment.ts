@@ -1,0 +1,247 @@
+/*
+ * A foreground container and the terminal, or the files and pipes, of whoever started it.
+ *
+ * Without a terminal of its own the container gets pipes, never our descriptors: it could change modes and offsets of
+ * what they stand for, or type into our terminal. With one (`-t`), our terminal is put into raw mode, so that Ctrl-C and
+ * Ctrl-Z are bytes that the container's terminal makes signals of, and window sizes are passed on. All other signals
+ * that we get go to the container. Whatever happens, the terminal is put back.
+ */
+import { openSync } from "node:fs";
+import { SignalPipe } from "../../launch/signal-pipe.ts";
+import { makeRawGuarded } from "../../launch/terminal-guard.ts";
+import type { LaunchedContainer } from "../../runtime/launched-container.ts";
+import type { Orphans } from "../../runtime/orphans.ts";
+import { setBlocking } from "../../sys/blocking.ts";
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { OpenFlag } from "../../sys/open.ts";
+import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
+import { Pump, type PumpEnd } from "../../sys/pump.ts";
+import { Event, Reactor } from "../../sys/reactor.ts";
+import { Signal } from "../../sys/signal.ts";
+import { pipe } from "../../sys/socket.ts";
+import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
+import { isTerminal, setWindowSize, windowSize } from "../../sys/terminal.ts";
+import { detachKeyFilter } from "./detach-keys.ts";
+
+const STANDARD_INPUT = 0;
+const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
+const F_DUPFD_CLOEXEC = 1030;
+
+/** Signals that are passed on: not those that stop or kill us in any case, that report on ourselves, or that Bun uses. */
+const FORWARDED: readonly number[] = [
+  Signal.SIGHUP,
+  Signal.SIGINT,
+  Signal.SIGQUIT,
+  Signal.SIGUSR1,
+  Signal.SIGUSR2,
+  Signal.SIGALRM,
+  Signal.SIGTERM,
+  Signal.SIGSTKFLT,
+  Signal.SIGCONT,
+  Signal.SIGTSTP,
+  Signal.SIGXCPU,
+  Signal.SIGVTALRM,
+  Signal.SIGPROF,
+  Signal.SIGIO,
+  // The real-time signals that programs may use.
+  ...Array.from({ length: 31 }, (_, index) => 34 + index),
+];
+
+/** The ends of a container's standard streams: `inner` go into the container, `outer` stay here. */
+export interface Streams {
+  readonly inner: readonly [FileDescriptor, FileDescriptor, FileDescriptor];
+  readonly outer: {
+    /** undefined when the container's input is empty. */
+    readonly input: FileDescriptor | undefined;
+    readonly output: FileDescriptor;
+    readonly error: FileDescriptor;
+  };
+}
+
+/** Makes the pipes of a container without a terminal. */
+export function makeStreams(interactive: boolean): Streams {
+  const [outputOuter, outputInner] = pipe();
+  const [errorOuter, errorInner] = pipe();
+  for (const end of [outputOuter, errorOuter]) setBlocking(end.number, false);
+  if (!interactive) {
+    const nothing = new FileDescriptor(openSync("/dev/null", "r"));
+    return {
+      inner: [nothing, outputInner, errorInner],
+      outer: { input: undefined, output: outputOuter, error: errorOuter },
+    };
+  }
+  const [inputInner, inputOuter] = pipe();
+  setBlocking(inputOuter.number, false);
+  return {
+    inner: [inputInner, outputInner, errorInner],
+    outer: { input: inputOuter, output: outputOuter, error: errorOuter },
+  };
+}
+
+/** One of our streams for a pump. */
+interface OwnStream {
+  readonly descriptor: FileDescriptor;
+  /** Whether reading and writing wait. */
+  readonly mayBlock: boolean;
+}
+
+/**
+ * A descriptor for the same pipe or terminal as one of ours that does not block. Ours itself is shared with the
+ * processes that we have it from, which would be surprised. What cannot be opened anew (a socket, a terminal of another
+ * user) or would get another offset (a file) is taken as it is.
+ */
+export function openNonBlocking(descriptor: number, flags: "r" | "w"): OwnStream {
+  const status = systemCall(SystemCall.lseek, descriptor, 0, 1);
+  if (status === -Errno.ESPIPE || isTerminal(descriptor)) {
+    try {
+      const mode = flags === "r" ? OpenFlag.O_RDONLY : OpenFlag.O_WRONLY;
+      const opened = openSync(`/proc/self/fd/${descriptor}`, mode | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY);
+      return { descriptor: new FileDescriptor(opened), mayBlock: false };
+    } catch {
+      // Taken as it is.
+    }
+  }
+  return { descriptor: duplicate(descriptor), mayBlock: true };
+}
+
+function duplicate(descriptor: number): FileDescriptor {
+  return new FileDescriptor(
+    check(systemCall(SystemCall.fcntl, descriptor, F_DUPFD_CLOEXEC, 3), "duplicate a file descriptor"),
+  );
+}
+
+/** @throws BunkerError, with Docker's words and status, for `-it` without a terminal */
+export function checkTerminal(options: { readonly interactive: boolean; readonly terminal: boolean }): void {
+  if (!options.interactive || !options.terminal || isTerminal(STANDARD_INPUT)) return;
+  throw new BunkerError({
+    code: "no_terminal",
+    operation: "attach to the container",
+    reason: "the input device is not a TTY",
+    hint: "leave -t out, or start from a terminal",
+    exitStatus: 1,
+  });
+}
+
+/** The size of the terminal that a container's is to have. */
+export function terminalSize(): { readonly height: number; readonly width: number } | undefined {
+  const size = windowSize(STANDARD_OUTPUT) ?? windowSize(STANDARD_INPUT);
+  return size === undefined ? undefined : { height: size.rows, width: size.columns };
+}
+
+/** How an attachment ended: with the process, or by the detach keys. */
+export type AttachmentEnd = ProcessEnd | "detached";
+
+/** Like `attachDetachably`, without keys to detach by. */
+export function attach(
+  container: LaunchedContainer,
+  signals: SignalPipe,
+  streams: Streams | undefined,
+  options: Omit<Parameters<typeof attachDetachably>[3], "detachKeys">,
+): ProcessEnd {
+  const end = attachDetachably(container, signals, streams, { ...options, detachKeys: Buffer.alloc(0) });
+  return end === "detached" ? waitForExit(container.pid) : end;
+}
+
+/**
+ * Copies the streams, forwards signals and waits for the container to end and its output to be written.
+ * @param streams the pipes, or undefined for a container with a terminal
+ * @param whole whether the container's end means that nobody can write any more: it has a pid namespace of its own
+ * @param orphans what the container leaves behind, to be reaped when it ends meanwhile
+ * @param detachKeys the keys that end the attachment when they are typed into a terminal; empty for none
+ */
+export function attachDetachably(
+  container: LaunchedContainer,
+  signals: SignalPipe,
+  streams: Streams | undefined,
+  options: {
+    readonly interactive: boolean;
+    readonly whole: boolean;
+    readonly orphans?: Orphans | undefined;
+    readonly detachKeys: Buffer;
+  },
+): AttachmentEnd {
+  using cleanup = new DisposableStack();
+  const reactor = cleanup.use(new Reactor());
+  const outputs = new Set<Pump>();
+  let ended = false;
+  let isDetached = false;
+  let input: Pump | undefined;
+  const finishIfDone = () => {
+    if (ended && outputs.size === 0) reactor.stop();
+  };
+  const { terminal } = container;
+  const copyOut = (source: FileDescriptor, to: number) => {
+    const destination = cleanup.use(openNonBlocking(to, "w").descriptor);
+    const pump: Pump = new Pump(reactor, { source: source.number, destination: destination.number }, (end: PumpEnd) => {
+      outputs.delete(pump);
+      // Nobody reads our output any more: the container's writes shall fail as ours have.
+      if (end.destinationError !== undefined && source !== terminal) source.close();
+      finishIfDone();
+    });
+    outputs.add(pump);
+  };
+  const copyIn = (destination: FileDescriptor) => {
+    const { descriptor, mayBlock } = openNonBlocking(STANDARD_INPUT, "r");
+    const source = cleanup.use(descriptor);
+    const isTyped = terminal !== undefined && options.detachKeys.length > 0 && isTerminal(STANDARD_INPUT);
+    input = new Pump(
+      reactor,
+      { source: source.number, destination: destination.number, mayBlock },
+      ({ isEndedByFilter = false }) => {
+        // The container sees the end of its input.
+        if (streams !== undefined) destination.close();
+        if (!isEndedByFilter) return;
+        isDetached = true;
+        reactor.stop();
+      },
+      isTyped ? detachKeyFilter(options.detachKeys) : undefined,
+    );
+  };
+
+  if (terminal !== undefined) {
+    setBlocking(terminal.number, false);
+    copyOut(terminal, STANDARD_OUTPUT);
+    if (options.interactive) {
+      // Its own descriptor, because the reactor knows each only in one role.
+      copyIn(cleanup.use(duplicate(terminal.number)));
+      if (isTerminal(STANDARD_INPUT)) cleanup.defer(makeRawGuarded(STANDARD_INPUT));
+    }
+  } else if (streams !== undefined) {
+    copyOut(streams.outer.output, STANDARD_OUTPUT);
+    copyOut(streams.outer.error, STANDARD_ERROR);
+    if (streams.outer.input !== undefined) copyIn(streams.outer.input);
+  }
+
+  const resize = () => {
+    const size = windowSize(STANDARD_OUTPUT) ?? windowSize(STANDARD_INPUT);
+    if (terminal !== undefined && size !== undefined) setWindowSize(terminal.number, size);
+  };
+  reactor.add(signals.descriptor, Event.IN, () => {
+    for (let signal = signals.next(); signal !== undefined; signal = signals.next()) {
+      if (signal === Signal.SIGWINCH) resize();
+      else systemCall(SystemCall.pidfd_send_signal, container.pidfd.number, signal, 0, 0);
+    }
+  });
+  options.orphans?.watch(reactor, container.pid);
+  let end: ProcessEnd | undefined;
+  reactor.add(container.pidfd.number, Event.IN, () => {
+    reactor.remove(container.pidfd.number);
+    end = waitForExit(container.pid);
+    ended = true;
+    input?.stop();
+    if (!options.whole) for (const pump of [...outputs]) pump.finish();
+    if (!options.whole) outputs.clear();
+    finishIfDone();
+  });
+  reactor.run();
+  if (isDetached && end === undefined) return "detached";
+  return end ?? waitForExit(container.pid);
+}
+
+/** Starts receiving the signals that `attach` passes on; to be called before there is a container. */
+export function receiveSignals(): SignalPipe {
+  return new SignalPipe([...FORWARDED, Signal.SIGWINCH]);
+}

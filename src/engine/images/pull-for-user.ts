@@ -1,0 +1,89 @@
+import { mkdirSync } from "node:fs";
+import { parsePlatform } from "../../image/platform.ts";
+import { familiarReference, parseReference, withDefaultTag } from "../../image/reference.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
+import { dataDirectory } from "../data-directory.ts";
+import { type Ownership, ownershipOf } from "../ownership.ts";
+import type { RunOptions } from "../specification/run-options.ts";
+import { type PolicySubject, pullByPolicy } from "./pull-policy.ts";
+import type { PullPolicy, PullRequest } from "./pull-request.ts";
+
+/** What a command says of a pull. */
+type PullWish = Omit<PullRequest, "data" | "store" | "mapping">;
+
+/** Does a pull in this process, for those who are root already. */
+export type PullHere = (request: PullRequest) => Promise<void>;
+
+/**
+ * Pulls an image, unless the policy says that it need not be.
+ * @throws BunkerError as `pullByPolicy` and `pullInto`
+ */
+export async function pullForUser(
+  wish: PullWish,
+  policy: PullPolicy,
+  pullHere: PullHere,
+  onWarning: (message: string) => void,
+): Promise<void> {
+  const data = dataDirectory();
+  const subject: PolicySubject = {
+    name: wish.name,
+    isHere: () => isStored(wish.name, wish.platform, data),
+    pull: () => {
+      const ownership = ownershipOf({ kind: "default" }, data);
+      ownership.warnings.forEach(onWarning);
+      return pullInto(wish, ownership, data, pullHere);
+    },
+  };
+  await pullByPolicy(policy, subject, onWarning);
+}
+
+/**
+ * Sees to it that the image of a new container is in the store. What happens is said on standard error: standard output
+ * is the container's.
+ * @throws BunkerError as `pullForUser`
+ */
+export async function fetchImage(
+  name: string,
+  { platform, pull, quiet, registry = {} }: Pick<RunOptions, "platform" | "pull" | "quiet" | "registry">,
+  ownership: Ownership,
+  data: string,
+  pullHere: PullHere,
+  onWarning: (message: string) => void,
+): Promise<void> {
+  const subject: PolicySubject = {
+    name,
+    isHere: () => isStored(name, platform, data),
+    pull: () => {
+      if (pull === "missing" && !quiet) process.stderr.write(`Unable to find image '${shownName(name)}' locally\n`);
+      const output = quiet ? "none" : "steps";
+      const wish: PullWish = { name, allTags: false, platform, output, stream: "stderr", settings: registry };
+      return pullInto(wish, ownership, data, pullHere);
+    },
+  };
+  await pullByPolicy(pull, subject, onWarning);
+}
+
+function isStored(name: string, platform: string | undefined, data: string): boolean {
+  using store = openImageStore(data);
+  return store.findIfThere(name, platform === undefined ? undefined : parsePlatform(platform)) !== undefined;
+}
+
+function shownName(name: string): string {
+  return /^sha256:/.test(name) ? name : familiarReference(withDefaultTag(parseReference(name)));
+}
+
+/**
+ * Pulls an image and unpacks it. Layers can only be unpacked as root of the user's namespace, and everything that
+ * arrives is unpacked at once, so the whole of a pull is done there; this process waits for it. Both have the same
+ * terminal, and both end when it says Ctrl-C; what has arrived stays for the next time.
+ * @throws BunkerError as `executePull`
+ */
+async function pullInto(wish: PullWish, ownership: Ownership, data: string, pullHere: PullHere): Promise<void> {
+  const { store, mapping, userNamespace } = ownership;
+  // Made by the caller, who has to see what is there, also where the files in it will belong to others.
+  for (const name of ["layers", "tmp"]) mkdirSync(`${store}/${name}`, { recursive: true, mode: 0o700 });
+  const request = { ...wish, data, store, mapping };
+  if (userNamespace === undefined) await pullHere(request);
+  else runInUserNamespace(userNamespace, ["internal", "pull"], JSON.stringify(request));
+}

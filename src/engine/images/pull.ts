@@ -1,0 +1,85 @@
+import type { Descriptor } from "../../image/documents.ts";
+import { parsePlatform } from "../../image/platform.ts";
+import {
+  familiarReference,
+  formatReference,
+  fullRepository,
+  type Reference,
+  withDefaultTag,
+} from "../../image/reference.ts";
+import { listTags } from "../../image/registry/lists.ts";
+import { Registries } from "../../image/registry/registries.ts";
+import { RegistryReader } from "../../image/registry/registry-reader.ts";
+import { openImageStore } from "../../image/store/image-store.ts";
+import { type PullEvent, type PulledImage, pullImage } from "../../image/store/pull-image.ts";
+import { BunkerError } from "../../sys/error.ts";
+import type { PullRequest } from "./pull-request.ts";
+
+/** Who is told how it goes. */
+export interface PullObserver {
+  /** An image is about to be pulled. */
+  begin(reference: Reference): void;
+  layers(layers: readonly Descriptor[]): void;
+  event(event: PullEvent): void;
+  end(reference: Reference, image: PulledImage): void;
+  warn(message: string): void;
+}
+
+/**
+ * Pulls what a request asks for; as root of the user namespace that the files of layers are for.
+ * @throws BunkerError as `pullImage`, `Registries` and `RegistryReader` do
+ */
+export async function executePull(request: PullRequest, observer: PullObserver): Promise<void> {
+  const { name, allTags, data, settings } = request;
+  using registries = new Registries(settings);
+  const { signal } = new AbortController();
+  const candidates = registries.resolveName(name.replace(/^docker:\/\//, ""));
+  using store = openImageStore(data);
+  const pullOne = async (reference: Reference) => {
+    const familiar = withDefaultTag(reference);
+    await using reader = new RegistryReader(registries, familiar, signal);
+    observer.begin(reference);
+    const image = await pullImage(reader, store, {
+      platform: request.platform === undefined ? undefined : parsePlatform(request.platform),
+      // What is pulled by its digest gets no name; with both the digest decides, as in Docker.
+      names: familiar.digest === undefined ? [formatReference(familiar)] : [],
+      repositories: [fullRepository(familiar)],
+      unpacking: request,
+      signal,
+      onLayers: (layers) => observer.layers(layers),
+      onEvent: (event) => observer.event(event),
+      onWarning: (message) => observer.warn(message),
+    });
+    observer.end(reference, image);
+  };
+  if (!allTags) {
+    await firstOf(candidates, pullOne);
+    return;
+  }
+  await firstOf(candidates, async (reference) => {
+    if (reference.tag !== undefined || reference.digest !== undefined) {
+      throw new BunkerError({
+        code: "invalid_reference",
+        operation: "tag can't be used with --all-tags/-a",
+        hint: `Give ${familiarReference({ ...reference, tag: undefined, digest: undefined })} alone.`,
+      });
+    }
+    const repository = registries.forPull(reference).at(-1);
+    if (repository === undefined) throw new Error("a name stands for at least its own registry");
+    for await (const tag of listTags(repository, fullRepository(reference), signal))
+      await pullOne({ ...reference, tag });
+  });
+}
+
+/** Tries the names that a short one may stand for, until a registry has it. The last failure is the one that is told. */
+async function firstOf(candidates: readonly Reference[], work: (reference: Reference) => Promise<void>): Promise<void> {
+  for (const [place, reference] of candidates.entries()) {
+    try {
+      await work(reference);
+      return;
+    } catch (error) {
+      const mayBeElsewhere = error instanceof BunkerError && /^(?:image_not_found|registry_)/.test(error.code);
+      if (place === candidates.length - 1 || !mayBeElsewhere) throw error;
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { accessSync, constants, type Dirent, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { deviceNumbers } from "../../sys/stat.ts";
+import type { DeviceRequest } from "./run-options.ts";
+
+/**
+ * What a container has of its own, so that the host's must not be put over it, and the directories of file systems that
+ * only happen to be mounted in /dev.
+ */
+const OWN_OR_NO_DEVICES = new Set([
+  "console",
+  "fd",
+  "full",
+  "mqueue",
+  "null",
+  "ptmx",
+  "pts",
+  "random",
+  "shm",
+  "tty",
+  "urandom",
+  "zero",
+  ".lxc",
+  ".lxd-mounts",
+  ".udev",
+]);
+
+/**
+ * The host's devices that the caller may open for reading or writing, for `--privileged`: their paths, sorted. They are
+ * not opened to find out, because opening alone does something to some of them (a watchdog starts, a tape rewinds).
+ * @param directory where to look, `/dev`
+ */
+export function accessibleDevices(directory = "/dev"): readonly string[] {
+  const paths: string[] = [];
+  for (const entry of list(directory)) {
+    if (OWN_OR_NO_DEVICES.has(entry.name)) continue;
+    addDevices(directory, entry, paths);
+  }
+  return paths.sort();
+}
+
+/** A device, and what a container may do with it: any of r, w and m. */
+export interface DeviceNode {
+  readonly type: "b" | "c";
+  readonly major: number;
+  readonly minor: number;
+  readonly access: string;
+}
+
+/** The device that `--device` names, or all those in a directory. */
+export function deviceNodes({ hostPath, permissions }: Omit<DeviceRequest, "containerPath">): readonly DeviceNode[] {
+  const status = statSync(hostPath, { throwIfNoEntry: false });
+  if (status?.isDirectory() === true) {
+    return list(hostPath).flatMap(({ name }) => deviceNodes({ hostPath: join(hostPath, name), permissions }));
+  }
+  const type = status?.isBlockDevice() === true ? "b" : status?.isCharacterDevice() === true ? "c" : undefined;
+  if (status === undefined || type === undefined) return [];
+  return [{ type, ...deviceNumbers(status.rdev), access: permissions }];
+}
+
+function addDevices(directory: string, entry: Dirent, paths: string[]): void {
+  const path = join(directory, entry.name);
+  if (entry.isDirectory()) {
+    // A file system mounted below /dev (hugetlbfs, a second devpts) holds no devices of the host.
+    if (deviceOf(path) !== deviceOf(directory)) return;
+    for (const below of list(path)) addDevices(path, below, paths);
+  } else if ((entry.isCharacterDevice() || entry.isBlockDevice()) && isAccessible(path)) {
+    paths.push(path);
+  }
+}
+
+function list(directory: string): readonly Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch {
+    // A directory that the caller may not read, or that has just gone, offers nothing.
+    return [];
+  }
+}
+
+function deviceOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.dev;
+}
+
+function isAccessible(path: string): boolean {
+  return [constants.R_OK, constants.W_OK].some((mode) => {
+    try {
+      accessSync(path, mode);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

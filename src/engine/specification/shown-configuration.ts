@@ -1,0 +1,119 @@
+import { networkMode } from "../network/network-mode.ts";
+import type { ContainerDefinition } from "../state/container-definition.ts";
+import { containerArguments, containerEnvironment } from "./container-command.ts";
+import type { ContainerInput } from "./container-specification.ts";
+import { deviceRuleText } from "./device-rules.ts";
+import type { MountRequest, RunOptions } from "./run-options.ts";
+
+/** A volume option as Docker shows binds, among which it counts volumes with a name. */
+function bindText(mount: MountRequest): string[] {
+  if (mount.type === "tmpfs" || (mount.type === "bind" && !mount.createSource)) return [];
+  const source = mount.type === "volume" ? mount.name : mount.source;
+  if (source === undefined) return [];
+  const options = [mount.readOnly ? "ro" : "", mount.propagation === "rprivate" ? "" : mount.propagation];
+  const shown = options.filter((word) => word !== "").join(",");
+  return [`${source}:${mount.destination}${shown === "" ? "" : `:${shown}`}`];
+}
+
+function securityOptions({ security }: RunOptions): string[] {
+  const { seccomp, noNewPrivileges, apparmorProfile, labels, systemPathsUnconfined } = security;
+  return [
+    ...(seccomp === undefined ? [] : [`seccomp=${seccomp.kind === "unconfined" ? "unconfined" : seccomp.json}`]),
+    ...(noNewPrivileges ? ["no-new-privileges"] : []),
+    ...(apparmorProfile === undefined ? [] : [`apparmor=${apparmorProfile}`]),
+    ...labels.map((label) => `label=${label}`),
+    ...(systemPathsUnconfined ? ["systempaths=unconfined"] : []),
+  ];
+}
+
+/** Docker writes a set as an object. */
+function emptyMembers(names: readonly string[]): Readonly<Record<string, object>> {
+  return Object.fromEntries(names.map((name) => [name, {}]));
+}
+
+/** The ports that options name, in an image's notation; those that are published count, as with Docker. */
+function exposedPorts({ networkSettings: { exposed, published } }: RunOptions): string[] {
+  return [...exposed, ...published.map(({ container }) => container)].flatMap(({ protocol, first, last }) =>
+    Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`),
+  );
+}
+
+/**
+ * What `docker inspect` shows of a container's making, under the names of Docker's API.
+ * @param input with the options as the user has given them
+ */
+export function shownConfiguration({
+  id,
+  options,
+  image,
+}: Pick<ContainerInput, "id" | "image"> & { readonly options: RunOptions }): ContainerDefinition["shown"] {
+  const hostname = options.hostname ?? id.slice(0, 12);
+  const environment = containerEnvironment(
+    options.environment,
+    image.environment ?? [],
+    { hostname, terminal: options.terminal, home: "" },
+    options.environmentRules,
+  );
+  const words = containerArguments(options, image);
+  return {
+    configuration: {
+      Hostname: hostname,
+      Domainname: options.domainname ?? "",
+      User: options.user ?? image.user ?? "",
+      AttachStdin: options.attached.input,
+      AttachStdout: options.attached.output,
+      AttachStderr: options.attached.error,
+      Tty: options.terminal,
+      OpenStdin: options.interactive,
+      StdinOnce: options.interactive && options.attached.input,
+      Env: environment.filter((entry) => !/^(HOME|HOSTNAME|TERM)=/.test(entry)),
+      Cmd: options.command.length > 0 ? options.command : (image.command ?? []),
+      WorkingDir: options.workingDirectory ?? image.workingDirectory ?? "",
+      Entrypoint: options.entrypoint ?? (image.entrypoint?.length ? image.entrypoint : null),
+      ExposedPorts: emptyMembers([...(image.exposedPorts ?? []), ...exposedPorts(options)]),
+      Volumes: emptyMembers(image.volumes ?? []),
+      Path: words[0] ?? "",
+      Args: words.slice(1),
+    },
+    hostConfiguration: {
+      Binds: options.mounts.flatMap(bindText),
+      NetworkMode: networkMode(options),
+      AutoRemove: options.remove,
+      VolumesFrom: options.volumesFrom.map(
+        ({ container, readOnly }) => container + (readOnly === undefined ? "" : readOnly ? ":ro" : ":rw"),
+      ),
+      CapAdd: options.capabilitiesAdded,
+      CapDrop: options.capabilitiesDropped,
+      CgroupnsMode: options.cgroupNamespace,
+      GroupAdd: options.additionalGroups,
+      IpcMode: options.ipcNamespace,
+      OomScoreAdj: options.oomScoreAdjustment ?? 0,
+      PidMode: options.pidNamespace === "private" ? "" : options.pidNamespace,
+      Privileged: options.privileged,
+      ReadonlyRootfs: options.readOnly,
+      SecurityOpt: securityOptions(options),
+      UTSMode: options.utsNamespace === "private" ? "" : options.utsNamespace,
+      UsernsMode: options.userNamespace.kind === "default" ? "" : options.userNamespace.kind,
+      ShmSize: options.sharedMemorySize,
+      Sysctls: options.sysctls,
+      Init: options.init,
+      Devices: options.devices.map((device) => ({
+        PathOnHost: device.hostPath,
+        PathInContainer: device.containerPath,
+        CgroupPermissions: device.permissions,
+      })),
+      DeviceCgroupRules: (options.resources?.devices ?? []).map(deviceRuleText),
+      Ulimits: options.resourceLimits.map((limit) => ({
+        Name: limit.type.replace(/^RLIMIT_/, "").toLowerCase(),
+        // -1 is how Docker writes "unlimited"; JSON has no bigint.
+        Soft: typeof limit.soft === "bigint" ? -1 : limit.soft,
+        Hard: typeof limit.hard === "bigint" ? -1 : limit.hard,
+      })),
+      Tmpfs: Object.fromEntries(
+        options.mounts.flatMap((mount) =>
+          mount.type === "tmpfs" ? [[mount.destination, mount.options.join(",")]] : [],
+        ),
+      ),
+    },
+  };
+}
