@@ -6,6 +6,7 @@ import { invalidFilter, nameFilter, untilFilter } from "../filters/filter-value.
 import { hasLabels } from "../filters/label-filter.ts";
 import type { ContainerFilterKey } from "./container-filter-keys.ts";
 import { networksOf } from "./container-networks.ts";
+import { type ContainerPort, exposedPorts } from "./port-text.ts";
 
 const STATUSES = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
 
@@ -40,7 +41,7 @@ export function containerFilter(
   any("exited", ({ status, exitStatus }, wanted) => status === "exited" && exitStatus === Number(wanted));
   const exposed = filters("expose").map((text) => portsOf("expose", text));
   if (exposed.length > 0) {
-    tests.push((container) => exposedPorts(container).some((port) => exposed.some((fits) => fits(port))));
+    tests.push((container) => servedPorts(container).some((port) => exposed.some((fits) => fits(port))));
   }
   any("health", ({ health }, wanted) => (health?.status ?? "none") === wanted);
   any("id", ({ id }, wanted) => id.startsWith(wanted));
@@ -65,26 +66,17 @@ export function containerFilter(
   return (container) => tests.every((fits) => fits(container));
 }
 
-interface Port {
-  readonly protocol: string;
-  readonly port: number;
-}
-
 /** The test of `expose` and `publish`: a port, or a range, with a protocol that is tcp unless it is named. */
-function portsOf(filter: string, text: string): (port: Port) => boolean {
+function portsOf(filter: string, text: string): (port: ContainerPort) => boolean {
   const [, first, last = first, named = "tcp"] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(\w+))?$/.exec(text) ?? [];
   if (first === undefined) throw invalidFilter(`${filter}=${text}`, "expected PORT[-PORT][/PROTOCOL]");
   return ({ protocol, port }) => protocol === named && port >= Number(first) && port <= Number(last);
 }
 
 /** The ports that a container, or its image, says it serves, and those that are published. */
-function exposedPorts({ definition, ports }: Container): readonly Port[] {
-  const { ExposedPorts = {} } = definition.shown.configuration as { readonly ExposedPorts?: object };
-  const said = Object.keys(ExposedPorts).map((text) => {
-    const [port, protocol = "tcp"] = text.split("/");
-    return { protocol, port: Number(port) };
-  });
-  return [...said, ...ports.map(({ protocol, target }) => ({ protocol, port: target.port }))];
+function servedPorts(container: Container): readonly ContainerPort[] {
+  const published = container.ports.map(({ protocol, target }) => ({ protocol, port: target.port }));
+  return [...exposedPorts(container), ...published];
 }
 
 function isMadeFrom({ image, imageId }: Container["definition"], wanted: string): boolean {

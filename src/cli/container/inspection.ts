@@ -13,7 +13,7 @@ import type { Subnet } from "../../network/configuration.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { mapOrNil, NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
 import { flag } from "../option.ts";
-import { publishedPorts } from "./port-text.ts";
+import { publishedPorts, unpublishedPorts } from "./port-text.ts";
 import { inspectResources } from "./resource-inspection.ts";
 
 /** Go's zero time, which Docker shows for what has not happened. */
@@ -166,15 +166,16 @@ function networkSettings(
   };
 }
 
-/** The published ports, by the container's. */
+/** The ports of the host by the container's, with nothing for those that are not published. */
 function portMap(container: Container): Value {
   const bindings = Map.groupBy(publishedPorts(container), ({ port }) => port);
-  return new Map(
-    [...bindings].map(([port, some]) => [
+  return new Map([
+    ...unpublishedPorts(container).map(({ protocol, port }): [string, Value] => [`${port}/${protocol}`, null]),
+    ...[...bindings].map(([port, some]): [string, Value] => [
       port,
       some.map(({ address, hostPort }) => ({ HostIp: address, HostPort: String(hostPort) })),
     ]),
-  );
+  ]);
 }
 
 function time(milliseconds: number | undefined): string {

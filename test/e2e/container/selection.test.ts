@@ -76,6 +76,9 @@ test("lists, sizes, ports and logs of several", async () => {
   expect(await bunker("inspect", "--format", "{{json .Config.ExposedPorts}}", "web")).toBe(
     '{"80/tcp":{},"81/tcp":{}}\n',
   );
+  // Port 81 is there although nothing of the host leads to it.
+  expect(await bunker("ps", "--format", "{{.Ports}}")).toBe(`81/tcp, ${port}->80/tcp\n`);
+  expect(await bunker("inspect", "--format", '{{json (index .NetworkSettings.Ports "81/tcp")}}', "web")).toBe("null\n");
   const [, line = ""] = (await bunker("ps", "--ns", "--external", "--sync")).split("\n");
   expect(line).toMatch(new RegExp(`^${web} +web +[1-9]\\d+( +\\d+){7}$`));
   await bunker("rm", "-fa");
