@@ -31,8 +31,6 @@ import { openSources } from "./open-sources.ts";
 import { type BuiltTarget, type ExportedImage, exportTo } from "./output/export.ts";
 import { PROVENANCE_PREDICATE, provenanceStatement } from "./output/provenance.ts";
 import { type BuildObserver, Vertex } from "./progress.ts";
-import { exportCache } from "./remote-cache/export-cache.ts";
-import { RemoteCaches } from "./remote-cache/remote-caches.ts";
 
 /** What was asked of a Dockerfile instead of building it; of checks the warnings are the answer. */
 export interface BuildDescription {
@@ -91,7 +89,7 @@ async function attemptBuild(
   using cleanup = new DisposableStack();
   const store = cleanup.use(openImageStore(data));
   const cache = cleanup.use(new BuildCache(data, ownership.mapping));
-  const remote = cleanup.use(new RemoteCaches(options.cacheSources, options.registrySettings));
+  const remote = cleanup.use(await openRemoteCaches(options));
   const bases = cleanup.use(new BaseLayers(data, ownership.mapping, (message) => observer.warn(message)));
   const session: BuildSession = {
     ...{ data, ownership, store, cache, remote, bases, observer, signal },
@@ -181,6 +179,7 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
   for (const output of options.outputs) image = (await exportTo(session, output, [first, ...more], options)) ?? image;
   for (const destination of options.cacheDestinations) {
     if (destination.type === "inline") continue;
+    const { exportCache } = await import("./remote-cache/export-cache.ts");
     await exportCache(
       session,
       destination,
@@ -190,6 +189,12 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
   cache.synchronize();
   collectCache(cache, session.data);
   return { image, warnings, isRefused: false, description: undefined };
+}
+
+async function openRemoteCaches({ cacheSources, registrySettings }: BuildOptions) {
+  if (cacheSources.length === 0) return undefined;
+  const { RemoteCaches } = await import("./remote-cache/remote-caches.ts");
+  return new RemoteCaches(cacheSources, registrySettings);
 }
 
 function globalsFor(dockerfile: Dockerfile, { buildArguments, target }: BuildOptions, platform: Platform) {

@@ -9,7 +9,6 @@ import { type OpenContext, openContext, openNamedContext } from "./context/open-
 import { openUrl } from "./context/open-url.ts";
 import type { FileSource } from "./files/file-source.ts";
 import type { BuildSession } from "./graph/session.ts";
-import { openAgent } from "./secrets/agent-source.ts";
 import { readSecret } from "./secrets/secret-source.ts";
 import type { BuildSources, NamedSource } from "./sources.ts";
 
@@ -64,7 +63,8 @@ export function openSources(session: BuildSession, options: BuildOptions): OpenS
       secret,
       agent: (id, path) => {
         const source = options.agents.find((each) => each.id === id);
-        return source && openAgent(source, process.env, path);
+        if (source === undefined) return undefined;
+        return import("./secrets/agent-source.ts").then(({ openAgent }) => openAgent(source, process.env, path));
       },
       memory: () => {
         if (memory !== undefined) return memory;

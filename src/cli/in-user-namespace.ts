@@ -65,7 +65,8 @@ async function execute(words: readonly string[]): Promise<void> {
     return report(JSON.stringify(await copyHere(v.parse(copyRequestSchema, JSON.parse(readInput())))));
   }
   if (command === "change-files") {
-    const { changeFilesHere, changeFilesRequestSchema } = await import("../build/files/change-files-here.ts");
+    const { changeFilesRequestSchema } = await import("../build/files/change-files-request.ts");
+    const { changeFilesHere } = await import("../build/files/change-files-here.ts");
     return report(JSON.stringify(await changeFilesHere(v.parse(changeFilesRequestSchema, JSON.parse(readInput())))));
   }
   if (command === "content-key") {

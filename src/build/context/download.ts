@@ -12,11 +12,10 @@ import { USUAL_PATIENCE } from "../../image/registry/patience.ts";
 import { retryAfter, withRetries } from "../../image/registry/retry.ts";
 import { writeError } from "../../image/transport/write-error.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { downloadName } from "./download-name.ts";
 
 const MOST_REDIRECTS = 10;
 const PRIVATE_MODE = 0o600;
-/** What a URL without a name of its own gives. */
-const USUAL_NAME = "context";
 
 /** A file that was downloaded. */
 export interface Download {
@@ -58,18 +57,6 @@ export async function downloadFile(
   } finally {
     await rm(partial, { force: true });
   }
-}
-
-/** What a download is called: the last component of the URL's path, decoded where that gives a name. */
-export function downloadName({ pathname }: URL): string {
-  const last = pathname.slice(pathname.lastIndexOf("/") + 1);
-  let name = last;
-  try {
-    name = decodeURIComponent(last);
-  } catch {
-    // As it stands there.
-  }
-  return /^\.{0,2}$|[/\0]/.test(name) ? USUAL_NAME : name;
 }
 
 async function writePieces(path: string, response: HttpResponse, hasher: DigestHasher): Promise<number> {

@@ -9,13 +9,10 @@ import { createReadStream, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileSource } from "../files/file-source.ts";
-import { checkOut } from "./check-out.ts";
-import { downloadFile } from "./download.ts";
 import { parseGitReference } from "./git-reference.ts";
 import { readIgnoreFile, readNamedIgnoreFile } from "./ignore-file.ts";
 import { repositoryIdentity } from "./open-url.ts";
 import { readInRoot, readOwnFile } from "./read-in-root.ts";
-import { unpackContext } from "./unpack-context.ts";
 
 /** The names that a Dockerfile has when nobody names it. */
 const USUAL_DOCKERFILES = ["Dockerfile", "dockerfile", "Containerfile"];
@@ -104,6 +101,7 @@ async function openPlace(options: Opening): Promise<Place> {
   if (context === "-") return unpack(options, "standard input", process.stdin);
   const repository = parseGitReference(context);
   if (repository !== undefined) {
+    const { checkOut } = await import("./check-out.ts");
     const keepsGitDirectory = repository.keepsGitDirectory ?? options.keepsGitDirectory;
     const settings = { keepsGitDirectory, authorization: options.gitAuthorization(repository.url.host) };
     const { directory, commit } = await checkOut(repository, join(makeStaging(), "files"), settings, signal);
@@ -111,6 +109,7 @@ async function openPlace(options: Opening): Promise<Place> {
     return { directory, identity, isForeign: true, dockerfile: undefined };
   }
   if (/^https?:\/\//.test(context) && URL.canParse(context)) {
+    const { downloadFile } = await import("./download.ts");
     const staging = makeStaging();
     const { name } = await downloadFile(new URL(context), staging, undefined, signal);
     const path = join(staging, name);
@@ -130,6 +129,7 @@ async function unpack(
   name: string,
   stream: AsyncIterable<Uint8Array>,
 ): Promise<Place> {
+  const { unpackContext } = await import("./unpack-context.ts");
   const directory = join(makeStaging(), "files");
   const unpacked = await unpackContext(name, stream, directory, signal);
   if (unpacked.kind === "files") for (const warning of unpacked.warnings) warn(`${name}: ${warning}`);

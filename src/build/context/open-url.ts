@@ -3,8 +3,7 @@ import * as v from "valibot";
 import { digestSchema } from "../../image/digest.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileSource } from "../files/file-source.ts";
-import { checkOut } from "./check-out.ts";
-import { downloadFile, downloadName } from "./download.ts";
+import { downloadName } from "./download-name.ts";
 import { type GitReference, parseGitReference } from "./git-reference.ts";
 import type { ContextOptions } from "./open-context.ts";
 
@@ -74,11 +73,13 @@ export async function openUrl(
 ): Promise<FileSource> {
   const staging = makeStaging();
   if (source.kind === "file") {
+    const { downloadFile } = await import("./download.ts");
     await downloadFile(source.url, staging, source.checksum, signal);
     return { kind: "directory", path: staging, ignored: [] };
   }
   const { reference, keepsGitDirectory } = source;
   const authorization = gitAuthorization(reference.url.host);
+  const { checkOut } = await import("./check-out.ts");
   const made = await checkOut(reference, join(staging, "files"), { keepsGitDirectory, authorization }, signal);
   const identity = repositoryIdentity(made.commit, reference.subdirectory, keepsGitDirectory);
   return { kind: "directory", path: made.directory, ignored: [], identity };

@@ -7,7 +7,7 @@
  * names; of a directory its content is copied, and the directory itself keeps what it is; directories in it get owner, mode
  * and times of their namesakes in the source. A file replaces a file, never a directory.
  */
-import * as v from "valibot";
+import type * as v from "valibot";
 import type { Loss } from "../../image/layers/entry-attributes.ts";
 import { splitPath } from "../../image/layers/entry-path.ts";
 import { LayerWriter } from "../../image/layers/layer-writer.ts";
@@ -24,6 +24,7 @@ import { changeOwner, makeDirectoryAt, openAt, readLinkAt, setAttribute, setUmas
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { FileMode, type FileStatus, isType } from "../../sys/stat.ts";
+import type { changeFilesAnswerSchema, changeFilesRequestSchema } from "./change-files-request.ts";
 import { StampHasher } from "./content-key.ts";
 import { checkFile, fileError } from "./file-error.ts";
 import { fileIdentity } from "./file-identity.ts";
@@ -33,61 +34,11 @@ import { type SourceEntry, sourceEntry } from "./source-entry.ts";
 import { followPath, insideOf, openRealDirectory } from "./tree-path.ts";
 import { isArchive, unpackArchive } from "./unpack-archive.ts";
 
-const ownerSchema = v.object({ uid: v.number(), gid: v.number() });
-
-const treePartSchema = v.object({
-  kind: v.literal("tree"),
-  /** Descriptor of the root directory. */
-  root: v.number(),
-  owners: v.picklist(["root", "kept"]),
-  ignored: v.array(v.string()),
-  paths: v.array(v.string()),
-  excluded: v.array(v.string()),
-  keepsParents: v.boolean(),
-  /** Whether a file that is an archive is unpacked. */
-  unpacks: v.boolean(),
-});
-
-const textsPartSchema = v.object({
-  kind: v.literal("texts"),
-  files: v.array(v.object({ name: v.string(), content: v.string() })),
-});
-
-const operationSchema = v.variant("kind", [
-  v.object({
-    kind: v.literal("copy"),
-    parts: v.array(v.variant("kind", [treePartSchema, textsPartSchema])),
-    destination: v.string(),
-    owner: v.optional(ownerSchema),
-    mode: v.optional(v.string()),
-  }),
-  v.object({ kind: v.literal("make-directory"), path: v.string(), owner: v.optional(ownerSchema) }),
-]);
-
-export const changeFilesRequestSchema = v.object({
-  /** Descriptor of the root directory. */
-  target: v.number(),
-  mapping: v.picklist(["full", "single"]),
-  operations: v.array(operationSchema),
-  /** Seconds since 1970 that the files of texts have as their time. */
-  time: v.number(),
-});
-
-export type ChangeFilesRequest = v.InferInput<typeof changeFilesRequestSchema>;
-
-export const changeFilesAnswerSchema = v.object({
-  /** Bytes of the files that were written. */
-  size: v.number(),
-  /** For each operation and part, in their order, which files were read. */
-  stamps: v.array(v.array(v.string())),
-  warnings: v.array(v.string()),
-});
-
 type Request = v.InferOutput<typeof changeFilesRequestSchema>;
 type Answer = v.InferOutput<typeof changeFilesAnswerSchema>;
 type Copy = Extract<Request["operations"][number], { kind: "copy" }>;
-type TreePart = v.InferOutput<typeof treePartSchema>;
-type Owner = v.InferOutput<typeof ownerSchema>;
+type TreePart = Extract<Copy["parts"][number], { kind: "tree" }>;
+type Owner = NonNullable<Copy["owner"]>;
 
 const FILE_FLAGS =
   OpenFlag.O_RDONLY | OpenFlag.O_NOFOLLOW | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY | OpenFlag.O_CLOEXEC;

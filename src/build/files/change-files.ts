@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import * as v from "valibot";
 import { BunkerError } from "../../sys/error.ts";
-import { type ChangeFilesRequest, changeFilesAnswerSchema } from "./change-files-here.ts";
+import { type ChangeFilesRequest, changeFilesAnswerSchema } from "./change-files-request.ts";
 import type { FileSelection } from "./file-source.ts";
 import { type FileWork, WorkRoots } from "./file-work.ts";
 

@@ -1,13 +1,9 @@
-import { executePull } from "../../engine/images/pull.ts";
 import { type PolicySubject, pullByPolicy } from "../../engine/images/pull-policy.ts";
 import type { PullPolicy, PullRequest } from "../../engine/images/pull-request.ts";
 import { type Digest, digestOf } from "../../image/digest.ts";
 import { parseDocument } from "../../image/documents.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
-import { StoreWriter } from "../../image/store/store-writer.ts";
-import { copyImage } from "../../image/transport/copy-image.ts";
-import { openLayoutImage } from "../context/layout-reference.ts";
 import type { BaseImage } from "../layers/base-image.ts";
 import { Vertex } from "../progress.ts";
 import type { ImageSource } from "../sources.ts";
@@ -62,6 +58,7 @@ async function pull(
   platform: Platform,
   vertex: Vertex,
 ): Promise<void> {
+  const { executePull } = await import("../../engine/images/pull.ts");
   const told = new Set<string>();
   const request: PullRequest = {
     ...{ name, allTags: false, platform: formatPlatform(platform) },
@@ -88,6 +85,11 @@ async function copyFromLayout(
   { name, layout }: Extract<ImageSource, { readonly kind: "layout" }>,
   platform: Platform,
 ): Promise<Digest> {
+  const [{ openLayoutImage }, { StoreWriter }, { copyImage }] = await Promise.all([
+    import("../context/open-layout-image.ts"),
+    import("../../image/store/store-writer.ts"),
+    import("../../image/transport/copy-image.ts"),
+  ]);
   await using reader = openLayoutImage(layout, platform, name);
   await using writer = new StoreWriter(store, name, { names: [], repositories: [] });
   const { root } = await copyImage(reader, writer, { platform, signal, onProgress: () => undefined });

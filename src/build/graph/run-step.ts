@@ -19,7 +19,6 @@ import { heredocMark } from "../dockerfile/heredoc-marks.ts";
 import type { CommandLine, RunMount } from "../dockerfile/instruction.ts";
 import { changeFiles } from "../files/change-files.ts";
 import { followPath } from "../files/tree-path.ts";
-import { executeRun } from "../run/execute-run.ts";
 import type { ContainerOptions } from "../run/run-configuration.ts";
 import { fileWork } from "./copy-step.ts";
 import { type BuildSession, mountReadable, mountWritable } from "./session.ts";
@@ -147,6 +146,8 @@ export async function executeRunStep(
   secrets: RunSecrets,
   { staging, lower, inputs, vertex }: StepWork,
 ): Promise<void> {
+  // Most of what containers need, and nothing that a build needs whose steps are all in the cache.
+  const { executeRun } = await import("../run/execute-run.ts");
   const { words, program } = wordsOf(step.command, step.shell);
   using opened = await openMounts(session, step, secrets, inputs);
   using written = program === undefined ? undefined : writeProgram(session, program);

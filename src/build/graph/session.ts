@@ -21,7 +21,8 @@ export interface BuildSession {
   readonly ownership: Ownership;
   readonly store: ImageStore;
   readonly cache: BuildCache;
-  readonly remote: RemoteCaches;
+  /** Undefined where no cache elsewhere was named. */
+  readonly remote: RemoteCaches | undefined;
   readonly bases: BaseLayers;
   readonly observer: BuildObserver;
   /** Aborted when a step fails, or the user interrupts the build. */

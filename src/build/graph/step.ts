@@ -229,9 +229,11 @@ export class Step implements RootNode {
 
   /** Takes the result over from a cache elsewhere. */
   async #takeOver(key: Digest): Promise<Root | undefined> {
+    const { remote } = this.#session;
+    if (remote === undefined) return undefined;
     const wanted = await this.wanted();
     if (wanted.key !== key) return undefined;
-    return this.#rootOf(await this.#session.remote.take(this.#session, wanted));
+    return this.#rootOf(await remote.take(this.#session, wanted));
   }
 
   async #rootOf(layers: readonly BuiltLayer[] | undefined): Promise<Root | undefined> {

@@ -8,7 +8,6 @@ import type { Image } from "../../image/image.ts";
 import type { LayerMapping } from "../../image/layers/layer-directory.ts";
 import { layerDirectory, layerLockPath, layerName, missingLayers } from "../../image/layers/layer-directory.ts";
 import { lockStore, openLock } from "../../image/layers/store-lock.ts";
-import { unpackLayers } from "../../image/layers/unpack-layers.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
 import { Lock, lock } from "../../sys/file.ts";
 import { check } from "../../sys/system-call.ts";
@@ -73,6 +72,7 @@ export class BaseLayers implements Disposable {
     for (;;) {
       const missing = missingLayers(image, this.#store, this.#mapping);
       if (missing.length > 0) {
+        const { unpackLayers } = await import("../../image/layers/unpack-layers.ts");
         await unpackLayers(image, missing, this.#store, { mapping: this.#mapping, onWarning: this.#onWarning });
       }
       if (this.#lock(image)) break;

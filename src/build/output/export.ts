@@ -1,17 +1,8 @@
 import { identifyLayers } from "../../image/chain-id.ts";
 import { layerName } from "../../image/layers/layer-directory.ts";
-import { TAG_ANNOTATION } from "../../image/manifest-choice.ts";
 import { formatPlatform } from "../../image/platform.ts";
-import { parseReference } from "../../image/reference.ts";
-import { Registries } from "../../image/registry/registries.ts";
-import { RegistryWriter } from "../../image/registry/registry-writer.ts";
 import { StoreWriter } from "../../image/store/store-writer.ts";
-import { openArchiveSink } from "../../image/transport/archive-sink.ts";
-import { openFileOutput, standardOutput } from "../../image/transport/byte-output.ts";
 import { copyImage } from "../../image/transport/copy-image.ts";
-import { openDirectorySink } from "../../image/transport/directory-sink.ts";
-import { FULL_NAME_ANNOTATION, openLayoutOutput } from "../../image/transport/layout-output.ts";
-import { dockerArchiveNames } from "../../image/transport/local-places.ts";
 import type { ImageWriter } from "../../image/transport/transport.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuildOptions, BuildOutput } from "../build-options.ts";
@@ -19,11 +10,9 @@ import type { PlannedStage } from "../graph/plan-stage.ts";
 import type { Root } from "../graph/root.ts";
 import { type BuildSession, directoriesOf, mountReadable } from "../graph/session.ts";
 import { Vertex } from "../progress.ts";
-import { inlineRecords } from "../remote-cache/inline-cache.ts";
 import { type BuiltImage, type BuiltImageReader, readerOfBuiltImages } from "./built-image.ts";
 import { imageDocument } from "./image-document.ts";
 import { type PackedLayer, type Packing, packLayers, packSquashed } from "./packed-layers.ts";
-import { copyToDirectory, writeArchive } from "./write-files.ts";
 
 /** A target that was built. */
 export interface BuiltTarget {
@@ -42,7 +31,7 @@ export interface ExportedImage {
   readonly names: readonly string[];
 }
 
-type ImageOutput = Exclude<BuildOutput, { readonly type: "local" | "tar" }>;
+export type ImageOutput = Exclude<BuildOutput, { readonly type: "local" | "tar" }>;
 
 /**
  * Writes what was built to one place.
@@ -116,9 +105,14 @@ async function buildImage(
   const hasCache = session.arguments.cachesInline || options.cacheDestinations.some(({ type }) => type === "inline");
   const configuration = imageDocument(stage, root, {
     ...{ labels: options.labels, diffIds, sourceDateEpoch: session.sourceDateEpoch, isSquashed },
-    cache: hasCache ? await inlineRecords(stage.node, root, diffIds.length) : undefined,
+    cache: hasCache ? await cacheRecords(stage, root, diffIds.length) : undefined,
   });
   return { platform: stage.platform, configuration, layers, statements: statements(names) };
+}
+
+async function cacheRecords({ node }: PlannedStage, root: Root, layers: number) {
+  const { inlineRecords } = await import("../remote-cache/inline-cache.ts");
+  return inlineRecords(node, root, layers);
 }
 
 async function writeImage(
@@ -130,41 +124,22 @@ async function writeImage(
   const { store, signal } = session;
   const copy = (writer: ImageWriter) =>
     copyImage(reader, writer, { platform: "all", signal, onProgress: () => undefined });
-  if (output.type === "image" || output.destination === undefined) {
-    for (const name of output.names) vertex.status(`name ${name}`, `naming to ${name}`);
-    await using writer = new StoreWriter(store, reader.name, { names: output.names, repositories: [] });
-    await copy(writer);
-    for (const name of output.names) vertex.status(`name ${name}`, `naming to ${name}`, true);
-    if (output.type !== "image" || !output.pushes) return;
-    using registries = new Registries(session.registrySettings);
-    for (const name of output.names) {
-      vertex.status(`push ${name}`, `pushing ${name}`);
-      await using registry = new RegistryWriter(registries, parseReference(name), signal);
-      await copy(registry);
-      vertex.status(`push ${name}`, `pushing ${name}`, true);
-    }
+  if (output.type !== "image" && output.destination !== undefined) {
+    const { writeLayout } = await import("./write-layout.ts");
+    await writeLayout(output, output.destination, reader.name, session.sourceDateEpoch, copy);
     return;
   }
-  const { destination, type, names } = output;
-  const sink = output.isDirectory
-    ? openDirectorySink(destination)
-    : openArchiveSink(
-        destination === "-" ? standardOutput() : await openFileOutput(destination),
-        session.sourceDateEpoch ?? 0,
-      );
-  await using layout = openLayoutOutput(sink, type);
-  const named =
-    type === "docker"
-      ? dockerArchiveNames(names)
-      : {
-          annotations: names.map((name) => ({
-            [FULL_NAME_ANNOTATION]: name,
-            [TAG_ANNOTATION]: parseReference(name).tag ?? name,
-          })),
-          repositoryTags: [],
-        };
-  await copy(layout.writer(reader.name, named));
-  await layout.commit();
+  for (const name of output.names) vertex.status(`name ${name}`, `naming to ${name}`);
+  await using writer = new StoreWriter(store, reader.name, { names: output.names, repositories: [] });
+  await copy(writer);
+  for (const name of output.names) vertex.status(`name ${name}`, `naming to ${name}`, true);
+  if (output.type !== "image" || !output.pushes) return;
+  const { pushTo } = await import("./push-to.ts");
+  for (const name of output.names) {
+    vertex.status(`push ${name}`, `pushing ${name}`);
+    await pushTo(name, session.registrySettings, copy, signal);
+    vertex.status(`push ${name}`, `pushing ${name}`, true);
+  }
 }
 
 async function exportFiles(
@@ -174,6 +149,7 @@ async function exportFiles(
   vertex: Vertex,
 ): Promise<void> {
   const { observer, sourceDateEpoch } = session;
+  const { copyToDirectory, writeArchive } = await import("./write-files.ts");
   for (const { root, stage } of targets) {
     const directories = await directoriesOf(root, session);
     vertex.status("copy", "copying files");

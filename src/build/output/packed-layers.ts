@@ -130,7 +130,7 @@ async function packOnce(
   const { cache, store, observer } = session;
   const known = cache.findBlob(layer, form);
   const present =
-    known === undefined ? undefined : (store.blobPath(known.digest) ?? (await session.remote.fetched(known.digest)));
+    known === undefined ? undefined : (store.blobPath(known.digest) ?? (await session.remote?.fetched(known.digest)));
   if (known !== undefined && present !== undefined) return { ...known, path: present };
   const path = `${staging}/${randomUUID()}`;
   const losses = new Losses();

@@ -120,11 +120,12 @@ async function layersOf(
   const wanted = await step.wanted();
   const own = session.cache.find(wanted.key);
   if (own !== undefined) return packedLayers(session, step.base(), own, destination, staging);
-  const elsewhere = await session.remote.find(session, wanted);
-  if (elsewhere === undefined) return undefined;
+  const { remote } = session;
+  const elsewhere = await remote?.find(session, wanted);
+  if (remote === undefined || elsewhere === undefined) return undefined;
   const { reader } = elsewhere.cache;
   if (destination.forcesCompression) {
-    const taken = await session.remote.take(session, wanted);
+    const taken = await remote.take(session, wanted);
     return taken && packedLayers(session, step.base(), taken, destination, staging);
   }
   return elsewhere.layers.map((layer) => ({

@@ -9,10 +9,8 @@ import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { BunkerError } from "../../sys/error.ts";
-import { bunzip2 } from "../bunzip2.ts";
 import { type Compression, detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { lockStore } from "../layers/store-lock.ts";
-import { unxz } from "../unxz.ts";
 import { writeError } from "./write-error.ts";
 
 /** An archive in a file that can be read at any place; what was made for it goes with it. */
@@ -85,10 +83,12 @@ async function* decoder(
   pieces: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer, void, undefined> {
   if (compression === "bzip2") {
+    const { bunzip2 } = await import("../bunzip2.ts");
     yield* bunzip2(pieces);
     return;
   }
   if (compression === "xz") {
+    const { unxz } = await import("../unxz.ts");
     yield* unxz(pieces);
     return;
   }

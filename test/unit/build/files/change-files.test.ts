@@ -16,11 +16,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import * as v from "valibot";
-import {
-  type ChangeFilesRequest,
-  changeFilesHere,
-  changeFilesRequestSchema,
-} from "../../../../src/build/files/change-files-here.ts";
+import { changeFilesHere } from "../../../../src/build/files/change-files-here.ts";
+import { type ChangeFilesRequest, changeFilesRequestSchema } from "../../../../src/build/files/change-files-request.ts";
 import { contentKeyOf } from "../../../../src/build/files/content-key.ts";
 import type { ByteString } from "../../../../src/sys/byte-string.ts";
 import { getAttribute, setAttribute, setUmask } from "../../../../src/sys/file.ts";
