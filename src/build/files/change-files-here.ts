@@ -10,6 +10,7 @@
 import type * as v from "valibot";
 import type { Loss } from "../../image/layers/entry-attributes.ts";
 import { splitPath } from "../../image/layers/entry-path.ts";
+import { entryTypeOf } from "../../image/layers/entry-type.ts";
 import { LayerWriter } from "../../image/layers/layer-writer.ts";
 import { Losses } from "../../image/layers/losses.ts";
 import { storeOwnership } from "../../image/layers/ownership.ts";
@@ -177,7 +178,8 @@ function writeFile(
   lose: Loss,
 ): void {
   const { parent, base, status } = step;
-  const type = typeOf(status);
+  const type = entryTypeOf(status.mode);
+  if (type === undefined) return;
   if (type !== "file") {
     const entry = sourceEntry(step, undefined, part.owners, lose);
     const target = type === "symbolic-link" ? readLinkAt(parent, base) : ("" as ByteString);
@@ -200,21 +202,6 @@ function writeFile(
   // After its end: had it been changed while it was read, this would be another time than the key has seen.
   const after = statusOf(file.number);
   if (typeof after !== "number") stamp.add(step.path, fileIdentity(after));
-}
-
-function typeOf({ mode }: FileStatus): Exclude<TarEntryType, "hard-link" | "directory"> {
-  switch (mode & FileMode.type) {
-    case FileMode.symbolicLink:
-      return "symbolic-link";
-    case FileMode.characterDevice:
-      return "character-device";
-    case FileMode.blockDevice:
-      return "block-device";
-    case FileMode.fifo:
-      return "fifo";
-    default:
-      return "file";
-  }
 }
 
 function tarEntry(

@@ -14,6 +14,7 @@
  * The archive depends on the tree alone: names are sorted, access times are left out, marks of deletion have no time.
  * With a latest time, later ones become that one, which is what reproducible builds ask of files that they have made.
  */
+
 import { readSync } from "node:fs";
 import type { ByteString } from "../../sys/byte-string.ts";
 import { openAt, readLinkAt, statusOf } from "../../sys/file.ts";
@@ -24,6 +25,7 @@ import type { TarEntryType } from "../tar/tar-entry.ts";
 import { endOfArchive, entryHeaders, paddingAfter, type WrittenEntry } from "../tar/tar-writer.ts";
 import { dataParts } from "./data-parts.ts";
 import type { Loss } from "./entry-attributes.ts";
+import { entryTypeOf } from "./entry-type.ts";
 import { noAttributes, readAttributes, recordedMode } from "./recorded-attributes.ts";
 import { checkEntry } from "./unpack-error.ts";
 import { isGone, type UpperEntry, upperEntries } from "./upper-directory.ts";
@@ -123,7 +125,7 @@ function* otherEntry(
 ): Generator<Buffer, void, undefined> {
   const { fileSystem, inode, linkCount } = entry.status;
   const identity = `${fileSystem}:${inode}`;
-  const type = typeOf(entry.status);
+  const type = entryTypeOf(entry.status.mode);
   if (type === undefined) return;
   const known = linkCount > 1 ? links.get(identity) : undefined;
   if (linkCount > 1 && known === undefined) links.set(identity, entry.path);
@@ -154,23 +156,6 @@ function* otherEntry(
 /** Attributes belong to the file, and are with its first name. */
 function hardLink(entry: WrittenEntry, target: ByteString): WrittenEntry {
   return { ...entry, type: "hard-link", linkName: target, size: 0, attributes: noAttributes };
-}
-
-function typeOf(status: FileStatus): TarEntryType | undefined {
-  switch (status.mode & FileMode.type) {
-    case FileMode.regular:
-      return "file";
-    case FileMode.symbolicLink:
-      return "symbolic-link";
-    case FileMode.characterDevice:
-      return "character-device";
-    case FileMode.blockDevice:
-      return "block-device";
-    case FileMode.fifo:
-      return "fifo";
-    default:
-      return undefined;
-  }
 }
 
 /**

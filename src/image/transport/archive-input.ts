@@ -88,7 +88,7 @@ async function* decoder(
     return;
   }
   if (compression === "xz") {
-    const { unxz } = await import("../unxz.ts");
+    const { unxz } = await import("../xz/unxz.ts");
     yield* unxz(pieces);
     return;
   }

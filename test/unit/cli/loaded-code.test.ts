@@ -77,7 +77,7 @@ describe("what is loaded for", () => {
   test("build has nothing of what only steps that are not cached, other contexts and other outputs need", () => {
     const loaded = chunksOf([...start, "src/cli/internal.ts", "src/cli/image/build/build-here.ts"]).flatMap(modulesOf);
     const unneeded =
-      /^src\/(image\/(registry\/(http|credentials|registr(ies|y-\w+er|y-client)\b)|tar\/tar-reader|unxz|bunzip2|layers\/layer-(unpacker|writer))|runtime\/seccomp|build\/(run\/execute|remote-cache\/(remote-caches|export-cache|open-cache)|context\/(check-out|download\.)|secrets\/(private-key|key-agent)|files\/\w+-files-here))/;
+      /^src\/(image\/(registry\/(http|credentials|registr(ies|y-\w+er|y-client)\b)|tar\/tar-reader|xz\/|bunzip2|layers\/layer-(unpacker|writer))|runtime\/seccomp|build\/(run\/execute|remote-cache\/(remote-caches|export-cache|open-cache)|context\/(check-out|download\.)|secrets\/(private-key|key-agent)|files\/\w+-files-here))/;
     expect(loaded).toContain("src/build/build.ts");
     expect(loaded.filter((path) => unneeded.test(path))).toEqual([]);
   });

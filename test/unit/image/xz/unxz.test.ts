@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { DamagedXz, unxz } from "../../../src/image/unxz.ts";
+import { DamagedXz } from "../../../../src/image/xz/damaged-xz.ts";
+import { unxz } from "../../../../src/image/xz/unxz.ts";
 
 function packed(bytes: Buffer, ...options: string[]): Buffer {
   const { stdout, stderr, exitCode } = Bun.spawnSync(["xz", "-c", ...options], { stdin: bytes });
