@@ -1,7 +1,10 @@
 /** One cgroup of v2: its files, by its path in the hierarchy; the kernel's Documentation/admin-guide/cgroup-v2.rst. */
-import { readdirSync, writeFileSync } from "node:fs";
+import { decodeText } from "../sys/byte-string.ts";
+import { directoryEntries } from "../sys/directory-entries.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import { openFile, writeText } from "../sys/named-file.ts";
+import { OpenFlag } from "../sys/open.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
 import { MOUNT } from "./mount-point.ts";
 
@@ -50,7 +53,7 @@ export function requireGroup(group: string, operation: string): void {
  */
 export function writeGroupFile(group: string, file: string, value: string): void {
   try {
-    writeFileSync(`${MOUNT}${group}/${file}`, value);
+    writeText(`${MOUNT}${group}/${file}`, value);
   } catch (error) {
     const errno = errnoOf(error);
     throw new BunkerError({
@@ -69,7 +72,7 @@ export function writeGroupFile(group: string, file: string, value: string): void
  */
 export function moveInto(group: string, pid: number): void {
   try {
-    writeFileSync(`${MOUNT}${group}/cgroup.procs`, String(pid));
+    writeText(`${MOUNT}${group}/cgroup.procs`, String(pid));
   } catch (error) {
     const errno = errnoOf(error);
     throw new BunkerError({
@@ -90,9 +93,10 @@ export function controllersOf(group: string): readonly string[] {
 /** The names of the cgroups that a cgroup is divided into. */
 export function subgroupsOf(group: string): readonly string[] {
   try {
-    return readdirSync(`${MOUNT}${group}`, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => name);
+    using directory = openFile(`${MOUNT}${group}`, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY);
+    return [...directoryEntries(directory.number)]
+      .filter(({ type }) => type === "directory")
+      .map(({ name }) => decodeText(name));
   } catch (error) {
     if (errnoOf(error) === Errno.ENOENT || errnoOf(error) === Errno.ENODEV) return [];
     throw new BunkerError({

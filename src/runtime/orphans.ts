@@ -17,10 +17,10 @@
  * Children that this process had from the beginning (the program that it was before an exec may have started some), and
  * those that it starts itself, are not the container's, and are left alone.
  */
-import { readdirSync } from "node:fs";
 import { SignalPipe } from "../launch/signal-pipe.ts";
 import { Errno } from "../sys/errno.ts";
 import { allocate } from "../sys/memory.ts";
+import { directoryNames } from "../sys/named-file.ts";
 import { ChildInformation, SIGNAL_INFORMATION_SIZE, WaitFor, WaitOption, waitForExit } from "../sys/process.ts";
 import { processStatus } from "../sys/process-identity.ts";
 import { Event, type Reactor } from "../sys/reactor.ts";
@@ -95,7 +95,7 @@ function setSubreaper(value: boolean): void {
 
 /** The pids of this process's children that have not ended. */
 function children(): number[] {
-  return readdirSync("/proc")
+  return directoryNames("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => processStatus(pid)?.parent === process.pid);

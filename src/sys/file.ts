@@ -163,6 +163,15 @@ export function exchange(one: ByteString, other: ByteString): number {
   );
 }
 
+/**
+ * faccessat(2): whether the real user may do something with a file.
+ * @param mode bits as R_OK, W_OK and X_OK of access(2)
+ */
+export function accessAt(directory: number, name: ByteString, mode: number): number {
+  const { first } = buffers();
+  return putName(first, name) || systemCall(SystemCall.faccessat, directory, first.address, mode);
+}
+
 /** fchownat(2) without following a symbolic link. */
 export function changeOwnerAt(directory: number, name: ByteString, uid: number, gid: number): number {
   const { first } = buffers();
@@ -305,10 +314,18 @@ export function seek(file: number, what: "data" | "hole", offset: number): numbe
 
 /** statx(2) without following a symbolic link: the status, or the negated error number. */
 export function statusAt(directory: number, name: ByteString): FileStatus | number {
+  return statusWith(AT_SYMLINK_NOFOLLOW | (name === "" ? AT_EMPTY_PATH : 0), directory, name);
+}
+
+/** statx(2) of what a name leads to, through symbolic links: the status, or the negated error number. */
+export function statusThroughLinks(directory: number, name: ByteString): FileStatus | number {
+  return statusWith(0, directory, name);
+}
+
+function statusWith(flags: number, directory: number, name: ByteString): FileStatus | number {
   const { first, status } = buffers();
   const invalid = putName(first, name);
   if (invalid !== 0) return invalid;
-  const flags = AT_SYMLINK_NOFOLLOW | (name === "" ? AT_EMPTY_PATH : 0);
   const result = systemCall(SystemCall.statx, directory, first.address, flags, STATX_BASIC_STATS, status.address);
   return result < 0 ? result : readStatus(status);
 }

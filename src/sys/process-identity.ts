@@ -5,10 +5,10 @@
  * from the machine's start, it names one process for ever. A pidfd pins the process it was opened for, so the order is:
  * open, then compare, then use the pidfd only.
  */
-import { readFileSync } from "node:fs";
 import { Errno } from "./errno.ts";
 import { FileDescriptor } from "./file-descriptor.ts";
 import { poll } from "./poll.ts";
+import { readIfThere } from "./read-if-there.ts";
 import { check, SystemCall, systemCall } from "./system-call.ts";
 
 /** Per second, on every architecture's user interface; proc_pid_stat(5). */
@@ -40,12 +40,8 @@ export function processStatus(pid: number): ProcessStatus | undefined {
 
 /** The status of a process, also of one that has ended and that nobody has waited for; or undefined. */
 export function processOrZombieStatus(pid: number): (ProcessStatus & { readonly hasEnded: boolean }) | undefined {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  } catch {
-    return undefined;
-  }
+  const text = readIfThere(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
   // The second field is the command's name in parentheses, which may contain anything.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const field = (number: number) => Number(fields[number - 3]);

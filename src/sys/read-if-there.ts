@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
+import { readText } from "./named-file.ts";
 
 /** The text of a small file, or undefined when it cannot be read, for whatever reason. */
 export function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return readText(path);
   } catch {
     return undefined;
   }

@@ -7,12 +7,12 @@
  * When journald does not take an entry within a second, or is not there, the entry is lost, counted, and the next one is
  * tried anew: the container goes on.
  */
-import { existsSync } from "node:fs";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { setInteger64 } from "../../sys/integer64.ts";
 import { allocate } from "../../sys/memory.ts";
+import { statusIfThere } from "../../sys/named-file.ts";
 import { connectForDatagrams } from "../../sys/socket.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { LogStream, LogWriter } from "./log-writer.ts";
@@ -38,7 +38,7 @@ export interface JournalIdentity {
 
 /** @throws BunkerError `no_journal` when the host has none */
 export function checkJournal(): void {
-  if (existsSync(JOURNAL_SOCKET)) return;
+  if (statusIfThere(JOURNAL_SOCKET) !== undefined) return;
   throw new BunkerError({
     code: "no_journal",
     operation: "use the log driver journald",

@@ -471,7 +471,7 @@ class Supervisor {
 
 /** The command has died before it said what it has started: its container goes with it. */
 async function killChildren(): Promise<void> {
-  const { readFileSync } = await import("node:fs");
-  const pids = readFileSync(`/proc/self/task/${process.pid}/children`, "latin1").trim().split(" ");
+  const { readText } = await import("../../sys/named-file.ts");
+  const pids = readText(`/proc/self/task/${process.pid}/children`).trim().split(" ");
   for (const pid of pids.filter((word) => word !== "")) process.kill(Number(pid), "SIGKILL");
 }

@@ -4,9 +4,9 @@
  *
  * A resolver that has not answered goes behind those that have, until the file changes.
  */
-import { readFileSync, statSync } from "node:fs";
 import { interfaceIndex } from "../../sys/interface-index.ts";
 import type { Address, Endpoint } from "../../sys/internet-socket.ts";
+import { readText, statusIfThere } from "../../sys/named-file.ts";
 import { LOOPBACK_4, parseAddress, sameAddress } from "../address.ts";
 import { DNS_PORT } from "../destination.ts";
 
@@ -54,10 +54,12 @@ export class Resolvers {
   current(): readonly Resolver[] {
     if (this.#path === undefined) return this.#resolvers;
     try {
-      const { ino, size, mtimeMs, dev } = statSync(this.#path);
-      const version = `${dev} ${ino} ${size} ${mtimeMs}`;
+      const status = statusIfThere(this.#path);
+      if (status === undefined) return this.#resolvers;
+      const { fileSystem, inode, size, modified } = status;
+      const version = [fileSystem, inode, size, modified.seconds, modified.nanoseconds].join(" ");
       if (version !== this.#version) {
-        const resolvers = parseResolvers(readFileSync(this.#path, "utf8"), indexOfZone);
+        const resolvers = parseResolvers(readText(this.#path), indexOfZone);
         this.#resolvers = resolvers.length > 0 ? resolvers : [DEFAULT];
         this.#version = version;
       }

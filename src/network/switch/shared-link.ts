@@ -27,9 +27,8 @@
  * cable would not: frames. What a container sends under the stack's own hardware address is dropped, and what speaks for
  * the router or another container (address-guard.ts). Nobody learns from a frame who sends under which hardware address.
  */
-import { mkdirSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
 import * as v from "valibot";
-import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import type { Address } from "../../sys/internet-socket.ts";
 import {
   acceptConnection,
@@ -39,8 +38,11 @@ import {
   receiveMessage,
   sendMessage,
 } from "../../sys/message-socket.ts";
+import { directoryNames, makeDirectories, openFile, renameFile } from "../../sys/named-file.ts";
+import { OpenFlag } from "../../sys/open.ts";
 import { Event, type Reactor, Timer } from "../../sys/reactor.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
+import { unlinkIfThere } from "../../sys/unlink-if-there.ts";
 import { STACK_HARDWARE_ADDRESS } from "../ethernet.ts";
 import type { FlowSummary } from "../flow-summary.ts";
 import { completeHeadersLength, VIRTIO_HEADER_SIZE } from "../link.ts";
@@ -110,11 +112,11 @@ export class SharedLink implements Disposable {
     this.#station = station;
     this.#guard = new AddressGuard(router);
     this.#onReady = onReady;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.#directory = new FileDescriptor(openSync(directory, "r"));
+    makeDirectories(directory, 0o700);
+    this.#directory = openFile(directory, OpenFlag.O_RDONLY);
     this.#listener = this.#listen();
     reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#becomeReady());
-    for (const name of readdirSync(directory)) if (name !== station.id && !name.startsWith(".")) this.#meet(name);
+    for (const name of directoryNames(directory)) if (name !== station.id && !name.startsWith(".")) this.#meet(name);
     if (this.#awaited.size > 0) this.#timer.start(PATIENCE);
     else reactor.defer(() => this.#becomeReady());
   }
@@ -161,9 +163,9 @@ export class SharedLink implements Disposable {
   /** Listens under another name until the socket answers: a name that is there can always be connected to. */
   #listen(): FileDescriptor {
     const { id } = this.#station;
-    rmSync(`${this.#path}/.${id}`, { force: true });
+    unlinkIfThere(`${this.#path}/.${id}`);
     const listener = listenForMessages(this.#directory.number, `.${id}`);
-    renameSync(`${this.#path}/.${id}`, `${this.#path}/${id}`);
+    renameFile(`${this.#path}/.${id}`, `${this.#path}/${id}`);
     this.#reactor.add(listener.number, Event.IN, () => {
       const socket = acceptConnection(listener.number);
       if (socket !== undefined) this.#serve({ socket, isAccepted: true, peer: undefined });
@@ -262,7 +264,7 @@ export class SharedLink implements Disposable {
   /** Leaves the network. */
   [Symbol.dispose](): void {
     this.#onReady = undefined;
-    rmSync(`${this.#path}/${this.#station.id}`, { force: true });
+    unlinkIfThere(`${this.#path}/${this.#station.id}`);
     this.#reactor.remove(this.#listener.number);
     this.#listener.close();
     for (const connection of [...this.#connections]) this.#lose(connection);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 const root = join(import.meta.dir, "../../..");
 
 let outputs: Bun.BuildMetafile["outputs"];
+let inputs: Bun.BuildMetafile["inputs"];
 
 beforeAll(async () => {
   // As scripts/build.ts does it, up to the bytecode.
@@ -21,7 +22,7 @@ beforeAll(async () => {
     define: { BUNKER_VERSION: '""', BUNKER_COMMIT: '""' },
   });
   if (metafile === undefined) throw new Error("the bundler has not said what is where");
-  outputs = metafile.outputs;
+  ({ outputs, inputs } = metafile);
   // Bundling everything takes seconds where others are at work.
 }, 60_000);
 
@@ -49,8 +50,28 @@ function chunkAt(path: string): string | undefined {
 }
 
 function modulesOf(chunk: string): string[] {
-  return Object.keys(outputs[chunk]?.inputs ?? {}).map((path) => path.replace(/^.*?(?=src\/|node_modules\/)/, ""));
+  return Object.keys(outputs[chunk]?.inputs ?? {}).map(fromRoot);
 }
+
+function fromRoot(path: string): string {
+  return path.replace(/^.*?(?=src\/|node_modules\/)/, "");
+}
+
+/** The modules that bring in `node:fs`, among those that are loaded with some. */
+function usersOfFileSystem(modules: readonly string[]): string[] {
+  const loaded = new Set(chunksOf(modules).flatMap(modulesOf));
+  return Object.entries(inputs)
+    .filter(([, { imports }]) => imports.some(({ path }) => /^(?:node:)?fs(?:\/promises)?$/.test(path)))
+    .map(([path]) => fromRoot(path))
+    .filter((path) => loaded.has(path));
+}
+
+const SOMETIMES_LOADED_BY_SUPERVISORS = [
+  "src/runtime/orphans.ts",
+  "src/engine/log/journal-writer.ts",
+  "src/engine/supervisor/memory-watcher.ts",
+  "src/engine/lifecycle/restart-policy.ts",
+] as const;
 
 describe("what is loaded for", () => {
   const start = ["src/main.ts", "src/cli/bunker.ts"];
@@ -64,6 +85,18 @@ describe("what is loaded for", () => {
     const bytes = chunksOf(modules).reduce((sum, chunk) => sum + (outputs[chunk]?.bytes ?? 0), 0);
     expect(bytes).toBeGreaterThan(limit / 2);
     expect(bytes).toBeLessThan(limit);
+  });
+
+  test.each([
+    ["a supervisor", ["src/main.ts", "src/cli/internal.ts", "src/engine/supervisor/supervise.ts"]],
+    ["a supervisor with orphans, a journal and a cgroup's memory", SOMETIMES_LOADED_BY_SUPERVISORS],
+    ["a supervisor with networks", ["src/engine/network/serve-network.ts"]],
+  ] as const)("%s is not node:fs, which takes 2 ms and half a megabyte", (_name, modules) => {
+    expect(usersOfFileSystem(modules)).toEqual([]);
+  });
+
+  test("node:fs would be found", () => {
+    expect(usersOfFileSystem(["src/image/store/image-store.ts"])).not.toEqual([]);
   });
 
   test("run has nothing of registries, builds, places that its image is not in, or a profile that is compiled already", () => {

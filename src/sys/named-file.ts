@@ -1,0 +1,152 @@
+/*
+ * Files by their names, for what every start or every supervisor does.
+ *
+ * Loading `node:fs` takes two milliseconds of a start, and half a megabyte of the memory of a process that stays; the
+ * kernel's calls through file.ts take nothing that is not loaded already. Names are text, taken as UTF-8, as in `node:fs`.
+ * A refusal of the kernel is a BunkerError `system_call_failed` with its errno, which `errnoOf` knows as well.
+ */
+import { decodeText, encodeText } from "./byte-string.ts";
+import { directoryEntries } from "./directory-entries.ts";
+import { Errno } from "./errno.ts";
+import { BunkerError } from "./error.ts";
+import { accessAt, linkAt, makeDirectoryAt, openAt, renameAt, statusOf, statusThroughLinks } from "./file.ts";
+import { FileDescriptor } from "./file-descriptor.ts";
+import { allocate, type Memory } from "./memory.ts";
+import { AT_FDCWD, OpenFlag } from "./open.ts";
+import { FileMode, type FileStatus, isType } from "./stat.ts";
+import { check, SystemCall, systemCall } from "./system-call.ts";
+
+const BUFFER_SIZE = 1 << 14;
+const W_OK = 2;
+
+let allocated: Memory | undefined;
+
+/**
+ * Opens a file, or repeats that when a signal interrupts it; open(2). The descriptor is not inherited.
+ * @param flags bits of `OpenFlag`
+ * @param mode permissions of a file that is made, less the umask
+ * @throws BunkerError `system_call_failed`
+ */
+export function openFile(path: string, flags: number, mode = 0): FileDescriptor {
+  const name = encodeText(path);
+  for (;;) {
+    const result = openAt(AT_FDCWD, name, flags | OpenFlag.O_CLOEXEC, mode);
+    if (result !== -Errno.EINTR) return new FileDescriptor(check(result, "open", path));
+  }
+}
+
+/**
+ * The whole text of a small file, UTF-8.
+ * @throws BunkerError `system_call_failed`
+ */
+export function readText(path: string): string {
+  using file = openFile(path, OpenFlag.O_RDONLY);
+  allocated ??= allocate(BUFFER_SIZE);
+  const { address, buffer } = allocated;
+  const parts: Buffer[] = [];
+  for (;;) {
+    const length = systemCall(SystemCall.read, file.number, address, BUFFER_SIZE);
+    if (length === -Errno.EINTR) continue;
+    // The buffer is written over by the next read.
+    if (check(length, "read", path) > 0) parts.push(Buffer.from(buffer.subarray(0, length)));
+    else return Buffer.concat(parts).toString("utf8");
+  }
+}
+
+/**
+ * Writes a text into a file that is there, in one call if it is short, as the kernel's own files want it. What a file of
+ * the disk had before is gone.
+ * @throws BunkerError `system_call_failed`
+ */
+export function writeText(path: string, text: string): void {
+  using file = openFile(path, OpenFlag.O_WRONLY | OpenFlag.O_TRUNC);
+  allocated ??= allocate(BUFFER_SIZE);
+  const { address, buffer } = allocated;
+  const bytes = Buffer.from(text, "utf8");
+  for (let written = 0; written < bytes.length; ) {
+    const length = bytes.copy(buffer, 0, written);
+    const result = systemCall(SystemCall.write, file.number, address, length);
+    if (result !== -Errno.EINTR) written += check(result, "write", path);
+  }
+}
+
+/**
+ * The names in a directory, in no order, without `.` and `..`.
+ * @throws BunkerError `system_call_failed`
+ */
+export function directoryNames(path: string): string[] {
+  using directory = openFile(path, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY);
+  return [...directoryEntries(directory.number)].map(({ name }) => decodeText(name));
+}
+
+/**
+ * The status of what a name leads to, through symbolic links; stat(2).
+ * @returns undefined when there is nothing
+ * @throws BunkerError `system_call_failed` for any other refusal
+ */
+export function statusIfThere(path: string): FileStatus | undefined {
+  const status = statusThroughLinks(AT_FDCWD, encodeText(path));
+  if (status === -Errno.ENOENT) return undefined;
+  return typeof status === "number" ? refuse(status, "look at", path) : status;
+}
+
+/**
+ * The status of an open file; fstat(2).
+ * @param path for the error's message
+ * @throws BunkerError `system_call_failed`
+ */
+export function statusOfOpen(file: number, path: string): FileStatus {
+  const status = statusOf(file);
+  return typeof status === "number" ? refuse(status, "look at", path) : status;
+}
+
+/**
+ * Makes a directory, and those above it that are missing. Nothing happens when it is there.
+ * @param mode permissions, less the umask
+ * @throws BunkerError `system_call_failed`: EEXIST when something else has its name
+ */
+export function makeDirectories(path: string, mode: number): void {
+  const name = encodeText(path);
+  let result = makeDirectoryAt(AT_FDCWD, name, mode);
+  const above = path.slice(0, path.lastIndexOf("/"));
+  if (result === -Errno.ENOENT && above !== "") {
+    makeDirectories(above, mode);
+    result = makeDirectoryAt(AT_FDCWD, name, mode);
+  }
+  if (result === -Errno.EEXIST) {
+    const status = statusIfThere(path);
+    if (status !== undefined && isType(status, FileMode.directory)) return;
+  }
+  check(result, "make directory", path);
+}
+
+/**
+ * Gives a file another name, and replaces what has that; rename(2).
+ * @throws BunkerError `system_call_failed`
+ */
+export function renameFile(path: string, newPath: string): void {
+  check(renameAt(AT_FDCWD, encodeText(path), AT_FDCWD, encodeText(newPath)), "rename", path);
+}
+
+/**
+ * Gives a file another name besides, which nothing may have yet; link(2).
+ * @throws BunkerError `system_call_failed`
+ */
+export function linkFile(path: string, newPath: string): void {
+  check(linkAt(AT_FDCWD, encodeText(path), AT_FDCWD, encodeText(newPath)), "link", newPath);
+}
+
+/**
+ * Whether this process may write to what is there: its permissions, and those of its file system; faccessat(2).
+ * @throws BunkerError `system_call_failed` for any other refusal
+ */
+export function canWrite(path: string): boolean {
+  const result = accessAt(AT_FDCWD, encodeText(path), W_OK);
+  if (result === -Errno.EROFS || result === -Errno.EACCES || result === -Errno.EPERM) return false;
+  check(result, "look at", path);
+  return true;
+}
+
+function refuse(result: number, operation: string, path: string): never {
+  throw new BunkerError({ code: "system_call_failed", operation, object: path, errno: -result });
+}
