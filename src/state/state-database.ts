@@ -24,21 +24,15 @@
  * log that was left beside it cannot be read then, unless somebody has it in use: that is an error, not an older state.
  */
 import { constants, Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
-import {
-  accessSync,
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  constants as mode,
-  openSync,
-  rmSync,
-  statSync,
-} from "node:fs";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import { synchronize } from "../sys/file.ts";
+import type { FileDescriptor } from "../sys/file-descriptor.ts";
+import { canWrite, linkFile, makeDirectories, openFile, statusIfThere } from "../sys/named-file.ts";
+import { OpenFlag } from "../sys/open.ts";
 import { lockRange, RecordLock } from "../sys/record-lock.ts";
-import { SystemCall, systemCall } from "../sys/system-call.ts";
+import { check, SystemCall, systemCall } from "../sys/system-call.ts";
+import { unlinkIfThere } from "../sys/unlink-if-there.ts";
 
 /** Milliseconds that one waits for another process's transaction; those take a few. */
 const BUSY_TIMEOUT = 30_000;
@@ -157,7 +151,7 @@ export function openStateDatabase(directory: string, components: readonly StateC
   const path = `${directory}/state.db`;
   try {
     if (!isWritable(directory)) return upToDate(openToRead(directory, path), components, path);
-    if (statSync(path, { throwIfNoEntry: false }) === undefined) create(directory, path);
+    if (statusIfThere(path) === undefined) create(directory, path);
     try {
       const database = upToDate(openToWrite(path, holdReadersLock(path)), components, path);
       reserveLog(path);
@@ -173,9 +167,8 @@ export function openStateDatabase(directory: string, components: readonly StateC
 
 function isWritable(directory: string): boolean {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    accessSync(directory, mode.W_OK);
-    return true;
+    makeDirectories(directory, 0o700);
+    return canWrite(directory);
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === Errno.EROFS || errno === Errno.EACCES || errno === Errno.EPERM) return false;
@@ -214,15 +207,14 @@ function openAlone(path: string): StateDatabase {
 /** Gives the log its room on the disk; see the head of this file. Without space, or where that is not to be had, it has none. */
 function reserveLog(path: string): void {
   const name = `${path}-wal`;
-  const log = statSync(name, { throwIfNoEntry: false });
+  const log = statusIfThere(name);
   if (log === undefined || log.blocks * 512 >= LOG_RESERVE) return;
-  const file = openSync(name, mode.O_RDWR | mode.O_NOFOLLOW);
-  systemCall(SystemCall.fallocate, file, FALLOC_FL_KEEP_SIZE, 0, LOG_RESERVE);
-  closeSync(file);
+  using file = openFile(name, OpenFlag.O_RDWR | OpenFlag.O_NOFOLLOW);
+  systemCall(SystemCall.fallocate, file.number, FALLOC_FL_KEEP_SIZE, 0, LOG_RESERVE);
 }
 
 /** The descriptors that hold the lock of a reader, by the path of their database, and for how many connections. */
-const readersLocks = new Map<string, { readonly descriptor: number; connections: number }>();
+const readersLocks = new Map<string, { readonly descriptor: FileDescriptor; connections: number }>();
 
 /**
  * Locks a database as a reader does. A process has one descriptor for that, however many connections: closing any
@@ -231,10 +223,10 @@ const readersLocks = new Map<string, { readonly descriptor: number; connections:
 function holdReadersLock(path: string): Disposable {
   let held = readersLocks.get(path);
   if (held === undefined) {
-    held = { descriptor: openSync(path, mode.O_RDONLY | mode.O_NOFOLLOW), connections: 0 };
+    held = { descriptor: openFile(path, OpenFlag.O_RDONLY | OpenFlag.O_NOFOLLOW), connections: 0 };
     readersLocks.set(path, held);
     // EAGAIN: one of the others is closing without this lock, having found nobody. Then the log is moved at the end.
-    lockRange(held.descriptor, RecordLock.shared, READERS_LOCK.start, READERS_LOCK.length);
+    lockRange(held.descriptor.number, RecordLock.shared, READERS_LOCK.start, READERS_LOCK.length);
   }
   const { descriptor } = held;
   held.connections++;
@@ -243,7 +235,7 @@ function holdReadersLock(path: string): Disposable {
       const left = readersLocks.get(path);
       if (left === undefined || --left.connections > 0) return;
       readersLocks.delete(path);
-      closeSync(descriptor);
+      descriptor.close();
     },
   };
 }
@@ -252,7 +244,7 @@ function holdReadersLock(path: string): Disposable {
 function create(directory: string, path: string): void {
   const aside = `${path}.${crypto.randomUUID()}`;
   try {
-    closeSync(openSync(aside, "wx", 0o600));
+    openFile(aside, OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_EXCL, 0o600).close();
     const database = new Database(aside, constants.SQLITE_OPEN_READWRITE);
     try {
       database.run("PRAGMA journal_mode = WAL");
@@ -260,29 +252,25 @@ function create(directory: string, path: string): void {
     } finally {
       database.close();
     }
-    linkSync(aside, path);
+    linkFile(aside, path);
   } catch (error) {
     // Another process has been faster.
     if (errnoOf(error) !== Errno.EEXIST) throw error;
   } finally {
-    for (const suffix of ["", "-wal", "-shm"]) rmSync(aside + suffix, { force: true });
+    for (const suffix of ["", "-wal", "-shm"]) unlinkIfThere(aside + suffix);
   }
-  const opened = openSync(directory, "r");
-  try {
-    fsyncSync(opened);
-  } finally {
-    closeSync(opened);
-  }
+  using opened = openFile(directory, OpenFlag.O_RDONLY);
+  check(synchronize(opened.number), "synchronize", directory);
 }
 
 function openToRead(directory: string, path: string): StateDatabase {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+  if (statusIfThere(path) === undefined) {
     // A directory without a database holds nothing.
     const empty = new Database(":memory:");
     empty.run("CREATE TABLE component (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID");
     return new StateDatabase(empty, path, undefined);
   }
-  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  const log = statusIfThere(`${path}-wal`);
   if (log === undefined || log.size === 0) {
     const name = `file:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}?immutable=1`;
     const database = new Database(name, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
@@ -375,8 +363,9 @@ function explain(error: unknown, path: string): unknown {
     const known = explanations[result] ?? { code: "state_unreadable", reason: `${error.message} (${error.code})` };
     return new BunkerError({ operation: "use", object: path, ...known }, { cause: error });
   }
-  const errno = errnoOf(error);
-  if (errno === undefined || error instanceof BunkerError) return error;
+  // Of the system calls that get the files ready; whatever else is a BunkerError has been explained.
+  if (!(error instanceof BunkerError) || error.code !== "system_call_failed") return error;
+  const { errno } = error;
   const isFull = errno === Errno.ENOSPC || errno === Errno.EDQUOT;
   return new BunkerError(
     { code: isFull ? "no_space" : "state_unreadable", operation: "open", object: path, errno },

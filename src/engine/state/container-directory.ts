@@ -14,9 +14,18 @@
  * whose lock is free: `sweep` removes it. A directory may be taken away before its maker has come to lock it; then the
  * maker makes it again.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, renameSync, statSync } from "node:fs";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import {
+  directoryNames,
+  makeDirectories,
+  openFile,
+  renameFile,
+  statusIfThere,
+  statusOfOpen,
+} from "../../sys/named-file.ts";
+import { OpenFlag } from "../../sys/open.ts";
 import { isRangeLocked, lockRange, RecordLock } from "../../sys/record-lock.ts";
 import { check } from "../../sys/system-call.ts";
 import { type ContainerLock, containerDirectory, inheritedLock } from "./container-lock.ts";
@@ -31,17 +40,17 @@ function lockFile(data: string, id: string): string {
 }
 
 /** Opens the lock file and takes the lock; undefined when another has it, or the directory is gone or another by now. */
-function take(data: string, id: string, flags: "r+" | "w+"): ContainerLock | undefined {
-  let opened: number;
+function take(data: string, id: string, extraFlags: number): ContainerLock | undefined {
+  const path = lockFile(data, id);
+  let lock: ContainerLock;
   try {
-    opened = openSync(lockFile(data, id), flags, 0o600);
+    lock = inheritedLock(openFile(path, OpenFlag.O_RDWR | extraFlags, 0o600).release());
   } catch (error) {
     if (errnoOf(error) === Errno.ENOENT) return undefined;
     throw error;
   }
-  const lock = inheritedLock(opened);
-  const result = lockRange(opened, RecordLock.exclusive, 0, 0);
-  const isStillThere = statSync(lockFile(data, id), { throwIfNoEntry: false })?.ino === fstatSync(opened).ino;
+  const result = lockRange(lock.number, RecordLock.exclusive, 0, 0);
+  const isStillThere = statusIfThere(path)?.inode === statusOfOpen(lock.number, path).inode;
   if (result === 0 && isStillThere) return lock;
   lock[Symbol.dispose]();
   if (result !== -Errno.EAGAIN && result !== -Errno.EACCES) check(result, "lock container", id);
@@ -53,7 +62,7 @@ function take(data: string, id: string, flags: "r+" | "w+"): ContainerLock | und
  * @returns undefined when another process holds it, or the container is gone
  */
 export function lockContainer(data: string, id: string): ContainerLock | undefined {
-  return take(data, id, "r+");
+  return take(data, id, 0);
 }
 
 /**
@@ -61,22 +70,19 @@ export function lockContainer(data: string, id: string): ContainerLock | undefin
  * @returns undefined when another process holds it, or the whole directory is gone
  */
 export function lockHalfRemoved(data: string, id: string): ContainerLock | undefined {
-  return take(data, id, "w+");
+  return take(data, id, OpenFlag.O_CREAT);
 }
 
 /** Whether some process holds the lock of a container: its supervisor, or a command that works on it. */
 export function isHeld(data: string, id: string): boolean {
-  let file: number;
+  let opened: FileDescriptor;
   try {
-    file = openSync(lockFile(data, id), "r");
+    opened = openFile(lockFile(data, id), OpenFlag.O_RDONLY);
   } catch {
     return false;
   }
-  try {
-    return isRangeLocked(file, 0, 0) === 1;
-  } finally {
-    closeSync(file);
-  }
+  using file = opened;
+  return isRangeLocked(file.number, 0, 0) === 1;
 }
 
 /**
@@ -87,8 +93,8 @@ export function makeContainerDirectory(data: string, id: string): ContainerLock 
   const path = containerDirectory(data, id);
   for (;;) {
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
-      const lock = take(data, id, "w+");
+      makeDirectories(path, 0o700);
+      const lock = take(data, id, OpenFlag.O_CREAT);
       if (lock !== undefined) return lock;
     } catch (error) {
       const errno = errnoOf(error);
@@ -113,7 +119,7 @@ export function makeContainerDirectory(data: string, id: string): ContainerLock 
 export function sweep(data: string, knownIds: () => ReadonlySet<string>, remove: (path: string) => void): void {
   let ids: string[];
   try {
-    ids = readdirSync(`${data}/containers`);
+    ids = directoryNames(`${data}/containers`);
   } catch {
     return;
   }
@@ -121,12 +127,12 @@ export function sweep(data: string, knownIds: () => ReadonlySet<string>, remove:
   const known = knownIds();
   for (const id of ids) {
     if (known.has(id)) continue;
-    using lock = take(data, id, "w+");
+    using lock = take(data, id, OpenFlag.O_CREAT);
     // The row may have been written, and the lock given back, since we looked.
     if (lock === undefined || knownIds().has(id)) continue;
     // Out of its maker's way first, who would otherwise make things in it while they are being removed.
     const aside = `removed-${crypto.randomUUID()}`;
-    renameSync(containerDirectory(data, id), containerDirectory(data, aside));
+    renameFile(containerDirectory(data, id), containerDirectory(data, aside));
     remove(containerDirectory(data, aside));
   }
 }

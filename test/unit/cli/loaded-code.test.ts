@@ -88,6 +88,7 @@ describe("what is loaded for", () => {
   });
 
   test.each([
+    ["ps", [...start, "src/cli/ps.ts"]],
     ["a supervisor", ["src/main.ts", "src/cli/internal.ts", "src/engine/supervisor/supervise.ts"]],
     ["a supervisor with orphans, a journal and a cgroup's memory", SOMETIMES_LOADED_BY_SUPERVISORS],
     ["a supervisor with networks", ["src/engine/network/serve-network.ts"]],
