@@ -129,6 +129,7 @@ function placesOf(
       ipv4: place.ipv4 ?? ipv4,
       ipv6: place.ipv6 ?? ipv6,
       hardwareAddress: place.hardwareAddress ?? hardwareAddress,
+      gatewayPriority: place.gatewayPriority,
       aliases: [...place.aliases, ...networkAliases],
     },
     ...others,

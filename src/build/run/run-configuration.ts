@@ -3,6 +3,7 @@
  * build that are about containers. A RUN has no input, no terminal and no health; its words are the shell's or its own.
  */
 import type { Resources } from "../../cgroup/resource-files.ts";
+import { ownLink } from "../../engine/network/container-links.ts";
 import { DEFAULT_SLIRP } from "../../engine/network/default-slirp.ts";
 import { hostnameFile } from "../../engine/network/network-files.ts";
 import { planNetwork } from "../../engine/network/network-plan.ts";
@@ -83,7 +84,7 @@ export function planRun(settings: RunSettings, place: RunPlace): PlannedRun {
   const options = runOptionsOf(settings);
   const network = options.network === "slirp" ? planNetwork(options.networkSettings, []) : undefined;
   const defaultFilter = hasDefaultSeccompFilter({ ...options, mounts: [] });
-  const networks = network === undefined ? undefined : namedNetworks([{ ...network, membership: undefined }]);
+  const networks = network === undefined ? undefined : namedNetworks([ownLink(network.configuration, undefined)]);
   const { hosts, resolvConf } = networkTexts({ ...options, mounts: [] }, networks, settings.hostname);
   const input: ContainerInput = {
     id: settings.id,

@@ -153,7 +153,7 @@ function networkSettings(
     Aliases: aliases.length === 0 ? NIL_SLICE : [...aliases],
     MacAddress: hardwareAddress,
     DriverOpts: NIL_MAP,
-    GwPriority: 0,
+    GwPriority: wanted?.gatewayPriority ?? 0,
     NetworkID: networkId,
     EndpointID: endpointId,
     Gateway: address(ipv4, "gateway"),

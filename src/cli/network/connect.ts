@@ -5,7 +5,7 @@ import { findNetwork } from "../../engine/network/find-network.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { list, single } from "../option.ts";
-import { addressOfVersion, parseMacAddress, parseNetworkAlias } from "../values/network-place.ts";
+import { addressOfVersion, parseGatewayPriority, parseMacAddress, parseNetworkAlias } from "../values/network-place.ts";
 
 /** `bunker network connect`. */
 export const connect = defineCommand(
@@ -25,15 +25,21 @@ export const connect = defineCommand(
         description: "Hardware address",
         parse: parseMacAddress,
       }),
+      gatewayPriority: single({
+        name: "gw-priority",
+        valueName: "NUMBER",
+        description: "The network with the highest one leads outside; 0 without it",
+        parse: parseGatewayPriority,
+      }),
     },
     required: ["NETWORK", "CONTAINER"],
     failureStatus: 1,
   },
-  ({ options: { aliases, ...addresses }, operands: [network, container] }) => {
+  ({ options: { aliases, ...place }, operands: [network, container] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     const found = findContainer(database, data, container);
-    const request = { ...addresses, aliases: [...aliases] };
+    const request = { ...place, aliases: [...aliases] };
     connectContainer(database, data, found, findNetwork(database, network), request);
     return 0;
   },

@@ -7,7 +7,7 @@ import type { OutboundBinding, Subnet } from "../../network/configuration.ts";
 import { LONGEST_PREFIX_4, subnet4 } from "../../network/subnets.ts";
 import { isVersion4 } from "../../sys/internet-socket.ts";
 import { InvalidValue } from "../invalid-value.ts";
-import { addressOfVersion, parseMacAddress, parseNetworkAlias } from "./network-place.ts";
+import { addressOfVersion, parseGatewayPriority, parseMacAddress, parseNetworkAlias } from "./network-place.ts";
 
 /** A value of `--network`. */
 export type NetworkOption =
@@ -73,10 +73,12 @@ function withPlaceOption(place: PlaceRequest, word: string): PlaceRequest {
     case "mac":
     case "mac-address":
       return { ...place, hardwareAddress: parseMacAddress(value) };
+    case "gw-priority":
+      return { ...place, gatewayPriority: parseGatewayPriority(value) };
     case "alias":
       return { ...place, aliases: [...place.aliases, parseNetworkAlias(value)] };
     default: {
-      const nearest = nearestName(key, ["ip", "ip6", "mac", "mac-address", "alias"]);
+      const nearest = nearestName(key, ["ip", "ip6", "mac", "mac-address", "gw-priority", "alias"]);
       const question = nearest === undefined ? "" : `; did you mean ${nearest}?`;
       throw new InvalidValue(`a network has no option ${JSON.stringify(key)}${question}`);
     }

@@ -1,8 +1,10 @@
 /* What can be asked of a container's place on a network. */
+import { LARGEST_GATEWAY_PRIORITY } from "../../engine/network/route-order.ts";
 import { formatAddress, isMulticast, parseAddress } from "../../network/address.ts";
 import { parseHardwareAddress } from "../../network/switch/station.ts";
 import { isVersion4 } from "../../sys/internet-socket.ts";
 import { InvalidValue } from "../invalid-value.ts";
+import { integerBetween } from "./numbers.ts";
 
 /**
  * Makes the reader of an address of one IP version.
@@ -31,6 +33,15 @@ export function parseMacAddress(text: string): string {
   }
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
+
+/**
+ * Reads how much a network is preferred as the one that leads outside.
+ * @throws InvalidValue
+ */
+export const parseGatewayPriority: (text: string) => number = integerBetween(
+  -LARGEST_GATEWAY_PRIORITY,
+  LARGEST_GATEWAY_PRIORITY,
+);
 
 /**
  * Reads a further name of a container on a network.

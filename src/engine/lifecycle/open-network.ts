@@ -8,6 +8,7 @@ import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { MOST_DESCRIPTORS } from "../../sys/message-socket.ts";
 import type { ContainerLink } from "../network/container-links.ts";
 import type { PortBinding, PortForward } from "../network/network-plan-schema.ts";
+import { inRouteOrder } from "../network/route-order.ts";
 import { nextAnswer, tell } from "../supervisor/connect.ts";
 
 /** Networks whose ports are bound. */
@@ -43,7 +44,7 @@ export async function openNetwork(
     import("../network/network-device.ts"),
   ]);
   using cleanup = new DisposableStack();
-  const outward = links.find(({ configuration }) => configuration.isInternal !== true)?.configuration;
+  const outward = inRouteOrder(links).find(({ configuration }) => configuration.isInternal !== true)?.configuration;
   const ports = outward === undefined ? [] : bindPorts(outward, forwards).map((port) => cleanup.use(port));
   const owner = cleanup.move();
   const devices: FileDescriptor[] = [];
@@ -53,10 +54,10 @@ export async function openNetwork(
       for (const link of links) devices.push(owner.use(openDevice(link, { pidfd, hasUserNamespace })));
     },
     handOver: (supervisor) => {
-      for (const [index, { configuration, membership }] of links.entries()) {
+      for (const [index, { configuration, metric, membership }] of links.entries()) {
         const device = devices[index];
         if (device === undefined) throw new Error("the container's network devices have not been made");
-        tell(supervisor, { kind: "network", configuration, membership }, [device.number]);
+        tell(supervisor, { kind: "network", configuration, metric, membership }, [device.number]);
       }
       for (let first = 0; first < ports.length; first += MOST_DESCRIPTORS) {
         const some = ports.slice(first, first + MOST_DESCRIPTORS);

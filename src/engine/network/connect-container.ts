@@ -91,8 +91,8 @@ export function connectContainer(
     const link = sharedLink(known, place);
     whileRunning(data, container, (where, supervisor) => {
       using device = openDevice(link, where);
-      const { configuration, membership } = link;
-      tell(supervisor, { kind: "network", configuration, membership }, [device.number]);
+      const { configuration, metric, membership } = link;
+      tell(supervisor, { kind: "network", configuration, metric, membership }, [device.number]);
       awaitServed(supervisor);
     });
   } catch (error) {

@@ -15,9 +15,7 @@ import {
 } from "../state/networks.ts";
 import { mtuOf } from "./network-options.ts";
 import type { LinkMembership } from "./network-plan-schema.ts";
-
-/** The kernel takes the route with the lowest metric: the first network leads outside, and the next when that goes. */
-const FIRST_METRIC = 100;
+import { routeMetric } from "./route-order.ts";
 
 /** A device of a container, and what is behind it. */
 export interface ContainerLink {
@@ -26,8 +24,8 @@ export interface ContainerLink {
   readonly configuration: NetworkConfiguration;
   /** As the user has given it, or as its place says; undefined for one of the kernel's choice. */
   readonly hardwareAddress: string | undefined;
-  /** Of its default routes; undefined for the kernel's own. */
-  readonly metric: number | undefined;
+  /** Of its default routes. */
+  readonly metric: number;
   /** The network that it shares with others; undefined for one of its own. */
   readonly membership: LinkMembership | undefined;
 }
@@ -79,7 +77,7 @@ export function devicesToStart(database: StateDatabase, container: NamedContaine
 
 /** The device of a network that a container has for itself. */
 export function ownLink(configuration: NetworkConfiguration, hardwareAddress: string | undefined): ContainerLink {
-  return { device: "eth0", configuration, hardwareAddress, metric: undefined, membership: undefined };
+  return { device: "eth0", configuration, hardwareAddress, metric: routeMetric(0, 0), membership: undefined };
 }
 
 /** The device of a container's place on a network. */
@@ -87,7 +85,7 @@ export function sharedLink(
   container: NamedContainer,
   { endpoint, network }: { readonly endpoint: Endpoint; readonly network: Network },
 ): ContainerLink {
-  const { position, hardwareAddress } = endpoint;
+  const { position, hardwareAddress, request } = endpoint;
   const { resolvers = [] } = container.definition.membership ?? {};
   const [four, six] = network.subnets;
   if (four === undefined) throw new Error("a network has a subnet of IPv4");
@@ -106,12 +104,12 @@ export function sharedLink(
     device: `eth${position}`,
     configuration,
     hardwareAddress,
-    metric: FIRST_METRIC + position,
+    metric: routeMetric(request.gatewayPriority ?? 0, position),
     membership: {
       network: network.id,
       name: network.name,
       hardwareAddress,
-      names: namesOf(container, endpoint.request.aliases),
+      names: namesOf(container, request.aliases),
     },
   };
 }

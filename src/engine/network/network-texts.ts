@@ -9,6 +9,7 @@ import type { RunOptions } from "../specification/run-options.ts";
 import type { ContainerLink } from "./container-links.ts";
 import { HOST_NAMES, hostGateway } from "./host-gateway.ts";
 import { type HostEntry, hostsFile, ownNames, resolverFile } from "./network-files.ts";
+import { inRouteOrder } from "./route-order.ts";
 
 /** What the texts depend on of a container's networks. */
 export interface NamedNetworks {
@@ -23,13 +24,15 @@ export interface NamedNetworks {
 }
 
 /** What the texts depend on of a container's devices. */
-export function namedNetworks(links: readonly Pick<ContainerLink, "configuration" | "membership">[]): NamedNetworks {
+export function namedNetworks(
+  links: readonly Pick<ContainerLink, "configuration" | "membership" | "metric">[],
+): NamedNetworks {
   const configurations = links.map(({ configuration }) => configuration);
   return {
     addresses: configurations.flatMap(({ ipv4, ipv6 }) =>
       ipv6 === undefined ? [ipv4.address] : [ipv4.address, ipv6.address],
     ),
-    outward: configurations.find(({ isInternal }) => isInternal !== true),
+    outward: inRouteOrder(links).find(({ configuration }) => configuration.isInternal !== true)?.configuration,
     // Each of them knows the names of all.
     resolvers: configurations
       .filter(({ answerDns }) => answerDns)

@@ -21,10 +21,13 @@ import type { Reactor } from "../../sys/reactor.ts";
 import { HOST_NAMES, hostGateway } from "./host-gateway.ts";
 import { networkDirectory } from "./network-directory.ts";
 import type { LinkMembership, NetworkPlan, PortBinding } from "./network-plan-schema.ts";
+import { inRouteOrder } from "./route-order.ts";
 
 /** A device that a supervisor is handed. */
 export interface HandedLink {
   readonly configuration: NetworkConfiguration;
+  /** Of its default routes: what the container sends outside goes by the lowest. */
+  readonly metric: number;
   readonly membership: LinkMembership | undefined;
   /** The file of the container's device. */
   readonly device: FileDescriptor;
@@ -54,6 +57,7 @@ export class ContainerNetworks implements Disposable {
   readonly #egress: Egress;
   readonly #shaping: Shaping | undefined;
   readonly #run = crypto.randomUUID();
+  /** In the order in which they lead outside. */
   #links: ServedLink[] = [];
   readonly #ports: ServedPort[] = [];
   readonly #names: LocalNames = {
@@ -91,7 +95,7 @@ export class ContainerNetworks implements Disposable {
     const { configuration, device, membership } = handed;
     const station = membership === undefined ? undefined : this.#stationOf(configuration, membership);
     const link: ServedLink = { ...handed, station, shared: undefined, stack: undefined, onServed };
-    this.#links.push(link);
+    this.#links = inRouteOrder([...this.#links, link]);
     if (membership === undefined || station === undefined) {
       this.#serve(link);
       return;

@@ -42,6 +42,8 @@ const requestSchema = v.pipe(
     ipv4: v.optional(v.string()),
     ipv6: v.optional(v.string()),
     hardwareAddress: v.optional(v.string()),
+    /** The network of the highest one leads outside; undefined for 0. */
+    gatewayPriority: v.optional(v.number()),
     aliases: v.array(v.string()),
   }),
 );

@@ -66,6 +66,8 @@ const requestSchema = v.variant("kind", [
   v.object({
     kind: v.literal("network"),
     configuration: networkConfigurationSchema,
+    /** Of its default routes. */
+    metric: v.number(),
     membership: v.optional(linkMembershipSchema),
   }),
   /** Leave a network, by its id. Answered by `left`. */

@@ -228,6 +228,40 @@ describe("networks", () => {
     });
   });
 
+  scenario("lead outside in the order of their priorities, also those that are joined later", async () => {
+    for (const number of [1, 2, 3]) await bunker("network", "create", "--subnet", `10.83.${number}.0/24`, `n${number}`);
+    const port = ["-p", "127.0.0.1::80"];
+    await start("box", ["--network", "n1", "--network", "name=n2,gw-priority=5", ...port], "exec httpd -f -p 80");
+    await start("own", port, "exec httpd -f -p 80");
+    const routes = (container: string) =>
+      inside(container, "ip route | sed -n 's/^default via \\([0-9.]*\\) .*/\\1/p'");
+    /** The container's address at which what comes through its published port arrives, for the first time since it started. */
+    const published = async (container: string) => {
+      await inside(container, "until netstat -tln | grep -q ':80 '; do :; done");
+      const [, hostPort] = /:(\d+)\n/.exec(await bunker("port", container, "80/tcp")) ?? [];
+      using held = await Bun.connect({ hostname: "127.0.0.1", port: Number(hostPort), socket: { data: () => {} } });
+      expect(held.remotePort).toBe(Number(hostPort));
+      const arrived = "netstat -tn | sed -n 's/.*[ :]\\([0-9.]*\\):80 .*ESTABLISHED.*/\\1/p' | grep .";
+      return await inside(container, `until ${arrived}; do :; done`);
+    };
+    expect(await routes("box")).toBe("10.83.2.1\n10.83.1.1\n");
+    for (const container of ["box", "own"]) {
+      await bunker("network", "connect", "--gw-priority", "9999", "n3", container);
+      expect(await published(container)).toMatch(/^10\.83\.3\.\d+\n$/);
+    }
+    await bunker("network", "connect", "--gw-priority", "-1", "n2", "own");
+    expect(await routes("own")).toBe("10.83.3.1\n10.0.2.2\n10.83.2.1\n");
+    await bunker("restart", "-t", "0", "box");
+    expect(await routes("box")).toBe("10.83.3.1\n10.83.2.1\n10.83.1.1\n");
+    const shown = "{{range $name, $at := .NetworkSettings.Networks}}{{$name}} {{$at.GwPriority}}\n{{end}}";
+    expect(await bunker("inspect", "box", "--format", shown)).toBe("n1 0\nn2 5\nn3 9999\n\n");
+    await bunker("network", "disconnect", "n3", "box");
+    expect(await published("box")).toMatch(/^10\.83\.2\.\d+\n$/);
+    expect((await refused("network", "connect", "--gw-priority", "high", "n3", "box")).errors).toContain(
+      "whole number",
+    );
+  });
+
   scenario("are joined and left while a container runs", async () => {
     await bunker("network", "create", "--subnet", "10.81.1.0/24", "one");
     await bunker("network", "create", "--subnet", "10.81.2.0/24", "two");
@@ -241,7 +275,7 @@ describe("networks", () => {
     expect(await inside("plain", `${lookUp("moved")}; ls /sys/class/net`)).toBe("10.81.2.50\neth0\neth1\nlo\n");
     expect(await inside("box", "grep box /etc/hosts; ip route | grep default")).toBe(
       "10.81.1.2\tbox\n10.81.2.50\tbox\n" +
-        "default via 10.81.1.1 dev eth0  metric 100 \ndefault via 10.81.2.1 dev eth1  metric 101 \n",
+        "default via 10.81.1.1 dev eth0  metric 1000000 \ndefault via 10.81.2.1 dev eth1  metric 1000001 \n",
     );
     const shown =
       "{{range $name, $at := .NetworkSettings.Networks}}{{$name}} {{$at.IPAddress}} {{$at.Aliases}}\n{{end}}";
@@ -249,7 +283,7 @@ describe("networks", () => {
     await bunker("network", "disconnect", "one", "box");
     expect(
       await inside("box", "ls /sys/class/net; cat /etc/resolv.conf | grep nameserver; ip route | grep default"),
-    ).toBe("eth1\nlo\nnameserver 10.81.2.1\ndefault via 10.81.2.1 dev eth1  metric 101 \n");
+    ).toBe("eth1\nlo\nnameserver 10.81.2.1\ndefault via 10.81.2.1 dev eth1  metric 1000001 \n");
     expect(await inside("box", ask("peer"))).toContain("hello from");
     expect(await inside("peer", lookUp("box"))).toBe("10.81.2.50\n");
     await bunker("network", "disconnect", "two", "box");

@@ -28,6 +28,7 @@ describe("--network", () => {
         place: { network: "web", ipv4: "10.1.2.3", hardwareAddress: "02:00:00:00:00:01", aliases: [] },
       },
     ],
+    ["name=web,gw-priority=-3", { kind: "shared", place: { network: "web", gatewayPriority: -3, aliases: [] } }],
   ] as const)("%s", (text, expected) => {
     expect(parseNetworkOption(text) as unknown).toEqual(expected);
   });
@@ -42,6 +43,7 @@ describe("--network", () => {
     ["web:ip=224.0.0.1", "expected an IPv4 address"],
     ["web:mac=00:00:00:00:00:00", "expected a hardware address"],
     ["web:alias=-x", "expected a name"],
+    ["web:gw-priority=10000", "from -9999 to 9999"],
     ["web:gateway=10.0.0.1", "a network has no option"],
     ["name=host,ip=10.1.2.3", "user-defined"],
   ])("%j is refused", (text, message) => {
