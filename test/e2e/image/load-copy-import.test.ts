@@ -47,6 +47,7 @@ afterEach(async () => {
 const bunker = (...words: readonly string[]) => user.bunker(words);
 const rawDigest = (image: string) =>
   `sha256:${new Bun.CryptoHasher("sha256").update(output(["skopeo", "inspect", "--raw", "--tls-verify=false", image])).digest("hex")}`;
+const configuration = { architecture: ARCHITECTURE };
 const busybox = () => `oci:${busyboxLayout()}:latest`;
 
 describe("load", () => {
@@ -173,6 +174,64 @@ describe("load", () => {
       output(["umount", data]);
     }
   });
+
+  test("says less than it unpacks to, on a small disk", async () => {
+    const data = `${directory}/data`;
+    const layout = `${directory}/small`;
+    const filler = { name: "filler", content: Buffer.alloc(12 << 20, "x") };
+    writeLayout(layout, [tagged(writeImage(layout, [pack(archive([filler]), "gzip")], configuration), "small")]);
+    output(["tar", "-cf", `${directory}/small.tar`, "-C", layout, "."]);
+    const plain = `${directory}/plain`;
+    writeLayout(plain, [tagged(writeImage(plain, [pack(archive([filler]))], configuration), "plain")]);
+    output(["tar", "-czf", `${directory}/plain.tar.gz`, "-C", plain, "."]);
+    output(["mkdir", data]);
+    output(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", data]);
+    try {
+      user.own(directory);
+      user.own(data);
+      const settings = { environment: { XDG_DATA_HOME: data } };
+      // Decompressed it is larger than the disk: only writing shows it.
+      const refused = await user.bunker(["load", "-q", "-i", `${directory}/plain.tar.gz`], settings);
+      expect(refused.errors).toMatch(/^bunker: write the archive to \S+: ENOSPC\b/);
+      expect(refused.status).toBe(1);
+      expect([readdirSync(`${data}/bunker/tmp`), (await user.bunker(["images", "-q"], settings)).output]).toEqual([
+        [],
+        "",
+      ]);
+      // Here it fits until it is run.
+      const loaded = await user.bunker(["load", "-q", "-i", `${directory}/small.tar`], settings);
+      expect(loaded.errors).toBe("");
+      const [id = ""] = (await user.bunker(["images", "-q", "--no-trunc"], settings)).output.split("\n");
+      const run = await user.bunker(["run", "--rm", id, "true"], settings);
+      expect(run.errors).toMatch(/write "filler": its file system has \d MiB left/);
+      expect(run.status).toBe(125);
+      expect(readdirSync(`${data}/bunker/layers`)).toEqual([]);
+      expect((await user.bunker(["images", "-q", "--no-trunc"], settings)).output).toBe(`${id}\n`);
+    } finally {
+      output(["umount", data]);
+    }
+  });
+
+  test("is from a time to come, as on a machine whose clock is behind", async () => {
+    const time = Date.UTC(2100, 0) / 1000;
+    const layout = `${directory}/later`;
+    const members = busyboxMembers().map((member) => ({ ...member, modified: time }));
+    const later = { ...configuration, created: "2100-01-01T00:00:00Z" };
+    writeLayout(layout, [tagged(writeImage(layout, [pack(archive(members), "gzip")], later), "later")]);
+    user.own(directory);
+    await bunker("copy", "-q", `oci:${layout}:later`, "containers-storage:localhost/later:1");
+    const stat = ["run", "--rm", "localhost/later:1", "stat", "-c", "%Y", "/bin/busybox"];
+    expect(await bunker(...stat)).toEqual({ status: 0, output: `${time}\n`, errors: "" });
+    // So the store looks when it was written before the clock was set back.
+    output(["find", user.data, "-exec", "touch", "-hd", "@4102444800", "{}", "+"]);
+    expect(await bunker(...stat)).toEqual({ status: 0, output: `${time}\n`, errors: "" });
+    const { output: shown } = await bunker("images", "--format", "{{.Repository}} {{.CreatedSince}}");
+    expect(shown).toBe("localhost/later Less than a second ago\n");
+    await bunker("copy", "-q", busybox(), "containers-storage:localhost/now:1");
+    expect((await bunker("run", "--rm", "localhost/now:1", "true")).status).toBe(0);
+    expect((await bunker("rmi", "localhost/later:1", "localhost/now:1")).errors).toBe("");
+    expect(readdirSync(`${user.data}/blobs/sha256`)).toEqual([]);
+  });
 });
 
 describe(`a kill at any time (${KILLS} times)`, () => {
@@ -230,6 +289,22 @@ describe("copy", () => {
       from = to;
     }
     expect(rawDigest(from)).toBe(digest);
+  });
+
+  test("keeps zstd:chunked as it is, and runs it", async () => {
+    const [chunked, again] = [`oci:${directory}/chunked:1`, `oci:${directory}/again:1`];
+    output(["skopeo", "copy", "-q", "--dest-compress-format", "zstd:chunked", busybox(), chunked]);
+    const manifest = output(["skopeo", "inspect", "--raw", chunked]);
+    expect(manifest).toContain("zstd-chunked.manifest-position");
+    user.own(directory);
+    await bunker("copy", "-q", chunked, "containers-storage:localhost/chunked:1");
+    expect(await bunker("run", "--rm", "localhost/chunked:1", "echo", "it runs")).toMatchObject({
+      output: "it runs\n",
+    });
+    await bunker("copy", "-q", "containers-storage:localhost/chunked:1", again);
+    expect(output(["skopeo", "inspect", "--raw", again])).toBe(manifest);
+    // The table of its contents, too, which is behind the archive.
+    output(["skopeo", "copy", "-q", again, `dir:${directory}/plain`]);
   });
 
   test("moves an index with all its images, or the one for a platform", async () => {

@@ -216,6 +216,39 @@ test("several pulls at once download an image once", async () => {
   expect(leftOver()).toEqual([]);
 });
 
+test("skopeo finds whole images in the store while others come", async () => {
+  // The server is in this process, so nothing may stop it.
+  const inspect = (tag: string) =>
+    finish(
+      Bun.spawn(["skopeo", "inspect", "--raw", `oci:${user.data}:${nameOf(tag)}`], { stdout: "pipe", stderr: "pipe" }),
+    );
+  expect((await user.bunker(["pull", "-q", nameOf("latest")])).status).toBe(0);
+  const whole = await inspect("latest");
+  expect(whole).toMatchObject({ status: 0, errors: "" });
+  const held = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  server.fault = async (response, bytes, asked) => {
+    if (asked !== digestOf(large.bytes)) return false;
+    response.write(bytes.subarray(0, bytes.length >> 1), () => held.resolve());
+    await released.promise;
+    response.end(bytes.subarray(bytes.length >> 1));
+    return true;
+  };
+  const pull = user.start([user.bunkerPath, "pull", "-q", nameOf("large")]);
+  await held.promise;
+  // There is half of a layer, which is no blob yet.
+  expect(await inspect("latest")).toEqual(whole);
+  expect((await inspect("large")).errors).toContain("no descriptor found");
+  released.resolve();
+  while (pull.exitCode === null) expect(await inspect("latest")).toEqual(whole);
+  expect(await finish(pull)).toMatchObject({ status: 0 });
+  server.fault = undefined;
+  const copy = join(user.directory, "copied");
+  output(["skopeo", "copy", "-q", `oci:${user.data}:${nameOf("large")}`, `dir:${copy}`]);
+  expect(namesIn(copy)).toContain(digestOf(large.bytes).slice("sha256:".length));
+  rmSync(copy, { recursive: true });
+});
+
 test("what has arrived when a pull is interrupted is not asked for again", async () => {
   const digest = digestOf(large.bytes);
   const held = Promise.withResolvers<void>();

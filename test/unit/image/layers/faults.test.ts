@@ -148,6 +148,17 @@ describe("compression", () => {
 });
 
 describe("lack of space", () => {
+  /** Unpacks the image of a workspace to a store on a file system of its own, made with these options of tmpfs. */
+  function unpackOnSmallDisk(path: string, options: string): Outcome {
+    mkdirSync(`${path}/store`);
+    if (isRoot) run(["chown", "bunker-test:", `${path}/store`]);
+    const mounted = ["sh", "-c", `mount -t tmpfs -o ${options} tmpfs "$0" && shift 0 && exec "$@"`, `${path}/store`];
+    const command = unpackCommand("root", `oci:${path}/image`, `${path}/store`);
+    return JSON.parse(
+      run(isRoot ? ["unshare", "-m", "--", ...mounted, ...command] : enter("ids", [...mounted, ...command])),
+    );
+  }
+
   test.each(["space", "inodes"] as const)("ends in an error and leaves nothing: %s", (kind) => {
     const { path } = spaces.use(workspace());
     const members: Member[] =
@@ -155,13 +166,7 @@ describe("lack of space", () => {
         ? [{ name: "small" }, { name: "big", content: randomBytes(8 << 20) }]
         : Array.from({ length: 500 }, (_, index) => ({ name: `f${index}` }));
     makeImage(`${path}/image`, [archive([{ name: "first" }]), archive(members)]);
-    mkdirSync(`${path}/store`);
-    if (isRoot) run(["chown", "bunker-test:", `${path}/store`]);
-    const options = kind === "space" ? "size=4m" : "size=4m,nr_inodes=200";
-    const mounted = ["sh", "-c", `mount -t tmpfs -o ${options} tmpfs "$0" && shift 0 && exec "$@"`, `${path}/store`];
-    const command = unpackCommand("root", `oci:${path}/image`, `${path}/store`);
-    const inPlace = isRoot ? ["unshare", "-m", "--", ...mounted, ...command] : enter("ids", [...mounted, ...command]);
-    const { error, left } = JSON.parse(run(inPlace)) as Outcome;
+    const { error, left } = unpackOnSmallDisk(path, kind === "space" ? "size=4m" : "size=4m,nr_inodes=200");
     expect(error).toMatchObject({ code: "no_space", hint: expect.stringContaining("Free some space") });
     expect(error?.message).toMatch(
       kind === "space"
@@ -169,6 +174,24 @@ describe("lack of space", () => {
         : /create "f\d+": ENOSPC$/,
     );
     expect(left).toEqual([]);
+  });
+
+  test.each(["gzip", "zstd"] as const)("ends what a few megabytes unpack to seven gigabytes of, %s", (compression) => {
+    const compress = compression === "gzip" ? gzipSync : zstdCompressSync;
+    const piece = Buffer.alloc(16 << 20, "x");
+    const pieces = 448;
+    const size = pieces * piece.length;
+    const head = header({ name: "bomb", patch: (block) => block.write(size.toString(8).padStart(11, "0"), 124) }, 0);
+    const packedPiece = compress(piece);
+    const bytes = Buffer.concat([compress(head), ...Array.from({ length: pieces }, () => packedPiece)]);
+    expect(bytes.length).toBeLessThan(8 << 20);
+    const { path } = spaces.use(workspace());
+    const mediaType = `application/vnd.oci.image.layer.v1.tar+${compression}`;
+    writeLayout(`${path}/image`, [writeImage(`${path}/image`, [{ diffId: digestOf("never read"), mediaType, bytes }])]);
+    const { error, left, peakMemory } = unpackOnSmallDisk(path, "size=4m");
+    expect(error).toMatchObject({ code: "no_space", message: expect.stringContaining('write "bomb"') });
+    expect(left).toEqual([]);
+    expect(peakMemory).toBeLessThan(300 << 20);
   });
 });
 
