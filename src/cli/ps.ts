@@ -5,7 +5,6 @@ import type { StateDatabase } from "../state/state-database.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
 import { CONTAINER_FILTERS, type ContainerFilterKey } from "./container/container-filter-keys.ts";
-import { containerFilter } from "./container/container-filters.ts";
 import { networksOf } from "./container/container-networks.ts";
 import { portsText } from "./container/port-text.ts";
 import { isAlive, statusText } from "./container/status-text.ts";
@@ -117,7 +116,7 @@ export const ps = defineCommand(
     }
     const data = dataDirectory();
     using database = openContainers(data);
-    const look = looker(database, data, options);
+    const look = await looker(database, data, options);
     const sizeOf = size || options.format !== undefined ? await sizeReader(data) : () => "";
     const { titles, columns } = containerList;
     const list = { titles, columns: size ? [...columns, "Size"] : columns, isWithoutHeading };
@@ -151,8 +150,8 @@ interface Choice {
 }
 
 /** Makes what looks up the containers to show. */
-function looker(database: StateDatabase, data: string, { all, filters, last, latest, sort }: Choice) {
-  const fits = containerFilter(database, data, filters);
+async function looker(database: StateDatabase, data: string, { all, filters, last, latest, sort }: Choice) {
+  const fits = await filterOf(database, data, filters);
   const count = latest ? 1 : last;
   // Whoever names a status, or how many, wants to see also those that do not run.
   const isAll = all || count >= 0 || filters("status").length > 0 || filters("exited").length > 0;
@@ -163,6 +162,12 @@ function looker(database: StateDatabase, data: string, { all, filters, last, lat
     const containers = count >= 0 ? found.slice(0, count) : found;
     return sort === undefined ? containers : containers.toSorted(ORDERS[sort]);
   };
+}
+
+/** The test of `--filter`; most lists have none. */
+async function filterOf(database: StateDatabase, data: string, filters: Filters<ContainerFilterKey>) {
+  if (CONTAINER_FILTERS.every((key) => filters(key).length === 0)) return () => true;
+  return (await import("./container/container-filters.ts")).containerFilter(database, data, filters);
 }
 
 /** What reads how much a container has written; most lists have no use for it. */
