@@ -35,6 +35,16 @@ const SWARM: Refusal = {
   hint: "Leave it out; volumes are this machine's.",
 };
 
+const NO_LINKS: Refusal = {
+  reason: "containers are not linked",
+  hint: "Put both on a network (bunker network create NAME, --network NAME); there they know each other by their names, and by --network-alias.",
+};
+
+const ONE_ADDRESS: Refusal = {
+  reason: "containers have one address of each kind",
+  hint: "--ip and --ip6 choose it on a network of yours.",
+};
+
 const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
   "conmon-pidfile": {
     reason: "there is no conmon: each container has a supervisor of Bunker's",
@@ -58,14 +68,8 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
   "io-maxbandwidth": WINDOWS,
   "io-maxiops": WINDOWS,
   isolation: WINDOWS,
-  link: {
-    reason: "containers are not linked",
-    hint: "Put both on a network (bunker network create NAME, --network NAME); there they know each other by their names, and by --network-alias.",
-  },
-  "link-local-ip": {
-    reason: "containers have one address of each kind",
-    hint: "--ip and --ip6 choose it on a network of yours.",
-  },
+  link: NO_LINKS,
+  "link-local-ip": ONE_ADDRESS,
   pod: NO_PODS,
   "pod-id-file": NO_PODS,
   "rdt-class": {
@@ -95,6 +99,45 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
     reason: "there is no server whose socket a container could be given",
     hint: "Leave it out.",
   },
+};
+
+const SWARM_NETWORK: Refusal = {
+  reason: "it is about networks of a Swarm cluster",
+  hint: "Leave it out; networks are this machine's.",
+};
+
+const OF_NETWORKS: Readonly<Record<string, Refusal>> = {
+  "config-from": SWARM_NETWORK,
+  "config-only": SWARM_NETWORK,
+  dns: {
+    reason: "names of the outside are asked of each container's own resolvers",
+    hint: "Give it to the containers: bunker run --dns ADDRESS --network NAME",
+  },
+  ingress: SWARM_NETWORK,
+  "interface-name": {
+    reason: "a network has no device on the host that could be named",
+    hint: "Leave it out; devices in containers are called eth0, eth1 and so on.",
+  },
+  "ipam-opt": {
+    reason: "Bunker chooses addresses itself, and has no options for it",
+    hint: "--subnet, --ip-range, --gateway and --aux-address say which ones there are.",
+  },
+  route: {
+    reason: "containers have the route to their network's gateway only",
+    hint: "--cap-add NET_ADMIN lets a container add routes by itself.",
+  },
+};
+
+const OF_PLACES_ON_NETWORKS: Readonly<Record<string, Refusal>> = {
+  "driver-opt": {
+    reason: "a place on a network has no options of a driver",
+    hint: "Parameters of the kernel are set by --sysctl of bunker run.",
+  },
+  link: {
+    reason: NO_LINKS.reason,
+    hint: "On a network they know each other by their names; --alias gives this one a further name.",
+  },
+  "link-local-ip": ONE_ADDRESS,
 };
 
 const NO_DEBUGGING: Refusal = {
@@ -144,6 +187,8 @@ const OF_BUILDS: Readonly<Record<string, Refusal>> = {
 const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
   build: OF_BUILDS,
   create: OF_NEW_CONTAINERS,
+  "network connect": OF_PLACES_ON_NETWORKS,
+  "network create": OF_NETWORKS,
   rm: {
     link: { reason: "containers are not linked", hint: "bunker network disconnect takes a container off a network." },
   },

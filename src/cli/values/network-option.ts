@@ -77,6 +77,10 @@ function withPlaceOption(place: PlaceRequest, word: string): PlaceRequest {
       return { ...place, gatewayPriority: parseGatewayPriority(value) };
     case "alias":
       return { ...place, aliases: [...place.aliases, parseNetworkAlias(value)] };
+    case "driver-opt":
+      throw new InvalidValue("a place on a network has no options of a driver; --sysctl sets the kernel's parameters");
+    case "link-local-ip":
+      throw new InvalidValue("containers have one address of each kind; ip and ip6 choose it");
     default: {
       const nearest = nearestName(key, ["ip", "ip6", "mac", "mac-address", "gw-priority", "alias"]);
       const question = nearest === undefined ? "" : `; did you mean ${nearest}?`;

@@ -348,7 +348,16 @@ describe("bunker network", () => {
     const id = (await bunker("network", "create", "--label", "a=b", "--internal", "first")).trim();
     expect(id).toMatch(/^[0-9a-f]{64}$/);
     const general = ["-d", "bridge", "--attachable", "--ipv4", "--ipam-driver=default", "--scope=local"];
-    await bunker("network", "create", ...general, "-o", "isolate=true", "second");
+    await bunker(
+      "network",
+      "create",
+      ...general,
+      "-o",
+      "isolate=true",
+      "-o",
+      "com.docker.network.bridge.enable_icc=true",
+      "second",
+    );
     expect(await bunker("network", "ls", "--format", "{{.Name}} {{.Driver}} {{.Internal}}")).toBe(
       "bridge bridge false\nfirst bridge true\nhost host false\nnone null false\nsecond bridge false\n",
     );
@@ -439,6 +448,11 @@ describe("bunker network", () => {
       [["-o", "mtu=12", "x"], "from 68 to 65520"],
       [["-o", "parent=eth0", "x"], "the options are"],
       [["-o", "isolate=false", "x"], "always isolated"],
+      [["-o", "com.docker.network.bridge.name=br7", "x"], "no bridge device"],
+      [["-o", "com.docker.network.bridge.enable_icc=false", "x"], "always reach each other"],
+      [["-o", "constructor=1", "x"], "the options are"],
+      [["--config-only", "x"], "Swarm"],
+      [["--dns", "192.0.2.1", "x"], "bunker run --dns"],
       [["--ipv4=false", "x"], "every network has IPv4"],
       [["--attachable=false", "x"], "can be put on every network"],
       [["--scope", "swarm", "x"], "expected local"],
@@ -457,6 +471,7 @@ describe("bunker network", () => {
     expect((await refused("network", "disconnect", "taken", "lonely")).errors).toContain(
       "is not connected to network taken",
     );
+    expect((await refused("network", "connect", "--link", "a:b", "taken", "lonely")).errors).toContain("--alias");
     expect((await refused("network", "connect", "taken", "nobody")).errors).toContain("No such container: nobody");
   });
 });

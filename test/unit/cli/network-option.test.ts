@@ -44,6 +44,7 @@ describe("--network", () => {
     ["web:mac=00:00:00:00:00:00", "expected a hardware address"],
     ["web:alias=-x", "expected a name"],
     ["web:gw-priority=10000", "from -9999 to 9999"],
+    ["name=web,driver-opt=com.docker.network.endpoint.ifname=net0", "no options of a driver"],
     ["web:gateway=10.0.0.1", "a network has no option"],
     ["name=host,ip=10.1.2.3", "user-defined"],
   ])("%j is refused", (text, message) => {
