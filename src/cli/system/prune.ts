@@ -14,7 +14,6 @@ import { pruneBuildsOf, pruneImagesHere } from "../image/prune-here.ts";
 import { pruneNetworks } from "../network/prune.ts";
 import { flag } from "../option.ts";
 import { pruneVolumes } from "../volume/prune.ts";
-import { volumeFilter } from "../volume/volume-filters.ts";
 
 /** `bunker system prune`. */
 export const prune = defineCommand(
@@ -53,12 +52,8 @@ export const prune = defineCommand(
     }
     const networks = pruneNetworks(fits);
     if (networks.length > 0) console.log(["Deleted Networks:", ...networks, ""].join("\n"));
-    const isLabelled = volumeFilter(
-      (key) => (key === "label" || key === "label!" ? filters(key) : []),
-      () => false,
-    );
     // Without --volumes only what killed commands have left.
-    const pruned = pruneVolumes((volume) => volumes && volume.isAnonymous && isLabelled(volume));
+    const pruned = pruneVolumes((volume) => volumes && volume.isAnonymous && fits(volume));
     if (pruned.names.length > 0) console.log(["Deleted Volumes:", ...pruned.names, ""].join("\n"));
     using store = openImageStore(data);
     const isWanted = imageFilter((key) => (key === "dangling" ? [] : filters(key)), store, Date.now());

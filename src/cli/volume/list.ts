@@ -1,7 +1,7 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
 import { openContainers } from "../../engine/state/containers.ts";
-import { listVolumes, usersOf } from "../../engine/state/volumes.ts";
+import { findVolume, listVolumes, usersOf } from "../../engine/state/volumes.ts";
 import { volumeContent } from "../../engine/volumes/volume-directory.ts";
 import { defineCommand } from "../command.ts";
 import { filterOption } from "../filters/filter-option.ts";
@@ -41,7 +41,11 @@ export const list = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     const links = (name: string) => usersOf(database, data, name).length;
-    const fits = volumeFilter(filters, ({ name }) => links(name) > 0);
+    const fits = volumeFilter(filters, {
+      isUsed: ({ name }) => links(name) > 0,
+      createdOf: (name) => findVolume(database, name).created,
+      now: Date.now(),
+    });
     const volumes = listVolumes(database).filter(fits);
     if (quiet && format === undefined) {
       for (const { name } of volumes) console.log(name);

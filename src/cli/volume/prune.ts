@@ -8,16 +8,16 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { filterOption } from "../filters/filter-option.ts";
+import { pruneFilter } from "../filters/prune-filter.ts";
 import { humanSize } from "../format/human-size.ts";
 import { flag } from "../option.ts";
-import { volumeFilter } from "./volume-filters.ts";
 
 /** `bunker volume prune`. */
 export const prune = defineCommand(
   {
     options: {
       all: flag({ name: "all", short: "a", description: "Remove those with a name, too" }),
-      filters: filterOption(["all", "label", "label!"]),
+      filters: filterOption(["all", "label", "label!", "until"]),
       force: flag({ name: "force", short: "f", description: "Do not ask" }),
     },
     required: [],
@@ -26,10 +26,7 @@ export const prune = defineCommand(
   async ({ options: { all, filters, force } }) => {
     // Another way to say `--all`.
     const isAll = all || filters("all").some((text) => text === "true" || text === "1");
-    const fits = volumeFilter(
-      (key) => (key === "label" || key === "label!" ? filters(key) : []),
-      () => false,
-    );
+    const fits = pruneFilter(filters, Date.now());
     if (!force) {
       const which = isAll ? "all local volumes" : "anonymous local volumes";
       await confirm(`WARNING! This will remove ${which} not used by at least one container.`, "volume prune");

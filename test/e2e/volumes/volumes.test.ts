@@ -47,6 +47,18 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("volumes of %s", (userNa
       "one purpose=test,bare=\n",
     );
     const [shown] = JSON.parse(await bunker("volume", "inspect", "one"));
+    expect(await bunker("volume", "ls", "-q", "-f", "until=1h")).toBe("");
+    expect((await bunker("volume", "ls", "-q", "-f", "until=2100-01-01", "-f", "name=^one")).trim()).toBe("one");
+    expect(await bunker("volume", "ls", "-q", "-f", "since=one")).toBe(`${anonymous}\n`);
+    expect(await refusal("volume", "ls", "-f", "since=none")).toBe("bunker: No such volume: none\n");
+    expect(await bunker("volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "memory")).toBe("memory\n");
+    for (const filter of ["opt=type", "opt=type=tmpfs"]) {
+      expect(await bunker("volume", "ls", "-q", "-f", filter)).toBe("memory\n");
+    }
+    expect(await bunker("volume", "ls", "-q", "-f", "opt=type=none")).toBe("");
+    await bunker("volume", "rm", "memory");
+    expect(await bunker("volume", "prune", "-af", "--filter", "until=1h")).toBe("Total reclaimed space: 0B\n");
+    expect(await refusal("volume", "prune", "-f", "--filter", "until=soon")).toContain("until=soon");
     expect(shown).toMatchObject({
       Driver: "local",
       Labels: { purpose: "test", bare: "" },
