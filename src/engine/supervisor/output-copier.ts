@@ -10,6 +10,7 @@ import { setBlocking } from "../../sys/blocking.ts";
 import { Errno } from "../../sys/errno.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { allocate, type Memory } from "../../sys/memory.ts";
+import { poll } from "../../sys/poll.ts";
 import { Event, type Reactor } from "../../sys/reactor.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 
@@ -74,6 +75,13 @@ export class OutputCopier {
 
   /** Closes the source unless somebody is attached: whoever writes to it learns that nobody reads. */
   closeIfUnread(): void {
+    // Who asks for it has gone already, but that shows only at the next write, and the source may come after the question.
+    const sinks = [...this.#sinks];
+    const events = poll(
+      sinks.map(({ descriptor }) => descriptor.number),
+      0,
+    );
+    for (const [index, sink] of sinks.entries()) if (((events[index] ?? 0) & Event.ERR) !== 0) this.#drop(sink);
     if (this.#sinks.size === 0) this.#end();
   }
 

@@ -95,12 +95,21 @@ describe("output", () => {
   });
 
   test("that nobody reads any more ends the container cleanly", async () => {
-    const script = `"$BUNKER" run --rm "$IMAGE" sh -c "yes; exit 5" | head -n 1; echo \${PIPESTATUS[@]}`;
+    const script = `"$BUNKER" run --rm --log-opt max-size=1m "$IMAGE" sh -c "yes; exit 5" | head -n 1; echo \${PIPESTATUS[@]}`;
     expect(await shell(script)).toEqual({ status: 0, output: "y\n5 0\n", errors: "" });
   });
 
   test("that nobody reads makes the container wait, and signals reach it all the same", async () => {
-    const words = ["run", "--rm", suite.image, "sh", "-c", "trap 'kill %1; exit 9' HUP; yes & wait"];
+    const words = [
+      "run",
+      "--rm",
+      "--log-opt",
+      "max-size=1m",
+      suite.image,
+      "sh",
+      "-c",
+      "trap 'kill %1; exit 9' HUP; yes & wait",
+    ];
     const child = suite.user.start([suite.user.bunkerPath, ...words]);
     await waitUntilBlocked("yes");
     child.kill("SIGHUP");
