@@ -83,6 +83,8 @@ export interface BuildOptions {
   readonly provenance: "min" | "max" | undefined;
   /** Whether what the steps have made becomes one layer. */
   readonly squashes: boolean;
+  /** Whether the image says nothing of the steps that have made it. */
+  readonly omitsHistory: boolean;
   readonly outputs: readonly BuildOutput[];
   readonly cacheSources: readonly CacheSource[];
   readonly cacheDestinations: readonly CacheDestination[];

@@ -150,6 +150,11 @@ const ONE_PLATFORM_OPTION: Refusal = {
   hint: "Give --platform OS/ARCHITECTURE[/VARIANT].",
 };
 
+const BUILDERS_MAP: Refusal = {
+  reason: "commands run with the map of ids by which the files of images are stored",
+  hint: "Leave it out.",
+};
+
 const NO_VOLUMES: Refusal = {
   reason: "the build cache would not know what commands find there",
   hint: "Write RUN --mount=type=bind or type=cache into the Dockerfile.",
@@ -178,6 +183,9 @@ const OF_BUILDS: Readonly<Record<string, Refusal>> = {
   },
   stream: { reason: "the context is read where it is", hint: "Leave it out." },
   timestamp: { reason: "times are bounded, not replaced", hint: "Give --source-date-epoch SECONDS." },
+  userns: BUILDERS_MAP,
+  "userns-gid-map": BUILDERS_MAP,
+  "userns-uid-map": BUILDERS_MAP,
   v: NO_VOLUMES,
   variant: ONE_PLATFORM_OPTION,
   volume: NO_VOLUMES,

@@ -88,7 +88,8 @@ export function wordsOf(
 export function runDefinition(step: RunStep): object {
   const { words, program } = wordsOf(step.command, step.shell);
   const { environment, workingDirectory, user, mounts, network, isInsecure, hostname } = step;
-  const { addedHosts, resourceLimits, sharedMemorySize, capabilitiesAdded, capabilitiesDropped, security } = step;
+  const { addedHosts, noHosts, resourceLimits, sharedMemorySize, capabilitiesAdded, capabilitiesDropped, security } =
+    step;
   return {
     kind: "run",
     ...{
@@ -107,6 +108,8 @@ export function runDefinition(step: RunStep): object {
       capabilitiesDropped,
       security,
     },
+    // Only then, so that keys of before are found.
+    ...(noHosts ? { noHosts } : {}),
     resourceLimits: resourceLimits.map(({ type, soft, hard }) => [type, String(soft), String(hard)]),
   };
 }

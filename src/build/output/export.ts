@@ -105,6 +105,7 @@ async function buildImage(
   const hasCache = session.arguments.cachesInline || options.cacheDestinations.some(({ type }) => type === "inline");
   const configuration = imageDocument(stage, root, {
     ...{ labels: options.labels, diffIds, sourceDateEpoch: session.sourceDateEpoch, isSquashed },
+    omitsHistory: options.omitsHistory,
     cache: hasCache ? await cacheRecords(stage, root, diffIds.length) : undefined,
   });
   return { platform: stage.platform, configuration, layers, statements: statements(names) };

@@ -21,6 +21,8 @@ export interface ImageDetails {
   readonly sourceDateEpoch: number | undefined;
   /** Whether all that its steps have made is one layer. */
   readonly isSquashed: boolean;
+  /** Whether nothing is said of its steps, nor of those of its base. */
+  readonly omitsHistory: boolean;
   /** The records of a build cache inside it. */
   readonly cache: string | undefined;
 }
@@ -32,7 +34,7 @@ export interface ImageDetails {
 export function imageDocument(
   { base, platform, configuration, author, history }: PlannedStage,
   root: Root,
-  { labels, diffIds, sourceDateEpoch, isSquashed, cache }: ImageDetails,
+  { labels, diffIds, sourceDateEpoch, isSquashed, omitsHistory, cache }: ImageDetails,
 ): Buffer {
   const below = base === undefined ? undefined : readBase(base);
   const stated = sourceDateEpoch === undefined ? undefined : new Date(sourceDateEpoch * 1000).toISOString();
@@ -62,7 +64,9 @@ export function imageDocument(
       ...(configuration.WorkingDir === undefined ? { WorkingDir: "/" } : {}),
     },
     created: time,
-    history: [...completed(below?.history ?? [], base?.image.layers.length ?? 0), ...lines, ...merge],
+    ...(omitsHistory
+      ? {}
+      : { history: [...completed(below?.history ?? [], base?.image.layers.length ?? 0), ...lines, ...merge] }),
     os,
     rootfs: { type: "layers", diff_ids: diffIds },
     ...(variant === undefined ? {} : { variant }),

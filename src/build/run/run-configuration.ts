@@ -26,6 +26,8 @@ import type { Configuration } from "../../runtime/configuration/configuration.ts
 /** What the options of a build say of the containers of all its RUNs. */
 export interface ContainerOptions {
   readonly addedHosts: readonly AddedHost[];
+  /** Whether the image's /etc/hosts stays as it is. */
+  readonly noHosts: boolean;
   readonly resourceLimits: readonly ResourceLimit[];
   /** Bytes of /dev/shm. */
   readonly sharedMemorySize: number;
@@ -101,7 +103,7 @@ export function planRun(settings: RunSettings, place: RunPlace): PlannedRun {
     userNamespace: place.ownership.userNamespace,
     idShortage: place.ownership.idShortage,
     files: {
-      hosts: place.writeFile("hosts", hosts),
+      hosts: settings.noHosts ? undefined : place.writeFile("hosts", hosts),
       hostname: place.writeFile("hostname", hostnameFile(settings.hostname)),
       resolvConf: place.writeFile("resolv.conf", resolvConf),
     },

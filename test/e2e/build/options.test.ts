@@ -77,12 +77,37 @@ test.each([
   [["--policy", "x"], "build has no option --policy: Bunker evaluates no policies of buildx"],
   [["-D"], "has no option -D: there is no log for debugging"],
   [["-v", "/a:/b"], "has no option -v: the build cache would not know"],
+  [["--userns", "host"], "has no option --userns: commands run with the map of ids"],
+  [["--no-hosts", "--add-host", "a:1.2.3.4"], "conflicting options: --no-hosts and --add-host"],
   [["--jobs", "0"], "expected a whole number from 1"],
   [["--ignorefile", "missing"], "read the ignore file missing: there is no such file"],
 ] as const)("%p is refused with its reason", async (options, reason) => {
   const { status, errors } = await suite.build(suite.context({ Dockerfile: "FROM busybox\n" }), options);
   expect(status).not.toBe(0);
   expect(errors).toContain(reason);
+});
+
+test("--no-hosts leaves the image's /etc/hosts, and --omit-history says nothing of the steps", async () => {
+  const dockerfile = [
+    "FROM busybox",
+    "COPY hosts /etc/hosts",
+    "RUN cat /etc/hosts > /seen",
+    'CMD ["cat", "/seen"]',
+    "",
+  ];
+  const context = suite.context({ Dockerfile: dockerfile.join("\n"), hosts: "1.2.3.4 own\n" });
+  const seen = async (...options: string[]) => {
+    await suite.built(context, ["-t", "hosts", "--retry", "0", "--retry-delay", "1s", ...options]);
+    return (await suite.user.bunker(["run", "--rm", "hosts"])).output;
+  };
+  const history = () => suite.user.bunker(["history", "--no-trunc", "--format", "{{.CreatedBy}}", "hosts"]);
+  expect(await seen()).toContain("localhost");
+  expect((await history()).output).toContain("COPY hosts");
+  expect(await seen("--no-hosts", "--omit-history")).toBe("1.2.3.4 own\n");
+  const omitted = await history();
+  expect([omitted.status, omitted.errors]).toEqual([0, ""]);
+  expect(omitted.output).not.toContain("COPY");
+  expect(await seen()).toContain("localhost");
 });
 
 test("a terminal shows the steps, their times and what they have written last, and then that all is done", async () => {

@@ -99,6 +99,7 @@ async function buildOptionsOf(values: Values, context: string): Promise<BuildOpt
     buildContexts: new Map(buildContexts),
     noCache: noCache || !values.layers,
     squashes: values.squashes || !values.layers,
+    omitsHistory: values.omitsHistory,
     noCacheStages: noCacheStages.flatMap((names) => names.split(",")),
     pull,
     registrySettings: registrySettings(values),

@@ -1,6 +1,7 @@
 /* The options of `bunker build` that are about the containers in which commands run: those of `bunker run`. */
 import type { ContainerOptions } from "../../../build/run/run-configuration.ts";
-import { list, single } from "../../option.ts";
+import { BunkerError } from "../../../sys/error.ts";
+import { flag, list, single } from "../../option.ts";
 import type { OptionValues } from "../../option-table.ts";
 import { resourceOptions, takeResources } from "../../resource-options.ts";
 import { parseCapabilityOption } from "../../values/capability-option.ts";
@@ -59,6 +60,7 @@ export const containerOptions = {
     description: "While commands run, look names up in this domain, or in none: .",
     parse: parseSearchDomain,
   }),
+  noHosts: flag({ name: "no-hosts", description: "While commands run, leave the image's /etc/hosts as it is" }),
   resourceLimits: list({
     name: "ulimit",
     valueName: "NAME=SOFT[:HARD]",
@@ -84,15 +86,18 @@ export const containerOptions = {
 
 /**
  * What the options say of containers.
- * @throws BunkerError as `securityOptionsOf` and `takeResources`
+ * @throws BunkerError `conflicting_options`, and as `securityOptionsOf` and `takeResources`
  */
 export async function containerOptionsOf(values: OptionValues<typeof containerOptions>): Promise<ContainerOptions> {
-  const { addedHosts, capabilitiesAdded, capabilitiesDropped, cgroupParent } = values;
+  const { addedHosts, noHosts, capabilitiesAdded, capabilitiesDropped, cgroupParent } = values;
+  if (noHosts && addedHosts.length > 0) {
+    throw new BunkerError({ code: "conflicting_options", operation: "conflicting options: --no-hosts and --add-host" });
+  }
   const { dnsServers, dnsOptions, dnsSearch, resourceLimits, sharedMemorySize } = values;
   const security = await securityOptionsOf(values.security);
   const { resources } = takeResources(values);
   return {
-    ...{ addedHosts, capabilitiesAdded, capabilitiesDropped, cgroupParent, dnsServers, dnsOptions, dnsSearch },
+    ...{ addedHosts, noHosts, capabilitiesAdded, capabilitiesDropped, cgroupParent, dnsServers, dnsOptions, dnsSearch },
     ...{ resourceLimits, sharedMemorySize, security, resources },
   };
 }

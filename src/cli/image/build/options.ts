@@ -5,7 +5,7 @@ import { nearestName } from "../../../nearest-name.ts";
 import { BunkerError } from "../../../sys/error.ts";
 import { InvalidValue } from "../../invalid-value.ts";
 import { flag, list, parseBoolean, single } from "../../option.ts";
-import { connectionOptions } from "../../registry/registry-options.ts";
+import { connectionOptions, retryOptions } from "../../registry/registry-options.ts";
 import { oneOf } from "../../values/choice.ts";
 import { importedVariable } from "../../values/environment-option.ts";
 import { parseAnnotation, parseLabel } from "../../values/life-values.ts";
@@ -159,6 +159,7 @@ export const buildSyntax = {
       description: "Take nothing of a stage from the build cache",
       parse: notEmpty("expected the name of a stage"),
     }),
+    omitsHistory: flag({ name: "omit-history", description: "Say nothing in the image of how it was made" }),
     outputs: list({
       name: "output",
       short: "o",
@@ -231,6 +232,7 @@ export const buildSyntax = {
     squashes: flag({ name: "squash", description: "Make one layer of all that the build adds to its base" }),
     tags: list({ name: "tag", short: "t", valueName: "NAME[:TAG]", description: "Name the image", parse: parseTag }),
     ...connectionOptions,
+    ...retryOptions,
     ...containerOptions,
     target: single({
       name: "target",
