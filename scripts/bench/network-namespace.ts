@@ -48,8 +48,7 @@ export async function openNetwork(
       ...ports,
       `${holder}`,
     ]);
-    const [, gateway = ""] = /^default via (\S+)/m.exec(run(inside(["ip", "-4", "route"]))) ?? [];
-    return { name, inside, host: gateway, pid };
+    return { name, inside, host: await gateway(inside), pid };
   }
   // As Bunker starts the processes that its stack runs in otherwise.
   const own = join(workplace.directory, "slirp4netns");
@@ -62,6 +61,16 @@ export async function openNetwork(
   const forward = { proto: "tcp", host_addr: "127.0.0.1", host_port: INSIDE_PORT, guest_port: INSIDE_PORT };
   await ask(socket, JSON.stringify({ execute: "add_hostfwd", arguments: forward }));
   return { name, inside, host: "10.0.2.2", pid };
+}
+
+/** The gateway of the route that leads outside, once there is one: pasta says something before it has made it. */
+async function gateway(inside: Network["inside"]): Promise<string> {
+  for (let tries = 0; tries < 100; tries++) {
+    const [, address] = /^default via (\S+)/m.exec(run(inside(["ip", "-4", "route"]))) ?? [];
+    if (address !== undefined) return address;
+    await Bun.sleep(20);
+  }
+  throw new Error("pasta has made no default route");
 }
 
 /** Sends a request to an API socket, and waits for the answer. */
