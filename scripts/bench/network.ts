@@ -106,7 +106,7 @@ export async function measureNetwork(workplace: Workplace, rounds: number): Prom
 }
 
 function format(value: number): string {
-  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(2);
+  return Math.abs(value) >= 99.5 ? value.toFixed(0) : value.toPrecision(2);
 }
 
 /** Takes down a value of the contender whose turn it is. */
