@@ -226,8 +226,9 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
  * @returns undefined when nobody has it
  */
 export function refusedOption(command: string, option: string): BunkerError | undefined {
-  const refusal =
-    REFUSALS[command.replace(/^bunker (?:container |(?:image|buildx|builder) (?=build$))?/, "")]?.[option];
+  const refusals = REFUSALS[command.replace(/^bunker (?:container |(?:image|buildx|builder) (?=build$))?/, "")] ?? {};
+  // Every object has a member `constructor`, and no command such an option.
+  const refusal = Object.hasOwn(refusals, option) ? refusals[option] : undefined;
   if (refusal === undefined) return undefined;
   const written = `${option.length === 1 ? "-" : "--"}${option}`;
   return new BunkerError({ code: "option_refused", operation: `${command} has no option ${written}`, ...refusal });
