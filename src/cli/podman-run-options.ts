@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { EnvironmentRules, RunOptions } from "../engine/specification/run-options.ts";
-import { hostPlatform } from "../image/platform.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import { platformOf, platformPartOptions } from "./image/platform-option.ts";
 import { InvalidValue } from "./invalid-value.ts";
 import { flag, list, single } from "./option.ts";
 import type { OptionTable, OptionValues } from "./option-table.ts";
@@ -17,11 +17,6 @@ const HOST_ZONE = "/etc/localtime";
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 const asWritten = (text: string) => text;
-
-function word(text: string): string {
-  if (/^[a-z0-9_.-]+$/.test(text)) return text;
-  throw new InvalidValue("expected a word such as arm64");
-}
 
 function parseUmask(text: string): number {
   if (/^[0-7]{1,4}$/.test(text) && Number.parseInt(text, 8) <= 0o777) return Number.parseInt(text, 8);
@@ -38,24 +33,7 @@ function parseMerged(text: string): readonly [name: string, value: string] {
 export const podmanRunOptions = {
   ...registryOptions,
   ...retryOptions,
-  architecture: single({
-    name: "arch",
-    valueName: "ARCHITECTURE",
-    description: "Architecture to choose from an image for several",
-    parse: word,
-  }),
-  operatingSystem: single({
-    name: "os",
-    valueName: "OS",
-    description: "Operating system to choose from an image for several",
-    parse: word,
-  }),
-  variant: single({
-    name: "variant",
-    valueName: "VARIANT",
-    description: "Variant of the architecture, such as v7",
-    parse: word,
-  }),
+  ...platformPartOptions,
   chrootDirectories: list({
     name: "chrootdirs",
     valueName: "DIRECTORY",
@@ -149,7 +127,8 @@ function parseTimeZone(text: string): string {
 export function takePodmanOptions<Values extends PodmanValues & OtherValues>(values: Values) {
   const {
     architecture,
-    operatingSystem,
+    os,
+    platform,
     variant,
     authFile,
     certificateDirectory,
@@ -166,9 +145,6 @@ export function takePodmanOptions<Values extends PodmanValues & OtherValues>(val
   } = values;
   if (rest.replaces && rest.name === undefined) throw conflict("--replace without --name");
   if (rest.noHosts && rest.addedHosts.length > 0) throw conflict("--no-hosts and --add-host");
-  const parts = [operatingSystem, architecture, variant];
-  const isChosen = parts.some((part) => part !== undefined);
-  if (isChosen && rest.platform !== undefined) throw conflict("--platform and --os, --arch or --variant");
   const environmentRules: EnvironmentRules = {
     host: environmentOfHost ? hostEnvironment() : [],
     merged: environmentMerged,
@@ -176,16 +152,11 @@ export function takePodmanOptions<Values extends PodmanValues & OtherValues>(val
   };
   return {
     ...rest,
-    platform: isChosen ? platformOf(operatingSystem, architecture, variant) : rest.platform,
+    platform: platformOf({ architecture, os, platform, variant }),
     registry: registrySettings({ authFile, certificateDirectory, credentials, retries, retryDelay, tlsVerify }),
     environmentRules,
     hostsBase: hostsBaseOf(hostsBase),
   };
-}
-
-function platformOf(os: string | undefined, architecture: string | undefined, variant: string | undefined): string {
-  const host = hostPlatform();
-  return [os ?? host.os, architecture ?? host.architecture, ...(variant === undefined ? [] : [variant])].join("/");
 }
 
 function hostEnvironment(): readonly string[] {

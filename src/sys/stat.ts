@@ -118,3 +118,8 @@ function readTimestamp(view: DataView, offset: number): Timestamp {
     nanoseconds: view.getUint32(offset + 8, true),
   };
 }
+
+/** Whether two files have the same type, permissions and owner. */
+export function hasSameOwnerAndMode(one: FileStatus, other: FileStatus): boolean {
+  return one.mode === other.mode && one.uid === other.uid && one.gid === other.gid;
+}

@@ -12,7 +12,7 @@ import { type ByteString, encodeText } from "../../sys/byte-string.ts";
 import { getAttribute, openAt, removeDirectoryAt, statusAt, unlinkAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
-import { FileMode, type FileStatus, isType } from "../../sys/stat.ts";
+import { FileMode, hasSameOwnerAndMode, isType } from "../../sys/stat.ts";
 
 const DIRECTORY_FLAGS = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
 
@@ -53,11 +53,7 @@ function removeStub(upper: number, lower: LowerDirectory, [name, ...inside]: rea
   removeStub(directory.number, below, inside);
   const hidesNothing =
     original === undefined ||
-    (isSame(status, original) && getAttribute(directory.number, OPAQUE_ATTRIBUTE) !== OPAQUE_VALUE);
+    (hasSameOwnerAndMode(status, original) && getAttribute(directory.number, OPAQUE_ATTRIBUTE) !== OPAQUE_VALUE);
   // Fails when there is something in it, as it should.
   if (hidesNothing) removeDirectoryAt(upper, name);
-}
-
-function isSame(one: FileStatus, other: FileStatus): boolean {
-  return one.mode === other.mode && one.uid === other.uid && one.gid === other.gid;
 }

@@ -7,7 +7,7 @@
 import { LowerDirectory } from "../../image/layers/lower-directory.ts";
 import type { UpperEntry } from "../../image/layers/upper-directory.ts";
 import { type ByteString, encodeText } from "../../sys/byte-string.ts";
-import { FileMode, isType } from "../../sys/stat.ts";
+import { FileMode, hasSameOwnerAndMode, isType } from "../../sys/stat.ts";
 
 /**
  * Leaves out what was made to be mounted on, and directories that are among the changes only because of it.
@@ -60,9 +60,5 @@ function isEmpty({ kind, status }: UpperEntry): boolean {
 
 /** Whether a directory has only a new time, or is itself new, and so was made on the way to a stub. */
 function mayBeUnchanged({ kind, status, lower, hidden }: UpperEntry): boolean {
-  return (
-    kind === "directory" &&
-    hidden === undefined &&
-    (lower === undefined || (status.mode === lower.mode && status.uid === lower.uid && status.gid === lower.gid))
-  );
+  return kind === "directory" && hidden === undefined && (lower === undefined || hasSameOwnerAndMode(status, lower));
 }

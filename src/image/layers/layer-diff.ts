@@ -20,7 +20,7 @@ import type { ByteString } from "../../sys/byte-string.ts";
 import { openAt, readLinkAt, statusOf } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
-import { FileMode, type FileStatus, isType, type Timestamp } from "../../sys/stat.ts";
+import { FileMode, type FileStatus, hasSameOwnerAndMode, isType, type Timestamp } from "../../sys/stat.ts";
 import type { TarEntryType } from "../tar/tar-entry.ts";
 import { endOfArchive, entryHeaders, paddingAfter, type WrittenEntry } from "../tar/tar-writer.ts";
 import { dataParts } from "./data-parts.ts";
@@ -99,7 +99,7 @@ function beside(path: ByteString, base: string): ByteString {
 
 function isRootChanged({ status, lower }: UpperEntry, { attributes }: WrittenEntry): boolean {
   if (lower === undefined) return false;
-  return status.mode !== lower.mode || status.uid !== lower.uid || status.gid !== lower.gid || attributes.size > 0;
+  return !hasSameOwnerAndMode(status, lower) || attributes.size > 0;
 }
 
 function markHeaders(name: ByteString): Buffer {

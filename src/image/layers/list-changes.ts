@@ -1,6 +1,6 @@
 /** What a container has changed, as a list; `docker diff`. */
 import type { ByteString } from "../../sys/byte-string.ts";
-import type { FileStatus } from "../../sys/stat.ts";
+import { type FileStatus, hasSameOwnerAndMode } from "../../sys/stat.ts";
 import type { UpperEntry } from "./upper-directory.ts";
 
 /** A name that was added, changed or deleted; the path is absolute. */
@@ -46,9 +46,7 @@ export function listChanges(entries: Iterable<UpperEntry>): Change[] {
 
 function isSameDirectory(one: FileStatus, other: FileStatus): boolean {
   return (
-    one.mode === other.mode &&
-    one.uid === other.uid &&
-    one.gid === other.gid &&
+    hasSameOwnerAndMode(one, other) &&
     one.modified.seconds === other.modified.seconds &&
     one.modified.nanoseconds === other.modified.nanoseconds
   );
