@@ -3,11 +3,14 @@
  *
  * Everything that a store is to show grows in `tmp/` and is renamed to its place when it is whole. Whoever has
  * something there holds a shared lock on `<store>/lock`. Locks of flock(2) end with their holder, however it ends: so
- * whoever gets the lock exclusively knows that all there is in `tmp/` was left by somebody who died, and removes it.
+ * whoever gets the lock exclusively knows that all there is in `tmp/` was left by somebody who died, and removes it. What
+ * was to be files of containers may belong to subordinate ids; the user who has those leaves it there, and the next one
+ * who is root among them removes it.
  */
 import { mkdirSync } from "node:fs";
 import { encodeText } from "../../sys/byte-string.ts";
 import { directoryEntries } from "../../sys/directory-entries.ts";
+import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { Lock, lock, openAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
@@ -86,5 +89,12 @@ export function openDirectory(path: string): FileDescriptor {
 function sweep(file: FileDescriptor, staging: FileDescriptor): void {
   if (lock(file.number, Lock.exclusive | Lock.nonBlocking) < 0) return;
   using fresh = openDirectory(`/proc/self/fd/${staging.number}`);
-  for (const { name } of directoryEntries(fresh.number)) removeTreeAt(fresh.number, name);
+  for (const { name } of directoryEntries(fresh.number)) {
+    try {
+      removeTreeAt(fresh.number, name);
+    } catch (error) {
+      const isOthers = error instanceof BunkerError && (error.errno === Errno.EACCES || error.errno === Errno.EPERM);
+      if (!isOthers) throw error;
+    }
+  }
 }

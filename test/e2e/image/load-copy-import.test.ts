@@ -409,6 +409,17 @@ describe("import", () => {
     }
   });
 
+  test("leaves what a killed pull has left of others' files to whoever may remove it", async () => {
+    expect((await user.bunker(["import", "-"], { input: rootFileSystem() })).status).toBe(0);
+    const left = `${user.data}/tmp/left`;
+    const script = `mkdir -p ${left}/diff && touch ${left}/diff/file && chown -R 1:1 ${left}/diff`;
+    expect(await bunker("unshare", "sh", "-c", script)).toMatchObject({ errors: "", status: 0 });
+    expect(await user.bunker(["import", "-"], { input: rootFileSystem() })).toMatchObject({ errors: "", status: 0 });
+    expect(existsSync(`${left}/diff/file`)).toBe(true);
+    expect((await bunker("image", "prune", "-f")).status).toBe(0);
+    expect(existsSync(left)).toBe(false);
+  });
+
   test("has one clear line for what is wrong, and leaves nothing", async () => {
     writeFileSync(`${directory}/root.tar`, rootFileSystem());
     writeFileSync(`${directory}/cut.tar`, rootFileSystem().subarray(0, 5000));
