@@ -7,11 +7,12 @@
  * not waited for: what is to be said follows at once, so that one round trip is enough for all of it. A user id in a user
  * namespace is another one outside, which is the one that the other side knows.
  */
-import { readFileSync, readSync, writeSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { allocate } from "../../sys/memory.ts";
+import { outerUserId } from "../../sys/outer-user-id.ts";
 import { connectUnix } from "../../sys/socket.ts";
 import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { BusAddress } from "./address.ts";
@@ -168,14 +169,4 @@ export function callFailed(call: Call, { errorName, body }: Message): BunkerErro
     operation: `call ${call.interface}.${call.member}`,
     reason: [errorName, body[0]].filter((part) => part !== undefined).join(": "),
   });
-}
-
-/** Our user id as the next user namespace outside has it: ours, if that is the initial one. */
-function outerUserId(): number {
-  const own = process.geteuid?.() ?? 0;
-  for (const line of readFileSync("/proc/self/uid_map", "latin1").split("\n")) {
-    const [inner = NaN, outer = NaN, count = NaN] = line.trim().split(/\s+/).map(Number);
-    if (own >= inner && own < inner + count) return outer + own - inner;
-  }
-  return own;
 }

@@ -1,7 +1,8 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
+import { JsonFileReader } from "../../engine/log/json-file-reader.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
-import { LogReader } from "../../engine/log/read-log.ts";
+import type { LogQuery, LogReader } from "../../engine/log/log-query.ts";
 import { containerDirectory } from "../../engine/state/container-lock.ts";
 import { type Container, openContainers } from "../../engine/state/containers.ts";
 import { nextAnswer, tell } from "../../engine/supervisor/connect.ts";
@@ -69,31 +70,31 @@ export const logs = defineCommand(
     using database = openContainers(data);
     using cleanup = new DisposableStack();
     const containers = operands.map((reference) => namedOrLatest(database, data, reference, options));
-    containers.forEach(checkReadable);
-    const logs = containers.map((container, index) => {
-      const directory = containerDirectory(data, container.id);
-      const reader = cleanup.use(new LogReader(logFile(directory, container.id), options));
+    const logs = [];
+    for (const [index, container] of containers.entries()) {
+      const reader = cleanup.use(await readerOf(container, data, options));
       const printer = new LogPrinter(options, headOf(container, index, containers.length > 1, options));
-      // Before the first read, so that nothing falls between it and the watch.
-      const watch = options.follow ? cleanup.use(new DirectoryWatch(encodeText(directory))) : undefined;
+      // Before the first read, so that nothing falls between it and the watches.
+      const watched = options.follow ? reader.directories : [];
+      const watches = watched.map((directory) => cleanup.use(new DirectoryWatch(encodeText(directory))));
       const found = supervisorOf(database, data, container.id);
       const socket = found === undefined ? undefined : cleanup.use(found);
-      return { container, reader, printer, watch, socket };
-    });
+      logs.push({ container, reader, printer, watches, socket });
+    }
     for (const { reader, printer } of logs) {
-      reader.readPresent(options.tail, (record) => printer.add(record));
+      await reader.readPresent(options.tail, (record) => printer.add(record));
       printer.flush();
     }
-    const followed = logs.flatMap(({ watch, socket, reader, printer }) => {
-      if (watch === undefined || socket === undefined) return [];
-      const read = () => {
-        reader.readAdded((record) => printer.add(record));
+    const followed = logs.flatMap(({ watches, socket, reader, printer }) => {
+      if (!options.follow || socket === undefined) return [];
+      const read = async () => {
+        await reader.readAdded((record) => printer.add(record));
         printer.flush();
         return !reader.isOver;
       };
-      return [{ watch, socket, read }];
+      return [{ watches, socket, read }];
     });
-    follow(followed);
+    await follow(followed);
     for (const { container, socket } of logs) {
       const lost = socket === undefined || options.follow ? "" : lostOutput(socket);
       if (lost === "" && container.error === "") continue;
@@ -116,18 +117,24 @@ function headOf(
   return color ? `\x1b[${COLOURS[index % COLOURS.length]}m${shown}\x1b[0m ` : `${shown} `;
 }
 
-/** @throws BunkerError `no_log` for a container whose output is not in a file of ours */
-function checkReadable({ id, name, definition }: Container): void {
+/** @throws BunkerError `no_log` for a container whose output is nowhere */
+async function readerOf({ id, name, definition }: Container, data: string, query: LogQuery): Promise<LogReader> {
   const { driver } = definition.log;
-  if (driver !== "none" && driver !== "journald") return;
-  throw new BunkerError({
-    code: "no_log",
-    operation: "read the log of container",
-    object: name,
-    reason: driver === "none" ? "it has the log driver none" : "it is in systemd's journal, which Bunker does not read",
-    hint: driver === "none" ? undefined : `journalctl CONTAINER_ID_FULL=${id}`,
-    exitStatus: 1,
-  });
+  if (driver === "none") {
+    throw new BunkerError({
+      code: "no_log",
+      operation: "read the log of container",
+      object: name,
+      reason: "it has the log driver none",
+      exitStatus: 1,
+    });
+  }
+  if (driver !== "journald") return new JsonFileReader(logFile(containerDirectory(data, id), id), query);
+  const [{ journalDirectories, JournalReader }, { warning }] = await Promise.all([
+    import("../../engine/log/journal/journal-reader.ts"),
+    import("../messages.ts"),
+  ]);
+  return new JournalReader({ id, name, directories: journalDirectories() }, query, warning);
 }
 
 function parseTail(text: string): number | undefined {
@@ -150,40 +157,51 @@ function lostOutput(socket: FileDescriptor): string {
 }
 
 interface FollowedLog {
-  readonly watch: DirectoryWatch;
+  readonly watches: readonly DirectoryWatch[];
   /** To the container's supervisor. */
   readonly socket: FileDescriptor;
   /** Reads what has been added; false when that was all. */
-  readonly read: () => boolean;
+  readonly read: () => Promise<boolean>;
 }
 
 /** Reads from logs whenever something was written to them, until that was all or the containers have ended. */
-function follow(logs: readonly FollowedLog[]): void {
-  if (logs.length === 0) return;
+async function follow(logs: readonly FollowedLog[]): Promise<void> {
   using reactor = new Reactor();
-  const open = new Set(logs);
+  /** Those of which there may be more to read. */
+  const ready = new Set(logs);
+  /** Those whose container goes on. */
+  const growing = new Set(logs);
+  const forget = ({ watches, socket }: FollowedLog) => {
+    for (const { descriptor } of watches) reactor.remove(descriptor.number);
+    reactor.remove(socket.number);
+  };
   for (const log of logs) {
-    const { watch, socket, read } = log;
+    const { watches, socket } = log;
+    const readSoon = () => {
+      ready.add(log);
+      // Reading may be asynchronous, which nothing is in the reactor.
+      reactor.stop();
+    };
     tell(socket, { kind: "wait" });
-    const end = () => {
-      if (!open.delete(log)) return;
-      reactor.remove(watch.descriptor.number);
-      reactor.remove(socket.number);
-      if (open.size === 0) reactor.stop();
-    };
-    const readOn = () => {
-      if (!read()) end();
-    };
-    reactor.add(watch.descriptor.number, Event.IN, () => {
-      watch.acknowledge();
-      readOn();
-    });
+    for (const watch of watches) {
+      reactor.add(watch.descriptor.number, Event.IN, () => {
+        watch.acknowledge();
+        readSoon();
+      });
+    }
     reactor.add(socket.number, Event.IN, () => {
       // The exit, or the supervisor's death: the log is complete.
-      read();
-      end();
+      growing.delete(log);
+      forget(log);
+      readSoon();
     });
-    readOn();
   }
-  if (open.size > 0) reactor.run();
+  for (;;) {
+    for (const log of ready) {
+      if (!(await log.read()) && growing.delete(log)) forget(log);
+    }
+    ready.clear();
+    if (growing.size === 0) return;
+    reactor.run();
+  }
 }

@@ -243,7 +243,7 @@ export async function createContainer(
   const { userNamespace } = ownership;
   ownership.warnings.forEach(onWarning);
   checkLabels(options.mounts);
-  if (options.log.driver === "journald") (await import("../log/journal-writer.ts")).checkJournal();
+  if (options.log.driver === "journald") (await import("../log/journal/journal-writer.ts")).checkJournal();
   makeMissingSources(options.mounts);
   if (options.image.kind === "stored") {
     const { fetchImage } = await import("../images/pull-for-user.ts");

@@ -16,3 +16,15 @@ export interface LogRecord {
   /** Valid until the next record is read. */
   readonly bytes: Buffer;
 }
+
+/** What reads a container's log. */
+export interface LogReader extends Disposable {
+  /** In one of them something happens when there is more to read. */
+  readonly directories: readonly string[];
+  /** Whether a record later than wanted has been seen, so that no more will be wanted. */
+  readonly isOver: boolean;
+  /** Reads what there is, from the last `tail` records on; all for undefined. */
+  readPresent(tail: number | undefined, onRecord: (record: LogRecord) => void): void | Promise<void>;
+  /** Reads what has been added, also when files have other names by now. */
+  readAdded(onRecord: (record: LogRecord) => void): void | Promise<void>;
+}

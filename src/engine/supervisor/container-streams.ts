@@ -62,7 +62,7 @@ export class ContainerStreams {
     const { data, id } = this.#container;
     this.#inputOnce = inputOnce && !terminal;
     if (log.journal !== undefined) {
-      const { JOURNAL_SOCKET, JournalWriter } = await import("../log/journal-writer.ts");
+      const { JOURNAL_SOCKET, JournalWriter } = await import("../log/journal/journal-writer.ts");
       this.#log = new JournalWriter(JOURNAL_SOCKET, { id, ...log.journal });
     } else if (log.driver !== "none") {
       const path = logFile(containerDirectory(data, id), id);

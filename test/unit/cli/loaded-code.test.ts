@@ -68,7 +68,7 @@ function usersOfFileSystem(modules: readonly string[]): string[] {
 
 const SOMETIMES_LOADED_BY_SUPERVISORS = [
   "src/runtime/orphans.ts",
-  "src/engine/log/journal-writer.ts",
+  "src/engine/log/journal/journal-writer.ts",
   "src/engine/supervisor/memory-watcher.ts",
   "src/engine/lifecycle/restart-policy.ts",
 ] as const;

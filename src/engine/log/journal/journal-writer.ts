@@ -6,16 +6,20 @@
  *
  * When journald does not take an entry within a second, or is not there, the entry is lost, counted, and the next one is
  * tried anew: the container goes on.
+ *
+ * At the end the writer waits until journald has entered everything, so that whoever has been told of the container's end
+ * finds its whole log. journald takes one datagram after the other, and does nothing with an empty one; when it has taken
+ * that, it has done with those before. What of a socket's has not been taken says SIOCOUTQ.
  */
-import { Errno } from "../../sys/errno.ts";
-import { BunkerError } from "../../sys/error.ts";
-import type { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { setInteger64 } from "../../sys/integer64.ts";
-import { allocate } from "../../sys/memory.ts";
-import { statusIfThere } from "../../sys/named-file.ts";
-import { connectForDatagrams } from "../../sys/socket.ts";
-import { SystemCall, systemCall } from "../../sys/system-call.ts";
-import type { LogStream, LogWriter } from "./log-writer.ts";
+import { Errno } from "../../../sys/errno.ts";
+import { BunkerError } from "../../../sys/error.ts";
+import type { FileDescriptor } from "../../../sys/file-descriptor.ts";
+import { setInteger64 } from "../../../sys/integer64.ts";
+import { allocate } from "../../../sys/memory.ts";
+import { statusIfThere } from "../../../sys/named-file.ts";
+import { connectForDatagrams } from "../../../sys/socket.ts";
+import { SystemCall, systemCall } from "../../../sys/system-call.ts";
+import type { LogStream, LogWriter } from "../log-writer.ts";
 
 /** Where journald listens; /run/systemd belongs to root. */
 export const JOURNAL_SOCKET = "/run/systemd/journal/socket";
@@ -25,6 +29,9 @@ const BUFFER_SIZE = 32_768;
 /** Of syslog(3): informational, and an error. */
 const PRIORITY = { stdout: 6, stderr: 3 } as const;
 const NEWLINE = 10;
+const SIOCOUTQ = 0x5411;
+/** Milliseconds. */
+const LONGEST_SETTLING = 1000;
 const MSG_NOSIGNAL = 0x4000;
 
 /** Whose output it is. */
@@ -101,8 +108,19 @@ export class JournalWriter implements LogWriter {
   end(): void {
     for (const [stream, rest] of this.#unfinished) this.#line(stream, rest);
     this.#unfinished.clear();
+    if (this.#socket !== undefined) this.#settle(this.#socket);
     this.#socket?.close();
     this.#socket = undefined;
+  }
+
+  /** Waits for journald; see the head of this file. */
+  #settle({ number }: FileDescriptor): void {
+    const { address, view } = this.#datagram;
+    if (systemCall(SystemCall.sendto, number, address, 0, MSG_NOSIGNAL, 0, 0) < 0) return;
+    for (let waited = 0; waited < LONGEST_SETTLING; waited++) {
+      if (systemCall(SystemCall.ioctl, number, SIOCOUTQ, address) < 0 || view.getInt32(0, true) === 0) return;
+      Bun.sleepSync(1);
+    }
   }
 
   #line(stream: LogStream, line: Buffer): void {

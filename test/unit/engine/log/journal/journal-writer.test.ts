@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { JournalWriter } from "../../../../src/engine/log/journal-writer.ts";
-import { Errno } from "../../../../src/sys/errno.ts";
+import { JournalWriter } from "../../../../../src/engine/log/journal/journal-writer.ts";
+import { Errno } from "../../../../../src/sys/errno.ts";
 
 /** Takes datagrams at a path and prints each as a line of Base64; as journald it is a process of its own. */
 const RECEIVER = `
@@ -97,6 +97,29 @@ test("each line is an entry, whatever bytes it has, with the container's fields"
   writer.end();
   expect((await next())["MESSAGE"]).toBe("rest");
   expect(writer.lost).toEqual({ bytes: 0, errno: undefined });
+});
+
+test("its end waits until the journal has entered everything", async () => {
+  // Takes its time for each entry, and writes down what it has done with.
+  const slow = `
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+print("ready", flush=True)
+while True:
+  entry = s.recv(1 << 20)
+  time.sleep(0.01)
+  with open(sys.argv[2], "ab") as file: file.write(entry)
+`;
+  const entered = join(directory, "entered");
+  const child = Bun.spawn(["python3", "-c", slow, path, entered], { stdout: "pipe" });
+  receivers.push(child);
+  await child.stdout.getReader().read();
+  const writer = new JournalWriter(path, identity);
+  for (let index = 0; index < 10; index++) writer.write("stdout", Buffer.from(`line ${index}\n`));
+  writer.write("stdout", Buffer.from("the last"));
+  writer.end();
+  expect(readFileSync(entered, "latin1")).toContain("the last");
 });
 
 test("long lines come in pieces", async () => {

@@ -3,8 +3,8 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compressFile } from "../../../../src/engine/log/compress-file.ts";
+import { JsonFileReader } from "../../../../src/engine/log/json-file-reader.ts";
 import { JsonFileWriter } from "../../../../src/engine/log/json-file-writer.ts";
-import { LogReader } from "../../../../src/engine/log/read-log.ts";
 
 let directory: string;
 let path: string;
@@ -24,7 +24,7 @@ function writer(configuration: ConstructorParameters<typeof JsonFileWriter>[1] =
 }
 
 function read(query: { since?: number; until?: number; tail?: number } = {}): string[] {
-  using reader = new LogReader(path, { since: undefined, until: undefined, tail: undefined, ...query });
+  using reader = new JsonFileReader(path, { since: undefined, until: undefined, tail: undefined, ...query });
   const records: string[] = [];
   reader.readPresent(query.tail, ({ stream, bytes }) => records.push(`${stream}:${bytes}`));
   return records;
@@ -223,7 +223,7 @@ describe("a log in Docker's json-file form", () => {
   });
 
   test("follows what is added, also over a rotation", () => {
-    using reader = new LogReader(path, { since: undefined, until: undefined, tail: undefined });
+    using reader = new JsonFileReader(path, { since: undefined, until: undefined, tail: undefined });
     const found: string[] = [];
     const add = () => reader.readAdded(({ bytes }) => found.push(bytes.toString()));
     const log = writer({ driver: "json-file", maximumSize: 200, maximumFiles: 3, compress: false });

@@ -6,9 +6,10 @@
  * (the end of a log that lost its power) is passed over. For the last N records files are searched from their end.
  */
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { dirname } from "node:path";
 import { gunzipSync } from "node:zlib";
 import * as v from "valibot";
-import type { LogQuery, LogRecord } from "./log-query.ts";
+import type { LogQuery, LogReader, LogRecord } from "./log-query.ts";
 
 const BLOCK = 1 << 20;
 const NEWLINE = 10;
@@ -38,7 +39,8 @@ function filesOf(path: string): string[] {
 }
 
 /** Reads what is in a log now, and later what has been added; see the head of this file. */
-export class LogReader implements Disposable {
+export class JsonFileReader implements LogReader {
+  readonly directories: readonly string[];
   readonly #path: string;
   readonly #from: string;
   readonly #to: string;
@@ -50,17 +52,16 @@ export class LogReader implements Disposable {
 
   /** @param path of the newest file; it need not be there */
   constructor(path: string, query: LogQuery) {
+    this.directories = [dirname(path)];
     this.#path = path;
     this.#from = query.since === undefined ? "" : new Date(query.since).toISOString().slice(0, -1);
     this.#to = query.until === undefined ? "~" : new Date(query.until).toISOString().slice(0, -1);
   }
 
-  /** Whether a record later than wanted has been seen, so that no more will be wanted. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** Reads what there is, from the last `tail` records on. */
   readPresent(tail: number | undefined, onRecord: (record: LogRecord) => void): void {
     const files = filesOf(this.#path);
     let wanted = tail ?? Number.POSITIVE_INFINITY;
@@ -87,7 +88,6 @@ export class LogReader implements Disposable {
     }
   }
 
-  /** Reads what has been added, also when the file was put aside meanwhile. */
   readAdded(onRecord: (record: LogRecord) => void): void {
     if (this.#file === undefined && !this.#open()) return;
     this.#readOn(onRecord);
