@@ -17,6 +17,7 @@ type NetworkOptionName =
   | "ipv6"
   | "hardwareAddress"
   | "networkAliases"
+  | "links"
   | "published"
   | "publishAll"
   | "exposed"
@@ -51,6 +52,7 @@ export function takeNetworkSettings<Values extends NetworkOptionValues & Pick<Ru
     ipv6,
     hardwareAddress,
     networkAliases,
+    links,
     published,
     publishAll,
     exposed,
@@ -79,6 +81,7 @@ export function takeNetworkSettings<Values extends NetworkOptionValues & Pick<Ru
     if (networkAliases.length > 0) {
       throw conflict("network-scoped alias is supported only for containers in user defined networks");
     }
+    if (links.length > 0) throw conflict("links are for containers on user defined networks only");
     if (first.kind === "joined" && first.joined.kind === "container") checkJoined(values, values.hostname);
     if (hardwareAddress !== undefined && first.kind !== "slirp") throw conflict("mac-address and the network mode");
   }
@@ -110,7 +113,7 @@ type SharedOption = Extract<NetworkOption, { kind: "shared" }>;
 function placesOf(
   first: SharedOption,
   more: readonly NetworkOption[],
-  { ipv4, ipv6, hardwareAddress, networkAliases }: NetworkOptionValues,
+  { ipv4, ipv6, hardwareAddress, networkAliases, links }: NetworkOptionValues,
 ): NetworkSettings["shared"] {
   const others = more.map((option) => {
     if (option.kind === "shared") return option.place;
@@ -131,6 +134,8 @@ function placesOf(
       hardwareAddress: place.hardwareAddress ?? hardwareAddress,
       gatewayPriority: place.gatewayPriority,
       aliases: [...place.aliases, ...networkAliases],
+      links: [...links],
+      options: place.options,
     },
     ...others,
   ];

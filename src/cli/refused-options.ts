@@ -35,11 +35,6 @@ const SWARM: Refusal = {
   hint: "Leave it out; volumes are this machine's.",
 };
 
-const NO_LINKS: Refusal = {
-  reason: "containers are not linked",
-  hint: "Put both on a network (bunker network create NAME, --network NAME); there they know each other by their names, and by --network-alias.",
-};
-
 const ONE_ADDRESS: Refusal = {
   reason: "containers have one address of each kind",
   hint: "--ip and --ip6 choose it on a network of yours.",
@@ -68,7 +63,6 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
   "io-maxbandwidth": WINDOWS,
   "io-maxiops": WINDOWS,
   isolation: WINDOWS,
-  link: NO_LINKS,
   "link-local-ip": ONE_ADDRESS,
   pod: NO_PODS,
   "pod-id-file": NO_PODS,
@@ -109,34 +103,18 @@ const SWARM_NETWORK: Refusal = {
 const OF_NETWORKS: Readonly<Record<string, Refusal>> = {
   "config-from": SWARM_NETWORK,
   "config-only": SWARM_NETWORK,
-  dns: {
-    reason: "names of the outside are asked of each container's own resolvers",
-    hint: "Give it to the containers: bunker run --dns ADDRESS --network NAME",
-  },
   ingress: SWARM_NETWORK,
   "interface-name": {
     reason: "a network has no device on the host that could be named",
-    hint: "Leave it out; devices in containers are called eth0, eth1 and so on.",
+    hint: "Devices in containers are named by -o com.docker.network.container_iface_prefix=PREFIX, or each by --network NAME:interface_name=…",
   },
   "ipam-opt": {
     reason: "Bunker chooses addresses itself, and has no options for it",
     hint: "--subnet, --ip-range, --gateway and --aux-address say which ones there are.",
   },
-  route: {
-    reason: "containers have the route to their network's gateway only",
-    hint: "--cap-add NET_ADMIN lets a container add routes by itself.",
-  },
 };
 
 const OF_PLACES_ON_NETWORKS: Readonly<Record<string, Refusal>> = {
-  "driver-opt": {
-    reason: "a place on a network has no options of a driver",
-    hint: "Parameters of the kernel are set by --sysctl of bunker run.",
-  },
-  link: {
-    reason: NO_LINKS.reason,
-    hint: "On a network they know each other by their names; --alias gives this one a further name.",
-  },
   "link-local-ip": ONE_ADDRESS,
 };
 
@@ -198,7 +176,7 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
   "network connect": OF_PLACES_ON_NETWORKS,
   "network create": OF_NETWORKS,
   rm: {
-    link: { reason: "containers are not linked", hint: "bunker network disconnect takes a container off a network." },
+    link: { reason: "links are a container's own", hint: "bunker network disconnect takes a container off a network." },
   },
   run: OF_NEW_CONTAINERS,
   start: { checkpoint: CHECKPOINTS, "checkpoint-dir": CHECKPOINTS },

@@ -20,7 +20,7 @@ import {
   parseSearchDomain,
 } from "./values/names-and-addresses.ts";
 import { parseNetworkOption } from "./values/network-option.ts";
-import { addressOfVersion, parseMacAddress, parseNetworkAlias } from "./values/network-place.ts";
+import { addressOfVersion, parseLink, parseMacAddress, parseNetworkAlias } from "./values/network-place.ts";
 import { integerBetween, parseBytes } from "./values/numbers.ts";
 import { parseContainerPath } from "./values/paths.ts";
 import { parseExposeOption, parsePublishOption } from "./values/publish-option.ts";
@@ -262,6 +262,12 @@ export const runOptionsTable = {
     valueName: "NAME",
     description: "A further name on the network",
     parse: parseNetworkAlias,
+  }),
+  links: list({
+    name: "link",
+    valueName: "CONTAINER[:ALIAS]",
+    description: "A further name of another container on the network, which only this one knows",
+    parse: parseLink,
   }),
   published: list({
     name: "publish",

@@ -16,7 +16,7 @@ const SIZE = 28;
 /**
  * Answers a request.
  * @param offset and `end`: of the ARP packet in `view`
- * @param isShared whether others are on the link
+ * @param speaksForItself whether it is silent about addresses that are not its own
  * @param isOwn whether an IPv4 address belongs to the stack
  */
 export function answerArp(
@@ -25,7 +25,7 @@ export function answerArp(
   end: number,
   link: Link,
   ethernet: Ethernet,
-  isShared: boolean,
+  speaksForItself: boolean,
   isOwn: (address: number) => boolean,
 ): void {
   if (end - offset < SIZE) return;
@@ -34,7 +34,7 @@ export function answerArp(
   const sender = view.getInt32(offset + 14);
   const target = view.getInt32(offset + 24);
   // An announcement, or a probe.
-  if (sender === target || ((isShared || sender === 0) && !isOwn(target))) return;
+  if (sender === target || ((speaksForItself || sender === 0) && !isOwn(target))) return;
   const reply = link.headers.view;
   link.withoutOffload();
   ethernet.writeHeader(reply, EtherType.ARP);

@@ -35,10 +35,26 @@ export interface NetworkConfiguration {
    * link is not looked for outside by an address of the link's.
    */
   readonly isShared?: boolean;
+  /**
+   * Whether the containers on the link do not reach each other. The stack then speaks for all of them, to tell that.
+   */
+  readonly isSeparated?: boolean;
   /** Whether nothing outside of the link is reached. */
   readonly isInternal?: boolean;
+  /** Whether the container has a default route over the link, if anything outside is reached; it has one without this. */
+  readonly hasDefaultRoute?: boolean;
   /** The resolvers that are asked instead of the host's. */
   readonly resolvers?: readonly Address[];
   readonly outbound4?: OutboundBinding;
   readonly outbound6?: OutboundBinding;
+}
+
+/** Whether a container may reach what is outside over the link without knowing about it. */
+export function leadsOutside({ isInternal, hasDefaultRoute }: NetworkConfiguration): boolean {
+  return isInternal !== true && hasDefaultRoute !== false;
+}
+
+/** Whether the stack only speaks for its own addresses on the link. */
+export function speaksForItself({ isShared, isSeparated }: NetworkConfiguration): boolean {
+  return isShared === true && isSeparated !== true;
 }

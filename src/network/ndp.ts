@@ -6,7 +6,7 @@
 import type { Address } from "../sys/internet-socket.ts";
 import { sameAddress, UNSPECIFIED_6 } from "./address.ts";
 import { checksum } from "./checksum.ts";
-import type { NetworkConfiguration } from "./configuration.ts";
+import { type NetworkConfiguration, speaksForItself } from "./configuration.ts";
 import { isOwnAddress } from "./destination.ts";
 import { STACK_HARDWARE_ADDRESS, writeHardwareAddress } from "./ethernet.ts";
 import { IpProtocol } from "./ip-protocol.ts";
@@ -58,7 +58,7 @@ function answerSolicitation(view: DataView, packet: Packet, output: Output, conf
   const { source } = packet;
   const isProbe = sameAddress(source, UNSPECIFIED_6);
   const isOwn = sameAddress(target, ROUTER_ADDRESS) || isOwnAddress(configuration, target);
-  if (sameAddress(source, target) || ((isProbe || configuration.isShared === true) && !isOwn)) return;
+  if (sameAddress(source, target) || ((isProbe || speaksForItself(configuration)) && !isOwn)) return;
   const ROUTER_SOLICITED_OVERRIDE = 0xe0000000;
   const ROUTER_OVERRIDE = 0xa0000000;
   send(output, target, isProbe ? ALL_NODES : source, NEIGHBOR_ADVERTISEMENT, (message) => {

@@ -27,7 +27,7 @@ import { isVersion4 } from "../sys/internet-socket.ts";
 import { Event, type Reactor } from "../sys/reactor.ts";
 import { version4Address } from "./address.ts";
 import { answerArp } from "./arp.ts";
-import type { NetworkConfiguration } from "./configuration.ts";
+import { type NetworkConfiguration, speaksForItself } from "./configuration.ts";
 import { Datagrams } from "./datagrams.ts";
 import { isOwnAddress } from "./destination.ts";
 import { DnsForwarder, type SendDatagram } from "./dns/forwarder.ts";
@@ -63,8 +63,8 @@ export interface StackOptions {
   readonly configuration: NetworkConfiguration;
   /** Called with an errno when the device has failed, for instance because the container has deleted it. */
   readonly onEnd: (errno: number) => void;
-  /** Another file than the host's resolv.conf(5). */
-  readonly resolverFile?: string;
+  /** Who is asked for names that are not known here; the host's resolvers without it. */
+  readonly resolvers?: Resolvers | undefined;
   /** The container's hardware address, where it is known. */
   readonly hardwareAddress?: HardwareAddress | undefined;
   /** The link that the container shares with others; `configuration.isShared`. */
@@ -112,7 +112,7 @@ export class Stack implements Disposable {
       device,
       configuration,
       onEnd,
-      resolverFile,
+      resolvers = new Resolvers(),
       hardwareAddress,
       link,
       names,
@@ -128,7 +128,6 @@ export class Stack implements Disposable {
       onEnd(errno);
     });
     this.#output = new Output(this.#link, this.#ethernet);
-    const resolvers = new Resolvers(configuration.resolvers ?? resolverFile);
     const reply: SendDatagram = (source, destination, address, length) =>
       this.#datagrams.sendUdp(source, destination, address, length);
     this.#dns = new DnsForwarder(reactor, this.#pool, resolvers, names, egress, reply);
@@ -257,7 +256,7 @@ export class Stack implements Disposable {
           end,
           this.#link,
           this.#ethernet,
-          this.#configuration.isShared === true,
+          speaksForItself(this.#configuration),
           (address) => isOwnAddress(this.#configuration, version4Address(address)),
         );
         break;

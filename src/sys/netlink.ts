@@ -28,6 +28,7 @@ const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_F_NODAD = 2;
 const IFA_F_PERMANENT = 0x80;
+const RTA_DST = 1;
 const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
 const RT_TABLE_MAIN = 254;
@@ -108,18 +109,25 @@ export function deleteDeviceMessage(): Buffer {
   return message(RTM_DELLINK, 0, Buffer.alloc(16));
 }
 
-/**
- * Makes a default route by a gateway.
- * @param metric the lower, the sooner it is taken; undefined for the kernel's own
- */
-export function defaultRouteMessage(gateway: Address, metric?: number): Buffer {
+/** A route by a gateway. */
+export interface Route {
+  /** Of the same IP version as the gateway; undefined for everything. */
+  readonly destination?: { readonly address: Address; readonly length: number } | undefined;
+  readonly gateway: Address;
+  /** The lower, the sooner it is taken; undefined for the kernel's own. */
+  readonly metric?: number | undefined;
+}
+
+/** Makes a route, besides others that may be there to the same destination. */
+export function routeMessage({ destination, gateway, metric }: Route): Buffer {
   const information = Buffer.alloc(12);
   const family = isVersion4(gateway) ? AF_INET : AF_INET6;
-  information.set([family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST]);
+  information.set([family, destination?.length ?? 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST]);
   return message(
     RTM_NEWROUTE,
-    NLM_F_CREATE | NLM_F_EXCL,
+    NLM_F_CREATE,
     information,
+    ...(destination === undefined ? [] : [attribute(RTA_DST, addressBytes(destination.address))]),
     attribute(RTA_GATEWAY, addressBytes(gateway)),
     ...(metric === undefined ? [] : [attribute(RTA_PRIORITY, word(metric))]),
   );

@@ -143,16 +143,17 @@ function networkSettings(
   const { hardwareAddress, aliases = [], networkId = "", endpointId = "", names = [], wanted } = place;
   const address = (subnet: Subnet | undefined, key: "address" | "gateway") =>
     subnet === undefined ? "" : formatAddress(subnet[key]);
+  const { links = [], options = {} } = wanted ?? {};
   const asked = {
     ...(wanted?.ipv4 === undefined ? {} : { IPv4Address: wanted.ipv4 }),
     ...(wanted?.ipv6 === undefined ? {} : { IPv6Address: wanted.ipv6 }),
   };
   return {
     IPAMConfig: Object.keys(asked).length === 0 ? null : asked,
-    Links: NIL_SLICE,
+    Links: links.length === 0 ? NIL_SLICE : links.map(({ container, alias }) => `${container}:${alias}`),
     Aliases: aliases.length === 0 ? NIL_SLICE : [...aliases],
     MacAddress: hardwareAddress,
-    DriverOpts: NIL_MAP,
+    DriverOpts: Object.keys(options).length === 0 ? NIL_MAP : new Map(Object.entries(options)),
     GwPriority: wanted?.gatewayPriority ?? 0,
     NetworkID: networkId,
     EndpointID: endpointId,

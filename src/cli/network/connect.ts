@@ -5,7 +5,14 @@ import { findNetwork } from "../../engine/network/find-network.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { list, single } from "../option.ts";
-import { addressOfVersion, parseGatewayPriority, parseMacAddress, parseNetworkAlias } from "../values/network-place.ts";
+import {
+  addressOfVersion,
+  parseGatewayPriority,
+  parseLink,
+  parseMacAddress,
+  parseNetworkAlias,
+  parsePlaceOption,
+} from "../values/network-place.ts";
 
 /** `bunker network connect`. */
 export const connect = defineCommand(
@@ -17,8 +24,20 @@ export const connect = defineCommand(
         description: "A further name on the network",
         parse: parseNetworkAlias,
       }),
+      options: list({
+        name: "driver-opt",
+        valueName: "NAME=VALUE",
+        description: "What its device is called and how it behaves: com.docker.network.endpoint.ifname and .sysctls",
+        parse: parsePlaceOption,
+      }),
       ipv4: single({ name: "ip", valueName: "ADDRESS", description: "IPv4 address", parse: addressOfVersion(4) }),
       ipv6: single({ name: "ip6", valueName: "ADDRESS", description: "IPv6 address", parse: addressOfVersion(6) }),
+      links: list({
+        name: "link",
+        valueName: "CONTAINER[:ALIAS]",
+        description: "A further name of another container, which only this one knows",
+        parse: parseLink,
+      }),
       hardwareAddress: single({
         name: "mac-address",
         valueName: "ADDRESS",
@@ -35,11 +54,11 @@ export const connect = defineCommand(
     required: ["NETWORK", "CONTAINER"],
     failureStatus: 1,
   },
-  ({ options: { aliases, ...place }, operands: [network, container] }) => {
+  ({ options: { aliases, links, options, ...place }, operands: [network, container] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     const found = findContainer(database, data, container);
-    const request = { ...place, aliases: [...aliases] };
+    const request = { ...place, aliases: [...aliases], links: [...links], options: Object.fromEntries(options) };
     connectContainer(database, data, found, findNetwork(database, network), request);
     return 0;
   },

@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { createNetwork, type SubnetRequest } from "../../engine/network/create-network.ts";
+import { createNetwork, type RouteRequest, type SubnetRequest } from "../../engine/network/create-network.ts";
 import { checkNetworkOptions } from "../../engine/network/network-options.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { lookUpNetwork } from "../../engine/state/networks.ts";
@@ -12,6 +12,12 @@ import { InvalidValue } from "../invalid-value.ts";
 import { flag, list, single } from "../option.ts";
 import { oneOf } from "../values/choice.ts";
 import { parseLabel } from "../values/life-values.ts";
+import { parseAddresses } from "../values/names-and-addresses.ts";
+import { integerBetween } from "../values/numbers.ts";
+
+/** Of routes: Podman's, and the kernel's largest. */
+const DEFAULT_METRIC = "100";
+const LARGEST_METRIC = 2 ** 32 - 1;
 
 /** `bunker network create`. */
 export const create = defineCommand(
@@ -29,6 +35,12 @@ export const create = defineCommand(
         parse: parseReserved,
       }),
       noDns: flag({ name: "disable-dns", description: "Answer no names; containers have the host's resolvers" }),
+      resolvers: list({
+        name: "dns",
+        valueName: "ADDRESS",
+        description: "Ask it for names of the outside instead of the host's resolvers",
+        parse: parseAddresses,
+      }),
       driver: single({
         name: "driver",
         short: "d",
@@ -66,8 +78,14 @@ export const create = defineCommand(
         name: "opt",
         short: "o",
         valueName: "KEY=VALUE",
-        description: "mtu=BYTES, or com.docker.network.driver.mtu=BYTES; isolate=true, as networks always are",
+        description: "mtu=BYTES, no_default_route=true, com.docker.network.bridge.enable_icc=false and others",
         parse: parseOption,
+      }),
+      routes: list({
+        name: "route",
+        valueName: "NETWORK,GATEWAY[,METRIC]",
+        description: "A route of each container",
+        parse: parseRoute,
       }),
       scope: single({
         name: "scope",
@@ -87,9 +105,10 @@ export const create = defineCommand(
     failureStatus: 1,
   },
   ({
-    options: { attachable, noDns, gateways, ignore, internal, ipv4, ipv6, labels, options, ranges, reserved, subnets },
+    options: { attachable, noDns, gateways, ignore, internal, ipv4, ipv6, labels, options, ranges, reserved, ...asked },
     operands: [name],
   }) => {
+    const { resolvers, routes, subnets } = asked;
     if (!attachable) throw impossible("--attachable=false", "containers can be put on every network");
     if (!ipv4) throw impossible("--ipv4=false", "every network has IPv4");
     const data = dataDirectory();
@@ -108,6 +127,8 @@ export const create = defineCommand(
       ipv6,
       subnets: requests,
       reserved: new Map(reserved),
+      resolvers: resolvers.flat(),
+      routes,
       options: given,
       labels: Object.fromEntries(labels),
     });
@@ -137,6 +158,16 @@ function parseReserved(text: string): readonly [string, Address] {
   const address = parseAddress(value);
   if (name === undefined || address === undefined) throw new InvalidValue("expected NAME=ADDRESS");
   return [name, address];
+}
+
+function parseRoute(text: string): RouteRequest {
+  const [network = "", gateway = "", metric = DEFAULT_METRIC, ...rest] = text.split(",");
+  const destination = parsePrefix(network);
+  const address = parseAddress(gateway);
+  if (destination === undefined || address === undefined || rest.length > 0) {
+    throw new InvalidValue("expected NETWORK,GATEWAY[,METRIC], such as 10.5.0.0/16,10.89.0.2");
+  }
+  return { destination, gateway: address, metric: integerBetween(1, LARGEST_METRIC)(metric) };
 }
 
 function parseOption(text: string): readonly [string, string] {

@@ -14,7 +14,7 @@ export function driverOf({ name }: Network | PredefinedNetwork): string {
  * @param data Bunker's data directory
  */
 export function inspectNetwork(database: StateDatabase, data: string, network: Network | PredefinedNetwork): Structure {
-  const { name, id, created, isInternal, subnets, options, labels } = network;
+  const { name, id, created, isInternal, subnets, resolvers, routes, options, labels } = network;
   return {
     Name: name,
     Id: id,
@@ -29,6 +29,12 @@ export function inspectNetwork(database: StateDatabase, data: string, network: N
     Ingress: false,
     ConfigFrom: { Network: "" },
     ConfigOnly: false,
+    NetworkDNSServers: resolvers,
+    Routes: routes.map(({ destination, gateway, metric }) => ({
+      Destination: destination,
+      Gateway: gateway,
+      Metric: metric,
+    })),
     Containers: new Map(containersOn(database, data, network)),
     Options: mapOf(options),
     Labels: mapOf(labels),

@@ -41,6 +41,11 @@ export const network = defineCommandGroup({
       summary: "Show what goes between a container and the outside, as it goes",
       load: async () => (await import("./trace.ts")).trace,
     },
+    {
+      name: "update",
+      summary: "Change the resolvers of a network, also while containers run",
+      load: async () => (await import("./update.ts")).update,
+    },
     { name: "remove", summary: "Remove networks", hidden: true, load: removing },
   ],
 });

@@ -5,11 +5,11 @@ import type {
   VolumeMountRequest,
 } from "../../engine/specification/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
-import { MalformedFields, parseFields } from "../../notation/comma-separated-fields.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { parseBoolean } from "../option.ts";
 import { quote } from "../option-table.ts";
 import { oneOf } from "./choice.ts";
+import { fieldsOf } from "./fields.ts";
 import { parseBytes } from "./numbers.ts";
 import { parseHostPath, parseMountPoint } from "./paths.ts";
 import { tmpfsOptions } from "./tmpfs-option.ts";
@@ -69,14 +69,6 @@ export function parseMountOption(text: string): MountRequest {
   const place = parseMountPoint(destination);
   if (type === "volume") return volumeMount(values, place);
   return type === "bind" ? bindMount(values, place) : tmpfsMount(values, place);
-}
-
-function fieldsOf(text: string): readonly string[] {
-  try {
-    return parseFields(text);
-  } catch (cause) {
-    throw cause instanceof MalformedFields ? new InvalidValue(cause.message) : cause;
-  }
 }
 
 function readKeys(text: string): Values {

@@ -1,7 +1,7 @@
 import type { AddedHost } from "../../engine/specification/run-options.ts";
 import { formatAddress, parseAddress } from "../../network/address.ts";
 import { type Prefix, parsePrefix, prefixOf } from "../../network/prefix.ts";
-import { isVersion4 } from "../../sys/internet-socket.ts";
+import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
 import { InvalidValue } from "../invalid-value.ts";
 
 /**
@@ -13,6 +13,18 @@ export function parseIpAddress(text: string): string {
   const address = parseAddress(text);
   if (address === undefined) throw new InvalidValue("expected an IP address");
   return formatAddress(address);
+}
+
+/**
+ * Reads IP addresses with commas between them.
+ * @throws InvalidValue
+ */
+export function parseAddresses(text: string): Address[] {
+  return text.split(",").map((word) => {
+    const address = parseAddress(word);
+    if (address === undefined) throw new InvalidValue("expected IP addresses, with commas between them");
+    return address;
+  });
 }
 
 /**

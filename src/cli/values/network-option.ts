@@ -1,4 +1,5 @@
 import { DEFAULT_SLIRP } from "../../engine/network/default-slirp.ts";
+import { DEVICE_NAME } from "../../engine/network/place-options.ts";
 import type { PlaceRequest } from "../../engine/network/take-endpoints.ts";
 import type { JoinedNetwork, SlirpSettings } from "../../engine/specification/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
@@ -7,7 +8,14 @@ import type { OutboundBinding, Subnet } from "../../network/configuration.ts";
 import { LONGEST_PREFIX_4, subnet4 } from "../../network/subnets.ts";
 import { isVersion4 } from "../../sys/internet-socket.ts";
 import { InvalidValue } from "../invalid-value.ts";
-import { addressOfVersion, parseGatewayPriority, parseMacAddress, parseNetworkAlias } from "./network-place.ts";
+import { fieldsOf } from "./fields.ts";
+import {
+  addressOfVersion,
+  parseGatewayPriority,
+  parseMacAddress,
+  parseNetworkAlias,
+  parsePlaceOption,
+} from "./network-place.ts";
 
 /** A value of `--network`. */
 export type NetworkOption =
@@ -20,6 +28,7 @@ const LARGEST_MTU = 65_520;
 /** What IPv6 demands of every link. */
 const SMALLEST_MTU = 1_280;
 
+const PLACE_KEYS = ["ip", "ip6", "mac", "mac-address", "gw-priority", "alias", "driver-opt", "interface_name"];
 const KEYS = ["allow_host_loopback", "mtu", "enable_ipv6", "cidr", "outbound_addr", "outbound_addr6"] as const;
 
 /**
@@ -54,7 +63,7 @@ function placeOn(network: string): PlaceRequest {
 
 /** Docker's long form. */
 function namedPlace(text: string): NetworkOption {
-  const fields = text.split(",");
+  const fields = fieldsOf(text);
   const name = fields.find((field) => field.startsWith("name="))?.slice("name=".length);
   if (name === undefined) throw new InvalidValue("the name is missing: name=NETWORK,ip=…");
   const rest = fields.filter((field) => !field.startsWith("name="));
@@ -78,11 +87,13 @@ function withPlaceOption(place: PlaceRequest, word: string): PlaceRequest {
     case "alias":
       return { ...place, aliases: [...place.aliases, parseNetworkAlias(value)] };
     case "driver-opt":
-      throw new InvalidValue("a place on a network has no options of a driver; --sysctl sets the kernel's parameters");
+      return { ...place, options: { ...place.options, ...Object.fromEntries([parsePlaceOption(value)]) } };
+    case "interface_name":
+      return { ...place, options: { ...place.options, [DEVICE_NAME]: value } };
     case "link-local-ip":
       throw new InvalidValue("containers have one address of each kind; ip and ip6 choose it");
     default: {
-      const nearest = nearestName(key, ["ip", "ip6", "mac", "mac-address", "gw-priority", "alias"]);
+      const nearest = nearestName(key, PLACE_KEYS);
       const question = nearest === undefined ? "" : `; did you mean ${nearest}?`;
       throw new InvalidValue(`a network has no option ${JSON.stringify(key)}${question}`);
     }

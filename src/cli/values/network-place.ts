@@ -1,5 +1,6 @@
 /* What can be asked of a container's place on a network. */
 import { LARGEST_GATEWAY_PRIORITY } from "../../engine/network/route-order.ts";
+import type { ContainerAlias } from "../../engine/state/networks.ts";
 import { formatAddress, isMulticast, parseAddress } from "../../network/address.ts";
 import { parseHardwareAddress } from "../../network/switch/station.ts";
 import { isVersion4 } from "../../sys/internet-socket.ts";
@@ -50,4 +51,24 @@ export const parseGatewayPriority: (text: string) => number = integerBetween(
 export function parseNetworkAlias(text: string): string {
   if (/^[a-z\d_]([a-z\d_.-]{0,251}[a-z\d_])?$/i.test(text)) return text;
   throw new InvalidValue("expected a name of letters, digits, dots, hyphens and underscores");
+}
+
+/**
+ * Reads what a container calls another one: `CONTAINER` or `CONTAINER:ALIAS`.
+ * @throws InvalidValue
+ */
+export function parseLink(text: string): ContainerAlias {
+  const [, container, alias = container] = /^([^:]+)(?::([^:]+))?$/.exec(text) ?? [];
+  if (container === undefined || alias === undefined) throw new InvalidValue("expected CONTAINER[:ALIAS]");
+  return { container, alias: parseNetworkAlias(alias) };
+}
+
+/**
+ * Reads an option of a place on a network.
+ * @throws InvalidValue
+ */
+export function parsePlaceOption(text: string): readonly [name: string, value: string] {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new InvalidValue("expected NAME=VALUE");
+  return [text.slice(0, equals), text.slice(equals + 1)];
 }

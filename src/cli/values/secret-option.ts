@@ -2,8 +2,8 @@ import { resolve } from "node:path";
 import type { AgentSource } from "../../build/secrets/agent-source.ts";
 import type { SecretSource } from "../../build/secrets/secret-source.ts";
 import { nearestName } from "../../nearest-name.ts";
-import { MalformedFields, parseFields } from "../../notation/comma-separated-fields.ts";
 import { InvalidValue } from "../invalid-value.ts";
+import { fieldsOf } from "./fields.ts";
 
 const KEYS = ["id", "src", "source", "env", "type"];
 
@@ -39,15 +39,6 @@ export function parseSecretOption(text: string): SecretSource {
     return { id, from: { kind: "environment", name: id } };
   }
   return { id, from: { kind: "file", path: resolve(source ?? id) } };
-}
-
-function fieldsOf(text: string): readonly string[] {
-  try {
-    return parseFields(text);
-  } catch (error) {
-    if (error instanceof MalformedFields) throw new InvalidValue(error.message);
-    throw error;
-  }
 }
 
 /**

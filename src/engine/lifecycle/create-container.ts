@@ -23,7 +23,7 @@ import { containerLinks } from "../network/container-links.ts";
 import { hostnameOf, networkOwner } from "../network/joined-network.ts";
 import { hostnameFile } from "../network/network-files.ts";
 import { networkMode } from "../network/network-mode.ts";
-import { egressOf, planForwards, planNetwork } from "../network/network-plan.ts";
+import { egressOf, hostAddressesFor, planForwards, planNetwork } from "../network/network-plan.ts";
 import type { Membership } from "../network/network-plan-schema.ts";
 import { type NamedNetworks, namedNetworks, networkTexts } from "../network/network-texts.ts";
 import { takeEndpoints } from "../network/take-endpoints.ts";
@@ -114,8 +114,9 @@ function warnOfPorts(
 ): void {
   const { published, publishAll } = options.networkSettings;
   if (networks?.outward !== undefined || (published.length === 0 && !publishAll)) return;
-  const isInternal = options.network === "shared";
-  onWarning(`no port is published with ${isInternal ? "internal networks only" : `--network ${networkMode(options)}`}`);
+  const where =
+    options.network === "shared" ? "networks that lead nowhere outside" : `--network ${networkMode(options)}`;
+  onWarning(`no port is published with ${where}`);
 }
 
 /** Puts a container on the networks that users have made, and says what it is to have there. */
@@ -128,13 +129,13 @@ function takePlaces(
 ): Membership | undefined {
   if (network !== "shared") return undefined;
   takeEndpoints(database, data, id, networkSettings.shared, 0, 125);
-  const hasIpv6 = endpointsOfContainer(database, id).some(({ endpoint }) => endpoint.ipv6 !== undefined);
+  const hostAddresses = hostAddressesFor(endpointsOfContainer(database, id));
   const resolvers = networkSettings.dnsServers.flatMap((text) => {
     const address = parseAddress(text);
     return address === undefined ? [] : [address];
   });
   return {
-    forwards: planForwards(networkSettings, exposedPorts, hasIpv6),
+    forwards: planForwards(networkSettings, exposedPorts, hostAddresses),
     resolvers,
     egress: egressOf(networkSettings),
     shaping: networkSettings.shaping,

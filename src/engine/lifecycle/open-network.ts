@@ -3,6 +3,7 @@
  * there is a container, its devices are made while it waits in its new namespaces, and both go to its supervisor, which
  * serves them; network/serve-network.ts.
  */
+import { leadsOutside } from "../../network/configuration.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { MOST_DESCRIPTORS } from "../../sys/message-socket.ts";
@@ -44,7 +45,7 @@ export async function openNetwork(
     import("../network/network-device.ts"),
   ]);
   using cleanup = new DisposableStack();
-  const outward = inRouteOrder(links).find(({ configuration }) => configuration.isInternal !== true)?.configuration;
+  const outward = inRouteOrder(links).find(({ configuration }) => leadsOutside(configuration))?.configuration;
   const ports = outward === undefined ? [] : bindPorts(outward, forwards).map((port) => cleanup.use(port));
   const owner = cleanup.move();
   const devices: FileDescriptor[] = [];

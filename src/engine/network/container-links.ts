@@ -1,10 +1,11 @@
 /* What devices a container that starts gets, and how each of them is served. */
 import { parseAddress } from "../../network/address.ts";
 import type { NetworkConfiguration, Subnet } from "../../network/configuration.ts";
-import { parsePrefix } from "../../network/prefix.ts";
+import { type Prefix, parsePrefix } from "../../network/prefix.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { Address } from "../../sys/internet-socket.ts";
+import type { Route } from "../../sys/netlink.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import {
   type Endpoint,
@@ -13,9 +14,13 @@ import {
   type Network,
   type NetworkSubnet,
 } from "../state/networks.ts";
-import { mtuOf } from "./network-options.ts";
+import { devicePrefixOf, hasDefaultRoute, mtuOf, reachEachOther } from "./network-options.ts";
 import type { LinkMembership } from "./network-plan-schema.ts";
+import { DEVICE_NAME, deviceParameters } from "./place-options.ts";
 import { routeMetric } from "./route-order.ts";
+
+/** The device of a network that a container has for itself. */
+export const OWN_DEVICE = "eth0";
 
 /** A device of a container, and what is behind it. */
 export interface ContainerLink {
@@ -26,6 +31,10 @@ export interface ContainerLink {
   readonly hardwareAddress: string | undefined;
   /** Of its default routes. */
   readonly metric: number;
+  /** Besides those. */
+  readonly routes: readonly Route[];
+  /** Files below /proc/sys and what is written to them. */
+  readonly parameters: readonly (readonly [path: string, value: string])[];
   /** The network that it shares with others; undefined for one of its own. */
   readonly membership: LinkMembership | undefined;
 }
@@ -77,7 +86,16 @@ export function devicesToStart(database: StateDatabase, container: NamedContaine
 
 /** The device of a network that a container has for itself. */
 export function ownLink(configuration: NetworkConfiguration, hardwareAddress: string | undefined): ContainerLink {
-  return { device: "eth0", configuration, hardwareAddress, metric: routeMetric(0, 0), membership: undefined };
+  const metric = routeMetric(0, 0);
+  return {
+    device: OWN_DEVICE,
+    configuration,
+    hardwareAddress,
+    metric,
+    routes: [],
+    parameters: [],
+    membership: undefined,
+  };
 }
 
 /** The device of a container's place on a network. */
@@ -86,37 +104,69 @@ export function sharedLink(
   { endpoint, network }: { readonly endpoint: Endpoint; readonly network: Network },
 ): ContainerLink {
   const { position, hardwareAddress, request } = endpoint;
-  const { resolvers = [] } = container.definition.membership ?? {};
+  const { options } = network;
+  const own = container.definition.membership?.resolvers ?? [];
+  const resolvers = own.length > 0 ? own : network.resolvers.map(addressOf);
   const [four, six] = network.subnets;
   if (four === undefined) throw new Error("a network has a subnet of IPv4");
   const configuration: NetworkConfiguration = {
-    mtu: mtuOf(network.options),
+    mtu: mtuOf(options),
     ipv4: subnetOf(four, endpoint.ipv4),
     ipv6: six === undefined || endpoint.ipv6 === undefined ? undefined : subnetOf(six, endpoint.ipv6),
     allowHostLoopback: false,
     answerDns: network.hasDns,
     advertise: false,
     isShared: true,
+    isSeparated: !reachEachOther(options),
     isInternal: network.isInternal,
+    hasDefaultRoute: hasDefaultRoute(options),
     ...(resolvers.length === 0 ? {} : { resolvers }),
   };
+  const device = deviceName({ position, request }, network);
   return {
-    device: `eth${position}`,
+    device,
     configuration,
     hardwareAddress,
     metric: routeMetric(request.gatewayPriority ?? 0, position),
+    routes: routesOf(network, endpoint),
+    parameters: deviceParameters(request.options ?? {}, device),
     membership: {
       network: network.id,
       name: network.name,
       hardwareAddress,
       names: namesOf(container, request.aliases),
+      links: request.links ?? [],
     },
   };
 }
 
+/** The routes of a container on a network: those that it is not the gateway of. */
+function routesOf({ routes }: Network, { ipv4, ipv6 }: Endpoint): Route[] {
+  const others = routes.filter(({ gateway }) => gateway !== ipv4 && gateway !== ipv6);
+  return others.map(({ destination, gateway, metric }) => ({
+    destination: prefixOf(destination),
+    gateway: addressOf(gateway),
+    metric,
+  }));
+}
+
+/** What the device of a container's place on a network is called. */
+export function deviceName(
+  { position, request }: Pick<Endpoint, "position" | "request">,
+  { options }: Network,
+): string {
+  return request.options?.[DEVICE_NAME] ?? `${devicePrefixOf(options)}${position}`;
+}
+
 function subnetOf(subnet: NetworkSubnet, address: string): Subnet {
   const gateway = addressOf(subnet.gateway);
-  return { prefixLength: parsePrefix(subnet.subnet)?.length ?? 0, address: addressOf(address), gateway, dns: gateway };
+  return { prefixLength: prefixOf(subnet.subnet).length, address: addressOf(address), gateway, dns: gateway };
+}
+
+function prefixOf(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new Error(`${text} is a network of the state database`);
+  return prefix;
 }
 
 function addressOf(text: string): Address {

@@ -18,6 +18,7 @@ import {
   listNetworks,
   lookUpNetwork,
   type Network,
+  type NetworkRoute,
   type NetworkSubnet,
   newNetworkId,
 } from "../state/networks.ts";
@@ -31,6 +32,14 @@ export interface SubnetRequest {
   readonly range: Prefix | undefined;
 }
 
+/** What a user asks of a route of a network's containers. */
+export interface RouteRequest {
+  readonly destination: Prefix;
+  /** Of the network, also a container's. */
+  readonly gateway: Address;
+  readonly metric: number;
+}
+
 /** What a user asks of a network. */
 export interface NetworkRequest {
   readonly name: string;
@@ -41,6 +50,9 @@ export interface NetworkRequest {
   readonly subnets: readonly SubnetRequest[];
   /** Addresses that no container gets, by names without a meaning. */
   readonly reserved: ReadonlyMap<string, Address>;
+  /** Asked for names of the outside instead of the host's; none for those. */
+  readonly resolvers: readonly Address[];
+  readonly routes: readonly RouteRequest[];
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -56,6 +68,7 @@ function refusal(reason: string, details: { readonly object?: string; readonly h
  */
 export function createNetwork(database: StateDatabase, data: string, request: NetworkRequest): Network {
   const { name, isInternal, hasDns, options, labels } = request;
+  const resolvers = checkedResolvers(request);
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/.test(name)) {
     throw refusal("expected up to 255 of [a-zA-Z0-9_.-], beginning with a letter or digit", {
       object: JSON.stringify(name.slice(0, 100)),
@@ -76,14 +89,41 @@ export function createNetwork(database: StateDatabase, data: string, request: Ne
         });
       }
       const subnets = chooseSubnets(request, takenSubnets(database));
-      const created = { id: newNetworkId(), name, created: Date.now(), isInternal, hasDns, subnets, options, labels };
+      const routes = request.routes.map((route) => checkedRoute(route, subnets));
+      const id = newNetworkId();
+      const asked = { name, isInternal, hasDns, resolvers, options, labels };
+      const created = { ...asked, id, created: Date.now(), subnets, routes, isRemoved: false };
       insertNetwork(database, created);
-      return { ...created, isRemoved: false };
+      return created;
     },
     { durable: true },
   );
   recordNetworkEvent(data, "create", network);
   return network;
+}
+
+function checkedResolvers({ hasDns, resolvers }: NetworkRequest): string[] {
+  if (!hasDns && resolvers.length > 0) {
+    throw refusal("with --disable-dns nobody would ask the resolvers of --dns", {
+      hint: "Give them to the containers: bunker run --dns ADDRESS --network NAME",
+    });
+  }
+  return resolvers.map(formatAddress);
+}
+
+function checkedRoute({ destination, gateway, metric }: RouteRequest, subnets: readonly NetworkSubnet[]): NetworkRoute {
+  const object = `${formatPrefix(destination)},${formatAddress(gateway)}`;
+  if (isVersion4(destination.address) !== isVersion4(gateway)) {
+    throw refusal("a route and its gateway are of one IP version", { object });
+  }
+  const prefixes = subnets.flatMap(({ subnet }) => parsePrefix(subnet) ?? []);
+  if (!prefixes.some((prefix) => contains(prefix, gateway))) {
+    throw refusal("the gateway of a route is an address of the network", { object });
+  }
+  if (prefixes.some((prefix) => overlaps(prefix, destination) && prefix.length <= destination.length)) {
+    throw refusal("the route leads to the network itself", { object });
+  }
+  return { destination: formatPrefix(destination), gateway: formatAddress(gateway), metric };
 }
 
 function takenSubnets(database: StateDatabase): { readonly name: string; readonly prefix: Prefix }[] {

@@ -1,3 +1,4 @@
+import { leadsOutside } from "../../network/configuration.ts";
 import { parseHardwareAddress } from "../../network/switch/station.ts";
 import { type JoinedNamespace, openTap, removeTap } from "../../network/tap/open-tap.ts";
 import { CloneFlag } from "../../sys/clone.ts";
@@ -23,10 +24,10 @@ function namespacesOf({ pidfd, hasUserNamespace }: DevicePlace): JoinedNamespace
  * @throws BunkerError
  */
 export function openDevice(
-  { device, configuration, hardwareAddress, metric }: ContainerLink,
+  { device, configuration, hardwareAddress, metric, routes, parameters }: ContainerLink,
   place: DevicePlace,
 ): FileDescriptor {
-  const { mtu, ipv4, ipv6, isInternal } = configuration;
+  const { mtu, ipv4, ipv6 } = configuration;
   const subnets = ipv6 === undefined ? [ipv4] : [ipv4, ipv6];
   return openTap({
     name: device,
@@ -37,9 +38,11 @@ export function openDevice(
       addresses: subnets.map(({ address, prefixLength, gateway }) => ({
         address,
         prefixLength,
-        gateway: isInternal === true ? undefined : gateway,
+        gateway: leadsOutside(configuration) ? gateway : undefined,
       })),
       metric,
+      routes,
+      parameters,
     },
   });
 }

@@ -22,7 +22,9 @@ export const networkConfigurationSchema = v.object({
   answerDns: v.boolean(),
   advertise: v.boolean(),
   isShared: v.exactOptional(v.boolean()),
+  isSeparated: v.exactOptional(v.boolean()),
   isInternal: v.exactOptional(v.boolean()),
+  hasDefaultRoute: v.exactOptional(v.boolean()),
   resolvers: v.exactOptional(v.pipe(v.array(addressSchema), v.readonly())),
   outbound4: v.exactOptional(bindingSchema),
   outbound6: v.exactOptional(bindingSchema),
@@ -81,6 +83,8 @@ export const linkMembershipSchema = v.object({
   hardwareAddress: v.string(),
   /** What the container is called there. */
   names: v.array(v.string()),
+  /** What it alone calls others there. */
+  links: v.array(v.object({ container: v.string(), alias: v.string() })),
 });
 
 export type NetworkPlan = Readonly<v.InferOutput<typeof networkPlanSchema>>;

@@ -2,7 +2,7 @@
  * The files of a container that have to do with its network: /etc/hosts and /etc/resolv.conf, for each kind of network.
  */
 import { formatAddress, LOOPBACK_4 } from "../../network/address.ts";
-import type { NetworkConfiguration } from "../../network/configuration.ts";
+import { leadsOutside, type NetworkConfiguration } from "../../network/configuration.ts";
 import type { Address } from "../../sys/internet-socket.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import type { RunOptions } from "../specification/run-options.ts";
@@ -32,7 +32,7 @@ export function namedNetworks(
     addresses: configurations.flatMap(({ ipv4, ipv6 }) =>
       ipv6 === undefined ? [ipv4.address] : [ipv4.address, ipv6.address],
     ),
-    outward: inRouteOrder(links).find(({ configuration }) => configuration.isInternal !== true)?.configuration,
+    outward: inRouteOrder(links).find(({ configuration }) => leadsOutside(configuration))?.configuration,
     // Each of them knows the names of all.
     resolvers: configurations
       .filter(({ answerDns }) => answerDns)

@@ -13,7 +13,15 @@ function predefined(
   subnets: Network["subnets"],
 ): PredefinedNetwork {
   const id = digit.repeat(64);
-  const rest = { isInternal: false, hasDns: true, options: {}, labels: {}, isRemoved: false };
+  const rest = {
+    isInternal: false,
+    hasDns: true,
+    resolvers: [],
+    routes: [],
+    options: {},
+    labels: {},
+    isRemoved: false,
+  };
   return { id, name, driver, created: CREATED, subnets, ...rest };
 }
 

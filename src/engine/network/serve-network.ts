@@ -5,9 +5,10 @@
  * Devices come and go while the container runs. One that is shared with others is served when those who were there are
  * known (network/switch/shared-link.ts).
  */
-import type { NetworkConfiguration } from "../../network/configuration.ts";
+import { leadsOutside, type NetworkConfiguration } from "../../network/configuration.ts";
 import { isOnLink, subnetOf } from "../../network/destination.ts";
 import type { LocalNames } from "../../network/dns/local-names.ts";
+import { Resolvers } from "../../network/dns/resolvers.ts";
 import { Egress } from "../../network/egress.ts";
 import type { FlowSummary } from "../../network/flow-summary.ts";
 import type { PublishedPort } from "../../network/published-port.ts";
@@ -37,6 +38,7 @@ export interface HandedLink {
 export type HandedPort = PortBinding & { readonly socket: FileDescriptor };
 
 interface ServedLink extends HandedLink {
+  configuration: NetworkConfiguration;
   readonly station: Station | undefined;
   shared: SharedLink | undefined;
   stack: Stack | undefined;
@@ -47,6 +49,15 @@ interface ServedLink extends HandedLink {
 interface ServedPort extends HandedPort {
   /** Where it leads now. */
   place: { readonly stack: Stack; readonly port: PublishedPort } | undefined;
+}
+
+/** Somebody on a network. */
+interface KnownStation {
+  readonly station: Station;
+  /** The network's name, in lower case. */
+  readonly network: string;
+  /** What this container alone calls others there. */
+  readonly links: LinkMembership["links"];
 }
 
 /** All networks of a container; see the head of this file. */
@@ -60,6 +71,7 @@ export class ContainerNetworks implements Disposable {
   /** In the order in which they lead outside. */
   #links: ServedLink[] = [];
   readonly #ports: ServedPort[] = [];
+  readonly #resolvers = new Resolvers();
   readonly #names: LocalNames = {
     addressesOf: (name) => this.#addressesOf(name),
     nameOf: (address) => this.#nameOf(address),
@@ -96,6 +108,7 @@ export class ContainerNetworks implements Disposable {
     const station = membership === undefined ? undefined : this.#stationOf(configuration, membership);
     const link: ServedLink = { ...handed, station, shared: undefined, stack: undefined, onServed };
     this.#links = inRouteOrder([...this.#links, link]);
+    this.#chooseResolvers();
     if (membership === undefined || station === undefined) {
       this.#serve(link);
       return;
@@ -106,10 +119,12 @@ export class ContainerNetworks implements Disposable {
         device: device.number,
         station,
         router: [configuration.ipv4.gateway, ...(configuration.ipv6 === undefined ? [] : [configuration.ipv6.gateway])],
+        isSeparated: configuration.isSeparated === true,
         onReady: () => this.#serve(link),
       });
     } catch (error) {
       this.#links = this.#links.filter((other) => other !== link);
+      this.#chooseResolvers();
       device.close();
       throw error;
     }
@@ -130,6 +145,7 @@ export class ContainerNetworks implements Disposable {
       hardwareAddress: membership === undefined ? undefined : hardwareAddressOf(membership.hardwareAddress),
       link: shared,
       names: this.#names,
+      resolvers: this.#resolvers,
       egress: this.#egress,
       shaping: this.#shaping,
     });
@@ -160,8 +176,22 @@ export class ContainerNetworks implements Disposable {
     const link = this.#links.find(({ membership }) => membership?.network === network);
     if (link === undefined) return;
     this.#links = this.#links.filter((other) => other !== link);
+    this.#chooseResolvers();
     this.#placePorts();
     this.#end(link);
+  }
+
+  /** Asks others for names of the outside, as far as they are those of a network. */
+  resolve(network: string, resolvers: readonly Address[]): void {
+    const link = this.#links.find(({ membership }) => membership?.network === network);
+    if (link === undefined) return;
+    link.configuration = { ...link.configuration, resolvers };
+    this.#chooseResolvers();
+  }
+
+  /** Those of all networks in the order in which they lead outside; the host's where none has its own. */
+  #chooseResolvers(): void {
+    this.#resolvers.use(this.#links.flatMap(({ configuration }) => configuration.resolvers ?? []));
   }
 
   /** Makes other names of the container known on a network. */
@@ -185,7 +215,7 @@ export class ContainerNetworks implements Disposable {
       const isFour = isVersion4(port.host.address);
       const link = this.#links.find(
         ({ stack, configuration }) =>
-          stack !== undefined && configuration.isInternal !== true && (isFour || configuration.ipv6 !== undefined),
+          stack !== undefined && leadsOutside(configuration) && (isFour || configuration.ipv6 !== undefined),
       );
       if (port.place?.stack === link?.stack) continue;
       port.place?.stack.unpublish(port.place.port);
@@ -201,10 +231,15 @@ export class ContainerNetworks implements Disposable {
   }
 
   #addressesOf(name: string): readonly Address[] | undefined {
-    const outward = this.#links.find(({ configuration }) => configuration.isInternal !== true);
+    const outward = this.#links.find(({ configuration }) => leadsOutside(configuration));
     if (HOST_NAMES.includes(name)) return outward === undefined ? undefined : [hostGateway(outward.configuration)];
+    const isCalled = ({ station, network }: KnownStation, wanted: string) =>
+      station.names.some((own) => own === wanted || `${own}.${network}` === wanted);
     const found = this.#stations()
-      .filter(({ station, network }) => station.names.some((own) => own === name || `${own}.${network}` === name))
+      .filter(
+        (one) =>
+          isCalled(one, name) || one.links.some(({ container, alias }) => alias === name && isCalled(one, container)),
+      )
       .flatMap(({ station }) => station.addresses);
     return found.length === 0 ? undefined : found;
   }
@@ -217,11 +252,11 @@ export class ContainerNetworks implements Disposable {
   }
 
   /** Everybody on any of the networks, this container as well. */
-  #stations(): { readonly station: Station; readonly network: string }[] {
+  #stations(): KnownStation[] {
     return this.#links.flatMap(({ station, shared, membership }) => {
       if (station === undefined || membership === undefined) return [];
       const network = membership.name.toLowerCase();
-      return [station, ...(shared?.peers() ?? [])].map((one) => ({ station: one, network }));
+      return [station, ...(shared?.peers() ?? [])].map((one) => ({ station: one, network, links: membership.links }));
     });
   }
 

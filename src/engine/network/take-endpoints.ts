@@ -2,7 +2,9 @@
 import { formatAddress, parseAddress } from "../../network/address.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { findContainer } from "../lifecycle/find-container.ts";
 import {
+  type ContainerAlias,
   currentEndpoints,
   deleteEndpoint,
   type Endpoint,
@@ -14,9 +16,11 @@ import {
   newNetworkId,
 } from "../state/networks.ts";
 import { addressFault, freeAddress, hardwareAddressFor } from "./address-pool.ts";
+import { deviceName, OWN_DEVICE } from "./container-links.ts";
 import { findNetwork } from "./find-network.ts";
+import { checkPlaceOptions, DEVICE_NAME } from "./place-options.ts";
 
-/** A network by its name or id, and what is asked of the place on it. */
+/** A network by its name or id, and what is asked of the place on it; `links` by names or ids of containers. */
 export type PlaceRequest = EndpointRequest & { readonly network: string };
 
 function refusal(network: Network, reason: string, hint?: string): BunkerError {
@@ -29,7 +33,8 @@ function refusal(network: Network, reason: string, hint?: string): BunkerError {
  * @param container its id; it is on record, or its directory is locked
  * @param firstPosition the lowest number that its devices may have
  * @param missingStatus the command's exit status when there is no such network
- * @throws BunkerError `no_such_network`, `already_connected`, `no_address`; the container is then on none of them
+ * @throws BunkerError `no_such_network`, `no_such_container`, `already_connected`, `no_address`,
+ * `invalid_network_option`; the container is then on none of them
  */
 export function takeEndpoints(
   database: StateDatabase,
@@ -39,8 +44,11 @@ export function takeEndpoints(
   firstPosition: number,
   missingStatus?: number,
 ): void {
+  const namesToCome = requests.flatMap(({ options = {} }) => options[DEVICE_NAME] ?? []);
   database.transaction(() => {
-    for (const { network: reference, ...request } of requests) {
+    for (const { network: reference, ...wanted } of requests) {
+      checkPlaceOptions(wanted.options ?? {});
+      const request = { ...wanted, links: wanted.links?.map((link) => resolvedLink(database, data, link)) };
       const network = findNetwork(database, reference, missingStatus);
       for (const { network: former } of endpointsOfContainer(database, container)) {
         // Whatever was of this name is no more.
@@ -57,12 +65,37 @@ export function takeEndpoints(
         });
       }
       const others = currentEndpoints(database, data, network.id);
-      const positions = new Set(own.map(({ endpoint }) => endpoint.position));
-      let position = firstPosition;
-      while (positions.has(position)) position++;
+      const position = choosePosition(own, { request, network }, firstPosition, namesToCome);
       insertEndpoint(database, chooseAddresses(network, others, { container, position, request }));
     }
   });
+}
+
+/** The lowest number that is free for a device, with a name that no other one has or is to have. */
+function choosePosition(
+  own: ReturnType<typeof endpointsOfContainer>,
+  { request, network }: { readonly request: EndpointRequest; readonly network: Network },
+  firstPosition: number,
+  namesToCome: readonly string[],
+): number {
+  const positions = new Set(own.map(({ endpoint }) => endpoint.position));
+  const names = new Set(own.map((place) => deviceName(place.endpoint, place.network)));
+  // Of the network that the container has for itself.
+  if (firstPosition > 0) names.add(OWN_DEVICE);
+  const given = request.options?.[DEVICE_NAME];
+  if (given !== undefined && names.has(given)) throw refusal(network, `the container has a device ${given} already`);
+  const isNameFree = (position: number) => {
+    const name = deviceName({ position, request }, network);
+    return given !== undefined || !(names.has(name) || namesToCome.includes(name));
+  };
+  let position = firstPosition;
+  while (positions.has(position) || !isNameFree(position)) position++;
+  return position;
+}
+
+/** Another container by its name, by which it is looked up on the network. */
+function resolvedLink(database: StateDatabase, data: string, { container, alias }: ContainerAlias): ContainerAlias {
+  return { container: findContainer(database, data, container).name.toLowerCase(), alias: alias.toLowerCase() };
 }
 
 function chooseAddresses(

@@ -68,5 +68,8 @@ export const networkComponent: StateComponent = {
     ALTER TABLE new_network RENAME TO network;
     ALTER TABLE new_endpoint RENAME TO endpoint;
     CREATE UNIQUE INDEX network_name ON network (name) WHERE removed = 0`,
+    // JSON: see networks.ts.
+    `ALTER TABLE network ADD COLUMN resolvers TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE network ADD COLUMN routes TEXT NOT NULL DEFAULT '[]'`,
   ],
 };

@@ -35,6 +35,23 @@ const subnetsSchema = v.pipe(
   ),
 );
 
+const resolversSchema = v.pipe(v.string(), v.parseJson(), v.array(v.string()));
+
+const routesSchema = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.array(
+    v.object({
+      /** `10.1.0.0/16`. */
+      destination: v.string(),
+      gateway: v.string(),
+      metric: v.number(),
+    }),
+  ),
+);
+
+const containerAliasSchema = v.object({ container: v.string(), alias: v.string() });
+
 const requestSchema = v.pipe(
   v.string(),
   v.parseJson(),
@@ -45,11 +62,21 @@ const requestSchema = v.pipe(
     /** The network of the highest one leads outside; undefined for 0. */
     gatewayPriority: v.optional(v.number()),
     aliases: v.array(v.string()),
+    /** Other containers by further names, which only this one knows. */
+    links: v.optional(v.array(containerAliasSchema)),
+    /** See network/place-options.ts. */
+    options: v.optional(v.record(v.string(), v.string())),
   }),
 );
 
 /** Addresses of one IP version of a network, as people write them. */
 export type NetworkSubnet = Readonly<v.InferOutput<typeof subnetsSchema>[number]>;
+
+/** A route of each container on a network, besides the default one. */
+export type NetworkRoute = Readonly<v.InferOutput<typeof routesSchema>[number]>;
+
+/** What a container calls another one. */
+export type ContainerAlias = Readonly<v.InferOutput<typeof containerAliasSchema>>;
 
 /** What a user asks of a container's place on a network. */
 export type EndpointRequest = Readonly<v.InferOutput<typeof requestSchema>>;
@@ -65,6 +92,9 @@ export interface Network {
   readonly hasDns: boolean;
   /** The first of IPv4; at most one more, of IPv6. */
   readonly subnets: readonly NetworkSubnet[];
+  /** Asked for names of the outside instead of the host's; none for those. */
+  readonly resolvers: readonly string[];
+  readonly routes: readonly NetworkRoute[];
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** Whether it is no more, except as what containers that do not run were on. */
@@ -78,7 +108,7 @@ export interface Endpoint {
   readonly container: string;
   /** Its own: 64 hexadecimal digits. */
   readonly id: string;
-  /** The number of its device: `eth0`. */
+  /** The number of its device, and a part of its name unless that was given: `eth0`. */
   readonly position: number;
   readonly ipv4: string;
   readonly ipv6: string | undefined;
@@ -96,6 +126,8 @@ interface NetworkRow {
   readonly options: string;
   readonly labels: string;
   readonly removed: number;
+  readonly resolvers: string;
+  readonly routes: string;
 }
 
 interface EndpointRow {
@@ -109,17 +141,19 @@ interface EndpointRow {
   readonly request: string;
 }
 
-function networkOf({ id, name, created, internal, dns, subnets, options, labels, removed }: NetworkRow): Network {
+function networkOf(row: NetworkRow): Network {
   return {
-    id,
-    name,
-    created,
-    isInternal: internal === 1,
-    hasDns: dns === 1,
-    subnets: v.parse(subnetsSchema, subnets),
-    options: v.parse(mapSchema, options),
-    labels: v.parse(mapSchema, labels),
-    isRemoved: removed === 1,
+    id: row.id,
+    name: row.name,
+    created: row.created,
+    isInternal: row.internal === 1,
+    hasDns: row.dns === 1,
+    subnets: v.parse(subnetsSchema, row.subnets),
+    resolvers: v.parse(resolversSchema, row.resolvers),
+    routes: v.parse(routesSchema, row.routes),
+    options: v.parse(mapSchema, row.options),
+    labels: v.parse(mapSchema, row.labels),
+    isRemoved: row.removed === 1,
   };
 }
 
@@ -178,18 +212,26 @@ export function lookUpNetwork(database: StateDatabase, reference: string): Netwo
 
 /** Records a new network; part of a transaction that has seen that there is none of the name. */
 export function insertNetwork(database: StateDatabase, network: Omit<Network, "isRemoved">): void {
-  const { id, name, created, isInternal, hasDns, subnets, options, labels } = network;
+  const { id, name, created, isInternal, hasDns, subnets, resolvers, routes, options, labels } = network;
   database.run(
-    "INSERT INTO network (id, name, created, internal, dns, subnets, options, labels) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    `INSERT INTO network (id, name, created, internal, dns, subnets, resolvers, routes, options, labels)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     id,
     name,
     created,
     isInternal ? 1 : 0,
     hasDns ? 1 : 0,
     JSON.stringify(subnets),
+    JSON.stringify(resolvers),
+    JSON.stringify(routes),
     JSON.stringify(options),
     JSON.stringify(labels),
   );
+}
+
+/** Records which resolvers a network's containers ask from now on. Part of a transaction that has seen the network. */
+export function updateResolvers(database: StateDatabase, id: string, resolvers: readonly string[]): void {
+  database.run("UPDATE network SET resolvers = ? WHERE id = ?", JSON.stringify(resolvers), id);
 }
 
 /** Removes a network that is not in use. Part of a transaction. */

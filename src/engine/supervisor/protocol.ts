@@ -74,6 +74,8 @@ const requestSchema = v.variant("kind", [
   v.object({ kind: v.literal("leave"), network: v.string() }),
   /** What the container is called from now on, on the network of an id. */
   v.object({ kind: v.literal("rename"), network: v.string(), names: v.array(v.string()) }),
+  /** Whom the network of an id has asked for names of the outside from now on; nobody for the host's resolvers. */
+  v.object({ kind: v.literal("resolve"), network: v.string(), resolvers: v.array(addressSchema) }),
   /** Before `supervise`: ports of the host that lead into the container, with a socket for each. */
   v.object({ kind: v.literal("ports"), bindings: v.array(portBindingSchema) }),
   /** One descriptor for each letter: where input (i) comes from, where output (o) and error (e) go. */

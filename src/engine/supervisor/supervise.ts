@@ -297,6 +297,9 @@ class Supervisor {
       case "rename":
         this.#networks?.rename(request.network, request.names);
         return false;
+      case "resolve":
+        this.#networks?.resolve(request.network, request.resolvers);
+        return false;
       case "flows": {
         const flows = this.#networks?.flows() ?? [];
         for (let first = 0; first < flows.length; first += FLOWS_PER_ANSWER) {

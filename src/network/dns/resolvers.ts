@@ -38,21 +38,29 @@ function indexOfZone(zone: string): number | undefined {
 }
 
 export class Resolvers {
-  readonly #path: string | undefined;
+  readonly #path: string;
+  #isFollowing = true;
   #version = "";
   #resolvers: Resolver[] = [DEFAULT];
 
-  /** @param source a resolv.conf(5), or the addresses of other resolvers than the host's */
-  constructor(source: string | readonly Address[] = "/etc/resolv.conf") {
-    this.#path = typeof source === "string" ? source : undefined;
-    if (typeof source !== "string" && source.length > 0) {
-      this.#resolvers = source.map((address) => ({ address, port: DNS_PORT, scope: 0 }));
-    }
+  /** @param path a resolv.conf(5) */
+  constructor(path = "/etc/resolv.conf") {
+    this.#path = path;
+  }
+
+  /** Takes others than the file's from now on; with no addresses those of the file again. */
+  use(addresses: readonly Address[]): void {
+    this.#isFollowing = addresses.length === 0;
+    this.#version = "";
+    const distinct = new Map(addresses.map((address) => [address.join(), address]));
+    this.#resolvers = this.#isFollowing
+      ? [DEFAULT]
+      : [...distinct.values()].map((address) => ({ address, port: DNS_PORT, scope: 0 }));
   }
 
   /** The resolvers in the order in which they are to be asked; at least one. */
   current(): readonly Resolver[] {
-    if (this.#path === undefined) return this.#resolvers;
+    if (!this.#isFollowing) return this.#resolvers;
     try {
       const status = statusIfThere(this.#path);
       if (status === undefined) return this.#resolvers;

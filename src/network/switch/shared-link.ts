@@ -24,7 +24,8 @@
  * not waited for longer than a moment.
  *
  * Everything here belongs to one user, who could do all of this without us; between containers it gives nothing that a
- * cable would not: frames. What a container sends under the stack's own hardware address is dropped, and what speaks for
+ * cable would not: frames. On a network whose containers are not to reach each other (`isSeparated`) they only learn each
+ * other's names. What a container sends under the stack's own hardware address is dropped, and what speaks for
  * the router or another container (address-guard.ts). Nobody learns from a frame who sends under which hardware address.
  */
 import * as v from "valibot";
@@ -80,6 +81,8 @@ export interface SharedLinkOptions {
   readonly station: Station;
   /** The addresses under which every container has its router. */
   readonly router: readonly Address[];
+  /** Whether nothing that the container sends is for others. */
+  readonly isSeparated: boolean;
   /** Called once, when everybody who was there is known. */
   readonly onReady: () => void;
 }
@@ -98,6 +101,7 @@ export class SharedLink implements Disposable {
   readonly #timer = new Timer();
   readonly #flows = new LinkFlows();
   readonly #guard: AddressGuard;
+  readonly #isSeparated: boolean;
   #station: Station;
   #onReady: (() => void) | undefined;
   /** The devices of the peers, and which one has an address. */
@@ -105,12 +109,13 @@ export class SharedLink implements Disposable {
   readonly #deviceOf = new Map<number, number>();
 
   /** @throws BunkerError when the directory or the socket cannot be made */
-  constructor(reactor: Reactor, { directory, device, station, router, onReady }: SharedLinkOptions) {
+  constructor(reactor: Reactor, { directory, device, station, router, isSeparated, onReady }: SharedLinkOptions) {
     this.#reactor = reactor;
     this.#path = directory;
     this.#device = device;
     this.#station = station;
     this.#guard = new AddressGuard(router);
+    this.#isSeparated = isSeparated;
     this.#onReady = onReady;
     makeDirectories(directory, 0o700);
     this.#directory = openFile(directory, OpenFlag.O_RDONLY);
@@ -150,8 +155,9 @@ export class SharedLink implements Disposable {
     if (high === ownHigh && low === ownLow) return false;
     if (view.getUint16(offset + 6) === ownHigh && view.getUint32(offset + 8) === ownLow) return true;
     if (!this.#guard.admits(view, offset, offset - VIRTIO_HEADER_SIZE + length)) return true;
-    completeHeadersLength(view, offset - VIRTIO_HEADER_SIZE, length);
     const isGroup = (high & GROUP_BIT) !== 0;
+    if (this.#isSeparated) return !isGroup;
+    completeHeadersLength(view, offset - VIRTIO_HEADER_SIZE, length);
     if (!isGroup) this.#flows.count(view, offset, offset - VIRTIO_HEADER_SIZE + length);
     const device = isGroup ? undefined : this.#deviceOf.get(high * HIGH_FACTOR + low);
     // What a device does not take is lost, as on any link.

@@ -19,14 +19,16 @@ import type { Address } from "../../sys/internet-socket.ts";
 import {
   addressMessage,
   DEVICE_INDEX_OFFSET,
-  defaultRouteMessage,
   deleteDeviceMessage,
   deviceUpMessage,
   ERROR_OFFSET,
+  type Route,
+  routeMessage,
 } from "../../sys/netlink.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { waitForExit } from "../../sys/process.ts";
 import { receiveDescriptor, socketPair } from "../../sys/socket.ts";
+import { formatPrefix } from "../prefix.ts";
 
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
@@ -74,6 +76,10 @@ export interface TapOptions {
         readonly addresses: readonly DeviceAddress[];
         /** Of the default routes; undefined for the kernel's own. */
         readonly metric?: number | undefined;
+        /** Besides the default routes. */
+        readonly routes?: readonly Route[];
+        /** Files below /proc/sys, and what is written to them before the device is switched on. */
+        readonly parameters?: readonly (readonly [path: string, value: string])[];
       }
     | undefined;
 }
@@ -177,7 +183,7 @@ function openDevice(program: LaunchProgram, name: string): Slot {
 function configure(
   program: LaunchProgram,
   name: string,
-  { mtu, hardwareAddress, addresses, metric }: NonNullable<TapOptions["configuration"]>,
+  { mtu, hardwareAddress, addresses, metric, routes = [], parameters = [] }: NonNullable<TapOptions["configuration"]>,
 ): void {
   const what = { operation: "configure network device", object: name };
   const { netlink, index } = findDevice(program, name, what);
@@ -187,6 +193,7 @@ function configure(
     operation: "switch on network device",
     object: "lo",
   });
+  for (const [path, value] of parameters) setParameter(program, path, value);
   const settings = hardwareAddress === undefined ? {} : { hardwareAddress };
   const ofDevice = [
     deviceUpMessage({ mtu, queueLength: QUEUE_LENGTH, ...settings }),
@@ -197,11 +204,27 @@ function configure(
     program.store32(index, address + DEVICE_INDEX_OFFSET);
     ask(program, netlink, address, message.length, what);
   }
-  for (const { gateway } of addresses) {
-    if (gateway === undefined) continue;
-    const message = defaultRouteMessage(gateway, metric);
-    ask(program, netlink, program.bytes(message), message.length, { operation: "add default route to", object: name });
+  const defaultRoutes = addresses.flatMap(({ gateway }): Route[] =>
+    gateway === undefined ? [] : [{ gateway, metric }],
+  );
+  for (const route of [...defaultRoutes, ...routes]) {
+    const message = routeMessage(route);
+    const to = route.destination === undefined ? "default route" : `route to ${formatPrefix(route.destination)}`;
+    ask(program, netlink, program.bytes(message), message.length, { operation: `add ${to} to`, object: name });
   }
+}
+
+/** Sets a parameter of the kernel: of the network namespace of who opens the file, whoever has mounted /proc. */
+function setParameter(program: LaunchProgram, path: string, value: string): void {
+  const what = { operation: "set", object: `${path} to ${value}` };
+  const file = program.slot("parameter");
+  const bytes = Buffer.from(value);
+  program.call("openat", [AT_FDCWD, program.text(path), OpenFlag.O_WRONLY | OpenFlag.O_CLOEXEC], what, {
+    result: file,
+  });
+  program.call("write", [file, program.bytes(bytes), bytes.length], what);
+  program.call("close", [file], what);
+  program.release(file);
 }
 
 /** A socket to the kernel, and a device's index. */

@@ -1,46 +1,23 @@
 /* What a container may reach, and what it reaches: `--allow-host` and `network trace`. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createSocket, type Socket } from "node:dgram";
 import { createServer } from "node:net";
 import { containerSuite } from "../run/suite.ts";
-import { EACH_KIND, type HostServer, PYTHON, serveOnHost } from "./host-side.ts";
+import { EACH_KIND, type HostResolver, type HostServer, PYTHON, resolveOnHost, serveOnHost } from "./host-side.ts";
 
 const suite = containerSuite();
-/** Where the resolver of these tests listens, on the host's loopback: nobody else who runs them is to have it. */
-const RESOLVER = `127.${[...crypto.getRandomValues(new Uint8Array(3))].map((byte) => (byte % 254) + 1).join(".")}`;
-
-let resolver: Socket;
+let resolver: HostResolver;
 let server: HostServer;
 let host = "";
-const asked: string[] = [];
 
 beforeAll(async () => {
   server = await serveOnHost("0.0.0.0");
   host = (await Bun.$`hostname -I`.text()).split(" ").find((text) => text.includes(".")) ?? "";
-  resolver = createSocket("udp4");
   // Every name is the host.
-  resolver.on("message", (question, client) => {
-    let end = 12;
-    const labels: string[] = [];
-    for (let size = question[end] ?? 0; size > 0; size = question[end] ?? 0) {
-      labels.push(question.toString("latin1", end + 1, end + 1 + size));
-      end += 1 + size;
-    }
-    asked.push(labels.join("."));
-    const isA = question.readUInt16BE(end + 1) === 1;
-    const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...host.split(".").map(Number)]);
-    const header = Buffer.from(question.subarray(0, 12));
-    header.writeUInt16BE(0x8180, 2);
-    header.writeUInt16BE(isA ? 1 : 0, 6);
-    header.writeUInt32BE(0, 8);
-    const parts = [header, question.subarray(12, end + 5), ...(isA ? [record] : [])];
-    resolver.send(Buffer.concat(parts), client.port, client.address);
-  });
-  await new Promise<void>((resolve) => resolver.bind(53, RESOLVER, resolve));
+  resolver = await resolveOnHost(() => host);
 });
 
 afterAll(async () => {
-  resolver.close();
+  await resolver[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
 });
 
@@ -60,7 +37,6 @@ async function withNetwork(work: () => Promise<void>): Promise<void> {
 describe("--allow-host", () => {
   test("leads to the hosts that are named, by their names, and to nothing else", () =>
     withNetwork(async () => {
-      asked.length = 0;
       const connect = (to: string) => `nc -w 5 ${to} ${server.port} </dev/null 2>&1`;
       const script = [
         connect(host),
@@ -75,7 +51,7 @@ describe("--allow-host", () => {
         "--network",
         "net",
         "--dns",
-        RESOLVER,
+        resolver.address,
         "--allow-host",
         "Good.test.",
         "--allow-host",
@@ -84,8 +60,8 @@ describe("--allow-host", () => {
       const output = await suite.inside(options, `${script.join("; ")}; true`);
       const refusal = `nc: can't connect to remote host (${host}): No route to host\n`;
       expect(output).toBe(`${refusal}NXDOMAIN\n${refusal}${"hello from the host\n".repeat(2)}0\n`);
-      expect(asked).not.toContain("bad.test");
-      expect(asked).toContain("any.below.test");
+      expect(resolver.asked).not.toContain("bad.test");
+      expect(resolver.asked).toContain("any.below.test");
     }));
 
   test("leads to networks, also without a network that is shared; containers still reach each other", () =>
@@ -130,7 +106,7 @@ describe("network trace", () => {
       const port = typeof address === "object" && address !== null ? address.port : 0;
       try {
         const talk = `(echo 12345; exec sleep 1000000) | nc good.test ${port}`;
-        const options = ["--name", "box", "--network", "net", "--dns", RESOLVER];
+        const options = ["--name", "box", "--network", "net", "--dns", resolver.address];
         await suite.user.bunker(["run", "-d", ...options, suite.image, "sh", "-c", talk]);
         const format = "{{.Protocol}} {{.Outside}} {{.Name}} {{.SentBytes}} {{.ReceivedBytes}} {{.State}}";
         const look = ["network", "trace", "--no-stream", "--format", format, "box"];

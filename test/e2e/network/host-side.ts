@@ -1,4 +1,5 @@
 /* What the tests of networks do on the host: serve, and ask published ports. */
+import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 
 /** A server of the host's, until it is disposed. */
@@ -110,3 +111,44 @@ def each(four, six, port, use):
                 print(name, use(s), flush=True)
             except OSError as error: print(name, errno.errorcode.get(error.errno, "timeout"), flush=True)
 `;
+
+/** A resolver of the host's, until it is disposed. */
+export interface HostResolver extends AsyncDisposable {
+  readonly address: string;
+  /** The names that it has been asked for, in lower case, in their order. */
+  readonly asked: readonly string[];
+}
+
+/**
+ * Answers questions for names, over UDP at port 53 of an address of the host's loopback that nobody else has.
+ * @param addressOf the IPv4 address of a name
+ */
+export async function resolveOnHost(addressOf: (name: string) => string): Promise<HostResolver> {
+  const address = `127.${[...crypto.getRandomValues(new Uint8Array(3))].map((byte) => (byte % 254) + 1).join(".")}`;
+  const asked: string[] = [];
+  const socket = createSocket("udp4");
+  socket.on("message", (question, client) => {
+    let end = 12;
+    const labels: string[] = [];
+    for (let size = question[end] ?? 0; size > 0; size = question[end] ?? 0) {
+      labels.push(question.toString("latin1", end + 1, end + 1 + size));
+      end += 1 + size;
+    }
+    const name = labels.join(".").toLowerCase();
+    asked.push(name);
+    const isA = question.readUInt16BE(end + 1) === 1;
+    const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...addressOf(name).split(".").map(Number)]);
+    const header = Buffer.from(question.subarray(0, 12));
+    header.writeUInt16BE(0x8180, 2);
+    header.writeUInt16BE(isA ? 1 : 0, 6);
+    header.writeUInt32BE(0, 8);
+    const parts = [header, question.subarray(12, end + 5), ...(isA ? [record] : [])];
+    socket.send(Buffer.concat(parts), client.port, client.address);
+  });
+  await new Promise<void>((resolve) => socket.bind(53, address, resolve));
+  return {
+    address,
+    asked,
+    [Symbol.asyncDispose]: () => new Promise((resolve) => void socket.close(() => resolve())),
+  };
+}

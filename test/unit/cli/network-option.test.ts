@@ -28,6 +28,17 @@ describe("--network", () => {
         place: { network: "web", ipv4: "10.1.2.3", hardwareAddress: "02:00:00:00:00:01", aliases: [] },
       },
     ],
+    [
+      'name=web,driver-opt=a=b,"driver-opt=c=d,e"',
+      { kind: "shared", place: { network: "web", aliases: [], options: { a: "b", c: "d,e" } } },
+    ],
+    [
+      "web:interface_name=net0",
+      {
+        kind: "shared",
+        place: { network: "web", aliases: [], options: { "com.docker.network.endpoint.ifname": "net0" } },
+      },
+    ],
     ["name=web,gw-priority=-3", { kind: "shared", place: { network: "web", gatewayPriority: -3, aliases: [] } }],
   ] as const)("%s", (text, expected) => {
     expect(parseNetworkOption(text) as unknown).toEqual(expected);
@@ -44,7 +55,9 @@ describe("--network", () => {
     ["web:mac=00:00:00:00:00:00", "expected a hardware address"],
     ["web:alias=-x", "expected a name"],
     ["web:gw-priority=10000", "from -9999 to 9999"],
-    ["name=web,driver-opt=com.docker.network.endpoint.ifname=net0", "no options of a driver"],
+    ["name=web,driver-opt", "expected NAME=VALUE"],
+    ['name=web,"driver-opt=a=b', "must end with"],
+    ["web:interface-name=net0", "did you mean interface_name?"],
     ["web:gateway=10.0.0.1", "a network has no option"],
     ["name=host,ip=10.1.2.3", "user-defined"],
   ])("%j is refused", (text, message) => {

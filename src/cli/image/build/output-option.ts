@@ -1,10 +1,10 @@
 import type { Compression } from "../../../image/layers/decompress.ts";
 import { nearestName } from "../../../nearest-name.ts";
-import { MalformedFields, parseFields } from "../../../notation/comma-separated-fields.ts";
 import { InvalidValue } from "../../invalid-value.ts";
 import { parseBoolean } from "../../option.ts";
 import { oneOf } from "../../values/choice.ts";
 import { compressions, levelOf } from "../../values/compression.ts";
+import { fieldsOf } from "../../values/fields.ts";
 
 const TYPES = ["image", "registry", "oci", "docker", "tar", "local"] as const;
 const KEYS = [
@@ -63,14 +63,6 @@ export function optionFields(text: string): ReadonlyMap<string, string> {
       return [field.slice(0, equals), field.slice(equals + 1)];
     }),
   );
-}
-
-function fieldsOf(text: string): readonly string[] {
-  try {
-    return parseFields(text);
-  } catch (error) {
-    throw error instanceof MalformedFields ? new InvalidValue(error.message) : error;
-  }
 }
 
 function outputOf(values: ReadonlyMap<string, string>): OutputOption {

@@ -63,6 +63,7 @@ function joinLink(id: string, last: number, run = "1"): Member {
     device: outer.number,
     station,
     router: [],
+    isSeparated: false,
     onReady: () => {
       isReady = true;
     },
