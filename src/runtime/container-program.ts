@@ -31,8 +31,8 @@
  * name, so that no path through /proc/self/fd can reach the host from a hostile cwd or command (CVE-2024-21626).
  *
  * Under a supervisor the launched process is not the container's: it clones that one as its own child, with the flags
- * of the container's clone, and executes another program, which from then on is the container's parent and learns of its
- * end, however long the runtime lives. It shares the slots with the container's process, and so uses none of the same
+ * of the container's clone, starts the helpers that write its id maps, and executes another program, which from then on is
+ * the container's parent and learns of its end, however long the runtime lives. It shares the slots with the container's process, and so uses none of the same
  * after the clone.
  *
  * Memory: the child has a copy of the runtime's memory until its exec. Nobody can look into it: a new pid namespace
@@ -395,18 +395,25 @@ export function arenaSize(process: Process, configuration?: Configuration): numb
   return BASE + wordBytes + FOR_EACH_MEMBER * memberCount;
 }
 
+/** What the launched process does when it has cloned the container's, whose pid is in the slot. */
+export interface Supervision {
+  /** Emits the start of what writes the id maps, where this process does that. */
+  readonly startHelpers: ((program: LaunchProgram, container: Slot) => void) | undefined;
+  /** Emits the rest, which ends with an exec. */
+  readonly becomeSupervisor: (program: LaunchProgram, container: Slot) => void;
+}
+
 /**
  * Begins the launch program of a container's first process: up to the wait for the id maps, if it makes a user
  * namespace itself. It may be launched then, and finished while the maps are being written.
- * @param supervisor makes the container the child of another process than the runtime: emits what the launched process
- * does when it has cloned the container's, whose pid is in the slot, ending with an exec
+ * @param supervision makes the container the child of another process than the runtime
  */
 export function beginContainerProgram(
   process: Process,
   namespaces: NamespacePlan,
   setting: Pick<ProcessSetting, "closed" | "preservedDescriptors" | "socket">,
   size: number,
-  supervisor?: (program: LaunchProgram, container: Slot) => void,
+  supervision?: Supervision,
 ): BegunProgram {
   const program = new LaunchProgram(size);
   const first = program.slot("first pid");
@@ -414,12 +421,13 @@ export function beginContainerProgram(
   const listener = program.slot("listener plus one");
 
   closeOnExec(program, setting);
-  if (supervisor !== undefined) {
+  if (supervision !== undefined) {
     const child = program.label("under the supervisor");
     const flags = firstCloneFlags(namespaces) | Signal.SIGCHLD;
     program.fork({ operation: "clone the container's process" }, { child, flags, result: first });
+    supervision.startHelpers?.(program, first);
     tellRuntime(program, setting.socket, "tell that the container's process is cloned");
-    supervisor(program, first);
+    supervision.becomeSupervisor(program, first);
     program.place(child);
   }
   const proc = openDirectory(program, "/proc", "host's /proc");

@@ -27,12 +27,14 @@ import {
   sendByte,
 } from "./conversation.ts";
 import { runHostHooks } from "./host-hooks.ts";
+import { helpersToLaunch } from "./id-map/id-map-helpers.ts";
 import { openIdMapNamespace } from "./id-map/id-map-namespace.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
 import {
   beginIdMap,
   isInInitialUserNamespace,
   isPrivileged,
+  needsHelpers,
   permitsSetGroups,
   writeIdMap,
 } from "./id-map/write-id-map.ts";
@@ -238,7 +240,19 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       ),
   });
   const size = arenaSize(process, configuration) + (options.mountRootSize ?? 0);
-  const built = beginContainerProgram(process, namespaces, common, size, options.supervisor);
+  // While newuidmap and newgidmap run, there is time to write the rest of the program.
+  const isFinishedLater = makesUserNamespace && !needsIntermediate(namespaces);
+  const helpers =
+    options.supervisor !== undefined && isFinishedLater && needsHelpers(idMap, privileged)
+      ? cleanup.use(helpersToLaunch(idMap))
+      : undefined;
+  const built = beginContainerProgram(
+    process,
+    namespaces,
+    common,
+    size,
+    options.supervisor && { startHelpers: helpers?.start, becomeSupervisor: options.supervisor },
+  );
   const { program } = built;
   const programOwner = cleanup.use(new DisposableStack());
   programOwner.use(program);
@@ -279,8 +293,6 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     });
     options.onProgram?.(program);
   };
-  // While newuidmap and newgidmap run, there is time to write the rest of the program.
-  const isFinishedLater = makesUserNamespace && !needsIntermediate(namespaces);
   // A cgroup is settled as late as can be; and copies are made in the middle of the mounts, in a conversation of their own.
   const beginsEarly =
     isFinishedLater &&
@@ -313,10 +325,14 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     isSupervised,
     begin: (found) => {
       let container: { pid: number; pidfd: FileDescriptor } = child;
-      if (isSupervised) {
+      const meetFirst = () => {
+        if (!isSupervised || container !== child) return;
         container = explainingRefusal(flags, () => awaitFirst(conversation, built.first));
         found(container);
-      }
+      };
+      // Nobody needs to know the container's process before its maps are written, unless something is done with it.
+      const meetsLate = helpers !== undefined && options.onNamespaces === undefined;
+      if (!meetsLate) meetFirst();
       if (needsIntermediate(namespaces)) {
         if (intermediateMakesUserNamespace(namespaces)) {
           expectByte(conversation);
@@ -327,7 +343,20 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         found(container);
       }
       if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) {
-        const awaitMaps = beginIdMap(container.pid, idMap, privileged);
+        const awaitHelpers =
+          helpers === undefined
+            ? beginIdMap(container.pid, idMap, privileged)
+            : () => helpers.finish(conversation.child, program);
+        let areAwaited = false;
+        const awaitMaps = () => {
+          if (areAwaited) return;
+          areAwaited = true;
+          try {
+            meetFirst();
+          } finally {
+            awaitHelpers();
+          }
+        };
         try {
           if (isFinishedLater) {
             tellNamespaces(options, container, conversation, isSupervised);

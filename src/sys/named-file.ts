@@ -41,11 +41,20 @@ export function openFile(path: string, flags: number, mode = 0): FileDescriptor 
  */
 export function readText(path: string): string {
   using file = openFile(path, OpenFlag.O_RDONLY);
+  return readOpenText(file.number, path);
+}
+
+/**
+ * The text of an open file from its position to its end, UTF-8.
+ * @param path for the error's message
+ * @throws BunkerError `system_call_failed`
+ */
+export function readOpenText(file: number, path: string): string {
   allocated ??= allocate(BUFFER_SIZE);
   const { address, buffer } = allocated;
   const parts: Buffer[] = [];
   for (;;) {
-    const length = systemCall(SystemCall.read, file.number, address, BUFFER_SIZE);
+    const length = systemCall(SystemCall.read, file, address, BUFFER_SIZE);
     if (length === -Errno.EINTR) continue;
     // The buffer is written over by the next read.
     if (check(length, "read", path) > 0) parts.push(Buffer.from(buffer.subarray(0, length)));
@@ -60,12 +69,21 @@ export function readText(path: string): string {
  */
 export function writeText(path: string, text: string): void {
   using file = openFile(path, OpenFlag.O_WRONLY | OpenFlag.O_TRUNC);
+  writeOpenText(file.number, path, text);
+}
+
+/**
+ * Writes a text, UTF-8, to an open file's position, in one call if it is short.
+ * @param path for the error's message
+ * @throws BunkerError `system_call_failed`
+ */
+export function writeOpenText(file: number, path: string, text: string): void {
   allocated ??= allocate(BUFFER_SIZE);
   const { address, buffer } = allocated;
   const bytes = Buffer.from(text, "utf8");
   for (let written = 0; written < bytes.length; ) {
     const length = bytes.copy(buffer, 0, written);
-    const result = systemCall(SystemCall.write, file.number, address, length);
+    const result = systemCall(SystemCall.write, file, address, length);
     if (result !== -Errno.EINTR) written += check(result, "write", path);
   }
 }

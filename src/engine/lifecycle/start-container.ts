@@ -174,10 +174,13 @@ async function launchSupervised(
       init: init?.number,
       seccomp,
       dieWithParent: true,
-      onNamespaces: (pidfd, pids) => {
-        settleGroup = resources.beginGroup?.(pids);
-        network?.makeDevices(pidfd);
-      },
+      onNamespaces:
+        resources.beginGroup === undefined && network === undefined
+          ? undefined
+          : (pidfd, pids) => {
+              settleGroup = resources.beginGroup?.(pids);
+              network?.makeDevices(pidfd);
+            },
       beforeGoingOn: () => {
         cgroup = settleGroup?.();
       },

@@ -3,21 +3,13 @@
  *
  * Who has CAP_SETUID and CAP_SETGID where the namespace was made (root, also root of an outer user namespace) writes
  * /proc/PID/uid_map and gid_map itself. Everyone else may write only their own id; for more, newuidmap and newgidmap
- * check the user's ranges and write. They are the only programs that Bunker runs on the host, and run side by side.
+ * check the user's ranges and write; id-map-helpers.ts.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { launch, readFailure } from "../../launch/launch.ts";
-import { LaunchProgram } from "../../launch/program.ts";
-import { CloneFlag } from "../../sys/clone.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { waitForExit } from "../../sys/process.ts";
-import { pipe } from "../../sys/socket.ts";
 import { hasCapabilities } from "../callers-capabilities.ts";
-import { findHelper, type HelperName } from "./find-helper.ts";
+import { startHelpers } from "./id-map-helpers.ts";
 import { formatMap, type IdMap } from "./id-mapping.ts";
-
-const PROGRAM_SIZE = 16384;
-const STANDARD_ERROR = 2;
 
 /** Whether this process may write any map, and mount, chown and so on where it is. */
 export function isPrivileged(): boolean {
@@ -52,6 +44,11 @@ function isOwnIdOnly({ uidMappings, gidMappings }: IdMap): boolean {
   );
 }
 
+/** Whether the maps are written by newuidmap and newgidmap rather than by this process. */
+export function needsHelpers(map: IdMap, privileged: boolean): boolean {
+  return !privileged && !isOwnIdOnly(map);
+}
+
 /**
  * Starts to write both maps.
  * @param pid of a process in the new namespace, a child of this one
@@ -59,20 +56,13 @@ function isOwnIdOnly({ uidMappings, gidMappings }: IdMap): boolean {
  * @throws BunkerError `id_map_refused` with what the kernel or the helper said; so does the function
  */
 export function beginIdMap(pid: number, map: IdMap, privileged: boolean): () => void {
-  if (privileged || isOwnIdOnly(map)) {
+  if (!needsHelpers(map, privileged)) {
     // Without privilege the group map is accepted only after setgroups was given up.
     if (!privileged) write(`/proc/${pid}/setgroups`, "deny");
     writeMapFiles(pid, map);
     return () => {};
   }
-  const helpers = [
-    startHelper("newuidmap", pid, formatMap(map.uidMappings)),
-    startHelper("newgidmap", pid, formatMap(map.gidMappings)),
-  ];
-  return () => {
-    const problems = helpers.splice(0).flatMap((helper) => helper.finish() ?? []);
-    if (problems[0] !== undefined) throw problems[0];
-  };
+  return startHelpers(pid, map);
 }
 
 /** Writes both maps, and waits until they are; see `beginIdMap`. */
@@ -97,46 +87,4 @@ function write(path: string, text: string): void {
       hint: "an ordinary user can map only their own id without newuidmap and newgidmap",
     });
   }
-}
-
-function startHelper(name: HelperName, pid: number, map: string) {
-  const search = findHelper(name);
-  if (search.kind === "unusable") {
-    throw new BunkerError({ code: "id_map_refused", operation: "map subordinate ids", reason: search.problem });
-  }
-  const [readEnd, writeEnd] = pipe();
-  const program = new LaunchProgram(PROGRAM_SIZE);
-  const what = { operation: "run", object: search.path };
-  const words = map.split(/\s+/).filter((word) => word !== "");
-  program.call("dup3", [writeEnd.number, STANDARD_ERROR, 0], what);
-  program.call(
-    "execve",
-    [program.text(search.path), program.texts([name, String(pid), ...words]), program.texts([])],
-    what,
-  );
-  // Sharing memory until exec spares the copy of the page tables; the child touches only the program. Its exec, of a
-  // program with privilege, takes a millisecond that we need not wait for.
-  const helper = launch(program, { flags: CloneFlag.VM });
-  writeEnd.close();
-  return {
-    /** Waits for the helper; the error if it failed. */
-    finish(): BunkerError | undefined {
-      const failure = readFailure(helper, program);
-      const said = readFileSync(readEnd.number, "utf8").trim();
-      const end = waitForExit(helper.pid);
-      helper.pidfd.close();
-      helper.errors.close();
-      readEnd.close();
-      program[Symbol.dispose]();
-      if (failure !== undefined) return failure;
-      if ("exitCode" in end && end.exitCode === 0) return undefined;
-      return new BunkerError({
-        code: "id_map_refused",
-        operation: `map ids by ${name}`,
-        object: words.join(" "),
-        reason: said === "" ? `it ended with ${JSON.stringify(end)}` : said.split("\n").join("; "),
-        hint: "the ranges in /etc/subuid and /etc/subgid must be the user's own and not overlap",
-      });
-    },
-  };
 }
