@@ -19,7 +19,7 @@ import { Signal } from "../../sys/signal.ts";
 import { pipe } from "../../sys/socket.ts";
 import { isTerminal, windowSize } from "../../sys/terminal.ts";
 import { tell } from "../supervisor/connect.ts";
-import { type Exit, parseAnswer } from "../supervisor/protocol.ts";
+import { type Exit, parseAnswer } from "../supervisor/parse-answer.ts";
 import type { SupervisorLoss } from "../supervisor/supervisor-loss.ts";
 import { openNonBlocking } from "./attachment.ts";
 import { detachKeyFilter } from "./detach-keys.ts";

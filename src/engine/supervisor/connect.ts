@@ -7,7 +7,8 @@ import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { connectForMessages, listenForMessages, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
 import { check } from "../../sys/system-call.ts";
 import { containerDirectory } from "../state/container-lock.ts";
-import { type Answer, type Exit, parseAnswer, type Request, SOCKET_NAME } from "./protocol.ts";
+import { type Answer, type Exit, parseAnswer } from "./parse-answer.ts";
+import { type Request, SOCKET_NAME } from "./protocol.ts";
 
 /**
  * Connects to a container's supervisor.

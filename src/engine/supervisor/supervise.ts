@@ -13,8 +13,8 @@
  *
  * Its JavaScript thread is in one epoll loop: the container's end (a pidfd), its outputs and the inputs of those who are
  * attached (container-streams.ts), connections of commands (protocol.ts), signals, and timers of the restart policy and of
- * health checks. What it seldom needs, the database above all, is loaded when it is needed: after the loop has ended, or
- * in a child of its own.
+ * health checks. What it seldom needs is loaded when it is needed: after the loop has ended, as the database is, between two
+ * rounds of it, as is what reads the requests of foreign commands, or in a child of its own.
  *
  * Life and death. The command may die at any time. Before it has said `supervise`, the container dies with it; after
  * that it lives on, as does one that a terminal was detached from. The supervisor is what a container cannot live
@@ -39,7 +39,7 @@ import { type ContainerLock, inheritedLock } from "../state/container-lock.ts";
 import { HealthTimer, ownChildren } from "./children.ts";
 import { ContainerStreams } from "./container-streams.ts";
 import { OutputCopier } from "./output-copier.ts";
-import { type Answer, parseRequest, type Request, type Supervise } from "./protocol.ts";
+import type { Answer, Request, Supervise } from "./protocol.ts";
 
 /** So many fit into a message. */
 const FLOWS_PER_ANSWER = 64;
@@ -47,7 +47,16 @@ const FLOWS_PER_ANSWER = 64;
 /** Somebody who talks with the supervisor. */
 interface Connection {
   readonly socket: FileDescriptor;
+  readonly parse: RequestParser;
   waits: boolean;
+}
+
+/** Reads a request; undefined for what is none. */
+type RequestParser = (text: string) => Request | undefined;
+
+/** Reads a request of the command that starts the container, which is this program; protocol.ts. */
+function ownRequest(text: string): Request {
+  return JSON.parse(text);
 }
 
 /**
@@ -95,6 +104,11 @@ class Supervisor {
   #isShutDown = false;
   #isOutOfMemory = false;
   #isRecorded = false;
+  #isLoopOver = false;
+  /** Whether somebody wants to be let in whose requests cannot be read yet. */
+  #isParserWanted = false;
+  /** Reads the requests of others than the command; loaded for the first of them. */
+  #parseForeign: RequestParser | undefined;
   #container: { readonly pid: number; readonly pidfd: FileDescriptor } | undefined;
 
   constructor(command: FileDescriptor, lock: ContainerLock, data: string, id: string) {
@@ -113,7 +127,7 @@ class Supervisor {
     await this.#serveNetworks(supervise);
     const limiter = await this.#limit(supervise);
     const memory = await this.#watchMemory(supervise);
-    const exitStatus = this.#superviseUntilEnd(supervise);
+    const exitStatus = await this.#superviseUntilEnd(supervise);
     limiter?.[Symbol.dispose]();
     memory?.[Symbol.dispose]();
     // Before anybody is told that the container has ended.
@@ -148,10 +162,10 @@ class Supervisor {
     for (;;) {
       const received = receiveMessage(this.#command.number, true);
       if (received.kind !== "message") return undefined;
-      const request = parseRequest(received.text);
-      if (request?.kind === "attach") this.#early.push({ streams: request.streams, descriptors: received.descriptors });
-      if (request?.kind === "network" || request?.kind === "ports") this.#takeNetwork(request, received.descriptors);
-      if (request?.kind !== "supervise") continue;
+      const request = ownRequest(received.text);
+      if (request.kind === "attach") this.#early.push({ streams: request.streams, descriptors: received.descriptors });
+      if (request.kind === "network" || request.kind === "ports") this.#takeNetwork(request, received.descriptors);
+      if (request.kind !== "supervise") continue;
       await this.#streams.take(request, received.descriptors);
       for (const { streams, descriptors } of this.#early) this.#streams.attach(streams, descriptors);
       return request;
@@ -215,9 +229,31 @@ class Supervisor {
 
   #listen(listener: FileDescriptor): void {
     this.#reactor.add(listener.number, Event.IN, () => {
+      const parse = this.#parseForeign;
+      if (parse === undefined) {
+        // Nothing is loaded while the loop runs. Whoever stands at the door still does when it goes on.
+        this.#isParserWanted = true;
+        this.#reactor.stop();
+        return;
+      }
       const socket = acceptConnection(listener.number);
-      if (socket !== undefined) this.#connect(socket);
+      if (socket !== undefined) this.#connect(socket, parse);
     });
+  }
+
+  /** Runs the loop until `#endLoop`, or until there is nothing left to wait for. */
+  async #runLoop(): Promise<void> {
+    this.#isLoopOver = false;
+    do {
+      this.#isParserWanted = false;
+      this.#reactor.run();
+      if (this.#isParserWanted) this.#parseForeign = (await import("./parse-request.ts")).parseRequest;
+    } while (this.#isParserWanted && !this.#isLoopOver);
+  }
+
+  #endLoop(): void {
+    this.#isLoopOver = true;
+    this.#reactor.stop();
   }
 
   #stopListening(listener: FileDescriptor): void {
@@ -227,8 +263,8 @@ class Supervisor {
     for (const connection of [...this.#connections]) this.#disconnect(connection);
   }
 
-  #connect(socket: FileDescriptor): Connection {
-    const connection: Connection = { socket, waits: false };
+  #connect(socket: FileDescriptor, parse: RequestParser): Connection {
+    const connection: Connection = { socket, parse, waits: false };
     this.#connections.add(connection);
     this.#reactor.add(socket.number, Event.IN, () => {
       const received = receiveMessage(socket.number, false);
@@ -247,7 +283,7 @@ class Supervisor {
   }
 
   #handle(connection: Connection, received: Extract<Received, { kind: "message" }>): void {
-    const request = parseRequest(received.text);
+    const request = connection.parse(received.text);
     const taken = request === undefined ? false : this.#obey(connection, request, received.descriptors);
     if (!taken) for (const descriptor of received.descriptors) descriptor.close();
   }
@@ -264,7 +300,7 @@ class Supervisor {
         if (request.isRestart === true) this.#isRestart = true;
         this.#signal(request.signal);
         // A container that waits to be started again is stopped by not being started.
-        if (this.#container === undefined && request.isStop) this.#reactor.stop();
+        if (this.#container === undefined && request.isStop) this.#endLoop();
         return false;
       case "resize":
         this.#streams.resize(request);
@@ -362,12 +398,12 @@ class Supervisor {
   }
 
   /** Runs the loop until the container has ended and its output is logged. Returns its exit status. */
-  #superviseUntilEnd(supervise: Supervise): number {
+  async #superviseUntilEnd(supervise: Supervise): Promise<number> {
     using cleanup = new DisposableStack();
     const { pid, health } = supervise;
     const pidfd = cleanup.use(openProcess(pid));
     this.#container = { pid, pidfd };
-    const command = this.#connect(this.#command);
+    const command = this.#connect(this.#command, ownRequest);
     command.waits = true;
     cleanup.use(this.#stopOnSignals(supervise));
     if (supervise.runTimeout !== undefined) cleanup.use(this.#killAfter(supervise.runTimeout));
@@ -379,7 +415,7 @@ class Supervisor {
       if (supervise.terminal || !supervise.isWhole) this.#streams.finishOutputs();
       this.#stopWhenDone();
     });
-    this.#reactor.run();
+    await this.#runLoop();
     const end = this.#end ?? waitForExit(pid);
     this.#streams.closeInput();
     this.#streams.endLog();
@@ -429,7 +465,7 @@ class Supervisor {
     if (this.#end === undefined || !this.#streams.haveEnded) return;
     if (this.#isWaitingForCommand && this.#isCommandThere && !this.#isRecorded) return;
     if (this.#isEnding && this.#streams.areBusy) return;
-    this.#reactor.stop();
+    this.#endLoop();
   }
 
   /** Records the end. Returns whether the container is to be started again. */
@@ -439,7 +475,7 @@ class Supervisor {
       for (const connection of this.#connections) {
         if (connection.socket === this.#command) this.#tellExit(connection, exitStatus);
       }
-      if (this.#isCommandThere) this.#reactor.run();
+      if (this.#isCommandThere) await this.#runLoop();
     }
     this.#isWaitingForCommand = false;
     this.#isEnding = true;
@@ -456,10 +492,10 @@ class Supervisor {
     timer.start(delay);
     this.#reactor.add(timer.descriptor.number, Event.IN, () => {
       this.#reactor.remove(timer.descriptor.number);
-      this.#reactor.stop();
+      this.#endLoop();
     });
     const signals = this.#stopOnSignals(supervise);
-    this.#reactor.run();
+    await this.#runLoop();
     signals[Symbol.dispose]();
     this.#stopListening(listener);
     if (this.#isStopped || this.#isShutDown) {
