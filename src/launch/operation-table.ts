@@ -1,5 +1,5 @@
 import { BunkerError } from "../sys/error.ts";
-import type { SystemCallName } from "../sys/system-call.ts";
+import type { SystemCallName } from "../sys/system-call-number.ts";
 import type { FailureTable, OperationDescription } from "./failure.ts";
 import {
   type Argument,
@@ -286,7 +286,7 @@ export class OperationTable {
 
   /**
    * The operations as the interpreter reads them.
-   * @param numbers the system call numbers of the architecture that executes them
+   * @param numberOf says the system call numbers of the architecture that executes them
    * @param size `fixed` gives every operation OPERATION_SIZE bytes, which failure records and short argument lists
    *   rely on; `compact` leaves out the arguments that an operation does not name
    * @param end `open` when more operations are to follow before any after the last one is executed
@@ -294,7 +294,7 @@ export class OperationTable {
    * @throws Error when a label is missing or execution could run past the last operation
    */
   encode(
-    numbers: Readonly<Record<SystemCallName, number>>,
+    numberOf: (name: SystemCallName) => number,
     size: "fixed" | "compact",
     end: "open" | "closed" = "closed",
     first = 0,
@@ -319,7 +319,7 @@ export class OperationTable {
       const { ignore } = operation;
       encodeOperation(words, (offset - begin) / 4, {
         kind: operation.kind,
-        systemCall: operation.systemCall === undefined ? 0 : numbers[operation.systemCall],
+        systemCall: operation.systemCall === undefined ? 0 : numberOf(operation.systemCall),
         arguments: operation.arguments,
         result: operation.result?.index ?? DISCARD_SLOT,
         firstIgnored: ignore === "any" ? IGNORE_ANY : (ignore[0] ?? 0),

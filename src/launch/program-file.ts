@@ -10,7 +10,7 @@
  */
 import type { Architecture } from "../sys/architecture.ts";
 import { setInteger64 } from "../sys/integer64.ts";
-import { systemCallNumbers } from "../sys/system-call.ts";
+import { systemCallNumber } from "../sys/system-call-number.ts";
 import { emitInterpreter } from "./interpreter/emit.ts";
 import { SLOTS_SIZE, type Slot } from "./operation.ts";
 import type { OperationTable } from "./operation-table.ts";
@@ -49,7 +49,7 @@ export function encodeProgramFile(
   stack: Slot,
   size: "fixed" | "compact",
 ): Uint8Array {
-  const operations = table.encode(systemCallNumbers(architecture), size);
+  const operations = table.encode((name) => systemCallNumber(name, architecture), size);
   const emit = (operationsOffset: number) =>
     emitInterpreter(architecture, {
       slotsAddress: VARIABLES_ADDRESS,

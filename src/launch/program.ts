@@ -32,9 +32,11 @@
  * (it is close-on-exec), and whoever reads its other end sees the end of the file. A program that forks a process
  * which lives on without exec has to close `errorDescriptor` there, or the reader waits for it as well.
  */
+import { hostArchitecture } from "../sys/architecture.ts";
 import { getInteger64, setInteger64 } from "../sys/integer64.ts";
 import type { Memory } from "../sys/memory.ts";
-import { type MappedMemory, mapMemory, SystemCall } from "../sys/system-call.ts";
+import { type MappedMemory, mapMemory } from "../sys/system-call.ts";
+import { type SystemCallName, systemCallNumber } from "../sys/system-call-number.ts";
 import { describeOperations } from "./describe.ts";
 import type { FailureTable } from "./failure.ts";
 import { ERROR_DESCRIPTOR_SLOT, OPERATION_SIZE, SLOTS_SIZE, type Slot } from "./operation.ts";
@@ -245,7 +247,9 @@ export class LaunchProgram extends OperationTable implements Disposable {
 
   #writeOperations(): void {
     this.#checkNotDisposed();
-    const operations = this.encode(SystemCall, "fixed", this.#isOpen ? "open" : "closed", this.#written);
+    const architecture = hostArchitecture();
+    const numberOf = (name: SystemCallName) => systemCallNumber(name, architecture);
+    const operations = this.encode(numberOf, "fixed", this.#isOpen ? "open" : "closed", this.#written);
     this.#arena.buffer.set(operations, SLOTS_SIZE + this.#written * OPERATION_SIZE);
     this.#written = this.operations.length;
   }

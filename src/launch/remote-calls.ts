@@ -12,7 +12,7 @@
  *   program -> runtime   its result is there     | any number of times
  *   runtime -> program   go on behind the loop
  */
-import type { SystemCallName } from "../sys/system-call.ts";
+import type { SystemCallName } from "../sys/system-call-number.ts";
 import type { Slot } from "./operation.ts";
 import type { LaunchProgram } from "./program.ts";
 

@@ -16,15 +16,8 @@ import { setInteger64 } from "../sys/integer64.ts";
 import { allocate } from "../sys/memory.ts";
 import { SIGNAL_ACTION_SIZE, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import { pipe } from "../sys/socket.ts";
-import {
-  check,
-  type MappedMemory,
-  makeExecutable,
-  mapMemory,
-  SystemCall,
-  systemCall,
-  systemCallNumbers,
-} from "../sys/system-call.ts";
+import { check, type MappedMemory, makeExecutable, mapMemory, SystemCall, systemCall } from "../sys/system-call.ts";
+import { systemCallNumber } from "../sys/system-call-number.ts";
 import { Arm64Assembler } from "./assembler/arm64.ts";
 import { Register, X86Assembler } from "./assembler/x86-64.ts";
 
@@ -38,12 +31,12 @@ export function emitSignalHandler(
   architecture: Architecture,
   descriptor: number,
 ): { readonly code: Uint8Array; readonly restorer: number | undefined } {
-  const numbers = systemCallNumbers(architecture);
+  const write = systemCallNumber("write", architecture);
   if (architecture === "arm64") {
     const assembler = new Arm64Assembler();
     assembler.movImmediate(0, descriptor);
     assembler.movImmediate(2, 1);
-    assembler.movImmediate(8, numbers.write);
+    assembler.movImmediate(8, write);
     assembler.svc();
     assembler.ret();
     return { code: assembler.finish(), restorer: undefined };
@@ -51,11 +44,11 @@ export function emitSignalHandler(
   const handler = new X86Assembler();
   handler.movImmediate(Register.rdi, descriptor);
   handler.movImmediate(Register.rdx, 1);
-  handler.movImmediate(Register.rax, numbers.write);
+  handler.movImmediate(Register.rax, write);
   handler.syscall();
   handler.ret();
   const restorer = new X86Assembler();
-  restorer.movImmediate(Register.rax, numbers.rt_sigreturn);
+  restorer.movImmediate(Register.rax, systemCallNumber("rt_sigreturn", architecture));
   restorer.syscall();
   const first = handler.finish();
   return { code: Buffer.concat([first, restorer.finish()]), restorer: first.length };

@@ -1,7 +1,7 @@
 import type { ByteString } from "./byte-string.ts";
 import { Errno } from "./errno.ts";
-import { allocate, type Memory } from "./memory.ts";
-import { check, SystemCall, systemCall } from "./system-call.ts";
+import type { Memory } from "./memory.ts";
+import { check, mapMemory, SystemCall, systemCall } from "./system-call.ts";
 
 /** One name in a directory. */
 export interface DirectoryEntry {
@@ -35,7 +35,7 @@ export function* directoryEntries(directory: number): Generator<DirectoryEntry, 
 
 /** The next entries; none at the end of the directory only. */
 function readBatch(directory: number): DirectoryEntry[] {
-  memory ??= allocate(BUFFER_SIZE);
+  memory ??= mapMemory(BUFFER_SIZE, "private");
   const { address } = memory;
   for (;;) {
     const result = systemCall(SystemCall.getdents64, directory, address, BUFFER_SIZE);

@@ -23,7 +23,7 @@ import {
   OPEN_HOW_SIZE,
 } from "./open.ts";
 import { allocateStatus, deviceNumber, type FileStatus, readStatus, type Timestamp } from "./stat.ts";
-import { SystemCall, systemCall } from "./system-call.ts";
+import { mapMemory, SystemCall, systemCall } from "./system-call.ts";
 
 const STATX_BASIC_STATS = 0x7ff;
 /** Bytes of the longest path that the kernel takes, with the NUL at its end. */
@@ -46,7 +46,7 @@ function buffers(): Arguments {
     second: allocate(PATH_MAX),
     scratch: allocate(32),
     status: allocateStatus(),
-    value: allocate(XATTR_SIZE_MAX),
+    value: mapMemory(XATTR_SIZE_MAX, "private"),
   };
   return allocated;
 }

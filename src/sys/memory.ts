@@ -9,8 +9,8 @@
  * Therefore this is the only module that calls `ptr()`. Every block is backed by an explicit ArrayBuffer and stays in
  * a list for the life of the process, so an address handed out here is valid for ever. Blocks are meant to be made
  * once, at the first use of the code that owns them, and used again for every call: system calls are synchronous, so
- * one block for each argument of each wrapper is enough. Memory of which much is needed for a short time comes from
- * `mapMemory` in system-call.ts instead.
+ * one block for each argument of each wrapper is enough. Large ones come from `mapMemory` in system-call.ts instead: a
+ * page of those is there only when it is first used, and they can be given back.
  */
 import { ptr } from "bun:ffi";
 

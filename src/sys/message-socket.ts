@@ -9,7 +9,7 @@ import { Errno } from "./errno.ts";
 import { FileDescriptor } from "./file-descriptor.ts";
 import { allocate, type Memory } from "./memory.ts";
 import { CONTROL_DESCRIPTOR_OFFSET, descriptorControlBytes, messageHeaderBytes, vectorBytes } from "./socket.ts";
-import { check, SystemCall, systemCall } from "./system-call.ts";
+import { check, mapMemory, SystemCall, systemCall } from "./system-call.ts";
 
 const AF_UNIX = 1;
 const SOCK_SEQPACKET = 5;
@@ -45,7 +45,7 @@ let allocated: Buffers | undefined;
 
 function buffers(): Buffers {
   if (allocated !== undefined) return allocated;
-  const payload = allocate(LARGEST_MESSAGE);
+  const payload = mapMemory(LARGEST_MESSAGE, "private");
   const control = allocate(CONTROL_DESCRIPTOR_OFFSET + 4 * MOST_DESCRIPTORS);
   allocated = { address: allocate(SOCKET_ADDRESS_SIZE), payload, vector: allocate(16), control, header: allocate(56) };
   return allocated;

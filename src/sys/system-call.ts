@@ -6,30 +6,12 @@
  * libc can run on this thread.
  */
 import { dlopen, FFIType, read, toArrayBuffer } from "bun:ffi";
-import { type Architecture, hostArchitecture } from "./architecture.ts";
 import { BunkerError } from "./error.ts";
 import { type Memory, memoryOver } from "./memory.ts";
-import { arm64SystemCalls } from "./system-call-numbers/arm64.ts";
-import { x86_64SystemCalls } from "./system-call-numbers/x86-64.ts";
-
-type X86SystemCalls = ReturnType<typeof x86_64SystemCalls>;
-type Arm64SystemCalls = ReturnType<typeof arm64SystemCalls>;
-
-/** The name of a system call that exists on both architectures. */
-export type SystemCallName = keyof X86SystemCalls & keyof Arm64SystemCalls;
-
-// The tables are functions, since filling one with hundreds of numbers takes a while, and a process needs one of them.
-function numbersOf(architecture: Architecture): Readonly<Record<SystemCallName, number>> {
-  return architecture === "x86-64" ? x86_64SystemCalls() : arm64SystemCalls();
-}
+import { mmap, mprotect, munmap } from "./own-system-calls.ts";
 
 /** The system call numbers of this process's architecture. */
-export const SystemCall = numbersOf(hostArchitecture());
-
-/** The system call numbers of one architecture, of the calls that both have. */
-export function systemCallNumbers(architecture: Architecture): Readonly<Record<SystemCallName, number>> {
-  return architecture === hostArchitecture() ? SystemCall : numbersOf(architecture);
-}
+export * as SystemCall from "./own-system-calls.ts";
 
 const argument = FFIType.i64_fast;
 
@@ -95,11 +77,11 @@ export interface MappedMemory extends Memory, Disposable {}
  */
 export function mapMemory(size: number, sharing: "shared" | "private"): MappedMemory {
   const flags = MAP_ANONYMOUS | (sharing === "shared" ? MAP_SHARED : MAP_PRIVATE);
-  const address = check(systemCall(SystemCall.mmap, 0, size, PROT_READ | PROT_WRITE, flags, -1, 0), "map memory");
+  const address = check(systemCall(mmap, 0, size, PROT_READ | PROT_WRITE, flags, -1, 0), "map memory");
   return {
     ...memoryOver(toArrayBuffer(address as Parameters<typeof toArrayBuffer>[0], 0, size) as ArrayBuffer, address),
     [Symbol.dispose]: () => {
-      systemCall(SystemCall.munmap, address, size);
+      systemCall(munmap, address, size);
     },
   };
 }
@@ -107,5 +89,5 @@ export function mapMemory(size: number, sharing: "shared" | "private"): MappedMe
 /** Makes mapped memory readable and executable and no longer writable; mprotect(2). */
 export function makeExecutable(memory: MappedMemory): void {
   const length = memory.buffer.length;
-  check(systemCall(SystemCall.mprotect, memory.address, length, PROT_READ | PROT_EXEC), "make memory executable");
+  check(systemCall(mprotect, memory.address, length, PROT_READ | PROT_EXEC), "make memory executable");
 }

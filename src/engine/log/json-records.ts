@@ -17,6 +17,7 @@ import { hostArchitecture } from "../../sys/architecture.ts";
 import { getInteger64, setInteger64 } from "../../sys/integer64.ts";
 import { machineFunction } from "../../sys/machine-code.ts";
 import { allocate, type Memory } from "../../sys/memory.ts";
+import { mapMemory } from "../../sys/system-call.ts";
 import { BETWEEN, ESCAPED_NEWLINE, HEAD } from "./json-record-text.ts";
 import { lineCodes } from "./line-code/line-codes.ts" with { type: "macro" };
 import { ByteKind, Digit, LONGEST_LINE, TABLE_ENTRY_SIZE, WORK_SIZE, WorkField } from "./line-code/line-work.ts";
@@ -71,8 +72,8 @@ function escapeTable(): Memory {
 /** Makes records of output; see the head of this file. */
 export class JsonRecords {
   /** Begins with HEAD, as each record does before its text is there. */
-  readonly #memory: Memory = allocate(SIZE);
-  readonly #piece = allocate(PIECE_SIZE);
+  readonly #memory: Memory = mapMemory(SIZE, "private");
+  readonly #piece = mapMemory(PIECE_SIZE, "private");
   readonly #between = allocate(Math.ceil(BETWEEN.length / 8) * 8);
   readonly #table = escapeTable();
   readonly #work = allocate(WORK_SIZE);

@@ -9,10 +9,10 @@
 import { setBlocking } from "../../sys/blocking.ts";
 import { Errno } from "../../sys/errno.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { allocate, type Memory } from "../../sys/memory.ts";
+import type { Memory } from "../../sys/memory.ts";
 import { poll } from "../../sys/poll.ts";
 import { Event, type Reactor } from "../../sys/reactor.ts";
-import { SystemCall, systemCall } from "../../sys/system-call.ts";
+import { mapMemory, SystemCall, systemCall } from "../../sys/system-call.ts";
 
 const BUFFER_SIZE = 65536;
 /** After so many pieces the reactor's other descriptors get their turn. */
@@ -100,7 +100,7 @@ export class OutputCopier {
    * @param isLast whether nobody looks for more afterwards
    */
   #copy(isLast = false): boolean {
-    shared ??= allocate(BUFFER_SIZE);
+    shared ??= mapMemory(BUFFER_SIZE, "private");
     const count = systemCall(SystemCall.read, this.#source.number, shared.address, BUFFER_SIZE);
     if (count === -Errno.EAGAIN || count === -Errno.EINTR) return false;
     // EIO: a terminal that nobody has open any more.
@@ -131,7 +131,7 @@ export class OutputCopier {
   }
 
   #drain(sink: Sink): void {
-    shared ??= allocate(BUFFER_SIZE);
+    shared ??= mapMemory(BUFFER_SIZE, "private");
     for (let first = sink.waiting[0]; first !== undefined; first = sink.waiting[0]) {
       first.copy(shared.buffer);
       const result = systemCall(SystemCall.write, sink.descriptor.number, shared.address, first.length);

@@ -9,7 +9,7 @@
  *   x9, x10    kind, errno, slot number, distance
  *   sp         untouched but for the record of a failure
  */
-import { arm64SystemCalls } from "../../sys/system-call-numbers/arm64.ts";
+import { systemCallNumber } from "../../sys/system-call-number.ts";
 import { Arm64Assembler, Condition, STACK_POINTER } from "../assembler/arm64.ts";
 import {
   ERROR_DESCRIPTOR_SLOT,
@@ -33,7 +33,7 @@ export function emitArm64Interpreter(entry: InterpreterEntry): Uint8Array {
 
   if (entry === "clone") {
     const child = a.label();
-    a.movImmediate(number, arm64SystemCalls().clone3);
+    a.movImmediate(number, systemCallNumber("clone3", "arm64"));
     a.svc();
     a.cbz(0, child);
     a.ret();
@@ -156,10 +156,10 @@ export function emitArm64Interpreter(entry: InterpreterEntry): Uint8Array {
   a.ldr(0, slots, 8 * ERROR_DESCRIPTOR_SLOT);
   a.addImmediate(1, STACK_POINTER, 0);
   a.movImmediate(2, 8);
-  a.movImmediate(number, arm64SystemCalls().write);
+  a.movImmediate(number, systemCallNumber("write", "arm64"));
   a.svc();
   a.movImmediate(0, 127);
-  a.movImmediate(number, arm64SystemCalls().exit_group);
+  a.movImmediate(number, systemCallNumber("exit_group", "arm64"));
   a.svc();
   return a.finish();
 }

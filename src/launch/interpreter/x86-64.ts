@@ -11,7 +11,7 @@
  * The stack is only used once the program has failed, nothing is called and no libc is there. Each operation ends at
  * `next` or `otherwise`, which move rbp by the distance that the operation names.
  */
-import { x86_64SystemCalls } from "../../sys/system-call-numbers/x86-64.ts";
+import { systemCallNumber } from "../../sys/system-call-number.ts";
 import { Condition, Register, X86Assembler } from "../assembler/x86-64.ts";
 import { ERROR_DESCRIPTOR_SLOT, IGNORE_ANY, OperationField, OperationKind, SLOTS_SIZE } from "../operation.ts";
 import type { InterpreterEntry } from "./entry.ts";
@@ -27,7 +27,7 @@ export function emitX86Interpreter(entry: InterpreterEntry): Uint8Array {
 
   if (entry === "clone") {
     const child = a.label();
-    a.movImmediate(rax, x86_64SystemCalls().clone3);
+    a.movImmediate(rax, systemCallNumber("clone3", "x86-64"));
     a.syscall();
     a.test(rax, rax);
     a.jcc(Condition.equal, child);
@@ -158,10 +158,10 @@ export function emitX86Interpreter(entry: InterpreterEntry): Uint8Array {
   a.load(rdi, { base: rbx, displacement: 8 * ERROR_DESCRIPTOR_SLOT });
   a.mov(rsi, rsp);
   a.movImmediate(rdx, 8);
-  a.movImmediate(rax, x86_64SystemCalls().write);
+  a.movImmediate(rax, systemCallNumber("write", "x86-64"));
   a.syscall();
   a.movImmediate(rdi, 127);
-  a.movImmediate(rax, x86_64SystemCalls().exit_group);
+  a.movImmediate(rax, systemCallNumber("exit_group", "x86-64"));
   a.syscall();
   return a.finish();
 }

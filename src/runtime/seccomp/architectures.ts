@@ -1,5 +1,5 @@
 import type { Architecture } from "../../sys/architecture.ts";
-import { systemCallNumbers } from "../../sys/system-call.ts";
+import { systemCallNumbers } from "../../sys/system-call-number.ts";
 import type { SeccompArchitecture } from "./seccomp.ts";
 import { armSystemCalls } from "./system-call-numbers/arm.ts";
 import { i386SystemCalls } from "./system-call-numbers/i386.ts";

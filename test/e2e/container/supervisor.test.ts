@@ -128,6 +128,26 @@ test("a supervisor that fails says of what to those who are attached", async () 
   await bunker("rm", "failing");
 });
 
+test("a supervisor checks what others say to it, however many come at once", async () => {
+  const id = (await bunker("run", "-d", "--name", "asked", suite.image, "sleep", "1000")).trim();
+  const script = `
+import json, os, socket
+os.chdir("${suite.user.data}/containers/${id}")
+said = [b"{", b"null", b'{"kind":"signal","signal":"9","isStop":true}', b'{"kind":"supervise"}', b'{"kind":"leave"}']
+callers = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(30)]
+for number, caller in enumerate(callers):
+    caller.connect("supervisor")
+    caller.send(said[number % len(said)])
+callers.pop().close()
+for caller in callers:
+    caller.send(b'{"kind":"status"}')
+answers = [json.loads(caller.recv(65536)) for caller in callers]
+print(len(answers), all(answer == {"kind": "status", "lostBytes": 0} for answer in answers))`;
+  expect(await suite.user.execute(["python3", "-c", script])).toMatchObject({ status: 0, output: "29 True\n" });
+  expect(await bunker("ps", "--format", "{{.Names}} {{.State}}")).toBe("asked running\n");
+  await bunker("rm", "-f", "asked");
+});
+
 test("what a supervisor has failed of is on record", async () => {
   const create = ["create", "--name", "failing", "--health-cmd", "true", suite.image, "sleep", "1000"];
   const id = (await bunker(...create)).trim();

@@ -14,7 +14,7 @@ import { emitX86LineCode } from "../../../../src/engine/log/line-code/x86-64.ts"
 import { Arm64Assembler } from "../../../../src/launch/assembler/arm64.ts";
 import { Register, X86Assembler } from "../../../../src/launch/assembler/x86-64.ts";
 import { setInteger64 } from "../../../../src/sys/integer64.ts";
-import { systemCallNumbers } from "../../../../src/sys/system-call.ts";
+import { systemCallNumber } from "../../../../src/sys/system-call-number.ts";
 import { disassemble } from "../../launch/disassemble.ts";
 import { executableFile } from "../../launch/run-file.ts";
 
@@ -34,7 +34,8 @@ const between = "[123456000008]";
 const programs = {
   "x86-64": () => {
     const { rax, rdi, rsi, rdx } = Register;
-    const { write, exit_group } = systemCallNumbers("x86-64");
+    const write = systemCallNumber("write", "x86-64");
+    const exitGroup = systemCallNumber("exit_group", "x86-64");
     const code = emitX86LineCode(between.length);
     const build = (end: number) => {
       const a = new X86Assembler();
@@ -53,7 +54,7 @@ const programs = {
         after.movImmediate(rdx, size);
         after.syscall();
       }
-      after.movImmediate(rax, exit_group);
+      after.movImmediate(rax, exitGroup);
       after.movImmediate(rdi, 0);
       after.syscall();
       return Buffer.concat([start, code, after.finish()]);
@@ -62,7 +63,8 @@ const programs = {
     return { machine: 62, program: build(CODE + startLength + code.length) };
   },
   arm64: () => {
-    const { write, exit_group } = systemCallNumbers("arm64");
+    const write = systemCallNumber("write", "arm64");
+    const exitGroup = systemCallNumber("exit_group", "arm64");
     const code = emitArm64LineCode(between.length);
     const build = (end: number) => {
       const a = new Arm64Assembler();
@@ -79,7 +81,7 @@ const programs = {
         after.movImmediate(2, size);
         after.svc();
       }
-      after.movImmediate(8, exit_group);
+      after.movImmediate(8, exitGroup);
       after.movImmediate(0, 0);
       after.svc();
       return Buffer.concat([a.finish(), code, after.finish()]);
