@@ -1,6 +1,6 @@
 /*
- * A build, from the Dockerfile to its outputs; as root of the user namespace that the files of stages are for, in a mount
- * namespace of its own (start-build.ts).
+ * A build, from the Dockerfile to its outputs: by root of the user namespace that the files of stages are for, in a mount
+ * namespace of its own (start-build.ts), or as far as the user gets who has called it (hand-over.ts).
  */
 import { availableParallelism } from "node:os";
 import { ownershipOf } from "../engine/ownership.ts";
@@ -18,11 +18,13 @@ import { type DescribedTarget, describeTargets } from "./describe/describe-targe
 import type { Dockerfile, Stage } from "./dockerfile/instruction.ts";
 import { findStage, parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
 import type { SourceText } from "./dockerfile/source-text.ts";
+import { ContextKeys, type FoundKeys } from "./files/context-keys.ts";
 import type { Root } from "./graph/root.ts";
 import type { BuildSession } from "./graph/session.ts";
 import { Slots } from "./graph/slots.ts";
 import { stagePlanner } from "./graph/stage-planner.ts";
 import { globalArguments, platformArguments, unconsumedArguments } from "./graph/stage-variables.ts";
+import { HandOver, needRoot } from "./hand-over.ts";
 import { BaseLayers } from "./layers/base-image.ts";
 import { readBase } from "./layers/image-configuration.ts";
 import { checkBuild, type FoundBase, neededStages } from "./lint/check-build.ts";
@@ -54,21 +56,61 @@ export interface BuildResult {
 /** How often a build is begun whose context changes under its hands, such as a directory with a log in it. */
 const MOST_ATTEMPTS = 5;
 
+/** Who builds. */
+interface Builder {
+  readonly isRoot: boolean;
+  readonly contextKeys: ContextKeys;
+}
+
+/**
+ * Builds as the user who has called, as far as that goes; whatever is told of it is only true when there is a result.
+ * @param data Bunker's data directory
+ * @returns what root needs to know, where root is to do it
+ * @throws the reason of `interruption`
+ */
+export async function findBuild(
+  options: BuildOptions,
+  data: string,
+  observer: BuildObserver,
+  interruption: AbortSignal,
+): Promise<BuildResult | { readonly found: FoundKeys }> {
+  if (isForRoot(options)) return { found: [] };
+  using contextKeys = new ContextKeys(data, [], () => needRoot({ isRoot: false }));
+  try {
+    return await attemptBuild(options, data, { isRoot: false, contextKeys }, observer, interruption);
+  } catch (error) {
+    interruption.throwIfAborted();
+    if (error instanceof HandOver || error instanceof BunkerError) return { found: contextKeys.found };
+    throw error;
+  }
+}
+
+/** Whether there is no use in trying it otherwise, or what is read for that could not be read again. */
+function isForRoot({ context, dockerfile, call, noCache, outputs, cacheDestinations }: BuildOptions): boolean {
+  if (context === "-" || dockerfile === "-") return true;
+  if (call !== "build") return false;
+  const isElsewhere = outputs.some((output) => output.type !== "image" || output.pushes);
+  return noCache || isElsewhere || cacheDestinations.some(({ type }) => type !== "inline");
+}
+
 /**
  * Builds. Where files of the context change between the moment at which their keys are made and that at which they are
  * copied, the build is begun again: what it has done so far it finds in the cache, so it gets there sooner each time.
  * @param data Bunker's data directory
+ * @param found of the context before
  * @throws BunkerError, also DockerfileError: what the first step fails with; the reason of `signal`
  */
 export async function executeBuild(
   options: BuildOptions,
   data: string,
+  found: FoundKeys,
   observer: BuildObserver,
   interruption: AbortSignal,
 ): Promise<BuildResult> {
   for (let attempt = 1; ; attempt++) {
+    using contextKeys = new ContextKeys(data, attempt === 1 ? found : []);
     try {
-      return await attemptBuild(options, data, observer, interruption);
+      return await attemptBuild(options, data, { isRoot: true, contextKeys }, observer, interruption);
     } catch (error) {
       const isOvertaken = error instanceof BunkerError && error.code === "context_changed";
       if (!isOvertaken || attempt === MOST_ATTEMPTS) throw error;
@@ -80,19 +122,22 @@ export async function executeBuild(
 async function attemptBuild(
   options: BuildOptions,
   data: string,
+  builder: Builder,
   observer: BuildObserver,
   interruption: AbortSignal,
 ): Promise<BuildResult> {
   const ownership = ownershipOf({ kind: "default" }, data);
+  // Otherwise whoever has started this process says it.
+  if (!builder.isRoot) ownership.warnings.forEach((warning) => void observer.warn(warning));
   const failing = new AbortController();
   const signal = AbortSignal.any([interruption, failing.signal]);
   using cleanup = new DisposableStack();
   const store = cleanup.use(openImageStore(data));
-  const cache = cleanup.use(new BuildCache(data, ownership.mapping));
-  const remote = cleanup.use(await openRemoteCaches(options));
+  const cache = cleanup.use(new BuildCache(data, ownership.mapping, builder.isRoot));
+  const remote = cleanup.use(builder.isRoot ? await openRemoteCaches(options) : undefined);
   const bases = cleanup.use(new BaseLayers(data, ownership.mapping, (message) => observer.warn(message)));
   const session: BuildSession = {
-    ...{ data, ownership, store, cache, remote, bases, observer, signal },
+    ...{ data, ownership, store, cache, remote, bases, observer, signal, ...builder },
     fail: (cause) => failing.abort(cause),
     processors: new Slots(options.jobs ?? availableParallelism()),
     steps: new Map<never, Promise<Root>>(),
@@ -187,7 +232,7 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
     );
   }
   cache.synchronize();
-  collectCache(cache, session.data);
+  collectCache(cache, session.data, session.isRoot);
   return { image, warnings, isRefused: false, description: undefined };
 }
 

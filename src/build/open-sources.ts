@@ -1,5 +1,4 @@
 import { basename } from "node:path";
-import { mountMemoryHere } from "../mount/mount-here.ts";
 import { MNT_DETACH, unmount } from "../sys/mount.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import type { BuildOptions } from "./build-options.ts";
@@ -9,6 +8,7 @@ import { type OpenContext, openContext, openNamedContext } from "./context/open-
 import { openUrl } from "./context/open-url.ts";
 import type { FileSource } from "./files/file-source.ts";
 import type { BuildSession } from "./graph/session.ts";
+import { needRoot } from "./hand-over.ts";
 import { readSecret } from "./secrets/secret-source.ts";
 import type { BuildSources, NamedSource } from "./sources.ts";
 
@@ -24,7 +24,11 @@ export interface OpenSources extends BuildSources, AsyncDisposable {
 export function openSources(session: BuildSession, options: BuildOptions): OpenSources {
   const { cache, observer, signal } = session;
   const cleanup = new DisposableStack();
-  const makeStaging = () => cleanup.adopt(cache.makeStaging(), removeTree);
+  const makeStaging = () => {
+    // What has to be made a directory first takes its time.
+    needRoot(session);
+    return cleanup.adopt(cache.makeStaging(), removeTree);
+  };
   const secret = (id: string) => {
     const source = options.secrets.find((each) => each.id === id);
     return source && readSecret(source, process.env);
@@ -43,7 +47,7 @@ export function openSources(session: BuildSession, options: BuildOptions): OpenS
     return opened;
   };
   const named = new Map<string, Promise<FileSource>>();
-  let memory: string | undefined;
+  let memory: Promise<string> | undefined;
   return {
     dockerfileName: dockerfile === undefined || dockerfile === "-" ? "Dockerfile" : basename(dockerfile),
     readDockerfile: async () => (await open()).dockerfile,
@@ -67,15 +71,16 @@ export function openSources(session: BuildSession, options: BuildOptions): OpenS
         return import("./secrets/agent-source.ts").then(({ openAgent }) => openAgent(source, process.env, path));
       },
       memory: () => {
-        if (memory !== undefined) return memory;
-        const path = cache.makeStaging();
-        mountMemoryHere(path);
-        cleanup.defer(() => {
-          unmount(path, MNT_DETACH);
-          removeTree(path);
+        memory ??= import("../mount/mount-here.ts").then(({ mountMemoryHere }) => {
+          const path = cache.makeStaging();
+          mountMemoryHere(path);
+          cleanup.defer(() => {
+            unmount(path, MNT_DETACH);
+            removeTree(path);
+          });
+          return path;
         });
-        memory = path;
-        return path;
+        return memory;
       },
     },
     [Symbol.asyncDispose]: async () => cleanup.dispose(),

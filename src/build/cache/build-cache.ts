@@ -33,6 +33,7 @@ import { readIfThere } from "../../sys/read-if-there.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
 import { treeSize } from "../../sys/tree-size.ts";
+import { needRoot } from "../hand-over.ts";
 import { buildTables } from "./build-tables.ts";
 
 /** A layer of the cache. */
@@ -75,12 +76,13 @@ interface LayerRow {
   readonly boot: string | null;
 }
 
-/** An open build cache; as root of the user namespace that its files are for. */
+/** An open build cache; to find something in it one need not be root of the user namespace that its files are for. */
 export class BuildCache implements Disposable {
   readonly directory: string;
   readonly state: StateDatabase;
   readonly #mapping: LayerMapping;
   readonly #storeLock: StoreLock;
+  readonly #open: DisposableStack;
   readonly #boot = (readIfThere("/proc/sys/kernel/random/boot_id") ?? "").trim();
   /** Descriptors of the layers in use, by their ids. */
   readonly #used = new Map<string, number>();
@@ -89,26 +91,23 @@ export class BuildCache implements Disposable {
   /**
    * @param data Bunker's data directory
    * @param mapping of the files of its layers
-   * @throws BunkerError as `lockStore` and `openStateDatabase`
+   * @param isRoot whether this process is root of the user namespace that those are for
+   * @throws BunkerError as `lockStore` and `openStateDatabase`; HandOver when a crash has left layers to be removed
    */
-  constructor(data: string, mapping: LayerMapping = "full") {
+  constructor(data: string, mapping: LayerMapping = "full", isRoot = true) {
     this.#mapping = mapping;
     this.directory = buildDirectory(data);
-    this.#storeLock = lockStore(this.directory);
-    try {
-      for (const name of ["locks", "mounts"]) mkdirSync(`${this.directory}/${name}`, { recursive: true, mode: 0o700 });
-      this.state = openStateDatabase(data, [buildTables]);
-      this.#forgetUnwritten();
-    } catch (error) {
-      this.#storeLock[Symbol.dispose]();
-      throw error;
-    }
+    using cleanup = new DisposableStack();
+    this.#storeLock = cleanup.use(lockStore(this.directory));
+    for (const name of ["locks", "mounts"]) mkdirSync(`${this.directory}/${name}`, { recursive: true, mode: 0o700 });
+    this.state = cleanup.use(openStateDatabase(data, [buildTables]));
+    this.#forgetUnwritten(isRoot);
+    this.#open = cleanup.move();
   }
 
   [Symbol.dispose](): void {
     for (const descriptor of this.#used.values()) closeSync(descriptor);
-    this.state[Symbol.dispose]();
-    this.#storeLock[Symbol.dispose]();
+    this.#open.dispose();
   }
 
   /** Where directories of one's own are made. */
@@ -298,9 +297,10 @@ export class BuildCache implements Disposable {
   }
 
   /** Forgets what a crash of the machine may have damaged; with it goes what lies on it. */
-  #forgetUnwritten(): void {
+  #forgetUnwritten(isRoot: boolean): void {
     const isDoubtful = "SELECT id FROM build_layer WHERE boot IS NOT NULL AND boot <> ?";
     if (this.state.get(`${isDoubtful} LIMIT 1`, this.#boot) === undefined) return;
+    needRoot({ isRoot });
     const doomed = this.state.transaction(() => {
       const rows = this.state.all<{ id: string }>(
         `WITH RECURSIVE doubtful(id) AS (${isDoubtful}

@@ -98,7 +98,7 @@ export async function openNamedContext(options: Opening): Promise<FileSource> {
 
 async function openPlace(options: Opening): Promise<Place> {
   const { context, makeStaging, signal } = options;
-  if (context === "-") return unpack(options, "standard input", process.stdin);
+  if (context === "-") return unpack(options, "standard input", () => process.stdin);
   const repository = parseGitReference(context);
   if (repository !== undefined) {
     const { checkOut } = await import("./check-out.ts");
@@ -113,7 +113,7 @@ async function openPlace(options: Opening): Promise<Place> {
     const staging = makeStaging();
     const { name } = await downloadFile(new URL(context), staging, undefined, signal);
     const path = join(staging, name);
-    const place = await unpack(options, context, createReadStream(path));
+    const place = await unpack(options, context, () => createReadStream(path));
     rmSync(path);
     return place;
   }
@@ -121,17 +121,17 @@ async function openPlace(options: Opening): Promise<Place> {
   const status = statSync(path, { throwIfNoEntry: false });
   if (status === undefined) throw notFound(context);
   if (status.isDirectory()) return { directory: path, identity: undefined, isForeign: false, dockerfile: undefined };
-  return unpack(options, context, createReadStream(path));
+  return unpack(options, context, () => createReadStream(path));
 }
 
 async function unpack(
   { makeStaging, warn, signal }: Opening,
   name: string,
-  stream: AsyncIterable<Uint8Array>,
+  open: () => AsyncIterable<Uint8Array>,
 ): Promise<Place> {
-  const { unpackContext } = await import("./unpack-context.ts");
   const directory = join(makeStaging(), "files");
-  const unpacked = await unpackContext(name, stream, directory, signal);
+  const { unpackContext } = await import("./unpack-context.ts");
+  const unpacked = await unpackContext(name, open(), directory, signal);
   if (unpacked.kind === "files") for (const warning of unpacked.warnings) warn(`${name}: ${warning}`);
   const dockerfile = unpacked.kind === "dockerfile" ? unpacked.content : undefined;
   return { directory, identity: undefined, isForeign: true, dockerfile };

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { digestSchema } from "../../image/digest.ts";
-import { type ContentKey, contentKeyOf } from "./content-key.ts";
+import { contentKeyOf } from "./content-key.ts";
 
 /** What is asked of a process that has the root file system of a stage as `root`. */
 export const contentKeyRequestSchema = v.object({
@@ -10,13 +10,14 @@ export const contentKeyRequestSchema = v.object({
   keepsParents: v.boolean(),
 });
 
-export const contentKeyAnswerSchema = v.object({ digest: digestSchema, stamp: v.optional(v.string()) });
+export const contentKeyAnswerSchema = v.object({ digest: digestSchema });
 
 /** Computes the key of files of a stage. */
-export function contentKeyHere({
+export async function contentKeyHere({
   root,
   ...selection
-}: v.InferOutput<typeof contentKeyRequestSchema>): Promise<ContentKey> {
+}: v.InferOutput<typeof contentKeyRequestSchema>): Promise<v.InferOutput<typeof contentKeyAnswerSchema>> {
   const never = new AbortController().signal;
-  return contentKeyOf({ root, ignored: [] }, selection, "kept", undefined, never);
+  const { digest } = await contentKeyOf({ root, ignored: [] }, selection, "kept", undefined, never);
+  return { digest };
 }

@@ -34,6 +34,11 @@ export interface ContentKey {
   readonly stamp: string | undefined;
 }
 
+/** One of files that somebody may change. */
+export interface StampedKey extends ContentKey {
+  readonly stamp: string;
+}
+
 /** Bytes that are put together before they are hashed: a call for each of many short texts would cost more than it hashes. */
 const BATCH = 64 << 10;
 
@@ -85,7 +90,7 @@ export async function contentKeyOf(
   owners: SourceOwners,
   digests: FileDigests | undefined,
   signal: AbortSignal,
-): Promise<ContentKey> {
+): Promise<StampedKey> {
   const hasher = new TextHasher();
   const stamp = new StampHasher();
   const directories: (DirectoryDigests | undefined)[] = [];
@@ -158,6 +163,7 @@ function describeContent(
     return typeof target === "number" ? "gone" : `link ${target.length} ${target}`;
   }
   if (!isType(status, FileMode.regular)) return `device ${status.deviceMajor}:${status.deviceMinor}`;
+  digests?.beforeReading();
   const started = Date.now();
   const opened = openAt(parent, base, FILE_FLAGS);
   if (isGone(opened)) return "gone";

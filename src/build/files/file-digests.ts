@@ -10,13 +10,14 @@
  * One row holds the files of one directory, which is known by device and inode: so a walk asks once for each directory,
  * and a context that is moved keeps its digests. Rows that nobody has asked for in a month are removed.
  */
-import { openStateDatabase, type StateComponent, type StateDatabase } from "../../state/state-database.ts";
+import type { StateComponent, StateDatabase } from "../../state/state-database.ts";
 import { type ByteString, byteStringOf } from "../../sys/byte-string.ts";
 import { statusAt } from "../../sys/file.ts";
 import type { FileStatus, Timestamp } from "../../sys/stat.ts";
 import { fileIdentity } from "./file-identity.ts";
 
-const component: StateComponent = {
+/** Where they are kept. */
+export const fileDigestTables: StateComponent = {
   name: "file-digests",
   migrations: [
     `
@@ -51,6 +52,8 @@ export interface DirectoryDigests {
   remember(name: ByteString, before: FileStatus, after: FileStatus, started: number, digest: string): void;
   /** Nothing more comes; the directory is still open. */
   close(): void;
+  /** To be called before the bytes of a file are read. */
+  beforeReading(): void;
 }
 
 interface Row {
@@ -73,14 +76,20 @@ interface OpenDirectory {
   isChanged: boolean;
 }
 
+/** What is remembered, for one walk. */
 export class FileDigests implements Disposable {
   readonly #database: StateDatabase;
+  readonly #beforeReading: () => void;
   readonly #today = Math.floor(Date.now() / DAY);
   readonly #directories = new Map<string, OpenDirectory>();
 
-  /** @param data Bunker's data directory */
-  constructor(data: string) {
-    this.#database = openStateDatabase(data, [component]);
+  /**
+   * @param database with `fileDigestTables`
+   * @param beforeReading called before the bytes of a file are read; what it throws ends the walk
+   */
+  constructor(database: StateDatabase, beforeReading: () => void) {
+    this.#database = database;
+    this.#beforeReading = beforeReading;
   }
 
   /**
@@ -110,6 +119,7 @@ export class FileDigests implements Disposable {
           if (!seen.has(name) && typeof statusAt(directory, name) === "number") files.delete(name);
         }
       },
+      beforeReading: this.#beforeReading,
     };
   }
 
@@ -132,7 +142,7 @@ export class FileDigests implements Disposable {
 
   /** Writes what is new, all of it at once; a database that cannot be written stays as it is. */
   [Symbol.dispose](): void {
-    using database = this.#database;
+    const database = this.#database;
     const written = [...this.#directories.values()].filter(({ isChanged, isRecent }) => isChanged || !isRecent);
     if (database.isReadOnly || written.length === 0) return;
     database.transaction(() => {

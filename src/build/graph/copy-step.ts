@@ -1,18 +1,13 @@
 /*
- * COPY, ADD and WORKDIR as steps of the graph. What they do to files is in files/; here it is said what they take from
- * where, and what of that is in their keys.
+ * COPY, ADD and WORKDIR as steps of the graph: what they take from where, and what of that is in their keys.
  */
 import { posix } from "node:path";
-import { lookUpUser } from "../../engine/specification/user-lookup.ts";
-import { digestOf } from "../../image/digest.ts";
-import { readLayeredFile } from "../../mount/layered-file.ts";
+import { type Digest, digestOf } from "../../image/digest.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
-import { type CopyPart, changeFiles } from "../files/change-files.ts";
-import type { FileSource } from "../files/file-source.ts";
+import type { FileSelection, FileSource } from "../files/file-source.ts";
 import type { FileWork } from "../files/file-work.ts";
-import { keyOfFiles } from "../files/key-of-files.ts";
 import type { BuildSession } from "./session.ts";
-import type { RootNode, StepInput, StepWork } from "./step.ts";
+import type { RootNode, StepInput } from "./step.ts";
 
 /** What a copy takes from one source. */
 export interface CopySource {
@@ -64,21 +59,17 @@ export function copyInputs(
   { sources, excluded, keepsParents }: CopyStep,
 ): { readonly inputs: readonly StepInput[]; readonly stamps: readonly { stamp: string | undefined }[] } {
   const stamps = sources.map((): { stamp: string | undefined } => ({ stamp: undefined }));
-  const keyOf = async (source: FileSource, place: number) => {
-    const selection = { source, paths: sources[place]?.paths ?? [], excluded, keepsParents };
-    const staging = session.cache.makeStaging();
-    try {
-      const { digest, stamp } = await keyOfFiles(selection, fileWork(session, staging), session.signal);
-      const noted = stamps[place];
-      if (noted !== undefined && source.kind === "directory") noted.stamp = stamp;
-      return digest;
-    } finally {
-      removeTree(staging);
-    }
+  const keyOf = async (source: FileSource, paths: readonly string[], place: number) => {
+    const selection = { paths, excluded, keepsParents };
+    if (source.kind === "layers") return layersKey(session, source.layers, selection);
+    const { digest, stamp } = await session.contextKeys.keyOf(source, selection, session.signal);
+    const noted = stamps[place];
+    if (noted !== undefined) noted.stamp = stamp;
+    return digest;
   };
-  const inputs = sources.map(({ from }, place): StepInput => {
+  const inputs = sources.map(({ from, paths }, place): StepInput => {
     if (from.kind === "root") {
-      return { kind: "root", node: from.node, contentKey: (layers) => keyOf({ kind: "layers", layers }, place) };
+      return { kind: "root", node: from.node, contentKey: (layers) => keyOf({ kind: "layers", layers }, paths, place) };
     }
     let key: Promise<string> | undefined;
     return {
@@ -86,7 +77,7 @@ export function copyInputs(
       contentKey: () => {
         key ??=
           from.identity === undefined
-            ? from.open().then((source) => keyOf(source, place))
+            ? from.open().then((source) => keyOf(source, paths, place))
             : Promise.resolve(digestOf(from.identity));
         return key;
       },
@@ -96,64 +87,20 @@ export function copyInputs(
 }
 
 /**
- * Does a copy.
- * @throws BunkerError as `changeFiles`, `user_not_found`, `group_not_found`
+ * The digest of what an instruction takes from layers.
+ * @param layers their directories, the uppermost first
+ * @throws BunkerError as `keyOfLayers`
  */
-export async function executeCopy(
+export async function layersKey(
   session: BuildSession,
-  step: CopyStep,
-  stamps: readonly { readonly stamp: string | undefined }[],
-  isIndependent: boolean,
-  { staging, lower, inputs, vertex }: StepWork,
-): Promise<void> {
-  const rest = inputs.values();
-  const parts: CopyPart[] = [];
-  for (const [place, { from, paths, unpacks }] of step.sources.entries()) {
-    const source: FileSource =
-      from.kind === "outside" ? await from.open() : { kind: "layers", layers: rest.next().value ?? [] };
-    const { excluded, keepsParents } = step;
-    parts.push({ source, paths, excluded, keepsParents, unpacks, stamp: stamps[place]?.stamp });
-  }
-  const owner = step.chown === undefined ? undefined : ownerOf(step.chown, lower);
-  const { destination, chmod: mode } = step;
-  const operation = { kind: "copy", parts, destination, owner, mode } as const;
-  const { warnings } = await change(session, staging, isIndependent ? [] : lower, operation);
-  for (const warning of warnings) session.observer.warn(`${vertex.name}: ${warning}`);
-}
-
-/** Makes the directory of a WORKDIR. */
-export async function executeMakeDirectory(
-  session: BuildSession,
-  path: string,
-  user: string,
-  { staging, lower }: StepWork,
-): Promise<void> {
-  await change(session, staging, lower, {
-    kind: "make-directory",
-    path,
-    owner: user === "" ? undefined : ownerOf(user, lower),
-  });
-}
-
-async function change(
-  session: BuildSession,
-  staging: string,
-  lower: readonly string[],
-  operation: Parameters<typeof changeFiles>[1][number],
-) {
-  const mountPoints = session.cache.makeStaging();
+  layers: readonly string[],
+  selection: Omit<FileSelection, "source">,
+): Promise<Digest> {
+  const { keyOfLayers } = await import("../files/key-of-layers.ts");
+  const staging = session.cache.makeStaging();
   try {
-    const root = { lower, upper: `${staging}/diff`, work: `${staging}/work` };
-    return await changeFiles(root, [operation], fileWork(session, mountPoints), session.signal);
+    return await keyOfLayers(layers, selection, fileWork(session, staging), session.signal);
   } finally {
-    for (const path of [mountPoints, `${staging}/work`, `${staging}/work.boot`]) removeTree(path);
+    removeTree(staging);
   }
-}
-
-/** Who `--chown` names, and who USER names to own what WORKDIR makes. Of a number alone the group is the same, as the reference says. */
-function ownerOf(chown: string, lower: readonly string[]): { readonly uid: number; readonly gid: number } {
-  const read = (path: string) => readLayeredFile(lower, path) ?? "";
-  const specification = /^\d+$/.test(chown) ? `${chown}:${chown}` : chown;
-  const { uid, gid } = lookUpUser(specification, read("etc/passwd"), read("etc/group"), []);
-  return { uid, gid };
 }

@@ -1,14 +1,12 @@
 /** Root file systems that instructions take files from: other stages, images, and files from outside. */
-import { removeTree } from "../../sys/remove-tree.ts";
 import { DockerfileError } from "../dockerfile/dockerfile-error.ts";
 import type { RunMount, Stage } from "../dockerfile/instruction.ts";
 import { findStage } from "../dockerfile/parse-dockerfile.ts";
 import type { SourceLocation } from "../dockerfile/source-text.ts";
-import { keyOfFiles } from "../files/key-of-files.ts";
 import { Vertex } from "../progress.ts";
 import type { BuildSources } from "../sources.ts";
 import { atPlaceLater } from "./at-place.ts";
-import { type CopyStep, copyDefinition, copyInputs, executeCopy, fileWork } from "./copy-step.ts";
+import { type CopyStep, copyDefinition, copyInputs } from "./copy-step.ts";
 import type { PlanContext } from "./plan-stage.ts";
 import type { BuildSession } from "./session.ts";
 import { imageNode, type RootNode, Step, scratchNode } from "./step.ts";
@@ -92,23 +90,12 @@ export function rootOfFiles(
   return new Step(session, {
     ...{ vertex, below: scratchNode(), inputs, isIndependent: false, ignoresCache: false, isContext: true },
     definition: { ...copyDefinition(step), name },
-    execute: (work) => atPlaceLater(location, () => executeCopy(session, step, stamps, false, work)),
+    execute: (work) =>
+      atPlaceLater(location, async () => {
+        const { executeCopy } = await import("./execute-copy-step.ts");
+        await executeCopy(session, step, stamps, false, work);
+      }),
   });
-}
-
-/**
- * The digest of what layers have at a path.
- * @param layers their directories, the uppermost first
- * @throws BunkerError as `keyOfFiles`
- */
-export async function contentKeyOf(session: BuildSession, layers: readonly string[], path: string): Promise<string> {
-  const staging = session.cache.makeStaging();
-  try {
-    const selection = { source: { kind: "layers", layers }, paths: [path], excluded: [], keepsParents: false } as const;
-    return (await keyOfFiles(selection, fileWork(session, staging), session.signal)).digest;
-  } finally {
-    removeTree(staging);
-  }
 }
 
 /** A node that is only known once something else is. */

@@ -23,18 +23,10 @@ import { Vertex } from "../progress.ts";
 import { emulatorName, hasEmulator } from "../run/emulator.ts";
 import type { BuildSources, ImageSource } from "../sources.ts";
 import { atPlace, atPlaceLater, placedInputs } from "./at-place.ts";
-import {
-  type CopySource,
-  type CopyStep,
-  copyDefinition,
-  copyInputs,
-  destinationOf,
-  executeCopy,
-  executeMakeDirectory,
-} from "./copy-step.ts";
-import { contentKeyOf, rootNamed, rootOfFiles, rootOfMount } from "./other-root.ts";
+import { type CopySource, type CopyStep, copyDefinition, copyInputs, destinationOf, layersKey } from "./copy-step.ts";
+import { rootNamed, rootOfFiles, rootOfMount } from "./other-root.ts";
 import { isNative } from "./resolve-image.ts";
-import { executeRunStep, type RunStep, runDefinition, runInputs, wordsOf } from "./run-step.ts";
+import { type RunStep, runDefinition, runInputs, wordsOf } from "./run-step.ts";
 import type { BuildSession } from "./session.ts";
 import { fromScope, type GlobalArguments, StageVariables } from "./stage-variables.ts";
 import { imageNode, type RootNode, Step, type StepWork, scratchNode } from "./step.ts";
@@ -240,11 +232,17 @@ class StagePlan {
       definition: { ...runDefinition(step), platform: formatPlatform(this.#platform) },
       inputs: placedInputs(
         location,
-        runInputs(step, (layers, path) => contentKeyOf(session, layers, path)),
+        runInputs(step, (layers, path) =>
+          layersKey(session, layers, { paths: [path], excluded: [], keepsParents: false }),
+        ),
       ),
       isIndependent: false,
       ignoresCache: this.#ignoresCache(),
-      execute: (work) => atPlaceLater(location, () => executeRunStep(session, step, sources.secrets, work)),
+      execute: (work) =>
+        atPlaceLater(location, async () => {
+          const { executeRunStep } = await import("./execute-run-step.ts");
+          await executeRunStep(session, step, sources.secrets, work);
+        }),
     });
     const { words } = wordsOf(command, step.shell);
     this.#tell(instruction, { words, arguments: this.#variables.declared() }, true);
@@ -310,7 +308,11 @@ class StagePlan {
     this.#node = new Step(session, {
       ...{ vertex, below: this.#node, inputs, isIndependent: link, ignoresCache: this.#ignoresCache() },
       definition: copyDefinition(step),
-      execute: (work) => atPlaceLater(location, () => executeCopy(session, step, stamps, link, work)),
+      execute: (work) =>
+        atPlaceLater(location, async () => {
+          const { executeCopy } = await import("./execute-copy-step.ts");
+          await executeCopy(session, step, stamps, link, work);
+        }),
     });
     this.#tell(instruction, {}, true);
   }
@@ -360,7 +362,11 @@ class StagePlan {
     this.#node = new Step(session, {
       ...{ vertex, below: this.#node, inputs: [], isIndependent: false, ignoresCache: this.#ignoresCache() },
       definition: { kind: "make-directory", path, user },
-      execute: (work: StepWork) => atPlaceLater(location, () => executeMakeDirectory(session, path, user, work)),
+      execute: (work: StepWork) =>
+        atPlaceLater(location, async () => {
+          const { executeMakeDirectory } = await import("./execute-copy-step.ts");
+          await executeMakeDirectory(session, path, user, work);
+        }),
     });
   }
 

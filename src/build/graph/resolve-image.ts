@@ -4,6 +4,7 @@ import { type Digest, digestOf } from "../../image/digest.ts";
 import { parseDocument } from "../../image/documents.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
+import { needRoot } from "../hand-over.ts";
 import type { BaseImage } from "../layers/base-image.ts";
 import { Vertex } from "../progress.ts";
 import type { ImageSource } from "../sources.ts";
@@ -21,7 +22,7 @@ const SHOWN_ID = /^[0-9a-f]{12,64}$/;
 
 /**
  * Finds an image, and pulls it where it is not here; one of a layout comes into the store without a name.
- * @throws BunkerError as `executePull`, `openLayoutImage` and `ImageStore.find`
+ * @throws BunkerError as `executePull`, `openLayoutImage` and `ImageStore.find`; HandOver
  */
 export async function resolveImage(
   session: BuildSession,
@@ -32,6 +33,7 @@ export async function resolveImage(
   if (source.kind === "layout") {
     const vertex = new Vertex(observer, `[internal] load metadata for ${name}`);
     return vertex.during(signal, async () => {
+      needRoot(session);
       const id = await copyFromLayout(session, source, platform);
       return openBase(session, id, platform, name);
     });
@@ -52,12 +54,9 @@ export async function resolveImage(
   });
 }
 
-async function pull(
-  { data, ownership, observer, registrySettings: settings }: BuildSession,
-  name: string,
-  platform: Platform,
-  vertex: Vertex,
-): Promise<void> {
+async function pull(session: BuildSession, name: string, platform: Platform, vertex: Vertex): Promise<void> {
+  needRoot(session);
+  const { data, ownership, observer, registrySettings: settings } = session;
   const { executePull } = await import("../../engine/images/pull.ts");
   const told = new Set<string>();
   const request: PullRequest = {

@@ -3,11 +3,10 @@ import type { Ownership } from "../../engine/ownership.ts";
 import type { Digest } from "../../image/digest.ts";
 import type { RegistrySettings } from "../../image/registry/registry-settings.ts";
 import type { ImageStore } from "../../image/store/image-store.ts";
-import { mountHere } from "../../mount/mount-here.ts";
-import { MNT_DETACH, unmount } from "../../sys/mount.ts";
-import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuilderArguments } from "../builder-arguments.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
+import type { ContextKeys } from "../files/context-keys.ts";
+import { needRoot } from "../hand-over.ts";
 import type { BaseLayers } from "../layers/base-image.ts";
 import type { BuildObserver } from "../progress.ts";
 import type { RemoteCaches } from "../remote-cache/remote-caches.ts";
@@ -19,11 +18,14 @@ export interface BuildSession {
   /** Bunker's data directory. */
   readonly data: string;
   readonly ownership: Ownership;
+  /** Whether this process is root of the namespace that files of stages are for; see hand-over.ts. */
+  readonly isRoot: boolean;
   readonly store: ImageStore;
   readonly cache: BuildCache;
   /** Undefined where no cache elsewhere was named. */
   readonly remote: RemoteCaches | undefined;
   readonly bases: BaseLayers;
+  readonly contextKeys: ContextKeys;
   readonly observer: BuildObserver;
   /** Aborted when a step fails, or the user interrupts the build. */
   readonly signal: AbortSignal;
@@ -42,9 +44,10 @@ export interface BuildSession {
 
 /**
  * The directories of a root file system, the uppermost first; at least one.
- * @throws BunkerError when an image cannot be unpacked
+ * @throws BunkerError when an image cannot be unpacked; HandOver
  */
 export async function directoriesOf({ base, layers }: Root, session: BuildSession): Promise<readonly string[]> {
+  needRoot(session);
   const below = base === undefined ? [] : await session.bases.directories(base);
   const directories = [...layers.map(({ directory }) => directory).reverse(), ...below];
   return directories.length > 0 ? directories : [nothing(session)];
@@ -55,46 +58,4 @@ function nothing({ cache }: BuildSession): string {
   const path = `${cache.directory}/nothing`;
   mkdirSync(path, { recursive: true, mode: 0o755 });
   return path;
-}
-
-/** A root file system, mounted to be read or changed, in the mount namespace of the build. */
-export interface MountedRoot extends Disposable {
-  readonly path: string;
-}
-
-/**
- * Mounts a root file system to write to it; what changes goes to `diff` in a directory.
- * @param staging the directory
- * @param lower as `directoriesOf` has it
- */
-export function mountWritable(session: BuildSession, staging: string, lower: readonly string[]): MountedRoot {
-  const [upper, work, target] = ["diff", "work", "root"].map((name) => `${staging}/${name}`) as [
-    string,
-    string,
-    string,
-  ];
-  for (const path of [upper, work, target]) mkdirSync(path, { recursive: true, mode: 0o755 });
-  mountHere(session.data, { lower, changes: { upper, work, volatile: true }, target });
-  return {
-    path: target,
-    [Symbol.dispose]: () => {
-      unmount(target, MNT_DETACH);
-      removeTree(work);
-      removeTree(`${work}.boot`);
-      removeTree(target);
-    },
-  };
-}
-
-/** Mounts a root file system to read it. */
-export function mountReadable(session: BuildSession, lower: readonly string[]): MountedRoot {
-  const target = session.cache.makeStaging();
-  mountHere(session.data, { lower, changes: undefined, target });
-  return {
-    path: target,
-    [Symbol.dispose]: () => {
-      unmount(target, MNT_DETACH);
-      removeTree(target);
-    },
-  };
 }

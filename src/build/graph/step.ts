@@ -24,6 +24,7 @@ import { type Digest, digestOf } from "../../image/digest.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuiltLayer } from "../cache/build-cache.ts";
 import { lockKey } from "../cache/key-lock.ts";
+import { needRoot } from "../hand-over.ts";
 import type { BaseImage } from "../layers/base-image.ts";
 import type { Vertex } from "../progress.ts";
 import type { WantedStep } from "../remote-cache/remote-caches.ts";
@@ -190,8 +191,11 @@ export class Step implements RootNode {
     const { below, inputs } = this.#settings;
     const { cache } = this.#session;
     const { key } = await this.keys();
-    const found = (await this.#find(key)) ?? (await this.#takeOver(key));
-    if (found !== undefined) return found;
+    const here = await this.#find(key);
+    if (here !== undefined) return here;
+    needRoot(this.#session);
+    const elsewhere = await this.#takeOver(key);
+    if (elsewhere !== undefined) return elsewhere;
     const [lower, ...read] = await Promise.all([
       below.make(),
       ...inputs.map((input) => (input.kind === "root" ? input.node.make() : undefined)),

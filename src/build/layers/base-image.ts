@@ -30,6 +30,7 @@ export class BaseLayers implements Disposable {
   readonly #mapping: LayerMapping;
   readonly #onWarning: (message: string) => void;
   readonly #locks = new DisposableStack();
+  #isLocked = false;
   readonly #unpacked = new Map<Digest, Promise<readonly string[]>>();
   /** One after the other, since an image waits for layers that another one unpacks. */
   #last: Promise<unknown> = Promise.resolve();
@@ -39,7 +40,6 @@ export class BaseLayers implements Disposable {
     this.#store = store;
     this.#mapping = mapping;
     this.#onWarning = onWarning;
-    this.#locks.use(lockStore(store));
   }
 
   [Symbol.dispose](): void {
@@ -69,6 +69,8 @@ export class BaseLayers implements Disposable {
   }
 
   async #unpack(image: Image): Promise<readonly string[]> {
+    if (!this.#isLocked) this.#locks.use(lockStore(this.#store));
+    this.#isLocked = true;
     for (;;) {
       const missing = missingLayers(image, this.#store, this.#mapping);
       if (missing.length > 0) {

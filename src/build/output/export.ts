@@ -1,6 +1,5 @@
 import { identifyLayers } from "../../image/chain-id.ts";
 import { layerName } from "../../image/layers/layer-directory.ts";
-import { formatPlatform } from "../../image/platform.ts";
 import { StoreWriter } from "../../image/store/store-writer.ts";
 import { copyImage } from "../../image/transport/copy-image.ts";
 import type { ImageWriter } from "../../image/transport/transport.ts";
@@ -8,7 +7,7 @@ import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuildOptions, BuildOutput } from "../build-options.ts";
 import type { PlannedStage } from "../graph/plan-stage.ts";
 import type { Root } from "../graph/root.ts";
-import { type BuildSession, directoriesOf, mountReadable } from "../graph/session.ts";
+import type { BuildSession } from "../graph/session.ts";
 import { Vertex } from "../progress.ts";
 import { type BuiltImage, type BuiltImageReader, readerOfBuiltImages } from "./built-image.ts";
 import { imageDocument } from "./image-document.ts";
@@ -48,7 +47,10 @@ export async function exportTo(
   const { observer, signal } = session;
   if (output.type === "local" || output.type === "tar") {
     const vertex = new Vertex(observer, `exporting to client ${output.type === "tar" ? "tarball" : "directory"}`);
-    await vertex.during(signal, () => exportFiles(session, output, targets, vertex));
+    await vertex.during(signal, async () => {
+      const { exportFiles } = await import("./export-files.ts");
+      await exportFiles(session, output, targets, vertex);
+    });
     return undefined;
   }
   const name = output.type === "image" ? "image" : `${output.type} image format`;
@@ -140,30 +142,6 @@ async function writeImage(
     vertex.status(`push ${name}`, `pushing ${name}`);
     await pushTo(name, session.registrySettings, copy, signal);
     vertex.status(`push ${name}`, `pushing ${name}`, true);
-  }
-}
-
-async function exportFiles(
-  session: BuildSession,
-  output: Extract<BuildOutput, { readonly type: "local" | "tar" }>,
-  targets: readonly BuiltTarget[],
-  vertex: Vertex,
-): Promise<void> {
-  const { observer, sourceDateEpoch } = session;
-  const { copyToDirectory, writeArchive } = await import("./write-files.ts");
-  for (const { root, stage } of targets) {
-    const directories = await directoriesOf(root, session);
-    vertex.status("copy", "copying files");
-    if (output.type === "tar") {
-      const warnings = await writeArchive(directories, output.destination, sourceDateEpoch);
-      for (const warning of warnings) observer.warn(warning);
-    } else {
-      using mounted = mountReadable(session, directories);
-      const platform = formatPlatform(stage.platform).replaceAll("/", "_");
-      const destination = targets.length === 1 ? output.destination : `${output.destination}/${platform}`;
-      for (const warning of copyToDirectory(mounted.path, destination)) observer.warn(warning);
-    }
-    vertex.status("copy", "copying files", true);
   }
 }
 

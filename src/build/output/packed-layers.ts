@@ -7,25 +7,16 @@
  * time in it is later than that: so whoever builds the same gets the same digests.
  */
 import { randomUUID } from "node:crypto";
-import { openSync } from "node:fs";
-import { open } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname } from "node:path";
 import type { Digest } from "../../image/digest.ts";
 import type { Compression } from "../../image/layers/decompress.ts";
-import { archiveEntries } from "../../image/layers/layer-diff.ts";
-import { Losses } from "../../image/layers/losses.ts";
-import { packLayer } from "../../image/layers/pack-layer.ts";
-import { squashedEntries } from "../../image/layers/squashed-entries.ts";
-import { type UpperEntry, upperEntries } from "../../image/layers/upper-directory.ts";
 import type { LayerFile } from "../../image/store/new-image.ts";
-import { writeError } from "../../image/transport/write-error.ts";
-import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { OpenFlag } from "../../sys/open.ts";
 import type { BuiltLayer } from "../cache/build-cache.ts";
 import type { Root } from "../graph/root.ts";
 import { type BuildSession, directoriesOf } from "../graph/session.ts";
 import { Slots } from "../graph/slots.ts";
+import { needRoot } from "../hand-over.ts";
+import type { ArchiveContent } from "./pack-directories.ts";
 
 /** How layers are packed. */
 export interface Packing {
@@ -87,9 +78,11 @@ export async function packSquashed(
   const upper = layers.map(({ directory }) => directory).reverse();
   // What is whited out depends on the image below, as layers of `--link` do not.
   const form = [packingForm(packing), "squashed", base?.key ?? "scratch"].join(" ");
-  const squashed = await packOnce(session, top, form, packing, staging, async (open) =>
-    squashedEntries(upper.map(open), (await directoriesOf({ base, layers: [] }, session)).map(open)),
-  );
+  const squashed = await packOnce(session, top, form, packing, staging, async () => ({
+    kind: "squashed",
+    layers: upper,
+    below: await directoriesOf({ base, layers: [] }, session),
+  }));
   return [...baseLayers(session, root), squashed];
 }
 
@@ -113,45 +106,31 @@ export async function packLayerOnce(
   packing: Packing,
   staging: string,
 ): Promise<PackedLayer> {
-  return packOnce(session, layer, packingForm(packing), packing, staging, async (open) =>
-    upperEntries(open(layer.directory), (await directoriesOf(below, session)).map(open)),
-  );
+  return packOnce(session, layer, packingForm(packing), packing, staging, async () => ({
+    kind: "layer",
+    layer: layer.directory,
+    below: await directoriesOf(below, session),
+  }));
 }
 
-/** @param entriesOf what the archive has; directories are opened for the time of the packing */
 async function packOnce(
   session: BuildSession,
   layer: BuiltLayer,
   form: string,
   packing: Packing,
   staging: string,
-  entriesOf: (open: (directory: string) => number) => Promise<Iterable<UpperEntry>>,
+  contentOf: () => Promise<ArchiveContent>,
 ): Promise<PackedLayer> {
   const { cache, store, observer } = session;
   const known = cache.findBlob(layer, form);
   const present =
     known === undefined ? undefined : (store.blobPath(known.digest) ?? (await session.remote?.fetched(known.digest)));
   if (known !== undefined && present !== undefined) return { ...known, path: present };
+  needRoot(session);
+  const { packDirectories } = await import("./pack-directories.ts");
   const path = `${staging}/${randomUUID()}`;
-  const losses = new Losses();
-  using cleanup = new DisposableStack();
-  const entries = await entriesOf(
-    (directory) =>
-      cleanup.use(new FileDescriptor(openSync(directory, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY))).number,
-  );
-  const archive = archiveEntries(entries, { latestTime: packing.latestTime, lose: losses.add.bind(losses) });
-  try {
-    await using file = await open(path, "wx", 0o600);
-    const packed = await packLayer(
-      archive,
-      packing.compression,
-      async (bytes) => void (await file.write(bytes)),
-      packing.level,
-    );
-    for (const message of losses.messages()) observer.warn(`${layer.description}: ${message}`);
-    cache.noteBlob(layer, form, packed);
-    return { ...packed, path };
-  } catch (cause) {
-    throw writeError(cause, "write", dirname(path));
-  }
+  const lose = (message: string) => observer.warn(`${layer.description}: ${message}`);
+  const packed = await packDirectories(await contentOf(), packing, path, lose);
+  cache.noteBlob(layer, form, packed);
+  return { ...packed, path };
 }

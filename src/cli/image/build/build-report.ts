@@ -1,4 +1,7 @@
 import * as v from "valibot";
+import type { BuildResult } from "../../../build/build.ts";
+import { explainedWarning, shortWarning } from "../../../build/lint/lint-warning.ts";
+import { describedBuild } from "./call-output.ts";
 
 /** What a build reports to the command that has started it. */
 export const buildReportSchema = v.object({
@@ -21,3 +24,20 @@ export const buildReportSchema = v.object({
 });
 
 export type BuildReport = v.InferOutput<typeof buildReportSchema>;
+
+/**
+ * Says what a build came to.
+ * @param format in which it is described, where that was asked for
+ */
+export function reportOf(
+  { image, warnings, isRefused, description }: BuildResult,
+  format: "text" | "json",
+): BuildReport {
+  const answer = description && describedBuild(description, warnings, format);
+  return {
+    ...(answer === undefined ? {} : { answer }),
+    ...(image === undefined ? {} : { image: { ...image, names: [...image.names] } }),
+    warnings: warnings.map((warning) => ({ short: shortWarning(warning), long: explainedWarning(warning) })),
+    isRefused,
+  };
+}

@@ -1,21 +1,24 @@
 import { writeFileSync } from "node:fs";
 import * as v from "valibot";
-import { startBuild } from "../../../build/start-build.ts";
+import { findBuild } from "../../../build/build.ts";
 import { dataDirectory } from "../../../engine/data-directory.ts";
 import { BunkerError, errnoOf } from "../../../sys/error.ts";
 import { defineCommand } from "../../command.ts";
 import { untilInterrupted } from "../../interruption.ts";
 import { warning } from "../../messages.ts";
 import { contentTrustUnknown } from "../content-trust-option.ts";
-import { buildReportSchema } from "./build-report.ts";
+import { type BuildReport, buildReportSchema, reportOf } from "./build-report.ts";
+import { buildDisplay } from "./display.ts";
 import { buildSyntax } from "./options.ts";
+import { RecordedProgress } from "./recorded-progress.ts";
+import { type BuildValues, requestedBuild } from "./requested-build.ts";
 
 /** `bunker build`. */
 export const build = defineCommand(buildSyntax, async ({ options, operands: [context] }, _globals, words) => {
   const { calls, checks, disableContentTrust, idFile, metadataFile, quiet } = options;
   if (!disableContentTrust) throw contentTrustUnknown("build", context);
-  const report = await untilInterrupted((signal) => startBuild(words, dataDirectory(), signal, warning));
-  const { image, answer, warnings, isRefused } = v.parse(v.pipe(v.string(), v.parseJson(), buildReportSchema), report);
+  const report = await untilInterrupted((signal) => findOrStart(options, context, words, signal));
+  const { image, answer, warnings, isRefused } = report;
   if (answer !== undefined) {
     console.log(answer);
     return isRefused ? 1 : 0;
@@ -29,7 +32,26 @@ export const build = defineCommand(buildSyntax, async ({ options, operands: [con
   return 0;
 });
 
-function metadataOf(image: v.InferOutput<typeof buildReportSchema>["image"]): object {
+/** Has it done by root where it is not all in the cache. */
+async function findOrStart(
+  values: BuildValues,
+  context: string,
+  words: readonly string[],
+  signal: AbortSignal,
+): Promise<BuildReport> {
+  const data = dataDirectory();
+  const progress = new RecordedProgress();
+  const result = await findBuild(await requestedBuild(values, context), data, progress.observer, signal);
+  if ("found" in result) {
+    const { startBuild } = await import("../../../build/start-build.ts");
+    const report = await startBuild({ words, data, found: result.found }, signal, warning);
+    return v.parse(v.pipe(v.string(), v.parseJson(), buildReportSchema), report);
+  }
+  progress.replay((now) => buildDisplay(values, now));
+  return reportOf(result, values.calls.format);
+}
+
+function metadataOf(image: BuildReport["image"]): object {
   if (image === undefined) return {};
   const { id, mediaType, digest, size, names } = image;
   return {
@@ -40,7 +62,7 @@ function metadataOf(image: v.InferOutput<typeof buildReportSchema>["image"]): ob
   };
 }
 
-type Warnings = v.InferOutput<typeof buildReportSchema>["warnings"];
+type Warnings = BuildReport["warnings"];
 
 function showChecks(warnings: Warnings, isRefused: boolean): number {
   for (const { long } of warnings) console.log(`${long}\n`);

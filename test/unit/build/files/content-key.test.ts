@@ -14,8 +14,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { textsKey } from "../../../../src/build/files/content-key.ts";
+import { ContextKeys } from "../../../../src/build/files/context-keys.ts";
 import type { FileSelection } from "../../../../src/build/files/file-source.ts";
-import { keyOfFiles } from "../../../../src/build/files/key-of-files.ts";
 import { openStateDatabase } from "../../../../src/state/state-database.ts";
 import type { ByteString } from "../../../../src/sys/byte-string.ts";
 import { setAttribute } from "../../../../src/sys/file.ts";
@@ -35,9 +35,10 @@ function selection(tree: TemporaryTree, paths: string[], more: Partial<FileSelec
   };
 }
 
-async function digest(data: TemporaryTree, selected: FileSelection): Promise<string> {
-  const where = { data: data.path, userNamespace: undefined, mapping: "full", staging: data.path } as const;
-  return (await keyOfFiles(selected, where, never)).digest;
+async function digest(data: TemporaryTree, { source, ...selected }: FileSelection): Promise<string> {
+  if (source.kind === "layers") throw new Error("layers are no files from outside");
+  using keys = new ContextKeys(data.path);
+  return (await keys.keyOf(source, selected, never)).digest;
 }
 
 /** What is done to the files, and whether they are others then for an image. */
