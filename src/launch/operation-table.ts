@@ -74,7 +74,7 @@ export class OperationTable {
   readonly #operations: Operation[] = [];
   /** The newest holder of each place from FIRST_FREE_SLOT on. */
   readonly #slots: Slot[] = [];
-  readonly #released: number[] = [];
+  #released: number[] = [];
   readonly #positions = new Map<Label, number>();
   readonly #subroutines: Subroutine[] = [];
 
@@ -108,6 +108,17 @@ export class OperationTable {
       throw new Error(`slot ${slot.name} is not this program's or was released before`);
     }
     this.#released.push(slot.index);
+  }
+
+  /**
+   * Emits what one of two processes executes after a fork while the other goes on with what is emitted later: they share
+   * the slots, so no later one gets the place of one that is released here.
+   */
+  apart(emit: () => void): void {
+    const released = this.#released;
+    this.#released = [];
+    emit();
+    this.#released = released;
   }
 
   /** The address of a slot's 8 bytes (little-endian), for calls that want a pointer. */

@@ -31,9 +31,9 @@
  * name, so that no path through /proc/self/fd can reach the host from a hostile cwd or command (CVE-2024-21626).
  *
  * Under a supervisor the launched process is not the container's: it clones that one as its own child, with the flags
- * of the container's clone, starts the helpers that write its id maps, and executes another program, which from then on is
- * the container's parent and learns of its end, however long the runtime lives. It shares the slots with the container's process, and so uses none of the same
- * after the clone.
+ * of the container's clone, starts the helpers that write its id maps, and executes another program, which from then on
+ * is the container's parent and learns of its end, however long the runtime lives. It shares the slots with the
+ * container's process, and so uses none of the same after the clone.
  *
  * Memory: the child has a copy of the runtime's memory until its exec. Nobody can look into it: a new pid namespace
  * has no other process, and where the program joins one it makes itself not dumpable first.
@@ -425,9 +425,11 @@ export function beginContainerProgram(
     const child = program.label("under the supervisor");
     const flags = firstCloneFlags(namespaces) | Signal.SIGCHLD;
     program.fork({ operation: "clone the container's process" }, { child, flags, result: first });
-    supervision.startHelpers?.(program, first);
-    tellRuntime(program, setting.socket, "tell that the container's process is cloned");
-    supervision.becomeSupervisor(program, first);
+    program.apart(() => {
+      supervision.startHelpers?.(program, first);
+      tellRuntime(program, setting.socket, "tell that the container's process is cloned");
+      supervision.becomeSupervisor(program, first);
+    });
     program.place(child);
   }
   const proc = openDirectory(program, "/proc", "host's /proc");

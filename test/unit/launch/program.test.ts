@@ -383,6 +383,20 @@ describe("mistakes in building", () => {
     expect(program.slot("again").index).toBe(first.index);
   });
 
+  test("a slot that is released by one of two processes is not given to the other", () => {
+    using program = new LaunchProgram();
+    const before = program.slot("before");
+    program.release(before);
+    const indexes: number[] = [];
+    program.apart(() => {
+      const apart = program.slot("apart");
+      program.release(apart);
+      indexes.push(apart.index, program.slot("apart again").index);
+    });
+    indexes.push(program.slot("after").index, program.slot("after too").index);
+    expect(indexes).toEqual([before.index + 1, before.index + 1, before.index, before.index + 2]);
+  });
+
   test("arguments that the encoding cannot hold are refused", () => {
     using program = new LaunchProgram();
     const what = { operation: "seek", object: "file" };
