@@ -10,6 +10,10 @@
  *
  * Blocking comes first, so no signal is lost in between, and a blocked SIGTTOU lets the child, which is not yet in the
  * foreground, change the terminal's foreground group.
+ *
+ * A command that is given sockets has to find its own process id in its environment (`LISTEN_PID`, sd_listen_fds(3)),
+ * which nobody knows before it is there. For it there is another init, a few hundred bytes larger, whose child writes
+ * the number over the variable's value.
  */
 import { type Architecture, hostArchitecture } from "../sys/architecture.ts";
 import { Errno } from "../sys/errno.ts";
@@ -19,6 +23,7 @@ import { sealedMemoryFile } from "../sys/sealed-memory-file.ts";
 import { Signal } from "../sys/signal.ts";
 import { SIG_SETMASK, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import { OperationTable } from "./operation-table.ts";
+import { OWN_PID_VARIABLE } from "./own-pid-variable.ts";
 import { encodeProgramFile, VARIABLES_ADDRESS, VARIABLES_BUFFER_ADDRESS } from "./program-file.ts";
 
 const TIOCSPGRP = 0x5410;
@@ -26,8 +31,15 @@ const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
 const SIGNALLED = 128;
 
-/** The init as an ELF file of less than 2 KiB. */
-export function containerInit(architecture: Architecture): Uint8Array {
+/** Digits of the largest process id, which is below 2^22, less one. */
+const LARGEST_EXPONENT = 6;
+
+/**
+ * The init as an ELF file of less than 2 KiB, or 3 KiB.
+ * @param tellsPid whether the command gets its own process id over the value of `LISTEN_PID`, which has to be at least ten
+ * bytes long
+ */
+export function containerInit(architecture: Architecture, { tellsPid }: { readonly tellsPid: boolean }): Uint8Array {
   const table = new OperationTable(VARIABLES_ADDRESS);
   const stack = table.slot("initial stack");
   const argument = table.slot("address of the command in argv");
@@ -88,12 +100,74 @@ export function containerInit(architecture: Architecture): Uint8Array {
     // Without a terminal, or with one that controls another session, there is nothing to do.
     table.call("ioctl", [0, TIOCSPGRP, table.addressOf(child)], what, { ignore: "any" });
     table.call("rt_sigprocmask", [SIG_SETMASK, givenMaskAddress, 0, SIGNAL_SET_SIZE], what);
+    if (tellsPid) writePid();
     table.load64(value, argument);
     table.branch(value, "equal", 0, noCommand);
     table.call("execve", [value, argument, environment], what, { result: value, ignore: "any" });
     table.branch(value, "equal", -Errno.ENOENT, noCommand);
     table.call("exit_group", [NOT_EXECUTABLE], what);
     table.place(started);
+  }
+
+  /** Writes `child` over the value of OWN_PID_VARIABLE, as decimal text that NUL ends. */
+  function writePid(): void {
+    const cursor = table.slot("address in envp");
+    const text = table.slot("text");
+    const exponent = table.slot("exponent");
+    const count = table.slot("count");
+    const power = table.slot("power of ten");
+    const written = table.slot("what the digits so far stand for");
+    const digit = table.slot("digit");
+    const find = table.label("find the variable");
+    const nextDigit = table.label("next digit");
+    const raise = table.label("raise");
+    const raised = table.label("raised");
+    const countUp = table.label("count up");
+    const counted = table.label("counted");
+    const isLeadingZero = table.label("leading zero");
+    const done = table.label("written");
+    const four = (offset: number) => Buffer.from(OWN_PID_VARIABLE).readInt32LE(offset);
+    const lastFour = OWN_PID_VARIABLE.length - 4;
+    table.set(cursor, environment);
+    table.place(find);
+    table.load64(text, cursor);
+    table.branch(text, "equal", 0, done);
+    table.add(cursor, cursor, 8);
+    table.load32(value, text);
+    table.branch(value, "not equal", four(0), find);
+    table.load32(value, text, lastFour);
+    table.branch(value, "not equal", four(lastFour), find);
+    table.add(text, text, OWN_PID_VARIABLE.length);
+    table.set(exponent, LARGEST_EXPONENT);
+    table.set(written, 0);
+
+    table.place(nextDigit);
+    table.set(power, 1);
+    table.set(count, exponent);
+    table.place(raise);
+    table.branch(count, "equal", 0, raised);
+    table.add(value, power, power, 2);
+    table.add(power, value, value);
+    table.add(count, count, -1);
+    table.jump(raise);
+    table.place(raised);
+    table.set(digit, "0".charCodeAt(0));
+    table.place(countUp);
+    table.add(value, written, power);
+    table.branch(child, "less", value, counted);
+    table.set(written, value);
+    table.add(digit, digit, 1);
+    table.jump(countUp);
+    table.place(counted);
+    table.branch(written, "equal", 0, isLeadingZero);
+    // The three bytes behind the digit are NUL.
+    table.store32(digit, text);
+    table.add(text, text, 1);
+    table.place(isLeadingZero);
+    table.branch(exponent, "equal", 0, done);
+    table.add(exponent, exponent, -1);
+    table.jump(nextDigit);
+    table.place(done);
   }
 
   function reapAndExit(): void {
@@ -114,7 +188,10 @@ export function containerInit(architecture: Architecture): Uint8Array {
   }
 }
 
-/** The init for this machine, as an executable file in memory that nobody can change any more. */
-export function memfdWithContainerInit(): FileDescriptor {
-  return sealedMemoryFile("init", containerInit(hostArchitecture()));
+/**
+ * The init for this machine, as an executable file in memory that nobody can change any more.
+ * @param options see `containerInit`
+ */
+export function memfdWithContainerInit(options: { readonly tellsPid: boolean }): FileDescriptor {
+  return sealedMemoryFile("init", containerInit(hostArchitecture(), options));
 }

@@ -305,7 +305,10 @@ export function emitProcess(
   const environment = process.env ?? [];
   if (setting.init === undefined) {
     executeCommand(program, process.args, environment, candidates, preservedDescriptors > 0);
-  } else executeInit(program, 3 + preservedDescriptors, process.args, environment, candidates);
+  } else {
+    const init = 3 + preservedDescriptors;
+    executeInit(program, init, process.args, environment, candidates, preservedDescriptors > 0);
+  }
 }
 
 /** Emits the standard streams: every process of a container starts with its own. */

@@ -114,7 +114,7 @@ async function launchSupervised(
 ): Promise<StartedContainer> {
   const { id, definition, lock } = container;
   const isWhole = container.configuration.linux?.namespaces?.some(({ type }) => type === "pid") === true;
-  const sockets = inheritedSockets(process.env, process.pid, { init: definition.init, ownsPids: isWhole });
+  const sockets = inheritedSockets(process.env, process.pid);
   const configuration = withEnvironment(
     withJoinedNetwork(database, data, container.configuration, definition.network),
     sockets?.environment ?? [],
@@ -159,7 +159,9 @@ async function launchSupervised(
   let settleGroup: (() => string | undefined) | undefined;
   let cgroup: string | undefined;
   const init = definition.init
-    ? cleanup.use((await import("../../launch/container-init.ts")).memfdWithContainerInit())
+    ? cleanup.use(
+        (await import("../../launch/container-init.ts")).memfdWithContainerInit({ tellsPid: sockets !== undefined }),
+      )
     : undefined;
   const launched = cleanup.use(
     launchContainer({

@@ -1,8 +1,7 @@
 /*
  * Sockets that systemd, or who acts like it, has opened for this process: sd_listen_fds(3). They are descriptors from 3
- * on, and are passed on to the container under the same numbers. They are for its first process, which finds its own id in
- * its environment when it is executed (runtime/steps/command.ts), or for the one behind its init, which has the id 2 in a
- * pid namespace of its own. A container that is started again by its restart policy has none: they were this process's.
+ * on, and are passed on to the container under the same numbers. They are for its first process, or for the one behind its
+ * init, which finds its own id in its environment when it is executed (runtime/steps/command.ts, launch/container-init.ts). A container that is started again by its restart policy has none: they were this process's.
  */
 import { fstatSync } from "node:fs";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
@@ -13,21 +12,19 @@ const FIRST = 3;
 export interface InheritedSockets {
   /** How many, from descriptor 3 on. */
   readonly count: number;
-  /** What the container's process is to know of them: `NAME=value` entries. */
+  /** What the container's process is to know of them: `NAME=value` entries, with any process id. */
   readonly environment: readonly string[];
 }
 
 /**
  * The sockets that this process has been given.
  * @param environment and `pid`: this process's
- * @param container whether it has an init, and ids of processes of its own
  * @returns undefined when there are none
  * @throws BunkerError `invalid_sockets` when there should be some and are not
  */
 export function inheritedSockets(
   environment: Readonly<Record<string, string | undefined>>,
   pid: number,
-  container: { readonly init: boolean; readonly ownsPids: boolean },
 ): InheritedSockets | undefined {
   const { LISTEN_PID, LISTEN_FDS = "", LISTEN_FDNAMES } = environment;
   if (LISTEN_PID !== String(pid)) return undefined;
@@ -42,13 +39,6 @@ export function inheritedSockets(
     }
   }
   if (count === 0) return undefined;
-  if (container.init && !container.ownsPids) {
-    throw new BunkerError({
-      ...what,
-      reason: "among others' processes an init cannot tell its command which process it will be",
-      hint: "leave --init or --pid out",
-    });
-  }
   const names = LISTEN_FDNAMES === undefined ? [] : [`LISTEN_FDNAMES=${LISTEN_FDNAMES}`];
-  return { count, environment: [`LISTEN_FDS=${count}`, `LISTEN_PID=${container.init ? 2 : 1}`, ...names] };
+  return { count, environment: [`LISTEN_FDS=${count}`, "LISTEN_PID=1", ...names] };
 }

@@ -1,5 +1,6 @@
 /** Finding and executing the container's command (`process.args`) along PATH; execve(2), exec(3). */
 import type { Slot } from "../../launch/operation.ts";
+import { OWN_PID_VARIABLE } from "../../launch/own-pid-variable.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { DECIMAL_SIZE, writeDecimal } from "../../launch/write-decimal.ts";
 import { Errno } from "../../sys/errno.ts";
@@ -91,18 +92,23 @@ export function checkCommand(
   program.release(denied);
 }
 
-/** The variable by which a process knows that sockets are for itself; sd_listen_fds(3). */
-const OWN_PID = "LISTEN_PID=";
+/** The environment with room for a process id where one that is given sockets is to find its own. */
+function withRoomForPid(environment: readonly string[]): string[] {
+  const placeholder = OWN_PID_VARIABLE + " ".repeat(DECIMAL_SIZE);
+  return environment.map((entry) => (entry.startsWith(OWN_PID_VARIABLE) ? placeholder : entry));
+}
 
 /** The environment's address; a process that is given sockets finds its own id in it. */
 function placeEnvironment(program: LaunchProgram, environment: readonly string[], hasSockets: boolean): number {
-  if (!hasSockets || !environment.some((entry) => entry.startsWith(OWN_PID))) return program.texts(environment);
-  const placeholder = OWN_PID + " ".repeat(DECIMAL_SIZE);
+  const entry = environment.findIndex((text) => text.startsWith(OWN_PID_VARIABLE));
+  if (!hasSockets || entry < 0) return program.texts(environment);
+  const texts = withRoomForPid(environment);
   const pid = program.slot("own pid");
   program.call("getpid", [], { operation: "ask for the own process id" }, { result: pid });
-  writeDecimal(program, pid, program.text(placeholder) + OWN_PID.length);
+  // The same text for the same words.
+  writeDecimal(program, pid, program.text(texts[entry] ?? "") + OWN_PID_VARIABLE.length);
   program.release(pid);
-  return program.texts(environment.map((entry) => (entry.startsWith(OWN_PID) ? placeholder : entry)));
+  return program.texts(texts);
 }
 
 /**
@@ -143,6 +149,7 @@ export function executeCommand(
  * looked up here and its path put into the arguments.
  * @param init the descriptor of the program file
  * @param args of the init: its name, `--`, and the command with its arguments
+ * @param hasSockets whether descriptors are passed on; the init then tells the command its process id
  */
 export function executeInit(
   program: LaunchProgram,
@@ -150,12 +157,13 @@ export function executeInit(
   args: readonly string[],
   environment: readonly string[],
   candidates: readonly string[],
+  hasSockets: boolean,
 ): void {
   const argv = program.texts(args);
   checkCommand(program, args[COMMAND_OF_INIT] ?? "", candidates, (path) =>
     program.store64(path, argv + 8 * COMMAND_OF_INIT),
   );
-  const envp = program.texts(environment);
+  const envp = program.texts(hasSockets ? withRoomForPid(environment) : environment);
   program.call("execveat", [init, program.text(""), argv, envp, AT_EMPTY_PATH], {
     operation: "execute the container's init",
   });

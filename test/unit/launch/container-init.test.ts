@@ -11,7 +11,8 @@ import { runProgram, unexpected } from "./run-program.ts";
 const F_GET_SEALS = 1034;
 
 describe.each(["x86-64", "arm64"] as const)("the init for %s", (architecture) => {
-  const init = containerInit(architecture);
+  const init = containerInit(architecture, { tellsPid: false });
+  const teller = containerInit(architecture, { tellsPid: true });
 
   function run(...command: string[]) {
     using file = executableFile(architecture, init);
@@ -32,6 +33,7 @@ describe.each(["x86-64", "arm64"] as const)("the init for %s", (architecture) =>
 
   test("is smaller than 2 KiB", () => {
     expect(init.length).toBeLessThan(2048);
+    expect(teller.length).toBeLessThan(3072);
   });
 
   test("passes arguments and the environment on, with or without --", () => {
@@ -39,6 +41,20 @@ describe.each(["x86-64", "arm64"] as const)("the init for %s", (architecture) =>
     const expected = { stdout: "-- -- value\n", exitCode: 0 };
     expect(run("--", "/bin/sh", "-c", script, "--", "--")).toEqual(expected);
     expect(run("/bin/sh", "-c", script, "--", "--")).toEqual(expected);
+  });
+
+  test("tells the command its process id where there is room for it, and changes nothing else", () => {
+    using file = executableFile(architecture, teller);
+    const script = '[ "$LISTEN_PID" = $$ ] && echo "$LISTEN $LISTEN_PIDS $LIST, $AFTER"';
+    const env = { LISTEN: "one", LISTEN_PIDS: "two", LIST: "", LISTEN_PID: " ".repeat(13), AFTER: "three" };
+    // The ids of many processes have another number of digits than those of few.
+    const none = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
+    for (const namespaces of [[], none]) {
+      const { stdout, exitCode } = Bun.spawnSync([...namespaces, ...file.command, "/bin/sh", "-c", script], { env });
+      expect({ stdout: stdout.toString(), exitCode }).toEqual({ stdout: "one two , three\n", exitCode: 0 });
+    }
+    const { stdout } = Bun.spawnSync([...file.command, "/bin/sh", "-c", "echo $AFTER"], { env: { AFTER: "three" } });
+    expect(stdout.toString()).toBe("three\n");
   });
 
   test.each([
@@ -124,7 +140,7 @@ describe.each(["x86-64", "arm64"] as const)("the init for %s", (architecture) =>
 });
 
 test("the file in memory runs, and nobody can change it", () => {
-  using file = memfdWithContainerInit();
+  using file = memfdWithContainerInit({ tellsPid: false });
   const seals = systemCall(SystemCall.fcntl, file.number, F_GET_SEALS);
   expect(seals & 0xf).toBe(0xf);
   expect(systemCall(SystemCall.ftruncate, file.number, 0)).toBe(-Errno.EPERM);
