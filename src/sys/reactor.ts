@@ -65,6 +65,8 @@ export class Reactor implements Disposable {
   readonly #registrations: (Registration | undefined)[] = [];
   #registered = 0;
   #deferred: (() => void)[] = [];
+  #afterRound: (() => void)[] = [];
+  #isInRound = false;
   #generation = 0;
   #running = false;
   #rounds = 0;
@@ -122,6 +124,12 @@ export class Reactor implements Disposable {
     this.#deferred.push(callback);
   }
 
+  /** Calls `callback` once, when the events of this round are handled; at once where no round is. */
+  afterRound(callback: () => void): void {
+    if (this.#isInRound) this.#afterRound.push(callback);
+    else callback();
+  }
+
   /** Handles events until `stop` is called or nothing is left to wait for. */
   run(): void {
     this.#running = true;
@@ -141,6 +149,7 @@ export class Reactor implements Disposable {
       );
       if (count === -Errno.EINTR) continue;
       check(count, "wait for events");
+      this.#isInRound = true;
       for (let index = 0; index < count; index++) {
         const offset = index * EVENT_SIZE;
         const registration = this.#registrations[view.getInt32(offset + EVENT_DATA, true)];
@@ -151,8 +160,16 @@ export class Reactor implements Disposable {
         this.#deferred = [];
         for (const callback of deferred) callback();
       }
+      this.#isInRound = false;
+      if (this.#afterRound.length > 0) this.#finishRound();
     }
     this.#running = false;
+  }
+
+  #finishRound(): void {
+    const callbacks = this.#afterRound;
+    this.#afterRound = [];
+    for (const callback of callbacks) callback();
   }
 
   /** Makes `run` return after the events of the current round. */

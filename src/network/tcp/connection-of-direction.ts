@@ -9,8 +9,12 @@ export interface ConnectionOfDirection {
   sendAcknowledgement(): void;
   /** Says that the container was sent data. */
   answered(): void;
-  /** Says that the host was told the end of the container's data. */
-  hostIsTold(): void;
+  /** Whether the container has got all data and the FIN. */
+  readonly isFinished: boolean;
+  /** Says that the socket took less than it was given, and has to tell when it takes more. */
+  awaitRoom(): void;
+  /** Tells the host the end of the container's data, which was all passed on. */
+  tellHost(): void;
   /** To be called before something is sent that has to be answered. */
   startTimer(): void;
   /** Ends the connection, because the host's socket has failed. */

@@ -25,6 +25,7 @@ import {
   type Address,
   connect,
   type Endpoint,
+  endSending,
   getOption,
   isVersion4,
   resetOnClose,
@@ -75,7 +76,11 @@ const MAXIMUM_ATTEMPTS = 15;
 /** The same for a handshake. */
 const MAXIMUM_HANDSHAKE_ATTEMPTS = 7;
 const LINGER_TIME = 2_000;
-const EVENTS = Event.IN | Event.OUT | Event.PRI | Event.RDHUP | Event.EDGE;
+/**
+ * What is waited for at the host's socket, with OUT only where the socket has been full: room would otherwise be told
+ * whenever something else happens to the socket.
+ */
+const EVENTS = Event.IN | Event.PRI | Event.RDHUP | Event.EDGE;
 
 export class TcpConnection implements ConnectionOfDirection {
   readonly protocol = IpProtocol.TCP;
@@ -91,6 +96,7 @@ export class TcpConnection implements ConnectionOfDirection {
   readonly toContainer: ToContainer;
   readonly #services: TcpServices;
   #state: State = "closed";
+  #awaitsRoom = false;
   #isTimed = false;
   #deadline = 0;
   #attempts = 0;
@@ -148,9 +154,9 @@ export class TcpConnection implements ConnectionOfDirection {
    * @param socket is the connection's from now on
    */
   openToSocket(segment: Segment, socket: number): void {
-    this.#state = "connecting";
     this.#readSyn(segment);
     this.socket = socket;
+    this.#answerSyn();
     this.#services.reactor.add(socket, EVENTS, this.#onEvents);
   }
 
@@ -179,14 +185,28 @@ export class TcpConnection implements ConnectionOfDirection {
       this.close();
       return;
     }
-    const result = socket < 0 ? socket : connect(socket, address, port);
-    if (result < 0 && result !== -Errno.EINPROGRESS) {
+    let result = socket < 0 ? socket : connect(socket, address, port);
+    // A server on this machine has answered within the call, which the kernel tells who asks once more.
+    if (result === -Errno.EINPROGRESS) result = connect(socket, address, port);
+    if (result < 0 && result !== -Errno.EALREADY) {
       if (socket >= 0) systemCall(SystemCall.close, socket);
       this.#refuse(-result);
       return;
     }
     this.socket = socket;
-    this.#services.reactor.add(socket, EVENTS, this.#onEvents);
+    if (result === 0) this.#answerSyn();
+    else this.#awaitsRoom = true;
+    this.#services.reactor.add(socket, this.#awaitsRoom ? EVENTS | Event.OUT : EVENTS, this.#onEvents);
+  }
+
+  /** Goes on with the handshake when the host's socket is connected. */
+  #answerSyn(): void {
+    this.#services.connected(this);
+    this.#state = "syn received";
+    this.toHost.isWritable = true;
+    this.toContainer.skipSyn();
+    this.#sendSyn();
+    this.startTimer();
   }
 
   readonly #onEvents = (events: number): void => this.#handleEvents(events);
@@ -220,16 +240,11 @@ export class TcpConnection implements ConnectionOfDirection {
       return;
     }
     if ((events & Event.OUT) === 0) return;
-    this.#services.connected(this);
-    this.#state = "syn received";
-    this.toHost.isWritable = true;
     this.toContainer.isReadable = (events & Event.IN) !== 0;
     // All of it may have come with the connection.
     if ((events & Event.RDHUP) !== 0) this.toContainer.isEnding = true;
     if ((events & Event.PRI) !== 0) this.toContainer.isUrgentAhead = true;
-    this.toContainer.skipSyn();
-    this.#sendSyn();
-    this.startTimer();
+    this.#answerSyn();
   }
 
   /** Makes the container's connect(2) fail. */
@@ -347,12 +362,11 @@ export class TcpConnection implements ConnectionOfDirection {
     if (progress < 0) return true;
     this.#attempts = 0;
     if (progress > 0) this.#deadline = this.#services.now + RETRANSMISSION_TIMEOUT;
-    if (progress > 0 && this.#isFinished() && this.toHost.isHostTold) this.close();
+    if (progress > 0 && this.isFinished && this.toHost.isHostTold) this.close();
     return this.#state !== "closed";
   }
 
-  /** Whether the container has got all data and the FIN. */
-  #isFinished(): boolean {
+  get isFinished(): boolean {
     return this.toContainer.finSent && this.toContainer.isAcknowledged;
   }
 
@@ -360,9 +374,19 @@ export class TcpConnection implements ConnectionOfDirection {
     this.toHost.answered();
   }
 
-  hostIsTold(): void {
-    if (!this.#isFinished()) return;
+  awaitRoom(): void {
+    if (this.#awaitsRoom) return;
+    this.#awaitsRoom = true;
+    this.#services.reactor.change(this.socket, EVENTS | Event.OUT);
+  }
+
+  tellHost(): void {
+    if (!this.isFinished) {
+      endSending(this.socket);
+      return;
+    }
     this.sendAcknowledgement();
+    // Closing the socket tells the host as well.
     this.#linger();
   }
 
@@ -493,8 +517,10 @@ export class TcpConnection implements ConnectionOfDirection {
 
   #closeSocket(): void {
     if (this.socket < 0) return;
-    this.#services.reactor.forget(this.socket);
-    systemCall(SystemCall.close, this.socket);
+    const { socket } = this;
+    const { reactor } = this.#services;
+    reactor.forget(socket);
+    reactor.afterRound(() => systemCall(SystemCall.close, socket));
     this.socket = -1;
   }
 

@@ -12,7 +12,7 @@
  * waited in vain, those of the connection wait no more, and those of new connections do not for a while.
  */
 import { Errno } from "../../sys/errno.ts";
-import { endSending, send, sendUrgent } from "../../sys/internet-socket.ts";
+import { send, sendUrgent } from "../../sys/internet-socket.ts";
 import { SLOT_SIZE } from "../frame-pool.ts";
 import type { Packet } from "../packet.ts";
 import type { ConnectionOfDirection } from "./connection-of-direction.ts";
@@ -125,7 +125,9 @@ export class ToHost {
     if (hasFin && !isCut && !this.#finReceived) {
       this.next = (this.next + 1) >>> 0;
       this.#finReceived = true;
-      this.#tellHost();
+      if (this.#connection.isFinished) this.#tellHost();
+      // Nobody waits for that as for what other frames of this round may ask.
+      else this.#services.reactor.afterRound(() => this.#tellHost());
       if (!this.#connection.isEstablished) return;
     }
     if (this.#segmentsDue === 0 || this.#mayWait) this.#services.acknowledgeLater(this);
@@ -194,7 +196,7 @@ export class ToHost {
         sent = 0;
       }
       if (sent === length) return length;
-      this.isWritable = false;
+      this.#awaitRoom();
     }
     const kept = this.#queue.push(packet.slot, start + sent, length - sent);
     if (kept === "full") return sent;
@@ -210,17 +212,21 @@ export class ToHost {
 
   /** Passes the container's FIN on when all data is through. */
   #tellHost(): void {
-    if (!this.#finReceived || this.isHostTold || this.#queue.bytes > 0) return;
+    if (!this.#finReceived || this.isHostTold || this.#queue.bytes > 0 || !this.#connection.isEstablished) return;
     this.isHostTold = true;
-    endSending(this.#connection.socket);
-    this.#connection.hostIsTold();
+    this.#connection.tellHost();
+  }
+
+  #awaitRoom(): void {
+    this.isWritable = false;
+    this.#connection.awaitRoom();
   }
 
   /** Gives the socket what it did not take before. */
   drain(): void {
     if (this.#queue.bytes === 0) return;
     const result = this.#queue.drain(this.#connection.socket);
-    if (result === -Errno.EAGAIN) this.isWritable = false;
+    if (result === -Errno.EAGAIN) this.#awaitRoom();
     else if (result < 0) {
       this.#connection.resetBoth();
       return;

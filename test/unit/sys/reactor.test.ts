@@ -136,6 +136,38 @@ describe("Reactor", () => {
     expect(calls).toBe(1);
   });
 
+  test("what comes after a round comes after all its events, and before the next round", () => {
+    const pipes = [testPipe("x"), testPipe("x")];
+    const seen: string[] = [];
+    for (const { read } of pipes) {
+      reactor.add(read.number, Event.IN, () => {
+        reactor.afterRound(() => {
+          seen.push("after");
+          reactor.remove(read.number);
+        });
+        seen.push(readByte(read.number));
+      });
+    }
+    reactor.run();
+    expect(seen).toEqual(["x", "x", "after", "after"]);
+  });
+
+  test("what comes after a round comes at once where there is none", () => {
+    let calls = 0;
+    const call = () => {
+      calls++;
+    };
+    reactor.afterRound(call);
+    expect(calls).toBe(1);
+    const { read } = testPipe("x");
+    reactor.add(read.number, Event.IN, () => {
+      reactor.afterRound(() => reactor.afterRound(call));
+      reactor.remove(read.number);
+    });
+    reactor.run();
+    expect(calls).toBe(2);
+  });
+
   test("stop lets the round end, and run can be called again", () => {
     const pipes = Array.from({ length: 3 }, () => testPipe("x"));
     let calls = 0;
