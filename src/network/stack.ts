@@ -22,6 +22,7 @@
  * Nothing that a container sends can throw: each layer drops what it cannot read, and answers as Linux would. What is
  * held for it is bounded: memory by the pool, sockets and flows by tables whose oldest entries give way.
  */
+import { BusyPoll } from "../sys/busy-poll.ts";
 import type { Endpoint } from "../sys/internet-socket.ts";
 import { isVersion4 } from "../sys/internet-socket.ts";
 import { Event, type Reactor } from "../sys/reactor.ts";
@@ -120,6 +121,7 @@ export class Stack implements Disposable {
       shaping,
     } = options;
     this.#reactor = reactor;
+    reactor.busyPoll ??= new BusyPoll(() => performance.now());
     this.#configuration = configuration;
     this.#ethernet = new Ethernet(hardwareAddress);
     this.#sharedLink = link;

@@ -74,6 +74,7 @@ export const recvmsg = own(47, 212);
 export const renameat2 = own(316, 276);
 export const rt_sigaction = own(13, 134);
 export const rt_sigprocmask = own(14, 135);
+export const sched_yield = own(24, 124);
 export const seccomp = own(317, 277);
 export const sendfile = own(40, 71);
 export const sendmsg = own(46, 211);

@@ -12,6 +12,7 @@
  * same round: an event of a descriptor that was removed meanwhile is dropped. A number that is removed and given out
  * anew within one round is told apart by a generation count in the event's user data.
  */
+import type { BusyPoll } from "./busy-poll.ts";
 import { Errno } from "./errno.ts";
 import { FileDescriptor } from "./file-descriptor.ts";
 import { compileReadily } from "./just-in-time.ts";
@@ -70,6 +71,12 @@ export class Reactor implements Disposable {
   #generation = 0;
   #running = false;
   #rounds = 0;
+  /** How to wait where the next event is often close; without it the loop sleeps at once. */
+  busyPoll: BusyPoll | undefined = undefined;
+  readonly #fetch = (limit: number): number => {
+    const { address } = this.#events;
+    return systemCall(SystemCall.epoll_pwait, this.#epoll.number, address, EVENTS_IN_ONE_ROUND, limit, 0, 8);
+  };
 
   #control(operation: number, descriptor: number, events: number, generation: number): number {
     this.#change.view.setUint32(0, events, true);
@@ -135,18 +142,9 @@ export class Reactor implements Disposable {
     this.#running = true;
     while (this.#running && (this.#registered > 0 || this.#deferred.length > 0)) {
       if (++this.#rounds === BUSY_AFTER) compileReadily();
-      const { address, view } = this.#events;
+      const { view } = this.#events;
       const deferred = this.#deferred;
-      const patience = deferred.length > 0 ? 0 : -1;
-      const count = systemCall(
-        SystemCall.epoll_pwait,
-        this.#epoll.number,
-        address,
-        EVENTS_IN_ONE_ROUND,
-        patience,
-        0,
-        8,
-      );
+      const count = deferred.length > 0 ? this.#fetch(0) : this.#wait();
       if (count === -Errno.EINTR) continue;
       check(count, "wait for events");
       this.#isInRound = true;
@@ -164,6 +162,10 @@ export class Reactor implements Disposable {
       if (this.#afterRound.length > 0) this.#finishRound();
     }
     this.#running = false;
+  }
+
+  #wait(): number {
+    return this.busyPoll === undefined ? this.#fetch(-1) : this.busyPoll.wait(this.#fetch);
   }
 
   #finishRound(): void {

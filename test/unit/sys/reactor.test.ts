@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { openSync, readSync, writeSync } from "node:fs";
 import { launch } from "../../../src/launch/launch.ts";
 import { LaunchProgram } from "../../../src/launch/program.ts";
+import { BusyPoll } from "../../../src/sys/busy-poll.ts";
 import { FileDescriptor } from "../../../src/sys/file-descriptor.ts";
 import { allocate } from "../../../src/sys/memory.ts";
 import { waitForExit } from "../../../src/sys/process.ts";
@@ -166,6 +167,26 @@ describe("Reactor", () => {
     });
     reactor.run();
     expect(calls).toBe(2);
+  });
+
+  test("sees every event when it polls", () => {
+    reactor.busyPoll = new BusyPoll(() => performance.now());
+    const { read, write } = testPipe("x");
+    using timer = new Timer();
+    let bytes = 0;
+    reactor.add(read.number, Event.IN, () => {
+      readByte(read.number);
+      if (++bytes === 1_000) reactor.stop();
+      // Now and then the next one takes its time.
+      else if (bytes % 100 === 0) timer.start(1);
+      else writeSync(write.number, "x");
+    });
+    reactor.add(timer.descriptor.number, Event.IN, () => {
+      timer.acknowledge();
+      writeSync(write.number, "x");
+    });
+    reactor.run();
+    expect(bytes).toBe(1_000);
   });
 
   test("stop lets the round end, and run can be called again", () => {
