@@ -1,7 +1,7 @@
 import { listContainers } from "../engine/lifecycle/find-container.ts";
 import { removeContainer } from "../engine/lifecycle/remove-container.ts";
 import { stopContainer } from "../engine/lifecycle/stop-container.ts";
-import { joinedContainer } from "../engine/network/network-mode.ts";
+import { joinedContainers } from "../engine/namespaces/namespace-mode.ts";
 import { type Container, isKnown } from "../engine/state/containers.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
@@ -16,7 +16,7 @@ export const rm = defineCommand(
     options: {
       ...selectionOptions,
       ignore: ignoreOption,
-      depend: flag({ name: "depend", description: "Remove also the containers that have its network" }),
+      depend: flag({ name: "depend", description: "Remove also the containers that have joined its namespaces" }),
       force: flag({ name: "force", short: "f", description: "Kill it first if it runs; no error if it is not there" }),
       timeout: single({
         name: "time",
@@ -55,7 +55,7 @@ export const rm = defineCommand(
   },
 );
 
-/** The containers that have the network of another one. Whose that is was resolved when they were made. */
+/** The containers that have joined namespaces of another one. Whose those are was resolved when they were made. */
 function dependentsOf(containers: readonly Container[], { id }: Container): readonly Container[] {
-  return containers.filter(({ definition }) => joinedContainer(definition.network) === id);
+  return containers.filter(({ definition }) => joinedContainers(definition).includes(id));
 }

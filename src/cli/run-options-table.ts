@@ -1,6 +1,5 @@
 import { lifeOptions } from "./container/life-options.ts";
 import { disableContentTrustOption } from "./image/content-trust-option.ts";
-import { InvalidValue } from "./invalid-value.ts";
 import { flag, list, single } from "./option.ts";
 import type { OptionTable } from "./option-table.ts";
 import { podmanRunOptions } from "./podman-run-options.ts";
@@ -19,6 +18,7 @@ import {
   parseResolverOption,
   parseSearchDomain,
 } from "./values/names-and-addresses.ts";
+import { namespaceModeParser } from "./values/namespace-option.ts";
 import { parseNetworkOption } from "./values/network-option.ts";
 import { addressOfVersion, parseLink, parseMacAddress, parseNetworkAlias } from "./values/network-place.ts";
 import { integerBetween, parseBytes } from "./values/numbers.ts";
@@ -41,19 +41,6 @@ import {
 } from "./values/words.ts";
 
 const asWritten = (text: string) => text;
-
-/** One of a few words, where Docker has also the namespaces of other containers. */
-function ownOrHost<const Word extends string>(...words: readonly Word[]): (text: string) => Word {
-  const parse = oneOf(...words);
-  return (text) => {
-    if (text === "shareable" || /^(container|ns):/.test(text)) {
-      throw new InvalidValue(
-        "containers share networks only; bunker exec runs a command among the processes of another one",
-      );
-    }
-    return parse(text);
-  };
-}
 
 /** The options of `bunker run` and `create`, with Docker's meaning (and Podman's where Docker has no such option). */
 export const runOptionsTable = {
@@ -172,33 +159,33 @@ export const runOptionsTable = {
   privileged: flag({ name: "privileged", description: "Give all capabilities and devices that the caller has" }),
   pidNamespace: single({
     name: "pid",
-    valueName: "private|host",
-    description: "PID namespace",
-    parse: ownOrHost("private", "host"),
+    valueName: "private|host|container:NAME",
+    description: "PID namespace: its own, the host's, or another container's; or ns:PATH",
+    parse: namespaceModeParser("private", "host"),
     initial: "private",
     initialText: "private",
   }),
   ipcNamespace: single({
     name: "ipc",
-    valueName: "private|host|none",
-    description: "IPC namespace",
-    parse: ownOrHost("private", "host", "none"),
+    valueName: "private|shareable|none|host|container:NAME",
+    description: "IPC namespace: its own, one that others may join, without /dev/shm, or another's; or ns:PATH",
+    parse: namespaceModeParser("private", "shareable", "none", "host"),
     initial: "private",
     initialText: "private",
   }),
   utsNamespace: single({
     name: "uts",
-    valueName: "private|host",
-    description: "UTS namespace",
-    parse: oneOf("private", "host"),
+    valueName: "private|host|container:NAME",
+    description: "UTS namespace, which has the host name; or ns:PATH",
+    parse: namespaceModeParser("private", "host"),
     initial: "private",
     initialText: "private",
   }),
   cgroupNamespace: single({
     name: "cgroupns",
-    valueName: "private|host",
-    description: "Cgroup namespace",
-    parse: oneOf("private", "host"),
+    valueName: "private|host|container:NAME",
+    description: "Cgroup namespace; or ns:PATH",
+    parse: namespaceModeParser("private", "host"),
     initial: "private",
     initialText: "private",
   }),
@@ -226,8 +213,8 @@ export const runOptionsTable = {
   }),
   userNamespace: single({
     name: "userns",
-    valueName: "host|keep-id[:uid=UID,gid=GID]",
-    description: "User namespace; keep-id maps the caller to the same ID",
+    valueName: "host|keep-id[:uid=UID,gid=GID]|container:NAME",
+    description: "User namespace; keep-id maps the caller to the same ID; or ns:PATH",
     parse: parseUsernsOption,
     initial: { kind: "default" },
   }),
@@ -341,7 +328,7 @@ export const runOptionsTable = {
     valueName: "BYTES",
     description: "Size of /dev/shm",
     parse: parseBytes,
-    initial: 64 * 1024 * 1024,
+    initial: undefined,
     initialText: "64m",
   }),
   resourceLimits: list({

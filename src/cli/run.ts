@@ -1,5 +1,6 @@
 import { parseDetachKeys } from "../engine/attach/detach-keys.ts";
 import type { CreationCallbacks } from "../engine/lifecycle/create-container.ts";
+import { namespaceMode } from "../engine/namespaces/namespace-mode.ts";
 import type { MountRequest, RunOptions } from "../engine/specification/run-options.ts";
 import { formatImageSource, type ImageSource, parseImageSource } from "../image/image-source.ts";
 import { BunkerError } from "../sys/error.ts";
@@ -17,6 +18,8 @@ import { parseRootfs } from "./values/rootfs-operand.ts";
 import { securityOptionsOf } from "./values/security-options.ts";
 
 type RunOptionValues = OptionValues<typeof runOptionsTable>;
+
+const DEFAULT_SHARED_MEMORY_SIZE = 64 * 1024 * 1024;
 
 const attachedRunOptions = {
   ...runOptionsTable,
@@ -136,8 +139,23 @@ export async function runOptionsOf(
     security: await securityOptionsOf(security),
     resourceLimits: [...new Map(options.resourceLimits.map((limit) => [limit.type, limit])).values()],
     sysctls: Object.fromEntries(sysctls),
+    sharedMemorySize: sharedMemorySize(rest),
     ...networking,
   };
+}
+
+/** Who has no shared memory of its own cannot choose its size. */
+function sharedMemorySize({
+  sharedMemorySize: size,
+  ipcNamespace,
+}: Pick<RunOptionValues, "sharedMemorySize" | "ipcNamespace">): number {
+  if (size === undefined) return DEFAULT_SHARED_MEMORY_SIZE;
+  const isOwn =
+    typeof ipcNamespace === "string"
+      ? ipcNamespace !== "host" && ipcNamespace !== "none"
+      : ipcNamespace.kind !== "container";
+  if (isOwn) return size;
+  throw conflict(`--shm-size and --ipc=${namespaceMode(ipcNamespace)}`);
 }
 
 /** Podman takes several words as a list in JSON. */

@@ -7,6 +7,8 @@
  *   program -> runtime   the container's process is cloned                          (under a supervisor)
  *   program -> runtime   the user namespace is made                                 (if the clone did not make it)
  *   runtime -> program   the id maps of the new user namespace are written          (with a new user namespace)
+ *   runtime -> program   it is known                                                (if it hides in others' namespaces, and
+ *   program -> runtime   its namespaces, as descriptors                              something is to be done in them)
  *   program -> runtime   the namespaces are made                                    (if something is to be done in them
  *   runtime -> program   it has been done                                            and the id maps were not waited for)
  *   runtime -> program   the rest of the program is there                           (where it begins before; see below)
@@ -42,6 +44,7 @@
 import type { Slot } from "../launch/operation.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
+import { sendDescriptor } from "../launch/send-descriptor.ts";
 import { CloneFlag } from "../sys/clone.ts";
 import { Errno } from "../sys/errno.ts";
 import { MNT_DETACH, MOVE_MOUNT_F_EMPTY_PATH, MountAttribute, MountFlag } from "../sys/mount.ts";
@@ -50,9 +53,9 @@ import { Signal } from "../sys/signal.ts";
 import type { WindowSize } from "../sys/terminal.ts";
 import { parameterPath } from "./configuration/check.ts";
 import type { Configuration, Hook, Process } from "./configuration/configuration.ts";
-import { NamespaceFlag } from "./configuration/namespaces.ts";
+import { NamespaceFlag, type NamespaceType, namespaceFile } from "./configuration/namespaces.ts";
 import { parsePropagation } from "./mount-options.ts";
-import { emitMounts, type PlannedMount } from "./planned-mounts.ts";
+import { emitMounts, fetchForeignMounts, type PlannedMount } from "./planned-mounts.ts";
 import { checkCommand, commandCandidates, executeCommand, executeInit } from "./steps/command.ts";
 import { makeTerminal, useTerminal } from "./steps/console.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
@@ -140,6 +143,8 @@ export interface ContainerSetting extends ProcessSetting {
   readonly waitsAtCreation: boolean;
   /** Whether it waits for the runtime as soon as it is in its namespaces. */
   readonly waitsForNamespaces: boolean;
+  /** Those that it sends to the runtime then. */
+  readonly sentNamespaces: readonly NamespaceType[];
   /**
    * Whether a cgroup namespace is made once more: its root is the cgroup that the process was in when it was made, and
    * the runtime has moved it since.
@@ -158,6 +163,8 @@ export interface BegunProgram {
   readonly container: Slot;
   /** The seccomp listener's descriptor in the child, plus one; 0 until the filter is installed. */
   readonly listener: Slot;
+  /** What was fetched from other mount namespaces. */
+  readonly foreignMounts: ReadonlyMap<PlannedMount, Slot>;
 }
 
 /** Emits the wait for the runtime's byte. Exits quietly when the runtime is gone. */
@@ -174,6 +181,16 @@ function waitForRuntime(program: LaunchProgram, descriptor: number, operation: s
 
 function tellRuntime(program: LaunchProgram, socket: number, operation: string): void {
   program.call("write", [socket, program.text("."), 1], { operation });
+}
+
+/** Emits the sending of a namespace that the process is in. */
+function sendNamespace(program: LaunchProgram, socket: number, proc: Slot, type: NamespaceType): void {
+  const what = { operation: `hand the ${type} namespace over` };
+  const opened = program.slot(`${type} namespace`);
+  const path = program.text(`thread-self/ns/${namespaceFile(type)}`);
+  program.call("openat", [proc, path, OpenFlag.O_RDONLY | OpenFlag.O_CLOEXEC], what, { result: opened });
+  sendDescriptor(program, socket, opened, what);
+  closeSlot(program, opened);
 }
 
 /** Marks everything close-on-exec that was inherited, but for the preserved descriptors; close_range(2). */
@@ -414,6 +431,7 @@ export interface Supervision {
 export function beginContainerProgram(
   process: Process,
   namespaces: NamespacePlan,
+  mounts: readonly PlannedMount[],
   setting: Pick<ProcessSetting, "closed" | "preservedDescriptors" | "socket">,
   size: number,
   supervision?: Supervision,
@@ -448,15 +466,25 @@ export function beginContainerProgram(
       hint: "an ordinary user may raise it but not lower it",
     });
   }
+  let foreignMounts: BegunProgram["foreignMounts"] = new Map();
   if (needsIntermediate(namespaces)) {
-    goThroughIntermediate(program, namespaces, proc, container, () => {
-      tellRuntime(program, setting.socket, "tell that the user namespace is made");
-      waitForIdMaps();
-    });
+    goThroughIntermediate(
+      program,
+      namespaces,
+      proc,
+      container,
+      () => {
+        tellRuntime(program, setting.socket, "tell that the user namespace is made");
+        waitForIdMaps();
+      },
+      () => {
+        foreignMounts = fetchForeignMounts(program, mounts);
+      },
+    );
   }
   const makesUserNamespace = (namespaces.created & NamespaceFlag.user) !== 0;
   if (makesUserNamespace && !intermediateMakesUserNamespace(namespaces)) waitForIdMaps();
-  return { program, first, container, listener, proc };
+  return { program, first, container, listener, proc, foreignMounts };
 }
 
 /**
@@ -464,12 +492,17 @@ export function beginContainerProgram(
  * @returns the copies that the program waits for while it mounts
  */
 export function finishContainerProgram(
-  { program, listener, proc }: BegunProgram,
+  { program, listener, proc, foreignMounts }: BegunProgram,
   setting: ContainerSetting,
 ): readonly CopyUp[] {
   const { configuration, process, namespaces } = setting;
   const linux = configuration.linux ?? {};
   if (setting.waitsForNamespaces) {
+    if (setting.sentNamespaces.length > 0) {
+      // Not before what a supervisor says, which is read without a look for descriptors.
+      waitForRuntime(program, setting.socket, "wait for being known");
+      for (const type of setting.sentNamespaces) sendNamespace(program, setting.socket, proc, type);
+    }
     tellRuntime(program, setting.socket, "tell that the namespaces are made");
     waitForRuntime(program, setting.socket, "wait for what is done in the namespaces");
   }
@@ -484,7 +517,7 @@ export function finishContainerProgram(
 
   if ((namespaces.created & NamespaceFlag.network) !== 0) startLoopback(program);
   const root = emitRoot(program, setting);
-  const copyUps = emitMounts(program, root, setting.socket, setting.mounts);
+  const copyUps = emitMounts(program, root, setting.socket, setting.mounts, foreignMounts);
   // A /dev bound from the host is complete, and must not be changed.
   if (!setting.mounts.some((mount) => mount.kind === "bind" && mount.destination === "/dev")) {
     provideDevices(program, root, linux.devices ?? [], setting.canMakeNodes);

@@ -5,7 +5,7 @@
  */
 import { existsSync, fstatSync, openSync } from "node:fs";
 import { resolve } from "node:path";
-import { type LaunchedProcess, launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
+import { launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
 import type { Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { Errno } from "../sys/errno.ts";
@@ -13,7 +13,7 @@ import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
-import { socketPair } from "../sys/socket.ts";
+import { receiveDescriptor, socketPair } from "../sys/socket.ts";
 import type { Configuration, Linux, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
 import { arenaSize, beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
@@ -47,6 +47,7 @@ import type { CopyUp } from "./steps/copy-up.ts";
 import {
   firstCloneFlags,
   intermediateMakesUserNamespace,
+  isHidden,
   needsIntermediate,
   planNamespaces,
 } from "./steps/namespaces.ts";
@@ -65,6 +66,8 @@ export interface LaunchContainerOptions {
   readonly mountRootSize?: number | undefined;
   /** Directories by destinations of binds: what is bound there lies in the directory, and no link leads out of it. */
   readonly boundaries?: ReadonlyMap<string, string> | undefined;
+  /** Paths of mount namespaces by destinations of binds: what is bound there, directories, is mounted in those. */
+  readonly mountNamespaces?: ReadonlyMap<string, string> | undefined;
   /** Descriptors that become the standard streams; the runtime's own without it. */
   readonly standardStreams?: readonly [number, number, number] | undefined;
   readonly preservedDescriptors?: number | undefined;
@@ -80,10 +83,10 @@ export interface LaunchContainerOptions {
   readonly dieWithParent?: boolean | undefined;
   /**
    * Called once when the container's namespaces exist, while it waits; what it throws ends the container.
-   * @param pidfd of a process in them
+   * @param namespaces as long as it runs
    * @param pids of that process, which is the container's own, and of its parent if there is a supervisor
    */
-  readonly onNamespaces?: ((pidfd: number, pids: ContainerPids) => void) | undefined;
+  readonly onNamespaces?: ((namespaces: ContainerNamespaces, pids: ContainerPids) => void) | undefined;
   /** Called after that, as late as the container still waits; what it throws ends the container. */
   readonly beforeGoingOn?: (() => void) | undefined;
   /** Whether `onNamespaces` moves the container into a cgroup, so that its cgroup namespace begins anew there. */
@@ -112,6 +115,14 @@ export interface Gate {
    * the process goes to its gate, where it can outlive us: what it throws, or a kill of us, ends the container.
    */
   readonly onCreated: (pid: number, program: LaunchProgram) => void;
+}
+
+/** Descriptors by which setns(2) finds a container's namespaces: each is the namespace's, or a pidfd of a process in it. */
+export interface ContainerNamespaces {
+  readonly user: number;
+  readonly network: number;
+  /** The namespace's own, for a container among the processes of another; undefined for all others. */
+  readonly mount: number | undefined;
 }
 
 /** Who waits while a container's namespaces are being furnished. */
@@ -229,6 +240,12 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   const mounts = planMounts(configuration.mounts ?? [], {
     bundle,
     boundaries: options.boundaries,
+    mountNamespaces: new Map(
+      [...(options.mountNamespaces ?? [])].map(([destination, path]) => [
+        destination,
+        own(openNamespace(path, "mount")),
+      ]),
+    ),
     mountLabel: linux.mountLabel,
     ownCgroupNamespace: linux.namespaces?.some(({ type }) => type === "cgroup") === true,
     openIdMapNamespace: ({ uidMappings, gidMappings }) =>
@@ -242,6 +259,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   const size = arenaSize(process, configuration) + (options.mountRootSize ?? 0);
   // While newuidmap and newgidmap run, there is time to write the rest of the program.
   const isFinishedLater = makesUserNamespace && !needsIntermediate(namespaces);
+  const joinedUserNamespace = namespaces.joined.find(({ type }) => type === "user")?.descriptor;
   const helpers =
     options.supervisor !== undefined && isFinishedLater && needsHelpers(idMap, privileged)
       ? cleanup.use(helpersToLaunch(idMap))
@@ -249,6 +267,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   const built = beginContainerProgram(
     process,
     namespaces,
+    mounts,
     common,
     size,
     options.supervisor && { startHelpers: helpers?.start, becomeSupervisor: options.supervisor },
@@ -289,6 +308,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       beginEarly,
       waitsAtCreation,
       waitsForNamespaces,
+      sentNamespaces: isHidden(namespaces) ? SENT_NAMESPACES : [],
       renewsCgroupNamespace: options.changesCgroup === true && (namespaces.created & NamespaceFlag.cgroup) !== 0,
     });
     options.onProgram?.(program);
@@ -359,7 +379,9 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         };
         try {
           if (isFinishedLater) {
-            tellNamespaces(options, container, conversation, isSupervised);
+            const { number } = container.pidfd;
+            const found = { user: number, network: number, mount: undefined };
+            tellNamespaces(options, found, container.pid, conversation, isSupervised);
             finishProgram(
               beginsEarly
                 ? () => {
@@ -379,8 +401,15 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         sendByte(conversation);
       }
       if (waitsForNamespaces) {
+        const { number } = container.pidfd;
+        using sent = isHidden(namespaces) ? receiveNamespaces(conversation) : undefined;
+        const found = {
+          user: joinedUserNamespace ?? number,
+          network: sent?.network.number ?? number,
+          mount: sent?.mount.number,
+        };
         expectByte(conversation);
-        tellNamespaces(options, container, conversation, isSupervised);
+        tellNamespaces(options, found, container.pid, conversation, isSupervised);
         whileItLives(conversation, () => options.beforeGoingOn?.());
         sendByte(conversation);
       }
@@ -411,12 +440,29 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
 
 function tellNamespaces(
   { onNamespaces }: LaunchContainerOptions,
-  { pid, pidfd }: LaunchedProcess,
+  namespaces: ContainerNamespaces,
+  container: number,
   conversation: Conversation,
   isSupervised: boolean,
 ): void {
-  const pids = { container: pid, supervisor: isSupervised ? conversation.child.pid : undefined };
-  whileItLives(conversation, () => onNamespaces?.(pidfd.number, pids));
+  const pids = { container, supervisor: isSupervised ? conversation.child.pid : undefined };
+  whileItLives(conversation, () => onNamespaces?.(namespaces, pids));
+}
+
+/** What a process that hides sends of its namespaces, in this order. */
+const SENT_NAMESPACES = ["network", "mount"] as const;
+
+function receiveNamespaces(conversation: Conversation) {
+  sendByte(conversation);
+  using received = new DisposableStack();
+  const [network, mount] = SENT_NAMESPACES.map(() => {
+    const descriptor = receiveDescriptor(conversation.socket.number);
+    if (descriptor === undefined) throw failureOf(conversation);
+    return received.use(descriptor);
+  });
+  if (network === undefined || mount === undefined) throw new Error("two namespaces are sent");
+  const kept = received.move();
+  return { network, mount, [Symbol.dispose]: () => kept.dispose() };
 }
 
 /** Does something with the container, and when that fails because it is dead, says what it died of instead. */

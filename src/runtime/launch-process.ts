@@ -13,7 +13,7 @@
  * that. It never executes a file of the host (CVE-2019-5736), no path of the container is resolved before the root is
  * the container's, and what is open from the host is closed before the exec (CVE-2024-21626).
  */
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { launch } from "../launch/launch.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
@@ -21,9 +21,10 @@ import { CloneFlag } from "../sys/clone.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
+import { namespaceOf } from "../sys/namespace.ts";
 import { socketPair } from "../sys/socket.ts";
 import type { Configuration, Process } from "./configuration/configuration.ts";
-import { NamespaceFlag } from "./configuration/namespaces.ts";
+import { NamespaceFlag, type NamespaceType, namespaceFile } from "./configuration/namespaces.ts";
 import { arenaSize, closeOnExec, emitProcess, emitStandardStreams } from "./container-program.ts";
 import { awaitSuccessor, type Conversation, passListener } from "./conversation.ts";
 import { isPrivileged } from "./id-map/write-id-map.ts";
@@ -55,33 +56,15 @@ export interface LaunchProcessOptions {
   readonly onProgram: ((program: LaunchProgram) => void) | undefined;
 }
 
-/** The names of namespaces in /proc/PID/ns. */
-const NAMESPACE_FILES = {
-  user: "user",
-  ipc: "ipc",
-  uts: "uts",
-  net: "network",
-  pid: "pid",
-  cgroup: "cgroup",
-  time: "time",
-  mnt: "mount",
-} as const;
+const NAMESPACE_TYPES: readonly NamespaceType[] = ["user", "ipc", "uts", "network", "pid", "cgroup", "time", "mount"];
 
 /** CLONE_NEW* flags of the namespaces in which a process differs from us. */
 function differingNamespaces(pid: number): number {
-  return Object.entries(NAMESPACE_FILES).reduce((flags, [file, type]) => {
-    const differs = namespaceOf(pid, file) !== namespaceOf("self", file);
-    return differs ? flags | NamespaceFlag[type] : flags;
+  return NAMESPACE_TYPES.reduce((flags, type) => {
+    const file = namespaceFile(type);
+    // That the process is gone shows when its pidfd is used.
+    return namespaceOf(pid, file) === namespaceOf("self", file) ? flags : flags | NamespaceFlag[type];
   }, 0);
-}
-
-function namespaceOf(pid: number | "self", file: string): string {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/${file}`);
-  } catch {
-    // A kernel without this kind of namespace; that the process is gone shows when its pidfd is used.
-    return "";
-  }
 }
 
 /** Whether setgroups(2) will be permitted to a process that has joined the container. */

@@ -11,6 +11,7 @@ import { FileMode, isType } from "../sys/stat.ts";
 import type { Mount } from "./configuration/configuration.ts";
 import { checkBindOptions, type MountOptions, parseMountOptions } from "./mount-options.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
+import { fetchForeignMount } from "./steps/foreign-mounts.ts";
 import { bindMount, filesystemMount, remount } from "./steps/mounts.ts";
 
 /** A mount of the configuration after everything about it is decided that can be decided before the launch. */
@@ -25,6 +26,8 @@ export type PlannedMount =
       readonly options: MountOptions;
       /** A descriptor of the user namespace whose mapping an idmapped mount takes over. */
       readonly idMapNamespace: number | undefined;
+      /** A descriptor of the mount namespace that the source is in; undefined for the runtime's own. */
+      readonly mountNamespace: number | undefined;
     }
   | {
       readonly kind: "filesystem";
@@ -41,6 +44,8 @@ export interface MountContext {
   readonly bundle: string;
   /** For destinations of binds: the directories that their sources must not lead out of. */
   readonly boundaries?: ReadonlyMap<string, string> | undefined;
+  /** For destinations of binds: descriptors of the mount namespaces that their sources, directories, are in. */
+  readonly mountNamespaces?: ReadonlyMap<string, number> | undefined;
   /** Whether the container has a cgroup namespace of its own. */
   readonly ownCgroupNamespace: boolean;
   /** The SELinux label of the container's own filesystems (`linux.mountLabel`). */
@@ -66,14 +71,22 @@ function planMount(mount: Mount, context: MountContext): PlannedMount {
     checkBindOptions(options, destination);
     const source = resolve(context.bundle, mount.source ?? "");
     const boundary = context.boundaries?.get(destination);
+    const mountNamespace = context.mountNamespaces?.get(destination);
+    const sourceKind =
+      mountNamespace !== undefined
+        ? "directory"
+        : boundary === undefined
+          ? kindOf(source, destination)
+          : kindWithin(boundary, source, destination);
     return {
       kind: "bind",
       source,
       boundary,
-      sourceKind: boundary === undefined ? kindOf(source, destination) : kindWithin(boundary, source, destination),
+      sourceKind,
       destination,
       options: options.bind === "none" ? { ...options, bind: "bind" } : options,
       idMapNamespace: options.idMap === "none" ? undefined : context.openIdMapNamespace(mount),
+      mountNamespace,
     };
   }
   const type = mount.type ?? "none";
@@ -111,6 +124,7 @@ function planCgroupMount(destination: string, options: MountOptions, context: Mo
     destination,
     options: { ...options, bind: "rbind", data: [], recursiveAttributes: { set, clear } },
     idMapNamespace: undefined,
+    mountNamespace: undefined,
   };
 }
 
@@ -147,9 +161,24 @@ function missing(source: string, destination: string, errno: number | undefined)
   return new BunkerError({ code: "mount_source_missing", operation, object: source, errno });
 }
 
+/** Emits the copying of what is mounted in other mount namespaces; for `emitMounts`. */
+export function fetchForeignMounts(
+  program: LaunchProgram,
+  mounts: readonly PlannedMount[],
+): ReadonlyMap<PlannedMount, Slot> {
+  return new Map(
+    mounts.flatMap((mount) =>
+      mount.kind === "bind" && mount.mountNamespace !== undefined
+        ? [[mount, fetchForeignMount(program, { namespace: mount.mountNamespace, path: mount.source })]]
+        : [],
+    ),
+  );
+}
+
 /**
  * Emits the mounts in their order.
  * @param socket the program's end of the socket pair
+ * @param foreign the slots of what was fetched from other mount namespaces
  * @returns the copies that the program waits for on the way, in their order
  */
 export function emitMounts(
@@ -157,10 +186,11 @@ export function emitMounts(
   root: Slot,
   socket: number,
   mounts: readonly PlannedMount[],
+  foreign: ReadonlyMap<PlannedMount, Slot>,
 ): CopyUp[] {
   return mounts.flatMap((mount) => {
     if (mount.kind === "filesystem") return filesystemMount(program, root, socket, mount) ?? [];
-    if (mount.kind === "bind") bindMount(program, root, mount);
+    if (mount.kind === "bind") bindMount(program, root, { ...mount, foreign: foreign.get(mount) });
     else remount(program, root, mount.destination, mount.options);
     return [];
   });

@@ -87,10 +87,11 @@ async function run({
       standardStreams: [nothing.number, 1, 2],
       seccomp: request.defaultFilter ? defaultSeccompFilter : () => filterOf(configuration, undefined),
       dieWithParent: true,
-      onNamespaces: (inNamespaces, { container }) => {
+      onNamespaces: (namespaces, { container }) => {
         settleGroup = limits?.beginGroup?.({ container, supervisor: process.pid });
         if (network !== undefined) {
-          device = openDevice(ownLink(network, undefined), { pidfd: inNamespaces, hasUserNamespace });
+          const place = { network: namespaces.network, user: hasUserNamespace ? namespaces.user : undefined };
+          device = openDevice(ownLink(network, undefined), place);
         }
       },
       beforeGoingOn: () => {
@@ -102,7 +103,7 @@ async function run({
   );
   if (limits?.soft !== undefined) {
     const { SoftLimiter } = await import("../../engine/supervisor/soft-limiter.ts");
-    cleanup.use(new SoftLimiter(reactor, limits.soft, { pid, isWhole: true }, () => undefined));
+    cleanup.use(new SoftLimiter(reactor, limits.soft, { pid, pidNamespace: "own" }, () => undefined));
   }
   if (network !== undefined && device !== undefined) {
     cleanup.use(device);

@@ -1,8 +1,8 @@
 import type { ContainerSize } from "../../engine/files/container-size.ts";
 import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/json-file-writer.ts";
+import { joinedContainer, joinedPath } from "../../engine/namespaces/namespace-mode.ts";
 import { namesOf, sharedLink } from "../../engine/network/container-links.ts";
-import { joinedContainer, joinedPath } from "../../engine/network/network-mode.ts";
 import { readConfiguration } from "../../engine/state/container-configuration.ts";
 import type { MountPoint } from "../../engine/state/container-definition.ts";
 import { containerDirectory } from "../../engine/state/container-lock.ts";

@@ -1,5 +1,5 @@
-import { readlinkSync } from "node:fs";
 import type { Container } from "../../engine/state/containers.ts";
+import { namespaceOf } from "../../sys/namespace.ts";
 import { formatList, type ListDescription } from "../format/list-output.ts";
 import { shortId } from "../format/short-id.ts";
 
@@ -30,17 +30,12 @@ export function namespaceList(
     ID: whole ? id : shortId(id),
     Names: name,
     Pid: pid ?? 0,
-    ...Object.fromEntries(NAMESPACES.map((type) => [type, namespaceOf(pid, type)])),
+    ...Object.fromEntries(NAMESPACES.map((type) => [type, namespaceNumber(pid, type)])),
   }));
   return formatList({ ...namespaceColumns, isWithoutHeading }, undefined, rows);
 }
 
-/** namespaces(7): the number of a namespace of a process; empty when the process has ended. */
-function namespaceOf(pid: number | undefined, type: string): string {
-  if (pid === undefined) return "";
-  try {
-    return readlinkSync(`/proc/${pid}/ns/${type}`).replace(/\D/g, "");
-  } catch {
-    return "";
-  }
+/** The number of a namespace of a process; empty when the process has ended. */
+function namespaceNumber(pid: number | undefined, type: (typeof NAMESPACES)[number]): string {
+  return (pid === undefined ? undefined : namespaceOf(pid, type))?.replace(/\D/g, "") ?? "";
 }

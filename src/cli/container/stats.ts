@@ -3,12 +3,13 @@
  * that the first list comes after a second. On a terminal each list takes the place of the one before; elsewhere they
  * follow each other. Which containers there are is asked anew for each list.
  */
+
+import { guestProcesses } from "../../engine/container-processes.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { findContainer, listContainers } from "../../engine/lifecycle/find-container.ts";
 import { type Container, openContainers } from "../../engine/state/containers.ts";
 import { type ContainerUsage, containersUsage, processorPercent } from "../../engine/statistics/container-usage.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
-import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { listFormatOption } from "../format/format-option.ts";
 import { binarySize, humanSize } from "../format/human-size.ts";
@@ -83,21 +84,13 @@ export const stats = defineCommand(
 function lookAt(database: StateDatabase, data: string, references: readonly string[], all: boolean) {
   const named = references.map((reference) => findContainer(database, data, reference).id);
   return () => {
+    const everybody = listContainers(database, data);
     const containers =
       named.length > 0
-        ? [...new Set(named)].flatMap((id) => findIfThere(database, data, id) ?? [])
-        : listContainers(database, data).filter((container) => all || isAlive(container));
-    return { containers, usage: containersUsage(containers) };
+        ? [...new Set(named)].flatMap((id) => everybody.find((container) => container.id === id) ?? [])
+        : everybody.filter((container) => all || isAlive(container));
+    return { containers, usage: containersUsage(containers, guestProcesses(everybody)) };
   };
-}
-
-function findIfThere(database: StateDatabase, data: string, id: string): Container | undefined {
-  try {
-    return findContainer(database, data, id);
-  } catch (error) {
-    if (error instanceof BunkerError && error.code === "no_such_container") return undefined;
-    throw error;
-  }
 }
 
 /** A container that does not run uses nothing, as Docker has it. */

@@ -1,5 +1,6 @@
-import { processesOfEach } from "../../engine/container-processes.ts";
+import { guestProcesses, processesOfEach } from "../../engine/container-processes.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { listContainers } from "../../engine/lifecycle/find-container.ts";
 import { notRunning } from "../../engine/lifecycle/stop-container.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
@@ -28,7 +29,8 @@ export const top = defineCommand(
       throw notRunning("list the processes of", container);
     }
     const columns = chosenColumns(words, pid);
-    const rows = (processesOfEach([pid]).get(pid) ?? []).flatMap((member) => ProcessFacts.read(member) ?? []);
+    const members = processesOfEach([pid], guestProcesses(listContainers(database, data))).get(pid) ?? [];
+    const rows = members.flatMap((member) => ProcessFacts.read(member) ?? []);
     const lines = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ value }) => value(row)))];
     printText(alignColumns(lines.map((cells) => `${cells.join("\t")}\n`).join("")));
     return 0;

@@ -1,7 +1,7 @@
 import { DEFAULT_SLIRP } from "../../engine/network/default-slirp.ts";
 import { DEVICE_NAME } from "../../engine/network/place-options.ts";
 import type { PlaceRequest } from "../../engine/network/take-endpoints.ts";
-import type { JoinedNetwork, SlirpSettings } from "../../engine/specification/run-options.ts";
+import type { JoinedNamespace, SlirpSettings } from "../../engine/specification/run-options.ts";
 import { nearestName } from "../../nearest-name.ts";
 import { parseAddress, version4Mask } from "../../network/address.ts";
 import type { OutboundBinding, Subnet } from "../../network/configuration.ts";
@@ -9,6 +9,7 @@ import { LONGEST_PREFIX_4, subnet4 } from "../../network/subnets.ts";
 import { isVersion4 } from "../../sys/internet-socket.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { fieldsOf } from "./fields.ts";
+import { parseJoined } from "./namespace-option.ts";
 import {
   addressOfVersion,
   parseGatewayPriority,
@@ -21,7 +22,7 @@ import {
 export type NetworkOption =
   | { readonly kind: "none" | "host" }
   | { readonly kind: "slirp"; readonly settings: SlirpSettings }
-  | { readonly kind: "joined"; readonly joined: JoinedNetwork }
+  | { readonly kind: "joined"; readonly joined: JoinedNamespace }
   | { readonly kind: "shared"; readonly place: PlaceRequest };
 
 const LARGEST_MTU = 65_520;
@@ -40,7 +41,7 @@ const KEYS = ["allow_host_loopback", "mtu", "enable_ipv6", "cidr", "outbound_add
 export function parseNetworkOption(text: string): NetworkOption {
   if (text === "none" || text === "host") return { kind: text };
   if (text === "bridge" || text === "default") return { kind: "slirp", settings: DEFAULT_SLIRP };
-  const joined = joinedNetwork(text);
+  const joined = parseJoined(text);
   if (joined !== undefined) return { kind: "joined", joined };
   if (/^[\w-]+=/.test(text)) return namedPlace(text);
   const [, name = "", words] = /^([^:]*)(?::(.*))?$/.exec(text) ?? [];
@@ -98,17 +99,6 @@ function withPlaceOption(place: PlaceRequest, word: string): PlaceRequest {
       throw new InvalidValue(`a network has no option ${JSON.stringify(key)}${question}`);
     }
   }
-}
-
-function joinedNetwork(text: string): JoinedNetwork | undefined {
-  const [, kind, name = ""] = /^(container|ns):(.*)$/.exec(text) ?? [];
-  if (kind === "container") {
-    if (name === "") throw new InvalidValue("container: is followed by a container's name or id");
-    return { kind, container: name };
-  }
-  if (kind !== "ns") return undefined;
-  if (!name.startsWith("/")) throw new InvalidValue("ns: is followed by an absolute path");
-  return { kind: "path", path: name };
 }
 
 function withOption(settings: SlirpSettings, word: string): SlirpSettings {

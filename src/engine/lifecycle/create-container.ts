@@ -19,8 +19,8 @@ import { recordContainerEvent } from "../events/journal.ts";
 import { healthCheckOf } from "../health/health-check.ts";
 import type { ImageRequest } from "../images/open-source.ts";
 import type { PullHere } from "../images/pull-for-user.ts";
+import type { ResolvedOptions } from "../namespaces/resolve-joined.ts";
 import { containerLinks } from "../network/container-links.ts";
-import { hostnameOf, networkOwner } from "../network/joined-network.ts";
 import { hostnameFile } from "../network/network-files.ts";
 import { networkMode } from "../network/network-mode.ts";
 import { egressOf, hostAddressesFor, planForwards, planNetwork } from "../network/network-plan.ts";
@@ -34,19 +34,14 @@ import { type ContainerInput, containerSpecification } from "../specification/co
 import { hasDefaultSeccompFilter } from "../specification/default-seccomp-filter.ts";
 import { readHostFacts } from "../specification/host-facts.ts";
 import type { ImageConfiguration } from "../specification/image-configuration.ts";
-import type {
-  JoinedNetwork,
-  MountRequest,
-  PlacedMount,
-  PlacedRunOptions,
-  RunOptions,
-} from "../specification/run-options.ts";
+import type { MountRequest, PlacedMount, PlacedRunOptions, RunOptions } from "../specification/run-options.ts";
 import { shownConfiguration } from "../specification/shown-configuration.ts";
 import { startsSystemd, withSystemd } from "../specification/system-container.ts";
+import { readConfiguration } from "../state/container-configuration.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { makeContainerDirectory, newContainerId } from "../state/container-directory.ts";
 import { containerDirectory } from "../state/container-lock.ts";
-import { insertContainer, isNameTaken } from "../state/containers.ts";
+import { type Container, insertContainer, isNameTaken } from "../state/containers.ts";
 import { deleteEndpoints, endpointsOfContainer } from "../state/networks.ts";
 import { giveTo } from "../volumes/give-to.ts";
 import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
@@ -97,13 +92,21 @@ function replaceContainer(database: StateDatabase, data: string, name: string): 
   }
 }
 
-/** Finds the container whose network is joined, and names it by its id. */
-function resolveJoined(database: StateDatabase, data: string, options: RunOptions) {
-  const { joined } = options.networkSettings;
-  if (joined?.kind !== "container") return { options, owner: undefined };
-  const owner = networkOwner(database, data, joined.container);
-  const resolved: JoinedNetwork = { kind: "container", container: owner.id };
-  return { options: { ...options, networkSettings: { ...options.networkSettings, joined: resolved } }, owner };
+/** What is asked for, with the containers found whose namespaces are joined; few containers have need of that code. */
+async function resolvedOptions(database: StateDatabase, data: string, given: RunOptions): Promise<ResolvedOptions> {
+  const { pidNamespace, ipcNamespace, utsNamespace, cgroupNamespace, userNamespace, networkSettings } = given;
+  const modes = [pidNamespace, ipcNamespace, utsNamespace, cgroupNamespace];
+  const joins = modes.some((mode) => typeof mode !== "string") || userNamespace.kind === "joined";
+  if (joins || networkSettings.joined !== undefined) {
+    return (await import("../namespaces/resolve-joined.ts")).resolveJoined(database, data, given);
+  }
+  const nobody = { joined: undefined, networkOwner: undefined, hostnameOwner: undefined };
+  return { options: given, meant: given, userNamespace, ...nobody };
+}
+
+/** The host name of a container. */
+function hostnameOf(data: string, { id }: Container): string {
+  return readConfiguration(data, id).hostname ?? id.slice(0, 12);
 }
 
 /** Where ports cannot be published it is said, and the container is made, as in Docker. */
@@ -238,9 +241,11 @@ export async function createContainer(
   given: RunOptions,
   { onWarning, pullHere }: CreationCallbacks,
 ): Promise<StartableContainer> {
-  const { options, owner } = resolveJoined(database, data, given);
+  const resolved = await resolvedOptions(database, data, given);
+  const { options, networkOwner: owner, hostnameOwner } = resolved;
+  const isUtsJoined = typeof resolved.meant.utsNamespace !== "string";
   const id = newContainerId();
-  const ownership = ownershipOf(options.userNamespace, data);
+  const ownership = ownershipOf(resolved.userNamespace, data);
   const { userNamespace } = ownership;
   ownership.warnings.forEach(onWarning);
   checkLabels(options.mounts);
@@ -266,7 +271,8 @@ export async function createContainer(
   try {
     const place = { ...ownership, data, directory, ephemeral: options.remove, readOnly: options.readOnly };
     const root = await prepareRootFileSystem(options.image, options.platform, place, unpack);
-    const host = readHostFacts(options);
+    const facts = readHostFacts(options);
+    const host = isUtsJoined ? { ...facts, hostname: hostnameOwner && hostnameOf(data, hostnameOwner) } : facts;
     if (options.replaces === true && options.name !== undefined) replaceContainer(database, data, options.name);
     const { mounts, mountPoints } = await placedMounts(
       database,
@@ -276,9 +282,9 @@ export async function createContainer(
       root.image,
       onWarning,
     );
-    const ownHostname = options.network === "host" ? host.hostname : id.slice(0, 12);
-    const hostname = owner === undefined ? (options.hostname ?? ownHostname) : hostnameOf(data, owner);
-    const sharesHost = owner?.definition.network === "host";
+    const sharedHostname = options.network === "host" || isUtsJoined ? host.hostname : undefined;
+    const ownHostname = options.hostname ?? sharedHostname ?? id.slice(0, 12);
+    const hostname = owner === undefined ? ownHostname : hostnameOf(data, owner);
     const exposedPorts = root.image.exposedPorts ?? [];
     const networkPlan = options.network === "slirp" ? planNetwork(options.networkSettings, exposedPorts) : undefined;
     const membership = takePlaces(database, data, id, options, exposedPorts);
@@ -289,9 +295,9 @@ export async function createContainer(
     const defaultFilter = hasDefaultSeccompFilter(options);
     const placed: PlacedRunOptions = {
       ...options,
+      ...resolved.meant,
       mounts,
-      hostname: owner === undefined || options.utsNamespace === "host" ? options.hostname : hostname,
-      network: sharesHost ? "host" : options.network,
+      hostname: owner === undefined || options.utsNamespace !== "private" ? options.hostname : hostname,
     };
     const isSystem = startsSystemd(placed, root.image);
     const asked = isSystem ? withSystemd(placed) : placed;
@@ -351,6 +357,7 @@ export async function createContainer(
       log: options.log,
       health: healthCheckOf(options.health, root.image.healthcheck),
       network: networkMode(options),
+      joined: resolved.joined,
       networkPlan,
       membership,
       shown: shownConfiguration({ id, options, image: root.image }),

@@ -4,6 +4,7 @@
  * serves them; network/serve-network.ts.
  */
 import { leadsOutside } from "../../network/configuration.ts";
+import type { ContainerNamespaces } from "../../runtime/launch-container.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { MOST_DESCRIPTORS } from "../../sys/message-socket.ts";
@@ -16,7 +17,7 @@ import { nextAnswer, tell } from "../supervisor/connect.ts";
 export interface OpenNetwork extends Disposable {
   readonly bindings: readonly PortBinding[];
   /** For `launchContainer`: makes the devices in the container's namespaces. */
-  readonly makeDevices: (pidfd: number) => void;
+  readonly makeDevices: (namespaces: ContainerNamespaces) => void;
   /** Gives everything to the supervisor, before `supervise`. */
   readonly handOver: (supervisor: FileDescriptor) => void;
   /**
@@ -51,8 +52,9 @@ export async function openNetwork(
   const devices: FileDescriptor[] = [];
   return {
     bindings: ports.map(({ binding }) => binding),
-    makeDevices: (pidfd) => {
-      for (const link of links) devices.push(owner.use(openDevice(link, { pidfd, hasUserNamespace })));
+    makeDevices: ({ network, user }) => {
+      const place = { network, user: hasUserNamespace ? user : undefined };
+      for (const link of links) devices.push(owner.use(openDevice(link, place)));
     },
     handOver: (supervisor) => {
       for (const [index, { configuration, metric, membership }] of links.entries()) {

@@ -20,9 +20,9 @@ import { socketPair } from "../../sys/socket.ts";
 import { makeStreams } from "../attach/attachment.ts";
 import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../attach/supervised-attachment.ts";
 import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
+import { joinedModes } from "../namespaces/namespace-mode.ts";
 import { devicesToStart } from "../network/container-links.ts";
 import { inheritedSockets } from "../network/inherited-sockets.ts";
-import { withJoinedNetwork } from "../network/joined-network.ts";
 import { rootMountOf } from "../root-file-system.ts";
 import { defaultSeccompFilter } from "../specification/default-seccomp-filter.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
@@ -113,12 +113,11 @@ async function launchSupervised(
   options: StartOptions,
 ): Promise<StartedContainer> {
   const { id, definition, lock } = container;
-  const isWhole = container.configuration.linux?.namespaces?.some(({ type }) => type === "pid") === true;
+  const joined = await withNamespaces(database, data, container);
+  const pidNamespace = pidNamespaceOf(joined.configuration);
+  const isWhole = pidNamespace === "own";
   const sockets = inheritedSockets(process.env, process.pid);
-  const configuration = withEnvironment(
-    withJoinedNetwork(database, data, container.configuration, definition.network),
-    sockets?.environment ?? [],
-  );
+  const configuration = withEnvironment(joined.configuration, sockets?.environment ?? []);
   const directory = containerDirectory(data, id);
   for (const { source, changes } of definition.mountPoints) {
     if (changes !== undefined) beginChanges(data, source, changes);
@@ -171,17 +170,20 @@ async function launchSupervised(
       mountRoot: root.mount,
       mountRootSize: root.mountSize,
       boundaries: boundariesOf(definition.mountPoints),
+      mountNamespaces: joined.mountNamespaces,
       standardStreams:
         streams === undefined ? undefined : [streams.inner[0].number, streams.inner[1].number, streams.inner[2].number],
       init: init?.number,
       seccomp,
       dieWithParent: true,
       onNamespaces:
-        resources.beginGroup === undefined && network === undefined
+        resources.beginGroup === undefined && network === undefined && pidNamespace !== "joined"
           ? undefined
-          : (pidfd, pids) => {
+          : (namespaces, pids) => {
               settleGroup = resources.beginGroup?.(pids);
-              network?.makeDevices(pidfd);
+              network?.makeDevices(namespaces);
+              if (pidNamespace !== "joined" || namespaces.mount === undefined) return;
+              tell(socket, { kind: "mount namespace" }, [namespaces.mount]);
             },
       beforeGoingOn: () => {
         cgroup = settleGroup?.();
@@ -230,7 +232,7 @@ async function launchSupervised(
       pid,
       terminal: definition.terminal,
       inputOnce: definition.inputOnce,
-      isWhole,
+      pidNamespace,
       stopSignal: parseSignal(stopSignalOf(definition)),
       stopTimeout: stopTimeoutOf(definition),
       log: { ...definition.log, journal: journalIdentity(container) },
@@ -307,6 +309,23 @@ function withEnvironment(configuration: Configuration, entries: readonly string[
   const { process } = configuration;
   if (process === undefined || entries.length === 0) return configuration;
   return { ...configuration, process: { ...process, env: [...(process.env ?? []), ...entries] } };
+}
+
+/** The configuration of a container with the paths of the namespaces that it joins; most join none. */
+async function withNamespaces(
+  database: StateDatabase,
+  data: string,
+  { configuration, definition }: StartableContainer,
+): Promise<ReturnType<typeof import("../namespaces/joined-namespaces.ts").withJoinedNamespaces>> {
+  if (joinedModes(definition).length === 0) return { configuration, mountNamespaces: new Map() };
+  const { withJoinedNamespaces } = await import("../namespaces/joined-namespaces.ts");
+  return withJoinedNamespaces(database, data, configuration, definition);
+}
+
+function pidNamespaceOf({ linux }: Configuration): "own" | "host" | "joined" {
+  const namespace = linux?.namespaces?.find(({ type }) => type === "pid");
+  if (namespace === undefined) return "host";
+  return namespace.path === undefined ? "own" : "joined";
 }
 
 /** What the journal is told of a container that logs there. */

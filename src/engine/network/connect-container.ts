@@ -18,7 +18,7 @@ import type { Container } from "../state/containers.ts";
 import { deleteEndpoint, type EndpointRequest, endpointsOfContainer, type Network } from "../state/networks.ts";
 import { connectToSupervisor, nextAnswer, tell } from "../supervisor/connect.ts";
 import { type ContainerLink, containerLinks, namesOf, sharedLink } from "./container-links.ts";
-import { openDevice, removeDevice } from "./network-device.ts";
+import { type DevicePlace, openDevice, removeDevice } from "./network-device.ts";
 import { ownNames } from "./network-files.ts";
 import { changedTexts, namedNetworks } from "./network-texts.ts";
 import { takeEndpoints } from "./take-endpoints.ts";
@@ -43,7 +43,7 @@ function named(data: string, container: Container) {
 function whileRunning<Result>(
   data: string,
   container: Container,
-  work: (place: { readonly pidfd: number; readonly hasUserNamespace: boolean }, supervisor: FileDescriptor) => Result,
+  work: (place: DevicePlace, supervisor: FileDescriptor) => Result,
 ): Result | undefined {
   const { id, pid, startTime } = container;
   if (pid === undefined || startTime === undefined) return undefined;
@@ -51,7 +51,7 @@ function whileRunning<Result>(
   using supervisor = connectToSupervisor(data, id);
   if (pidfd === undefined || supervisor === undefined) return undefined;
   const hasUserNamespace = readConfiguration(data, id).linux?.uidMappings !== undefined;
-  return work({ pidfd: pidfd.number, hasUserNamespace }, supervisor);
+  return work({ network: pidfd.number, user: hasUserNamespace ? pidfd.number : undefined }, supervisor);
 }
 
 /** @throws BunkerError `container_busy` while a command starts or removes it, and so may or may not see a change */

@@ -5,17 +5,16 @@ import { CloneFlag } from "../../sys/clone.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import type { ContainerLink } from "./container-links.ts";
 
-/** A container, as the place of a device. */
+/** The namespaces of a container, as the place of a device: each by its own descriptor, or a pidfd of a process in it. */
 export interface DevicePlace {
-  /** Of a process in the container's namespaces. */
-  readonly pidfd: number;
-  /** Whether the container has a user namespace of its own. */
-  readonly hasUserNamespace: boolean;
+  readonly network: number;
+  /** undefined: the container has no user namespace of its own. */
+  readonly user: number | undefined;
 }
 
-function namespacesOf({ pidfd, hasUserNamespace }: DevicePlace): JoinedNamespace[] {
-  const type = CloneFlag.NEWNET | (hasUserNamespace ? CloneFlag.NEWUSER : 0);
-  return [{ descriptor: pidfd, type }];
+function namespacesOf({ network, user }: DevicePlace): JoinedNamespace[] {
+  const joined = { descriptor: network, type: CloneFlag.NEWNET };
+  return user === undefined ? [joined] : [{ descriptor: user, type: CloneFlag.NEWUSER }, joined];
 }
 
 /**

@@ -30,7 +30,8 @@ const NO_RULES: EnvironmentRules = { host: [], merged: [], unset: [] };
 
 /** What the environment takes from elsewhere than the user and the image. */
 export interface EnvironmentDefaults {
-  readonly hostname: string;
+  /** undefined: HOSTNAME is not set. */
+  readonly hostname: string | undefined;
   readonly terminal: boolean;
   readonly home: string;
 }
@@ -47,10 +48,8 @@ export function containerEnvironment(
   { hostname, terminal, home }: EnvironmentDefaults,
   { host, merged, unset }: EnvironmentRules = NO_RULES,
 ): readonly string[] {
-  const variables = new Map([
-    ["PATH", DEFAULT_PATH],
-    ["HOSTNAME", hostname],
-  ]);
+  const variables = new Map([["PATH", DEFAULT_PATH]]);
+  if (hostname !== undefined) variables.set("HOSTNAME", hostname);
   if (terminal) variables.set("TERM", "xterm");
   const take = (entries: readonly string[]) => {
     for (const entry of entries) {

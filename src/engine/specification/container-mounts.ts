@@ -64,7 +64,7 @@ function systemMounts({ options, userNamespace, host, startsSystemd }: Container
   const { privileged, readOnly } = options;
   const protection = ["nosuid", "noexec", "nodev"];
   const writable = privileged && !readOnly;
-  const shares = (namespace: "private" | "host" | "none") => namespace === "host" && userNamespace !== undefined;
+  const shares = (namespace: PlacedRunOptions["ipcNamespace"]) => namespace === "host" && userNamespace !== undefined;
   const hasTerminalGroup =
     userNamespace === undefined || outerId(userNamespace.gidMappings, TERMINAL_GROUP) !== undefined;
   const mounts: Mount[] = [
@@ -102,8 +102,10 @@ function systemMounts({ options, userNamespace, host, startsSystemd }: Container
   } else if (host.hasMessageQueues) {
     mounts.push(bind("/dev/mqueue", "/dev/mqueue", ["rbind", ...protection]));
   }
+  // For one of another container's it is that container's own; namespaces/joined-namespaces.ts.
+  const isOthers = typeof options.ipcNamespace !== "string" && options.ipcNamespace.kind === "container";
   const sharedMemory =
-    options.ipcNamespace === "host"
+    options.ipcNamespace === "host" || isOthers
       ? bind("/dev/shm", "/dev/shm", ["rbind", ...protection])
       : {
           destination: "/dev/shm",

@@ -120,7 +120,7 @@ function containerResources(input: ContainerInput): Linux["resources"] {
 function containerProcess(
   input: ContainerInput,
   capabilities: readonly CapabilityName[],
-  hostname: string,
+  hostname: string | undefined,
   selinuxLabel: string | undefined,
 ): Process {
   const { options, image } = input;
@@ -211,7 +211,10 @@ function workingDirectory(path: string): string {
   });
 }
 
-/** The host name to set: with the host's network it is the host's, so that the name resolves; as in Docker. */
+/**
+ * The host name to set: with the host's network it is the host's, so that the name resolves; as in Docker.
+ * @returns undefined in a namespace that others have named
+ */
 function containerHostname({ id, options, host }: ContainerInput): string | undefined {
   if (options.utsNamespace === "private") {
     return options.hostname ?? (options.network === "host" ? host.hostname : id.slice(0, 12));
@@ -222,7 +225,7 @@ function containerHostname({ id, options, host }: ContainerInput): string | unde
   throw new BunkerError({
     code: "conflicting_options",
     operation: `conflicting options: ${conflict} and the UTS mode`,
-    hint: `With --uts host the container has the host's names; leave out --${conflict} or --uts host.`,
+    hint: `The container has the names that its UTS namespace has already; leave out --${conflict} or --uts.`,
   });
 }
 

@@ -10,7 +10,8 @@ import type { RunOptions } from "./run-options.ts";
 
 /** What a container's configuration depends on besides the user's and the image's wishes. */
 export interface HostFacts {
-  readonly hostname: string;
+  /** Of a container without a UTS namespace of its own; undefined where that is not known. */
+  readonly hostname: string | undefined;
   /** Paths of this host to mask besides the fixed ones. */
   readonly maskedPaths: readonly string[];
   /** Devices that a privileged container gets; none for others. */

@@ -76,10 +76,11 @@ export interface RunOptions {
   readonly capabilitiesDropped: readonly string[];
   readonly security: SecurityOptions;
   readonly privileged: boolean;
-  readonly pidNamespace: "private" | "host";
-  readonly ipcNamespace: "private" | "host" | "none";
-  readonly utsNamespace: "private" | "host";
-  readonly cgroupNamespace: "private" | "host";
+  readonly pidNamespace: "private" | "host" | JoinedNamespace;
+  /** `shareable`: others may join it. `none`: without shared memory. */
+  readonly ipcNamespace: "private" | "shareable" | "host" | "none" | JoinedNamespace;
+  readonly utsNamespace: "private" | "host" | JoinedNamespace;
+  readonly cgroupNamespace: "private" | "host" | JoinedNamespace;
   /** Whether it gets a cgroup of its own; `split` divides that of whoever starts it. */
   readonly cgroups: "enabled" | "disabled" | "no-conmon" | "split";
   /** Whether its first process is systemd; `true` goes by its name. */
@@ -237,6 +238,7 @@ export interface SecurityOptions {
 export type UserNamespaceMode =
   | { readonly kind: "default" }
   | { readonly kind: "host" }
+  | { readonly kind: "joined"; readonly joined: JoinedNamespace }
   | { readonly kind: "keep-id"; readonly uid: number | undefined; readonly gid: number | undefined };
 
 export interface ResourceLimit {
@@ -258,7 +260,7 @@ export interface DeviceRequest {
 export interface NetworkSettings {
   readonly slirp: SlirpSettings;
   /** Whose network is joined; only with the network `joined`. */
-  readonly joined: JoinedNetwork | undefined;
+  readonly joined: JoinedNamespace | undefined;
   /** The networks that it is on, at least one; only with the network `shared`. */
   readonly shared: readonly PlaceRequest[];
   /** Of the device of the network `slirp`; undefined for one of the kernel's choice. */
@@ -280,8 +282,8 @@ export interface NetworkSettings {
   readonly shaping: ShapingRules | undefined;
 }
 
-/** A network namespace that is there: a container's, by its name or id, or one that has a path. */
-export type JoinedNetwork =
+/** A namespace that is there: a container's, by its name or id, or one that has a path. */
+export type JoinedNamespace =
   | { readonly kind: "container"; readonly container: string }
   | { readonly kind: "path"; readonly path: string };
 

@@ -1,9 +1,10 @@
+import { namespaceMode } from "../namespaces/namespace-mode.ts";
 import { networkMode } from "../network/network-mode.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { containerArguments, containerEnvironment } from "./container-command.ts";
 import type { ContainerInput } from "./container-specification.ts";
 import { deviceRuleText } from "./device-rules.ts";
-import type { MountRequest, RunOptions } from "./run-options.ts";
+import type { MountRequest, RunOptions, UserNamespaceMode } from "./run-options.ts";
 
 /** A volume option as Docker shows binds, among which it counts volumes with a name. */
 function bindText(mount: MountRequest): string[] {
@@ -36,6 +37,11 @@ function exposedPorts({ networkSettings: { exposed, published } }: RunOptions): 
   return [...exposed, ...published.map(({ container }) => container)].flatMap(({ protocol, first, last }) =>
     Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`),
   );
+}
+
+function userNamespaceText(mode: UserNamespaceMode): string {
+  if (mode.kind === "joined") return namespaceMode(mode.joined);
+  return mode.kind === "default" ? "" : mode.kind;
 }
 
 /**
@@ -84,16 +90,16 @@ export function shownConfiguration({
       ),
       CapAdd: options.capabilitiesAdded,
       CapDrop: options.capabilitiesDropped,
-      CgroupnsMode: options.cgroupNamespace,
+      CgroupnsMode: namespaceMode(options.cgroupNamespace),
       GroupAdd: options.additionalGroups,
-      IpcMode: options.ipcNamespace,
+      IpcMode: namespaceMode(options.ipcNamespace),
       OomScoreAdj: options.oomScoreAdjustment ?? 0,
-      PidMode: options.pidNamespace === "private" ? "" : options.pidNamespace,
+      PidMode: options.pidNamespace === "private" ? "" : namespaceMode(options.pidNamespace),
       Privileged: options.privileged,
       ReadonlyRootfs: options.readOnly,
       SecurityOpt: securityOptions(options),
-      UTSMode: options.utsNamespace === "private" ? "" : options.utsNamespace,
-      UsernsMode: options.userNamespace.kind === "default" ? "" : options.userNamespace.kind,
+      UTSMode: options.utsNamespace === "private" ? "" : namespaceMode(options.utsNamespace),
+      UsernsMode: userNamespaceText(options.userNamespace),
       ShmSize: options.sharedMemorySize,
       Sysctls: options.sysctls,
       Init: options.init,

@@ -7,6 +7,7 @@
  * As in Podman, `true` means those containers whose command is an init, `always` any.
  */
 import { BunkerError } from "../../sys/error.ts";
+import { namespaceMode } from "../namespaces/namespace-mode.ts";
 import { containerArguments } from "./container-command.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
 import type { PlacedRunOptions, TmpfsMountRequest } from "./run-options.ts";
@@ -27,18 +28,23 @@ const TMPFS: readonly (readonly [destination: string, ...options: string[]])[] =
  * @throws BunkerError `conflicting_options` for `always` with what keeps systemd from working
  */
 export function startsSystemd(
-  options: Pick<PlacedRunOptions, "systemd" | "init" | "cgroupNamespace" | "cgroups" | "command" | "entrypoint">,
+  options: Pick<
+    PlacedRunOptions,
+    "systemd" | "init" | "pidNamespace" | "cgroupNamespace" | "cgroups" | "command" | "entrypoint"
+  >,
   image: ImageConfiguration,
 ): boolean {
-  const { systemd, init, cgroupNamespace, cgroups } = options;
+  const { systemd, init, pidNamespace, cgroupNamespace, cgroups } = options;
   if (systemd === "false") return false;
   const obstacle = init
     ? "--init"
-    : cgroupNamespace === "host"
-      ? "--cgroupns=host"
-      : cgroups === "disabled"
-        ? "--cgroups=disabled"
-        : undefined;
+    : pidNamespace !== "private"
+      ? `--pid=${namespaceMode(pidNamespace)}`
+      : cgroupNamespace !== "private"
+        ? `--cgroupns=${namespaceMode(cgroupNamespace)}`
+        : cgroups === "disabled"
+          ? "--cgroups=disabled"
+          : undefined;
   if (systemd === "always") {
     if (obstacle === undefined) return true;
     throw new BunkerError({

@@ -105,6 +105,16 @@ const definitionSchema = v.object({
     { mode: "enabled" },
   ),
   network: v.string(),
+  /** The other namespaces that are another container's, `container:ID`, or have a path, `ns:PATH`. */
+  joined: v.optional(
+    v.object({
+      cgroup: v.optional(v.string()),
+      ipc: v.optional(v.string()),
+      pid: v.optional(v.string()),
+      user: v.optional(v.string()),
+      uts: v.optional(v.string()),
+    }),
+  ),
   /** What a network of its own is made of. */
   networkPlan: v.optional(networkPlanSchema),
   /** For one on networks that users have made. */

@@ -22,14 +22,18 @@ export interface ContainerUsage extends ProcessUsage {
 
 /**
  * Looks at what containers have used.
+ * @param guests as for `processesOfEach`
  * @returns by container id; those that do not run have nothing
  */
-export function containersUsage(containers: readonly Container[]): ReadonlyMap<string, ContainerUsage> {
+export function containersUsage(
+  containers: readonly Container[],
+  guests: readonly number[],
+): ReadonlyMap<string, ContainerUsage> {
   const running = containers.flatMap(({ id, pid, cgroup }) =>
     pid === undefined ? [] : [{ id, pid, group: cgroup === undefined ? undefined : groupUsage(cgroup) }],
   );
   const uncounted = running.filter(({ group }) => !countsAll(group)).map(({ pid }) => pid);
-  const processes = uncounted.length === 0 ? new Map<number, readonly number[]>() : processesOfEach(uncounted);
+  const processes = uncounted.length === 0 ? new Map<number, readonly number[]>() : processesOfEach(uncounted, guests);
   const hostMemory = memoryOfHost();
   return new Map(
     running.map(({ id, pid, group }) => {

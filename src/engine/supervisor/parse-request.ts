@@ -16,8 +16,8 @@ const superviseSchema = v.object({
   /** With a terminal its master is the only descriptor; without, the outer ends of output, error and perhaps input. */
   terminal: v.boolean(),
   inputOnce: v.boolean(),
-  /** Whether the end of the first process is the end of all, because they have a pid namespace of their own. */
-  isWhole: v.boolean(),
+  /** Where its processes are: only in a pid namespace of their own the end of the first is the end of all. */
+  pidNamespace: v.picklist(["own", "host", "joined"]),
   stopSignal: v.number(),
   /** Seconds. */
   stopTimeout: v.number(),
@@ -61,6 +61,8 @@ const requestSchema = v.variant("kind", [
     metric: v.number(),
     membership: v.optional(linkMembershipSchema),
   }),
+  /** Before `supervise`: the mount namespace of a container among the processes of another one. */
+  v.object({ kind: v.literal("mount namespace") }),
   /** Leave a network, by its id. Answered by `left`. */
   v.object({ kind: v.literal("leave"), network: v.string() }),
   /** What the container is called from now on, on the network of an id. */

@@ -15,21 +15,23 @@
  *                processes are stopped (SIGSTOP) until it is even again. Parents are stopped before their children and
  *                go on after them, so that no parent that waits for its children sees one stopped.
  *
- * Members are those of the container's pid namespace. Which processes of the host are in it is asked once for each, and
- * for all again from time to time, since pids come again. A container in the host's pid namespace has what descends from
- * the supervisor, which adopts its orphans.
+ * Members are those of the container's pid namespace or, in another container's, those of its mount namespace. Which
+ * processes of the host are in it is asked once for each, and for all again from time to time, since pids come again. A
+ * container in the host's pid namespace has what descends from the supervisor, which adopts its orphans.
  *
  * Times are in clock ticks of 10 ms. What a process has used is added to its parent's sum when that has waited for it, so
  * the sum over those that live, with their ended children, misses only what nobody waited for.
  */
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import type { SoftLimits } from "../../cgroup/soft-limits.ts";
+import { namespaceOf } from "../../sys/namespace.ts";
 import { openIdentified, sendSignal } from "../../sys/process-identity.ts";
 import { Event, type Reactor, Timer } from "../../sys/reactor.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import { Signal } from "../../sys/signal.ts";
 import { ownChildren } from "./children.ts";
 import { MemoryFiles } from "./memory-files.ts";
+import type { Supervise } from "./protocol.ts";
 
 /** Milliseconds between two looks. */
 const INTERVAL = 50;
@@ -70,19 +72,19 @@ export class SoftLimiter implements Disposable {
 
   /**
    * @param pid of the container's first process
-   * @param isWhole whether the container has a pid namespace of its own
    * @param onOutOfMemory is told when a process has been killed for its memory
    */
   constructor(
     reactor: Reactor,
     limits: SoftLimits,
-    { pid, isWhole }: { readonly pid: number; readonly isWhole: boolean },
+    { pid, pidNamespace }: Pick<Supervise, "pid" | "pidNamespace">,
     onOutOfMemory: () => void,
   ) {
     this.#reactor = reactor;
     this.#pid = pid;
     this.#limits = limits;
-    this.#list = isWhole ? namespaceMembers(pid) : () => descendants();
+    this.#list =
+      pidNamespace === "host" ? () => descendants() : namespaceMembers(pid, pidNamespace === "own" ? "pid" : "mnt");
     this.#onOutOfMemory = onOutOfMemory;
     reactor.add(this.#timer.descriptor.number, Event.IN, () => {
       this.#timer.acknowledge();
@@ -235,9 +237,11 @@ export function proportionalSizeOf(mappings: string, apart: ReadonlySet<string>)
   return kilobytes * 1024;
 }
 
-/** Returns what lists the processes in the pid namespace of a process. */
-function namespaceMembers(pid: number): () => readonly number[] {
-  const namespace = pidNamespace(pid);
+/** Returns what lists the processes in a namespace of a process. */
+function namespaceMembers(pid: number, file: "pid" | "mnt"): () => readonly number[] {
+  const namespace = namespaceOf(pid, file);
+  // Of those who may not be looked at nothing is known either.
+  const isMember = (other: string) => namespace !== undefined && namespaceOf(other, file) === namespace;
   let known = new Map<string, boolean>();
   let looks = 0;
   return () => {
@@ -246,19 +250,11 @@ function namespaceMembers(pid: number): () => readonly number[] {
     for (const name of readdirSync("/proc")) {
       const first = name.charCodeAt(0);
       if (first < 0x30 || first > 0x39) continue;
-      now.set(name, known.get(name) ?? pidNamespace(name) === namespace);
+      now.set(name, known.get(name) ?? isMember(name));
     }
     known = now;
     return [...now].filter(([, isMember]) => isMember).map(([name]) => Number(name));
   };
-}
-
-function pidNamespace(pid: number | string): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch {
-    return undefined;
-  }
 }
 
 /** What descends from this process, but for the programs that it has started itself. */

@@ -36,7 +36,7 @@ import { Signal } from "../../sys/signal.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { ContainerNetworks, HandedLink, HandedPort } from "../network/serve-network.ts";
 import { type ContainerLock, inheritedLock } from "../state/container-lock.ts";
-import { HealthTimer, ownChildren } from "./children.ts";
+import { HealthTimer } from "./children.ts";
 import { ContainerStreams } from "./container-streams.ts";
 import { OutputCopier } from "./output-copier.ts";
 import type { Answer, Request, Supervise } from "./protocol.ts";
@@ -94,6 +94,7 @@ class Supervisor {
   /** What was handed over of networks before the container was there. */
   readonly #earlyLinks: HandedLink[] = [];
   readonly #earlyPorts: HandedPort[] = [];
+  #mountNamespace: FileDescriptor | undefined;
   #networks: ContainerNetworks | undefined;
   #end: ProcessEnd | undefined;
   #isCommandThere = true;
@@ -123,7 +124,7 @@ class Supervisor {
     const supervise = await this.#awaitCommand();
     if (supervise === undefined) return killChildren();
     this.#listen(listener);
-    const orphans = supervise.isWhole ? undefined : await this.#adoptOrphans(supervise.pid);
+    const left = await this.#takeWhatIsLeft(supervise);
     await this.#serveNetworks(supervise);
     const limiter = await this.#limit(supervise);
     const memory = await this.#watchMemory(supervise);
@@ -131,7 +132,7 @@ class Supervisor {
     limiter?.[Symbol.dispose]();
     memory?.[Symbol.dispose]();
     // Before anybody is told that the container has ended.
-    orphans?.[Symbol.dispose]();
+    left?.[Symbol.dispose]();
     // Before the container may start again, and bind its ports anew.
     this.#networks?.[Symbol.dispose]();
     this.#networks = undefined;
@@ -165,6 +166,7 @@ class Supervisor {
       const request = ownRequest(received.text);
       if (request.kind === "attach") this.#early.push({ streams: request.streams, descriptors: received.descriptors });
       if (request.kind === "network" || request.kind === "ports") this.#takeNetwork(request, received.descriptors);
+      if (request.kind === "mount namespace") [this.#mountNamespace] = received.descriptors;
       if (request.kind !== "supervise") continue;
       await this.#streams.take(request, received.descriptors);
       for (const { streams, descriptors } of this.#early) this.#streams.attach(streams, descriptors);
@@ -206,10 +208,10 @@ class Supervisor {
   }
 
   /** Keeps the container to limits that no cgroup keeps it to. */
-  async #limit({ softLimits, pid, isWhole }: Supervise): Promise<Disposable | undefined> {
+  async #limit({ softLimits, pid, pidNamespace }: Supervise): Promise<Disposable | undefined> {
     if (softLimits === undefined) return undefined;
     const { SoftLimiter } = await import("./soft-limiter.ts");
-    return new SoftLimiter(this.#reactor, softLimits, { pid, isWhole }, () => {
+    return new SoftLimiter(this.#reactor, softLimits, { pid, pidNamespace }, () => {
       this.#isOutOfMemory = true;
     });
   }
@@ -220,11 +222,11 @@ class Supervisor {
     return watchMemory(this.#reactor, memoryGroup, this.#data, this.#id);
   }
 
-  async #adoptOrphans(pid: number): Promise<Disposable> {
-    const { Orphans } = await import("../../runtime/orphans.ts");
-    const orphans = new Orphans(ownChildren);
-    orphans.watch(this.#reactor, pid);
-    return orphans;
+  /** Sees to it that nothing of the container outlives it, where the kernel does not. */
+  async #takeWhatIsLeft({ pid, pidNamespace }: Supervise): Promise<Disposable | undefined> {
+    if (pidNamespace === "own") return undefined;
+    const { takeWhatIsLeft } = await import("./what-is-left.ts");
+    return takeWhatIsLeft(this.#reactor, pid, this.#mountNamespace);
   }
 
   #listen(listener: FileDescriptor): void {
@@ -412,7 +414,7 @@ class Supervisor {
       this.#reactor.remove(pidfd.number);
       this.#end = waitForExit(pid);
       this.#container = undefined;
-      if (supervise.terminal || !supervise.isWhole) this.#streams.finishOutputs();
+      if (supervise.terminal || supervise.pidNamespace !== "own") this.#streams.finishOutputs();
       this.#stopWhenDone();
     });
     await this.#runLoop();

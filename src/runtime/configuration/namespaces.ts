@@ -1,4 +1,5 @@
 import { CloneFlag } from "../../sys/clone.ts";
+import type { NamespaceFile } from "../../sys/namespace.ts";
 
 /** The namespaces that a configuration can name, and the flag of clone(2) for each; namespaces(7). */
 export const NamespaceFlag = {
@@ -14,3 +15,9 @@ export const NamespaceFlag = {
 
 /** A namespace's name in the OCI runtime specification. */
 export type NamespaceType = keyof typeof NamespaceFlag;
+
+/** The name of a namespace's file in /proc/PID/ns. */
+export function namespaceFile(type: NamespaceType): NamespaceFile {
+  if (type === "mount") return "mnt";
+  return type === "network" ? "net" : type;
+}

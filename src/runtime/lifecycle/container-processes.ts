@@ -1,11 +1,14 @@
 /*
- * The processes of a container: those in its cgroup, or without one those in its pid namespace, if that is its own.
+ * The processes of a container: those in its cgroup; without one those in its pid namespace if that is its own, or in its
+ * mount namespace if it shares another container's pid namespace.
  */
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { processesOf } from "../../cgroup/group.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { namespaceOf } from "../../sys/namespace.ts";
 import { openIdentified } from "../../sys/process-identity.ts";
+import { mountNamespaceMembers } from "../namespace-members.ts";
 import type { ContainerDirectory } from "./container-record.ts";
 
 /**
@@ -33,7 +36,7 @@ export function openContainerProcess(directory: ContainerDirectory, operation: s
  */
 export function containerProcesses(directory: ContainerDirectory, operation: string): readonly number[] {
   const group = directory.record()?.group;
-  const processes = group !== undefined ? processesOf(group.path) : processesSharing(directory.state().pid);
+  const processes = group !== undefined ? processesOf(group.path) : processesSharing(directory);
   if (processes !== undefined) return processes;
   throw new BunkerError({
     code: "no_cgroup",
@@ -44,22 +47,21 @@ export function containerProcesses(directory: ContainerDirectory, operation: str
 }
 
 /**
- * The pids, as seen from here, of those in the pid namespace of a process.
- * @returns none when it has ended, undefined when it shares our pid namespace
+ * The pids, as seen from here, of those in the namespaces of a container's first process.
+ * @returns none when it has ended, undefined when it shares them with others
  */
-function processesSharing(pid: number): number[] | undefined {
-  const namespace = pidNamespace(pid);
-  if (namespace === undefined) return [];
-  if (namespace === pidNamespace("self")) return undefined;
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && pidNamespace(name) === namespace)
-    .map(Number);
-}
-
-function pidNamespace(pid: number | string): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch {
-    return undefined;
+function processesSharing(directory: ContainerDirectory): number[] | undefined {
+  const { pid } = directory.state();
+  const namespace = namespaceOf(pid, "pid");
+  const mounts = namespaceOf(pid, "mnt");
+  if (namespace === undefined || mounts === undefined) return [];
+  if (namespace === namespaceOf("self", "pid")) return undefined;
+  const made = (directory.configuration().linux?.namespaces ?? []).filter(({ path = "" }) => path === "");
+  if (!made.some(({ type }) => type === "pid")) {
+    const isApart = made.some(({ type }) => type === "mount");
+    return isApart ? mountNamespaceMembers(mounts).map((member) => member.pid) : undefined;
   }
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && namespaceOf(name, "pid") === namespace)
+    .map(Number);
 }

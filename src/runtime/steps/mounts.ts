@@ -143,19 +143,13 @@ export function bindMount(
     readonly options: MountOptions;
     /** A descriptor of the user namespace whose mapping an idmapped mount takes over. */
     readonly idMapNamespace?: number | undefined;
+    /** The slot of a detached copy of the source, if that is in another mount namespace. */
+    readonly foreign?: Slot | undefined;
   },
 ): void {
-  const { source, boundary, destination, options } = bind;
+  const { source, destination, options } = bind;
   const what = { operation: `bind mount ${source} on`, object: destination };
-  const from = boundary === undefined ? source : openWithin(program, boundary, source, what);
-  const tree = cloneTree(program, from, options.bind === "rbind", {
-    ...what,
-    hint:
-      options.bind === "rbind"
-        ? "check that the source exists and can be read by you"
-        : "a directory with mounts below it can only be bound recursively (rbind) in a user namespace",
-  });
-  if (typeof from !== "string") closeSlot(program, from);
+  const tree = bind.foreign ?? copySource(program, bind, what);
   if (bind.idMapNamespace !== undefined) {
     const idMapped = { set: MountAttribute.IDMAP, userNamespace: bind.idMapNamespace };
     setAttributes(program, tree, idMapped, options.idMap === "ridmap", {
@@ -166,6 +160,27 @@ export function bindMount(
   }
   applyOptions(program, tree, options, what);
   attach(program, tree, openOrMake(program, root, destination, bind.sourceKind), what);
+}
+
+function copySource(
+  program: LaunchProgram,
+  {
+    source,
+    boundary,
+    options,
+  }: { readonly source: string; readonly boundary?: string | undefined; readonly options: MountOptions },
+  what: OperationDescription,
+): Slot {
+  const from = boundary === undefined ? source : openWithin(program, boundary, source, what);
+  const tree = cloneTree(program, from, options.bind === "rbind", {
+    ...what,
+    hint:
+      options.bind === "rbind"
+        ? "check that the source exists and can be read by you"
+        : "a directory with mounts below it can only be bound recursively (rbind) in a user namespace",
+  });
+  if (typeof from !== "string") closeSlot(program, from);
+  return tree;
 }
 
 /** Opens what is to be bound with a directory as root, so that nothing in it leads out of it. */

@@ -64,6 +64,14 @@ export function needsIntermediate(plan: NamespacePlan): boolean {
   return plan.joined.length > 0 || (plan.created & NamespaceFlag.time) !== 0;
 }
 
+/**
+ * Whether the process keeps itself from being looked into, by those who are in its namespaces already. Nor can who has
+ * launched it look into /proc/PID/ns then.
+ */
+export function isHidden(plan: NamespacePlan): boolean {
+  return plan.joined.some(({ type }) => type === "pid" || type === "user");
+}
+
 /** The flags of the first clone. */
 export function firstCloneFlags(plan: NamespacePlan): number {
   return needsIntermediate(plan) ? 0 : plan.created;
@@ -85,6 +93,7 @@ function timeOffsetsText(offsets: TimeOffsets): string {
  * The process in between, up to its end; the operations that follow are the container's own process.
  * @param proc the host's /proc
  * @param container receives the pid of the container's process
+ * @param fetchMounts emits what needs rights over other mount namespaces
  * @param waitForIdMaps emits the wait for the user namespace's maps
  */
 export function goThroughIntermediate(
@@ -93,16 +102,20 @@ export function goThroughIntermediate(
   proc: Slot,
   container: Slot,
   waitForIdMaps: () => void,
+  fetchMounts: () => void,
 ): void {
-  const joins = (type: NamespaceType) => plan.joined.some((namespace) => namespace.type === type);
-  if (joins("pid") || joins("user")) becomeNotDumpable(program);
-  for (const { type, path, descriptor } of plan.joined) {
+  if (isHidden(plan)) becomeNotDumpable(program);
+  const join = ({ type, path, descriptor }: JoinedNamespace) => {
     program.call("setns", [descriptor, NamespaceFlag[type]], {
       operation: `join the ${type} namespace`,
       object: path,
       hint: "joining needs rights over the user namespace that owns it; join that one as well",
     });
-  }
+  };
+  plan.joined.filter(({ type }) => type === "user").forEach(join);
+  // Before it is in a pid namespace in which others could see who does it.
+  fetchMounts();
+  plan.joined.filter(({ type }) => type !== "user").forEach(join);
   let remaining = plan.created;
   if (intermediateMakesUserNamespace(plan)) {
     program.call("unshare", [CloneFlag.NEWUSER], { operation: "make a user namespace" });

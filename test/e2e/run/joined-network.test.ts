@@ -57,7 +57,7 @@ describe("the network of another container", () => {
     const join = (...more: string[]) => user.run(["--network", "container:owner", ...more, image, "true"]);
     expect(await join()).toMatchObject({
       status: 125,
-      errors: expect.stringMatching(/^bunker: join the network of container owner: it is not running\nhint: /),
+      errors: expect.stringMatching(/^bunker: cannot join network of a non running container: owner\nhint: /),
     });
     await user.bunker(["start", "owner"]);
     expect(await join("--userns", "keep-id")).toMatchObject({

@@ -139,7 +139,9 @@ describe("--userns keep-id", () => {
 
   test.each(["keep-id:uid=x", "keep", "auto"])("--userns=%s is refused", async (value) => {
     const { status, errors } = await suite.user.run([`--userns=${value}`, suite.image, "true"]);
-    expect(errors).toBe(`bunker: invalid value "${value}" for --userns: expected host or keep-id[:uid=UID,gid=GID]\n`);
+    expect(errors).toBe(
+      `bunker: invalid value "${value}" for --userns: expected host, keep-id[:uid=UID,gid=GID], container:NAME or ns:PATH\n`,
+    );
     expect(status).toBe(125);
   });
 });

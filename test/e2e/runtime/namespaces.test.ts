@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync, readlinkSync } from "node:fs";
 import type { NamespaceType } from "../../../src/runtime/configuration/namespaces.ts";
+import { eventually } from "../../unprivileged-user.ts";
 import { runtimeSuite } from "./suite.ts";
 
 const suite = runtimeSuite();
@@ -64,6 +65,35 @@ test("a container joins another's by path", async () => {
     for (const type of joined) expect(output).toContain(identity(type, pid));
     expect(output).not.toContain(identity("mount", pid));
     expect(output).toMatch(/\n +1 .*sleep 1000\n/);
+  });
+});
+
+test("of a container among the processes of another one only its own are listed and killed", async () => {
+  await suite.withRunning(async () => {
+    const { pid } = suite.stateOf();
+    const linux = {
+      namespaces: [
+        ...(["user", "pid"] as const).map((type) => ({ type, path: `/proc/${pid}/ns/${type}` })),
+        { type: "mount" as const },
+      ],
+      uidMappings: undefined,
+      gidMappings: undefined,
+    };
+    const bundle = suite.box.bundle(["sh", "-c", "sleep 1001 & sleep 1002; :"], { linux });
+    expect(suite.box.runtime("run", "--detach", "--bundle", bundle, "second")).toMatchObject({ status: 0 });
+    const processes = () => JSON.parse(suite.box.runtime("ps", "-f", "json", "second").output) as number[];
+    await eventually(
+      () => processes().length === 3,
+      () => "three processes",
+    );
+    expect(processes()).not.toContain(pid);
+    expect(suite.box.runtime("kill", "--all", "second", "KILL").status).toBe(0);
+    await eventually(
+      () => processes().length === 0,
+      () => "none to be left",
+    );
+    expect(suite.stateOf()).toMatchObject({ status: "running" });
+    expect(suite.box.runtime("delete", "second").status).toBe(0);
   });
 });
 

@@ -67,7 +67,7 @@ function usersOfFileSystem(modules: readonly string[]): string[] {
 }
 
 const SOMETIMES_LOADED_BY_SUPERVISORS = [
-  "src/runtime/orphans.ts",
+  "src/engine/supervisor/what-is-left.ts",
   "src/engine/log/journal/journal-writer.ts",
   "src/engine/supervisor/memory-watcher.ts",
   "src/engine/lifecycle/restart-policy.ts",

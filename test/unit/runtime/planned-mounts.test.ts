@@ -39,6 +39,7 @@ describe("a bind", () => {
       options: parseMountOptions(["rbind", "ro"]),
       boundary: undefined,
       idMapNamespace: undefined,
+      mountNamespace: undefined,
     });
     expect(opened).toEqual([]);
   });

@@ -5,6 +5,7 @@ import { oneOf } from "../../../../src/cli/values/choice.ts";
 import { parseDeviceOption } from "../../../../src/cli/values/device-option.ts";
 import { parseEnvironmentFile } from "../../../../src/cli/values/environment-file.ts";
 import { parseEnvironmentOption } from "../../../../src/cli/values/environment-option.ts";
+import { namespaceModeParser } from "../../../../src/cli/values/namespace-option.ts";
 import { integerBetween, parseBytes } from "../../../../src/cli/values/numbers.ts";
 import { parseRootfs } from "../../../../src/cli/values/rootfs-operand.ts";
 import { parseSecurityOption } from "../../../../src/cli/values/security-option.ts";
@@ -17,6 +18,7 @@ import {
   parseSysctl,
   parseUser,
 } from "../../../../src/cli/values/words.ts";
+import type { JoinedNamespace } from "../../../../src/engine/specification/run-options.ts";
 import { UNLIMITED } from "../../../../src/runtime/configuration/resource-limit-types.ts";
 import { BunkerError } from "../../../../src/sys/error.ts";
 
@@ -142,23 +144,40 @@ testParser(
   ],
 );
 
+testParser<"private" | "host" | JoinedNamespace>(
+  "namespaceModeParser",
+  namespaceModeParser("private", "host"),
+  [
+    ["host", "host"],
+    ["container:one", { kind: "container", container: "one" }],
+    ["ns:/proc/1/ns/pid", { kind: "path", path: "/proc/1/ns/pid" }],
+  ],
+  [
+    ["", "expected private or host"],
+    ["hots", "did you mean host?"],
+    ["container:", "a container's name or id"],
+    ["ns:run", "an absolute path"],
+  ],
+);
+
 testParser(
   "parseUsernsOption",
   parseUsernsOption,
   [
     ["host", { kind: "host" }],
+    ["container:one", { kind: "joined", joined: { kind: "container", container: "one" } }],
     ["keep-id", { kind: "keep-id", uid: undefined, gid: undefined }],
     ["keep-id:uid=1,gid=2", { kind: "keep-id", uid: 1, gid: 2 }],
     ["keep-id:gid=0", { kind: "keep-id", uid: undefined, gid: 0 }],
   ],
   [
-    ["", "expected host or keep-id"],
-    ["auto", "expected host or keep-id"],
-    ["keep-id:", "expected host or keep-id"],
-    ["keep-id:uid=x", "expected host or keep-id"],
-    ["keep-id:uid=4294967295", "expected host or keep-id"],
+    ["", "expected host, keep-id"],
+    ["auto", "expected host, keep-id"],
+    ["keep-id:", "expected host, keep-id"],
+    ["keep-id:uid=x", "expected host, keep-id"],
+    ["keep-id:uid=4294967295", "expected host, keep-id"],
     ["keep-id:uid=1,uid=2", "uid is given twice"],
-    ["uid=1", "expected host or keep-id"],
+    ["uid=1", "expected host, keep-id"],
   ],
 );
 

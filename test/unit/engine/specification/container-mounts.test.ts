@@ -123,6 +123,12 @@ describe("the mounts of every container", () => {
     ["/sys/fs/cgroup", { privileged: true }, {}, { type: "cgroup", source: "cgroup", options: protection }],
     ["/dev/shm", { ipcNamespace: "host" }, {}, { type: "bind", source: "/dev/shm", options: ["rbind", ...protection] }],
     [
+      "/dev/shm",
+      { ipcNamespace: { kind: "container", container: "other" } },
+      {},
+      { type: "bind", source: "/dev/shm", options: ["rbind", ...protection] },
+    ],
+    [
       "/dev/mqueue",
       { ipcNamespace: "host" },
       {},

@@ -230,6 +230,18 @@ describe("namespaces and names", () => {
     expect(specification({ network: "host", hostname: "mine" }).hostname).toBe("mine");
   });
 
+  test("another container's name is not set, and one that is not known is not told", () => {
+    const utsNamespace = { kind: "path", path: "/run/names" } as const;
+    const { hostname, process, linux } = specification(
+      { utsNamespace },
+      { host: { ...input().host, hostname: undefined } },
+    );
+    expect(hostname).toBeUndefined();
+    expect(process?.env?.filter((entry) => entry.startsWith("HOSTNAME"))).toEqual([]);
+    expect(linux?.namespaces).toContainEqual({ type: "uts" });
+    expect(() => specification({ utsNamespace, hostname: "x" })).toThrow("hostname and the UTS mode");
+  });
+
   test("the host's names cannot be changed", () => {
     const configuration = specification({ utsNamespace: "host" });
     expect(configuration.hostname).toBeUndefined();

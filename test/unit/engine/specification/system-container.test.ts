@@ -16,6 +16,7 @@ describe("a container starts systemd", () => {
     ["always when it must", { systemd: "always", command: ["/usr/bin/anything"] }, [], true],
     ["not below another init", { init: true, command: ["/sbin/init"] }, [], false],
     ["not without a cgroup", { cgroups: "disabled", command: ["/sbin/init"] }, [], false],
+    ["not among the processes of others", { pidNamespace: "host", command: ["/sbin/init"] }, [], false],
     ["not with the host's cgroups", { cgroupNamespace: "host", command: ["/sbin/init"] }, [], false],
   ])("%s", (_name, changes, command, expected) => {
     expect(startsSystemd(runOptions(changes), { command })).toBe(expected);
@@ -23,6 +24,7 @@ describe("a container starts systemd", () => {
 
   test.each<[string, Changes]>([
     ["--init", { init: true }],
+    ["--pid=container:other", { pidNamespace: { kind: "container", container: "other" } }],
     ["--cgroupns=host", { cgroupNamespace: "host" }],
     ["--cgroups=disabled", { cgroups: "disabled" }],
   ])("always, but not with %s", (obstacle, changes) => {

@@ -1,0 +1,81 @@
+/*
+ * Theory of operation: the processes of a container that lives in another's pid namespace.
+ *
+ * There the kernel does not end a container as a whole: its first process is process 1 of nothing, and what is left of
+ * the container when that ends becomes a child of the other's process 1. Nor does a child subreaper help (orphans.ts):
+ * the kernel looks for one in the orphan's own pid namespace only, and whoever launched the container is outside.
+ *
+ * But each container has a mount namespace of its own, which nobody joins but processes of `exec`, and which passes to
+ * every child. So the container's processes are those in its mount namespace, and what descends from them. The
+ * namespace is held open by a descriptor as long as it tells processes apart, since the kernel gives its number away
+ * again. To leave it a process needs CAP_SYS_ADMIN, which containers have only if they were given it (--privileged,
+ * --cap-add): who leaves with it and then loses its parent is not found any more, and ends with the other container.
+ */
+import type { FileDescriptor } from "../sys/file-descriptor.ts";
+import { directoryNames } from "../sys/named-file.ts";
+import { namespaceOf, openedNamespace } from "../sys/namespace.ts";
+import {
+  endsWithin,
+  identify,
+  openIdentified,
+  type ProcessIdentity,
+  processStatus,
+  sendSignal,
+} from "../sys/process-identity.ts";
+import { Signal } from "../sys/signal.ts";
+
+/** How long a killed process is waited for until all are looked at again, in seconds. */
+const PATIENCE = 1;
+
+/**
+ * The processes in a mount namespace, and what descends from them.
+ * @param namespace as `namespaceOf` gives it
+ * @returns those that have not ended, with their pids as seen from here
+ */
+export function mountNamespaceMembers(namespace: string): ProcessIdentity[] {
+  const known = new Map<number, boolean>();
+  const isMember = (pid: number): boolean => {
+    const found = known.get(pid);
+    if (found !== undefined) return found;
+    // Whoever is met again on the way up is none: pids that came again while we looked may seem to descend in a circle.
+    known.set(pid, false);
+    const parent = processStatus(pid)?.parent ?? 0;
+    const result = namespaceOf(pid, "mnt") === namespace || (parent !== 0 && isMember(parent));
+    known.set(pid, result);
+    return result;
+  };
+  return directoryNames("/proc").flatMap((name) => {
+    // Its identity comes first: who is opened by it afterwards is who was asked about.
+    const identity = /^\d+$/.test(name) ? identify(Number(name)) : undefined;
+    return identity !== undefined && isMember(identity.pid) ? [identity] : [];
+  });
+}
+
+/**
+ * What a container leaves behind in another's pid namespace. Disposing it, when the container's first process has ended,
+ * kills what there still is.
+ */
+export class Leftovers implements Disposable {
+  readonly #namespace: FileDescriptor;
+
+  /** @param namespace the container's mount namespace, open */
+  constructor(namespace: FileDescriptor) {
+    this.#namespace = namespace;
+  }
+
+  [Symbol.dispose](): void {
+    using namespace = this.#namespace;
+    const name = openedNamespace(namespace.number);
+    while (name !== undefined) {
+      const members = mountNamespaceMembers(name);
+      if (members.length === 0) return;
+      using opened = new DisposableStack();
+      const killed = members.flatMap((member) => {
+        const pidfd = openIdentified(member);
+        return pidfd === undefined ? [] : [opened.use(pidfd)];
+      });
+      for (const pidfd of killed) sendSignal(pidfd, Signal.SIGKILL);
+      for (const pidfd of killed) endsWithin(pidfd, PATIENCE);
+    }
+  }
+}
