@@ -56,6 +56,14 @@ export interface BuildOptions {
   /** The path of what is read instead of `.dockerignore`. */
   readonly ignoreFile: string | undefined;
   readonly target: string | undefined;
+  /** The image that takes the place of what the first FROM names. */
+  readonly firstBase: string | undefined;
+  /** `NAME=value` that stages have in their environment from the beginning. */
+  readonly environment: readonly string[];
+  /** Names of what the environment of the image does not have. */
+  readonly unsetVariables: readonly string[];
+  /** Keys of labels that are not taken over from the images that stages begin with. */
+  readonly unsetLabels: readonly string[] | "all";
   /** What is done with the Dockerfile: it is built, or only checked or described. */
   readonly call: "build" | "check" | "outline" | "targets";
   readonly buildArguments: ReadonlyMap<string, string>;
@@ -81,8 +89,10 @@ export interface BuildOptions {
   readonly agents: readonly AgentSource[];
   /** How much is said about the build beside the image; undefined for nothing. */
   readonly provenance: "min" | "max" | undefined;
-  /** Whether what the steps have made becomes one layer. */
-  readonly squashes: boolean;
+  /** What becomes one layer: what the steps have added, or everything. */
+  readonly squashes: "added" | "everything" | undefined;
+  /** Whether times of files are SOURCE_DATE_EPOCH, not only no later. */
+  readonly statesTimes: boolean;
   /** Whether the image says nothing of the steps that have made it. */
   readonly omitsHistory: boolean;
   readonly outputs: readonly BuildOutput[];

@@ -162,7 +162,7 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
   const dockerfile = await loading.during(signal, async () => {
     const { name, content } = await sources.readDockerfile();
     loading.status("dockerfile", `transferring dockerfile: ${content.length}B`, true);
-    return parseDockerfile(content, name);
+    return withFirstBase(parseDockerfile(content, name), options.firstBase);
   });
   const target = targetOf(dockerfile, options.target);
   const checked = globalsFor(dockerfile, options, options.platforms[0] ?? hostPlatform());
@@ -245,6 +245,13 @@ async function openRemoteCaches({ cacheSources, registrySettings }: BuildOptions
 function globalsFor(dockerfile: Dockerfile, { buildArguments, target }: BuildOptions, platform: Platform) {
   const predefined = new Map([...platformArguments(hostPlatform(), platform), ["TARGETSTAGE", target ?? "default"]]);
   return globalArguments(dockerfile, buildArguments, predefined);
+}
+
+/** `--from`: another image at the beginning of the first stage. */
+function withFirstBase(dockerfile: Dockerfile, base: string | undefined): Dockerfile {
+  const [first, ...rest] = dockerfile.stages;
+  if (base === undefined || first === undefined) return dockerfile;
+  return { ...dockerfile, stages: [{ ...first, from: { ...first.from, base } }, ...rest] };
 }
 
 function targetOf(dockerfile: Dockerfile, name: string | undefined): Stage {

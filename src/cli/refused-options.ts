@@ -40,6 +40,16 @@ const ONE_ADDRESS: Refusal = {
   hint: "--ip and --ip6 choose it on a network of yours.",
 };
 
+const NO_DECRYPTION: Refusal = {
+  reason: "Bunker does not decrypt images",
+  hint: "Decrypt it first with a tool that does.",
+};
+
+const OWN_RUNTIME: Refusal = {
+  reason: "Bunker runs containers itself",
+  hint: "Leave it out.",
+};
+
 const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
   "conmon-pidfile": {
     reason: "there is no conmon: each container has a supervisor of Bunker's",
@@ -47,10 +57,7 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
   },
   "cpu-count": WINDOWS,
   "cpu-percent": WINDOWS,
-  "decryption-key": {
-    reason: "Bunker does not decrypt images",
-    hint: "Decrypt it first with a tool that does.",
-  },
+  "decryption-key": NO_DECRYPTION,
   gidmap: ONE_MAP,
   gpus: {
     reason: "Bunker does not bring a GPU's drivers into containers",
@@ -70,10 +77,7 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
     reason: "only root of the host may divide its caches",
     hint: "Leave it out.",
   },
-  runtime: {
-    reason: "Bunker runs containers itself",
-    hint: "Leave it out.",
-  },
+  runtime: OWN_RUNTIME,
   sdnotify: {
     reason: "Bunker tells systemd nothing of a container's start",
     hint: "Use a unit of Type=exec, or of Type=forking with --pidfile.",
@@ -133,40 +137,119 @@ const BUILDERS_MAP: Refusal = {
   hint: "Leave it out.",
 };
 
-const NO_VOLUMES: Refusal = {
-  reason: "the build cache would not know what commands find there",
-  hint: "Write RUN --mount=type=bind or type=cache into the Dockerfile.",
+const OWN_NAMESPACES: Refusal = {
+  reason: "commands have namespaces of their own",
+  hint: "--network host shares the host's network; RUN --security=insecure has more rights.",
+};
+
+const NO_SIGNATURES: Refusal = {
+  reason: "Bunker makes and checks no signatures",
+  hint: "Sign what was pushed with a tool that does, such as cosign.",
+};
+
+const NO_PACKAGE_LISTS: Refusal = {
+  reason: "Bunker lists no packages",
+  hint: "Have a scanner do it, such as syft on what bunker save writes.",
+};
+
+const OF_WINDOWS_IMAGES: Refusal = {
+  reason: "it is about images of Windows",
+  hint: "Leave it out.",
+};
+
+const NO_POLICIES: Refusal = {
+  reason: "Bunker evaluates no policies of builds",
+  hint: "What a build may do is said by --allow.",
+};
+
+const NO_STAGE_IMAGES: Refusal = {
+  reason: "stages are layers of the cache, and no images",
+  hint: "--target STAGE makes an image of one.",
+};
+
+const ONE_LOG: Refusal = {
+  reason: "the progress of all platforms is one",
+  hint: "--progress rawjson says of each step what it has written, and when it began and ended.",
 };
 
 const OF_BUILDS: Readonly<Record<string, Refusal>> = {
   "all-platforms": { reason: "platforms are named", hint: "Give --platform linux/amd64,linux/arm64." },
   arch: ONE_PLATFORM_OPTION,
+  "cache-ttl": {
+    reason: "what the cache holds does not become worse with time",
+    hint: "--no-cache and --no-cache-filter STAGE do it anew; builder prune --filter until=24h takes out what was not used.",
+  },
+  cgroupns: OWN_NAMESPACES,
+  "compat-volumes": {
+    reason: "what commands write to a VOLUME is in the image, as with docker",
+    hint: "Leave it out.",
+  },
+  "cpp-flag": {
+    reason: "Dockerfiles are not preprocessed",
+    hint: "Do it before: cpp -E Dockerfile.in | bunker build -f - .",
+  },
+  "created-annotation": {
+    reason: "the time is in the image's configuration alone",
+    hint: "Leave it out, or give --annotation org.opencontainers.image.created=TIME.",
+  },
   creds: { reason: "a build may ask several registries", hint: "Log in by bunker login." },
+  cw: { reason: "Bunker makes no encrypted images", hint: "Have a tool for that read what bunker save writes." },
   D: NO_DEBUGGING,
   debug: NO_DEBUGGING,
+  "decryption-key": NO_DECRYPTION,
   device: {
     reason: "commands have no devices of the host but by their own word",
     hint: "RUN --security=insecure with --allow security.insecure has those that you may use.",
   },
-  env: { reason: "variables are the Dockerfile's", hint: "Write ENV NAME=$NAME behind an ARG, and give --build-arg." },
-  from: { reason: "base images are the Dockerfile's", hint: "Write ARG BASE and FROM $BASE, and give --build-arg." },
-  logfile: { reason: "the progress is on standard error", hint: "Send it to a file: --progress plain 2>FILE" },
-  manifest: { reason: "an index is made by one build", hint: "Give all its platforms: --platform …,… -t NAME" },
-  os: ONE_PLATFORM_OPTION,
-  policy: { reason: "Bunker evaluates no policies of buildx", hint: "What a build may do is said by --allow." },
-  "skip-unused-stages": { reason: "stages that the target does not need are never built", hint: "Leave it out." },
-  "squash-all": {
-    reason: "--squash makes one layer of what is added to the base",
-    hint: "A stage of FROM scratch and COPY --from=STAGE / / makes one of all.",
+  "disable-compression": {
+    reason: "layers are packed for the store as for registries",
+    hint: "--output type=image,compression=uncompressed leaves them as they are.",
   },
+  "hooks-dir": { reason: "builds run no hooks", hint: "Write what is to be done into a RUN." },
+  "inherit-annotations": {
+    reason: "annotations of base images are theirs alone",
+    hint: "Give those of this image: --annotation KEY=VALUE",
+  },
+  ipc: OWN_NAMESPACES,
+  "layer-label": {
+    reason: "there are no images of single steps that could have labels",
+    hint: "--label KEY=VALUE labels the image.",
+  },
+  "log-rusage": ONE_LOG,
+  logsplit: ONE_LOG,
+  manifest: { reason: "an index is made by one build", hint: "Give all its platforms: --platform …,… -t NAME" },
+  "no-hostname": { reason: "each command has its own /etc/hostname, which is not in the image", hint: "Leave it out." },
+  os: ONE_PLATFORM_OPTION,
+  "os-feature": OF_WINDOWS_IMAGES,
+  "os-version": OF_WINDOWS_IMAGES,
+  pid: OWN_NAMESPACES,
+  policy: NO_POLICIES,
+  runtime: OWN_RUNTIME,
+  "runtime-flag": OWN_RUNTIME,
+  "save-stages": NO_STAGE_IMAGES,
+  "sbom-image-output": NO_PACKAGE_LISTS,
+  "sbom-image-purl-output": NO_PACKAGE_LISTS,
+  "sbom-merge-strategy": NO_PACKAGE_LISTS,
+  "sbom-output": NO_PACKAGE_LISTS,
+  "sbom-purl-output": NO_PACKAGE_LISTS,
+  "sbom-scanner-command": NO_PACKAGE_LISTS,
+  "sbom-scanner-image": NO_PACKAGE_LISTS,
+  "sign-by": NO_SIGNATURES,
+  "signature-policy": NO_SIGNATURES,
+  "skip-unused-stages": { reason: "stages that the target does not need are never built", hint: "Leave it out." },
+  "source-policy-file": NO_POLICIES,
+  "stage-labels": NO_STAGE_IMAGES,
+  stdin: { reason: "commands have no input", hint: "Give them a file: RUN command <FILE, or a heredoc." },
   stream: { reason: "the context is read where it is", hint: "Leave it out." },
-  timestamp: { reason: "times are bounded, not replaced", hint: "Give --source-date-epoch SECONDS." },
+  "transient-run-mounts": { reason: "mounts of commands are never in an image", hint: "Leave it out." },
+  unsetannotation: { reason: "annotations of base images are not taken over", hint: "Leave it out." },
   userns: BUILDERS_MAP,
   "userns-gid-map": BUILDERS_MAP,
+  "userns-gid-map-group": BUILDERS_MAP,
   "userns-uid-map": BUILDERS_MAP,
-  v: NO_VOLUMES,
+  "userns-uid-map-user": BUILDERS_MAP,
+  uts: OWN_NAMESPACES,
   variant: ONE_PLATFORM_OPTION,
-  volume: NO_VOLUMES,
 };
 
 /** By the commands' names without `bunker`, and without the group where they are there without it, too. */

@@ -24,6 +24,14 @@ export function withSearchPath(parameters: ConfigurationParameters): Configurati
   return { ...parameters, Env: [...environment, DEFAULT_SEARCH_PATH] };
 }
 
+/** With variables of the environment set, in place where they were. */
+export function withVariables(
+  parameters: ConfigurationParameters,
+  values: readonly NamedValue[],
+): ConfigurationParameters {
+  return { ...parameters, Env: mergeEnvironment(parameters.Env ?? [], values) };
+}
+
 /**
  * Does what an instruction does to the configuration; nothing for one that does nothing to it.
  * @param instruction with its variables replaced
@@ -54,7 +62,7 @@ function change(
       return { ...rest, ...kept, ...wordsMember("Entrypoint", words(instruction.command, parameters)) };
     }
     case "ENV":
-      return { ...parameters, Env: mergeEnvironment(parameters.Env ?? [], instruction.values) };
+      return withVariables(parameters, instruction.values);
     case "EXPOSE":
       return { ...parameters, ExposedPorts: addNames(parameters.ExposedPorts, exposedPorts(instruction.ports)) };
     case "HEALTHCHECK":

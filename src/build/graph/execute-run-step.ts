@@ -6,6 +6,8 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
 import type { PlacedMount } from "../../engine/specification/run-options.ts";
+import { beginChanges } from "../../engine/volumes/begin-changes.ts";
+import { checkOverlaySource } from "../../engine/volumes/place-mounts.ts";
 import { decodeText, encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -48,6 +50,7 @@ export async function executeRunStep(
   { staging, lower, inputs, vertex }: StepWork,
 ): Promise<void> {
   const { words, program } = wordsOf(step.command, step.shell);
+  using volumes = openVolumes(session, step);
   using opened = await openMounts(session, step, secrets, inputs);
   using written = program === undefined ? undefined : writeProgram(session, program);
   await session.processors.during(() => {
@@ -58,7 +61,7 @@ export async function executeRunStep(
         id: randomUUID().replaceAll("-", ""),
         words,
         environment: [...step.environment, ...step.proxies, ...opened.environment],
-        mounts: [...opened.mounts, ...(written === undefined ? [] : [written.mount])],
+        mounts: [...volumes.mounts, ...opened.mounts, ...(written === undefined ? [] : [written.mount])],
       },
       {
         ...{ data: session.data, ownership: session.ownership, staging, lower, signal: session.signal },
@@ -66,6 +69,24 @@ export async function executeRunStep(
       },
     );
   });
+}
+
+/** What of the host a command finds; what it writes to a view of it (`O`) goes when it ends. */
+function openVolumes(
+  session: BuildSession,
+  { volumes }: RunStep,
+): Disposable & { readonly mounts: readonly PlacedMount[] } {
+  using cleanup = new DisposableStack();
+  const mounts = volumes.map((volume): PlacedMount => {
+    if (!volume.isOverlay) return volume;
+    const { source, destination, readOnly, options } = volume;
+    checkOverlaySource(source, destination);
+    const changes = cleanup.use(scratchDirectory(session)).path;
+    beginChanges(session.data, source, changes);
+    return { type: "overlay", source, changes, destination, readOnly, options };
+  });
+  const owned = cleanup.move();
+  return { mounts, [Symbol.dispose]: () => owned.dispose() };
 }
 
 async function openMounts(

@@ -8,7 +8,12 @@ import type { ConfigurationParameters } from "../../image/configuration-paramete
 import { formatPlatform, type Platform, parsePlatform } from "../../image/platform.ts";
 import type { BuildOptions } from "../build-options.ts";
 import { parseUrlSource, type UrlSource, urlIdentity, urlPaths } from "../context/open-url.ts";
-import { changeConfiguration, DEFAULT_SHELL, withSearchPath } from "../dockerfile/change-configuration.ts";
+import {
+  changeConfiguration,
+  DEFAULT_SHELL,
+  withSearchPath,
+  withVariables,
+} from "../dockerfile/change-configuration.ts";
 import { createdBy, type HistoryDetails } from "../dockerfile/created-by.ts";
 import { DockerfileError } from "../dockerfile/dockerfile-error.ts";
 import { expandInstruction } from "../dockerfile/expand-instruction.ts";
@@ -87,6 +92,8 @@ class StagePlan {
   #variables: StageVariables;
   #configuration: ConfigurationParameters = {};
   #hasCommand = false;
+  /** Whether it is from another stage. */
+  #isContinued = false;
   #author: string | undefined;
   #platform: Platform;
   #base: BaseImage | undefined;
@@ -112,6 +119,7 @@ class StagePlan {
   async plan(): Promise<PlannedStage> {
     const triggers = await this.#begin();
     this.#configuration = withSearchPath(this.#configuration);
+    if (!this.#isContinued) this.#takeOptions();
     this.#variables.setEnvironment(this.#configuration.Env ?? []);
     for (const instruction of [...triggers, ...this.#stage.instructions]) await this.#take(instruction);
     return {
@@ -123,6 +131,19 @@ class StagePlan {
       history: this.#history,
       variables: this.#variables,
     };
+  }
+
+  /** Does what the command line says of every stage's beginning: `--env`, `--unsetlabel`. */
+  #takeOptions(): void {
+    const { environment, unsetLabels } = this.#context.options;
+    const values = environment.map((entry) => {
+      const equals = entry.indexOf("=");
+      return { name: entry.slice(0, equals), value: entry.slice(equals + 1), isLegacy: false };
+    });
+    const configuration = values.length === 0 ? this.#configuration : withVariables(this.#configuration, values);
+    const { Labels: labels, ...rest } = configuration;
+    const kept = Object.entries(labels ?? {}).filter(([key]) => unsetLabels !== "all" && !unsetLabels.includes(key));
+    this.#configuration = kept.length > 0 ? { ...rest, Labels: Object.fromEntries(kept) } : rest;
   }
 
   /** Does FROM; returns the triggers of the image. */
@@ -163,6 +184,7 @@ class StagePlan {
   }
 
   #continueStage(stage: PlannedStage): readonly StageInstruction[] {
+    this.#isContinued = true;
     const { OnBuild: triggers = [], ...configuration } = stage.configuration;
     this.#node = stage.node;
     this.#base = stage.base;

@@ -1,6 +1,7 @@
 /*
  * RUN as a step of the graph: which words it runs, what it has mounted, and what of all that is in its key. Not in the key
  * are secrets, agents of ssh, proxies, and what caches hold, as in BuildKit: none of them is meant to change the result.
+ * Of `--volume` it has the paths, and not what is found there, as in Podman.
  */
 import { heredocMark } from "../dockerfile/heredoc-marks.ts";
 import type { CommandLine, RunMount } from "../dockerfile/instruction.ts";
@@ -60,6 +61,7 @@ export function runDefinition(step: RunStep): object {
   const { environment, workingDirectory, user, mounts, network, isInsecure, hostname } = step;
   const { addedHosts, noHosts, resourceLimits, sharedMemorySize, capabilitiesAdded, capabilitiesDropped, security } =
     step;
+  const { additionalGroups, volumes } = step;
   return {
     kind: "run",
     ...{
@@ -80,6 +82,8 @@ export function runDefinition(step: RunStep): object {
     },
     // Only then, so that keys of before are found.
     ...(noHosts ? { noHosts } : {}),
+    ...(additionalGroups.length > 0 ? { additionalGroups } : {}),
+    ...(volumes.length > 0 ? { volumes } : {}),
     resourceLimits: resourceLimits.map(({ type, soft, hard }) => [type, String(soft), String(hard)]),
   };
 }

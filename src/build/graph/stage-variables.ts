@@ -11,7 +11,7 @@ import { expand, type Scope } from "../dockerfile/expand.ts";
 import type { Dockerfile, EscapeCharacter, InstructionNamed } from "../dockerfile/instruction.ts";
 
 /** Arguments that commands get without a declaration, and that are in no key: "Predefined ARGs". */
-const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [
+export const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [
   name,
   name.toLowerCase(),
 ]);
@@ -67,7 +67,7 @@ export function unconsumedArguments(
     instruction.name === "ARG" ? instruction.arguments.map(({ name }) => name) : [],
   );
   const isKnown = (name: string) =>
-    [...declared, ...predefined.keys(), ...PROXIES].includes(name) || isBuilderArgument(name);
+    [...declared, ...predefined.keys(), ...PROXY_VARIABLES].includes(name) || isBuilderArgument(name);
   return [...given.keys()].filter((name) => !isKnown(name));
 }
 
@@ -141,7 +141,7 @@ export class StageVariables {
   /** The proxies of the build that commands have in their environment without a word about it. */
   proxyEntries(): readonly string[] {
     const isFree = (name: string) => !this.#environment.has(name) && !this.#arguments.has(name);
-    return PROXIES.filter(isFree).flatMap((name) => {
+    return PROXY_VARIABLES.filter(isFree).flatMap((name) => {
       const value = this.#global.given.get(name);
       return value === undefined ? [] : [`${name}=${value}`];
     });

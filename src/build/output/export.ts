@@ -11,7 +11,7 @@ import type { BuildSession } from "../graph/session.ts";
 import { Vertex } from "../progress.ts";
 import { type BuiltImage, type BuiltImageReader, readerOfBuiltImages } from "./built-image.ts";
 import { imageDocument } from "./image-document.ts";
-import { type PackedLayer, type Packing, packLayers, packSquashed } from "./packed-layers.ts";
+import { type PackedLayer, type Packing, packLayers, packSquashed, packWhole } from "./packed-layers.ts";
 
 /** A target that was built. */
 export interface BuiltTarget {
@@ -56,13 +56,14 @@ export async function exportTo(
   const name = output.type === "image" ? "image" : `${output.type} image format`;
   const vertex = new Vertex(observer, `exporting to ${name}`);
   const latestTime = output.packing.rewritesTimes ? session.sourceDateEpoch : undefined;
+  const earliestTime = options.statesTimes ? latestTime : undefined;
+  const packing = { ...output.packing, latestTime, earliestTime };
   return vertex.during(signal, async () => {
     const staging = session.cache.makeStaging();
     try {
       const images: BuiltImage[] = [];
       vertex.status("layers", "exporting layers");
-      for (const target of targets)
-        images.push(await buildImage(session, target, output, { ...output.packing, latestTime }, options, staging));
+      for (const target of targets) images.push(await buildImage(session, target, output, packing, options, staging));
       vertex.status("layers", "exporting layers", true);
       const [first, ...more] = images;
       if (first === undefined) throw new Error("a build without a target");
@@ -77,7 +78,7 @@ export async function exportTo(
       vertex.status("manifest", `exporting manifest ${reader.root.digest}`, true);
       vertex.status("config", `exporting config ${reader.configuration.digest}`, true);
       await writeImage(session, output, reader, vertex);
-      if (output.type === "image" && latestTime === undefined && !options.squashes) {
+      if (output.type === "image" && latestTime === undefined && options.squashes === undefined) {
         for (const [place, target] of targets.entries()) shareLayers(session, target, images[place]?.layers ?? []);
       }
       return {
@@ -101,12 +102,15 @@ async function buildImage(
   options: BuildOptions,
   staging: string,
 ): Promise<BuiltImage> {
-  const isSquashed = options.squashes && root.layers.length > 0;
-  const layers = await (isSquashed ? packSquashed : packLayers)(session, root, packing, staging);
+  // Of an image alone there is nothing added.
+  const squashed = root.layers.length === 0 && options.squashes === "added" ? undefined : options.squashes;
+  const pack = { none: packLayers, added: packSquashed, everything: packWhole }[squashed ?? "none"];
+  const layers = await pack(session, root, packing, staging);
   const diffIds = layers.map(({ diffId }) => diffId);
   const hasCache = session.arguments.cachesInline || options.cacheDestinations.some(({ type }) => type === "inline");
   const configuration = imageDocument(stage, root, {
-    ...{ labels: options.labels, diffIds, sourceDateEpoch: session.sourceDateEpoch, isSquashed },
+    ...{ labels: options.labels, diffIds, sourceDateEpoch: session.sourceDateEpoch, squashed },
+    unsetVariables: options.unsetVariables,
     omitsHistory: options.omitsHistory,
     cache: hasCache ? await cacheRecords(stage, root, diffIds.length) : undefined,
   });

@@ -19,8 +19,10 @@ export interface ImageDetails {
   readonly diffIds: readonly Digest[];
   /** Seconds since 1970 that are stated instead of times. */
   readonly sourceDateEpoch: number | undefined;
-  /** Whether all that its steps have made is one layer. */
-  readonly isSquashed: boolean;
+  /** What is one layer: all that its steps have made, or everything; undefined for none. */
+  readonly squashed: "added" | "everything" | undefined;
+  /** Names of what its environment does not have, whatever its stage says. */
+  readonly unsetVariables: readonly string[];
   /** Whether nothing is said of its steps, nor of those of its base. */
   readonly omitsHistory: boolean;
   /** The records of a build cache inside it. */
@@ -34,7 +36,7 @@ export interface ImageDetails {
 export function imageDocument(
   { base, platform, configuration, author, history }: PlannedStage,
   root: Root,
-  { labels, diffIds, sourceDateEpoch, isSquashed, omitsHistory, cache }: ImageDetails,
+  { labels, diffIds, sourceDateEpoch, squashed, unsetVariables, omitsHistory, cache }: ImageDetails,
 ): Buffer {
   const below = base === undefined ? undefined : readBase(base);
   const stated = sourceDateEpoch === undefined ? undefined : new Date(sourceDateEpoch * 1000).toISOString();
@@ -47,11 +49,16 @@ export function imageDocument(
       created: time,
       created_by: createdBy,
       comment: COMMENT,
-      ...(hasLayer && !isSquashed ? {} : { empty_layer: true }),
+      ...(hasLayer && squashed === undefined ? {} : { empty_layer: true }),
     };
   });
   // As Docker's builder told of it.
-  const merge = isSquashed ? [{ created: time, comment: `merge of ${root.layers.length} layers` }] : [];
+  const baseCount = base?.image.layers.length ?? 0;
+  const count = root.layers.length + (squashed === "everything" ? baseCount : 0);
+  const merge = squashed === undefined ? [] : [{ created: time, comment: `merge of ${count} layers` }];
+  const inherited = completed(below?.history ?? [], baseCount).map((entry) =>
+    squashed === "everything" ? { ...entry, empty_layer: true } : entry,
+  );
   const { os, architecture, variant } = platform;
   const allLabels = { ...configuration.Labels, ...labels };
   const writer = author ?? below?.author;
@@ -60,13 +67,12 @@ export function imageDocument(
     architecture,
     config: {
       ...configuration,
+      ...(unsetVariables.length > 0 ? { Env: without(configuration.Env ?? [], unsetVariables) } : {}),
       ...(Object.keys(allLabels).length > 0 ? { Labels: sorted(allLabels) } : {}),
       ...(configuration.WorkingDir === undefined ? { WorkingDir: "/" } : {}),
     },
     created: time,
-    ...(omitsHistory
-      ? {}
-      : { history: [...completed(below?.history ?? [], base?.image.layers.length ?? 0), ...lines, ...merge] }),
+    ...(omitsHistory ? {} : { history: [...inherited, ...lines, ...merge] }),
     os,
     rootfs: { type: "layers", diff_ids: diffIds },
     ...(variant === undefined ? {} : { variant }),
@@ -82,6 +88,11 @@ function completed(
 ): object[] {
   const known = history.filter((entry) => entry.empty_layer !== true).length;
   return [...history, ...Array.from({ length: Math.max(0, layers - known) }, () => ({}))];
+}
+
+/** Entries `NAME=value` but for some names. */
+function without(environment: readonly string[], names: readonly string[]): readonly string[] {
+  return environment.filter((entry) => !names.some((name) => entry.startsWith(`${name}=`)));
 }
 
 function sorted(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -25,7 +25,7 @@ export type ArchiveContent =
  */
 export async function packDirectories(
   content: ArchiveContent,
-  { compression, level, latestTime }: Packing,
+  { compression, level, latestTime, earliestTime }: Packing,
   path: string,
   lose: (message: string) => void,
 ): Promise<BuiltBlob> {
@@ -34,7 +34,7 @@ export async function packDirectories(
   const openDirectory = (directory: string) =>
     opened.use(new FileDescriptor(openSync(directory, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY))).number;
   const entries = entriesOf(content, openDirectory);
-  const archive = archiveEntries(entries, { latestTime, lose: losses.add.bind(losses) });
+  const archive = archiveEntries(entries, { latestTime, earliestTime, lose: losses.add.bind(losses) });
   try {
     await using file = await open(path, "wx", 0o600);
     const packed = await packLayer(archive, compression, async (bytes) => void (await file.write(bytes)), level);

@@ -25,11 +25,14 @@ export interface Packing {
   readonly level: number | undefined;
   /** Seconds since 1970 that no time in the archives is beyond; undefined leaves all as they are. */
   readonly latestTime: number | undefined;
+  /** The same for those that none is before. */
+  readonly earliestTime?: number | undefined;
 }
 
 /** A form of packing, as the cache notes it. */
-export function packingForm({ compression, level, latestTime }: Packing): string {
-  return [compression, level ?? "", latestTime ?? ""].join(":");
+export function packingForm({ compression, level, latestTime, earliestTime }: Packing): string {
+  const bounds = [latestTime ?? "", ...(earliestTime === undefined ? [] : [earliestTime])];
+  return [compression, level ?? "", ...bounds].join(":");
 }
 
 /** A packed layer and where its bytes are. */
@@ -86,6 +89,26 @@ export async function packSquashed(
   return [...baseLayers(session, root), squashed];
 }
 
+/**
+ * The same with one layer for everything, what the image brings included: `--squash-all`.
+ * @throws BunkerError as `packLayers`
+ */
+export async function packWhole(
+  session: BuildSession,
+  root: Root,
+  packing: Packing,
+  staging: string,
+): Promise<readonly PackedLayer[]> {
+  const contentOf = async () =>
+    ({ kind: "squashed", layers: await directoriesOf(root, session), below: [] }) satisfies ArchiveContent;
+  const top = root.layers.at(-1);
+  const form = [packingForm(packing), "whole", root.base?.key ?? "scratch"].join(" ");
+  if (top !== undefined) return [await packOnce(session, top, form, packing, staging, contentOf)];
+  needRoot(session);
+  const warn = (message: string) => session.observer.warn(message);
+  return [await packAnew(await contentOf(), packing, staging, warn)];
+}
+
 /** What an image brings. */
 function baseLayers({ store }: BuildSession, { base }: Root): readonly PackedLayer[] {
   return (base?.stored.layers ?? []).map(({ mediaType, digest, size, diffId }) => ({
@@ -127,10 +150,19 @@ async function packOnce(
     known === undefined ? undefined : (store.blobPath(known.digest) ?? (await session.remote?.fetched(known.digest)));
   if (known !== undefined && present !== undefined) return { ...known, path: present };
   needRoot(session);
+  const warn = (message: string) => observer.warn(`${layer.description}: ${message}`);
+  const packed = await packAnew(await contentOf(), packing, staging, warn);
+  cache.noteBlob(layer, form, packed);
+  return packed;
+}
+
+async function packAnew(
+  content: ArchiveContent,
+  packing: Packing,
+  staging: string,
+  warn: (message: string) => void,
+): Promise<PackedLayer> {
   const { packDirectories } = await import("./pack-directories.ts");
   const path = `${staging}/${randomUUID()}`;
-  const lose = (message: string) => observer.warn(`${layer.description}: ${message}`);
-  const packed = await packDirectories(await contentOf(), packing, path, lose);
-  cache.noteBlob(layer, form, packed);
-  return { ...packed, path };
+  return { ...(await packDirectories(content, packing, path, warn)), path };
 }

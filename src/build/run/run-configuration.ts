@@ -15,6 +15,7 @@ import { readHostFacts } from "../../engine/specification/host-facts.ts";
 import { resolveSeccomp } from "../../engine/specification/resolve-seccomp.ts";
 import type {
   AddedHost,
+  BindMountRequest,
   PlacedMount,
   PlacedRunOptions,
   ResourceLimit,
@@ -28,6 +29,10 @@ export interface ContainerOptions {
   readonly addedHosts: readonly AddedHost[];
   /** Whether the image's /etc/hosts stays as it is. */
   readonly noHosts: boolean;
+  /** Groups that the user of a command is in besides. */
+  readonly additionalGroups: readonly string[];
+  /** What of the host commands find in their file systems. */
+  readonly volumes: readonly BindMountRequest[];
   readonly resourceLimits: readonly ResourceLimit[];
   /** Bytes of /dev/shm. */
   readonly sharedMemorySize: number;
@@ -129,7 +134,7 @@ function runOptionsOf(settings: RunSettings): PlacedRunOptions {
     volumesFrom: [],
     workingDirectory: undefined,
     user: undefined,
-    additionalGroups: [],
+    additionalGroups: settings.additionalGroups,
     hostname: settings.hostname,
     domainname: undefined,
     readOnly: false,

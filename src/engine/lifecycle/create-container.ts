@@ -43,6 +43,7 @@ import { makeContainerDirectory, newContainerId } from "../state/container-direc
 import { containerDirectory } from "../state/container-lock.ts";
 import { type Container, insertContainer, isNameTaken } from "../state/containers.ts";
 import { deleteEndpoints, endpointsOfContainer } from "../state/networks.ts";
+import { checkLabels } from "../volumes/check-labels.ts";
 import { giveTo } from "../volumes/give-to.ts";
 import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
@@ -143,23 +144,6 @@ function takePlaces(
     egress: egressOf(networkSettings),
     shaping: networkSettings.shaping,
   };
-}
-
-/**
- * `z` and `Z` of `-v` ask for another SELinux label of the source. Where there is no SELinux there is nothing to do.
- * @throws BunkerError `cannot_relabel` where there is
- */
-function checkLabels(mounts: readonly MountRequest[]): void {
-  const asking = mounts.find((mount) => mount.type !== "tmpfs" && mount.relabel !== undefined);
-  if (asking === undefined || asking.type === "tmpfs" || !existsSync("/sys/fs/selinux/enforce")) return;
-  const object = asking.type === "bind" ? asking.source : (asking.name ?? asking.destination);
-  throw new BunkerError({
-    code: "cannot_relabel",
-    operation: "relabel",
-    object,
-    reason: "Bunker changes no SELinux labels",
-    hint: `label it yourself: chcon -R -t container_file_t ${object}; and leave z and Z out`,
-  });
 }
 
 /** Makes the directories that `-v` names as sources and that are not there, as Docker does. */

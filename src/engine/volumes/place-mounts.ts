@@ -149,14 +149,17 @@ async function placeMount(
     options,
   } as const;
   if (!request.isOverlay) return { mount: request, point };
-  checkLower(source, destination);
+  checkOverlaySource(source, destination);
   const changes = `${container.directory}/changes-${Bun.hash(destination).toString(16)}`;
   mkdirSync(changes, { mode: 0o700 });
   return { mount: { type: "overlay", source, changes, destination, readOnly, options }, point: { ...point, changes } };
 }
 
-/** @throws BunkerError `mount_source_missing`, `not_a_directory`, `path_too_long` */
-function checkLower(source: string, destination: string): void {
+/**
+ * Checks what a view of the host's files is of.
+ * @throws BunkerError `mount_source_missing`, `not_a_directory`, `path_too_long`
+ */
+export function checkOverlaySource(source: string, destination: string): void {
   const operation = `mount on ${destination} a view of`;
   let isDirectory: boolean;
   try {

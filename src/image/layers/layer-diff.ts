@@ -43,6 +43,8 @@ const epoch: Timestamp = { seconds: 0, nanoseconds: 0 };
 export interface DiffOptions {
   /** Seconds since 1970 that no time in the archive is beyond; undefined leaves all times as they are. */
   readonly latestTime: number | undefined;
+  /** The same for those that none is before. */
+  readonly earliestTime?: number | undefined;
   /** Is told of what the archive cannot say. */
   readonly lose: Loss;
 }
@@ -166,9 +168,9 @@ function describe(
   { path, parent, base, status }: UpperEntry,
   type: TarEntryType,
   file: number | undefined,
-  { latestTime, lose }: DiffOptions,
+  options: DiffOptions,
 ): WrittenEntry {
-  const { attributes, override } = readAttributes(path, parent, base, file, lose);
+  const { attributes, override } = readAttributes(path, parent, base, file, options.lose);
   const device = override?.device;
   const link = type === "symbolic-link" ? readLinkAt(parent, base) : ("" as ByteString);
   return {
@@ -179,15 +181,17 @@ function describe(
     uid: override?.uid ?? status.uid,
     gid: override?.gid ?? status.gid,
     size: type === "file" && device === undefined ? status.size : 0,
-    modified: earlier(status.modified, latestTime),
+    modified: bounded(status.modified, options),
     deviceMajor: device?.major ?? status.deviceMajor,
     deviceMinor: device?.minor ?? status.deviceMinor,
     attributes,
   };
 }
 
-function earlier(time: Timestamp, latest: number | undefined): Timestamp {
-  return latest === undefined || time.seconds < latest ? time : { seconds: latest, nanoseconds: 0 };
+function bounded(time: Timestamp, { latestTime, earliestTime }: DiffOptions): Timestamp {
+  if (latestTime !== undefined && time.seconds >= latestTime) return { seconds: latestTime, nanoseconds: 0 };
+  if (earliestTime !== undefined && time.seconds < earliestTime) return { seconds: earliestTime, nanoseconds: 0 };
+  return time;
 }
 
 /** The bytes of a file, as many as its status says: what becomes of it meanwhile must not damage the archive. */

@@ -1,5 +1,7 @@
 /* Options of `bunker build` that are not about files, and what it shows on a terminal. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { DockerRegistry } from "../../docker-registry.ts";
 import { readImage } from "./image-on-disk.ts";
 import { buildSuite } from "./suite.ts";
@@ -85,6 +87,68 @@ test.each([
   const { status, errors } = await suite.build(suite.context({ Dockerfile: "FROM busybox\n" }), options);
   expect(status).not.toBe(0);
   expect(errors).toContain(reason);
+});
+
+test("what podman says of stages and their commands", async () => {
+  const host = suite.user.makeDirectory("host");
+  writeFileSync(join(host, "file"), "of the host\n");
+  suite.user.own(join(host, "file"));
+  const context = suite.context({
+    Dockerfile: [
+      ...["FROM nowhere AS first", "RUN echo $GREETING $LATER $http_proxy > /first", "ENV GREETING=changed LATER=1"],
+      ...["FROM first", "RUN cat /host/file > /second && echo written > /host/view/new && id -G >> /second", ""],
+    ].join("\n"),
+  });
+  const options = [
+    ...["--from", "busybox", "--env", "GREETING=hello", "--env", "WHO", "--unsetenv", "LATER", "--http-proxy"],
+    ...[
+      "-v",
+      `${host}:/host:ro`,
+      "--volume",
+      `${host}:/host/view:O`,
+      "--group-add",
+      "4321",
+      "--timestamp",
+      "1000000000",
+    ],
+  ];
+  const log = join(suite.user.makeDirectory("logs"), "log");
+  // A mount point of the second volume has to be in the first one.
+  mkdirSync(join(host, "view"));
+  const environment = { WHO: "me", http_proxy: "http://proxy.example" };
+  const built = await suite.build(context, ["-t", "podmans", "--logfile", log, ...options], { environment });
+  expect(built).toMatchObject({ status: 0, output: "", errors: "" });
+  expect(readFileSync(log, "utf8")).toContain("naming to docker.io/library/podmans:latest done\n");
+  const look =
+    "cat /first /second; echo $WHO $GREETING; env | grep LATER; stat -c %Y /first /bin/busybox; ls -d /host 2>&1 || true";
+  expect(await suite.inside("podmans", look)).toMatch(
+    /^hello http:\/\/proxy.example\nof the host\n.*\b4321\nme changed\n1000000000\n\d+\nls: \/host: No such/s,
+  );
+  expect(readdirSync(host)).toEqual(["file", "view"]);
+  expect(readdirSync(join(host, "view"))).toEqual([]);
+  const created = await suite.user.bunker(["image", "inspect", "-f", "{{.Created}}", "podmans"]);
+  expect(created.output).toStartWith("2001-09-09T01:46:40");
+  const labelled = suite.context({ Dockerfile: "FROM busybox\nLABEL a=1 b=2\n" });
+  await suite.built(labelled, ["-t", "labelled"]);
+  const labels = async (...more: string[]) => {
+    await suite.built(suite.context({ Dockerfile: "FROM labelled\nLABEL c=3\n" }), ["-t", "more", ...more]);
+    const { output } = await suite.user.bunker(["image", "inspect", "-f", "{{json .Config.Labels}}", "more"]);
+    return JSON.parse(output);
+  };
+  expect(await labels("--unsetlabel", "a")).toEqual({ b: "2", c: "3" });
+  expect(await labels("--inherit-labels=false")).toEqual({ c: "3" });
+  for (const [words, message] of [
+    [["-v", "name:/x"], "a build mounts paths of the host"],
+    [["-v", `${host}:/x:U`], "U is not for builds"],
+    [["-v", "/nowhere:/x"], "/nowhere"],
+    [["--timestamp", "1", "--source-date-epoch", "1"], "conflicting options: --timestamp and --source-date-epoch"],
+    [["--logfile", "/nowhere/log"], "write /nowhere/log: ENOENT"],
+    [["--cpp-flag", "-DX"], "Dockerfiles are not preprocessed"],
+  ] as const) {
+    const failed = await suite.build(suite.context({ Dockerfile: "FROM busybox\nRUN true\n" }), words);
+    expect(failed).toMatchObject({ errors: expect.stringContaining(message) });
+    expect(failed.status).not.toBe(0);
+  }
 });
 
 test("--no-hosts leaves the image's /etc/hosts, and --omit-history says nothing of the steps", async () => {

@@ -95,6 +95,11 @@ test("makes one layer of what the steps have made", async () => {
     "0B buildkit.dockerfile.v0",
     "0B buildkit.dockerfile.v0",
   ]);
+  await suite.built(context, ["-t", "whole", "--squash-all"]);
+  expect(await suite.inside("whole", look)).toBe(await suite.inside("several", look));
+  expect(await layers("whole")).toHaveLength(1);
+  await suite.built(suite.context({ Dockerfile: "FROM onbase\n" }), ["-t", "onbase:whole", "--squash-all"]);
+  expect(await layers("onbase:whole")).toHaveLength(1);
   const refused = await suite.build(context, ["--rm=false"]);
   expect(refused).toMatchObject({ status: 125, errors: expect.stringContaining("container is gone with it") });
 });

@@ -1,6 +1,9 @@
 /* The options of `bunker build` that are about the containers in which commands run: those of `bunker run`. */
 import type { ContainerOptions } from "../../../build/run/run-configuration.ts";
+import type { BindMountRequest } from "../../../engine/specification/run-options.ts";
+import { checkLabels } from "../../../engine/volumes/check-labels.ts";
 import { BunkerError } from "../../../sys/error.ts";
+import { InvalidValue } from "../../invalid-value.ts";
 import { flag, list, single } from "../../option.ts";
 import type { OptionValues } from "../../option-table.ts";
 import { resourceOptions, takeResources } from "../../resource-options.ts";
@@ -16,8 +19,16 @@ import { parseBytes } from "../../values/numbers.ts";
 import { parseSecurityOption } from "../../values/security-option.ts";
 import { securityOptionsOf } from "../../values/security-options.ts";
 import { parseUlimitOption } from "../../values/ulimit-option.ts";
+import { parseVolumeOption } from "../../values/volume-option.ts";
+import { parseGroup } from "../../values/words.ts";
 
 export const containerOptions = {
+  additionalGroups: list({
+    name: "group-add",
+    valueName: "GROUP",
+    description: "Add a supplementary group to those of commands",
+    parse: parseGroup,
+  }),
   addedHosts: list({
     name: "add-host",
     valueName: "NAME:ADDRESS",
@@ -81,23 +92,41 @@ export const containerOptions = {
     initial: 64 << 20,
     initialText: "64m",
   }),
+  volumes: list({
+    name: "volume",
+    short: "v",
+    valueName: "PATH:DESTINATION[:OPTION,...]",
+    description: "While commands run, mount a file or directory of the host, which is in no key of the cache",
+    parse: parseBuildVolume,
+  }),
   ...resourceOptions,
 } as const;
 
+function parseBuildVolume(text: string): BindMountRequest {
+  const volume = parseVolumeOption(text);
+  if (volume.type !== "bind")
+    throw new InvalidValue("a build mounts paths of the host; what it keeps is for RUN --mount=type=cache");
+  if (volume.givesToUser)
+    throw new InvalidValue("U is not for builds: their commands are root, unless USER says otherwise");
+  // Podman makes none for a build.
+  return { ...volume, createSource: false };
+}
+
 /**
  * What the options say of containers.
- * @throws BunkerError `conflicting_options`, and as `securityOptionsOf` and `takeResources`
+ * @throws BunkerError `conflicting_options`, and as `checkLabels`, `securityOptionsOf` and `takeResources`
  */
 export async function containerOptionsOf(values: OptionValues<typeof containerOptions>): Promise<ContainerOptions> {
-  const { addedHosts, noHosts, capabilitiesAdded, capabilitiesDropped, cgroupParent } = values;
+  const { addedHosts, noHosts, additionalGroups, capabilitiesAdded, capabilitiesDropped, cgroupParent } = values;
   if (noHosts && addedHosts.length > 0) {
     throw new BunkerError({ code: "conflicting_options", operation: "conflicting options: --no-hosts and --add-host" });
   }
-  const { dnsServers, dnsOptions, dnsSearch, resourceLimits, sharedMemorySize } = values;
+  const { dnsServers, dnsOptions, dnsSearch, resourceLimits, sharedMemorySize, volumes } = values;
+  checkLabels(volumes);
   const security = await securityOptionsOf(values.security);
   const { resources } = takeResources(values);
   return {
     ...{ addedHosts, noHosts, capabilitiesAdded, capabilitiesDropped, cgroupParent, dnsServers, dnsOptions, dnsSearch },
-    ...{ resourceLimits, sharedMemorySize, security, resources },
+    ...{ additionalGroups, volumes, resourceLimits, sharedMemorySize, security, resources },
   };
 }

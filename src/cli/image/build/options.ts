@@ -16,6 +16,7 @@ import { disableContentTrustOption } from "../content-trust-option.ts";
 import { parseCacheDestination, parseCacheSource } from "./cache-option.ts";
 import { containerOptions } from "./container-options.ts";
 import { parseOutputOption } from "./output-option.ts";
+import { podmanOptions } from "./podman-options.ts";
 
 const PROGRESS = ["auto", "plain", "tty", "quiet", "none", "rawjson"] as const;
 const CALLS = ["build", "check", "outline", "targets"] as const;
@@ -234,6 +235,7 @@ export const buildSyntax = {
     ...connectionOptions,
     ...retryOptions,
     ...containerOptions,
+    ...podmanOptions,
     target: single({
       name: "target",
       valueName: "STAGE",

@@ -1,4 +1,5 @@
 import type { BuildOptions, BuildOutput } from "../../../build/build-options.ts";
+import { PROXY_VARIABLES } from "../../../build/graph/stage-variables.ts";
 import { hostPlatform } from "../../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../../image/reference.ts";
 import { BunkerError } from "../../../sys/error.ts";
@@ -18,20 +19,31 @@ export type BuildValues = OptionValues<typeof buildSyntax.options>;
 export async function requestedBuild(values: BuildValues, context: string): Promise<BuildOptions> {
   const { file, ignoreFile, pull, platforms, labels, buildArguments, buildContexts, network, allowed, target } = values;
   const { noCache, noCacheStages, annotations, jobs, sourceDateEpoch } = values;
+  const { firstBase, passesProxies, timestamp, unsetVariables, unsetLabels, inheritsLabels } = values;
   const [firstPlatform] = platforms.flat();
+  if (timestamp !== undefined && sourceDateEpoch !== undefined) {
+    throw conflicting("--timestamp and --source-date-epoch");
+  }
+  const epoch = timestamp ?? sourceDateEpoch;
   return {
     context,
     dockerfile: file,
     ignoreFile,
     call: values.checks ? "check" : values.calls.call,
     target,
+    firstBase,
+    environment: values.environment.filter((entry) => entry !== undefined),
+    unsetVariables,
+    unsetLabels: inheritsLabels ? unsetLabels : "all",
     buildArguments: new Map([
-      ...(sourceDateEpoch === undefined ? [] : [["SOURCE_DATE_EPOCH", String(sourceDateEpoch)] as const]),
+      ...(epoch === undefined ? [] : [["SOURCE_DATE_EPOCH", String(epoch)] as const]),
+      ...(passesProxies ? callersProxies() : []),
       ...buildArguments.filter((entry) => entry !== undefined),
     ]),
     buildContexts: new Map(buildContexts),
     noCache: noCache || !values.layers,
-    squashes: values.squashes || !values.layers,
+    squashes: values.squashesAll ? "everything" : values.squashes || !values.layers ? "added" : undefined,
+    statesTimes: timestamp !== undefined,
     omitsHistory: values.omitsHistory,
     noCacheStages: noCacheStages.flatMap((names) => names.split(",")),
     pull,
@@ -52,16 +64,30 @@ export async function requestedBuild(values: BuildValues, context: string): Prom
   };
 }
 
-function outputsOf({ outputs, tags, loads, pushes, format }: BuildValues): readonly BuildOutput[] {
+/** The caller's variables about proxies, as build arguments. */
+function callersProxies(): readonly (readonly [string, string])[] {
+  return PROXY_VARIABLES.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+}
+
+function conflicting(options: string): BunkerError {
+  return new BunkerError({ code: "conflicting_options", operation: `conflicting options: ${options}` });
+}
+
+function outputsOf({ outputs, tags, loads, pushes, format, rewritesTimes }: BuildValues): readonly BuildOutput[] {
   const usual: OutputOption = {
     ...{ type: "image", destination: undefined, names: [], pushes, isArchive: true, compression: "gzip" },
     ...{ level: undefined, mediaTypes: undefined, rewritesTimes: true },
   };
   if (pushes && outputs.length > 0) {
-    throw new BunkerError({ code: "conflicting_options", operation: "conflicting options: --push and --output" });
+    throw conflicting("--push and --output");
   }
   const wanted = outputs.length === 0 ? [usual] : loads ? [...outputs, usual] : outputs;
-  return wanted.map((output) => outputOf(output, tags, format));
+  return wanted.map((output) =>
+    outputOf({ ...output, rewritesTimes: output.rewritesTimes && rewritesTimes }, tags, format),
+  );
 }
 
 function outputOf(output: OutputOption, tags: readonly string[], format: "oci" | "docker"): BuildOutput {
