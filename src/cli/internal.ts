@@ -26,7 +26,12 @@ export async function internal(words: readonly string[]): Promise<number> {
     }
     case "health": {
       const { checkHealth } = await import("../engine/health/check-health.ts");
-      await checkHealth(first, second, third === "starting");
+      const { STARTUP_GOES_ON } = await import("../engine/health/startup-status.ts");
+      return (await checkHealth(first, second, third === "starting")) ? STARTUP_GOES_ON : 0;
+    }
+    case "remove-image": {
+      const { removeUnusedImage } = await import("../engine/images/remove-unused-image.ts");
+      removeUnusedImage(first, second);
       return 0;
     }
     case "memory-events": {

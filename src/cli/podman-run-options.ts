@@ -9,12 +9,17 @@ import { flag, list, single } from "./option.ts";
 import type { OptionTable, OptionValues } from "./option-table.ts";
 import { registryOptions, registrySettings, retryOptions } from "./registry/registry-options.ts";
 import { oneOf } from "./values/choice.ts";
+import { parseDuration } from "./values/duration.ts";
 import { integerBetween } from "./values/numbers.ts";
 import { parseContainerPath } from "./values/paths.ts";
 
 const ZONES = "/usr/share/zoneinfo";
 const HOST_ZONE = "/etc/localtime";
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+/** Of a check's output: as much as a pipe holds. */
+const LONGEST_OUTPUT = 65_536;
+const PROXIES = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy"].flatMap((name) => [name, name.toUpperCase()]);
 
 const asWritten = (text: string) => text;
 
@@ -54,6 +59,48 @@ export const podmanRunOptions = {
     parse: asWritten,
   }),
   environmentUnsetAll: flag({ name: "unsetenv-all", description: "Do without all of them" }),
+  healthStartupCommand: single({
+    name: "health-startup-cmd",
+    valueName: "COMMAND",
+    description: "Check by this command until it succeeds, and only then its health",
+    parse: asWritten,
+  }),
+  healthStartupInterval: single({
+    name: "health-startup-interval",
+    valueName: "DURATION",
+    description: "Time between those checks (30s)",
+    parse: parseDuration,
+  }),
+  healthStartupRetries: single({
+    name: "health-startup-retries",
+    valueName: "COUNT",
+    description: "Failures in a row after which it is restarted (0: never)",
+    parse: integerBetween(0, 1_000_000),
+  }),
+  healthStartupSuccesses: single({
+    name: "health-startup-success",
+    valueName: "COUNT",
+    description: "Successes in a row that it takes (1)",
+    parse: integerBetween(0, 1_000_000),
+  }),
+  healthStartupTimeout: single({
+    name: "health-startup-timeout",
+    valueName: "DURATION",
+    description: "How long one may take (30s)",
+    parse: parseDuration,
+  }),
+  healthResults: single({
+    name: "health-max-log-count",
+    valueName: "COUNT",
+    description: "How many results of checks are kept; 0 for all (5)",
+    parse: integerBetween(0, 1_000_000),
+  }),
+  healthOutputLength: single({
+    name: "health-max-log-size",
+    valueName: "BYTES",
+    description: "How much of each check's output is kept, at most 65536; 0 for that (4096)",
+    parse: integerBetween(0, LONGEST_OUTPUT),
+  }),
   healthAction: single({
     name: "health-on-failure",
     valueName: "none|kill|restart|stop",
@@ -70,6 +117,7 @@ export const podmanRunOptions = {
     initial: "none",
     initialText: "none",
   }),
+  httpProxy: flag({ name: "http-proxy", description: "Pass the caller's variables about proxies on" }),
   imageVolumes: single({
     name: "image-volume",
     valueName: "anonymous|tmpfs|ignore",
@@ -80,12 +128,23 @@ export const podmanRunOptions = {
   }),
   noHostname: flag({ name: "no-hostname", description: "Leave the image's /etc/hostname as it is" }),
   noHosts: flag({ name: "no-hosts", description: "Leave the image's /etc/hosts as it is" }),
+  personality: single({
+    name: "personality",
+    valueName: "LINUX|LINUX32",
+    description: "Its execution domain; LINUX32 is that of 32-bit programs",
+    parse: oneOf("LINUX", "LINUX32"),
+  }),
   pidFile: single({
     name: "pidfile",
     valueName: "FILE",
     description: "Write the host's number of its first process to a file at each start",
     parse: (text) => resolve(text),
   }),
+  readOnlyTmpfs: flag({
+    name: "read-only-tmpfs",
+    description: "With --read-only, mount empty file systems in memory on /run, /tmp and /var/tmp",
+  }),
+  removesImage: flag({ name: "rmi", description: "Remove its image with it, unless others use that; implies --rm" }),
   replaces: flag({ name: "replace", description: "Remove the container that has the name first, running or not" }),
   runTimeout: single({
     name: "timeout",
@@ -107,7 +166,7 @@ export const podmanRunOptions = {
   }),
 } as const satisfies OptionTable;
 
-interface OtherValues extends Pick<RunOptions, "name" | "platform"> {
+interface OtherValues extends Pick<RunOptions, "name" | "platform" | "remove"> {
   readonly addedHosts: readonly unknown[];
 }
 
@@ -141,17 +200,19 @@ export function takePodmanOptions<Values extends PodmanValues & OtherValues>(val
     environmentUnset,
     environmentUnsetAll,
     hostsBase,
+    httpProxy,
     ...rest
   } = values;
   if (rest.replaces && rest.name === undefined) throw conflict("--replace without --name");
   if (rest.noHosts && rest.addedHosts.length > 0) throw conflict("--no-hosts and --add-host");
   const environmentRules: EnvironmentRules = {
-    host: environmentOfHost ? hostEnvironment() : [],
+    host: hostEnvironment((name) => environmentOfHost || (httpProxy && PROXIES.includes(name))),
     merged: environmentMerged,
     unset: environmentUnsetAll ? "all" : environmentUnset,
   };
   return {
     ...rest,
+    remove: rest.remove || rest.removesImage,
     platform: platformOf({ architecture, os, platform, variant }),
     registry: registrySettings({ authFile, certificateDirectory, credentials, retries, retryDelay, tlsVerify }),
     environmentRules,
@@ -159,8 +220,9 @@ export function takePodmanOptions<Values extends PodmanValues & OtherValues>(val
   };
 }
 
-function hostEnvironment(): readonly string[] {
-  return Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+function hostEnvironment(isWanted: (name: string) => boolean): readonly string[] {
+  const wanted = Object.entries(process.env).filter(([name]) => isWanted(name));
+  return wanted.map(([name, value]) => `${name}=${value}`);
 }
 
 function hostsBaseOf(text: string): NonNullable<RunOptions["hostsBase"]> {

@@ -20,6 +20,11 @@ const NO_PODS: Refusal = {
   hint: "Containers share a network by --network container:NAME.",
 };
 
+const OWN_USERS: Refusal = {
+  reason: "Bunker leaves the image's /etc/passwd and /etc/group as they are",
+  hint: "Mount files of yours: -v FILE:/etc/passwd -v FILE:/etc/group",
+};
+
 const ONE_MAP: Refusal = {
   reason: "all containers of a user have one map of ids, by which their files are stored",
   hint: "--userns keep-id[:uid=UID,gid=GID] maps the caller to an id of choice.",
@@ -63,6 +68,12 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
     reason: "Bunker does not bring a GPU's drivers into containers",
     hint: "Give it the devices and the drivers' files: --device /dev/dri, -v /usr/lib/…:/usr/lib/…:ro",
   },
+  "group-entry": OWN_USERS,
+  "health-log-destination": {
+    reason: "results of health checks are kept with the container",
+    hint: "bunker inspect shows them; --health-max-log-count and --health-max-log-size say how much is kept.",
+  },
+  hostuser: OWN_USERS,
   "init-path": {
     reason: "the init of --init is a part of Bunker",
     hint: "Leave it out.",
@@ -71,11 +82,17 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
   "io-maxiops": WINDOWS,
   isolation: WINDOWS,
   "link-local-ip": ONE_ADDRESS,
+  passwd: OWN_USERS,
+  "passwd-entry": OWN_USERS,
   pod: NO_PODS,
   "pod-id-file": NO_PODS,
   "rdt-class": {
     reason: "only root of the host may divide its caches",
     hint: "Leave it out.",
+  },
+  requires: {
+    reason: "starting a container starts no others",
+    hint: "Start them in their order: bunker start DATABASE WEB",
   },
   runtime: OWN_RUNTIME,
   sdnotify: {
@@ -85,6 +102,14 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
   secret: {
     reason: "Bunker keeps no secrets",
     hint: "Mount a file: -v FILE:/run/secrets/NAME:ro",
+  },
+  "seccomp-policy": {
+    reason: "profiles in images are not taken",
+    hint: "--security-opt seccomp=FILE takes one of yours.",
+  },
+  "shm-size-systemd": {
+    reason: "what systemd mounts in memory has no size of its own",
+    hint: "--tmpfs /run:size=BYTES mounts it with one.",
   },
   "storage-opt": {
     reason: "only root of the host may set quotas",

@@ -112,7 +112,7 @@ export const runOptionsTable = {
   additionalGroups: list({
     name: "group-add",
     valueName: "GROUP",
-    description: "Add a supplementary group",
+    description: "Add a supplementary group; keep-groups keeps the caller's",
     parse: parseGroup,
   }),
   hostname: single({

@@ -5,7 +5,8 @@ import type { MountRequest, RunOptions } from "../engine/specification/run-optio
 import { formatImageSource, type ImageSource, parseImageSource } from "../image/image-source.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
-import { detachKeysOption, signalProxyOption } from "./container/life-options.ts";
+import { detachKeysOption, preservedDescriptorsOption, signalProxyOption } from "./container/life-options.ts";
+import { takeHealth } from "./health-options.ts";
 import { contentTrustUnknown } from "./image/content-trust-option.ts";
 import { takeNetworkSettings } from "./network-settings.ts";
 import { flag } from "./option.ts";
@@ -26,6 +27,7 @@ const attachedRunOptions = {
   detach: flag({ name: "detach", short: "d", description: "Run it in the background and print its id" }),
   detachKeys: detachKeysOption,
   signalProxy: signalProxyOption,
+  preservedDescriptors: preservedDescriptorsOption,
 } as const;
 
 /** `bunker run`. */
@@ -37,7 +39,10 @@ export const run = defineCommand(
     optional: "[COMMAND] [ARG...]",
     stopAtFirstOperand: true,
   },
-  async ({ options: { detach, detachKeys, signalProxy, ...options }, operands: [operand, ...command] }) => {
+  async ({
+    options: { detach, detachKeys, signalProxy, preservedDescriptors, ...options },
+    operands: [operand, ...command],
+  }) => {
     if (detach && options.attach.length > 0) throw conflict("--attach and --detach");
     const image = options.rootfs ? parseRootfs(operand) : parseImageSource(operand);
     const given = await runOptionsOf(options, image, command);
@@ -47,11 +52,12 @@ export const run = defineCommand(
     const callbacks = await creationCallbacks();
     const onCreated = await idFileWriter(options.idFile);
     if (detach) {
-      console.log(await runDetached(request, onCreated, callbacks));
+      console.log(await runDetached(request, { onCreated, preservedDescriptors }, callbacks));
       return 0;
     }
     const keys = parseDetachKeys(detachKeys);
-    return runContainer(request, { detachKeys: keys, proxiesSignals: signalProxy, onCreated }, callbacks);
+    const attachment = { detachKeys: keys, proxiesSignals: signalProxy, onCreated, preservedDescriptors };
+    return runContainer(request, attachment, callbacks);
   },
 );
 
@@ -94,30 +100,10 @@ export async function runOptionsOf(
   const { volumeDriver: _driver, disableContentTrust, ...meaningful } = further;
   if (!disableContentTrust) throw contentTrustUnknown("use image", formatImageSource(image));
   const { attach, idFile, labels, labelFiles, annotations, logDriver, logOptions, ...healthAndRest } = meaningful;
-  const {
-    healthCommand,
-    healthInterval,
-    healthTimeout,
-    healthStartPeriod,
-    healthStartInterval,
-    healthRetries,
-    noHealthCheck,
-    ...withResources
-  } = healthAndRest;
+  const { health, rest: withResources } = takeHealth(healthAndRest);
   const { deviceRules, ...limits } = withResources;
   const { resources, rest } = takeResources(limits);
   if (rest.remove && rest.restart.name !== "no") throw conflict("--restart and --rm");
-  const health = {
-    command: healthCommand === "" ? undefined : healthCommand,
-    interval: healthInterval,
-    timeout: healthTimeout,
-    startPeriod: healthStartPeriod,
-    startInterval: healthStartInterval,
-    retries: healthRetries,
-  };
-  if (noHealthCheck && Object.values(health).some((value) => value !== undefined)) {
-    throw conflict("--no-healthcheck and --health-* options");
-  }
   const mounts = [...volumes, ...options.mounts, ...tmpfsMounts];
   checkDestinations(mounts);
   return {
@@ -127,7 +113,7 @@ export async function runOptionsOf(
     command,
     labels: Object.fromEntries([...(await readLabelFiles(labelFiles)), ...labels]),
     annotations: Object.fromEntries(annotations),
-    health: { ...health, disabled: noHealthCheck },
+    health,
     log: logConfigurationOf(logDriver, logOptions),
     attached: attachedStreams(attach, rest.interactive),
     entrypoint: entrypoint === undefined ? undefined : entrypointWords(entrypoint),

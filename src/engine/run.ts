@@ -20,6 +20,8 @@ export interface RunAttachment {
   readonly proxiesSignals: boolean;
   /** Told the container's id before it starts: for `--cidfile`. */
   readonly onCreated: (id: string) => void;
+  /** How many descriptors from 3 on the container gets of this process's. */
+  readonly preservedDescriptors: number;
 }
 
 /**
@@ -54,6 +56,7 @@ export async function runContainer(
     started = await startContainer(database, data, container, {
       attachment: wanted,
       recordsEnd,
+      preservedDescriptors: attachment.preservedDescriptors,
       restartDelay: 0,
       // The default profile names calls of every architecture; only a user's own profile deserves a word about them.
       onWarning: options.security.seccomp === undefined ? undefined : callbacks.onWarning,
@@ -74,7 +77,7 @@ export async function runContainer(
  */
 export async function runDetached(
   options: RunOptions,
-  onCreated: (id: string) => void,
+  { onCreated, preservedDescriptors }: Pick<RunAttachment, "onCreated" | "preservedDescriptors">,
   callbacks: CreationCallbacks,
 ): Promise<string> {
   const data = dataDirectory();
@@ -86,6 +89,7 @@ export async function runDetached(
     const started = await startContainer(database, data, container, {
       attachment: undefined,
       recordsEnd: false,
+      preservedDescriptors,
       restartDelay: 0,
       onWarning: options.security.seccomp === undefined ? undefined : callbacks.onWarning,
       onUnkeptLimits: callbacks.onWarning,

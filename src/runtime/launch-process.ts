@@ -67,8 +67,17 @@ function differingNamespaces(pid: number): number {
   }, 0);
 }
 
-/** Whether setgroups(2) will be permitted to a process that has joined the container. */
-function supplementaryGroups(pid: number, flags: number, asked: readonly number[]): "set" | "keep" {
+/**
+ * Whether the process gets the groups that are asked for, or keeps the caller's: since the container does, or because
+ * setgroups(2) is not permitted to a process that has joined it.
+ */
+function supplementaryGroups(
+  pid: number,
+  flags: number,
+  asked: readonly number[],
+  { annotations }: Configuration,
+): "set" | "keep" {
+  if (asked.length === 0 && annotations?.["run.oci.keep_original_groups"] === "1") return "keep";
   const mayHaveRights = (flags & NamespaceFlag.user) !== 0 || isPrivileged();
   if (mayHaveRights && readFileSync(`/proc/${pid}/setgroups`, "utf8").trim() !== "deny") return "set";
   if (asked.length === 0) return "keep";
@@ -101,7 +110,7 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
     ownedStreams: [0, 1, 2].filter((number) => isPipe(options.standardStreams?.[number] ?? number)),
     preservedDescriptors: options.preservedDescriptors,
     init: undefined,
-    supplementaryGroups: supplementaryGroups(state.pid, flags, process.user.additionalGids ?? []),
+    supplementaryGroups: supplementaryGroups(state.pid, flags, process.user.additionalGids ?? [], configuration),
     newKeyring: true,
     dieWithParent: false,
     gate: undefined,

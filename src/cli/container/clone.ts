@@ -46,7 +46,7 @@ export const clone = defineCommand(
     const { createOnly, runDetached } = await import("../../engine/run.ts");
     const wanted = { ...request, name, resources, restart: container.definition.restart };
     const id = run
-      ? await runDetached(wanted, () => {}, await creationCallbacks())
+      ? await runDetached(wanted, { onCreated: () => {}, preservedDescriptors: 0 }, await creationCallbacks())
       : await createOnly(wanted, await creationCallbacks());
     if (destroy) removeContainer(database, data, container, { force, volumes: false });
     console.log(id);

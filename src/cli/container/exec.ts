@@ -19,7 +19,7 @@ import { parseEnvironmentOption } from "../values/environment-option.ts";
 import { parseContainerPath } from "../values/paths.ts";
 import { parseUser } from "../values/words.ts";
 import { latestOption, namedOrLatest } from "./latest-container.ts";
-import { detachKeysOption } from "./life-options.ts";
+import { detachKeysOption, preservedDescriptorsOption } from "./life-options.ts";
 
 /** `bunker exec`. */
 export const exec = defineCommand(
@@ -58,6 +58,7 @@ export const exec = defineCommand(
       }),
       privileged: flag({ name: "privileged", description: "Give it all capabilities" }),
       detachKeys: detachKeysOption,
+      preservedDescriptors: preservedDescriptorsOption,
     },
     isBrief: true,
     insteadOfFirst: ["latest"],

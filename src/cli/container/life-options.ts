@@ -122,6 +122,16 @@ export const signalProxyOption = flag({
   initial: true,
 });
 
+/** The option that passes descriptors on. */
+export const preservedDescriptorsOption = single({
+  name: "preserve-fds",
+  valueName: "COUNT",
+  description: "Pass so many file descriptors from 3 on to it",
+  parse: integerBetween(0, 1024),
+  initial: 0,
+  initialText: "0",
+});
+
 /** The option that sets the keys which detach from a container. */
 export const detachKeysOption = single({
   name: "detach-keys",

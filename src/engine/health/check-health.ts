@@ -15,31 +15,49 @@ import { findContainer } from "../lifecycle/find-container.ts";
 import { killContainer, stopContainer } from "../lifecycle/stop-container.ts";
 import type { HealthCheck } from "../state/container-definition.ts";
 import { type Container, type Health, openContainers, recordHealth } from "../state/containers.ts";
+import { newHealth } from "./health-check.ts";
 
 /** As much of a check's output as Docker keeps, and so many results. */
-const LONGEST_OUTPUT = 4096;
+const OUTPUT_LENGTH = 4096;
 const RESULTS = 5;
+/** What a pipe holds. */
+const LONGEST_OUTPUT = 65_536;
 const TIMED_OUT = -1;
 
 /**
  * Checks a container's health once and records the result.
  * @param isStarting whether failures do not count yet
+ * @returns whether the check that comes before those of the health has still to succeed
  */
-export async function checkHealth(data: string, id: string, isStarting: boolean): Promise<void> {
+export async function checkHealth(data: string, id: string, isStarting: boolean): Promise<boolean> {
   using database = openContainers(data);
   const container = findContainer(database, data, id);
   const { health: check } = container.definition;
-  if (check === undefined || container.status !== "running") return;
-  const before = container.health ?? { status: "starting", failingStreak: 0, log: [] };
-  const result = execute(data, container, check);
-  const after = healthAfter(before, result, check, isStarting);
+  if (check === undefined || container.status !== "running") return false;
+  const before = container.health ?? newHealth(check);
+  const { startup } = check;
+  const isStartup = startup !== undefined && before.startupSuccesses !== undefined;
+  const result = execute(data, container, check, isStartup ? startup : check);
+  const after = isStartup
+    ? startupAfter(before, result, check, startup)
+    : healthAfter(before, result, check, isStarting);
   const now = findContainer(database, data, id);
   // Meanwhile it may have ended, and begun anew.
-  if (now.status !== "running" || now.pid !== container.pid) return;
+  if (now.status !== "running" || now.pid !== container.pid) return false;
   recordHealth(database, id, after);
-  if (after.status === before.status) return;
+  if (isStartup) {
+    if (startup.retries > 0 && after.failingStreak >= startup.retries) await restart(database, data, now);
+    return after.startupSuccesses !== undefined;
+  }
+  if (after.status === before.status) return false;
   recordContainerEvent(data, `health_status: ${after.status}`, container);
   if (after.status === "unhealthy") await actOn(database, data, now);
+  return false;
+}
+
+// What starts containers is more than a check needs.
+async function restart(database: StateDatabase, data: string, container: Container): Promise<void> {
+  await (await import("../lifecycle/restart-container.ts")).restartContainer(database, data, container);
 }
 
 /** Podman's `--health-on-failure`. */
@@ -52,8 +70,7 @@ async function actOn(database: StateDatabase, data: string, container: Container
       stopContainer(database, data, container, {});
       break;
     case "restart":
-      // What starts containers is more than a check needs.
-      await (await import("../lifecycle/restart-container.ts")).restartContainer(database, data, container);
+      await restart(database, data, container);
       break;
     default:
   }
@@ -66,16 +83,43 @@ export function healthAfter(
   check: HealthCheck,
   isStarting: boolean,
 ): Health {
-  const log = [...before.log, result].slice(-RESULTS);
+  const log = logAfter(before, result, check);
   if (result.exitStatus === 0) return { status: "healthy", failingStreak: 0, log };
   if (isStarting && before.status === "starting") return { ...before, log };
   const failingStreak = before.failingStreak + 1;
   return { status: failingStreak >= check.retries ? "unhealthy" : before.status, failingStreak, log };
 }
 
-function execute(data: string, container: Container, check: HealthCheck): Health["log"][number] {
-  const [kind, ...words] = check.test;
-  const command = kind === "CMD-SHELL" ? ["/bin/sh", "-c", ...words] : kind === "CMD" ? words : check.test;
+/** What the results say with one more of the check that comes before those of the health. */
+export function startupAfter(
+  before: Health,
+  result: Health["log"][number],
+  check: HealthCheck,
+  startup: NonNullable<HealthCheck["startup"]>,
+): Health {
+  const log = logAfter(before, result, check);
+  if (result.exitStatus !== 0) {
+    return { status: "starting", failingStreak: before.failingStreak + 1, startupSuccesses: 0, log };
+  }
+  const successes = (before.startupSuccesses ?? 0) + 1;
+  const isOver = successes >= startup.successes;
+  return { status: "starting", failingStreak: 0, startupSuccesses: isOver ? undefined : successes, log };
+}
+
+function logAfter({ log }: Health, result: Health["log"][number], check: HealthCheck): Health["log"] {
+  const { maximumResults = RESULTS } = check;
+  return [...log, result].slice(-maximumResults);
+}
+
+function execute(
+  data: string,
+  container: Container,
+  { longestOutput = OUTPUT_LENGTH }: HealthCheck,
+  { test, timeout }: Pick<HealthCheck, "test" | "timeout">,
+): Health["log"][number] {
+  const [kind, ...words] = test;
+  const command = kind === "CMD-SHELL" ? ["/bin/sh", "-c", ...words] : kind === "CMD" ? words : test;
+  const outputLength = longestOutput === 0 ? LONGEST_OUTPUT : longestOutput;
   const start = Date.now();
   const { inner, outer } = makeStreams(false);
   try {
@@ -90,15 +134,15 @@ function execute(data: string, container: Container, check: HealthCheck): Health
     };
     using launched = startExec(data, container, request, [inner[0], inner[1], inner[1]]);
     for (const end of inner) end.close();
-    if (!endsWithin(launched.pidfd, check.timeout / 1000)) {
+    if (!endsWithin(launched.pidfd, timeout / 1000)) {
       sendSignal(launched.pidfd, Signal.SIGKILL);
       waitForExit(launched.pid);
-      const output = `Health check exceeded timeout (${check.timeout}ms): ${readAll(outer.output.number)}`;
+      const output = `Health check exceeded timeout (${timeout}ms): ${readAll(outer.output.number, outputLength)}`;
       return { start, end: Date.now(), exitStatus: TIMED_OUT, output };
     }
     const end = waitForExit(launched.pid);
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
-    return { start, end: Date.now(), exitStatus, output: readAll(outer.output.number) };
+    return { start, end: Date.now(), exitStatus, output: readAll(outer.output.number, outputLength) };
   } catch (error) {
     const output = error instanceof Error ? error.message : String(error);
     return { start, end: Date.now(), exitStatus: TIMED_OUT, output };
@@ -107,9 +151,9 @@ function execute(data: string, container: Container, check: HealthCheck): Health
   }
 }
 
-/** What there is in a pipe now. */
-function readAll(pipe: number): string {
-  const bytes = Buffer.alloc(LONGEST_OUTPUT);
+/** What there is in a pipe now, up to a number of bytes. */
+function readAll(pipe: number, length: number): string {
+  const bytes = Buffer.alloc(length);
   try {
     return bytes.toString("utf8", 0, readSync(pipe, bytes));
   } catch {

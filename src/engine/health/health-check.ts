@@ -1,5 +1,6 @@
 import type { HealthOptions } from "../specification/run-options.ts";
 import type { HealthCheck } from "../state/container-definition.ts";
+import type { Health } from "../state/containers.ts";
 
 /** What an image says of its health check; durations in nanoseconds, 0 or nothing for the default. */
 interface ImageHealthCheck {
@@ -12,6 +13,11 @@ interface ImageHealthCheck {
 }
 
 const SECOND = 1000;
+
+/** What is known of a container's health before the first check. */
+export function newHealth({ startup }: HealthCheck): Health {
+  return { status: "starting", failingStreak: 0, startupSuccesses: startup === undefined ? undefined : 0, log: [] };
+}
 
 /**
  * The health check of a container: what the user says, what the image says, and Docker's defaults, in this order.
@@ -30,5 +36,19 @@ export function healthCheckOf(options: HealthOptions, image: ImageHealthCheck | 
     startPeriod: milliseconds(options.startPeriod, image?.StartPeriod, 0),
     startInterval: milliseconds(options.startInterval, image?.StartInterval, 5 * SECOND),
     retries: options.retries || image?.Retries || 3,
+    startup: startupCheckOf(options.startup),
+    maximumResults: options.maximumResults,
+    longestOutput: options.longestOutput,
+  };
+}
+
+function startupCheckOf(options: HealthOptions["startup"]): HealthCheck["startup"] {
+  if (options?.command === undefined) return undefined;
+  return {
+    test: ["CMD-SHELL", options.command],
+    interval: options.interval || 30 * SECOND,
+    timeout: options.timeout || 30 * SECOND,
+    retries: options.retries ?? 0,
+    successes: options.successes || 1,
   };
 }

@@ -329,6 +329,7 @@ export async function createContainer(
       init: options.init,
       cgroups: { mode: options.cgroups, parent: options.cgroupParent, isNeeded: isSystem },
       remove: options.remove,
+      removesImage: options.removesImage === true ? true : undefined,
       defaultFilter,
       root: root.plan,
       mountPoints: [...mountPoints],

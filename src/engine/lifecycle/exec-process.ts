@@ -24,6 +24,7 @@ import { lookUpUser } from "../specification/user-lookup.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
 import { containerDirectory } from "../state/container-lock.ts";
 import type { Container } from "../state/containers.ts";
+import { checkedDescriptors } from "./preserved-descriptors.ts";
 import { notRunning } from "./stop-container.ts";
 
 /** What a user may ask of a further process. */
@@ -35,6 +36,8 @@ export interface ExecOptions {
   readonly user: string | undefined;
   readonly workingDirectory: string | undefined;
   readonly privileged: boolean;
+  /** How many descriptors from 3 on it gets of this process's. */
+  readonly preservedDescriptors?: number;
   readonly consoleSize: { readonly height: number; readonly width: number } | undefined;
 }
 
@@ -64,7 +67,7 @@ export function startExec(
     pidfd,
     configuration,
     process: processOf(process, pid, configuration.linux?.uidMappings !== undefined, options),
-    preservedDescriptors: 0,
+    preservedDescriptors: checkedDescriptors(options.preservedDescriptors ?? 0),
     cgroup: cgroup?.number,
     standardStreams: streams === undefined ? undefined : [streams[0].number, streams[1].number, streams[2].number],
     seccomp: definition.defaultFilter ? defaultSeccompFilter() : undefined,

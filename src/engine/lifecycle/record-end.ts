@@ -4,6 +4,7 @@ import { outOfMemoryKills } from "../../cgroup/out-of-memory.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { errnoName } from "../../sys/errno.ts";
 import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
+import { internalCommand } from "../internal-command.ts";
 import {
   openContainers,
   recordEnd,
@@ -52,6 +53,7 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
   if (definition.remove && !isAgain && !end.isRestart) {
     recordStatus(database, id, "removing");
     removeFiles(database, data, container, true);
+    if (definition.removesImage === true) removeImageOf(data, definition.image);
     return false;
   }
   recordEnd(database, id, { status: isAgain ? "restarting" : "exited", exitStatus });
@@ -61,6 +63,11 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
     recordError(database, id, `${end.lostBytes} bytes of the log could not be written${reason}`);
   }
   return isAgain;
+}
+
+/** Podman's `--rmi`. What removes images is more than most ends need, so another process has it. */
+function removeImageOf(data: string, image: string): void {
+  Bun.spawnSync(internalCommand(["remove-image", data, image]), { stdio: ["ignore", "ignore", "inherit"] });
 }
 
 /** Records that a container which waited to be started again will not be. */

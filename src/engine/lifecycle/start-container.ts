@@ -20,6 +20,7 @@ import { socketPair } from "../../sys/socket.ts";
 import { makeStreams } from "../attach/attachment.ts";
 import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../attach/supervised-attachment.ts";
 import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
+import { newHealth } from "../health/health-check.ts";
 import { joinedModes } from "../namespaces/namespace-mode.ts";
 import { devicesToStart } from "../network/container-links.ts";
 import { inheritedSockets } from "../network/inherited-sockets.ts";
@@ -45,6 +46,7 @@ import { beginChanges } from "../volumes/begin-changes.ts";
 import { containerResources } from "./container-resources.ts";
 import { findContainer } from "./find-container.ts";
 import { openNetwork } from "./open-network.ts";
+import { checkedDescriptors } from "./preserved-descriptors.ts";
 import { stopSignalOf, stopTimeoutOf } from "./stop-container.ts";
 
 /** How Docker calls the entries of a container in the journal. */
@@ -67,6 +69,8 @@ export interface StartOptions {
   readonly recordsEnd: boolean;
   /** Milliseconds that the restart policy has waited. */
   readonly restartDelay: number;
+  /** How many descriptors from 3 on the container gets of this process's, for this run. */
+  readonly preservedDescriptors?: number;
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Receives which limits do not hold, where the user wants no cgroup. */
   readonly onUnkeptLimits?: ((message: string) => void) | undefined;
@@ -117,6 +121,7 @@ async function launchSupervised(
   const pidNamespace = pidNamespaceOf(joined.configuration);
   const isWhole = pidNamespace === "own";
   const sockets = inheritedSockets(process.env, process.pid);
+  const preserved = Math.max(sockets?.count ?? 0, checkedDescriptors(options.preservedDescriptors ?? 0));
   const configuration = withEnvironment(joined.configuration, sockets?.environment ?? []);
   const directory = containerDirectory(data, id);
   for (const { source, changes } of definition.mountPoints) {
@@ -194,9 +199,9 @@ async function launchSupervised(
           program,
           { control: theirs.number, lock: lock.number, listener: listener.number },
           { data, id, pid },
-          { passedOn: sockets?.count ?? 0, earlyEnd: waiting?.number },
+          { passedOn: preserved, earlyEnd: waiting?.number },
         ),
-      preservedDescriptors: sockets?.count,
+      preservedDescriptors: preserved,
       onWarning: options.onWarning,
       onProgram: options.onProgram,
     }),
@@ -204,8 +209,7 @@ async function launchSupervised(
   // As long as it is open here, a message to a supervisor that was killed seems to arrive. One that is killed from here on
   // takes the container with it; one killed earlier may have died before the container had tied its life to it.
   theirs.close();
-  const health =
-    definition.health === undefined ? undefined : { status: "starting" as const, failingStreak: 0, log: [] };
+  const health = definition.health === undefined ? undefined : newHealth(definition.health);
   const { pid } = launched;
   recordStart(
     database,
@@ -240,7 +244,10 @@ async function launchSupervised(
       networks: definition.networkPlan ?? definition.membership,
       restartDelay: options.restartDelay,
       runTimeout: definition.runTimeout || undefined,
-      health: definition.health,
+      health:
+        definition.health === undefined
+          ? undefined
+          : { ...definition.health, startupInterval: definition.health.startup?.interval },
       memoryGroup: resources.limitsMemory ? cgroup : undefined,
       softLimits: resources.soft,
     },

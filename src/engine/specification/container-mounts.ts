@@ -51,7 +51,7 @@ export function containerMounts(input: ContainerMountsInput): readonly Mount[] {
   const taken = new Set(wished.map(({ destination }) => destination));
   const isFree = ({ destination }: Mount) =>
     !taken.has(destination) && !(taken.has("/dev") && destination.startsWith("/dev/"));
-  const own = [...systemMounts(input), ...input.host.devices.map(hostDevice)].filter(isFree);
+  const own = [...systemMounts(input), ...scratchMounts(input), ...input.host.devices.map(hostDevice)].filter(isFree);
   const files = fileMounts(input).filter(({ destination }) => !taken.has(destination));
   return [...own, ...files, ...wished].sort((a, b) => depth(a) - depth(b));
 }
@@ -114,6 +114,21 @@ function systemMounts({ options, userNamespace, host, startsSystemd }: Container
           options: [...protection, "mode=1777", `size=${options.sharedMemorySize}`],
         };
   return [...mounts, sharedMemory];
+}
+
+/** What Podman mounts in read-only containers. */
+function scratchMounts({ options }: ContainerMountsInput): readonly Mount[] {
+  if (!options.readOnly || options.readOnlyTmpfs !== true) return [];
+  return [
+    ["/run", "mode=755", "noexec"],
+    ["/tmp", "mode=1777", "tmpcopyup"],
+    ["/var/tmp", "mode=1777", "tmpcopyup"],
+  ].map(([destination = "", ...own]) => ({
+    destination,
+    type: "tmpfs",
+    source: "tmpfs",
+    options: ["rw", "nosuid", "nodev", ...own],
+  }));
 }
 
 function bind(source: string, destination: string, options: readonly string[]): Mount {

@@ -32,6 +32,9 @@ const SPECIFICATION_VERSION = "1.2.1";
 const INIT_NAME = "/dev/init";
 /** The kernel's PATH_MAX, bytes with the NUL at the end. */
 const LONGEST_PATH = 4096;
+const KEEP_GROUPS = "keep-groups";
+/** As crun has it. */
+const KEEP_GROUPS_ANNOTATION = "run.oci.keep_original_groups";
 const STOP_SIGNAL_ANNOTATION = "org.opencontainers.image.stopSignal";
 
 export interface ContainerInput {
@@ -93,7 +96,7 @@ export function containerSpecification(input: ContainerInput): Configuration {
     hostname,
     domainname: options.domainname,
     mounts: containerMounts(input),
-    annotations: image.stopSignal === undefined ? undefined : { [STOP_SIGNAL_ANNOTATION]: image.stopSignal },
+    annotations: containerAnnotations(options, image),
     linux: {
       namespaces: containerNamespaces(input),
       uidMappings: input.userNamespace?.uidMappings,
@@ -105,10 +108,34 @@ export function containerSpecification(input: ContainerInput): Configuration {
       ...protectedPaths(options.security, options.privileged, host.maskedPaths),
       mountLabel: labels.mountLabel,
       sysctl: containerSysctls(options),
+      personality: options.personality === undefined ? undefined : { domain: options.personality },
     },
   };
   checkConfiguration(configuration, `of container ${id.slice(0, 12)}`);
   return configuration;
+}
+
+function containerAnnotations({ annotations, additionalGroups }: PlacedRunOptions, { stopSignal }: ImageConfiguration) {
+  const all = {
+    ...(stopSignal === undefined ? {} : { [STOP_SIGNAL_ANNOTATION]: stopSignal }),
+    ...annotations,
+    ...(keepsGroups(additionalGroups) ? { [KEEP_GROUPS_ANNOTATION]: "1" } : {}),
+  };
+  return Object.keys(all).length === 0 ? undefined : all;
+}
+
+/**
+ * Whether the process keeps the groups that the caller has on the host, as Podman calls it.
+ * @throws BunkerError `conflicting_options`
+ */
+function keepsGroups(groups: readonly string[]): boolean {
+  if (!groups.includes(KEEP_GROUPS)) return false;
+  if (groups.length === 1) return true;
+  throw new BunkerError({
+    code: "conflicting_options",
+    operation: "conflicting options: --group-add keep-groups and other groups",
+    hint: "The kernel lets a process keep its groups, or have others.",
+  });
 }
 
 function containerResources(input: ContainerInput): Linux["resources"] {
@@ -125,17 +152,19 @@ function containerProcess(
 ): Process {
   const { options, image } = input;
   const { security, terminal } = options;
+  const keeps = keepsGroups(options.additionalGroups);
   const user = lookUpUser(
     options.user ?? (image.user || input.defaultUser),
     input.passwdText,
     input.groupText,
-    options.additionalGroups,
+    keeps ? [] : options.additionalGroups,
   );
+  const ids = processUser(user, input.userNamespace, input.idShortage);
   const words = containerArguments(options, image);
   return {
     terminal,
     consoleSize: terminal ? input.consoleSize : undefined,
-    user: { ...processUser(user, input.userNamespace, input.idShortage), umask: options.umask },
+    user: { ...ids, additionalGids: keeps ? undefined : ids.additionalGids, umask: options.umask },
     args: options.init ? [INIT_NAME, "--", ...words] : [...words],
     env: containerEnvironment(
       options.environment,

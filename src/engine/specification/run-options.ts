@@ -37,6 +37,7 @@ export interface RunOptions {
   readonly workingDirectory: string | undefined;
   /** `name`, `uid`, `name:group`, `uid:gid`. */
   readonly user: string | undefined;
+  /** Names or numbers, or `keep-groups` alone: those of the caller. */
   readonly additionalGroups: readonly string[];
   readonly hostname: string | undefined;
   /** Whether the image's /etc/hostname, or /etc/hosts, stays as it is. */
@@ -48,7 +49,13 @@ export interface RunOptions {
   readonly chrootDirectories?: readonly string[];
   readonly domainname: string | undefined;
   readonly readOnly: boolean;
+  /** Whether a read-only container has file systems in memory where programs write what need not last. */
+  readonly readOnlyTmpfs?: boolean;
   readonly remove: boolean;
+  /** Whether its image goes with it. */
+  readonly removesImage?: boolean;
+  /** Its execution domain. */
+  readonly personality?: "LINUX" | "LINUX32" | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly restart: RestartPolicy;
@@ -141,6 +148,22 @@ export interface HealthOptions {
   readonly startPeriod: number | undefined;
   readonly startInterval: number | undefined;
   readonly retries: number | undefined;
+  /** What is checked until it succeeds, before any of that. */
+  readonly startup?: StartupOptions | undefined;
+  /** How many results are kept, and how many bytes of output of each; 0 for all. */
+  readonly maximumResults?: number | undefined;
+  readonly longestOutput?: number | undefined;
+}
+
+/** What the user says about a check of its own while a container starts. */
+export interface StartupOptions {
+  readonly command: string | undefined;
+  readonly interval: number | undefined;
+  readonly timeout: number | undefined;
+  /** Failures in a row after which the container is restarted; 0 for never. */
+  readonly retries: number | undefined;
+  /** Successes in a row that it takes. */
+  readonly successes: number | undefined;
 }
 
 export type MountRequest = BindMountRequest | TmpfsMountRequest | VolumeMountRequest;

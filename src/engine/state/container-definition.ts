@@ -19,6 +19,20 @@ const healthCheckSchema = v.object({
   startPeriod: v.number(),
   startInterval: v.number(),
   retries: v.number(),
+  /** What is checked first, until it has succeeded so many times in a row. */
+  startup: v.optional(
+    v.object({
+      test: v.array(v.string()),
+      interval: v.number(),
+      timeout: v.number(),
+      /** Failures in a row after which the container is restarted; 0 for never. */
+      retries: v.number(),
+      successes: v.number(),
+    }),
+  ),
+  /** How many results are kept, and how many bytes of output of each; 0 for all. */
+  maximumResults: v.optional(v.number()),
+  longestOutput: v.optional(v.number()),
 });
 
 const restartPolicySchema = v.object({
@@ -82,6 +96,8 @@ const definitionSchema = v.object({
   init: v.boolean(),
   /** Removed when it ends. */
   remove: v.boolean(),
+  /** And its image with it, unless others use that. */
+  removesImage: v.optional(v.boolean()),
   /** Whether the filter is the one that was compiled when Bunker was built, so that config.json does not spell it out. */
   defaultFilter: v.boolean(),
   root: rootPlanSchema,

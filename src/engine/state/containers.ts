@@ -25,6 +25,8 @@ export type ContainerStatus = "created" | "running" | "paused" | "restarting" | 
 const healthSchema = v.object({
   status: v.picklist(["starting", "healthy", "unhealthy"]),
   failingStreak: v.number(),
+  /** Successes in a row of the check that comes first; undefined when that is over, or there is none. */
+  startupSuccesses: v.optional(v.number()),
   log: v.array(v.object({ start: v.number(), end: v.number(), exitStatus: v.number(), output: v.string() })),
 });
 

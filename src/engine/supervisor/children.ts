@@ -1,6 +1,7 @@
 /* What the supervisor has others do, because it would need code or time for it: this executable again, as its child. */
 import { waitForExit } from "../../sys/process.ts";
 import { Event, openProcess, type Reactor, Timer } from "../../sys/reactor.ts";
+import { STARTUP_GOES_ON } from "../health/startup-status.ts";
 import { internalCommand } from "../internal-command.ts";
 import type { Supervise } from "./protocol.ts";
 
@@ -11,10 +12,14 @@ export const ownChildren: ReadonlySet<number> = running;
 
 /**
  * Starts `bunker internal …` without waiting for it.
- * @param onEnd called in the reactor when it has ended
+ * @param onEnd called in the reactor when it has ended, with its end
  * @returns a function that waits for its end
  */
-export function spawnInternal(reactor: Reactor, words: readonly string[], onEnd: () => void): () => void {
+export function spawnInternal(
+  reactor: Reactor,
+  words: readonly string[],
+  onEnd: (end: ReturnType<typeof waitForExit>) => void,
+): () => void {
   const child = Bun.spawn(internalCommand(words), {
     stdio: ["ignore", "ignore", "ignore"],
   });
@@ -24,8 +29,7 @@ export function spawnInternal(reactor: Reactor, words: readonly string[], onEnd:
     if (!running.delete(child.pid)) return;
     reactor.remove(pidfd.number);
     pidfd.close();
-    waitForExit(child.pid);
-    onEnd();
+    onEnd(waitForExit(child.pid));
   };
   reactor.add(pidfd.number, Event.IN, end);
   return end;
@@ -40,12 +44,16 @@ export class HealthTimer implements Disposable {
     this.#reactor = reactor;
     const begin = performance.now();
     const isStarting = () => performance.now() - begin < health.startPeriod;
-    const arm = () =>
-      this.#timer.start(isStarting() ? Math.min(health.startInterval, health.interval) : health.interval);
+    let { startupInterval } = health;
+    const arm = () => {
+      const regular = isStarting() ? Math.min(health.startInterval, health.interval) : health.interval;
+      this.#timer.start(startupInterval ?? regular);
+    };
     reactor.add(this.#timer.descriptor.number, Event.IN, () => {
       this.#timer.acknowledge();
       const phase = isStarting() ? "starting" : "started";
-      spawnInternal(reactor, ["health", data, id, phase], () => {
+      spawnInternal(reactor, ["health", data, id, phase], (end) => {
+        if (!("exitCode" in end && end.exitCode === STARTUP_GOES_ON)) startupInterval = undefined;
         if (!this.#isDisposed) arm();
       });
     });

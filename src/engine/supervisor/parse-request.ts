@@ -37,8 +37,18 @@ const superviseSchema = v.object({
   restartDelay: v.number(),
   /** Seconds after which the container is killed. */
   runTimeout: v.optional(v.number()),
-  /** Milliseconds between health checks; `start` applies during the first `startPeriod`. */
-  health: v.optional(v.object({ interval: v.number(), startInterval: v.number(), startPeriod: v.number() })),
+  /**
+   * Milliseconds between health checks; `startInterval` applies during the first `startPeriod`, `startupInterval` as long
+   * as a check that comes before them has not succeeded.
+   */
+  health: v.optional(
+    v.object({
+      interval: v.number(),
+      startInterval: v.number(),
+      startPeriod: v.number(),
+      startupInterval: v.optional(v.number()),
+    }),
+  ),
   /** The container's cgroup, if its memory is limited and somebody wants to know when it gets short. */
   memoryGroup: v.optional(v.string()),
   /** Limits to keep the container to by watching it; see soft-limiter.ts. */

@@ -71,6 +71,8 @@ const defaults: RunOptions = {
   noHostname: false,
   noHosts: false,
   registry: {},
+  readOnlyTmpfs: false,
+  removesImage: false,
   replaces: false,
   init: false,
   capabilitiesAdded: [],

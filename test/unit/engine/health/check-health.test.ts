@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { healthAfter } from "../../../../src/engine/health/check-health.ts";
+import { healthAfter, startupAfter } from "../../../../src/engine/health/check-health.ts";
 import { healthCheckOf } from "../../../../src/engine/health/health-check.ts";
 import type { Health } from "../../../../src/engine/state/containers.ts";
 
@@ -36,6 +36,25 @@ describe("the results of health checks", () => {
     for (let status = 1; status <= 7; status++) health = healthAfter(health, result(status), check, false);
     expect(health.log.map(({ exitStatus }) => exitStatus)).toEqual([3, 4, 5, 6, 7]);
   });
+});
+
+test("a check that comes first has to succeed so many times in a row", () => {
+  const startup = { test: ["CMD-SHELL", "up"], interval: 1, timeout: 1, retries: 0, successes: 2 };
+  const first: Health = { ...starting, startupSuccesses: 0 };
+  const once = startupAfter(first, result(0), check, startup);
+  expect(once).toMatchObject({ status: "starting", startupSuccesses: 1 });
+  const failed = startupAfter(once, result(1), check, startup);
+  expect(failed).toMatchObject({ status: "starting", startupSuccesses: 0, failingStreak: 1 });
+  const again = startupAfter(startupAfter(failed, result(0), check, startup), result(0), check, startup);
+  expect(again).toMatchObject({ status: "starting", startupSuccesses: undefined, failingStreak: 0 });
+});
+
+test("all results are kept, if that is wanted", () => {
+  let health = starting;
+  for (let status = 1; status <= 9; status++) {
+    health = healthAfter(health, result(status), { ...check, maximumResults: 0 }, false);
+  }
+  expect(health.log).toHaveLength(9);
 });
 
 describe("the health check of a container", () => {
