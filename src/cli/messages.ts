@@ -5,7 +5,7 @@
  * Import it when there is something to say, not before: most commands have nothing to say. Code below this room knows
  * nothing of it; it throws, or calls back with its warnings.
  */
-import { type ConsolaReporter, createConsola, type LogType } from "consola/core";
+import { type ConsolaInstance, type ConsolaReporter, createConsola, type LogType } from "consola/core";
 import { standardError } from "./standard-error.ts";
 
 const INTRODUCTIONS: Partial<Record<LogType, string>> = { error: "bunker: ", info: "hint: ", warn: "warning: " };
@@ -16,31 +16,37 @@ const reporter: ConsolaReporter = {
   },
 };
 
-// What is said often is said as often: consola would hold back the sixth of equal messages until after the exit.
-const consola = createConsola({ reporters: [reporter], throttleMin: Number.POSITIVE_INFINITY });
+let instance: ConsolaInstance | undefined;
+
+/** Made for the first message: whoever may have to warn of something has nothing to say in most cases. */
+function consola(): ConsolaInstance {
+  // What is said often is said as often: consola would hold back the sixth of equal messages until after the exit.
+  instance ??= createConsola({ reporters: [reporter], throttleMin: Number.POSITIVE_INFINITY });
+  return instance;
+}
 
 /**
  * Says what went wrong: `bunker: …`, and `hint: …` on a line of its own.
  * @param hint what the user can do about it
  */
 export function error(message: string, hint?: string): void {
-  consola.error(message);
-  if (hint !== undefined) consola.info(hint);
+  consola().error(message);
+  if (hint !== undefined) consola().info(hint);
 }
 
 /** Says what the user should know although the command goes on: `warning: …`. */
 export function warning(message: string): void {
-  consola.warn(message);
+  consola().warn(message);
 }
 
 /** Shows lines of a text that is wrong, as they are. */
 export function excerpt(lines: string): void {
-  for (const line of lines.split("\n")) consola.log(line);
+  for (const line of lines.split("\n")) consola().log(line);
 }
 
 /** Shows where an error came from: the lines of its stack without the message. */
 export function stack(error: Error): void {
-  for (const line of error.stack?.split("\n") ?? []) if (/^ +at /.test(line)) consola.log(line);
+  for (const line of error.stack?.split("\n") ?? []) if (/^ +at /.test(line)) consola().log(line);
 }
 
 /**

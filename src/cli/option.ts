@@ -95,17 +95,27 @@ function common(description: Description) {
   };
 }
 
-const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
-  ...["1", "t", "T", "true", "TRUE", "True"].map((word) => [word, true] as const),
-  ...["0", "f", "F", "false", "FALSE", "False"].map((word) => [word, false] as const),
-]);
-
 /**
  * Reads a truth value in any of the spellings that Docker takes.
  * @throws InvalidValue
  */
 export function parseBoolean(text: string): boolean {
-  const value = BOOLEANS.get(text);
-  if (value === undefined) throw new InvalidValue("expected true or false");
-  return value;
+  switch (text) {
+    case "1":
+    case "t":
+    case "T":
+    case "true":
+    case "TRUE":
+    case "True":
+      return true;
+    case "0":
+    case "f":
+    case "F":
+    case "false":
+    case "FALSE":
+    case "False":
+      return false;
+    default:
+      throw new InvalidValue("expected true or false");
+  }
 }

@@ -4,6 +4,7 @@
  * Go writes empty lists and maps as null, so null is the same as absence everywhere.
  */
 import * as v from "valibot";
+import { lazily } from "../lazily.ts";
 import { BunkerError } from "../sys/error.ts";
 import { digestSchema } from "./digest.ts";
 
@@ -40,121 +41,127 @@ const descriptor = v.object({
 /** A reference to a blob: media type, digest, size in bytes. */
 export type Descriptor = v.InferOutput<typeof descriptor>;
 
-const index = v.object({ schemaVersion: v.literal(2), manifests: v.nullish(v.array(descriptor), []) });
+const index = lazily(() => v.object({ schemaVersion: v.literal(2), manifests: v.nullish(v.array(descriptor), []) }));
 
 /** An OCI image index, or a Docker manifest list. */
-export type Index = v.InferOutput<typeof index>;
+export type Index = v.InferOutput<ReturnType<typeof index>>;
 
-const manifest = v.object({
-  schemaVersion: v.literal(2),
-  mediaType: v.nullish(text),
-  config: descriptor,
-  layers: v.nullish(v.array(descriptor), []),
-});
+const manifest = lazily(() =>
+  v.object({
+    schemaVersion: v.literal(2),
+    mediaType: v.nullish(text),
+    config: descriptor,
+    layers: v.nullish(v.array(descriptor), []),
+  }),
+);
 
 const nanoseconds = v.nullish(v.pipe(v.number(), v.safeInteger()));
 
-const imageConfiguration = v.pipe(
-  v.object({
-    os: v.nullish(text, ""),
-    architecture: v.nullish(text, ""),
-    variant: v.nullish(text),
-    created: v.nullish(text),
-    rootfs: v.object({ type: v.literal("layers"), diff_ids: v.nullish(v.array(digestSchema), []) }),
-    config: v.nullish(
-      v.object({
-        User: v.nullish(text, ""),
-        ExposedPorts: v.nullish(set, {}),
-        Env: v.nullish(texts, []),
-        Entrypoint: v.nullish(texts, []),
-        Cmd: v.nullish(texts, []),
-        Volumes: v.nullish(set, {}),
-        WorkingDir: v.nullish(text, ""),
-        Labels: v.nullish(textMap, {}),
-        StopSignal: v.nullish(text),
-        Healthcheck: v.nullish(
-          v.object({
-            Test: v.nullish(texts, []),
-            Interval: nanoseconds,
-            Timeout: nanoseconds,
-            StartPeriod: nanoseconds,
-            StartInterval: nanoseconds,
-            Retries: v.nullish(size),
-          }),
-        ),
-        Shell: v.nullish(texts, []),
-      }),
-      {},
-    ),
-  }),
-  v.transform(({ config, rootfs, os, architecture, variant, created }) => ({
-    platform: { os: os || "linux", architecture, variant: variant || undefined },
-    created: created ?? undefined,
-    diffIds: rootfs.diff_ids,
-    user: config.User,
-    exposedPorts: config.ExposedPorts,
-    environment: config.Env,
-    entrypoint: config.Entrypoint,
-    command: config.Cmd,
-    volumes: config.Volumes,
-    workingDirectory: config.WorkingDir,
-    labels: config.Labels,
-    stopSignal: config.StopSignal || undefined,
-    healthcheck: config.Healthcheck ?? undefined,
-    shell: config.Shell,
-  })),
+const imageConfiguration = lazily(() =>
+  v.pipe(
+    v.object({
+      os: v.nullish(text, ""),
+      architecture: v.nullish(text, ""),
+      variant: v.nullish(text),
+      created: v.nullish(text),
+      rootfs: v.object({ type: v.literal("layers"), diff_ids: v.nullish(v.array(digestSchema), []) }),
+      config: v.nullish(
+        v.object({
+          User: v.nullish(text, ""),
+          ExposedPorts: v.nullish(set, {}),
+          Env: v.nullish(texts, []),
+          Entrypoint: v.nullish(texts, []),
+          Cmd: v.nullish(texts, []),
+          Volumes: v.nullish(set, {}),
+          WorkingDir: v.nullish(text, ""),
+          Labels: v.nullish(textMap, {}),
+          StopSignal: v.nullish(text),
+          Healthcheck: v.nullish(
+            v.object({
+              Test: v.nullish(texts, []),
+              Interval: nanoseconds,
+              Timeout: nanoseconds,
+              StartPeriod: nanoseconds,
+              StartInterval: nanoseconds,
+              Retries: v.nullish(size),
+            }),
+          ),
+          Shell: v.nullish(texts, []),
+        }),
+        {},
+      ),
+    }),
+    v.transform(({ config, rootfs, os, architecture, variant, created }) => ({
+      platform: { os: os || "linux", architecture, variant: variant || undefined },
+      created: created ?? undefined,
+      diffIds: rootfs.diff_ids,
+      user: config.User,
+      exposedPorts: config.ExposedPorts,
+      environment: config.Env,
+      entrypoint: config.Entrypoint,
+      command: config.Cmd,
+      volumes: config.Volumes,
+      workingDirectory: config.WorkingDir,
+      labels: config.Labels,
+      stopSignal: config.StopSignal || undefined,
+      healthcheck: config.Healthcheck ?? undefined,
+      shell: config.Shell,
+    })),
+  ),
 );
 
 /** What an image says about itself: OCI image configuration, with Docker's `Healthcheck` and `Shell`. */
-export type ImageConfiguration = Readonly<v.InferOutput<typeof imageConfiguration>>;
+export type ImageConfiguration = Readonly<v.InferOutput<ReturnType<typeof imageConfiguration>>>;
 
 /** What an image tells people only. */
-const imageDetails = v.pipe(
-  v.object({
-    author: v.nullish(text, ""),
-    comment: v.nullish(text, ""),
-    docker_version: v.nullish(text, ""),
-    "os.version": v.nullish(text, ""),
-    config: v.nullish(v.object({ OnBuild: v.nullish(texts, []), ArgsEscaped: v.nullish(v.boolean(), false) }), {}),
-    history: v.nullish(
-      v.array(
-        v.object({
-          created: v.nullish(text),
-          created_by: v.nullish(text, ""),
-          comment: v.nullish(text, ""),
-          empty_layer: v.nullish(v.boolean(), false),
-        }),
+const imageDetails = lazily(() =>
+  v.pipe(
+    v.object({
+      author: v.nullish(text, ""),
+      comment: v.nullish(text, ""),
+      docker_version: v.nullish(text, ""),
+      "os.version": v.nullish(text, ""),
+      config: v.nullish(v.object({ OnBuild: v.nullish(texts, []), ArgsEscaped: v.nullish(v.boolean(), false) }), {}),
+      history: v.nullish(
+        v.array(
+          v.object({
+            created: v.nullish(text),
+            created_by: v.nullish(text, ""),
+            comment: v.nullish(text, ""),
+            empty_layer: v.nullish(v.boolean(), false),
+          }),
+        ),
+        [],
       ),
-      [],
-    ),
-  }),
-  v.transform(({ author, comment, docker_version, config, history, "os.version": osVersion }) => ({
-    author,
-    comment,
-    dockerVersion: docker_version,
-    osVersion,
-    onBuild: config.OnBuild ?? [],
-    argumentsEscaped: config.ArgsEscaped ?? false,
-    history: history.map(({ created, created_by, comment, empty_layer }) => ({
-      created: created ?? undefined,
-      createdBy: created_by,
+    }),
+    v.transform(({ author, comment, docker_version, config, history, "os.version": osVersion }) => ({
+      author,
       comment,
-      isEmptyLayer: empty_layer,
+      dockerVersion: docker_version,
+      osVersion,
+      onBuild: config.OnBuild ?? [],
+      argumentsEscaped: config.ArgsEscaped ?? false,
+      history: history.map(({ created, created_by, comment, empty_layer }) => ({
+        created: created ?? undefined,
+        createdBy: created_by,
+        comment,
+        isEmptyLayer: empty_layer,
+      })),
     })),
-  })),
+  ),
 );
 
 /** What an image tells people only: who made it, and how. */
-export type ImageDetails = Readonly<v.InferOutput<typeof imageDetails>>;
+export type ImageDetails = Readonly<v.InferOutput<ReturnType<typeof imageDetails>>>;
 
-const dockerManifest = v.array(
-  v.object({ Config: text, RepoTags: v.nullish(texts, []), Layers: v.nullish(texts, []) }),
+const dockerManifest = lazily(() =>
+  v.array(v.object({ Config: text, RepoTags: v.nullish(texts, []), Layers: v.nullish(texts, []) })),
 );
 
 /** The manifest.json of `docker save`. */
-export type DockerManifest = v.InferOutput<typeof dockerManifest>;
+export type DockerManifest = v.InferOutput<ReturnType<typeof dockerManifest>>;
 
-const layout = v.object({ imageLayoutVersion: v.pipe(text, v.regex(/^1\./, "expected version 1")) });
+const layout = lazily(() => v.object({ imageLayoutVersion: v.pipe(text, v.regex(/^1\./, "expected version 1")) }));
 
 const documents = { index, manifest, imageConfiguration, imageDetails, dockerManifest, layout } as const;
 
@@ -168,15 +175,15 @@ export function parseDocument<Kind extends keyof typeof documents>(
   kind: Kind,
   bytes: Buffer,
   name: string,
-): v.InferOutput<(typeof documents)[Kind]> {
+): v.InferOutput<ReturnType<(typeof documents)[Kind]>> {
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString("utf8"));
   } catch (cause) {
     throw invalidDocument(name, "it is not JSON", cause);
   }
-  const result = v.safeParse(documents[kind], value);
-  if (result.success) return result.output as v.InferOutput<(typeof documents)[Kind]>;
+  const result = v.safeParse(documents[kind](), value);
+  if (result.success) return result.output as v.InferOutput<ReturnType<(typeof documents)[Kind]>>;
   const [issue] = result.issues;
   const path = v.getDotPath(issue);
   throw invalidDocument(name, path === null ? issue.message : `${path}: ${issue.message}`);

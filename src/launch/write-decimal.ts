@@ -2,7 +2,7 @@ import type { Slot } from "./operation.ts";
 import type { LaunchProgram } from "./program.ts";
 
 const ZERO = "0".charCodeAt(0);
-const POWERS_OF_TEN = Array.from({ length: 10 }, (_, index) => 10 ** (9 - index));
+const POWERS_OF_TEN = [1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1];
 /** Bytes that `writeDecimal` may write to. */
 export const DECIMAL_SIZE = POWERS_OF_TEN.length + 3;
 

@@ -132,15 +132,13 @@ export interface ContainerSetting extends ProcessSetting {
   /** Whether mknod(2) works; see `provideDevices`. */
   readonly canMakeNodes: boolean;
   readonly pivotRoot: boolean;
-  /** A file for the state that hooks get on their standard input. */
-  readonly stateDescriptor: number;
+  /** A file for the state that hooks get on their standard input, with which it waits for the runtime; where there are some. */
+  readonly stateDescriptor: number | undefined;
   /**
    * Called when the program may be executed as far as it has been emitted, to where it waits for its rest; undefined
    * where it is not executed before it is finished.
    */
   readonly beginEarly: (() => void) | undefined;
-  /** Whether it waits for the runtime when everything is mounted. */
-  readonly waitsAtCreation: boolean;
   /** Whether it waits for the runtime as soon as it is in its namespaces. */
   readonly waitsForNamespaces: boolean;
   /** Those that it sends to the runtime then. */
@@ -527,7 +525,7 @@ export function finishContainerProgram(
     waitForRuntime(program, setting.socket, "wait for the rest of the program");
     setting.beginEarly();
   }
-  if (setting.waitsAtCreation) {
+  if (setting.stateDescriptor !== undefined) {
     tellRuntime(program, setting.socket, "tell that everything is mounted");
     waitForRuntime(program, setting.socket, "wait for the hooks");
   }
@@ -561,7 +559,11 @@ export function finishContainerProgram(
   }
   makePathsReadOnly(program, root, linux.readonlyPaths ?? []);
   maskPaths(program, root, linux.maskedPaths ?? []);
-  runHooksInContainer(program, hooksOf(configuration, "createContainer"), setting.stateDescriptor, proc);
+  const runHooks = (kind: "createContainer" | "startContainer") => {
+    if (setting.stateDescriptor === undefined) return;
+    runHooksInContainer(program, hooksOf(configuration, kind), setting.stateDescriptor, proc);
+  };
+  runHooks("createContainer");
   if (configuration.root?.readonly === true) {
     setAttributes(program, root, { set: MountAttribute.RDONLY }, false, {
       operation: "make the root file system read-only",
@@ -584,9 +586,7 @@ export function finishContainerProgram(
     proc,
     terminal,
     listener,
-    beforeExec: () => {
-      runHooksInContainer(program, hooksOf(configuration, "startContainer"), setting.stateDescriptor, proc);
-    },
+    beforeExec: () => runHooks("startContainer"),
   });
   return copyUps;
 }

@@ -228,7 +228,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   const [ours, theirs] = socketPair();
   cleanup.use(ours);
   cleanup.use(theirs);
-  const stateFile = cleanup.use(new MemoryFile("container state"));
+  const stateFile = hasHooksAtCreation(configuration) ? cleanup.use(new MemoryFile("container state")) : undefined;
   const common = {
     socket: theirs.number,
     closed: [ours.number],
@@ -273,8 +273,10 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     options.supervisor && { startHelpers: helpers?.start, becomeSupervisor: options.supervisor },
   );
   const { program } = built;
-  const programOwner = cleanup.use(new DisposableStack());
-  programOwner.use(program);
+  let isLaunched = false;
+  cleanup.defer(() => {
+    if (!isLaunched) program[Symbol.dispose]();
+  });
   let listener: CompiledFilter["listener"];
   let copyUps: readonly CopyUp[] = [];
   const finishProgram = (beginEarly?: () => void) => {
@@ -293,7 +295,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       namespaces,
       canMakeNodes: !makesUserNamespace && !joinsUserNamespace && isInInitialUserNamespace() && privileged,
       pivotRoot: options.pivotRoot ?? true,
-      stateDescriptor: stateFile.descriptor.number,
+      stateDescriptor: stateFile?.descriptor.number,
       standardStreams: options.standardStreams,
       ownedStreams: [0, 1, 2].filter((number) => isPipe(options.standardStreams?.[number] ?? number)),
       init: options.init,
@@ -306,7 +308,6 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       dieWithParent: options.dieWithParent ?? false,
       gate: gate?.start.number,
       beginEarly,
-      waitsAtCreation,
       waitsForNamespaces,
       sentNamespaces: isHidden(namespaces) ? SENT_NAMESPACES : [],
       renewsCgroupNamespace: options.changesCgroup === true && (namespaces.created & NamespaceFlag.cgroup) !== 0,
@@ -320,7 +321,6 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     !mounts.some((mount) => mount.kind === "filesystem" && mount.options.copyUp);
   // There too the container waits in its namespaces; elsewhere it has to be told to.
   const waitsForNamespaces = options.onNamespaces !== undefined && !isFinishedLater;
-  const waitsAtCreation = hasHooksAtCreation(configuration);
   if (isFinishedLater) program.waitForRest();
   else finishProgram();
 
@@ -331,7 +331,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   gate?.failure.writeEnd.close();
   const conversation: Conversation = { child, program, socket: ours };
   // From here on it belongs to what is launched.
-  programOwner.move();
+  isLaunched = true;
   const state = (pid: number, status: State["status"]): State => ({
     ociVersion: OCI_VERSION,
     id: options.id,
@@ -415,7 +415,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       }
       const exchange = { send: () => sendByte(conversation), expect: () => expectByte(conversation) };
       for (const copyUp of copyUps) copyUp.run(exchange);
-      if (waitsAtCreation) {
+      if (stateFile !== undefined) {
         expectByte(conversation);
         runHostHooks(configuration.hooks?.prestart ?? [], state(container.pid, "creating"));
         runHostHooks(configuration.hooks?.createRuntime ?? [], state(container.pid, "creating"));

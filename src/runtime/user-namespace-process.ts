@@ -18,6 +18,7 @@ import { readFailure } from "../launch/launch.ts";
 import type { Slot } from "../launch/operation.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
+import { lazily } from "../lazily.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
@@ -37,12 +38,14 @@ export const FIRST_PASSED_DESCRIPTOR = 5;
 const PROGRAM_SIZE = 262144;
 const F_DUPFD_CLOEXEC = 1030;
 
-const reportSchema = v.object({
-  code: v.string(),
-  message: v.string(),
-  hint: v.optional(v.string()),
-  excerpt: v.optional(v.string()),
-});
+const reportSchema = lazily(() =>
+  v.object({
+    code: v.string(),
+    message: v.string(),
+    hint: v.optional(v.string()),
+    excerpt: v.optional(v.string()),
+  }),
+);
 
 /** What a command is given besides its words. */
 export interface NamespaceCommand {
@@ -170,7 +173,7 @@ function conclude(report: string, words: readonly string[], end: ProcessEnd): st
 
 function errorFromReport(report: string, command: string, end: object): BunkerError {
   if (report !== "") {
-    const { code, message, hint, excerpt } = v.parse(reportSchema, JSON.parse(report));
+    const { code, message, hint, excerpt } = v.parse(reportSchema(), JSON.parse(report));
     return new BunkerError({ code, operation: message, hint, excerpt });
   }
   return new BunkerError({

@@ -181,10 +181,12 @@ function openToWrite(path: string, reader: Disposable): StateDatabase {
   try {
     const database = new Database(path, constants.SQLITE_OPEN_READWRITE);
     try {
-      database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
-      database.run("PRAGMA synchronous = NORMAL");
-      database.run("PRAGMA foreign_keys = ON");
-      database.run(`PRAGMA wal_autocheckpoint = ${LOG_LIMIT}`);
+      database.run(
+        `PRAGMA busy_timeout = ${BUSY_TIMEOUT};
+        PRAGMA synchronous = NORMAL;
+        PRAGMA foreign_keys = ON;
+        PRAGMA wal_autocheckpoint = ${LOG_LIMIT}`,
+      );
       return new StateDatabase(database, path, reader);
     } catch (error) {
       database.close();

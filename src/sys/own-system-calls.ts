@@ -13,6 +13,7 @@ function own(x86: number, arm64: number): number {
 export const accept4 = own(288, 242);
 export const bind = own(49, 200);
 export const bpf = own(321, 280);
+export const capget = own(125, 90);
 export const clone3 = own(435, 435);
 export const close = own(3, 57);
 export const connect = own(42, 203);

@@ -1,11 +1,23 @@
 import type { SecurityOptions } from "../../engine/specification/run-options.ts";
 import type { SecurityOption } from "./security-option.ts";
 
+/** What most containers ask for. */
+const NOTHING: SecurityOptions = {
+  seccomp: undefined,
+  noNewPrivileges: false,
+  apparmorProfile: undefined,
+  labels: [],
+  maskedPaths: [],
+  unmaskedPaths: [],
+  systemPathsUnconfined: false,
+};
+
 /**
  * What all `--security-opt` together come to; of each kind the last one counts, paths add up.
  * @throws BunkerError when the file of a seccomp profile cannot be read
  */
 export async function securityOptionsOf(given: readonly SecurityOption[]): Promise<SecurityOptions> {
+  if (given.length === 0) return NOTHING;
   const last = <Kind extends SecurityOption["kind"]>(kind: Kind) =>
     given.findLast((option): option is Extract<SecurityOption, { kind: Kind }> => option.kind === kind);
   const paths = (kind: "mask" | "unmask") => given.flatMap((option) => (option.kind === kind ? option.paths : []));

@@ -30,6 +30,10 @@ const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
 const F_DUPFD_CLOEXEC = 1030;
 
+/** The real-time signals that programs may use. */
+const REAL_TIME_SIGNALS: number[] = [];
+for (let signal = 34; signal <= 64; signal++) REAL_TIME_SIGNALS.push(signal);
+
 /** Signals that are passed on: not those that stop or kill us in any case, that report on ourselves, or that Bun uses. */
 const FORWARDED: readonly number[] = [
   Signal.SIGHUP,
@@ -46,8 +50,7 @@ const FORWARDED: readonly number[] = [
   Signal.SIGVTALRM,
   Signal.SIGPROF,
   Signal.SIGIO,
-  // The real-time signals that programs may use.
-  ...Array.from({ length: 31 }, (_, index) => 34 + index),
+  ...REAL_TIME_SIGNALS,
 ];
 
 /** The ends of a container's standard streams: `inner` go into the container, `outer` stay here. */

@@ -349,7 +349,7 @@ export async function createContainer(
     };
     const container = { id, name, definition };
     // Who has the name may be about to be gone.
-    lookUpContainer(database, data, name);
+    if (options.name !== undefined) lookUpContainer(database, data, name);
     insertContainer(database, container);
     recordContainerEvent(data, "create", container);
     return { ...container, lock, configuration };

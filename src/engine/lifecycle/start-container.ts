@@ -147,13 +147,18 @@ async function launchSupervised(
   const [socket, theirs] = messageSocketPair();
   const [watching, waiting] = mayEndEarly ? socketPair() : [];
   // What outlives the start.
-  const kept = cleanup.use(new DisposableStack());
-  for (const end of [socket, watching]) if (end !== undefined) kept.use(end);
+  const kept = watching === undefined ? [socket] : [socket, watching];
+  let isStarted = false;
+  cleanup.defer(() => {
+    if (!isStarted) for (const end of kept) end.close();
+  });
   for (const end of [theirs, waiting]) if (end !== undefined) cleanup.use(end);
   const streams = definition.terminal ? undefined : makeStreams(definition.openInput);
   for (const end of [...(streams?.inner ?? []), streams?.outer.input]) if (end !== undefined) cleanup.use(end);
   for (const end of [streams?.outer.output, streams?.outer.error]) {
-    if (end !== undefined) (mayEndEarly ? kept : cleanup).use(end);
+    if (end === undefined) continue;
+    if (mayEndEarly) kept.push(end);
+    else cleanup.use(end);
   }
   const listener = cleanup.use(listenForSupervisor(data, id));
   const { forwards = [] } = definition.networkPlan ?? definition.membership ?? {};
@@ -274,7 +279,7 @@ async function launchSupervised(
   }
   recordContainerEvent(data, "start", container);
   recordVolumeMounts(data, "mount", container);
-  kept.move();
+  isStarted = true;
   const started = { socket, streams: attached, supervisor: launched.supervisor?.pid };
   if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };
   const { output, error } = streams.outer;

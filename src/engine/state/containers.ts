@@ -6,6 +6,7 @@
  * asked for.
  */
 import * as v from "valibot";
+import { lazily } from "../../lazily.ts";
 import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { type PortBinding, portBindingSchema } from "../network/network-plan-schema.ts";
@@ -13,6 +14,7 @@ import { containerComponent } from "./container-component.ts";
 import {
   type ContainerDefinition,
   type DefinitionOutline,
+  formatDefinition,
   parseDefinition,
   parseOutline,
   type RestartPolicy,
@@ -22,19 +24,22 @@ import { volumeComponent } from "./volume-component.ts";
 
 export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
 
-const healthSchema = v.object({
-  status: v.picklist(["starting", "healthy", "unhealthy"]),
-  failingStreak: v.number(),
-  /** Successes in a row of the check that comes first; undefined when that is over, or there is none. */
-  startupSuccesses: v.optional(v.number()),
-  log: v.array(v.object({ start: v.number(), end: v.number(), exitStatus: v.number(), output: v.string() })),
-});
+const healthSchema = lazily(() =>
+  v.object({
+    status: v.picklist(["starting", "healthy", "unhealthy"]),
+    failingStreak: v.number(),
+    /** Successes in a row of the check that comes first; undefined when that is over, or there is none. */
+    startupSuccesses: v.optional(v.number()),
+    log: v.array(v.object({ start: v.number(), end: v.number(), exitStatus: v.number(), output: v.string() })),
+  }),
+);
 
-const healthText = v.pipe(v.string(), v.parseJson(), healthSchema);
-const portsText = v.pipe(v.string(), v.parseJson(), v.array(portBindingSchema));
+const healthText = lazily(() => v.pipe(v.string(), v.parseJson(), healthSchema()));
+const NO_PORTS = "[]";
+const portsText = lazily(() => v.pipe(v.string(), v.parseJson(), v.array(portBindingSchema)));
 
 /** The results of health checks so far; times are milliseconds since 1970. */
-export type Health = Readonly<v.InferOutput<typeof healthSchema>>;
+export type Health = Readonly<v.InferOutput<ReturnType<typeof healthSchema>>>;
 
 interface Row {
   readonly id: string;
@@ -110,8 +115,8 @@ function containerOf(row: Row): Container {
     error: row.error,
     restartCount: row.restart_count,
     stoppedByUser: row.stopped_by_user === 1,
-    health: row.health === null ? undefined : v.parse(healthText, row.health),
-    ports: row.status === "running" ? v.parse(portsText, row.ports) : [],
+    health: row.health === null ? undefined : v.parse(healthText(), row.health),
+    ports: row.status === "running" && row.ports !== NO_PORTS ? v.parse(portsText(), row.ports) : [],
     cgroup: row.cgroup ?? undefined,
     outOfMemory: row.out_of_memory === 1,
   };
@@ -151,7 +156,7 @@ export function insertContainer(
       container.id,
       container.name,
       Date.now(),
-      JSON.stringify(container.definition),
+      formatDefinition(container.definition),
     );
   });
 }
@@ -289,7 +294,7 @@ export function recordRestartPolicy(
   { id, definition }: Container,
   restart: RestartPolicy,
 ): void {
-  database.run("UPDATE container SET definition = ? WHERE id = ?", JSON.stringify({ ...definition, restart }), id);
+  database.run("UPDATE container SET definition = ? WHERE id = ?", formatDefinition({ ...definition, restart }), id);
 }
 
 /** Records that a container is restarted by a user's command, so that its policy counts from zero. */

@@ -12,74 +12,81 @@
  * its row goes with the last of them.
  */
 import * as v from "valibot";
+import { lazily } from "../../lazily.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { isHeld } from "./container-directory.ts";
 import { isKnown } from "./containers.ts";
 
-const mapSchema = v.pipe(v.string(), v.parseJson(), v.record(v.string(), v.string()));
+const mapSchema = lazily(() => v.pipe(v.string(), v.parseJson(), v.record(v.string(), v.string())));
 
-const subnetsSchema = v.pipe(
-  v.string(),
-  v.parseJson(),
-  v.array(
-    v.object({
-      /** `10.89.0.0/24`. */
-      subnet: v.string(),
-      gateway: v.string(),
-      /** Where containers' addresses are taken from; undefined: from all of it. */
-      range: v.optional(v.string()),
-      /** Addresses that no container gets, by names that have no meaning. */
-      reserved: v.record(v.string(), v.string()),
-    }),
+const subnetsSchema = lazily(() =>
+  v.pipe(
+    v.string(),
+    v.parseJson(),
+    v.array(
+      v.object({
+        /** `10.89.0.0/24`. */
+        subnet: v.string(),
+        gateway: v.string(),
+        /** Where containers' addresses are taken from; undefined: from all of it. */
+        range: v.optional(v.string()),
+        /** Addresses that no container gets, by names that have no meaning. */
+        reserved: v.record(v.string(), v.string()),
+      }),
+    ),
   ),
 );
 
-const resolversSchema = v.pipe(v.string(), v.parseJson(), v.array(v.string()));
+const resolversSchema = lazily(() => v.pipe(v.string(), v.parseJson(), v.array(v.string())));
 
-const routesSchema = v.pipe(
-  v.string(),
-  v.parseJson(),
-  v.array(
-    v.object({
-      /** `10.1.0.0/16`. */
-      destination: v.string(),
-      gateway: v.string(),
-      metric: v.number(),
-    }),
+const routesSchema = lazily(() =>
+  v.pipe(
+    v.string(),
+    v.parseJson(),
+    v.array(
+      v.object({
+        /** `10.1.0.0/16`. */
+        destination: v.string(),
+        gateway: v.string(),
+        metric: v.number(),
+      }),
+    ),
   ),
 );
 
-const containerAliasSchema = v.object({ container: v.string(), alias: v.string() });
+const containerAliasSchema = lazily(() => v.object({ container: v.string(), alias: v.string() }));
 
-const requestSchema = v.pipe(
-  v.string(),
-  v.parseJson(),
-  v.object({
-    ipv4: v.optional(v.string()),
-    ipv6: v.optional(v.string()),
-    hardwareAddress: v.optional(v.string()),
-    /** The network of the highest one leads outside; undefined for 0. */
-    gatewayPriority: v.optional(v.number()),
-    aliases: v.array(v.string()),
-    /** Other containers by further names, which only this one knows. */
-    links: v.optional(v.array(containerAliasSchema)),
-    /** See network/place-options.ts. */
-    options: v.optional(v.record(v.string(), v.string())),
-  }),
+const requestSchema = lazily(() =>
+  v.pipe(
+    v.string(),
+    v.parseJson(),
+    v.object({
+      ipv4: v.optional(v.string()),
+      ipv6: v.optional(v.string()),
+      hardwareAddress: v.optional(v.string()),
+      /** The network of the highest one leads outside; undefined for 0. */
+      gatewayPriority: v.optional(v.number()),
+      aliases: v.array(v.string()),
+      /** Other containers by further names, which only this one knows. */
+      links: v.optional(v.array(containerAliasSchema())),
+      /** See network/place-options.ts. */
+      options: v.optional(v.record(v.string(), v.string())),
+    }),
+  ),
 );
 
 /** Addresses of one IP version of a network, as people write them. */
-export type NetworkSubnet = Readonly<v.InferOutput<typeof subnetsSchema>[number]>;
+export type NetworkSubnet = Readonly<v.InferOutput<ReturnType<typeof subnetsSchema>>[number]>;
 
 /** A route of each container on a network, besides the default one. */
-export type NetworkRoute = Readonly<v.InferOutput<typeof routesSchema>[number]>;
+export type NetworkRoute = Readonly<v.InferOutput<ReturnType<typeof routesSchema>>[number]>;
 
 /** What a container calls another one. */
-export type ContainerAlias = Readonly<v.InferOutput<typeof containerAliasSchema>>;
+export type ContainerAlias = Readonly<v.InferOutput<ReturnType<typeof containerAliasSchema>>>;
 
 /** What a user asks of a container's place on a network. */
-export type EndpointRequest = Readonly<v.InferOutput<typeof requestSchema>>;
+export type EndpointRequest = Readonly<v.InferOutput<ReturnType<typeof requestSchema>>>;
 
 /** A network that a user has made. */
 export interface Network {
@@ -148,11 +155,11 @@ function networkOf(row: NetworkRow): Network {
     created: row.created,
     isInternal: row.internal === 1,
     hasDns: row.dns === 1,
-    subnets: v.parse(subnetsSchema, row.subnets),
-    resolvers: v.parse(resolversSchema, row.resolvers),
-    routes: v.parse(routesSchema, row.routes),
-    options: v.parse(mapSchema, row.options),
-    labels: v.parse(mapSchema, row.labels),
+    subnets: v.parse(subnetsSchema(), row.subnets),
+    resolvers: v.parse(resolversSchema(), row.resolvers),
+    routes: v.parse(routesSchema(), row.routes),
+    options: v.parse(mapSchema(), row.options),
+    labels: v.parse(mapSchema(), row.labels),
     isRemoved: row.removed === 1,
   };
 }
@@ -175,7 +182,7 @@ function endpointOf({
     ipv4,
     ipv6: ipv6 ?? undefined,
     hardwareAddress: hardware_address,
-    request: v.parse(requestSchema, request),
+    request: v.parse(requestSchema(), request),
   };
 }
 

@@ -7,12 +7,13 @@
  * that removes a volume looks at its uses, nothing that a container has been promised goes away.
  */
 import * as v from "valibot";
+import { lazily } from "../../lazily.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { isHeld } from "./container-directory.ts";
 import { isKnown } from "./containers.ts";
 
-const mapSchema = v.pipe(v.string(), v.parseJson(), v.record(v.string(), v.string()));
+const mapSchema = lazily(() => v.pipe(v.string(), v.parseJson(), v.record(v.string(), v.string())));
 
 interface Row {
   readonly name: string;
@@ -38,8 +39,8 @@ function volumeOf({ name, created, anonymous, labels, options }: Row): Volume {
     name,
     created,
     isAnonymous: anonymous === 1,
-    labels: v.parse(mapSchema, labels),
-    options: v.parse(mapSchema, options),
+    labels: v.parse(mapSchema(), labels),
+    options: v.parse(mapSchema(), options),
   };
 }
 

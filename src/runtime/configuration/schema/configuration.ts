@@ -1,7 +1,8 @@
 import * as v from "valibot";
+import { lazily } from "../../../lazily.ts";
 import { idMappingsSchema, linuxSchema } from "./linux.ts";
 import { processSchema } from "./process.ts";
-import { flag, integer, lazily, listOf, mapTo, rare, structure, text } from "./values.ts";
+import { flag, integer, listOf, mapTo, rare, structure, text } from "./values.ts";
 
 /** The whole of config.json for Linux; config.md of the OCI runtime specification 1.2, and what 1.3 added to it. */
 export const configurationSchema = lazily(() =>

@@ -4,6 +4,7 @@
  * parses none pays nothing for them.
  */
 import * as v from "valibot";
+import { lazily } from "../../../lazily.ts";
 import { nearestName } from "../../../nearest-name.ts";
 
 /** `T` with every member, at every depth, readonly. */
@@ -12,12 +13,6 @@ export type Immutable<T> = T extends readonly (infer Item)[]
   : T extends object
     ? { readonly [Key in keyof T]: Immutable<T[Key]> }
     : T;
-
-/** Puts off `build` until the result is first asked for, and keeps it. */
-export function lazily<T>(build: () => T): () => T {
-  let built: T | undefined;
-  return () => (built ??= build());
-}
 
 /**
  * A member that is rarely there. Building a schema takes longer than reading by it, so this one is built for the first
