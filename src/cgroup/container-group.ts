@@ -23,24 +23,18 @@
  * A container gets its cgroup also without limits: to be frozen, killed as a whole, and measured. But then it does
  * without where there is none to be had, and nobody is kept waiting for a systemd that does not answer.
  */
-import { basename, dirname } from "node:path";
 import { BunkerError } from "../sys/error.ts";
-import type { FileDescriptor } from "../sys/file-descriptor.ts";
-import { openGroupToEnter } from "./entry.ts";
 import { groupOf, moveInto, readGroupFile } from "./group.ts";
 import { nameByHand } from "./group-by-hand.ts";
+import { IN_SCOPE } from "./group-in-scope.ts";
 import { type GroupPlan, noGroup } from "./group-plan.ts";
 import { enableControllers, makeGroup, removeGroup } from "./group-tree.ts";
 import { setLimits } from "./limits.ts";
 import { isLimited, type Resources } from "./resource-files.ts";
-import { isRootOfHost } from "./root-of-host.ts";
-import { systemdAddress } from "./systemd/address.ts";
 import { requestScope } from "./systemd/transient-scope.ts";
 
 /** How long systemd is waited for when nothing depends on its answer, in seconds. */
 const SHORT_PATIENCE = 2;
-/** What an ordinary group is called in its scope. */
-const IN_SCOPE = "container";
 
 /** The processes of a container that get a group. */
 export interface GroupMembers {
@@ -159,18 +153,4 @@ function standAside(group: string): void {
       }
     }
   }
-}
-
-/**
- * Prepares this process to clone children into a container's cgroup.
- * @param group of `beginContainerGroup`
- * @param pid of the container's first process
- * @returns the cgroup's directory, for `LaunchOptions.cgroup`
- * @throws BunkerError when systemd does not move us
- */
-export function joinContainerGroup(group: string, pid: number): FileDescriptor {
-  const path = dirname(group);
-  const systemd = basename(group) === IN_SCOPE ? systemdAddress(process.env, isRootOfHost()) : undefined;
-  const scope = systemd === undefined ? undefined : { path, unit: basename(path), besides: "supervisor", systemd };
-  return openGroupToEnter(group, pid, scope);
 }

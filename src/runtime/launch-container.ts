@@ -3,7 +3,7 @@
  * hooks of the runtime's namespaces and takes the terminal, in the conversation that container-program.ts describes.
  * Whatever fails on either side, nothing of the container is left: the child is killed and reaped.
  */
-import { existsSync, fstatSync, openSync } from "node:fs";
+import { openSync } from "node:fs";
 import { resolve } from "node:path";
 import { launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
 import type { Slot } from "../launch/operation.ts";
@@ -14,9 +14,9 @@ import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
 import { receiveDescriptor, socketPair } from "../sys/socket.ts";
-import type { Configuration, Linux, Process } from "./configuration/configuration.ts";
+import type { Configuration, Linux } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
-import { arenaSize, beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
+import { beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
 import {
   awaitFirst,
   awaitSuccessor,
@@ -40,6 +40,8 @@ import {
 } from "./id-map/write-id-map.ts";
 import { awaitExec, type LaunchedContainer, leadToExec } from "./launched-container.ts";
 import { planMounts } from "./planned-mounts.ts";
+import { arenaSize } from "./process-program.ts";
+import { checkSecurityModules, isPipe, processSettingOf } from "./process-setting.ts";
 import { realRootPath } from "./root-path.ts";
 import type { CompiledFilter } from "./seccomp/compile.ts";
 import { OCI_VERSION, type State } from "./state.ts";
@@ -51,7 +53,6 @@ import {
   needsIntermediate,
   planNamespaces,
 } from "./steps/namespaces.ts";
-import { impossibleAmbient } from "./steps/process-attributes.ts";
 import { explainingRefusal } from "./user-namespace-refusal.ts";
 
 /** What a container needs besides its configuration. */
@@ -144,21 +145,6 @@ function openNamespace(path: string, type: NamespaceType): number {
   }
 }
 
-/** @throws BunkerError when a label is asked for that the host has no security module for */
-function checkSecurityModules(process: Pick<Process, "apparmorProfile" | "selinuxLabel">): void {
-  const { apparmorProfile = "", selinuxLabel = "" } = process;
-  const hasApparmor = () => readIfThere("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") === true;
-  const missing =
-    apparmorProfile !== "" && !hasApparmor()
-      ? { object: apparmorProfile, reason: "AppArmor is not enabled on this host" }
-      : selinuxLabel !== "" && !existsSync("/sys/fs/selinux/enforce")
-        ? { object: selinuxLabel, reason: "SELinux is not enabled on this host" }
-        : undefined;
-  if (missing !== undefined) {
-    throw new BunkerError({ code: "no_security_module", operation: "apply the label", ...missing });
-  }
-}
-
 /** @throws BunkerError for what no host can get from us: better than to run without */
 function checkImplemented({ intelRdt, netDevices = {} }: Linux): void {
   const member = intelRdt !== undefined ? "intelRdt" : Object.keys(netDevices).length > 0 ? "netDevices" : undefined;
@@ -168,29 +154,6 @@ function checkImplemented({ intelRdt, netDevices = {} }: Linux): void {
     operation: "create container",
     reason: `Bunker does not implement linux.${member}`,
   });
-}
-
-/** Where AppArmor's exec attribute is: in its own directory since Linux 5.8. */
-function apparmorFile(): "attr/apparmor/exec" | "attr/exec" {
-  return existsSync("/proc/self/attr/apparmor/exec") ? "attr/apparmor/exec" : "attr/exec";
-}
-
-/** What of a process's setting follows from its configuration and the host alone. */
-export function processSettingOf(
-  process: Process,
-  seccomp: CompiledFilter | undefined,
-  onWarning: ((message: string) => void) | undefined,
-) {
-  checkSecurityModules(process);
-  const impossible = impossibleAmbient(process.capabilities ?? {});
-  if (impossible.length > 0) {
-    onWarning?.(`ambient capabilities that are not permitted and inheritable too: ${impossible.join(", ")}`);
-  }
-  return {
-    seccomp: seccomp === undefined ? undefined : { instructions: seccomp.program, flags: seccomp.flags },
-    seccompListener: seccomp?.listener !== undefined,
-    apparmorFile: apparmorFile(),
-  };
 }
 
 /**
@@ -472,16 +435,6 @@ function whileItLives(conversation: Conversation, work: () => void): void {
   } catch (error) {
     if (error instanceof BunkerError && error.errno === Errno.ESRCH) throw failureOf(conversation);
     throw error;
-  }
-}
-
-/** Whether a descriptor is a pipe or a socket, and so was made for whoever reads or writes here. */
-export function isPipe(descriptor: number): boolean {
-  try {
-    const status = fstatSync(descriptor);
-    return status.isFIFO() || status.isSocket();
-  } catch {
-    return false;
   }
 }
 

@@ -2,7 +2,7 @@
  * Theory of operation: another process in a container that runs (`exec`).
  *
  * A launch program joins the namespaces of the container's first process, all at once by its pidfd, and executes the
- * command with the same operations as the first process did (container-program.ts). Only namespaces that differ from
+ * command with the same operations as the first process did (process-program.ts). Only namespaces that differ from
  * ours are joined, since one's own user namespace cannot be joined again. Who joins a pid namespace is not in it, only
  * its children are: so the program then clones once more, with CLONE_PARENT, and the clone is our child all the same.
  *
@@ -13,7 +13,6 @@
  * that. It never executes a file of the host (CVE-2019-5736), no path of the container is resolved before the root is
  * the container's, and what is open from the host is closed before the exec (CVE-2024-21626).
  */
-import { readFileSync } from "node:fs";
 import { launch } from "../launch/launch.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
@@ -21,17 +20,17 @@ import { CloneFlag } from "../sys/clone.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
+import { readText } from "../sys/named-file.ts";
 import { namespaceOf } from "../sys/namespace.ts";
 import { socketPair } from "../sys/socket.ts";
 import type { Configuration, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType, namespaceFile } from "./configuration/namespaces.ts";
-import { arenaSize, closeOnExec, emitProcess, emitStandardStreams } from "./container-program.ts";
 import { awaitSuccessor, type Conversation, passListener } from "./conversation.ts";
 import { isPrivileged } from "./id-map/write-id-map.ts";
-import { isPipe, processSettingOf } from "./launch-container.ts";
 import { awaitExec, type LaunchedContainer, leadToExec } from "./launched-container.ts";
+import { arenaSize, closeOnExec, emitProcess, emitStandardStreams } from "./process-program.ts";
+import { isPipe, processSettingOf } from "./process-setting.ts";
 import type { CompiledFilter } from "./seccomp/compile.ts";
-import { filterOf } from "./seccomp/filter-of.ts";
 import type { State } from "./state.ts";
 import { makeTerminal } from "./steps/console.ts";
 import { openDirectory, writeFile } from "./steps/files.ts";
@@ -50,8 +49,8 @@ export interface LaunchProcessOptions {
   readonly preservedDescriptors: number;
   /** Descriptors that become the standard streams when there is no terminal; the runtime's own without it. */
   readonly standardStreams?: readonly [number, number, number] | undefined;
-  /** The compiled filter of `linux.seccomp`, where the caller has it already. */
-  readonly seccomp?: CompiledFilter | undefined;
+  /** The compiled filter of `linux.seccomp`, if that is there; seccomp/filter-of.ts. */
+  readonly seccomp: CompiledFilter | undefined;
   readonly onWarning: ((message: string) => void) | undefined;
   readonly onProgram: ((program: LaunchProgram) => void) | undefined;
 }
@@ -79,7 +78,7 @@ function supplementaryGroups(
 ): "set" | "keep" {
   if (asked.length === 0 && annotations?.["run.oci.keep_original_groups"] === "1") return "keep";
   const mayHaveRights = (flags & NamespaceFlag.user) !== 0 || isPrivileged();
-  if (mayHaveRights && readFileSync(`/proc/${pid}/setgroups`, "utf8").trim() !== "deny") return "set";
+  if (mayHaveRights && readText(`/proc/${pid}/setgroups`).trim() !== "deny") return "set";
   if (asked.length === 0) return "keep";
   throw new BunkerError({
     code: "groups_not_permitted",
@@ -94,9 +93,8 @@ function supplementaryGroups(
  * @throws BunkerError; nothing is left of the process then
  */
 export function launchProcess(options: LaunchProcessOptions): LaunchedContainer {
-  const { state, pidfd, configuration, process } = options;
+  const { state, pidfd, configuration, process, seccomp } = options;
   const flags = differingNamespaces(state.pid);
-  const seccomp = options.seccomp ?? filterOf(configuration, options.onWarning);
   const [ours, theirs] = socketPair();
   using cleanup = new DisposableStack();
   cleanup.use(ours);

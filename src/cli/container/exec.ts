@@ -1,4 +1,3 @@
-import { openSync } from "node:fs";
 import {
   attachDetachably,
   checkTerminal,
@@ -12,7 +11,8 @@ import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { startExec } from "../../engine/lifecycle/exec-process.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { connectToSupervisor, tell } from "../../engine/supervisor/connect.ts";
-import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { openFile } from "../../sys/named-file.ts";
+import { OpenFlag } from "../../sys/open.ts";
 import { defineCommand } from "../command.ts";
 import { flag, list, single } from "../option.ts";
 import { parseEnvironmentOption } from "../values/environment-option.ts";
@@ -74,9 +74,9 @@ export const exec = defineCommand(
     const container = namedOrLatest(database, data, reference, options);
     using signals = detach ? undefined : receiveSignals();
     // Nobody reads what a detached process writes, and it must not end of that.
-    using nobody = detach && !terminal ? new FileDescriptor(openSync("/dev/null", "r+")) : undefined;
+    using nobody = detach && !terminal ? openFile("/dev/null", OpenFlag.O_RDWR) : undefined;
     using streams = detach || terminal ? undefined : owned(makeStreams(interactive));
-    using launched = startExec(
+    using launched = await startExec(
       data,
       container,
       {

@@ -37,7 +37,7 @@ export async function checkHealth(data: string, id: string, isStarting: boolean)
   const before = container.health ?? newHealth(check);
   const { startup } = check;
   const isStartup = startup !== undefined && before.startupSuccesses !== undefined;
-  const result = execute(data, container, check, isStartup ? startup : check);
+  const result = await execute(data, container, check, isStartup ? startup : check);
   const after = isStartup
     ? startupAfter(before, result, check, startup)
     : healthAfter(before, result, check, isStarting);
@@ -111,12 +111,12 @@ function logAfter({ log }: Health, result: Health["log"][number], check: HealthC
   return [...log, result].slice(-maximumResults);
 }
 
-function execute(
+async function execute(
   data: string,
   container: Container,
   { longestOutput = OUTPUT_LENGTH }: HealthCheck,
   { test, timeout }: Pick<HealthCheck, "test" | "timeout">,
-): Health["log"][number] {
+): Promise<Health["log"][number]> {
   const [kind, ...words] = test;
   const command = kind === "CMD-SHELL" ? ["/bin/sh", "-c", ...words] : kind === "CMD" ? words : test;
   const outputLength = longestOutput === 0 ? LONGEST_OUTPUT : longestOutput;
@@ -132,7 +132,7 @@ function execute(
       privileged: false,
       consoleSize: undefined,
     };
-    using launched = startExec(data, container, request, [inner[0], inner[1], inner[1]]);
+    using launched = await startExec(data, container, request, [inner[0], inner[1], inner[1]]);
     for (const end of inner) end.close();
     if (!endsWithin(launched.pidfd, timeout / 1000)) {
       sendSignal(launched.pidfd, Signal.SIGKILL);

@@ -4,17 +4,17 @@
  * killed, the process goes on without its streams, as with Docker, and ends with the container.
  */
 
-import { closeSync, openSync, readFileSync } from "node:fs";
-import { joinContainerGroup } from "../../cgroup/container-group.ts";
 import { callersCapabilities } from "../../runtime/callers-capabilities.ts";
 import { CAPABILITY_NAMES } from "../../runtime/configuration/capabilities.ts";
-import type { Process } from "../../runtime/configuration/configuration.ts";
+import type { Configuration, Process } from "../../runtime/configuration/configuration.ts";
 import { launchProcess } from "../../runtime/launch-process.ts";
 import type { LaunchedContainer } from "../../runtime/launched-container.ts";
+import type { CompiledFilter } from "../../runtime/seccomp/compile.ts";
 import { OCI_VERSION } from "../../runtime/state.ts";
 import { encodeText } from "../../sys/byte-string.ts";
 import { openAt2 } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { openFile, readOpenText } from "../../sys/named-file.ts";
 import { OpenFlag, Resolve } from "../../sys/open.ts";
 import { openIdentified } from "../../sys/process-identity.ts";
 import type { Streams } from "../attach/attachment.ts";
@@ -46,12 +46,12 @@ export interface ExecOptions {
  * @param streams the ends that it gets for its standard streams; undefined with a terminal
  * @throws BunkerError `container_not_running` and what keeps it from starting
  */
-export function startExec(
+export async function startExec(
   data: string,
   container: Container,
   options: ExecOptions,
   streams: Streams["inner"] | undefined,
-): LaunchedContainer {
+): Promise<LaunchedContainer> {
   const { id, pid, startTime, status, definition } = container;
   const isRunning = status === "running" && pid !== undefined && startTime !== undefined;
   const pidfd = isRunning ? openIdentified({ pid, startTime }) : undefined;
@@ -60,7 +60,7 @@ export function startExec(
   const configuration = readConfiguration(data, id);
   const { process } = configuration;
   if (process === undefined) throw notRunning("execute in container", container);
-  using cgroup = container.cgroup === undefined ? undefined : joinContainerGroup(container.cgroup, pid);
+  using cgroup = container.cgroup === undefined ? undefined : await joinGroup(container.cgroup, pid);
   recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, container);
   const launched = launchProcess({
     state: { ociVersion: OCI_VERSION, id, status: "running", pid, bundle: containerDirectory(data, id) },
@@ -70,12 +70,24 @@ export function startExec(
     preservedDescriptors: checkedDescriptors(options.preservedDescriptors ?? 0),
     cgroup: cgroup?.number,
     standardStreams: streams === undefined ? undefined : [streams[0].number, streams[1].number, streams[2].number],
-    seccomp: definition.defaultFilter ? defaultSeccompFilter() : undefined,
+    seccomp: await filterFor(configuration, definition.defaultFilter),
     onWarning: undefined,
     onProgram: undefined,
   });
   recordContainerEvent(data, `exec_start: ${options.command.join(" ")}`, container);
   return launched;
+}
+
+async function joinGroup(group: string, pid: number): Promise<FileDescriptor> {
+  const { joinContainerGroup } = await import("../../cgroup/join-container-group.ts");
+  return joinContainerGroup(group, pid);
+}
+
+async function filterFor(configuration: Configuration, isDefault: boolean): Promise<CompiledFilter | undefined> {
+  if (isDefault) return defaultSeccompFilter();
+  if (configuration.linux?.seccomp === undefined) return undefined;
+  const { filterOf } = await import("../../runtime/seccomp/filter-of.ts");
+  return filterOf(configuration, undefined);
 }
 
 function processOf(container: Process, pid: number, hasUserNamespace: boolean, options: ExecOptions): Process {
@@ -113,7 +125,7 @@ function splitEntry(entry: string): [name: string, value: string] {
 
 /** Finds a user in the container's own files as they are now. */
 function userIn(pid: number, user: string) {
-  using root = new FileDescriptor(openSync(`/proc/${pid}/root`, OpenFlag.O_PATH | OpenFlag.O_DIRECTORY));
+  using root = openFile(`/proc/${pid}/root`, OpenFlag.O_PATH | OpenFlag.O_DIRECTORY);
   return lookUpUser(user, fileIn(root, "etc/passwd"), fileIn(root, "etc/group"), []);
 }
 
@@ -122,11 +134,10 @@ function fileIn(root: FileDescriptor, path: string): string {
   const flags = OpenFlag.O_RDONLY | OpenFlag.O_CLOEXEC | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY;
   const opened = openAt2(root.number, encodeText(path), flags, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS);
   if (opened < 0) return "";
+  using file = new FileDescriptor(opened);
   try {
-    return readFileSync(opened, "utf8");
+    return readOpenText(file.number, path);
   } catch {
     return "";
-  } finally {
-    closeSync(opened);
   }
 }

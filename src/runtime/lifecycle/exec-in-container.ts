@@ -5,6 +5,7 @@ import { Signal } from "../../sys/signal.ts";
 import type { Configuration, Process } from "../configuration/configuration.ts";
 import { launchProcess } from "../launch-process.ts";
 import type { LaunchedContainer } from "../launched-container.ts";
+import { filterOf } from "../seccomp/filter-of.ts";
 import { openContainerProcess } from "./container-processes.ts";
 import type { ContainerDirectory } from "./container-record.ts";
 import { checkTerminal, handOver, writePidFile } from "./create-container.ts";
@@ -52,6 +53,7 @@ export function execInContainer(directory: ContainerDirectory, options: ExecOpti
     configuration: options.configuration,
     process: options.process,
     preservedDescriptors: options.preservedDescriptors,
+    seccomp: filterOf(options.configuration, onDebug),
     onWarning: onDebug,
     onProgram: onDebug === undefined ? undefined : (program) => onDebug(program.describe()),
   });

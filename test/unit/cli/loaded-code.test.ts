@@ -77,7 +77,7 @@ describe("what is loaded for", () => {
   const start = ["src/main.ts", "src/cli/bunker.ts"];
   test.each([
     ["run", [...start, "src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts"], 407_000],
-    ["exec", [...start, "src/cli/container/exec.ts", "src/engine/lifecycle/exec-process.ts"], 275_000],
+    ["exec", [...start, "src/cli/container/exec.ts", "src/engine/lifecycle/exec-process.ts"], 202_000],
     ["ps", [...start, "src/cli/ps.ts"], 88_000],
     ["build", [...start, "src/cli/image/build/build.ts"], 345_000],
     ["a build as root", [...start, "src/cli/internal.ts", "src/cli/image/build/build-here.ts"], 345_000],
