@@ -1,7 +1,6 @@
 /* Network namespaces with a stack that leads outside, as the benchmarks use them. */
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { SERVING_SETTINGS } from "../../src/sys/own-command.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** The port of the host that leads to the same one inside. */
@@ -50,14 +49,12 @@ export async function openNetwork(
     ]);
     return { name, inside, host: await gateway(inside), pid };
   }
-  // As Bunker starts the processes that its stack runs in otherwise.
   const own = join(workplace.directory, "slirp4netns");
   if (!existsSync(own)) symlinkSync(workplace.bunker, own);
-  const bunker = ["env", ...SERVING_SETTINGS, own];
-  const program = name === "bunker" ? bunker : ["slirp4netns"];
+  const program = name === "bunker" ? own : "slirp4netns";
   const socket = join(workplace.directory, `${holder}.sock`);
   const options = ["--configure", `--mtu=${mtu}`, `--api-socket=${socket}`];
-  const pid = await background(cleanup, [...program, ...options, String(holder), "tap0"]);
+  const pid = await background(cleanup, [program, ...options, String(holder), "tap0"]);
   const forward = { proto: "tcp", host_addr: "127.0.0.1", host_port: INSIDE_PORT, guest_port: INSIDE_PORT };
   await ask(socket, JSON.stringify({ execute: "add_hostfwd", arguments: forward }));
   return { name, inside, host: "10.0.2.2", pid };

@@ -5,6 +5,8 @@
  */
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
+import { SERVING_SETTINGS } from "../../src/sys/own-command.ts";
+import { compileProgram } from "./compile-program.ts";
 import { median, table } from "./measure.ts";
 import { background, INSIDE_PORT, type Network, openNetwork, privateMemory, run } from "./network-namespace.ts";
 import type { Workplace } from "./workplace.ts";
@@ -75,6 +77,13 @@ for _ in range(${CONNECTIONS}):
 print("ready", flush=True)
 time.sleep(1000)`;
 
+/** A program of Bun's that has nothing of its own, and waits in the kernel. */
+const BARE = `
+import { dlopen } from "bun:ffi";
+console.log("ready");
+dlopen("libc.so.6", { pause: { args: [], returns: "int" } }).symbols.pause();`;
+const IDLE_MEMORY = "memory of its own when idle, MB";
+
 const CONTENDERS = ["no stack", "bunker", "slirp4netns", "pasta"];
 
 /** Compares throughput, exchanges, processor time and memory. */
@@ -83,6 +92,7 @@ export async function measureNetwork(workplace: Workplace, rounds: number): Prom
   await using servers = new AsyncDisposableStack();
   await background(servers, ["iperf3", "--server", "--port", String(SERVER_PORT), "--forceflush"]);
   await background(servers, ["python3", "-c", SERVE]);
+  const engineMemory = await memoryOfTheEngine(workplace);
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < CONTENDERS.length; turn++) {
       const name = CONTENDERS[(turn + round) % CONTENDERS.length] ?? "";
@@ -95,6 +105,7 @@ export async function measureNetwork(workplace: Workplace, rounds: number): Prom
     }
   }
   addRoundTrips(results);
+  addMemoryOfTheStack(results, engineMemory);
   const rows = [...results].map(([row, values]) => [
     row,
     ...CONTENDERS.map((name) => {
@@ -117,7 +128,7 @@ async function measureLargeFrames(workplace: Workplace, name: string, record: Re
   await using cleanup = new AsyncDisposableStack();
   const network = await openNetwork(cleanup, workplace, name);
   const { inside, host, pid } = network;
-  if (pid !== undefined) record("memory of its own when idle, MB", privateMemory(pid));
+  if (pid !== undefined) record(IDLE_MEMORY, privateMemory(pid));
   const parallel = ["--parallel", "8"];
   measureStream(network, "out, 1 stream", [], record);
   measureStream(network, "in, 1 stream", ["--reverse"], record);
@@ -197,6 +208,20 @@ function addRoundTrips(results: Results): void {
     );
   }
   results.set("round trip, added by the stack, microseconds", added);
+}
+
+/** What any program has that runs under Bun, with the settings that the stack's process gives itself; in MB. */
+async function memoryOfTheEngine(workplace: Workplace): Promise<number> {
+  await using cleanup = new AsyncDisposableStack();
+  const program = compileProgram(workplace, "bare", BARE);
+  return privateMemory(await background(cleanup, ["env", ...SERVING_SETTINGS, program]));
+}
+
+/** What Bunker's stack has when idle besides the engine. */
+function addMemoryOfTheStack(results: Results, engineMemory: number): void {
+  const idle = results.get(IDLE_MEMORY)?.get("bunker") ?? [];
+  const ofTheStack = idle.map((memory) => memory - engineMemory);
+  results.set("memory when idle, without Bun's engine, MB", new Map([["bunker", ofTheStack]]));
 }
 
 function received(json: string) {

@@ -1,22 +1,11 @@
 /** How long the program itself takes to start. */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { compileProgram } from "./compile-program.ts";
 import { compare } from "./measure.ts";
 import type { Workplace } from "./workplace.ts";
 
 export async function measureProgramStart(workplace: Workplace, rounds: number): Promise<string> {
-  const { bunker, directory, environment } = workplace;
-  const source = join(directory, "hello.ts");
-  const hello = join(directory, "hello");
-  writeFileSync(source, 'console.log("Hello, world");\n');
-  const options = [
-    "--compile",
-    "--bytecode",
-    "--minify",
-    "--no-compile-autoload-dotenv",
-    "--no-compile-autoload-bunfig",
-  ];
-  workplace.run(process.execPath, "build", ...options, source, "--outfile", hello);
+  const { bunker, environment } = workplace;
+  const hello = compileProgram(workplace, "hello", 'console.log("Hello, world");\n');
   return compare(
     [
       { name: "hello world", command: [hello], environment },

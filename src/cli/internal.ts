@@ -11,8 +11,8 @@ import { compileReadily } from "../sys/just-in-time.ts";
  */
 export async function internal(words: readonly string[]): Promise<number> {
   const [command, first = "", second = "", third = "", fourth = "", fifth = ""] = words;
-  // A supervisor waits most of the time; its reactor sees when it has more to do.
-  if (command !== "supervise") compileReadily();
+  // Those that serve wait most of the time; their reactor sees when it has more to do.
+  if (command !== "supervise" && command !== "slirp4netns") compileReadily();
   switch (command) {
     case "supervise": {
       const { supervise } = await import("../engine/supervisor/supervise.ts");
@@ -45,8 +45,8 @@ export async function internal(words: readonly string[]): Promise<number> {
       return 0;
     }
     case "slirp4netns": {
-      const { slirp4netnsInSandbox } = await import("./slirp4netns/slirp4netns.ts");
-      return slirp4netnsInSandbox(words.slice(1));
+      const { serveNetwork } = await import("./slirp4netns/serve.ts");
+      return serveNetwork(first);
     }
     case "build-run": {
       const { runHere } = await import("../build/run/run-here.ts");

@@ -3,19 +3,15 @@
  * it gives up no thread of what it executes has. It knows its task by numbers alone, and finds the words and the
  * environment for the next program where the kernel has put its own.
  */
-import { openSync } from "node:fs";
 import { type Label, OperationTable } from "../../launch/operation-table.ts";
-import { LaunchProgram } from "../../launch/program.ts";
 import { encodeProgramFile, VARIABLES_ADDRESS, VARIABLES_BUFFER_ADDRESS } from "../../launch/program-file.ts";
 import { hostArchitecture } from "../../sys/architecture.ts";
 import { Errno } from "../../sys/errno.ts";
-import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { AT_EMPTY_PATH } from "../../sys/open.ts";
 import { Prctl } from "../../sys/prctl.ts";
 import { sealedMemoryFile } from "../../sys/sealed-memory-file.ts";
-import { SystemCall, systemCall } from "../../sys/system-call.ts";
+import { type Execution, execute, ownExecutable } from "./execute.ts";
 
-const PROGRAM_SIZE = 1 << 20;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const STANDARD_ERROR = 2;
@@ -25,31 +21,24 @@ const CAPABILITY_LIMIT = 64;
 const MESSAGE = "cannot enter the sandbox\n";
 
 /** A program and what it is confined to. */
-export interface ConfinedProgram {
+export interface ConfinedProgram extends Execution {
   /** setns(2): a pidfd, and bits of `CloneFlag`. */
   readonly namespaces: { readonly descriptor: number; readonly types: number };
   /** The number of the one capability that it keeps, if any. */
   readonly capability: number | undefined;
-  /** What it gets of this process's descriptors, beside the standard streams. */
-  readonly descriptors: readonly number[];
-  /** argv. */
-  readonly words: readonly string[];
-  readonly environment: readonly string[];
 }
 
 /**
  * Executes this process's executable again, confined for good.
  * @returns the errno with which the first execution failed; what fails later ends the process with a message and status 1
  */
-export function executeConfined({ words, environment, ...confinement }: ConfinedProgram): number {
-  using executable = new FileDescriptor(openSync("/proc/self/exe", "r"));
-  using file = sealedMemoryFile("sandbox", confinedProgramFile(executable.number, confinement));
-  using memory = new LaunchProgram(PROGRAM_SIZE);
-  for (const descriptor of [...confinement.descriptors, confinement.namespaces.descriptor, executable.number]) {
-    systemCall(SystemCall.fcntl, descriptor, F_SETFD, 0);
-  }
-  const [argv, envp] = [memory.texts(words), memory.texts(environment)];
-  return -systemCall(SystemCall.execveat, file.number, memory.text(""), argv, envp, AT_EMPTY_PATH);
+export function executeConfined({ descriptors, ...program }: ConfinedProgram): number {
+  using executable = ownExecutable();
+  using file = sealedMemoryFile("sandbox", confinedProgramFile(executable.number, program));
+  return execute(file, {
+    ...program,
+    descriptors: [...descriptors, program.namespaces.descriptor, executable.number],
+  });
 }
 
 function confinedProgramFile(

@@ -14,10 +14,10 @@
  *      but CAP_NET_BIND_SERVICE, also for every later exec, and executes Bunker. It stays the process that the caller
  *      knows.
  *   3. Bunker, which needs files of the host to start (the dynamic linker, libc), has the child change the root when it
- *      has started: pivot_root(2) moves every process of the mount namespace that is at the old root, so it takes no
+ *      has started (sandbox-root.ts): pivot_root(2) moves every process of the mount namespace that is at the old root, so it takes no
  *      right of the process itself. The child ends with the old root unmounted.
  */
-import { closeSync, existsSync, realpathSync, writeSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import { readFailure } from "../../launch/launch.ts";
 import { LaunchProgram } from "../../launch/program.ts";
@@ -31,10 +31,11 @@ import { CloneFlag } from "../../sys/clone.ts";
 import { Errno, errnoName } from "../../sys/errno.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { MNT_DETACH, MountAttribute, MountFlag } from "../../sys/mount.ts";
-import { ownScript, servingEnvironment } from "../../sys/own-command.ts";
+import { servingEnvironment } from "../../sys/own-command.ts";
 import { waitForExit } from "../../sys/process.ts";
 import { pipe } from "../../sys/socket.ts";
 import { executeConfined } from "./confine.ts";
+import { descriptorsOf, type Service, servingWords } from "./service.ts";
 import { SlirpError } from "./slirp-error.ts";
 
 const PROGRAM_SIZE = 65536;
@@ -44,14 +45,6 @@ const RESOLVER_FILE_DIRECTORY = "/etc";
 const RESOLVER_DIRECTORIES = ["/run/NetworkManager", "/run/netconfig", "/run/resolvconf", "/run/systemd/resolve"];
 /** Where the new root lies before it is the root; every host has it. */
 const MOUNT_POINT = "/tmp";
-/** An exit status is the low byte of what a process exits with, here a negated errno. */
-const STATUS_COUNT = 256;
-
-/** What the confined process is given besides its words. */
-export interface SandboxDescriptors {
-  readonly device: number;
-  readonly apiListener: number | undefined;
-}
 
 /** A child that holds the namespaces and waits to change the root. */
 interface Keeper {
@@ -64,53 +57,22 @@ interface Keeper {
 }
 
 /**
- * Executes this program again in the sandbox, where `readSandboxWords` reads what it is given.
- * @param words of the command line
- * @param inherited further descriptors that are passed on under their numbers
+ * Executes this program again, in the sandbox.
  * @throws BunkerError, SlirpError; otherwise it does not return
  */
-export function executeInSandbox(
-  words: readonly string[],
-  descriptors: SandboxDescriptors,
-  inherited: readonly number[],
-): never {
-  const { device, apiListener } = descriptors;
+export function executeInSandbox(service: Service): never {
   const { pid, pidfd, go, hasUserNamespace } = startKeeper();
   const keepsCapability = !hasUserNamespace && hasCapabilities(["CAP_NET_BIND_SERVICE"]);
-  const passed = [device, go.number, ...(apiListener === undefined ? [] : [apiListener]), ...inherited];
-  const given = [device, apiListener ?? "", go.number, pid].map(String);
+  const confined = { ...service, sandbox: { go: go.number, keeper: pid } };
   const errno = executeConfined({
     namespaces: { descriptor: pidfd.number, types: CloneFlag.NEWNS | (hasUserNamespace ? CloneFlag.NEWUSER : 0) },
     capability: keepsCapability ? Capability.CAP_NET_BIND_SERVICE : undefined,
-    descriptors: passed,
-    words: ["slirp4netns", ...ownScript(), "internal", "slirp4netns", ...given, ...words],
+    descriptors: descriptorsOf(confined),
+    words: servingWords(confined),
     environment: servingEnvironment(),
   });
   // The child ends by itself when this process does.
   throw new SlirpError(`cannot execute in the sandbox: ${errnoName(errno)}`);
-}
-
-/** Reads the words that `executeInSandbox` has added. */
-export function readSandboxWords([device, apiListener, go, keeper, ...words]: readonly string[]): {
-  readonly words: readonly string[];
-  readonly descriptors: SandboxDescriptors;
-  readonly enterRoot: () => void;
-} {
-  return {
-    words,
-    descriptors: { device: Number(device), apiListener: apiListener === "" ? undefined : Number(apiListener) },
-    enterRoot: () => enterRoot(Number(go), Number(keeper)),
-  };
-}
-
-/** Leaves the host's files. */
-function enterRoot(go: number, keeper: number): void {
-  writeSync(go, ".");
-  closeSync(go);
-  const end = waitForExit(keeper);
-  if ("exitCode" in end && end.exitCode === 0) return;
-  const reason = "exitCode" in end ? errnoName(STATUS_COUNT - end.exitCode) : `signal ${end.signal}`;
-  throw new SlirpError(`cannot change the root directory for the sandbox: ${reason}`);
 }
 
 function startKeeper(): Keeper {

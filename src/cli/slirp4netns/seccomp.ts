@@ -26,7 +26,6 @@ const AF_INET6 = 10;
 const CLONE_THREAD = 0x10000;
 /** All namespaces' flags of clone(2). */
 const NAMESPACE_FLAGS = 0x7e020000;
-const PR_SET_NAME = 15;
 const PR_SET_VMA = 0x53564d41;
 /** All that opens a file for more than to read what is there. */
 const WRITING = OpenFlag.O_WRONLY | OpenFlag.O_RDWR | OpenFlag.O_CREAT | OpenFlag.O_TRUNC | OpenFlag.O_APPEND;
@@ -188,7 +187,7 @@ const FILTER: Seccomp = {
     allow(["openat"], masked(2, WRITING, 0)),
     // clone3's flags are in memory, where a filter cannot see them; libc then calls clone.
     allow(["clone"], masked(0, CLONE_THREAD | NAMESPACE_FLAGS, CLONE_THREAD)),
-    allow(["prctl"], equals(0, PR_SET_NAME)),
+    allow(["prctl"], equals(0, Prctl.PR_SET_NAME)),
     allow(["prctl"], equals(0, PR_SET_VMA)),
     { names: FATAL, action: "SCMP_ACT_KILL_PROCESS" },
   ],

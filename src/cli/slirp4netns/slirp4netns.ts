@@ -2,139 +2,65 @@
  * Bunker under the name slirp4netns: the network stack alone, for a namespace that another program has made. Podman and
  * RootlessKit start slirp4netns and are satisfied by its command line, its descriptors and its API socket.
  *
- * It runs until its exit descriptor says so, its device is deleted, or a signal kills it; there is nothing to clean up that
- * the kernel does not.
+ * What is here reads the command line and opens the device; serve.ts serves, in the same process after another execve(2).
  */
-import { closeSync, openSync, statSync, writeSync } from "node:fs";
+import { openSync, statSync } from "node:fs";
 import { formatAddress, version4Address, version4Mask } from "../../network/address.ts";
-import { Stack } from "../../network/stack.ts";
 import { type JoinedNamespace, openTap } from "../../network/tap/open-tap.ts";
 import { CloneFlag } from "../../sys/clone.ts";
 import { Errno, errnoName } from "../../sys/errno.ts";
-import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { errnoOf } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { receive } from "../../sys/internet-socket.ts";
-import { allocate, type Memory } from "../../sys/memory.ts";
-import { Event, Reactor } from "../../sys/reactor.ts";
-import { acceptUnix, listenUnix } from "../../sys/socket.ts";
+import { servingEnvironment } from "../../sys/own-command.ts";
+import { listenUnix } from "../../sys/socket.ts";
 import { unlinkIfThere } from "../../sys/unlink-if-there.ts";
 import { COMMIT, VERSION } from "../build.ts";
-import { SlirpApi } from "./api.ts";
+import { execute, ownExecutable } from "./execute.ts";
 import { HELP, parseOptions, type SlirpOptions } from "./options.ts";
-import { executeInSandbox, readSandboxWords } from "./sandbox.ts";
-import { limitSystemCalls } from "./seccomp.ts";
+import { reportingErrors } from "./reporting-errors.ts";
+import { executeInSandbox } from "./sandbox.ts";
+import { descriptorsOf, type Service, servingWords } from "./service.ts";
 import { SlirpError } from "./slirp-error.ts";
 
 /** The version whose command line and API these are. */
 const SLIRP4NETNS_VERSION = "1.2.0";
-/** A request has less bytes than this. */
-const REQUEST_SIZE = 4096;
-
 /**
  * Runs as slirp4netns.
  * @param words behind the program's name
  * @returns the exit status
  */
-export function slirp4netns(words: readonly string[]): number {
+export function slirp4netns(words: readonly string[]): Promise<number> {
   return reportingErrors(() => {
     const options = parseOptions(words);
     if (options === "help") console.log(HELP);
     else if (options === "version") {
       console.log(`slirp4netns version ${SLIRP4NETNS_VERSION}\ncommit: ${COMMIT}\nbunker: ${VERSION}`);
-    } else if (options.sandbox) serveInSandbox(words, options);
-    else serve(options, open(options), () => {});
+    } else openAndServe(options);
   });
 }
 
-/**
- * Goes on as slirp4netns in the sandbox.
- * @param words as `readSandboxWords` reads them
- * @returns the exit status
- */
-export function slirp4netnsInSandbox(words: readonly string[]): number {
-  return reportingErrors(() => {
-    const sandbox = readSandboxWords(words);
-    const options = parseOptions(sandbox.words);
-    if (typeof options === "string") throw new Error(`words of the sandbox ask for ${options}`);
-    const { device, apiListener } = sandbox.descriptors;
-    const opened = {
-      device: new FileDescriptor(device),
-      apiListener: apiListener === undefined ? undefined : new FileDescriptor(apiListener),
-    };
-    serve(options, opened, sandbox.enterRoot);
-  });
-}
-
-function reportingErrors(run: () => void): number {
-  try {
-    run();
-    return 0;
-  } catch (error) {
-    if (!(error instanceof SlirpError) && !(error instanceof BunkerError)) throw error;
-    console.error(error.message);
-    if (error instanceof BunkerError && error.hint !== undefined) console.error(`hint: ${error.hint}`);
-    return 1;
-  }
-}
-
-/** What is opened where the host's files can be reached. */
-interface Opened {
-  readonly device: FileDescriptor;
-  readonly apiListener: FileDescriptor | undefined;
-}
-
-function open(options: SlirpOptions): Opened {
-  const device = openDevice(options);
-  return { device, apiListener: options.apiSocket === undefined ? undefined : listenForRequests(options.apiSocket) };
-}
-
-function serveInSandbox(words: readonly string[], options: SlirpOptions): void {
-  const { device, apiListener } = open(options);
-  const { exitDescriptor, readyDescriptor } = options;
-  const inherited = [exitDescriptor, readyDescriptor].filter((descriptor) => descriptor !== undefined);
-  executeInSandbox(words, { device: device.number, apiListener: apiListener?.number }, inherited);
-}
-
-/** @param confine is called when nothing more of the host's files is needed */
-function serve(options: SlirpOptions, { device, apiListener }: Opened, confine: () => void): void {
-  using cleanup = new DisposableStack();
-  cleanup.use(device);
-  const reactor = cleanup.use(new Reactor());
-  const stack = cleanup.use(
-    new Stack(reactor, {
-      device: device.number,
-      configuration: options.network,
-      onEnd: (errno) => {
-        console.error(`the device ${options.device} is gone: ${errnoName(errno)}`);
-        reactor.stop();
-      },
-    }),
-  );
-  if (apiListener !== undefined) {
-    cleanup.use(apiListener);
-    const api = new SlirpApi(stack, options.network);
-    reactor.add(apiListener.number, Event.IN, () => acceptRequest(reactor, apiListener.number, api));
-  }
-  if (options.exitDescriptor !== undefined) {
-    const events = Event.IN | Event.HUP;
-    if (!reactor.add(options.exitDescriptor, events, () => reactor.stop())) {
-      throw new SlirpError("exit-fd cannot be waited for");
-    }
-  }
-  confine();
-  if (options.seccomp) limitSystemCalls();
+/** Opens what the host's files are needed for, and goes on as the process that serves. */
+function openAndServe(options: SlirpOptions): never {
+  const { exitDescriptor, readyDescriptor, seccomp, network, apiSocket } = options;
+  const service: Service = {
+    device: openDevice(options).number,
+    name: options.device,
+    network,
+    apiListener: apiSocket === undefined ? undefined : listenForRequests(apiSocket).number,
+    exitDescriptor,
+    readyDescriptor,
+    seccomp,
+    sandbox: undefined,
+  };
   announce(options);
-  if (options.readyDescriptor !== undefined) tellReady(options.readyDescriptor);
-  reactor.run();
-}
-
-function tellReady(descriptor: number): void {
-  try {
-    writeSync(descriptor, "1");
-    closeSync(descriptor);
-  } catch (error) {
-    throw new SlirpError(`cannot write to ready-fd: ${errnoName(errnoOf(error) ?? Errno.EIO)}`);
-  }
+  if (options.sandbox) executeInSandbox(service);
+  using executable = ownExecutable();
+  const errno = execute(executable, {
+    descriptors: descriptorsOf(service),
+    words: servingWords(service),
+    environment: servingEnvironment(),
+  });
+  throw new SlirpError(`cannot execute the network stack: ${errnoName(errno)}`);
 }
 
 function openDevice(options: SlirpOptions): FileDescriptor {
@@ -203,39 +129,4 @@ function listenForRequests(path: string): FileDescriptor {
   // As slirp4netns, which leaves its socket behind and takes the place of another's.
   unlinkIfThere(path);
   return listenUnix(path);
-}
-
-/** Reads a request as it comes, and answers it when the client has ended it. */
-function acceptRequest(reactor: Reactor, listener: number, api: SlirpApi): void {
-  const client = acceptUnix(listener);
-  if (client === undefined) return;
-  buffer ??= allocate(REQUEST_SIZE);
-  const { address, buffer: bytes } = buffer;
-  let request = "";
-  const end = () => {
-    reactor.remove(client.number);
-    client.close();
-  };
-  reactor.add(client.number, Event.IN, () => {
-    const count = receive(client.number, address, REQUEST_SIZE);
-    if (count === -Errno.EAGAIN) return;
-    if (count > 0) {
-      // What is too long is read to its end all the same: the client would not get an answer before.
-      if (request.length < REQUEST_SIZE) request += bytes.toString("utf8", 0, count);
-      return;
-    }
-    if (count === 0) respond(client.number, request.length < REQUEST_SIZE ? api.answer(request) : TOO_LONG);
-    end();
-  });
-}
-
-let buffer: Memory | undefined;
-const TOO_LONG = JSON.stringify({ error: { desc: "bad request: too large message" } });
-
-function respond(client: number, answer: string): void {
-  try {
-    writeSync(client, answer);
-  } catch {
-    // The client has gone without waiting.
-  }
 }

@@ -45,6 +45,24 @@ try:
     say("connected")
 except OSError as error: say(name(error))`;
 
+test("the process that serves is the one that was started, has its name, and says how it is configured", async () => {
+  const target = Bun.spawn(["unshare", "-Urn", "sh", "-c", "echo ready; exec sleep infinity"], { stdout: "pipe" });
+  await target.stdout.getReader().read();
+  using user = new UnprivilegedUser();
+  symlinkSync("bunker", `${user.directory}/slirp4netns`);
+  const words = ["--configure", "--cidr=10.9.0.0/16", "--ready-fd=2", String(target.pid), "tap7"];
+  const stack = Bun.spawn([`${user.directory}/slirp4netns`, ...words], { stdout: "pipe", stderr: "pipe" });
+  try {
+    const { value } = await stack.stderr.getReader().read();
+    expect(new TextDecoder().decode(value)).toBe("1");
+    expect(readFileSync(`/proc/${stack.pid}/comm`, "utf8")).toBe("slirp4netns\n");
+  } finally {
+    for (const process of [stack, target]) process.kill("SIGKILL");
+    await Promise.all([stack.exited, target.exited]);
+  }
+  expect(await new Response(stack.stdout).text()).toMatch(/^Starting slirp\n.*\* Network: +10\.9\.0\.0\n/s);
+});
+
 test("the host's loopback is out of reach with --disable-host-loopback, by all of its names", async () => {
   await using network = await PrivateNetwork.start(["--disable-host-loopback", "--cidr=10.9.0.0/16", "--mtu=1500"]);
   const server = await network.serve("host", SERVE);
@@ -98,6 +116,7 @@ say(s.recv(512)[len(question):].decode())`;
 test("in the sandbox no thread has a file, a right or a system call that it does not need, and all works", async () => {
   await using network = await PrivateNetwork.start(["--enable-sandbox", "--enable-seccomp"]);
   const ofStack = `/proc/${network.stackPid}`;
+  expect(readFileSync(`${ofStack}/comm`, "utf8")).toBe("slirp4netns\n");
   for (const thread of readdirSync(`${ofStack}/task`)) {
     const status = readFileSync(`${ofStack}/task/${thread}/status`, "utf8");
     expect(status).toMatch(/^CapPrm:\t0000000000000400\nCapEff:\t0000000000000400\nCapBnd:\t0000000000000400$/m);

@@ -82,6 +82,7 @@ describe("what is loaded for", () => {
     ["build", [...start, "src/cli/image/build/build.ts"], 345_000],
     ["a build as root", [...start, "src/cli/internal.ts", "src/cli/image/build/build-here.ts"], 345_000],
     ["a supervisor", ["src/main.ts", "src/cli/internal.ts", "src/engine/supervisor/supervise.ts"], 50_000],
+    ["slirp4netns", ["src/main.ts", "src/cli/internal.ts", "src/cli/slirp4netns/serve.ts"], 105_000],
   ] as const)("%s stays within its bytes", (_name, modules, limit) => {
     const bytes = chunksOf(modules).reduce((sum, chunk) => sum + (outputs[chunk]?.bytes ?? 0), 0);
     expect(bytes).toBeGreaterThan(limit / 2);
@@ -93,6 +94,11 @@ describe("what is loaded for", () => {
     ["a supervisor", ["src/main.ts", "src/cli/internal.ts", "src/engine/supervisor/supervise.ts"]],
     ["a supervisor with orphans, a journal and a cgroup's memory", SOMETIMES_LOADED_BY_SUPERVISORS],
     ["a supervisor with networks", ["src/engine/network/serve-network.ts"]],
+    ["slirp4netns", ["src/main.ts", "src/cli/internal.ts", "src/cli/slirp4netns/serve.ts"]],
+    [
+      "slirp4netns with an API and limited system calls",
+      ["src/cli/slirp4netns/api-socket.ts", "src/cli/slirp4netns/seccomp.ts"],
+    ],
   ] as const)("%s is not node:fs, which takes 2 ms and half a megabyte", (_name, modules) => {
     expect(usersOfFileSystem(modules)).toEqual([]);
   });
