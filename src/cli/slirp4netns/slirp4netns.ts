@@ -18,7 +18,6 @@ import { COMMIT, VERSION } from "../build.ts";
 import { execute, ownExecutable } from "./execute.ts";
 import { HELP, parseOptions, type SlirpOptions } from "./options.ts";
 import { reportingErrors } from "./reporting-errors.ts";
-import { executeInSandbox } from "./sandbox.ts";
 import { descriptorsOf, type Service, servingWords } from "./service.ts";
 import { SlirpError } from "./slirp-error.ts";
 
@@ -30,17 +29,17 @@ const SLIRP4NETNS_VERSION = "1.2.0";
  * @returns the exit status
  */
 export function slirp4netns(words: readonly string[]): Promise<number> {
-  return reportingErrors(() => {
+  return reportingErrors(async () => {
     const options = parseOptions(words);
     if (options === "help") console.log(HELP);
     else if (options === "version") {
       console.log(`slirp4netns version ${SLIRP4NETNS_VERSION}\ncommit: ${COMMIT}\nbunker: ${VERSION}`);
-    } else openAndServe(options);
+    } else await openAndServe(options);
   });
 }
 
 /** Opens what the host's files are needed for, and goes on as the process that serves. */
-function openAndServe(options: SlirpOptions): never {
+async function openAndServe(options: SlirpOptions): Promise<never> {
   const { exitDescriptor, readyDescriptor, seccomp, network, apiSocket } = options;
   const service: Service = {
     device: openDevice(options).number,
@@ -53,7 +52,7 @@ function openAndServe(options: SlirpOptions): never {
     sandbox: undefined,
   };
   announce(options);
-  if (options.sandbox) executeInSandbox(service);
+  if (options.sandbox) return (await import("./sandbox.ts")).executeInSandbox(service);
   using executable = ownExecutable();
   const errno = execute(executable, {
     descriptors: descriptorsOf(service),
