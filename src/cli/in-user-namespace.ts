@@ -7,6 +7,7 @@ import { pullRequestSchema } from "../engine/images/pull-request.ts";
 import { readInput, report, reportFailure } from "../runtime/user-namespace-process.ts";
 import { changeTreeOwner } from "../sys/change-tree-owner.ts";
 import { BunkerError } from "../sys/error.ts";
+import { forgetCompilerSettings } from "../sys/just-in-time.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { treeSize } from "../sys/tree-size.ts";
 import { warning } from "./messages.ts";
@@ -37,6 +38,7 @@ async function execute(words: readonly string[]): Promise<void> {
     return unpackImage({ source: whole, platform, ...place }, warning);
   }
   if (command === "pull") {
+    forgetCompilerSettings();
     const { pullHere } = await import("./progress/pull-here.ts");
     return pullHere(v.parse(pullRequestSchema, JSON.parse(readInput())));
   }

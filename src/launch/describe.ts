@@ -32,7 +32,10 @@ function describeSlotAddress(table: OperationTable, address: number): string | u
 
 function describeAction(operation: Operation, argument: (value: Argument) => string): string {
   const [a = "0", b = "0", c = "0"] = operation.arguments.map(argument);
-  const to = (label: Label | undefined) => (label === undefined ? "" : ` -> ${label.name}`);
+  const to = (target: Label | number | undefined) => {
+    if (target === undefined) return "";
+    return ` -> ${typeof target === "number" ? argument(target) : target.name}`;
+  };
   const result = operation.result?.name;
   const place = b === "0" ? a : `${a} + ${b}`;
   switch (operation.kind) {

@@ -12,6 +12,7 @@ import {
   OperationField,
   type OperationKind,
   SLOT_COUNT,
+  SLOTS_SIZE,
   type Slot,
 } from "./operation.ts";
 
@@ -28,8 +29,8 @@ export interface Operation {
   readonly result?: Slot | undefined;
   /** Errnos that do not fail a call. */
   readonly ignore: readonly number[] | "any";
-  /** Where to go next, if not to the following operation. */
-  readonly next?: Label | undefined;
+  /** Where to go next, if not to the following operation: also an address outside of the table. */
+  readonly next?: Label | number | undefined;
   /** Where a branch, a forked child or an ignored error goes, if not to the following operation. */
   readonly otherwise?: Label | undefined;
   readonly description?: OperationDescription;
@@ -177,9 +178,12 @@ export class OperationTable {
     });
   }
 
-  /** Goes to `label`. */
-  jump(label: Label): void {
-    this.#append({ kind: "add", arguments: [], ignore: [], next: label });
+  /**
+   * Goes to a label; or to operations at an address, which the table knows nothing of and which are at their own distance
+   * from it in memory, so that only a table of operations of fixed size can hold such a jump.
+   */
+  jump(target: Label | number): void {
+    this.#append({ kind: "add", arguments: [], ignore: [], next: target });
   }
 
   /** Goes to `label` if `left` has this relation to `right`, else to the following operation. */
@@ -319,8 +323,10 @@ export class OperationTable {
       total += size === "fixed" ? OPERATION_SIZE : OperationField.arguments + 8 * length;
       offsets.push(total);
     }
-    const offsetOf = (label: Label | undefined, index: number) =>
-      offsets[label === undefined ? index + 1 : this.positionOf(label)] ?? total;
+    const offsetOf = (target: Label | number | undefined, index: number) => {
+      if (typeof target === "number") return target - this.slotsAddress - SLOTS_SIZE;
+      return offsets[target === undefined ? index + 1 : this.positionOf(target)] ?? total;
+    };
     const begin = offsets[first] ?? total;
     const encoded = new ArrayBuffer(total - begin);
     const words = new Int32Array(encoded);

@@ -52,6 +52,8 @@ export interface NamespaceCommand {
   readonly words: readonly string[];
   /** What `readInput` gives it. */
   readonly input?: string;
+  /** Variables of its environment, besides this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Descriptors that it gets from 5 on, beside its standard streams. */
   readonly descriptors?: readonly number[];
   /** Bits of `CloneFlag`: the other namespaces to make. */
@@ -76,11 +78,17 @@ interface StartedCommand extends Disposable {
  * Runs a command of this program as root of a new user namespace and waits for it.
  * @param words the command and its arguments
  * @param input what `readInput` gives it
+ * @param environment variables that it has besides
  * @returns what it has said through descriptor 3
  * @throws BunkerError that the command reported, or that kept it from starting
  */
-export function runInUserNamespace(map: IdMap, words: readonly string[], input = ""): string {
-  using started = startInUserNamespace(map, { words, input });
+export function runInUserNamespace(
+  map: IdMap,
+  words: readonly string[],
+  input = "",
+  environment: Readonly<Record<string, string>> = {},
+): string {
+  using started = startInUserNamespace(map, { words, input, environment });
   started.checkStart();
   const report = readFileSync(started.report.number, "utf8");
   return conclude(report, words, waitForExit(started.pid));
@@ -119,7 +127,7 @@ function readToEnd(descriptor: number): Promise<string> {
 }
 
 function startInUserNamespace(map: IdMap | undefined, command: NamespaceCommand): StartedCommand {
-  const { words, input = "", descriptors = [], flags = 0, prepare, prepareSize = 0 } = command;
+  const { words, input = "", environment = {}, descriptors = [], flags = 0, prepare, prepareSize = 0 } = command;
   const [reportRead, reportWrite] = pipe();
   using cleanup = new DisposableStack();
   cleanup.use(reportRead);
@@ -142,10 +150,10 @@ function startInUserNamespace(map: IdMap | undefined, command: NamespaceCommand)
       program.call("fcntl", [from, F_DUPFD_CLOEXEC, REPORT_DESCRIPTOR + passed.length], what, { result: safe });
     }
     for (const { to, safe } of passed) program.call("dup3", [safe, to, 0], what);
-    const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+    const variables = Object.entries({ ...process.env, ...environment }).map(([name, value]) => `${name}=${value}`);
     program.call(
       "execve",
-      [program.text("/proc/self/exe"), program.texts([...ownCommand(), ...words]), program.texts(environment)],
+      [program.text("/proc/self/exe"), program.texts([...ownCommand(), ...words]), program.texts(variables)],
       what,
     );
   });

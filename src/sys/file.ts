@@ -340,7 +340,8 @@ export function setSize(file: number, size: number): number {
   return systemCall(SystemCall.ftruncate, file, size);
 }
 
-const SYNC_FILE_RANGE_WRITE = 2;
+/** Of sync_file_range(2): to begin with it. */
+export const SYNC_FILE_RANGE_WRITE = 2;
 
 /**
  * sync_file_range(2): has the kernel begin to bring a file's new bytes to its disk, and does not wait for that. Nothing

@@ -3,6 +3,7 @@ import { parsePlatform } from "../../image/platform.ts";
 import { familiarReference, parseReference, withDefaultTag } from "../../image/reference.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
+import { WITHOUT_SLOWEST_COMPILER } from "../../sys/just-in-time.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { type Ownership, ownershipOf } from "../ownership.ts";
 import type { RunOptions } from "../specification/run-options.ts";
@@ -85,5 +86,5 @@ async function pullInto(wish: PullWish, ownership: Ownership, data: string, pull
   for (const name of ["layers", "tmp"]) mkdirSync(`${store}/${name}`, { recursive: true, mode: 0o700 });
   const request = { ...wish, data, store, mapping };
   if (userNamespace === undefined) await pullHere(request);
-  else runInUserNamespace(userNamespace, ["internal", "pull"], JSON.stringify(request));
+  else runInUserNamespace(userNamespace, ["internal", "pull"], JSON.stringify(request), WITHOUT_SLOWEST_COMPILER);
 }

@@ -1,5 +1,5 @@
 /*
- * Decompression into a fixed pair of buffers. While the reader of one works, another thread fills the other; however
+ * Decompression into a fixed set of buffers. While the reader of one works, another thread fills the next; however
  * long the stream is, nothing is allocated for it.
  *
  * The streams of node:zlib make a new buffer for every piece, faster than the garbage collector takes them away: ten
@@ -22,7 +22,8 @@ export interface PackedSource {
 export type Compression = "none" | "gzip" | "zstd";
 
 const INPUT_SIZE = 256 << 10;
-const OUTPUT_SIZE = 1 << 20;
+/** Bytes that a buffer for what is decompressed should have. */
+export const OUTPUT_SIZE = 1 << 20;
 
 /** What is known of the handles. */
 interface Handle {
@@ -42,32 +43,47 @@ interface Handle {
 
 /**
  * Decompresses a layer.
- * @returns pieces in order, each good until the next one is asked for
+ * @param buffers at least two, of the same size, that the pieces come in where this Bun can do that
+ * @returns pieces in order; when one is asked for, the oldest of those that fill all buffers but one is over
  * @throws BunkerError `layer_damaged`, and what `source` throws
  */
-export async function* decompress(source: PackedSource, compression: Compression): AsyncGenerator<Buffer, void> {
+export async function* decompress(
+  source: PackedSource,
+  compression: Compression,
+  buffers: readonly Buffer[] = makeBuffers(OUTPUT_SIZE),
+): AsyncGenerator<Buffer, void> {
   if (compression === "none") {
-    yield* alternate((buffer) => source.read(buffer), INPUT_SIZE);
+    yield* alternate((buffer) => source.read(buffer), buffers);
     return;
   }
   const open = openHandle(compression);
   if (open === undefined) yield* decompressByStream(source, compression);
-  else yield* decompressByHandle(source, compression, open);
+  else yield* decompressByHandle(source, compression, open, buffers);
 }
 
-/** Yields what fills two buffers in turn; one is filled while the other is out. */
-async function* alternate(fill: (buffer: Buffer) => Promise<number>, size: number): AsyncGenerator<Buffer, void> {
-  let [buffer, other] = [Buffer.from(new ArrayBuffer(size)), Buffer.from(new ArrayBuffer(size))];
-  let filling = fill(buffer);
+function makeBuffers(size: number): readonly Buffer[] {
+  return [Buffer.from(new ArrayBuffer(size)), Buffer.from(new ArrayBuffer(size))];
+}
+
+/** Yields what fills the buffers in turn; one is filled while the one before is out. */
+async function* alternate(
+  fill: (buffer: Buffer) => Promise<number>,
+  buffers: readonly Buffer[],
+): AsyncGenerator<Buffer, void> {
+  const bufferAt = (turn: number) => {
+    const buffer = buffers[turn % buffers.length];
+    if (buffer === undefined) throw new Error("no buffer to decompress into");
+    return buffer;
+  };
+  let filling = fill(bufferAt(0));
   try {
-    for (;;) {
+    for (let turn = 0; ; turn++) {
       const length = await filling;
       if (length === 0) return;
-      filling = fill(other);
+      filling = fill(bufferAt(turn + 1));
       // Its failure is told when it is awaited, not before.
       filling.catch(() => undefined);
-      yield buffer.subarray(0, length);
-      [buffer, other] = [other, buffer];
+      yield bufferAt(turn).subarray(0, length);
     }
   } finally {
     // Nobody must be writing into the buffers, or the handle, when they are given up.
@@ -88,6 +104,7 @@ async function* decompressByHandle(
   source: PackedSource,
   compression: Compression,
   { handle, state, write }: OpenHandle,
+  buffers: readonly Buffer[],
 ) {
   const input = Buffer.from(new ArrayBuffer(INPUT_SIZE));
   const [goOn, finish] =
@@ -116,7 +133,7 @@ async function* decompressByHandle(
     return 0;
   };
   try {
-    yield* alternate(fill, OUTPUT_SIZE);
+    yield* alternate(fill, buffers);
   } finally {
     handle.close();
   }
@@ -172,7 +189,7 @@ export async function* decompressByStream(
 ): AsyncGenerator<Buffer, void> {
   const decompressor = compression === "gzip" ? createGunzip() : createZstdDecompress();
   const feed = async () => {
-    for await (const piece of alternate((buffer) => source.read(buffer), INPUT_SIZE)) {
+    for await (const piece of alternate((buffer) => source.read(buffer), makeBuffers(INPUT_SIZE))) {
       // The stream keeps what it is given until it has read it.
       if (!decompressor.write(Buffer.from(piece))) await new Promise((resolve) => decompressor.once("drain", resolve));
     }

@@ -9,7 +9,13 @@ import { checkEntry } from "./unpack-error.ts";
 export type Loss = (reason: string, path: ByteString) => void;
 
 /** The labels of SELinux are the host's affair: what an image states was true on another host. */
-export const SELINUX_ATTRIBUTE = "security.selinux";
+export const SELINUX_ATTRIBUTE = "security.selinux" as ByteString;
+
+/** Whether `setEntryAttributes` has anything to do. */
+export function hasEntryAttributes({ attributes, accessList, defaultList }: TarEntry): boolean {
+  if (accessList !== undefined || defaultList !== undefined) return true;
+  return attributes.size > 1 || (attributes.size === 1 && !attributes.has(SELINUX_ATTRIBUTE));
+}
 
 /**
  * Sets the extended attributes and access control lists of an entry.

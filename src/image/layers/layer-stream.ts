@@ -49,6 +49,7 @@ export async function openPackedLayer(blob: BlobLocation, digest: Digest | undef
  * @param diffId the digest of the archive
  * @param receive is given the decompressed bytes in order; they are not to be kept
  * @param signal ends it early
+ * @param buffers for the decompressed bytes, as `decompress` takes them
  * @throws BunkerError `digest_mismatch`, `layer_damaged`, `layer_refused`, and whatever `source` and `receive` throw
  */
 export async function streamLayer(
@@ -56,10 +57,11 @@ export async function streamLayer(
   diffId: Digest,
   receive: (bytes: Buffer) => void,
   signal: AbortSignal,
+  buffers?: readonly Buffer[],
 ): Promise<void> {
   const hasher = new DigestHasher(splitDigest(diffId).algorithm);
   const { compression, whole } = await recogniseCompression(source);
-  for await (const piece of decompress(whole, compression)) {
+  for await (const piece of decompress(whole, compression, buffers)) {
     signal.throwIfAborted();
     hasher.update(piece);
     receive(piece);

@@ -1,10 +1,11 @@
+import { mapMemory } from "../../sys/system-call.ts";
 import type { Digest } from "../digest.ts";
 import { TarReader } from "../tar/tar-reader.ts";
-import type { PackedSource } from "./decompress.ts";
+import { OUTPUT_SIZE, type PackedSource } from "./decompress.ts";
 import type { LayerMapping } from "./layer-directory.ts";
 import { streamLayer } from "./layer-stream.ts";
-import { LayerWriter } from "./layer-writer.ts";
 import { Losses } from "./losses.ts";
+import { QueuedLayerWriter } from "./queued-layer-writer.ts";
 
 /** A layer that is to be unpacked, in a form that other threads understand as well. */
 export interface UnpackTarget {
@@ -38,20 +39,37 @@ export interface LayerUnpacker {
   finish(lower: readonly number[]): Promise<UnpackedLayer>;
 }
 
-/** Unpacks on the thread of the caller; decompression has its own. */
+/** Pieces of the archive that are in memory at once: one to be read, one to be filled, and those that are being written. */
+const PIECES = 4;
+
+/** Unpacks on the thread of the caller; decompression has its own, and another process makes the files. */
 export function unpackHere({ content, mapping, diffId }: UnpackTarget): LayerUnpacker {
   const losses = new Losses();
-  const writer = new LayerWriter(content, mapping, (reason, entry) => losses.add(reason, entry));
+  let unpacked: QueuedLayerWriter | undefined;
   return {
     async unpack(source, signal) {
-      using _ = writer;
+      using memory = new DisposableStack();
+      const pieces = Array.from({ length: PIECES }, () => memory.use(mapMemory(OUTPUT_SIZE, "private")));
+      using writer = new QueuedLayerWriter(content, mapping, (reason, entry) => losses.add(reason, entry));
       const reader = new TarReader(writer);
-      await streamLayer(source, diffId, (bytes) => reader.feed(bytes), signal);
+      const submitted: number[] = [];
+      const receive = (bytes: Buffer) => {
+        writer.beginPiece(bytes, pieces.find(({ view }) => view.buffer === bytes.buffer)?.address);
+        reader.feed(bytes);
+        submitted.push(writer.submit());
+        // The memory of the piece before the last one is filled next.
+        writer.waitFor(submitted.at(1 - PIECES) ?? 0);
+      };
+      const buffers = pieces.map(({ buffer }) => buffer);
+      await streamLayer(source, diffId, receive, signal, buffers);
       reader.finish();
+      writer.settle();
+      unpacked = writer;
     },
     async finish(lower) {
-      writer.finish(lower);
-      return { size: writer.size, losses: losses.messages() };
+      if (unpacked === undefined) throw new Error("a layer was finished before it was unpacked");
+      unpacked.finish(lower);
+      return { size: unpacked.size, losses: losses.messages() };
     },
   };
 }

@@ -62,20 +62,19 @@ import { normalisePath, splitPath } from "./entry-path.ts";
 import { copyDirectoryMetadata, LowerDirectories } from "./implicit-directory.ts";
 import type { LayerMapping } from "./layer-directory.ts";
 import { storeOwnership } from "./ownership.ts";
-import { SpaceLeft } from "./space-left.ts";
+import type { SpaceLeft } from "./space-left.ts";
 import { checkEntry, checkOwner, refusedEntry } from "./unpack-error.ts";
-import { isWhiteout, OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from "./whiteout.ts";
+import { AUFS_PREFIX, hiddenName, isWhiteout, OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from "./whiteout.ts";
 import { forEachDataPart } from "./zero-blocks.ts";
 
-/** What aufs kept for itself in the layers of old images. */
-const AUFS_PREFIX = ".wh..wh.";
-
-const CREATE_FLAGS = OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_EXCL | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
+/** How a new file is opened. */
+export const CREATE_FLAGS =
+  OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_EXCL | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
 const DIRECTORY_FLAGS = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
 
 /** Bytes from which on a file is not small, and after which it is time again for a large one. */
-const WRITE_BACK_SIZE = 64 << 10;
-const WRITE_BACK_STEP = 4 << 20;
+export const WRITE_BACK_SIZE = 64 << 10;
+export const WRITE_BACK_STEP = 4 << 20;
 
 /** The file that data is being written to. */
 interface OpenEntry {
@@ -103,7 +102,6 @@ export class LayerWriter implements TarReceiver, Disposable {
   /** Directories without an entry. */
   readonly #implicit = new Set<ByteString>(["" as ByteString]);
   readonly #opaque = new Set<ByteString>();
-  /** Of no concern to what is copied for somebody who has asked for it. */
   readonly #space: SpaceLeft | undefined;
   #file: OpenEntry | undefined;
   #size = 0;
@@ -114,13 +112,20 @@ export class LayerWriter implements TarReceiver, Disposable {
    * @param lose is told of what cannot be kept
    * @param content in a `tree`, which need not be empty, names that mean whiteouts in a layer are names like others; in a
    *   `copy` besides, nothing takes the place of a directory, nor a directory that of something else
+   * @param space is asked before data is written
    */
-  constructor(root: number, mapping: LayerMapping, lose: Loss, content: "layer" | "tree" | "copy" = "layer") {
+  constructor(
+    root: number,
+    mapping: LayerMapping,
+    lose: Loss,
+    content: "layer" | "tree" | "copy" = "layer",
+    space?: SpaceLeft,
+  ) {
     this.#root = root;
     this.#mapping = mapping;
     this.#lose = lose;
     this.#content = content;
-    this.#space = content === "layer" ? new SpaceLeft(root) : undefined;
+    this.#space = space;
     const isKnown = (path: ByteString) => this.#implicit.has(path) || this.#directories.has(path);
     this.#cache = new DirectoryCache(root, isKnown, (path, origin) => {
       this.#implicit.add(path);
@@ -204,13 +209,19 @@ export class LayerWriter implements TarReceiver, Disposable {
 
   #enterRoot(entry: TarEntry): void {
     if (entry.type !== "directory") throw refusedEntry(entry.name, "the root directory cannot be anything else");
-    this.#noteDirectory("" as ByteString, entry);
+    this.noteDirectory("" as ByteString, entry);
   }
 
-  #noteDirectory(path: ByteString, entry: TarEntry): void {
+  /** Says that a directory is there, which at the end gets what its entry says. */
+  noteDirectory(path: ByteString, entry: TarEntry): void {
     this.#implicit.delete(path);
     this.#directories.delete(path);
     this.#directories.set(path, entry);
+  }
+
+  /** Says that a directory is there which has had no entry yet. */
+  noteImplicitDirectory(path: ByteString): void {
+    this.#implicit.add(path);
   }
 
   #makeWhiteout(path: ByteString, directory: ByteString, base: ByteString): void {
@@ -220,8 +231,8 @@ export class LayerWriter implements TarReceiver, Disposable {
       return;
     }
     if (base.startsWith(AUFS_PREFIX)) return;
-    const hidden = base.slice(WHITEOUT_PREFIX.length) as ByteString;
-    if (hidden === "" || hidden === "." || hidden === "..") throw refusedEntry(path, "the whiteout hides no name");
+    const hidden = hiddenName(base);
+    if (hidden === undefined) throw refusedEntry(path, "the whiteout hides no name");
     const parent = this.#cache.open(directory);
     const made = makeNodeAt(parent, hidden, FileMode.characterDevice);
     if (made !== -Errno.EEXIST) {
@@ -330,7 +341,7 @@ export class LayerWriter implements TarReceiver, Disposable {
     } else {
       checkEntry(made, "create the directory", path);
     }
-    this.#noteDirectory(path, entry);
+    this.noteDirectory(path, entry);
   }
 
   #createHardLink(entry: TarEntry, path: ByteString, directory: ByteString, base: ByteString): void {
@@ -433,7 +444,11 @@ function refusedCopy(path: ByteString, reason: string): BunkerError {
   return new BunkerError({ code: "copy_failed", operation: "copy to", object: showName(path), reason, exitStatus: 1 });
 }
 
-function checkTarget(result: number, path: ByteString, target: ByteString): number {
+/**
+ * Turns the kernel's answer about the target of a hard link into an error.
+ * @throws BunkerError `layer_refused` when there is none; as `checkEntry` otherwise
+ */
+export function checkTarget(result: number, path: ByteString, target: ByteString): number {
   if (result === -Errno.ENOENT || result === -Errno.ENOTDIR || result === -Errno.ELOOP) {
     throw refusedEntry(path, `it is a hard link to ${showName(target)}, which this layer does not have`);
   }

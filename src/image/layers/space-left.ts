@@ -17,12 +17,17 @@ const STEP = 64 << 20;
 /** Sees to it that writing a layer's files leaves some space. */
 export class SpaceLeft {
   readonly #directory: number;
+  readonly #settle: () => void;
   /** Bytes that may be written before the file system is asked. */
   #granted = 0;
 
-  /** @param directory descriptor of a directory there */
-  constructor(directory: number) {
+  /**
+   * @param directory descriptor of a directory there
+   * @param settle sees to it that what has been taken was written, before the file system is asked
+   */
+  constructor(directory: number, settle: () => void) {
     this.#directory = directory;
+    this.#settle = settle;
   }
 
   /**
@@ -36,6 +41,7 @@ export class SpaceLeft {
   }
 
   #grant(bytes: number, path: ByteString): void {
+    this.#settle();
     const { bavail, blocks, bsize } = statfsSync(`/proc/self/fd/${this.#directory}`);
     const kept = Math.min(blocks * bsize * KEPT_SHARE, MOST_KEPT);
     const usable = bavail * bsize - kept;

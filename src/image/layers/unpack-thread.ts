@@ -2,9 +2,9 @@
  * Unpacking on another thread.
  *
  *   this thread: receive or read packed bytes, hash them ──shared memory──▶ a thread of Bun's pool: decompress
- *                                             ──▶ the other thread: hash the archive, read it, make files
+ *                       ──▶ the other thread: hash the archive, read it ──▶ a process without JavaScript: make files
  *
- * On one thread hashing and making files take two thirds of a pull, and nothing else can be done meanwhile. The other
+ * On one thread hashing and reading archives take half of a pull, and nothing else can be done meanwhile. The other
  * thread is a Worker with the same code. Descriptors and the umask belong to the process, so it is given the numbers of
  * descriptors; user and namespaces are those of the thread that starts it. The packed bytes go through a piece of
  * shared memory for each layer: the worker says that it may be filled, this thread fills it, and while that happens the

@@ -1,10 +1,10 @@
 /*
  * The threads that unpack the layers of an image, beside the one that receives them.
  *
- * Making files takes two fifths of the processors' time of a pull. Receiving and hashing, on the calling thread, and
- * decompressing, on those of Bun's pool, take the rest; so one thread for every two processors keeps all of them busy.
- * More would take turns, and each has to be started and compiles the same code once more: a second one on two processors
- * makes a pull of 20 layers take 15 % more of the processors' time, and 6 % longer.
+ * A pull keeps two processors busy without any: one thread receives, hashes and reads archives, those of Bun's pool
+ * decompress, and a process without JavaScript makes the files (queued-layer-writer.ts). A thread has to be started, and
+ * compiles the same code once more, which takes as long as unpacking 2 MiB. So they are only there where there are more
+ * than two processors, one for every two of them: then hashing and reading the archives of several layers is shared.
  *
  * A layer is given to the thread that has least to do when its bytes begin to come.
  */
@@ -12,6 +12,8 @@ import { availableParallelism } from "node:os";
 import { type LayerUnpacker, type UnpackTarget, unpackHere } from "./layer-unpacker.ts";
 import { UnpackThread } from "./unpack-thread.ts";
 
+/** Processors that are busy without threads of ours. */
+const MOST_WITHOUT_THREADS = 2;
 const MAXIMUM_THREADS = 4;
 /** Packed bytes from which on another thread is worth its start, which costs as much as unpacking this. */
 const THREAD_SIZE = 2 << 20;
@@ -32,7 +34,7 @@ export class UnpackThreads implements Disposable {
    */
   start(sizes: readonly number[]): void {
     const size = sizes.reduce((sum, bytes) => sum + bytes, 0);
-    if (size < THREAD_SIZE || availableParallelism() === 1) return;
+    if (size < THREAD_SIZE || availableParallelism() <= MOST_WITHOUT_THREADS) return;
     const count = Math.min(sizes.length, Math.ceil(availableParallelism() / 2), MAXIMUM_THREADS);
     while (this.#threads.length < count) this.#threads.push({ thread: new UnpackThread(), load: 0 });
   }

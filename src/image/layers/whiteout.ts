@@ -8,6 +8,15 @@ import { FileMode, type FileStatus, isType } from "../../sys/stat.ts";
 
 export const WHITEOUT_PREFIX = ".wh.";
 export const OPAQUE_WHITEOUT = ".wh..wh..opq";
+/** What aufs kept for itself in the layers of old images. */
+export const AUFS_PREFIX = ".wh..wh.";
+
+/** The name that a whiteout hides; undefined for one of aufs, and where there is no such name. */
+export function hiddenName(whiteout: ByteString): ByteString | undefined {
+  const hidden = whiteout.slice(WHITEOUT_PREFIX.length) as ByteString;
+  const isName = hidden !== "" && hidden !== "." && hidden !== "..";
+  return isName && !whiteout.startsWith(AUFS_PREFIX) ? hidden : undefined;
+}
 
 /** Whether a status is that of the mark for a deleted name. */
 export function isWhiteoutStatus(status: FileStatus): boolean {

@@ -227,7 +227,7 @@ describe("death", () => {
   const calls = [
     "mkdirat:2",
     "openat2:3",
-    "fchown:20",
+    "pwrite64:20",
     "utimensat:30",
     "syncfs:1",
     "renameat2:1",
@@ -245,7 +245,8 @@ describe("death", () => {
     const command = unpackCommand("root", `oci:${path}/image`, store);
     const traced = ["strace", ...trace, ...command];
     const killed = Bun.spawnSync(isRoot ? traced : enter("ids", traced));
-    expect(killed.success).toBe(false);
+    // The process that makes files may be the only one that is killed.
+    if (killed.success) expect(JSON.parse(killed.stdout.toString()).error.message).toContain("the process is gone");
     for (const layer of readdirSync(`${store}/layers`)) {
       expect(
         run(enter(place, ["find", `${store}/layers/${layer}/diff`, "-type", "f", "-size", "1c"])).split("\n"),
