@@ -40,7 +40,6 @@ export class UnixListener implements Disposable {
         return accepted !== -Errno.EAGAIN;
       },
       () => "a peer to connect",
-      4_000,
     );
     using peer = new FileDescriptor(check(accepted, "accept"));
     const place = (bytes: Buffer) => {

@@ -21,6 +21,12 @@ import { executable } from "./executable.ts";
 /** `bunker-test` has subordinate ids, `bunker-bare` has none. */
 export type UserName = "bunker-test" | "bunker-bare";
 
+/**
+ * Milliseconds after which something will not come about any more, however busy the machine is: less than a test may
+ * take, so that it is told what was waited for.
+ */
+const PATIENCE = 50_000;
+
 /** How a program ended, and what it said. */
 export interface Outcome {
   /** The exit status; null when a signal killed it. */
@@ -213,7 +219,6 @@ export class UnprivilegedUser implements Disposable {
       await eventually(
         () => this.traces().length === 0,
         () => `nothing to be left:\n${this.traces().join("\n")}`,
-        5_000,
       );
     } finally {
       // One test's failure shall not be another's.
@@ -311,10 +316,9 @@ export async function finish(child: Bun.Subprocess<"ignore" | Uint8Array, "pipe"
 /**
  * Waits for a condition, looking again and again.
  * @param expected says what did not come about
- * @param limit milliseconds after which it will not come about any more
  */
-export async function eventually(condition: () => boolean, expected: () => string, limit = 15_000): Promise<void> {
-  const end = performance.now() + limit;
+export async function eventually(condition: () => boolean, expected: () => string): Promise<void> {
+  const end = performance.now() + PATIENCE;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`expected ${expected()}`);
     await Bun.sleep(3);
