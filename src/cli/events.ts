@@ -47,6 +47,7 @@ export const events = defineCommand(
     let from = since ?? Number.POSITIVE_INFINITY;
     const onEvent = (event: RecordedEvent) => {
       const { name = "", image = "" } = event.attributes;
+      const images = event.type === "image" ? [event.id, name] : [image];
       const isWanted =
         event.time >= from &&
         event.time <= (until ?? Number.POSITIVE_INFINITY) &&
@@ -56,7 +57,7 @@ export const events = defineCommand(
         ) &&
         any(filters("event"), (wanted) => event.action === wanted || event.action.startsWith(`${wanted}: `)) &&
         any(filters("id"), (wanted) => event.id.startsWith(wanted)) &&
-        any(filters("image"), (wanted) => image === wanted || image.startsWith(`${wanted}:`)) &&
+        any(filters("image"), (wanted) => images.some((text) => text === wanted || text.startsWith(`${wanted}:`))) &&
         any(filters("name"), (wanted) => name === wanted) &&
         any(
           filters("network"),

@@ -1,5 +1,7 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { type CopyPlace, copyFiles } from "../../engine/files/copy-files.ts";
+import { lookUpContainer } from "../../engine/lifecycle/find-container.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
@@ -55,6 +57,14 @@ export const copyContainerFiles = defineCommand(
       copyFiles(database, data, source, destination, options, signal),
     );
     warnings.forEach(warning);
+    for (const [place, action] of [
+      [source, "archive-path"],
+      [destination, "extract-to-dir"],
+    ] as const) {
+      // Somebody may have removed it meanwhile.
+      const container = place.kind === "container" ? lookUpContainer(database, data, place.container) : undefined;
+      if (container !== undefined) recordContainerEvent(data, action, container);
+    }
     if (!quiet && process.stderr.isTTY) standardError.writeLine(`Copied ${humanSize(size)} to ${destinationText}`);
     return 0;
   },

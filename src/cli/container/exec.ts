@@ -104,7 +104,10 @@ export const exec = defineCommand(
       whole: false,
       detachKeys: parseDetachKeys(options.detachKeys),
     });
-    if (end === "detached") return keepTerminal();
+    if (end === "detached") {
+      recordContainerEvent(data, "exec_detach", container);
+      return keepTerminal();
+    }
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
     recordContainerEvent(data, "exec_die", container, { exitCode: String(exitStatus) });
     return exitStatus;

@@ -1,4 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordPruneEvent } from "../../engine/events/journal.ts";
 import { listContainers } from "../../engine/lifecycle/find-container.ts";
 import { removeContainer } from "../../engine/lifecycle/remove-container.ts";
 import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
@@ -42,5 +43,6 @@ export function pruneContainers(fits: (container: Container) => boolean): {
     ids.push(container.id);
     reclaimed += size;
   }
+  recordPruneEvent(data, "container", reclaimed);
   return { ids, reclaimed };
 }

@@ -1,5 +1,6 @@
 import { guestProcesses, processesOfEach } from "../../engine/container-processes.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { listContainers } from "../../engine/lifecycle/find-container.ts";
 import { notRunning } from "../../engine/lifecycle/stop-container.ts";
 import { openContainers } from "../../engine/state/containers.ts";
@@ -32,6 +33,7 @@ export const top = defineCommand(
     const members = processesOfEach([pid], guestProcesses(listContainers(database, data))).get(pid) ?? [];
     const rows = members.flatMap((member) => ProcessFacts.read(member) ?? []);
     const lines = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ value }) => value(row)))];
+    recordContainerEvent(data, "top", container, { psArgs: words.join(" ") || "-ef" });
     printText(alignColumns(lines.map((cells) => `${cells.join("\t")}\n`).join("")));
     return 0;
   },

@@ -1,7 +1,8 @@
 import { parseChanges } from "../../build/dockerfile/parse-changes.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordImageEvent } from "../../engine/events/journal.ts";
 import { parsePlatform } from "../../image/platform.ts";
-import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
+import { familiarReference, formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { importImage } from "../../image/store/import-image.ts";
 import type { ArchiveOrigin } from "../../image/transport/archive-input.ts";
@@ -51,6 +52,7 @@ export const importArchive = defineCommand(
         name: reference === undefined ? undefined : formatReference(reference),
         signal,
       });
+      recordImageEvent(store.directory, "import", id, reference === undefined ? id : familiarReference(reference));
       console.log(id);
     });
     return 0;

@@ -1,4 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordImageEvent } from "../../engine/events/journal.ts";
 import { parsePlatform } from "../../image/platform.ts";
 import { familiarName, openImageStore } from "../../image/store/image-store.ts";
 import { loadImages } from "../../image/store/load-images.ts";
@@ -47,6 +48,7 @@ export const load = defineCommand(
     const onProgress = quiet ? () => {} : output.event;
     await untilInterrupted((signal) =>
       loadImages(store, origin, { platform: wanted, signal, onProgress }, ({ id, names }) => {
+        recordImageEvent(store.directory, "load", id, names[0] === undefined ? id : familiarName(names[0]));
         for (const name of names) output.print(`Loaded image: ${familiarName(name)}`);
         if (names.length === 0) output.print(`Loaded image ID: ${id}`);
       }),

@@ -1,7 +1,9 @@
 /** What `image prune` and `system prune` have in common: removing, and saying what has gone. */
 import { WITHOUT_LIMITS } from "../../build/cache/cache-space.ts";
 import { pruneBuilds } from "../../build/prune-builds.ts";
+import { recordPruneEvent } from "../../engine/events/journal.ts";
 import { imageUsers } from "../../engine/images/image-users.ts";
+import { recordRemoval } from "../../engine/images/record-removal.ts";
 import type { ImageStore } from "../../image/store/image-store.ts";
 import { imagesOfIndexes } from "../../image/store/index-images.ts";
 import { pruneImages } from "../../image/store/prune-images.ts";
@@ -27,6 +29,8 @@ export function pruneImagesHere(store: ImageStore, all: boolean, fits: (image: S
     }
     console.log();
   }
+  for (const removal of removals) recordRemoval(store.directory, undefined, removal);
+  recordPruneEvent(store.directory, "image", reclaimed);
   return reclaimed;
 }
 

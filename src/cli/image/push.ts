@@ -1,6 +1,14 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordImageEvent } from "../../engine/events/journal.ts";
 import { parsePlatform } from "../../image/platform.ts";
-import { fullRepository, parseReference, type Reference, withDefaultTag } from "../../image/reference.ts";
+import {
+  familiarReference,
+  familiarRepository,
+  fullRepository,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from "../../image/reference.ts";
 import { Registries } from "../../image/registry/registries.ts";
 import { RegistryWriter } from "../../image/registry/registry-writer.ts";
 import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
@@ -70,6 +78,7 @@ export const push = defineCommand(
         const wish = { platform: "all", manifestKind, signal, onProgress: output.event } as const;
         const { root } = await copyImage(reader, writer, wish);
         output.end(reference.tag, root);
+        recordImageEvent(store.directory, "push", familiarReference(reference), familiarRepository(reference));
         const image = store.findIfThere(name, platform);
         if (image !== undefined) store.noteRepository(image, root.digest, repository);
         if (quiet) console.log(`${repository}${reference.tag === undefined ? "" : `:${reference.tag}`}`);

@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { imageUsers } from "../../engine/images/image-users.ts";
+import { recordRemoval } from "../../engine/images/record-removal.ts";
 import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
 import { type Removal, removeImage } from "../../image/store/remove-image.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -35,7 +36,10 @@ export const remove = defineCommand(
     // As Docker: each is tried, whatever became of the others.
     for (const name of all ? everything(store) : operands) {
       try {
-        printRemoval(removeImage(store, name, force, users, force || all));
+        const id = store.findIfThere(name)?.id;
+        const removal = removeImage(store, name, force, users, force || all);
+        printRemoval(removal);
+        recordRemoval(data, id, removal);
       } catch (error) {
         const isMissing = error instanceof BunkerError && error.code === "image_not_found";
         // One of all may have gone with another one.

@@ -1,4 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordImageEvent } from "../../engine/events/journal.ts";
 import { parsePlatform } from "../../image/platform.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { saveImages } from "../../image/transport/save-images.ts";
@@ -56,6 +57,7 @@ export const save = defineCommand(
         onProgress: quiet ? () => {} : progress.event,
       }),
     );
+    for (const name of operands) recordImageEvent(store.directory, "save", store.findIfThere(name)?.id ?? name, name);
     return 0;
   },
 );

@@ -1,6 +1,7 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordImageEvent } from "../../engine/events/journal.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
-import { openImageStore } from "../../image/store/image-store.ts";
+import { familiarName, openImageStore } from "../../image/store/image-store.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { quote } from "../option-table.ts";
@@ -17,7 +18,10 @@ export const tag = defineCommand(
     const names = targets.map(newName);
     using store = openImageStore(dataDirectory());
     const image = store.find(source);
-    for (const name of names) store.tag(image, name);
+    for (const name of names) {
+      store.tag(image, name);
+      recordImageEvent(store.directory, "tag", image.id, familiarName(name), image.labels);
+    }
     return 0;
   },
 );

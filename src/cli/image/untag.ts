@@ -1,6 +1,7 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordImageEvent } from "../../engine/events/journal.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
-import { openImageStore } from "../../image/store/image-store.ts";
+import { familiarName, openImageStore } from "../../image/store/image-store.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 
@@ -20,7 +21,10 @@ export const untag = defineCommand(
       const [object, reason] = [given[place], `it is not a name of the image ${text}`];
       throw new BunkerError({ code: "image_not_found", operation: "take away the name", object, reason });
     }
-    for (const name of names.length > 0 ? names : image.names) store.untag(name);
+    for (const name of names.length > 0 ? names : image.names) {
+      store.untag(name);
+      recordImageEvent(store.directory, "untag", image.id, familiarName(name), image.labels);
+    }
     return 0;
   },
 );

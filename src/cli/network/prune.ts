@@ -1,4 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordPruneEvent } from "../../engine/events/journal.ts";
 import { removeNetwork } from "../../engine/network/remove-network.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { activeEndpoints, listNetworks, type Network } from "../../engine/state/networks.ts";
@@ -30,5 +31,6 @@ export function pruneNetworks(fits: (network: Network) => boolean): readonly str
     }
     names.push(network.name);
   }
+  recordPruneEvent(data, "network", 0);
   return names;
 }

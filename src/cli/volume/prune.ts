@@ -1,4 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { recordPruneEvent } from "../../engine/events/journal.ts";
 import { ownedTreeSize, ownershipOf } from "../../engine/ownership.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { listVolumes, usersOf, type Volume } from "../../engine/state/volumes.ts";
@@ -65,5 +66,6 @@ export function pruneVolumes(fits: (volume: Volume) => boolean): {
     names.push(volume.name);
     reclaimed += size;
   }
+  recordPruneEvent(data, "volume", reclaimed);
   return { names, reclaimed };
 }

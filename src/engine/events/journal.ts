@@ -1,5 +1,5 @@
 /*
- * What has happened: `<data>/events.jsonl`, a line of JSON for each event in the form of Docker's API. Whoever does
+ * What has happened to containers, images, volumes and networks: `<data>/events.jsonl`, a line of JSON for each event in the form of Docker's API. Whoever does
  * something appends a line in one write(2) at the file's end, so no line is torn by another and nobody waits for a lock.
  * When the file has grown to some megabytes it becomes events.jsonl.1, in the place of the one before: what is kept is
  * bounded. An event that cannot be written (a full disk) is lost; what it tells of has happened all the same.
@@ -16,7 +16,7 @@ export function eventsFile(data: string): string {
 
 /** What happened to what. */
 interface Event {
-  readonly type: "container" | "volume" | "network";
+  readonly type: "container" | "image" | "volume" | "network";
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -80,6 +80,28 @@ export function recordNetworkEvent(
   attributes: Readonly<Record<string, string>> = {},
 ): void {
   recordEvent(data, { type: "network", action, id, attributes: { name, type: "bridge", ...attributes } });
+}
+
+/**
+ * Writes down an event of an image.
+ * @param id the image's; with `pull` and `push`, as with Docker, the name that was asked for
+ */
+export function recordImageEvent(
+  data: string,
+  action: "delete" | "import" | "load" | "pull" | "push" | "save" | "tag" | "untag",
+  id: string,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): void {
+  recordEvent(data, { type: "image", action, id, attributes: { ...labels, name } });
+}
+
+/**
+ * Writes down that what is not used has been removed.
+ * @param reclaimed bytes
+ */
+export function recordPruneEvent(data: string, type: Event["type"], reclaimed: number): void {
+  recordEvent(data, { type, action: "prune", id: "", attributes: { reclaimed: String(reclaimed) } });
 }
 
 /** Writes down that a container has its volumes mounted, or has no longer. */

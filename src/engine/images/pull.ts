@@ -2,6 +2,7 @@ import type { Descriptor } from "../../image/documents.ts";
 import { parsePlatform } from "../../image/platform.ts";
 import {
   familiarReference,
+  familiarRepository,
   formatReference,
   fullRepository,
   type Reference,
@@ -13,6 +14,7 @@ import { RegistryReader } from "../../image/registry/registry-reader.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { type PullEvent, type PulledImage, pullImage } from "../../image/store/pull-image.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { recordImageEvent } from "../events/journal.ts";
 import type { PullRequest } from "./pull-request.ts";
 
 /** Who is told how it goes. */
@@ -50,6 +52,7 @@ export async function executePull(request: PullRequest, observer: PullObserver):
       onEvent: (event) => observer.event(event),
       onWarning: (message) => observer.warn(message),
     });
+    recordImageEvent(data, "pull", familiarReference(familiar), familiarRepository(familiar));
     observer.end(reference, image);
   };
   if (!allTags) {

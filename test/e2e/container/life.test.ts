@@ -157,6 +157,34 @@ describe("a container in the background", () => {
     );
     expect(events).toBe("create\nstart\ndie\ndestroy\n");
   });
+
+  test("tells of what is copied and pruned, and of images", async () => {
+    await bunker("run", "-d", "--name", "source", suite.image, "sh", "-c", idle);
+    await bunker("top", "source");
+    await bunker("cp", "source:/etc/passwd", "source:/copy");
+    await bunker("commit", "--squash", "--pause=false", "source", "told:1");
+    await bunker("tag", "told:1", "told:2");
+    await bunker("rmi", "told:2");
+    await bunker("rmi", "told:1");
+    await bunker("rm", "-f", "source");
+    await bunker("container", "prune", "--force");
+    const events = async (...filters: string[]) => {
+      const format = "{{.Action}} {{.Actor.Attributes.name}}";
+      const asked = filters.flatMap((filter) => ["--filter", filter]);
+      const told = await bunker("events", "--since", "1h", "--until", "0s", ...asked, "--format", format);
+      return told.trimEnd().split("\n");
+    };
+    const [tag, untag, first, deletion] = await events("type=image");
+    expect([tag, untag, first]).toEqual(["tag told:2", "untag told:2", "untag told:1"]);
+    expect(deletion).toMatch(/^delete sha256:[0-9a-f]{64}$/);
+    expect(await events("image=told:2")).toEqual(["tag told:2", "untag told:2"]);
+    expect(await events("container=source")).toEqual(
+      ["create", "start", "top", "archive-path", "extract-to-dir", "commit", "die", "stop", "destroy"].map(
+        (action) => `${action} source`,
+      ),
+    );
+    expect((await events("event=prune")).at(-1)).toMatch(/^prune /);
+  });
 });
 
 describe("exec", () => {
