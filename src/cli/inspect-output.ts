@@ -3,9 +3,8 @@
  * Docker, what is found is shown even if something else is not, and then the command fails.
  */
 import { BunkerError } from "../sys/error.ts";
-import { toJson } from "./format/template/docker-functions.ts";
+import { toJson } from "./format/template/to-json.ts";
 import type { Structure } from "./format/template/value.ts";
-import { executeTemplate, readTemplate } from "./format/user-template.ts";
 import { single } from "./option.ts";
 import { reportError } from "./report-error.ts";
 
@@ -33,7 +32,7 @@ export async function printInspections(
   format: string | undefined,
   find: (name: string) => Structure,
 ): Promise<number> {
-  const template = format === undefined || format === "json" || format === "" ? undefined : readTemplate(format);
+  const print = format === undefined || format === "json" || format === "" ? undefined : await templatePrinter(format);
   const found: Structure[] = [];
   const failures: BunkerError[] = [];
   for (const name of names) {
@@ -44,12 +43,18 @@ export async function printInspections(
       failures.push(error);
     }
   }
-  if (template === undefined) {
+  if (print === undefined) {
     // In Docker an empty list is on one line.
     console.log(toJson(found, format === "json" ? 0 : INDENT));
   } else {
-    for (const thing of found) console.log(executeTemplate(template, thing));
+    for (const thing of found) print(thing);
   }
   for (const failure of failures) await reportError(failure);
   return failures.length > 0 ? 1 : 0;
+}
+
+async function templatePrinter(format: string): Promise<(thing: Structure) => void> {
+  const { executeTemplate, readTemplate } = await import("./format/user-template.ts");
+  const template = readTemplate(format);
+  return (thing) => console.log(executeTemplate(template, thing));
 }

@@ -1,6 +1,6 @@
 import type { ContainerSize } from "../../engine/files/container-size.ts";
 import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
-import { logFile } from "../../engine/log/json-file-writer.ts";
+import { logFile } from "../../engine/log/log-file.ts";
 import { joinedContainer, joinedPath } from "../../engine/namespaces/namespace-mode.ts";
 import { namesOf, sharedLink } from "../../engine/network/container-links.ts";
 import { readConfiguration } from "../../engine/state/container-configuration.ts";

@@ -1,7 +1,7 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import { JsonFileReader } from "../../engine/log/json-file-reader.ts";
-import { logFile } from "../../engine/log/json-file-writer.ts";
+import { logFile } from "../../engine/log/log-file.ts";
 import type { LogQuery, LogReader } from "../../engine/log/log-query.ts";
 import { containerDirectory } from "../../engine/state/container-lock.ts";
 import { type Container, openContainers } from "../../engine/state/containers.ts";

@@ -8,7 +8,7 @@ import { openContainers } from "../../engine/state/containers.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { VERSION } from "../build.ts";
 import { defineCommand } from "../command.ts";
-import { toJson } from "../format/template/docker-functions.ts";
+import { toJson } from "../format/template/to-json.ts";
 import type { Structure } from "../format/template/value.ts";
 import { executeTemplate, readTemplate } from "../format/user-template.ts";
 import { inspectFormatOption } from "../inspect-output.ts";

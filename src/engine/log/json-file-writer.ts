@@ -23,11 +23,6 @@ import type { LogWriter, LogStream as Stream } from "./log-writer.ts";
 const NEWLINE = 10;
 const NOTHING = Buffer.alloc(0);
 
-/** The name of a container's log in its directory. */
-export function logFile(directory: string, id: string): string {
-  return `${directory}/${id}-json.log`;
-}
-
 /** The part of a line that has no end yet. */
 interface Unfinished {
   readonly bytes: Buffer;

@@ -13,21 +13,13 @@
 import type { Mount } from "../../runtime/configuration/configuration.ts";
 import { type IdMap, outerId } from "../../runtime/id-map/id-mapping.ts";
 import { BunkerError } from "../../sys/error.ts";
+import type { ContainerFiles } from "./container-input.ts";
 import { deviceProtection } from "./device-rules.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { DeviceRequest, OverlayMount, PlacedMount, PlacedRunOptions } from "./run-options.ts";
 
 /** The group that owns terminals in every distribution. */
 const TERMINAL_GROUP = 5;
-
-/** Files of the engine that stand for files of the image; a path each, undefined to leave the image's file alone. */
-export interface ContainerFiles {
-  readonly hosts: string | undefined;
-  readonly hostname: string | undefined;
-  readonly resolvConf: string | undefined;
-  /** The time zone's. */
-  readonly localtime?: string | undefined;
-}
 
 export interface ContainerMountsInput {
   readonly options: PlacedRunOptions;

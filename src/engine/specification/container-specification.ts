@@ -18,9 +18,9 @@ import { type IdMap, mappedCount, outerId } from "../../runtime/id-map/id-mappin
 import { BunkerError } from "../../sys/error.ts";
 import { containerCapabilities } from "./container-capabilities.ts";
 import { containerArguments, containerEnvironment } from "./container-command.ts";
-import { type ContainerFiles, containerMounts } from "./container-mounts.ts";
+import type { ContainerInput } from "./container-input.ts";
+import { containerMounts } from "./container-mounts.ts";
 import { deviceProtection, deviceRules } from "./device-rules.ts";
-import type { HostFacts } from "./host-facts.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
 import { protectedPaths } from "./protected-paths.ts";
 import type { PlacedRunOptions } from "./run-options.ts";
@@ -36,43 +36,6 @@ const KEEP_GROUPS = "keep-groups";
 /** As crun has it. */
 const KEEP_GROUPS_ANNOTATION = "run.oci.keep_original_groups";
 const STOP_SIGNAL_ANNOTATION = "org.opencontainers.image.stopSignal";
-
-export interface ContainerInput {
-  /** The container's full id; its first 12 characters are the default host name. */
-  readonly id: string;
-  readonly options: PlacedRunOptions;
-  readonly image: ImageConfiguration;
-  /** Who the process is when neither the options nor the image say it: empty for root, `uid:gid` with keep-id. */
-  readonly defaultUser: string;
-  /** The directory that becomes the container's root, for `root.path`. */
-  readonly rootPath: string;
-  /** /etc/passwd and /etc/group of the root file system; empty if missing. */
-  readonly passwdText: string;
-  readonly groupText: string;
-  /**
-   * The container's user namespace, with the ids outside being those of whoever runs the runtime; undefined to stay in
-   * the present one, which only real root should.
-   */
-  readonly userNamespace: IdMap | undefined;
-  /** Why that has few ids, and what would give more. */
-  readonly idShortage?: string | undefined;
-  readonly files: ContainerFiles;
-  readonly cgroupsPath: string | undefined;
-  /** Whether its first process is systemd, which divides the container's cgroup. */
-  readonly startsSystemd?: boolean | undefined;
-  /** The terminal's size at the start, in characters; undefined when unknown. */
-  readonly consoleSize: { readonly height: number; readonly width: number } | undefined;
-  /**
-   * Makes the seccomp filter of a container with these capabilities.
-   * @param profileJson a profile in Docker's form; undefined for the default profile
-   * @returns undefined when the caller installs the filter by other means
-   */
-  readonly resolveSeccomp: (
-    profileJson: string | undefined,
-    capabilities: readonly CapabilityName[],
-  ) => SeccompConfiguration | undefined;
-  readonly host: HostFacts;
-}
 
 /**
  * The configuration of a new container, as Docker would make it.

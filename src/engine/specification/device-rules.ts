@@ -9,7 +9,7 @@
  */
 import type { DeviceRule } from "../../cgroup/resource-files.ts";
 import { BunkerError } from "../../sys/error.ts";
-import type { ContainerInput } from "./container-specification.ts";
+import type { ContainerInput } from "./container-input.ts";
 
 /** How a container is kept from devices that it was not given. */
 export type DeviceProtection = "user namespace" | "filter" | "no nodes" | "none";

@@ -2,7 +2,7 @@ import { namespaceMode } from "../namespaces/namespace-mode.ts";
 import { networkMode } from "../network/network-mode.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { containerArguments, containerEnvironment } from "./container-command.ts";
-import type { ContainerInput } from "./container-specification.ts";
+import type { ContainerInput } from "./container-input.ts";
 import { deviceRuleText } from "./device-rules.ts";
 import type { MountRequest, RunOptions, UserNamespaceMode } from "./run-options.ts";
 

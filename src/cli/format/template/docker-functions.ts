@@ -3,7 +3,8 @@
  * output".
  */
 import type { TemplateFunctions } from "./template-function.ts";
-import { NIL_MAP, NIL_SLICE, numberOf, sortedEntries, type Value } from "./value.ts";
+import { toJson } from "./to-json.ts";
+import type { Value } from "./value.ts";
 
 /** Docker's functions. */
 export const dockerFunctions: TemplateFunctions = {
@@ -45,25 +46,4 @@ export const headerFunctions: TemplateFunctions = {
 function truncate(text: string, length: number): string {
   if (length < 0) throw new Error(`slice bounds out of range [:${length}]`);
   return Buffer.from(text).subarray(0, length).toString();
-}
-
-/**
- * JSON as Go's encoding/json writes it: maps in the order of their keys, structs in that of their fields, methods left
- * out.
- * @param indent blanks for each level; without, all stands on one line
- */
-export function toJson(value: Value, indent = 0): string {
-  const json = JSON.stringify(
-    value,
-    function (this: Readonly<Record<string, Value>>, key, member: Value) {
-      const original = this[key];
-      if (original instanceof Date) return original.toISOString().replace(/\.?0*Z$/, "Z");
-      if (original === NIL_SLICE || original === NIL_MAP) return null;
-      if (original instanceof Map) return Object.fromEntries(sortedEntries(original));
-      return numberOf(original) ?? member;
-    },
-    indent,
-  );
-  // Undefined has no JSON of its own; at the top it is Go's nil.
-  return json?.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029") ?? "null";
 }

@@ -1,8 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import {
-  type ContainerInput,
-  containerSpecification,
-} from "../../../../src/engine/specification/container-specification.ts";
+import type { ContainerInput } from "../../../../src/engine/specification/container-input.ts";
+import { containerSpecification } from "../../../../src/engine/specification/container-specification.ts";
 import type { PlacedRunOptions } from "../../../../src/engine/specification/run-options.ts";
 import { CAPABILITY_NAMES } from "../../../../src/runtime/configuration/capabilities.ts";
 import { formatConfiguration, parseConfiguration } from "../../../../src/runtime/configuration/configuration.ts";

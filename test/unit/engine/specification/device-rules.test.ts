@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { ContainerInput } from "../../../../src/engine/specification/container-specification.ts";
+import type { ContainerInput } from "../../../../src/engine/specification/container-input.ts";
 import { deviceProtection, deviceRules } from "../../../../src/engine/specification/device-rules.ts";
 
 type Input = Pick<ContainerInput, "options" | "userNamespace" | "host">;
