@@ -135,7 +135,7 @@ async function attemptBuild(
   const store = cleanup.use(openImageStore(data));
   const cache = cleanup.use(new BuildCache(data, ownership.mapping, builder.isRoot));
   const remote = cleanup.use(builder.isRoot ? await openRemoteCaches(options) : undefined);
-  const bases = cleanup.use(new BaseLayers(data, ownership.mapping, (message) => observer.warn(message)));
+  const bases = cleanup.use(new BaseLayers(data, ownership.mapping, (message) => observer.warn(message), signal));
   const session: BuildSession = {
     ...{ data, ownership, store, cache, remote, bases, observer, signal, ...builder },
     fail: (cause) => failing.abort(cause),

@@ -94,8 +94,7 @@ export async function contentKeyOf(
   const hasher = new TextHasher();
   const stamp = new StampHasher();
   const directories: (DirectoryDigests | undefined)[] = [];
-  const buffer = Buffer.from(new ArrayBuffer(PIECE_SIZE));
-  let turn = 0;
+  const readPieces = pieceReader(signal);
   for (const match of selectFiles(tree, selection)) {
     hasher.add(match.isDirectory ? "directory\n" : `file ${match.name}\n`);
     for (const step of match.steps()) {
@@ -111,13 +110,8 @@ export async function contentKeyOf(
         stamp.add(step.path, identity);
         const directory = directories.at(-1) ?? openParent(step, digests);
         const known = directory?.find(step.base, identity);
-        const content = known ?? describeContent(step, owners, buffer, directory);
+        const content = known ?? (await describeContent(step, owners, readPieces, directory));
         hasher.add(`${describeFile(step, owners)}${content}\n`);
-        turn += known === undefined ? step.status.size : 0;
-        if (turn < TURN) continue;
-        turn = 0;
-        await new Promise(setImmediate);
-        signal.throwIfAborted();
       }
     }
   }
@@ -151,12 +145,12 @@ function describeFile({ path, status }: FileStep, owners: SourceOwners): string 
 }
 
 /** What has to be read: a link's target, a file's attributes and bytes. A name that has gone has none. */
-function describeContent(
+async function describeContent(
   step: FileStep,
   owners: SourceOwners,
-  buffer: Buffer,
+  readPieces: PieceReader,
   digests: DirectoryDigests | undefined,
-): string {
+): Promise<string> {
   const { path, parent, base, status } = step;
   if (isType(status, FileMode.symbolicLink)) {
     const target = readLinkAt(parent, base);
@@ -171,19 +165,37 @@ function describeContent(
   const entry = sourceEntry(step, file.number, owners, () => undefined);
   const device = entry.device === undefined ? "" : JSON.stringify(entry.device);
   const recorded = owners === "root" ? "" : `${entry.mode.toString(8)} ${entry.uid}:${entry.gid} ${device}`;
-  const content = `${recorded}${describeAttributes(entry.attributes)} ${digestOfContent(file.number, buffer)}`;
+  const content = `${recorded}${describeAttributes(entry.attributes)} ${await digestOfContent(file.number, readPieces)}`;
   const after = statusOf(file.number);
   if (typeof after !== "number") digests?.remember(base, status, after, started, content);
   return content;
 }
 
-function digestOfContent(file: number, buffer: Buffer): string {
+async function digestOfContent(file: number, readPieces: PieceReader): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
-  for (;;) {
-    const length = readSync(file, buffer, 0, buffer.length, null);
-    if (length === 0) return hasher.digest("base64url");
-    hasher.update(buffer.subarray(0, length));
-  }
+  await readPieces(file, (piece) => void hasher.update(piece));
+  return hasher.digest("base64url");
+}
+
+/** Hands out the bytes of a file in pieces, which are good until the next one. */
+type PieceReader = (file: number, take: (piece: Buffer) => void) => Promise<void>;
+
+/** Reads files one after the other, and lets others have their turn however large or many they are. */
+function pieceReader(signal: AbortSignal): PieceReader {
+  const buffer = Buffer.from(new ArrayBuffer(PIECE_SIZE));
+  let turn = 0;
+  return async (file, take) => {
+    for (;;) {
+      const length = readSync(file, buffer, 0, buffer.length, null);
+      if (length === 0) return;
+      take(buffer.subarray(0, length));
+      turn += length;
+      if (turn < TURN) continue;
+      turn = 0;
+      await new Promise(setImmediate);
+      signal.throwIfAborted();
+    }
+  };
 }
 
 function describeAttributes(attributes: ReadonlyMap<ByteString, ByteString>): string {

@@ -56,7 +56,7 @@ export async function resolveImage(
 
 async function pull(session: BuildSession, name: string, platform: Platform, vertex: Vertex): Promise<void> {
   needRoot(session);
-  const { data, ownership, observer, registrySettings: settings } = session;
+  const { data, ownership, observer, signal, registrySettings: settings } = session;
   const { executePull } = await import("../../engine/images/pull.ts");
   const told = new Set<string>();
   const request: PullRequest = {
@@ -65,17 +65,21 @@ async function pull(session: BuildSession, name: string, platform: Platform, ver
     stream: "stderr",
     ...{ settings, data, store: ownership.store, mapping: ownership.mapping },
   };
-  await executePull(request, {
-    begin: () => undefined,
-    layers: () => undefined,
-    event: ({ kind, digest }) => {
-      if (kind !== "unpacked" || told.has(digest)) return;
-      told.add(digest);
-      vertex.status(digest, `pull ${digest}`, true);
+  await executePull(
+    request,
+    {
+      begin: () => undefined,
+      layers: () => undefined,
+      event: ({ kind, digest }) => {
+        if (kind !== "unpacked" || told.has(digest)) return;
+        told.add(digest);
+        vertex.status(digest, `pull ${digest}`, true);
+      },
+      end: () => undefined,
+      warn: (message) => observer.warn(message),
     },
-    end: () => undefined,
-    warn: (message) => observer.warn(message),
-  });
+    signal,
+  );
 }
 
 /** Returns the id of the image. */

@@ -29,17 +29,22 @@ export class BaseLayers implements Disposable {
   readonly #store: string;
   readonly #mapping: LayerMapping;
   readonly #onWarning: (message: string) => void;
+  readonly #signal: AbortSignal;
   readonly #locks = new DisposableStack();
   #isLocked = false;
   readonly #unpacked = new Map<Digest, Promise<readonly string[]>>();
   /** One after the other, since an image waits for layers that another one unpacks. */
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param store Bunker's data directory */
-  constructor(store: string, mapping: LayerMapping, onWarning: (message: string) => void) {
+  /**
+   * @param store Bunker's data directory
+   * @param signal ends what is being unpacked
+   */
+  constructor(store: string, mapping: LayerMapping, onWarning: (message: string) => void, signal: AbortSignal) {
     this.#store = store;
     this.#mapping = mapping;
     this.#onWarning = onWarning;
+    this.#signal = signal;
   }
 
   [Symbol.dispose](): void {
@@ -75,7 +80,11 @@ export class BaseLayers implements Disposable {
       const missing = missingLayers(image, this.#store, this.#mapping);
       if (missing.length > 0) {
         const { unpackLayers } = await import("../../image/layers/unpack-layers.ts");
-        await unpackLayers(image, missing, this.#store, { mapping: this.#mapping, onWarning: this.#onWarning });
+        await unpackLayers(image, missing, this.#store, {
+          mapping: this.#mapping,
+          onWarning: this.#onWarning,
+          signal: this.#signal,
+        });
       }
       if (this.#lock(image)) break;
     }

@@ -16,18 +16,18 @@ export async function exportFiles(
   targets: readonly BuiltTarget[],
   vertex: Vertex,
 ): Promise<void> {
-  const { observer, sourceDateEpoch } = session;
+  const { observer, signal, sourceDateEpoch } = session;
   for (const { root, stage } of targets) {
     const directories = await directoriesOf(root, session);
     vertex.status("copy", "copying files");
     if (output.type === "tar") {
-      const warnings = await writeArchive(directories, output.destination, sourceDateEpoch);
+      const warnings = await writeArchive(directories, output.destination, sourceDateEpoch, signal);
       for (const warning of warnings) observer.warn(warning);
     } else {
       using mounted = mountReadable(session, directories);
       const platform = formatPlatform(stage.platform).replaceAll("/", "_");
       const destination = targets.length === 1 ? output.destination : `${output.destination}/${platform}`;
-      for (const warning of copyToDirectory(mounted.path, destination)) observer.warn(warning);
+      for (const warning of await copyToDirectory(mounted.path, destination, signal)) observer.warn(warning);
     }
     vertex.status("copy", "copying files", true);
   }

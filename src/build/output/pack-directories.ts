@@ -21,13 +21,14 @@ export type ArchiveContent =
  * Packs layers of the cache.
  * @param path of the archive that is made
  * @param lose is told of what the archive cannot have
- * @throws BunkerError `no_space`, and as `archiveEntries`
+ * @throws BunkerError `no_space`, and as `archiveEntries`; the reason of `signal`
  */
 export async function packDirectories(
   content: ArchiveContent,
   { compression, level, latestTime, earliestTime }: Packing,
   path: string,
   lose: (message: string) => void,
+  signal: AbortSignal,
 ): Promise<BuiltBlob> {
   const losses = new Losses();
   using opened = new DisposableStack();
@@ -37,11 +38,25 @@ export async function packDirectories(
   const archive = archiveEntries(entries, { latestTime, earliestTime, lose: losses.add.bind(losses) });
   try {
     await using file = await open(path, "wx", 0o600);
-    const packed = await packLayer(archive, compression, async (bytes) => void (await file.write(bytes)), level);
+    const packed = await packLayer(
+      until(signal, archive),
+      compression,
+      async (bytes) => void (await file.write(bytes)),
+      level,
+    );
     losses.messages().forEach(lose);
     return packed;
   } catch (cause) {
+    signal.throwIfAborted();
     throw writeError(cause, "write", dirname(path));
+  }
+}
+
+/** The pieces of an archive, as long as they are wanted. */
+function* until(signal: AbortSignal, pieces: Iterable<Buffer>): Generator<Buffer, void, undefined> {
+  for (const piece of pieces) {
+    signal.throwIfAborted();
+    yield piece;
   }
 }
 

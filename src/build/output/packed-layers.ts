@@ -106,7 +106,7 @@ export async function packWhole(
   if (top !== undefined) return [await packOnce(session, top, form, packing, staging, contentOf)];
   needRoot(session);
   const warn = (message: string) => session.observer.warn(message);
-  return [await packAnew(await contentOf(), packing, staging, warn)];
+  return [await packAnew(await contentOf(), packing, staging, warn, session.signal)];
 }
 
 /** What an image brings. */
@@ -151,7 +151,7 @@ async function packOnce(
   if (known !== undefined && present !== undefined) return { ...known, path: present };
   needRoot(session);
   const warn = (message: string) => observer.warn(`${layer.description}: ${message}`);
-  const packed = await packAnew(await contentOf(), packing, staging, warn);
+  const packed = await packAnew(await contentOf(), packing, staging, warn, session.signal);
   cache.noteBlob(layer, form, packed);
   return packed;
 }
@@ -161,8 +161,9 @@ async function packAnew(
   packing: Packing,
   staging: string,
   warn: (message: string) => void,
+  signal: AbortSignal,
 ): Promise<PackedLayer> {
   const { packDirectories } = await import("./pack-directories.ts");
   const path = `${staging}/${randomUUID()}`;
-  return { ...(await packDirectories(content, packing, path, warn)), path };
+  return { ...(await packDirectories(content, packing, path, warn, signal)), path };
 }

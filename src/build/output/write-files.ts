@@ -24,23 +24,40 @@ import { writeError } from "../../image/transport/write-error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
 
+/** Bytes that are copied before others get their turn; each file counts as some more than it has. */
+const TURN = 32 << 20;
+const FILE_COST = 64 << 10;
+
 /**
  * Copies all files of a mounted root file system to a directory, over what is there.
  * @returns warnings
- * @throws BunkerError `write_failed`, `no_space`
+ * @throws BunkerError `write_failed`, `no_space`; the reason of `signal`
  */
-export function copyToDirectory(root: string, destination: string): readonly string[] {
+export async function copyToDirectory(
+  root: string,
+  destination: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const losses: string[] = [];
+  let copied = 0;
   try {
     mkdirSync(destination, { recursive: true });
-    copyContent(Buffer.from(root), Buffer.from(destination), losses);
+    for (const size of copyContent(Buffer.from(root), Buffer.from(destination), losses)) {
+      copied += size + FILE_COST;
+      if (copied < TURN) continue;
+      copied = 0;
+      await new Promise(setImmediate);
+      signal.throwIfAborted();
+    }
   } catch (cause) {
+    signal.throwIfAborted();
     throw writeError(cause, "write to", destination);
   }
   return losses;
 }
 
-function copyContent(source: Buffer, destination: Buffer, losses: string[]): void {
+/** Copies what is in a directory; yields the size of each file behind it. */
+function* copyContent(source: Buffer, destination: Buffer, losses: string[]): Generator<number, void, undefined> {
   for (const name of readdirSync(source, "buffer")) {
     const [from, to] = [source, destination].map((path) => Buffer.concat([path, Buffer.from("/"), name])) as [
       Buffer,
@@ -56,7 +73,7 @@ function copyContent(source: Buffer, destination: Buffer, losses: string[]): voi
     }
     if (status.isDirectory()) {
       if (present?.isDirectory() !== true) mkdirSync(to);
-      copyContent(from, to, losses);
+      yield* copyContent(from, to, losses);
     } else if (status.isFile()) copyFileSync(from, to);
     else {
       losses.push(`${from.toString()} is neither file, directory nor link, and was left out`);
@@ -64,6 +81,7 @@ function copyContent(source: Buffer, destination: Buffer, losses: string[]): voi
     }
     chmodSync(to, status.mode & 0o7777);
     utimesSync(to, status.atime, status.mtime);
+    yield status.size;
   }
 }
 
@@ -73,12 +91,13 @@ function copyContent(source: Buffer, destination: Buffer, losses: string[]): voi
  * @param destination a file, or `-` for standard output
  * @param latestTime seconds since 1970 that no time in it is beyond
  * @returns warnings
- * @throws BunkerError `write_failed`, `no_space`
+ * @throws BunkerError `write_failed`, `no_space`; the reason of `signal`
  */
 export async function writeArchive(
   layers: readonly string[],
   destination: string,
   latestTime: number | undefined,
+  signal: AbortSignal,
 ): Promise<readonly string[]> {
   using cleanup = new DisposableStack();
   const opened = layers.map(
@@ -88,6 +107,7 @@ export async function writeArchive(
   await using output = destination === "-" ? standardOutput() : await openFileOutput(destination);
   const entries = mergedEntries(opened);
   for (const piece of archiveEntries(entries, { latestTime, lose: losses.add.bind(losses) })) {
+    signal.throwIfAborted();
     await output.write(Buffer.from(piece));
   }
   await output.commit();

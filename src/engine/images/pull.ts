@@ -29,12 +29,15 @@ export interface PullObserver {
 
 /**
  * Pulls what a request asks for; as root of the user namespace that the files of layers are for.
- * @throws BunkerError as `pullImage`, `Registries` and `RegistryReader` do
+ * @throws BunkerError as `pullImage`, `Registries` and `RegistryReader` do; the reason of `signal`
  */
-export async function executePull(request: PullRequest, observer: PullObserver): Promise<void> {
+export async function executePull(
+  request: PullRequest,
+  observer: PullObserver,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<void> {
   const { name, allTags, data, settings } = request;
   using registries = new Registries(settings);
-  const { signal } = new AbortController();
   const candidates = registries.resolveName(name.replace(/^docker:\/\//, ""));
   using store = openImageStore(data);
   const pullOne = async (reference: Reference) => {
@@ -56,31 +59,40 @@ export async function executePull(request: PullRequest, observer: PullObserver):
     observer.end(reference, image);
   };
   if (!allTags) {
-    await firstOf(candidates, pullOne);
+    await firstOf(candidates, pullOne, signal);
     return;
   }
-  await firstOf(candidates, async (reference) => {
-    if (reference.tag !== undefined || reference.digest !== undefined) {
-      throw new BunkerError({
-        code: "invalid_reference",
-        operation: "tag can't be used with --all-tags/-a",
-        hint: `Give ${familiarReference({ ...reference, tag: undefined, digest: undefined })} alone.`,
-      });
-    }
-    const repository = registries.forPull(reference).at(-1);
-    if (repository === undefined) throw new Error("a name stands for at least its own registry");
-    for await (const tag of listTags(repository, fullRepository(reference), signal))
-      await pullOne({ ...reference, tag });
-  });
+  await firstOf(
+    candidates,
+    async (reference) => {
+      if (reference.tag !== undefined || reference.digest !== undefined) {
+        throw new BunkerError({
+          code: "invalid_reference",
+          operation: "tag can't be used with --all-tags/-a",
+          hint: `Give ${familiarReference({ ...reference, tag: undefined, digest: undefined })} alone.`,
+        });
+      }
+      const repository = registries.forPull(reference).at(-1);
+      if (repository === undefined) throw new Error("a name stands for at least its own registry");
+      for await (const tag of listTags(repository, fullRepository(reference), signal))
+        await pullOne({ ...reference, tag });
+    },
+    signal,
+  );
 }
 
 /** Tries the names that a short one may stand for, until a registry has it. The last failure is the one that is told. */
-async function firstOf(candidates: readonly Reference[], work: (reference: Reference) => Promise<void>): Promise<void> {
+async function firstOf(
+  candidates: readonly Reference[],
+  work: (reference: Reference) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
   for (const [place, reference] of candidates.entries()) {
     try {
       await work(reference);
       return;
     } catch (error) {
+      signal.throwIfAborted();
       const mayBeElsewhere = error instanceof BunkerError && /^(?:image_not_found|registry_)/.test(error.code);
       if (place === candidates.length - 1 || !mayBeElsewhere) throw error;
     }

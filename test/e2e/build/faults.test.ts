@@ -1,6 +1,6 @@
 /* What interrupts builds, and what becomes of the cache then. */
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DockerRegistry } from "../../docker-registry.ts";
 import { busyboxLayout } from "../../fixtures/images.ts";
@@ -58,6 +58,44 @@ test.each(["SIGINT", "SIGTERM"] as const)("stops everything at %s", async (signa
   expect(errors).toMatch(new RegExp(`bunker: interrupted by ${signal}\n$`));
   await suite.user.expectNothingLeft();
   await expectWhole(id, context);
+});
+
+test("Ctrl-C ends what takes long: reading a file, packing a layer, asking a registry", async () => {
+  const { user } = suite;
+  const [kept, size] = ["RUN echo kept > /kept", 1 << 40];
+  let requests = 0;
+  // It never answers.
+  using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Promise(() => void requests++) });
+  const contextOf = (...lines: string[]) =>
+    suite.context({ Dockerfile: ["FROM busybox", kept, ...lines, ""].join("\n") });
+  const reading = contextOf("COPY huge /");
+  writeFileSync(join(reading, "huge"), "");
+  truncateSync(join(reading, "huge"), size);
+  const isReading = () => user.processes().some((pid) => openFiles(pid).some((name) => name === join(reading, "huge")));
+  const packing = contextOf(`RUN dd of=/huge bs=1 count=0 seek=${size} 2>/dev/null`);
+  const asking = contextOf(`COPY --from=127.0.0.1:${server.port}/image / /`);
+  for (const [context, options, isAtWork] of [
+    [reading, [], isReading],
+    [packing, [], (shown: string) => shown.includes("exporting layers\n")],
+    [packing, ["--output", "type=tar,dest=/dev/null"], (shown: string) => shown.includes("copying files\n")],
+    [asking, ["--tls-verify=false"], () => requests > 0],
+  ] as const) {
+    const build = user.start([user.bunkerPath, "build", "--progress", "plain", ...options, context]);
+    let shown = "";
+    const reader = (async () => {
+      for await (const piece of build.stderr) shown += Buffer.from(piece).toString();
+    })();
+    await eventually(
+      () => isAtWork(shown),
+      () => `the build to be at work: ${shown}`,
+    );
+    build.kill("SIGINT");
+    expect(await build.exited).toBe(130);
+    await reader;
+    await user.expectNothingLeft();
+    expect(readdirSync(join(user.data, "build", "tmp"))).toEqual([]);
+  }
+  expect(await suite.built(contextOf())).toMatch(/^#(\d+) \[2\/2\] RUN echo kept > \/kept\n#\1 CACHED$/m);
 });
 
 test("leaves nothing running and nothing broken when it is killed, whichever of its processes", async () => {
@@ -154,6 +192,15 @@ test("ends when the disk is full, and builds again when it is not", async () => 
   expect(little).toMatch(/^1\n[\s\S]*RUN echo kept > \/kept\n#\d+ CACHED\n/);
   expect(left).toBe("0\n0\n");
 });
+
+function openFiles(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`));
+  } catch {
+    // It has ended, or one of them was closed.
+    return [];
+  }
+}
 
 function isCommand(pid: number, words: string): boolean {
   const line = readCommandLine(pid);
