@@ -1,5 +1,6 @@
 import { identifyLayers } from "../../image/chain-id.ts";
 import { layerName } from "../../image/layers/layer-directory.ts";
+import { makeStoreDirectory } from "../../image/layers/store-lock.ts";
 import { StoreWriter } from "../../image/store/store-writer.ts";
 import { copyImage } from "../../image/transport/copy-image.ts";
 import type { ImageWriter } from "../../image/transport/transport.ts";
@@ -159,6 +160,7 @@ function shareLayers(
   { root }: BuiltTarget,
   packed: readonly PackedLayer[],
 ): void {
+  makeStoreDirectory(`${data}/layers`);
   const own = packed.length - root.layers.length;
   const identities = identifyLayers(packed.map(({ diffId }) => diffId)).slice(own);
   for (const [place, layer] of root.layers.entries()) {

@@ -39,6 +39,15 @@ test("a build that is all in the cache needs nobody else", async () => {
   expect(await suite.inside("third", "cat all")).toBe("made\nother");
 });
 
+test("the first build of all needs no image", async () => {
+  const environment = { XDG_DATA_HOME: suite.user.makeDirectory("fresh") };
+  const context = suite.context({ Dockerfile: "FROM scratch\nCOPY file /\n", file: "" });
+  const progress = await suite.built(context, ["-t", "first"], { environment });
+  expect(ends(progress)).toEqual({ "COPY file /": "DONE" });
+  expect(ends(await suite.built(context, [], { environment }))).toEqual({ "COPY file /": "CACHED" });
+  expect((await suite.user.bunker(["rmi", "first"], { environment })).status).toBe(0);
+});
+
 test("what only root can read is read by root", async () => {
   const context = suite.context({ Dockerfile: DOCKERFILE, "data/a": "secret", own: "own" });
   suite.user.own(join(context, "data/a"));
