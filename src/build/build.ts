@@ -131,6 +131,10 @@ async function attemptBuild(
   if (!builder.isRoot) ownership.warnings.forEach((warning) => void observer.warn(warning));
   const failing = new AbortController();
   const signal = AbortSignal.any([interruption, failing.signal]);
+  if (builder.isRoot) {
+    const { removeLeftGroups } = await import("./run/group-record.ts");
+    removeLeftGroups(data, (message) => observer.warn(message));
+  }
   using cleanup = new DisposableStack();
   const store = cleanup.use(openImageStore(data));
   const cache = cleanup.use(new BuildCache(data, ownership.mapping, builder.isRoot));

@@ -4,6 +4,7 @@ import { ownershipOf } from "../engine/ownership.ts";
 import { runInterruptibly } from "../runtime/user-namespace-process.ts";
 import { BuildCache, buildDirectory } from "./cache/build-cache.ts";
 import { type Pruned, type PruneWish, pruneCache } from "./cache/prune-cache.ts";
+import { removeLeftGroups } from "./run/group-record.ts";
 
 const requestSchema = v.object({
   data: v.string(),
@@ -37,9 +38,10 @@ export async function pruneBuilds(data: string, wish: PruneWish, signal: AbortSi
 }
 
 /** Does the same in this process. */
-export function pruneBuildsHere(request: unknown): Pruned {
+export function pruneBuildsHere(request: unknown, onWarning: (message: string) => void): Pruned {
   const { data, wish } = v.parse(requestSchema, request);
   const { reserved, maximum, free } = wish.space;
+  removeLeftGroups(data, onWarning);
   using cache = new BuildCache(data);
   return pruneCache(cache, data, { ...wish, until: wish.until, space: { reserved, maximum, free } });
 }

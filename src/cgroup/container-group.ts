@@ -75,13 +75,21 @@ export function beginContainerGroup(request: GroupRequest, members: GroupMembers
   return () => (settle === undefined ? undefined : attempt(settle));
 }
 
+/**
+ * The cgroup that will be made by hand, and has to be removed so.
+ * @returns its path below /sys/fs/cgroup; undefined for a scope, and without a cgroup
+ */
+export function groupByHand({ id, plan }: Pick<GroupRequest, "id" | "plan">): string | undefined {
+  return plan.kind === "path" ? `${plan.parent === "/" ? "" : plan.parent}/${nameByHand(id)}` : undefined;
+}
+
 function begin(request: GroupRequest, members: GroupMembers, isNeeded: boolean): () => string {
   const { plan } = request;
   if (plan.kind === "missing") throw noGroup(plan.reason);
   if (plan.kind === "scope") return beginScope(request, plan, members, isNeeded);
   const { parent, splits } = plan;
   if (splits) standAside(parent);
-  const group = `${parent === "/" ? "" : parent}/${nameByHand(request.id)}`;
+  const group = groupByHand(request) ?? parent;
   makeGroup(group);
   const orRemove = <Result>(work: () => Result): Result => {
     try {

@@ -48,7 +48,7 @@ async function execute(words: readonly string[]): Promise<void> {
   }
   if (command === "prune-builds") {
     const { pruneBuildsHere } = await import("../build/prune-builds.ts");
-    return report(JSON.stringify(pruneBuildsHere(JSON.parse(readInput()))));
+    return report(JSON.stringify(pruneBuildsHere(JSON.parse(readInput()), warning)));
   }
   if (command === "populate") {
     const { populateHere, populateRequestSchema } = await import("../engine/volumes/populate-here.ts");

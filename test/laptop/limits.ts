@@ -396,6 +396,33 @@ export function testLimits(run: Run): void {
       });
     });
 
+    test("of a build that was killed goes with the next one, or with prune", async () => {
+      const mine = `${service}/app.slice/builds.scope`;
+      const script = `
+        mkdir -p files/bin; cp /bin/busybox files/bin/sh; ln -sf sh files/bin/sleep
+        printf 'FROM scratch\\nARG SECONDS\\nCOPY . /\\nRUN sleep $SECONDS\\n' >Dockerfile
+        groups() { find ${mine} -mindepth 1 -type d -name 'bunker-*' | wc -l; }
+        build() { bunker build -q --cgroup-parent ${mine.replace("/sys/fs/cgroup", "")} --build-arg SECONDS=$1 -f Dockerfile files; }
+        killed() {
+          build 1000 >/dev/null 2>&1 &
+          until grep -q sleep $(cat ${mine}/bunker-*/cgroup.procs 2>/dev/null | sed 's|.*|/proc/&/comm|') /dev/null; do sleep 0.05; done
+          kill -9 $(pgrep -f 'internal build'); wait
+          while pgrep -x sleep -a | grep -q 1000; do sleep 0.05; done
+          groups
+        }
+        killed
+        build 0 >/dev/null
+        groups
+        killed
+        bunker builder prune -f >/dev/null
+        groups
+        ls ~/.local/share/bunker/build/cgroups | wc -l`;
+      const { output, errors } = await run(
+        `cat >script <<'END'\n${script}\nEND\nsystemd-run --user --scope --property Delegate=yes --unit builds --quiet bash script`,
+      );
+      expect({ output: output.split("\n"), errors }).toEqual({ output: ["1", "0", "1", "0", "0", ""], errors: "" });
+    });
+
     test("starts also when systemd does not answer, but one with limits says so", async () => {
       const { output, errors } = await run(`
         mkdir -p runtime/systemd

@@ -9,7 +9,8 @@
  * process keeps it to its limits by watching, as a supervisor does.
  *
  * Killing is simple: the kernel kills this process when the builder dies, and the container with its whole pid namespace
- * when this process dies. So nothing runs on, whoever is killed; what is left is a directory in the cache's `tmp/`.
+ * when this process dies. So nothing runs on, whoever is killed; what is left is a directory in the cache's `tmp/`, and a
+ * cgroup that was made by hand (group-record.ts).
  */
 import { openSync, readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
@@ -29,6 +30,7 @@ import { waitForExit } from "../../sys/process.ts";
 import { Event, Reactor } from "../../sys/reactor.ts";
 import { Signal } from "../../sys/signal.ts";
 import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
+import { recordGroup } from "./group-record.ts";
 import { END_DESCRIPTOR, type RunEnd, type RunRequest, runRequestSchema } from "./run-request.ts";
 
 const PR_SET_PDEATHSIG = 1;
@@ -73,6 +75,9 @@ async function run({
   const configuration = parseConfiguration(request.configuration, "of the step");
   const hasUserNamespace = configuration.linux?.uidMappings !== undefined;
   const limits = await limitsOf(id, configuration, request.cgroupParent);
+  const group = limits?.groupByHand;
+  // Removed when the cgroup is.
+  if (group !== undefined) cleanup.use(recordGroup({ data, id, group }, directory));
   let device: FileDescriptor | undefined;
   let settleGroup: (() => string | undefined) | undefined;
   const { pid, pidfd } = cleanup.use(

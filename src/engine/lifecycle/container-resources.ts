@@ -13,6 +13,8 @@ import type { ContainerDefinition } from "../state/container-definition.ts";
 export interface ContainerResources {
   /** Makes its cgroup while it waits; what it returns ends that, and returns the path. Undefined without a cgroup. */
   readonly beginGroup: ((pids: ContainerPids) => () => string | undefined) | undefined;
+  /** The path of its cgroup where that will be made by hand. */
+  readonly groupByHand: string | undefined;
   /** Whether the cgroup limits its memory. */
   readonly limitsMemory: boolean;
   /** What its supervisor is to watch. */
@@ -36,7 +38,7 @@ export async function containerResources(
   const plan = planContainerGroup(cgroups, AUTOSTART_UNIT);
   if (plan.kind !== "missing") {
     // The conversation with systemd is code that others have no need of.
-    const { beginContainerGroup } = await import("../../cgroup/container-group.ts");
+    const { beginContainerGroup, groupByHand } = await import("../../cgroup/container-group.ts");
     const isWished = cgroups.isNeeded === true || cgroups.parent !== undefined || cgroups.mode === "split";
     const request = { id, plan, resources, isWished };
     const beginGroup = ({ container, supervisor }: ContainerPids) => {
@@ -44,7 +46,7 @@ export async function containerResources(
       return beginContainerGroup(request, { container, supervisor });
     };
     const limitsMemory = resourceFiles(resources).some(({ name }) => name.startsWith("memory."));
-    return { beginGroup, limitsMemory, soft: undefined, process };
+    return { beginGroup, groupByHand: groupByHand(request), limitsMemory, soft: undefined, process };
   }
   const { soft, unkept } = softLimits(resources);
   if (unkept.length > 0) {
@@ -61,10 +63,10 @@ export async function containerResources(
     }
     onUnkept?.(`limits are not kept without a cgroup: ${unkept.join(", ")}`);
   }
-  if (!hasSoftLimits(soft)) return { beginGroup: undefined, limitsMemory: false, soft: undefined, process };
+  const none = { beginGroup: undefined, groupByHand: undefined, limitsMemory: false };
+  if (!hasSoftLimits(soft)) return { ...none, soft: undefined, process };
   return {
-    beginGroup: undefined,
-    limitsMemory: false,
+    ...none,
     soft,
     process: process && withProcessLimit(process, linux, soft),
   };
