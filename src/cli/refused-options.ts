@@ -277,12 +277,29 @@ const OF_BUILDS: Readonly<Record<string, Refusal>> = {
   variant: ONE_PLATFORM_OPTION,
 };
 
+const NO_ENCRYPTION: Refusal = {
+  reason: "Bunker encrypts no layers",
+  hint: "Leave it out; whoever may read the repository reads the image.",
+};
+
+const OF_IMAGES_ON_THEIR_WAY: Readonly<Record<string, Refusal>> = {
+  "encrypt-layer": NO_ENCRYPTION,
+  "encryption-key": NO_ENCRYPTION,
+  "sign-by": NO_SIGNATURES,
+  "sign-by-sigstore": NO_SIGNATURES,
+  "sign-by-sigstore-private-key": NO_SIGNATURES,
+  "sign-passphrase-file": NO_SIGNATURES,
+};
+
 /** By the commands' names without `bunker`, and without the group where they are there without it, too. */
 const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
   build: OF_BUILDS,
+  copy: OF_IMAGES_ON_THEIR_WAY,
   create: OF_NEW_CONTAINERS,
+  "manifest push": OF_IMAGES_ON_THEIR_WAY,
   "network connect": OF_PLACES_ON_NETWORKS,
   "network create": OF_NETWORKS,
+  push: OF_IMAGES_ON_THEIR_WAY,
   rm: {
     link: { reason: "links are a container's own", hint: "bunker network disconnect takes a container off a network." },
   },
@@ -312,7 +329,10 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
  * @returns undefined when nobody has it
  */
 export function refusedOption(command: string, option: string): BunkerError | undefined {
-  const refusals = REFUSALS[command.replace(/^bunker (?:container |(?:image|buildx|builder) (?=build$))?/, "")] ?? {};
+  const refusals =
+    REFUSALS[
+      command.replace(/^bunker (?:container |(?:buildx|builder) (?=build$)|image (?=(?:build|copy|push)$))?/, "")
+    ] ?? {};
   // Every object has a member `constructor`, and no command such an option.
   const refusal = Object.hasOwn(refusals, option) ? refusals[option] : undefined;
   if (refusal === undefined) return undefined;

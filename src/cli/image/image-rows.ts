@@ -47,6 +47,16 @@ export const imageTitles = {
   VirtualSize: "SIZE",
 } as const;
 
+/**
+ * Images without those that have no name while another one with the same id has: two manifests of one configuration, as
+ * layers that were packed anew have them. Whoever looks at ids sees one image, and it has a name.
+ */
+export function withoutTwins(images: readonly StoredImage[]): StoredImage[] {
+  const isNamed = ({ names, repositoryDigests }: StoredImage) => names.length > 0 || repositoryDigests.length > 0;
+  const named = new Set(images.filter(isNamed).map(({ id }) => id));
+  return images.filter((image) => isNamed(image) || !named.has(image.id));
+}
+
 /** The rows of some images, in their order. */
 export function imageRows(images: readonly StoredImage[], options: RowOptions): Structure[] {
   return images.flatMap((image) => labels(image, options.digests).map((label) => row(image, label, options)));

@@ -12,7 +12,7 @@ import { flag, single } from "../option.ts";
 import { oneOf } from "../values/choice.ts";
 import { fitsUse, IMAGE_FILTERS, imageFilter, withFittingNames } from "./image-filters.ts";
 import { imageOrder, rowOrder } from "./image-order.ts";
-import { imageRows, imageTitles } from "./image-rows.ts";
+import { imageRows, imageTitles, withoutTwins } from "./image-rows.ts";
 import { formatPlatforms } from "./platforms-tree.ts";
 
 /** `bunker images`, `bunker image ls`. */
@@ -61,7 +61,7 @@ export const images = defineCommand(
       return usage;
     };
     const hidden = showsAll ? new Set() : imagesOfIndexes(store);
-    const shown = all
+    const shown = withoutTwins(all)
       .filter(({ manifest }) => !hidden.has(manifest.digest))
       .filter(imageFilter(wanted, store, now))
       .filter((image) => fitsUse(image, wanted, containersOf))

@@ -38,6 +38,10 @@ export const save = defineCommand(
         parse: notEmpty("expected a path"),
       }),
       platform: platformOption,
+      leavesUnpacked: flag({
+        name: "uncompressed",
+        description: "Leave layers that are not compressed as they are, which is always so",
+      }),
     },
     required: ["IMAGE"],
     optional: "[IMAGE...]",

@@ -9,9 +9,11 @@ import { RegistryWriter } from "../../image/registry/registry-writer.ts";
 import { collectGarbage } from "../../image/store/collect-garbage.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { type CopyOptions, copyImage } from "../../image/transport/copy-image.ts";
+import { openRecompressedReader } from "../../image/transport/recompressed-reader.ts";
 import type { ImageReader, ImageWriter } from "../../image/transport/transport.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
+import { compressionOptions, packingOf } from "../image/compression-options.ts";
 import { digestFileOption, writeDigestFile } from "../image/digest-file-option.ts";
 import { manifestFormatOption } from "../image/manifest-format-option.ts";
 import { removeSignaturesOption } from "../image/remove-signatures-option.ts";
@@ -28,6 +30,7 @@ export const push = defineCommand(
       ...registryOptions,
       ...retryOptions,
       all: flag({ name: "all", description: "Push the images of the list as well", initial: true }),
+      ...compressionOptions,
       digestFile: digestFileOption,
       insecure: insecureOption,
       manifestKind: manifestFormatOption,
@@ -50,13 +53,19 @@ export const push = defineCommand(
     if (!all && manifestKind !== undefined) {
       throw new BunkerError({ code: "conflicting_options", operation: "--format and --all=false exclude each other" });
     }
+    const packing = packingOf(options);
+    if (!all && packing !== undefined) {
+      const operation = "--compression-format and --all=false exclude each other";
+      throw new BunkerError({ code: "conflicting_options", operation });
+    }
     const data = dataDirectory();
     using store = openImageStore(data);
     using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
     const found = findList(store, text);
     const reference = parseReference(destination.replace(/^docker:\/\//, ""));
     return await untilInterrupted(async (signal) => {
-      await using reader = openListReader(store, found, registries, signal);
+      await using list = openListReader(store, found, registries, signal);
+      await using reader = packing === undefined ? list : openRecompressedReader(list, packing, data, signal);
       await using writer = new RegistryWriter(registries, reference, signal);
       const digest = await (all ? pushAll(reader, writer, { manifestKind, signal }, quiet) : pushAlone(reader, writer));
       console.log(digest);

@@ -48,6 +48,10 @@ export const search = defineCommand(
   {
     options: {
       ...registryOptions,
+      isCompatible: flag({
+        name: "compatible",
+        description: "Show stars and what is official as Docker does, which is always so",
+      }),
       filter: filterOption(["is-official", "is-automated", "stars"], "f"),
       format: listFormatOption,
       limit: single({

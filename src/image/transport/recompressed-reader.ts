@@ -1,8 +1,9 @@
 /*
- * An image whose layers are packed in another way than they lie at their source: `push --compression-format`. Layers that
- * are packed so already stay as they are, unless they are to be packed anew in any case; each other one is unpacked and packed anew into a directory for what is on its
- * way, when the manifest is asked for. The configuration is the same, since it names layers by their unpacked bytes; the
- * manifest is another one.
+ * Images whose layers are packed in another way than they lie at their source: `push --compression-format`. Layers that
+ * are packed so already stay as they are, unless they are to be packed anew in any case; each other one is unpacked and
+ * packed anew into a directory for what is on its way, when the manifest is asked for. What is no layer of files, such
+ * as an attestation, stays as it is in any case. The configuration is the same, since it names layers by their unpacked
+ * bytes; the manifest is another one, and so is the index that names it.
  */
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
@@ -13,16 +14,21 @@ import type { Digest } from "../digest.ts";
 import { invalidDocument } from "../documents.ts";
 import { packLayer } from "../layers/pack-layer.ts";
 import { lockStore } from "../layers/store-lock.ts";
-import { isIndex } from "../manifest-choice.ts";
 import { decompressed } from "./archive-input.ts";
 import { manifestOf } from "./manifest.ts";
 import { convertManifests } from "./manifest-conversion.ts";
+import { readAllManifests, readRoot } from "./read-manifests.ts";
 import type { ImageReader, Manifest } from "./transport.ts";
 import { verifyBlob } from "./verified-blob.ts";
 import { writeError } from "./write-error.ts";
 
 const layerDescriptor = v.looseObject({ mediaType: v.string(), digest: v.string(), size: v.number() });
-const manifestSchema = v.looseObject({ layers: v.nullish(v.array(layerDescriptor), []) });
+const manifestSchema = v.looseObject({
+  layers: v.optional(v.array(layerDescriptor)),
+  manifests: v.optional(v.array(layerDescriptor)),
+});
+/** Of OCI's kind. */
+const LAYER_OF_FILES = /^application\/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+\w+)?$/;
 type LayerDescriptor = v.InferOutput<typeof layerDescriptor>;
 
 /** How layers are to be packed. */
@@ -35,10 +41,10 @@ export interface Packing {
 }
 
 /**
- * Wraps a reader of a single image.
- * @param reader stays the caller's
+ * Wraps a reader.
+ * @param reader of an image, or of an index all of whose images are wanted; stays the caller's
  * @param store the data directory, where there is room for the packed layers
- * @throws BunkerError, when its manifest is read, `image_invalid`, also for an index; `digest_mismatch`, `no_space`
+ * @throws BunkerError, when its manifest is read, `image_invalid`, `digest_mismatch`, `no_space`
  */
 export function openRecompressedReader(
   reader: ImageReader,
@@ -48,9 +54,10 @@ export function openRecompressedReader(
 ): ImageReader {
   const lock = lockStore(store);
   const packed = new Map<string, { readonly path: string; readonly size: number }>();
-  let manifest: Promise<Manifest> | undefined;
+  let manifests: Promise<readonly Manifest[]> | undefined;
 
   const repack = async (layer: LayerDescriptor): Promise<LayerDescriptor> => {
+    if (!LAYER_OF_FILES.test(layer.mediaType)) return layer;
     if (!isForced && layer.mediaType.endsWith(`+${compression}`)) return layer;
     const source = { ...layer, digest: layer.digest as Digest, annotations: {} };
     const verified = verifyBlob(source, reader.readBlob(source, { signal }), () => {});
@@ -71,26 +78,38 @@ export function openRecompressedReader(
     }
   };
 
-  const makeManifest = async (): Promise<Manifest> => {
-    const original = await reader.readManifest();
-    if (isIndex(original.mediaType)) {
-      throw invalidDocument(reader.name, "it is a list of images, whose layers can only be packed anew one by one");
-    }
+  const makeManifests = async (): Promise<readonly Manifest[]> => {
     // Docker's manifests know no zstd.
-    const [converted = original] = convertManifests([original], "oci", reader.name);
-    const parsed = v.safeParse(manifestSchema, JSON.parse(converted.bytes.toString("utf8")));
-    if (!parsed.success) throw invalidDocument(`manifest ${original.digest}`, parsed.issues[0].message);
-    const layers = [];
-    for (const layer of parsed.output.layers ?? []) layers.push(await repack(layer));
-    const bytes = Buffer.from(JSON.stringify({ ...parsed.output, layers }));
-    return manifestOf({ mediaType: converted.mediaType }, bytes, reader.name);
+    const originals = convertManifests(await readAllManifests(reader, await readRoot(reader)), "oci", reader.name);
+    const repacked = new Map<string, Manifest>();
+    for (const { mediaType, digest, bytes } of originals) {
+      const parsed = v.safeParse(manifestSchema, JSON.parse(bytes.toString("utf8")));
+      if (!parsed.success) throw invalidDocument(`manifest ${digest}`, parsed.issues[0].message);
+      const { layers, manifests: members } = parsed.output;
+      const document = { ...parsed.output };
+      if (layers !== undefined) {
+        document.layers = [];
+        for (const layer of layers) document.layers.push(await repack(layer));
+      }
+      if (members !== undefined) {
+        document.manifests = members.map((member) => {
+          const manifest = repacked.get(member.digest);
+          return manifest === undefined ? member : { ...member, digest: manifest.digest, size: manifest.bytes.length };
+        });
+      }
+      repacked.set(digest, manifestOf({ mediaType }, Buffer.from(JSON.stringify(document)), reader.name));
+    }
+    return [...repacked.values()];
   };
 
   return {
     name: reader.name,
-    readManifest: () => {
-      manifest ??= makeManifest();
-      return manifest;
+    readManifest: async (descriptor) => {
+      manifests ??= makeManifests();
+      const all = await manifests;
+      const found = descriptor === undefined ? all.at(-1) : all.find(({ digest }) => digest === descriptor.digest);
+      if (found === undefined) throw invalidDocument(reader.name, `it has no manifest ${descriptor?.digest}`);
+      return found;
     },
     async *readBlob(descriptor, options) {
       const own = packed.get(descriptor.digest);

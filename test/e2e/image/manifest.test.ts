@@ -124,6 +124,30 @@ describe("in registries", () => {
     rmSync(copy, { recursive: true });
   });
 
+  test("the layers of a list's images are packed anew where that is asked for", async () => {
+    const target = `${registry.host}/packed/app:1`;
+    const packing = ["--compression-format", "zstd"];
+    await ok("manifest", "create", "packed", "app:amd64", "app:arm64");
+    const digest = (await ok("manifest", "push", ...packing, "packed", target)).trim();
+    const index = skopeo("--raw", `docker://${target}`);
+    expect(index.manifests.map(({ platform }: { platform: object }) => platform)).toEqual(
+      (await inspect("packed")).manifests.map(({ platform }: { platform: object }) => platform),
+    );
+    for (const member of index.manifests) {
+      const { config, layers } = skopeo("--raw", `docker://${registry.host}/packed/app@${member.digest}`);
+      expect(layers.map(({ mediaType }: { mediaType: string }) => mediaType)).toEqual([
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+      ]);
+      // It names the layers by what is in them.
+      const known = [amd64, arm64].map(({ digest }) => skopeo("--raw", `docker://${registry.host}/team/app@${digest}`));
+      expect(known.map((manifest) => manifest.config.digest)).toContain(config.digest);
+    }
+    expect(skopeo(`docker://${target}@${digest}`.replace(":1@", "@"))).toMatchObject({ Digest: expect.any(String) });
+    const refused = await user.bunker(["manifest", "push", ...packing, "--all=false", "packed", target]);
+    expect(refused.errors).toContain("--compression-format and --all=false exclude each other");
+    await ok("manifest", "rm", "packed");
+  });
+
   test("images of another repository are found there, and pushed without having them", async () => {
     const source = `${registry.host}/source:multi`;
     await ok("manifest", "create", source, "app:amd64", "app:arm64");
