@@ -4,7 +4,8 @@
  *   {"log":"hello\n","stream":"stdout","time":"2026-01-31T12:00:00.123000001Z"}
  *
  * A container that talks much costs its supervisor mostly this. So whole lines of ASCII, as most are, become records by
- * machine code (line-code/), all of a piece of output in one call: through a table that has what becomes of each byte.
+ * machine code (line-code/), all of a piece of output in one call: through a table that has what becomes of each byte, and
+ * where the processor allows it 16 bytes at once, up to the next one that is not written as it is.
  * Other lines, and what has no end yet, go byte by byte through JavaScript. The tail of a record, which has always the
  * same length, is kept as bytes, in which the time is counted up like the kilometres of an odometer. The clock is read
  * once for each piece of output, because all of it was read from the container at once; the digits below the milliseconds
@@ -20,7 +21,17 @@ import { allocate, type Memory } from "../../sys/memory.ts";
 import { mapMemory } from "../../sys/system-call.ts";
 import { BETWEEN, ESCAPED_NEWLINE, HEAD } from "./json-record-text.ts";
 import { lineCodes } from "./line-code/line-codes.ts" with { type: "macro" };
-import { ByteKind, Digit, LONGEST_LINE, TABLE_ENTRY_SIZE, WORK_SIZE, WorkField } from "./line-code/line-work.ts";
+import {
+  ByteKind,
+  comparedRows,
+  Digit,
+  LONGEST_LINE,
+  ROW_SIZE,
+  ROWS_SIZE,
+  TABLE_ENTRY_SIZE,
+  WORK_SIZE,
+  WorkField,
+} from "./line-code/line-work.ts";
 import type { LogStream } from "./log-writer.ts";
 import { utf8Length } from "./utf8-length.ts";
 
@@ -37,8 +48,8 @@ const COUNT_START = TIME_AT + TIME_LENGTH;
 const COUNT_END = COUNT_START + 5;
 /** `\u0000`, for one byte. */
 const LONGEST_ESCAPE = 6;
-/** The most that a line becomes, with what is written too much when bytes are copied in eights. */
-const LONGEST_RECORD = LONGEST_LINE * LONGEST_ESCAPE + BETWEEN.length + 8;
+/** The most that a line becomes, with what is written too much when bytes are copied 16 at once. */
+const LONGEST_RECORD = LONGEST_LINE * LONGEST_ESCAPE + BETWEEN.length + ROW_SIZE;
 const BACKSLASH = 0x5c;
 const LETTER_U = 0x75;
 const LETTER_D = 0x64;
@@ -56,9 +67,11 @@ function escapeOf(byte: number): string {
   return byte >= 0x20 && !"<>&".includes(character) ? "" : `\\u${byte.toString(16).padStart(4, "0")}`;
 }
 
-/** The table of line-code/line-work.ts. */
-function escapeTable(): Memory {
-  const table = allocate(256 * TABLE_ENTRY_SIZE);
+/** The table of line-code/line-work.ts, with what stands in front of it. */
+function escapeTable(): { readonly address: number; readonly buffer: Buffer } {
+  const memory = mapMemory(ROWS_SIZE + 256 * TABLE_ENTRY_SIZE, "private");
+  memory.buffer.set(comparedRows());
+  const table = { address: memory.address + ROWS_SIZE, buffer: memory.buffer.subarray(ROWS_SIZE) };
   const { buffer } = table;
   const kindAt = (byte: number) => (byte + 1) * TABLE_ENTRY_SIZE - 1;
   for (let byte = 0; byte < 0x80; byte++) {

@@ -207,6 +207,50 @@ export class X86Assembler {
     this.#distance(label, 4);
   }
 
+  /** Loads 16 bytes into an xmm register, of any address. */
+  movdquLoad(to: number, from: Address): void {
+    this.#instruction([0x0f, 0x6f], to, from, 32, 0xf3);
+  }
+
+  /** Stores the 16 bytes of an xmm register, at any address. */
+  movdquStore(to: Address, from: number): void {
+    this.#instruction([0x0f, 0x7f], from, to, 32, 0xf3);
+  }
+
+  /** Copies an xmm register. */
+  movdqa(to: number, from: number): void {
+    this.#instruction([0x0f, 0x6f], to, from, 32, 0x66);
+  }
+
+  /** Sets the bytes that are greater, as signed ones, than those at an address that is a multiple of 16; clears the others. */
+  pcmpgtb(left: number, right: Address): void {
+    this.#instruction([0x0f, 0x64], left, right, 32, 0x66);
+  }
+
+  /** Sets the bytes that are equal to those at an address that is a multiple of 16; clears the others. */
+  pcmpeqb(left: number, right: Address): void {
+    this.#instruction([0x0f, 0x74], left, right, 32, 0x66);
+  }
+
+  por(to: number, from: number): void {
+    this.#instruction([0x0f, 0xeb], to, from, 32, 0x66);
+  }
+
+  /** Keeps of `from` the bits that are not set in `to`, in `to`. */
+  pandn(to: number, from: number): void {
+    this.#instruction([0x0f, 0xdf], to, from, 32, 0x66);
+  }
+
+  /** Collects the highest bits of an xmm register's bytes in a general register. */
+  pmovmskb(to: number, from: number): void {
+    this.#instruction([0x0f, 0xd7], to, from, 32, 0x66);
+  }
+
+  /** The number of the lowest bit that is set. */
+  bsf32(to: number, from: number): void {
+    this.#instruction([0x0f, 0xbc], to, from, 32);
+  }
+
   #distance(label: CodeLabel, size: 1 | 4): void {
     this.#fixups.push({ label, position: this.#code.length, size });
     for (let byte = 0; byte < size; byte++) this.#code.push(0);
@@ -216,10 +260,18 @@ export class X86Assembler {
     this.#code.push(value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff);
   }
 
-  #instruction(opcode: readonly number[], register: number, place: number | Address, width: Width): void {
+  /** @param prefix that is a part of the opcode, but stands before REX */
+  #instruction(
+    opcode: readonly number[],
+    register: number,
+    place: number | Address,
+    width: Width,
+    prefix?: number,
+  ): void {
     const rm = typeof place === "number" ? place : place.base;
     const index = typeof place === "number" ? undefined : place.index;
     const rex = (width === 64 ? 8 : 0) | (register > 7 ? 4 : 0) | ((index ?? 0) > 7 ? 2 : 0) | (rm > 7 ? 1 : 0);
+    if (prefix !== undefined) this.#code.push(prefix);
     if (rex !== 0) this.#code.push(0x40 | rex);
     this.#code.push(...opcode);
     const registerBits = (register & 7) << 3;

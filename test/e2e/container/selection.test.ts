@@ -111,7 +111,6 @@ test("what others have and Bunker cannot is refused with its reason", async () =
   expect(await refused("start", "--checkpoint", "x", "y")).toContain("CRIU");
   expect(await refused("volume", "create", "--sharing", "all")).toContain("Swarm");
   expect(await refused("run", "--disable-content-trust=false", "x")).toContain("Content Trust");
-  expect(await refused("run", "--pid", "container:x", "x")).toContain("containers share networks only");
   expect(await refused("run", "--gpu", "all", "x")).toStartWith("bunker: unknown option --gpu; ");
 });
 

@@ -42,6 +42,15 @@ const instructions: readonly [expected: string, emit: (a: X86Assembler) => void]
   ["shl rax,0x20", (a) => a.shl(rax, 32)],
   ["shr rax,0x38", (a) => a.shr(rax, 56)],
   ["shr ebp,0x6", (a) => a.shr32(rbp, 6)],
+  ["movdqu xmm0,XMMWORD PTR [rsi]", (a) => a.movdquLoad(0, { base: rsi })],
+  ["movdqu XMMWORD PTR [rdx],xmm7", (a) => a.movdquStore({ base: rdx }, 7)],
+  ["movdqa xmm1,xmm6", (a) => a.movdqa(1, 6)],
+  ["pcmpgtb xmm1,XMMWORD PTR [r9-0x60]", (a) => a.pcmpgtb(1, { base: r9, displacement: -96 })],
+  ["pcmpeqb xmm2,XMMWORD PTR [r9-0x50]", (a) => a.pcmpeqb(2, { base: r9, displacement: -80 })],
+  ["por xmm2,xmm3", (a) => a.por(2, 3)],
+  ["pandn xmm2,xmm1", (a) => a.pandn(2, 1)],
+  ["pmovmskb eax,xmm2", (a) => a.pmovmskb(rax, 2)],
+  ["bsf eax,ecx", (a) => a.bsf32(rax, rcx)],
 ];
 
 test("every instruction is what binutils reads", () => {

@@ -34,6 +34,20 @@ export const WORK_SIZE = 64;
 export const ByteKind = { newline: 0xfe, stop: 0xff } as const;
 export const TABLE_ENTRY_SIZE = 8;
 
+/**
+ * Where the processor compares 16 bytes at once, the code writes those as they are that are above the first of these as
+ * signed bytes and none of the others: all that the table may have something else for. It finds them in front of the table,
+ * as rows of 16 equal bytes, at an address that is a multiple of 16.
+ */
+const COMPARED = [0x1f, ...[...'"&<>\\'].map((character) => character.charCodeAt(0))];
+export const ROW_SIZE = 16;
+export const ROWS_SIZE = COMPARED.length * ROW_SIZE;
+
+/** The rows in front of the table. */
+export function comparedRows(): Buffer {
+  return Buffer.concat(COMPARED.map((byte) => Buffer.alloc(ROW_SIZE, byte)));
+}
+
 /** Bytes of a line at most, its end counted. */
 export const LONGEST_LINE = 16_384;
 

@@ -4,11 +4,12 @@
  *   rdi            the structure
  *   rsi r8 r10     the next byte, the end of all bytes, the end of what may be one line
  *   rdx            where the next byte of the record goes
- *   r9             the table
+ *   r9             the table; the rows in front of it
  *   rax rcx        a byte and what becomes of it; whatever else
+ *   xmm0 to xmm3   16 bytes, and which of them are written as they are
  */
 import { Condition, Register, X86Assembler } from "../../../launch/assembler/x86-64.ts";
-import { ByteKind, Digit, LONGEST_LINE, WorkField } from "./line-work.ts";
+import { ByteKind, Digit, LONGEST_LINE, ROW_SIZE, ROWS_SIZE, WorkField } from "./line-work.ts";
 
 const { rax, rcx, rdx, rsi, rdi, r8, r9, r10 } = Register;
 
@@ -22,6 +23,7 @@ export function emitX86LineCode(betweenLength: number): Uint8Array {
   const beginLine = a.label();
   const bounded = a.label();
   const next = a.label();
+  const single = a.label();
   const other = a.label();
   const newline = a.label();
   const count = a.label();
@@ -48,6 +50,33 @@ export function emitX86LineCode(betweenLength: number): Uint8Array {
   a.place(bounded);
 
   a.place(next);
+  a.mov(rax, rsi);
+  a.addImmediate8(rax, ROW_SIZE);
+  a.cmp(64, r10, rax);
+  a.jcc(Condition.below, single);
+  a.movdquLoad(0, { base: rsi });
+  // All of them, of which those that count are the first.
+  a.movdquStore({ base: rdx }, 0);
+  a.movdqa(1, 0);
+  a.pcmpgtb(1, { base: r9, displacement: -ROWS_SIZE });
+  a.movdqa(2, 0);
+  a.pcmpeqb(2, { base: r9, displacement: ROW_SIZE - ROWS_SIZE });
+  for (let displacement = 2 * ROW_SIZE - ROWS_SIZE; displacement < 0; displacement += ROW_SIZE) {
+    a.movdqa(3, 0);
+    a.pcmpeqb(3, { base: r9, displacement });
+    a.por(2, 3);
+  }
+  a.pandn(2, 1);
+  a.pmovmskb(rax, 2);
+  // The lowest bit that is not set; the 17th if 16 are.
+  a.addImmediate8(rax, 1);
+  a.bsf32(rax, rax);
+  a.add(rsi, rax);
+  a.add(rdx, rax);
+  a.cmp32Immediate8(rax, ROW_SIZE);
+  a.jcc(Condition.equal, next);
+
+  a.place(single);
   a.cmp(64, rsi, r10);
   a.jccLong(Condition.equal, done);
   a.movzx8(rax, { base: rsi });
@@ -57,7 +86,7 @@ export function emitX86LineCode(betweenLength: number): Uint8Array {
   a.jcc(Condition.notEqual, other);
   a.store8({ base: rdx }, rax);
   a.addImmediate8(rdx, 1);
-  a.jmp(next);
+  a.jmpLong(next);
 
   a.place(other);
   a.mov(rax, rcx);
@@ -68,7 +97,7 @@ export function emitX86LineCode(betweenLength: number): Uint8Array {
   a.jccLong(Condition.equal, done);
   a.store(64, { base: rdx }, rcx);
   a.add(rdx, rax);
-  a.jmp(next);
+  a.jmpLong(next);
 
   a.place(newline);
   a.load(rcx, field("between"));

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { emitArm64LineCode } from "../../../../src/engine/log/line-code/arm64.ts";
 import {
   ByteKind,
+  comparedRows,
   LONGEST_LINE,
+  ROWS_SIZE,
   TABLE_ENTRY_SIZE,
   WORK_SIZE,
   WorkField,
@@ -132,6 +134,7 @@ function file(architecture: keyof typeof programs, input: Buffer, limit: number)
   entry("\0", ByteKind.stop);
   entry('"', 2, '\\"');
   entry("\t", 6, "\\u0009");
+  content.set(comparedRows(), TABLE - FILE_ADDRESS - ROWS_SIZE);
   content.write(between, BETWEEN - FILE_ADDRESS, "latin1");
   content.set(input, INPUT - FILE_ADDRESS);
   return content;
@@ -164,6 +167,17 @@ describe.each(["x86-64", "arm64"] as const)("the code for %s", (architecture) =>
 
   test("leaves a line with a byte that it is not to take, and all behind it", () => {
     expect(run(architecture, "one\ntwo\0\nthree\n")).toEqual({ taken: 4, output: "one[123456000008]" });
+  });
+
+  test("finds what is written otherwise wherever it stands, and in lines of any length", () => {
+    const plain = "\x7f !#%'()*+,-./0123456789:;=?@ABCXYZ[]^_`abcxyz{|}~".repeat(3);
+    for (const at of [0, 1, 14, 15, 16, 17, 31, 32, 39]) {
+      const text = plain.slice(0, at);
+      const [first, second] = [`${text}"${text}&<>`, text];
+      const { taken, output } = run(architecture, `${first}\n${second}\n${second}\t\0`);
+      expect(taken).toBe(first.length + second.length + 2);
+      expect(output).toBe(`${text}\\"${text}&<>[123456000008]${second}[123456000009]`);
+    }
   });
 
   test("begins no line behind the limit", () => {
