@@ -18,6 +18,7 @@ const CONNECTIONS = 1_000;
 const DATAGRAM_RATES = [50, 100, 250, 500, 750, 1_000, 1_500, 2_000, 3_000, 4_000];
 const PERMITTED_LOSS = 0.001;
 const DATAGRAM_SIZE = 1_400;
+const MOST_TRIES = 50;
 const ORDINARY_MTU = 1_500;
 const SERVER_PORT = 15_201;
 const EXCHANGE_PORT = 15_203;
@@ -137,7 +138,7 @@ async function measureLargeFrames(workplace: Workplace, name: string, record: Re
   if (pid !== undefined) {
     await background(cleanup, inside(["iperf3", "--server", "--port", String(INSIDE_PORT), "--forceflush"]));
     const command = stream("--client", "127.0.0.1", "--port", String(INSIDE_PORT));
-    record("published port, 1 stream in, Gbit/s", received(run(command)).bits_per_second / 1e9);
+    record("published port, 1 stream in, Gbit/s", measureSum(command).bits_per_second / 1e9);
   }
   record("datagrams without loss, Mbit/s", datagramRate(network));
   const exchange = (kind: string) =>
@@ -175,7 +176,7 @@ function measureStream(network: Network, row: string, options: readonly string[]
   const { inside, host, pid } = network;
   const before = pid === undefined ? 0 : processorSeconds(pid);
   const command = stream("--client", host, "--port", String(SERVER_PORT), ...options);
-  const { bits_per_second, bytes } = received(run(inside(command)));
+  const { bits_per_second, bytes } = measureSum(inside(command));
   record(`${row}, Gbit/s`, bits_per_second / 1e9);
   if (pid !== undefined) record(`${row}, processor seconds for a GB`, (processorSeconds(pid) - before) / (bytes / 1e9));
 }
@@ -186,7 +187,7 @@ function datagramRate({ inside, host }: Network): number {
   for (const rate of DATAGRAM_RATES) {
     const options = ["--udp", "--length", String(DATAGRAM_SIZE), "--bitrate", `${rate}M`, "--time", "1"];
     const command = ["iperf3", "--json", ...options, "--client", host, "--port", String(SERVER_PORT)];
-    const { bits_per_second, packets = 0, lost_packets = 0 } = received(run(inside(command)));
+    const { bits_per_second, packets = 0, lost_packets = 0 } = measureSum(inside(command));
     if (lost_packets > packets * PERMITTED_LOSS) break;
     best = Math.max(best, bits_per_second / 1e6);
   }
@@ -224,10 +225,16 @@ function addMemoryOfTheStack(results: Results, engineMemory: number): void {
   results.set("memory when idle, without Bun's engine, MB", new Map([["bunker", ofTheStack]]));
 }
 
-function received(json: string) {
-  const result = v.safeParse(streamSchema, json);
-  if (result.success) return result.output.end.sum_received;
-  throw new Error(`iperf3 has not measured: ${json}`);
+/** What iperf3 has measured; it is run again while its server has not done with what came before. */
+function measureSum(command: readonly string[]): v.InferOutput<typeof sumSchema> {
+  for (let tries = 1; ; tries++) {
+    const json = run(command);
+    const result = v.safeParse(streamSchema, json);
+    if (result.success) return result.output.end.sum_received;
+    if (tries === MOST_TRIES || !json.includes("the server is busy"))
+      throw new Error(`iperf3 has not measured: ${json}`);
+    Bun.sleepSync(100);
+  }
 }
 
 /** Processor time that a process has used, in seconds. */

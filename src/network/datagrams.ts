@@ -315,6 +315,7 @@ export class Datagrams implements Disposable {
   }
 
   #receive(flow: DatagramFlow, events: number): void {
+    this.#reactor.expectAnswer();
     if ((events & Event.ERR) !== 0) this.#passErrors(flow);
     for (let round = 0; round < ROUNDS_PER_TURN; round++) {
       const count = this.#receiver.receive(flow.socket);

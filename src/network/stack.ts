@@ -186,6 +186,7 @@ export class Stack implements Disposable {
   }
 
   #readFrames(): void {
+    this.#reactor.expectAnswer();
     this.#tcp.updateTime();
     const packet = this.#packet;
     for (let count = 0; count < FRAMES_PER_TURN; count++) {

@@ -9,6 +9,7 @@
  *
  * That is only done where it is likely to help, and where it does not, its cost is bounded:
  *
+ * - The loop has passed something on, which may be a question (`Reactor.expectAnswer`).
  * - One of the last few waits was a short one. In between may be others: of the three waits for a new connection and an
  *   answer, one is for the server's work. Whoever only has an event now and then never polls.
  * - Polling in vain takes no more than a tenth of the time. It is paid from an allowance that grows with time, up to

@@ -71,8 +71,9 @@ export class Reactor implements Disposable {
   #generation = 0;
   #running = false;
   #rounds = 0;
-  /** How to wait where the next event is often close; without it the loop sleeps at once. */
+  /** How to wait where an answer is expected; with sleep, as always, if undefined. */
   busyPoll: BusyPoll | undefined = undefined;
+  #expectsAnswer = false;
   readonly #fetch = (limit: number): number => {
     const { address } = this.#events;
     return systemCall(SystemCall.epoll_pwait, this.#epoll.number, address, EVENTS_IN_ONE_ROUND, limit, 0, 8);
@@ -131,6 +132,11 @@ export class Reactor implements Disposable {
     this.#deferred.push(callback);
   }
 
+  /** Says that what was done in this round may soon have an answer, so that the next wait is one of `busyPoll`. */
+  expectAnswer(): void {
+    this.#expectsAnswer = true;
+  }
+
   /** Calls `callback` once, when the events of this round are handled; at once where no round is. */
   afterRound(callback: () => void): void {
     if (this.#isInRound) this.#afterRound.push(callback);
@@ -165,7 +171,9 @@ export class Reactor implements Disposable {
   }
 
   #wait(): number {
-    return this.busyPoll === undefined ? this.#fetch(-1) : this.busyPoll.wait(this.#fetch);
+    if (this.busyPoll === undefined || !this.#expectsAnswer) return this.#fetch(-1);
+    this.#expectsAnswer = false;
+    return this.busyPoll.wait(this.#fetch);
   }
 
   #finishRound(): void {

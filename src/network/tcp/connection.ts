@@ -212,6 +212,7 @@ export class TcpConnection implements ConnectionOfDirection {
   readonly #onEvents = (events: number): void => this.#handleEvents(events);
 
   #handleEvents(events: number): void {
+    this.#services.reactor.expectAnswer();
     this.#services.updateTime();
     if (this.#state === "connecting") {
       this.#handleConnected(events);
