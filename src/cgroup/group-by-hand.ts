@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { nodePath } from "../sys/node-modules.ts";
 import { removeGroup } from "./group-tree.ts";
 
 /** What the cgroup of a container is called that is not in a scope of systemd's. */
@@ -13,5 +13,5 @@ export function nameByHand(id: string): string {
  * @throws BunkerError `cgroup_not_removed`
  */
 export function removeGroupMadeByHand(group: string, id: string): void {
-  if (basename(group) === nameByHand(id)) removeGroup(group);
+  if (nodePath().basename(group) === nameByHand(id)) removeGroup(group);
 }

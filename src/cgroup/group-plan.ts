@@ -1,7 +1,7 @@
 /** Where the cgroup of a container of the engine can be made; container-group.ts makes it. */
-import { accessSync, constants } from "node:fs";
-import { basename, dirname, posix } from "node:path";
+
 import { BunkerError } from "../sys/error.ts";
+import { nodeFileSystem, nodePath } from "../sys/node-modules.ts";
 import { groupOf, isUnified } from "./group.ts";
 import { MOUNT } from "./mount-point.ts";
 import { isSlice } from "./place.ts";
@@ -43,27 +43,27 @@ export function planContainerGroup({ mode, parent, isNeeded = false }: GroupWish
   };
   if (!isUnified()) return missing(`${MOUNT} is not cgroup v2 alone: this host has v1 or a mixture`);
   const own = groupOf("self") ?? "/";
-  const base = basename(own) === "supervisor" ? dirname(own) : own;
-  const isInService = service !== undefined && basename(base) === service;
+  const base = nodePath().basename(own) === "supervisor" ? nodePath().dirname(own) : own;
+  const isInService = service !== undefined && nodePath().basename(base) === service;
   if (mode === "split" || (isInService && mode === "enabled" && parent === undefined)) {
     return mayDivide(base) ? { kind: "path", parent: base, splits: true } : missing(`${base} is not delegated to us`);
   }
   if (parent !== undefined && !isSlice(parent)) {
-    return { kind: "path", parent: posix.resolve("/", parent), splits: false };
+    return { kind: "path", parent: nodePath().posix.resolve("/", parent), splits: false };
   }
   const systemd = systemdAddress(process.env, isRootOfHost());
   if (systemd !== undefined) return { kind: "scope", systemd, slice: parent, alone: mode === "no-conmon" };
   const reason = "no systemd of this user can be asked for one: there is no socket of it in XDG_RUNTIME_DIR";
   if (parent !== undefined) return missing(reason);
-  const beside = dirname(own);
+  const beside = nodePath().dirname(own);
   return mayDivide(beside) ? { kind: "path", parent: beside, splits: false } : missing(reason);
 }
 
 /** Whether we may make cgroups below one, and move processes to them. */
 function mayDivide(group: string): boolean {
   try {
-    accessSync(`${MOUNT}${group}`, constants.W_OK);
-    accessSync(`${MOUNT}${group}/cgroup.procs`, constants.W_OK);
+    nodeFileSystem().accessSync(`${MOUNT}${group}`, nodeFileSystem().constants.W_OK);
+    nodeFileSystem().accessSync(`${MOUNT}${group}/cgroup.procs`, nodeFileSystem().constants.W_OK);
     return true;
   } catch {
     return false;

@@ -9,10 +9,10 @@
  * A cgroup is removed as an empty directory, from the innermost to the outermost. A killed process leaves its cgroup a
  * moment after it has been waited for, so the kernel may say EBUSY for a while.
  */
-import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import { nodeFileSystem, nodePath } from "../sys/node-modules.ts";
 import { controllersOf, isThere, readGroupFile, subgroupsOf } from "./group.ts";
 import { killGroup } from "./kill-group.ts";
 import { MOUNT } from "./mount-point.ts";
@@ -28,12 +28,12 @@ const PATIENCE = 10_000;
  */
 export function makeGroup(group: string): string {
   const missing: string[] = [];
-  for (let path = group; path !== "/" && !isThere(path); path = dirname(path)) {
+  for (let path = group; path !== "/" && !isThere(path); path = nodePath().dirname(path)) {
     missing.push(path);
   }
   for (const path of missing.toReversed()) {
     try {
-      mkdirSync(`${MOUNT}${path}`);
+      nodeFileSystem().mkdirSync(`${MOUNT}${path}`);
     } catch (error) {
       if (errnoOf(error) === Errno.EEXIST) continue;
       for (const made of missing.filter((other) => path.startsWith(`${other}/`))) removeEmpty(made);
@@ -60,7 +60,7 @@ export function enableControllers(group: string, from: string): void {
 /** The cgroups above one, from the outermost; that at the root of the hierarchy is called by the empty string. */
 function ancestorsOf(group: string, from = "/"): readonly string[] {
   const above: string[] = [];
-  for (let path = dirname(group); ; path = dirname(path)) {
+  for (let path = nodePath().dirname(group); ; path = nodePath().dirname(path)) {
     above.unshift(path === "/" ? "" : path);
     if (path === "/" || path === from) return above;
   }
@@ -72,7 +72,7 @@ function handOn(group: string, controllers: readonly string[]): void {
   for (const controller of controllers) {
     if (already.has(controller)) continue;
     try {
-      writeFileSync(`${MOUNT}${group}/cgroup.subtree_control`, `+${controller}`);
+      nodeFileSystem().writeFileSync(`${MOUNT}${group}/cgroup.subtree_control`, `+${controller}`);
     } catch {
       // Whether it was needed is seen at the end of the way.
     }
@@ -119,7 +119,8 @@ function handsOn(group: string, controller: string): boolean {
 export function removeGroup(group: string, outermost = group): void {
   killGroup(group);
   removeTree(group, performance.now() + PATIENCE);
-  for (let path = dirname(group); `${path}/`.startsWith(`${outermost}/`); path = dirname(path)) removeEmpty(path);
+  for (let path = nodePath().dirname(group); `${path}/`.startsWith(`${outermost}/`); path = nodePath().dirname(path))
+    removeEmpty(path);
 }
 
 function removeTree(group: string, deadline: number): void {
@@ -137,7 +138,7 @@ function removeTree(group: string, deadline: number): void {
 /** Returns what the kernel has against it; that it is gone already is fine. */
 function removeEmpty(group: string): number | undefined {
   try {
-    rmdirSync(`${MOUNT}${group}`);
+    nodeFileSystem().rmdirSync(`${MOUNT}${group}`);
     return undefined;
   } catch (error) {
     return errnoOf(error) === Errno.ENOENT ? undefined : (errnoOf(error) ?? Errno.EBUSY);

@@ -1,6 +1,6 @@
-import { writeFileSync } from "node:fs";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import { nodeFileSystem } from "../sys/node-modules.ts";
 import { identify, openIdentified, sendSignal } from "../sys/process-identity.ts";
 import { Signal } from "../sys/signal.ts";
 import { isPopulated, processesOf } from "./group.ts";
@@ -16,7 +16,7 @@ const ROUNDS = 1000;
  */
 export function killGroup(group: string): void {
   try {
-    writeFileSync(`${MOUNT}${group}/cgroup.kill`, "1");
+    nodeFileSystem().writeFileSync(`${MOUNT}${group}/cgroup.kill`, "1");
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === Errno.ENODEV) return;

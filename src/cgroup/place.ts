@@ -7,8 +7,9 @@
  *
  * Beside, not below: our own cgroup has a process, us, and so hands nothing on.
  */
-import { posix } from "node:path";
+
 import { BunkerError } from "../sys/error.ts";
+import { nodePath } from "../sys/node-modules.ts";
 
 /** A scope that is to be made. */
 export interface ScopePlace {
@@ -39,7 +40,7 @@ export function pathPlace(cgroupsPath: string, id: string, own: string): string 
   }
   const wanted = cgroupsPath === "" ? id : cgroupsPath;
   if (wanted.split("/").includes("..")) throw invalidPath(cgroupsPath, "it must not lead upwards");
-  const path = posix.resolve("/", posix.dirname(own), wanted);
+  const path = nodePath().posix.resolve("/", nodePath().posix.dirname(own), wanted);
   if (path === "/") throw invalidPath(cgroupsPath, "the root of the hierarchy is everybody's");
   return path;
 }

@@ -1,8 +1,9 @@
 /* Options of `run` and `create` that Podman has and Docker has not, and what they come to. */
-import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+
 import type { EnvironmentRules, RunOptions } from "../engine/specification/run-options.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import { nodeFileSystem } from "../sys/node-modules.ts";
+import { resolvePath } from "../sys/resolve-path.ts";
 import { platformOf, platformPartOptions } from "./image/platform-option.ts";
 import { InvalidValue } from "./invalid-value.ts";
 import { flag, list, single } from "./option.ts";
@@ -138,7 +139,7 @@ export const podmanRunOptions = {
     name: "pidfile",
     valueName: "FILE",
     description: "Write the host's number of its first process to a file at each start",
-    parse: (text) => resolve(text),
+    parse: (text) => resolvePath(text),
   }),
   readOnlyTmpfs: flag({
     name: "read-only-tmpfs",
@@ -178,7 +179,7 @@ type PodmanValues = OptionValues<typeof podmanRunOptions>;
  */
 function parseTimeZone(text: string): string {
   const path = text === "local" ? HOST_ZONE : `${ZONES}/${text}`;
-  if (/^[\w+-]+(\/[\w+-]+)*$/.test(text) && existsSync(path)) return path;
+  if (/^[\w+-]+(\/[\w+-]+)*$/.test(text) && nodeFileSystem().existsSync(path)) return path;
   throw new InvalidValue(`the host has no such time zone in ${ZONES}`);
 }
 
@@ -231,7 +232,7 @@ function hostsBaseOf(text: string): NonNullable<RunOptions["hostsBase"]> {
 
 function readHosts(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return nodeFileSystem().readFileSync(path, "utf8");
   } catch (error) {
     throw new BunkerError({
       code: "hosts_file_unreadable",

@@ -1,7 +1,8 @@
 /* Docker's options for the limits of a container, and what they come to in `linux.resources`. */
-import { availableParallelism } from "node:os";
+
 import type { Resources } from "../cgroup/resource-files.ts";
 import { BunkerError } from "../sys/error.ts";
+import { nodeOperatingSystem } from "../sys/node-modules.ts";
 import { InvalidValue } from "./invalid-value.ts";
 import { flag, list, single } from "./option.ts";
 import type { OptionTable, OptionValues } from "./option-table.ts";
@@ -23,7 +24,7 @@ function parseMemory(text: string): number {
 
 function parseProcessors(text: string): number {
   const number = Number(text);
-  const count = availableParallelism();
+  const count = nodeOperatingSystem().availableParallelism();
   if (!/^\d*\.?\d+$/.test(text) || (number !== 0 && number < 0.01) || number > count) {
     throw new InvalidValue(`expected a number from 0.01 to ${count}, as many processors as there are`);
   }

@@ -1,4 +1,4 @@
-import { writeSync } from "node:fs";
+import { nodeFileSystem } from "../sys/node-modules.ts";
 
 const STANDARD_ERROR = 2;
 
@@ -6,7 +6,7 @@ const STANDARD_ERROR = 2;
 export const standardError = {
   writeLine(line: string): void {
     try {
-      writeSync(STANDARD_ERROR, `${line}\n`);
+      nodeFileSystem().writeSync(STANDARD_ERROR, `${line}\n`);
     } catch {
       // Nobody is there to be told.
     }

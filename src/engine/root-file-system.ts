@@ -1,6 +1,5 @@
 /** A container's root file system: an image's layers, a directory of the host, or a view of one. */
-import { chmodSync, mkdirSync } from "node:fs";
-import { resolve } from "node:path";
+
 import type { ImageSource } from "../image/image-source.ts";
 import { type LayerMapping, layerDirectory, missingLayers } from "../image/layers/layer-directory.ts";
 import type { LaunchProgram } from "../launch/program.ts";
@@ -10,7 +9,12 @@ import { mountOverlay, overlayProgramSize } from "../mount/overlay.ts";
 import { chooseUnionDriver } from "../mount/union-support.ts";
 import type { IdMap } from "../runtime/id-map/id-mapping.ts";
 import { realRootPath } from "../runtime/root-path.ts";
+import { encodeText } from "../sys/byte-string.ts";
+import { changeModeAt } from "../sys/file.ts";
+import { makeDirectory } from "../sys/named-file.ts";
 import { AT_FDCWD } from "../sys/open.ts";
+import { resolvePath } from "../sys/resolve-path.ts";
+import { check } from "../sys/system-call.ts";
 import { type ImageRequest, openSource } from "./images/open-source.ts";
 import type { ImageConfiguration } from "./specification/image-configuration.ts";
 import type { RootPlan } from "./state/container-definition.ts";
@@ -65,10 +69,10 @@ export async function prepareRootFileSystem(
   place: RootPlace,
   unpack: (request: ImageRequest) => void | Promise<void>,
 ): Promise<RootFileSystem> {
-  if (source.kind === "rootfs" && !source.overlay) return plainDirectory(realRootPath(resolve(source.path)));
+  if (source.kind === "rootfs" && !source.overlay) return plainDirectory(realRootPath(resolvePath(source.path)));
   // There is one driver so far, and this says what is missing where it cannot be had.
   chooseUnionDriver(unionSupport(place.data), place.data);
-  if (source.kind === "rootfs") return hostView(realRootPath(resolve(source.path)), place);
+  if (source.kind === "rootfs") return hostView(realRootPath(resolvePath(source.path)), place);
   const request = { source, platform, data: place.data };
   const image = await openSource(request);
   if (missingLayers(image, place.store, place.mapping).length > 0) await unpack(request);
@@ -76,15 +80,15 @@ export async function prepareRootFileSystem(
   if (lower.length === 0) {
     // An overlay has something below it, also for an image from scratch.
     const nothing = `${place.directory}/nothing`;
-    mkdirSync(nothing);
+    makeDirectory(nothing);
     lower.push(nothing);
   }
   const { upper, work, root } = writableDirectories(place.directory);
-  mkdirSync(root);
+  makeDirectory(root);
   if (!place.readOnly) {
-    for (const directory of [upper, work]) mkdirSync(directory);
+    for (const directory of [upper, work]) makeDirectory(directory);
     // mkdir's mode is cut by the umask, but this is the root directory of the container.
-    chmodSync(upper, 0o755);
+    check(changeModeAt(AT_FDCWD, encodeText(upper), 0o755), "change the mode of", upper);
   }
   return {
     image: image.configuration,
@@ -108,7 +112,7 @@ function plainDirectory(path: string): RootFileSystem {
 }
 
 function hostView(source: string, place: RootPlace): RootFileSystem {
-  mkdirSync(writableDirectories(place.directory).root);
+  makeDirectory(writableDirectories(place.directory).root);
   return {
     image: {},
     imageId: "",

@@ -5,15 +5,15 @@
  * kernel, or a data directory that was moved, is tried anew. That nothing works is not kept: whoever is told so will
  * change something, and try again.
  */
-import { existsSync, mkdtempSync, renameSync, writeFileSync } from "node:fs";
-import { release } from "node:os";
-import { dirname } from "node:path";
+
 import * as v from "valibot";
 import { lockStore } from "../image/layers/store-lock.ts";
 import { probeUnions } from "../mount/probe-unions.ts";
 import type { UnionSupport } from "../mount/union-support.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { fileSystemIdentity } from "../sys/file-system-identity.ts";
+import { kernelRelease } from "../sys/kernel-release.ts";
+import { nodeFileSystem, nodePath } from "../sys/node-modules.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 
@@ -35,16 +35,16 @@ const recordSchema = v.object({
 export function unionSupport(data: string): UnionSupport {
   const path = `${data}/union-support.json`;
   const known = readRecord(path);
-  if (known?.kernel === release() && known.fileSystem === fileSystemIdentity(data)) return known.support;
+  if (known?.kernel === kernelRelease() && known.fileSystem === fileSystemIdentity(data)) return known.support;
   using lock = lockStore(data);
-  const directory = mkdtempSync(`${lock.stagingPath}/probe-`);
+  const directory = nodeFileSystem().mkdtempSync(`${lock.stagingPath}/probe-`);
   try {
     const support = probeUnions(directory);
     if (support.overlay.works) {
-      const record = { kernel: release(), fileSystem: fileSystemIdentity(data), support };
+      const record = { kernel: kernelRelease(), fileSystem: fileSystemIdentity(data), support };
       const aside = `${directory}/record`;
-      writeFileSync(aside, JSON.stringify(record));
-      renameSync(aside, path);
+      nodeFileSystem().writeFileSync(aside, JSON.stringify(record));
+      nodeFileSystem().renameSync(aside, path);
     }
     return support;
   } catch (error) {
@@ -66,11 +66,11 @@ export function unionSupport(data: string): UnionSupport {
  * @throws BunkerError as `unionSupport`
  */
 export function unionSupportOf(data: string): UnionSupport {
-  if (existsSync(data)) return unionSupport(data);
+  if (nodeFileSystem().existsSync(data)) return unionSupport(data);
   const above = nearestDirectory(data);
   let directory: string | undefined;
   try {
-    directory = mkdtempSync(`${above}/.bunker-probe-`);
+    directory = nodeFileSystem().mkdtempSync(`${above}/.bunker-probe-`);
     return probeUnions(directory);
   } catch (error) {
     if (error instanceof BunkerError) throw error;
@@ -82,7 +82,7 @@ export function unionSupportOf(data: string): UnionSupport {
 
 /** The directory itself, or the nearest above it that exists. */
 export function nearestDirectory(path: string): string {
-  return existsSync(path) ? path : nearestDirectory(dirname(path));
+  return nodeFileSystem().existsSync(path) ? path : nearestDirectory(nodePath().dirname(path));
 }
 
 function readRecord(path: string): v.InferOutput<typeof recordSchema> | undefined {

@@ -3,9 +3,15 @@
  * archive. A location is plain data, so that another process (the one that unpacks, which may run in a user namespace)
  * can open it again by itself.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import type { FileDescriptor } from "../sys/file-descriptor.ts";
+import { openFile as openNamedFile, statusOfOpen } from "../sys/named-file.ts";
+import { OpenFlag } from "../sys/open.ts";
+import { readAt } from "../sys/read-at.ts";
+import { FileMode, type FileStatus, isType } from "../sys/stat.ts";
+import { check } from "../sys/system-call.ts";
 import type { Digest } from "./digest.ts";
 import { digestOf, splitDigest } from "./digest.ts";
 import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "./documents.ts";
@@ -32,16 +38,18 @@ export interface OpenFile extends Disposable {
  * @throws BunkerError `image_not_found`, `image_unreadable`
  */
 export function openFile(path: string, name: string): OpenFile {
-  let descriptor: number;
+  let file: FileDescriptor;
+  let status: FileStatus;
   try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    file = openNamedFile(path, OpenFlag.O_RDONLY | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY);
+    status = statusOfOpen(file.number, path);
   } catch (cause) {
     throw unreadable(name, cause);
   }
-  const status = fstatSync(descriptor);
-  if (status.isFile()) return { descriptor, size: status.size, [Symbol.dispose]: () => closeSync(descriptor) };
-  closeSync(descriptor);
-  const reason = status.isDirectory() ? "it is a directory" : "it is not a regular file";
+  const { size } = status;
+  if (isType(status, FileMode.regular)) return { descriptor: file.number, size, [Symbol.dispose]: () => file.close() };
+  file.close();
+  const reason = isType(status, FileMode.directory) ? "it is a directory" : "it is not a regular file";
   throw new BunkerError({ code: "image_unreadable", operation: "read", object: name, reason });
 }
 
@@ -64,7 +72,7 @@ export function readDocument(path: string, name: string, range?: { offset: numbe
   const bytes = Buffer.allocUnsafe(size);
   let length = 0;
   while (length < size) {
-    const count = readSync(file.descriptor, bytes, length, size - length, offset + length);
+    const count = check(readAt(file.descriptor, bytes, length, size, offset + length), "read", name);
     if (count === 0) throw invalidDocument(name, "it is truncated");
     length += count;
   }

@@ -1,5 +1,6 @@
-import { statSync } from "node:fs";
 import { BunkerError } from "../sys/error.ts";
+import { statusIfThere } from "../sys/named-file.ts";
+import { FileMode, isType } from "../sys/stat.ts";
 import type { ArchiveMembers } from "./archive-members.ts";
 import { type BlobLocation, readDocument, verifyDigest } from "./blob.ts";
 import { type Digest, splitDigest } from "./digest.ts";
@@ -21,8 +22,11 @@ export interface LayoutFiles {
  */
 export function directoryFiles(directory: string, name: string): LayoutFiles {
   const find = (path: string) => {
-    const status = statSync(`${directory}/${path}`, { throwIfNoEntry: false });
-    return status?.isFile() === true ? { path: `${directory}/${path}`, offset: 0, size: status.size } : undefined;
+    const file = `${directory}/${path}`;
+    const status = statusIfThere(file);
+    return status !== undefined && isType(status, FileMode.regular)
+      ? { path: file, offset: 0, size: status.size }
+      : undefined;
   };
   return {
     read: (path) => readDocument(`${directory}/${path}`, `${path} of ${name}`),

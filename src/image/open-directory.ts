@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { resolvePath } from "../sys/resolve-path.ts";
 import type { Image } from "./image.ts";
 import { openLayout } from "./image-layout.ts";
 import { formatImageSource, type LocalImageSource } from "./image-source.ts";
@@ -11,5 +11,5 @@ import type { Platform } from "./platform.ts";
  */
 export function openDirectory(source: LocalImageSource & { readonly kind: "oci" }, platform?: Platform): Image {
   const name = formatImageSource(source);
-  return openLayout(directoryFiles(resolve(source.path), name), source.tag, platform, name);
+  return openLayout(directoryFiles(resolvePath(source.path), name), source.tag, platform, name);
 }

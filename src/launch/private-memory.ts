@@ -13,7 +13,7 @@
  *
  * Mappings that are made later are copied, which is slow but right; most programs launch one such child.
  */
-import { readFileSync } from "node:fs";
+import { readText } from "../sys/named-file.ts";
 import { errnoAddress, SystemCall, systemCall } from "../sys/system-call.ts";
 
 const MADV_DONTFORK = 10;
@@ -48,7 +48,7 @@ export function keepMemoryFromChildren(): void {
   // The stack of another thread is an anonymous mapping, too.
   if (isDone || !Bun.isMainThread) return;
   isDone = true;
-  for (const { start, end } of unneededMappings(readFileSync("/proc/self/maps", "latin1"), errnoAddress)) {
+  for (const { start, end } of unneededMappings(readText("/proc/self/maps"), errnoAddress)) {
     systemCall(SystemCall.madvise, start, end - start, MADV_DONTFORK);
   }
 }

@@ -6,8 +6,9 @@
  * that all is well, and the guard leaves; the end of the file says that the process is gone, and the guard first writes
  * the attributes found back. It has a session of its own, so that no signal for the process's group reaches it.
  */
-import { writeSync } from "node:fs";
+
 import { type Architecture, hostArchitecture } from "../sys/architecture.ts";
+import { nodeFileSystem } from "../sys/node-modules.ts";
 import { AT_EMPTY_PATH } from "../sys/open.ts";
 import { waitForExit } from "../sys/process.ts";
 import { sealedMemoryFile } from "../sys/sealed-memory-file.ts";
@@ -79,7 +80,7 @@ export function makeRawGuarded(descriptor: number): () => void {
   const restore = makeRaw(descriptor);
   return () => {
     restore();
-    writeSync(writeEnd.number, ".");
+    nodeFileSystem().writeSync(writeEnd.number, ".");
     writeEnd.close();
     waitForExit(guard.pid);
   };

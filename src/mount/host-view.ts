@@ -11,24 +11,14 @@
  * configuration; and, in a view of "/", the homes and the places where programs of the host leave their sockets and
  * temporary files. The caller is user 0 in the container, so it could read all of its own files otherwise.
  */
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  type Stats,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
+
+import type { Stats } from "node:fs";
 import type { LaunchProgram } from "../launch/program.ts";
 import { attach, cloneTree, setAttributes } from "../runtime/steps/mounts.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { MountAttribute } from "../sys/mount.ts";
+import { nodeFileSystem, nodeOperatingSystem, nodePath } from "../sys/node-modules.ts";
 import { AT_FDCWD, OpenFlag } from "../sys/open.ts";
 import { mountPoints } from "./mount-points.ts";
 import { mountOverlay } from "./overlay.ts";
@@ -82,15 +72,15 @@ export interface HostView {
  */
 export function planHostView(source: string, skeleton: string, store: string): HostView {
   const mounts = mountPoints();
-  const hidden = new Set([store, ...(source === "/" ? [...PRIVATE_DIRECTORIES, homedir()] : [])]);
+  const hidden = new Set([store, ...(source === "/" ? [...PRIVATE_DIRECTORIES, nodeOperatingSystem().homedir()] : [])]);
   const places: Place[] = [];
   const isBelow = (path: string, directory: string) => path.startsWith(directory === "/" ? "/" : `${directory}/`);
 
   const visit = (path: string, inside: string) => {
-    const target = join(skeleton, inside);
-    const status = lstatSync(path);
+    const target = nodePath().join(skeleton, inside);
+    const status = nodeFileSystem().lstatSync(path);
     if (status.isSymbolicLink()) {
-      if (!hidden.has(path)) makeLink(readlinkSync(path), target);
+      if (!hidden.has(path)) makeLink(nodeFileSystem().readlinkSync(path), target);
       else makeDirectory(target);
       return;
     }
@@ -110,7 +100,7 @@ export function planHostView(source: string, skeleton: string, store: string): H
       places.push({ kind: "overlay", path: inside, lower: path, mode: status.mode & 0o7777 });
       return;
     }
-    for (const name of readableNames(path)) visit(join(path, name), join(inside, name));
+    for (const name of readableNames(path)) visit(nodePath().join(path, name), nodePath().join(inside, name));
   };
   visit(source, "/");
   return { source, places };
@@ -126,7 +116,7 @@ function makeEntry(target: string, make: () => void, isIt: (status: Stats) => bo
     make();
   } catch (error) {
     if (errnoOf(error) !== Errno.EEXIST) throw error;
-    if (isIt(lstatSync(target))) return;
+    if (isIt(nodeFileSystem().lstatSync(target))) return;
     throw new BunkerError({
       code: "view_changed",
       operation: "put together the view of a directory",
@@ -140,7 +130,7 @@ function makeEntry(target: string, make: () => void, isIt: (status: Stats) => bo
 function makeDirectory(target: string): void {
   makeEntry(
     target,
-    () => mkdirSync(target),
+    () => nodeFileSystem().mkdirSync(target),
     (status) => status.isDirectory(),
   );
 }
@@ -148,7 +138,7 @@ function makeDirectory(target: string): void {
 function makeFile(target: string): void {
   makeEntry(
     target,
-    () => writeFileSync(target, "", { flag: "wx" }),
+    () => nodeFileSystem().writeFileSync(target, "", { flag: "wx" }),
     (status) => status.isFile(),
   );
 }
@@ -156,14 +146,14 @@ function makeFile(target: string): void {
 function makeLink(to: string, target: string): void {
   makeEntry(
     target,
-    () => symlinkSync(to, target),
+    () => nodeFileSystem().symlinkSync(to, target),
     (status) => status.isSymbolicLink(),
   );
 }
 
 function readableNames(path: string): string[] {
   try {
-    return readdirSync(path);
+    return nodeFileSystem().readdirSync(path);
   } catch {
     // Not readable for the caller, so not for the container either.
     return [];
@@ -198,7 +188,7 @@ export function mountHostView(
   };
   attach(program, cloneTree(program, skeleton, false, what), open(skeleton), what);
   for (const place of view.places) {
-    const target = join(skeleton, place.path);
+    const target = nodePath().join(skeleton, place.path);
     if (place.kind === "file") {
       const file = cloneTree(program, place.source, false, what);
       setAttributes(program, file, { set: MountAttribute.RDONLY }, false, what);
@@ -207,14 +197,14 @@ export function mountHostView(
     }
     // Named for the place, which at a later start may be another one in order.
     const name = new Bun.CryptoHasher("sha256").update(place.path).digest("hex").slice(0, NAME_LENGTH);
-    const upper = join(writable, `upper-${name}`);
-    const work = join(writable, `work-${name}`);
-    if (!existsSync(upper)) {
-      mkdirSync(upper);
+    const upper = nodePath().join(writable, `upper-${name}`);
+    const work = nodePath().join(writable, `work-${name}`);
+    if (!nodeFileSystem().existsSync(upper)) {
+      nodeFileSystem().mkdirSync(upper);
       // The top directory of an overlay looks as its upper one does.
-      chmodSync(upper, place.mode);
+      nodeFileSystem().chmodSync(upper, place.mode);
     }
-    mkdirSync(work, { recursive: true });
+    nodeFileSystem().mkdirSync(work, { recursive: true });
     mountOverlay(program, writable, { lower: [place.lower], changes: { upper, work, volatile: isVolatile }, target });
   }
 }

@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, readFileSync } from "node:fs";
 import { encodeText } from "../sys/byte-string.ts";
-import { getAttribute, openAt, openAt2, statusAt } from "../sys/file.ts";
+import { getAttribute, openAt, openAt2, statusAt, statusOf } from "../sys/file.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { readOpenText } from "../sys/named-file.ts";
 import { AT_FDCWD, OpenFlag, Resolve } from "../sys/open.ts";
-import { FileMode } from "../sys/stat.ts";
+import { FileMode, isType } from "../sys/stat.ts";
 import { OPAQUE_ATTRIBUTE, OPAQUE_VALUE } from "./overlay-attributes.ts";
 
 const { O_RDONLY, O_PATH, O_DIRECTORY, O_CLOEXEC, O_NONBLOCK, O_NOFOLLOW } = OpenFlag;
@@ -30,19 +30,22 @@ export function readLayeredFile(layers: readonly string[], path: string): string
       O_RDONLY | O_CLOEXEC | O_NONBLOCK,
       Resolve.IN_ROOT | Resolve.NO_MAGICLINKS,
     );
-    if (file >= 0) {
-      try {
-        const status = fstatSync(file);
-        return status.isFile() && status.size <= LARGEST_FILE ? readFileSync(file, "utf8") : undefined;
-      } catch {
-        return undefined;
-      } finally {
-        closeSync(file);
-      }
-    }
+    if (file >= 0) return textOf(file, path);
     if (prefixes.some((prefix) => hidesBelow(directory.number, prefix))) return undefined;
   }
   return undefined;
+}
+
+/** The text of an open file of the right kind, which is closed then. */
+function textOf(number: number, path: string): string | undefined {
+  using file = new FileDescriptor(number);
+  const status = statusOf(file.number);
+  if (typeof status === "number" || !isType(status, FileMode.regular) || status.size > LARGEST_FILE) return undefined;
+  try {
+    return readOpenText(file.number, path);
+  } catch {
+    return undefined;
+  }
 }
 
 /**

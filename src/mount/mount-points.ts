@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { nodeFileSystem } from "../sys/node-modules.ts";
 
 /** A place where something is mounted. */
 export interface MountPoint {
@@ -14,7 +14,8 @@ export interface MountPoint {
  * proc_pid_mountinfo(5).
  */
 export function mountPoints(pid: number | "self" = "self"): MountPoint[] {
-  return readFileSync(`/proc/${pid}/mountinfo`, "utf8")
+  return nodeFileSystem()
+    .readFileSync(`/proc/${pid}/mountinfo`, "utf8")
     .split("\n")
     .flatMap((line) => {
       const words = line.split(" ");

@@ -24,16 +24,16 @@
  * files are in the kernel's memory. So beside the work directory stands in which boot the layer was first mounted. In
  * the same one the mark is taken away, and the layer used again; in another, the mount fails and says why.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { release } from "node:os";
-import { relative } from "node:path";
+
 import type { OperationDescription } from "../launch/failure.ts";
 import { OPERATION_SIZE, type Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { attach, cloneTree, newFilesystem, setAttributes } from "../runtime/steps/mounts.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
+import { kernelRelease } from "../sys/kernel-release.ts";
 import { MountAttribute, MountFlag } from "../sys/mount.ts";
+import { exists, putText, readText } from "../sys/named-file.ts";
 import { AT_FDCWD, AT_REMOVEDIR, OpenFlag } from "../sys/open.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
 
@@ -70,7 +70,7 @@ const HINT =
 
 /** How this kernel is told the lower directories. */
 function lowerOption(): LowerOption {
-  const [major = 0, minor = 0] = release().split(".").map(Number);
+  const [major = 0, minor = 0] = kernelRelease().split(".").map(Number);
   return major > 6 || (major === 6 && minor >= 5) ? "lowerdir+" : "lowerdir";
 }
 
@@ -116,10 +116,7 @@ interface NamedLayers {
 }
 
 function relativeLayers(base: string, lower: readonly string[], changes: OverlayMount["changes"]): NamedLayers {
-  const shortName = (path: string) => {
-    const name = relative(base, path);
-    return name.startsWith("..") ? path : name;
-  };
+  const shortName = (path: string) => (path.startsWith(`${base}/`) ? path.slice(base.length + 1) : path);
   return {
     lower: lower.map(shortName),
     changes:
@@ -143,11 +140,11 @@ function bindReadOnly(program: LaunchProgram, source: string, target: string): v
 /** Takes the mark of a volatile mount away, if there is one and it means nothing; else it ends the program. */
 function settleMark(program: LaunchProgram, { upper, work, volatile }: WritableLayer, target: string): void {
   const record = `${work}.boot`;
-  const present = readFileSync("/proc/sys/kernel/random/boot_id", "latin1");
+  const present = readText("/proc/sys/kernel/random/boot_id");
   const first = readIfThere(record);
   // The kernel makes that directory at the first mount, and only root of the namespace sees what is in it.
-  const isNew = !existsSync(`${work}/work`);
-  if (volatile && isNew) writeFileSync(record, present);
+  const isNew = !exists(`${work}/work`);
+  if (volatile && isNew) putText(record, present);
   if (isNew) return;
   const path = `${work}/work/incompat/volatile`;
   const mark = program.text(path);

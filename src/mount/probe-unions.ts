@@ -6,8 +6,7 @@
  * child in user and mount namespaces of its own, which take everything that was mounted along when it ends. An id map
  * of the caller's id alone serves, and needs no helper.
  */
-import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+
 import { readFailure } from "../launch/launch.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import type { IdMap } from "../runtime/id-map/id-mapping.ts";
@@ -21,6 +20,7 @@ import { CloneFlag } from "../sys/clone.ts";
 import { openAt, setAttribute } from "../sys/file.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MountFlag } from "../sys/mount.ts";
+import { nodeFileSystem, nodePath } from "../sys/node-modules.ts";
 import { AT_FDCWD, AT_REMOVEDIR, OpenFlag } from "../sys/open.ts";
 import { waitForExit } from "../sys/process.ts";
 import { check } from "../sys/system-call.ts";
@@ -52,9 +52,9 @@ export function probeNamespaces(): Attempt {
 }
 
 function makePlace(directory: string, name: string): string {
-  const path = join(directory, name);
-  mkdirSync(path);
-  mkdirSync(join(path, "target"));
+  const path = nodePath().join(directory, name);
+  nodeFileSystem().mkdirSync(path);
+  nodeFileSystem().mkdirSync(nodePath().join(path, "target"));
   return path;
 }
 
@@ -83,13 +83,16 @@ function attempt(emit: (program: LaunchProgram) => void): Attempt {
 
 /** An overlay in which a file is hidden, and a directory hides what is below its namesake. */
 function tryOverlay(program: LaunchProgram, place: string): void {
-  const at = (name: string) => join(place, name);
+  const at = (name: string) => nodePath().join(place, name);
   const [lower, upper, work, target] = [at("lower"), at("upper"), at("work"), at("target")];
-  for (const path of [lower, upper, work, join(lower, "replaced")]) mkdirSync(path);
-  writeFileSync(join(lower, "removed"), "");
+  for (const path of [lower, upper, work, nodePath().join(lower, "replaced")]) nodeFileSystem().mkdirSync(path);
+  nodeFileSystem().writeFileSync(nodePath().join(lower, "removed"), "");
   mountOverlay(program, place, { lower: [lower], changes: { upper, work, volatile: false }, target });
   const what = { operation: "change a mounted overlay in", object: place };
-  const [removed, replaced] = [program.text(join(target, "removed")), program.text(join(target, "replaced"))];
+  const [removed, replaced] = [
+    program.text(nodePath().join(target, "removed")),
+    program.text(nodePath().join(target, "replaced")),
+  ];
   program.call("unlinkat", [AT_FDCWD, removed, 0], what);
   program.call("unlinkat", [AT_FDCWD, replaced, AT_REMOVEDIR], what);
   // Without `userxattr` the mark of the new directory cannot be written: EIO.
@@ -98,14 +101,14 @@ function tryOverlay(program: LaunchProgram, place: string): void {
 
 /** An overlay with a file whose content is a file of a layer below that shows nothing itself. */
 function tryDataOnlyLayers(place: string): Attempt {
-  const at = (name: string) => join(place, name);
+  const at = (name: string) => nodePath().join(place, name);
   const [references, data, target] = [at("references"), at("data"), at("target")];
   // Older kernels make no overlay of a single directory without a writable one: so a second, with nothing in it.
-  for (const path of [at("nothing"), references, data]) mkdirSync(path);
-  writeFileSync(join(data, "content"), CONTENT);
-  const reference = join(references, "file");
-  writeFileSync(reference, "");
-  truncateSync(reference, CONTENT.length);
+  for (const path of [at("nothing"), references, data]) nodeFileSystem().mkdirSync(path);
+  nodeFileSystem().writeFileSync(nodePath().join(data, "content"), CONTENT);
+  const reference = nodePath().join(references, "file");
+  nodeFileSystem().writeFileSync(reference, "");
+  nodeFileSystem().truncateSync(reference, CONTENT.length);
   try {
     using file = new FileDescriptor(
       check(openAt(AT_FDCWD, encodeText(reference), OpenFlag.O_WRONLY), "open", reference),
@@ -138,7 +141,7 @@ function tryDataOnlyLayers(place: string): Attempt {
     const count = program.slot("count");
     const buffer = program.reserve(8);
     const isWhole = program.label("is whole");
-    const path = program.text(join(target, "file"));
+    const path = program.text(nodePath().join(target, "file"));
     program.call("openat", [AT_FDCWD, path, OpenFlag.O_RDONLY | OpenFlag.O_CLOEXEC], read, { result: file });
     program.call("read", [file, buffer.address, CONTENT.length], read, { result: count });
     program.load32(count, buffer.address);
@@ -150,7 +153,7 @@ function tryDataOnlyLayers(place: string): Attempt {
 
 /** A mount of FUSE, whose server never answers: nobody looks into it. */
 function tryFuse(program: LaunchProgram, place: string): void {
-  const target = join(place, "target");
+  const target = nodePath().join(place, "target");
   const DEVICE = "/dev/fuse";
   const NUMBER = 100;
   const device = program.slot("device");

@@ -3,20 +3,19 @@
  * what is said when. Each side learns of the other's death by the socket's end, and the reason comes through the error
  * descriptor.
  */
-import { readSync, writeSync } from "node:fs";
 import { type ObservedProcess, readFailure } from "../launch/launch.ts";
 import type { Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { Errno } from "../sys/errno.ts";
-import { BunkerError, errnoOf } from "../sys/error.ts";
+import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
-import { allocate } from "../sys/memory.ts";
+import { allocate, type Memory } from "../sys/memory.ts";
 import { waitForExit } from "../sys/process.ts";
 import { endsWithin } from "../sys/process-identity.ts";
 import { openProcess } from "../sys/reactor.ts";
 import { Signal } from "../sys/signal.ts";
 import { connectUnix, sendDescriptors } from "../sys/socket.ts";
-import { SystemCall, systemCall } from "../sys/system-call.ts";
+import { check, SystemCall, systemCall } from "../sys/system-call.ts";
 import { OCI_VERSION, type State } from "./state.ts";
 
 /** Between two looks whether something is noted that is noted in a moment. */
@@ -29,24 +28,25 @@ export interface Conversation {
   readonly socket: FileDescriptor;
 }
 
-const byteBuffer = { memory: undefined as ReturnType<typeof allocate> | undefined };
+let byteMemory: Memory | undefined;
 
 /**
  * Waits for the program's byte.
  * @throws BunkerError: what the program failed with instead
  */
 export function expectByte(conversation: Conversation): void {
-  byteBuffer.memory ??= allocate(8);
-  if (readByte(conversation.socket, byteBuffer.memory.buffer) !== 1) throw failureOf(conversation);
+  const result = passByte(SystemCall.read, conversation.socket);
+  if (result === 1) return;
+  // Reset: it has ended before it has read our last byte.
+  if (result !== -Errno.ECONNRESET) check(result, "hear of the launch program");
+  throw failureOf(conversation);
 }
 
-function readByte(socket: FileDescriptor, buffer: Buffer): number {
-  try {
-    return readSync(socket.number, buffer, 0, 1, null);
-  } catch (error) {
-    // It has ended before it has read our last byte.
-    if (errnoOf(error) === Errno.ECONNRESET) return 0;
-    throw error;
+function passByte(call: number, socket: FileDescriptor): number {
+  byteMemory ??= allocate(8);
+  for (;;) {
+    const result = systemCall(call, socket.number, byteMemory.address, 1);
+    if (result !== -Errno.EINTR) return result;
   }
 }
 
@@ -55,11 +55,7 @@ function readByte(socket: FileDescriptor, buffer: Buffer): number {
  * @throws BunkerError: what the program failed with
  */
 export function sendByte(conversation: Conversation): void {
-  try {
-    writeSync(conversation.socket.number, ".");
-  } catch {
-    throw failureOf(conversation);
-  }
+  if (passByte(SystemCall.write, conversation.socket) !== 1) throw failureOf(conversation);
 }
 
 /** What the program failed with, after it closed the socket. */

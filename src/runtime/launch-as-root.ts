@@ -4,10 +4,11 @@
  * It waits until its id map is written, which takes newuidmap and newgidmap for a user with subordinate ids, and becomes
  * user 0. Everything it makes a namespace of besides belongs to that user namespace.
  */
-import { writeSync } from "node:fs";
+
 import { launch, type ObservedProcess } from "../launch/launch.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { CloneFlag } from "../sys/clone.ts";
+import { nodeFileSystem } from "../sys/node-modules.ts";
 import { waitForExit } from "../sys/process.ts";
 import { pipe } from "../sys/socket.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
@@ -53,7 +54,7 @@ export function launchAsRoot(
   const child = explainingRefusal(all, () => launch(program, { flags: all }));
   try {
     writeIdMap(child.pid, map, isPrivileged());
-    writeSync(goWrite.number, ".");
+    nodeFileSystem().writeSync(goWrite.number, ".");
     return child;
   } catch (error) {
     goWrite.close();

@@ -3,8 +3,6 @@
  * hooks of the runtime's namespaces and takes the terminal, in the conversation that container-program.ts describes.
  * Whatever fails on either side, nothing of the container is left: the child is killed and reaped.
  */
-import { openSync } from "node:fs";
-import { resolve } from "node:path";
 import { launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
 import type { Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
@@ -12,7 +10,10 @@ import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
+import { openFile } from "../sys/named-file.ts";
+import { OpenFlag } from "../sys/open.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
+import { resolvePath } from "../sys/resolve-path.ts";
 import { receiveDescriptor, socketPair } from "../sys/socket.ts";
 import type { Configuration, Linux } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
@@ -134,7 +135,7 @@ export interface ContainerPids {
 
 function openNamespace(path: string, type: NamespaceType): number {
   try {
-    return openSync(path, "r");
+    return openFile(path, OpenFlag.O_RDONLY).release();
   } catch (error) {
     throw new BunkerError({
       code: "namespace_not_found",
@@ -252,7 +253,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       configuration,
       process,
       bundle,
-      rootPath: realRootPath(resolve(bundle, configuration.root?.path ?? "")),
+      rootPath: realRootPath(resolvePath(configuration.root?.path ?? "", bundle)),
       mountRoot: options.mountRoot,
       mounts,
       namespaces,

@@ -1,12 +1,12 @@
-import { statSync } from "node:fs";
-import { relative, resolve } from "node:path";
 import type { Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { encodeText } from "../sys/byte-string.ts";
-import { BunkerError, errnoOf } from "../sys/error.ts";
-import { openAt, openAt2, statusOf } from "../sys/file.ts";
+import { BunkerError } from "../sys/error.ts";
+import { openAt, openAt2, statusOf, statusThroughLinks } from "../sys/file.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { nodePath } from "../sys/node-modules.ts";
 import { AT_FDCWD, OpenFlag, Resolve } from "../sys/open.ts";
+import { resolvePath } from "../sys/resolve-path.ts";
 import { FileMode, isType } from "../sys/stat.ts";
 import type { Mount } from "./configuration/configuration.ts";
 import { checkBindOptions, type MountOptions, parseMountOptions } from "./mount-options.ts";
@@ -65,11 +65,11 @@ export function planMounts(mounts: readonly Mount[], context: MountContext): Pla
 function planMount(mount: Mount, context: MountContext): PlannedMount {
   const options = parseMountOptions(mount.options ?? []);
   // As runc: a relative destination, deprecated by the specification, starts at the container's root.
-  const destination = resolve("/", mount.destination);
+  const destination = resolvePath(mount.destination, "/");
   if (options.remount) return { kind: "remount", destination, options };
   if (options.bind !== "none" || mount.type === "bind") {
     checkBindOptions(options, destination);
-    const source = resolve(context.bundle, mount.source ?? "");
+    const source = resolvePath(mount.source ?? "", context.bundle);
     const boundary = context.boundaries?.get(destination);
     const mountNamespace = context.mountNamespaces?.get(destination);
     const sourceKind =
@@ -129,11 +129,9 @@ function planCgroupMount(destination: string, options: MountOptions, context: Mo
 }
 
 function kindOf(source: string, destination: string): "directory" | "file" {
-  try {
-    return statSync(source).isDirectory() ? "directory" : "file";
-  } catch (error) {
-    throw missing(source, destination, errnoOf(error));
-  }
+  const status = statusThroughLinks(AT_FDCWD, encodeText(source));
+  if (typeof status === "number") throw missing(source, destination, -status);
+  return isType(status, FileMode.directory) ? "directory" : "file";
 }
 
 /**
@@ -146,7 +144,7 @@ function kindWithin(boundary: string, source: string, destination: string): "dir
   using root = new FileDescriptor(directory);
   const found = openAt2(
     root.number,
-    encodeText(relative(boundary, source)),
+    encodeText(nodePath().relative(boundary, source)),
     OpenFlag.O_PATH | OpenFlag.O_CLOEXEC,
     Resolve.IN_ROOT | Resolve.NO_MAGICLINKS,
   );

@@ -1,5 +1,8 @@
-import { realpathSync } from "node:fs";
-import { BunkerError, errnoOf } from "../sys/error.ts";
+import { type ByteString, decodeText, encodeText } from "../sys/byte-string.ts";
+import { BunkerError } from "../sys/error.ts";
+import { openAt, readLinkAt } from "../sys/file.ts";
+import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { AT_FDCWD, OpenFlag } from "../sys/open.ts";
 
 /**
  * Where a container's root directory really is.
@@ -8,14 +11,20 @@ import { BunkerError, errnoOf } from "../sys/error.ts";
  * @throws BunkerError `root_not_found`
  */
 export function realRootPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    throw new BunkerError({
-      code: "root_not_found",
-      operation: "find the root file system",
-      object: path,
-      errno: errnoOf(error),
-    });
-  }
+  const opened = openAt(AT_FDCWD, encodeText(path), OpenFlag.O_PATH | OpenFlag.O_CLOEXEC);
+  if (opened < 0) throw notFound(path, opened);
+  using root = new FileDescriptor(opened);
+  // The kernel has the path that it has found by.
+  const real = readLinkAt(AT_FDCWD, `/proc/self/fd/${root.number}` as ByteString);
+  if (typeof real === "number") throw notFound(path, real);
+  return decodeText(real);
+}
+
+function notFound(path: string, result: number): BunkerError {
+  return new BunkerError({
+    code: "root_not_found",
+    operation: "find the root file system",
+    object: path,
+    errno: -result,
+  });
 }

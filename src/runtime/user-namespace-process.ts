@@ -12,7 +12,6 @@
  * from here. What it needs to know and others must not see in its words, such as passwords, it reads from descriptor 4.
  */
 
-import { readFile, readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
 import { readFailure } from "../launch/launch.ts";
 import type { Slot } from "../launch/operation.ts";
@@ -22,6 +21,7 @@ import { lazily } from "../lazily.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
+import { nodeFileSystem } from "../sys/node-modules.ts";
 import { ownCommand } from "../sys/own-command.ts";
 import { type ProcessEnd, waitForExit } from "../sys/process.ts";
 import { sendSignal } from "../sys/process-identity.ts";
@@ -90,7 +90,7 @@ export function runInUserNamespace(
 ): string {
   using started = startInUserNamespace(map, { words, input, environment });
   started.checkStart();
-  const report = readFileSync(started.report.number, "utf8");
+  const report = nodeFileSystem().readFileSync(started.report.number, "utf8");
   return conclude(report, words, waitForExit(started.pid));
 }
 
@@ -122,7 +122,7 @@ export async function runInterruptibly(
 
 function readToEnd(descriptor: number): Promise<string> {
   return new Promise((done, fail) =>
-    readFile(descriptor, "utf8", (error, text) => (error === null ? done(text) : fail(error))),
+    nodeFileSystem().readFile(descriptor, "utf8", (error, text) => (error === null ? done(text) : fail(error))),
   );
 }
 
@@ -193,12 +193,12 @@ function errorFromReport(report: string, command: string, end: object): BunkerEr
 
 /** What the process that started this one gave it to know. */
 export function readInput(): string {
-  return readFileSync(`/proc/self/fd/${INPUT_DESCRIPTOR}`, "utf8");
+  return nodeFileSystem().readFileSync(`/proc/self/fd/${INPUT_DESCRIPTOR}`, "utf8");
 }
 
 /** Answers the process that started this one by `runInUserNamespace`, once. */
 export function report(text: string): void {
-  writeSync(REPORT_DESCRIPTOR, text);
+  nodeFileSystem().writeSync(REPORT_DESCRIPTOR, text);
 }
 
 /** Reports an error to the process that started this one by `runInUserNamespace`. */

@@ -185,13 +185,15 @@ export function changeOwner(file: number, uid: number, gid: number): number {
   return systemCall(SystemCall.fchown, file, uid, gid);
 }
 
+/** fchmodat(2), through a symbolic link. */
+export function changeModeAt(directory: number, name: ByteString, mode: number): number {
+  const { first } = buffers();
+  return putName(first, name) || systemCall(SystemCall.fchmodat, directory, first.address, mode);
+}
+
 /** chmod(2) through /proc/self/fd of a file that may be open with O_PATH only. */
 export function changeModeThroughProc(file: number, mode: number): number {
-  const { first } = buffers();
-  return (
-    putName(first, `/proc/self/fd/${file}` as ByteString) ||
-    systemCall(SystemCall.fchmodat, AT_FDCWD, first.address, mode)
-  );
+  return changeModeAt(AT_FDCWD, `/proc/self/fd/${file}` as ByteString, mode);
 }
 
 /** fchmod(2). */

@@ -14,9 +14,10 @@ import { FileDescriptor } from "./file-descriptor.ts";
 import { allocate, type Memory } from "./memory.ts";
 import { AT_FDCWD, OpenFlag } from "./open.ts";
 import { FileMode, type FileStatus, isType } from "./stat.ts";
-import { check, SystemCall, systemCall } from "./system-call.ts";
+import { check, mapMemory, SystemCall, systemCall } from "./system-call.ts";
 
 const BUFFER_SIZE = 1 << 14;
+const F_OK = 0;
 const W_OK = 2;
 
 let allocated: Memory | undefined;
@@ -73,17 +74,28 @@ export function writeText(path: string, text: string): void {
 }
 
 /**
- * Writes a text, UTF-8, to an open file's position, in one call if it is short.
+ * Makes a file with a text, UTF-8; one that is there has nothing else in it then.
+ * @param mode permissions of a file that is made, less the umask
+ * @throws BunkerError `system_call_failed`
+ */
+export function putText(path: string, text: string, mode = 0o666): void {
+  using file = openFile(path, OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_TRUNC, mode);
+  writeOpenText(file.number, path, text);
+}
+
+/**
+ * Writes a text, UTF-8, to an open file's position, in one call unless the kernel takes only a part.
  * @param path for the error's message
  * @throws BunkerError `system_call_failed`
  */
 export function writeOpenText(file: number, path: string, text: string): void {
-  allocated ??= allocate(BUFFER_SIZE);
-  const { address, buffer } = allocated;
   const bytes = Buffer.from(text, "utf8");
+  using mapped = bytes.length > BUFFER_SIZE ? mapMemory(bytes.length, "private") : undefined;
+  allocated ??= allocate(BUFFER_SIZE);
+  const { address, buffer } = mapped ?? allocated;
+  bytes.copy(buffer);
   for (let written = 0; written < bytes.length; ) {
-    const length = bytes.copy(buffer, 0, written);
-    const result = systemCall(SystemCall.write, file, address, length);
+    const result = systemCall(SystemCall.write, file, address + written, bytes.length - written);
     if (result !== -Errno.EINTR) written += check(result, "write", path);
   }
 }
@@ -116,6 +128,20 @@ export function statusIfThere(path: string): FileStatus | undefined {
 export function statusOfOpen(file: number, path: string): FileStatus {
   const status = statusOf(file);
   return typeof status === "number" ? refuse(status, "look at", path) : status;
+}
+
+/** Whether a name leads to something, through symbolic links, that this process can get to. */
+export function exists(path: string): boolean {
+  return accessAt(AT_FDCWD, encodeText(path), F_OK) === 0;
+}
+
+/**
+ * Makes a directory that is not there yet.
+ * @param mode permissions, less the umask
+ * @throws BunkerError `system_call_failed`
+ */
+export function makeDirectory(path: string, mode = 0o777): void {
+  check(makeDirectoryAt(AT_FDCWD, encodeText(path), mode), "make directory", path);
 }
 
 /**

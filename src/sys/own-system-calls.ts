@@ -69,6 +69,7 @@ export const pidfd_open = own(434, 434);
 export const pidfd_send_signal = own(424, 424);
 export const pipe2 = own(293, 59);
 export const ppoll = own(271, 73);
+export const pread64 = own(17, 67);
 export const prctl = own(157, 167);
 export const pwrite64 = own(18, 68);
 export const read = own(0, 63);

@@ -1,6 +1,6 @@
-import { lstatSync, readdirSync } from "node:fs";
 import { Errno } from "./errno.ts";
 import { BunkerError, errnoOf } from "./error.ts";
+import { nodeFileSystem } from "./node-modules.ts";
 
 const GONE: readonly number[] = [Errno.ENOENT, Errno.ENOTDIR, Errno.ENAMETOOLONG];
 
@@ -18,7 +18,7 @@ export function treeSize(path: string): number {
     // Bun gives entries with types no names that are bytes.
     for (const name of namesIn(directory)) {
       const child = Buffer.concat([directory, Buffer.from("/"), name]);
-      const status = ifThere(child, () => lstatSync(child, { bigint: true }));
+      const status = ifThere(child, () => nodeFileSystem().lstatSync(child, { bigint: true }));
       if (status?.isDirectory()) directories.push(child);
       if (!status?.isFile() || (status.nlink > 1n && counted.has(status.ino))) continue;
       if (status.nlink > 1n) counted.add(status.ino);
@@ -29,7 +29,7 @@ export function treeSize(path: string): number {
 }
 
 function namesIn(directory: Buffer): readonly Buffer[] {
-  return ifThere(directory, () => readdirSync(directory, "buffer")) ?? [];
+  return ifThere(directory, () => nodeFileSystem().readdirSync(directory, "buffer")) ?? [];
 }
 
 /** What can be had of a name; undefined when it has become nothing, or something else. */

@@ -1,5 +1,5 @@
-import { writeSync } from "node:fs";
 import { errnoOf } from "./error.ts";
+import { nodeFileSystem } from "./node-modules.ts";
 
 /**
  * Writes all of `data` from `start` to `end` at `position` of a file; pwrite(2). The bytes may lie in any buffer: the
@@ -9,7 +9,7 @@ import { errnoOf } from "./error.ts";
 export function writeAt(file: number, data: Uint8Array, start: number, end: number, position: number): number {
   try {
     while (start < end) {
-      const written = writeSync(file, data, start, end - start, position);
+      const written = nodeFileSystem().writeSync(file, data, start, end - start, position);
       start += written;
       position += written;
     }

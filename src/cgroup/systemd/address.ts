@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { nodeFileSystem } from "../../sys/node-modules.ts";
 
 /** Where systemd can be reached. */
 export interface BusAddress {
@@ -22,7 +22,7 @@ export function systemdAddress(
   const addresses = isRoot
     ? [direct("/run/systemd/private"), daemon("/run/dbus/system_bus_socket")]
     : userAddresses(environment, direct, daemon);
-  return addresses.find(({ path }) => existsSync(path));
+  return addresses.find(({ path }) => nodeFileSystem().existsSync(path));
 }
 
 function userAddresses(

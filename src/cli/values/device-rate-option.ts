@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { deviceNumbers } from "../../sys/stat.ts";
 import { InvalidValue } from "../invalid-value.ts";
 
@@ -19,7 +19,7 @@ export function deviceRate(parseNumber: (text: string) => number): (text: string
     const colon = text.lastIndexOf(":");
     const path = text.slice(0, colon);
     if (colon < 0 || !path.startsWith("/dev/")) throw new InvalidValue("expected DEVICE:NUMBER, such as /dev/sda:10m");
-    const status = statSync(path, { throwIfNoEntry: false });
+    const status = nodeFileSystem().statSync(path, { throwIfNoEntry: false });
     if (status?.isBlockDevice() !== true) throw new InvalidValue(`${path} is no block device of this machine`);
     return { ...deviceNumbers(status.rdev), rate: parseNumber(text.slice(colon + 1)) };
   };

@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { resolvePath } from "../../sys/resolve-path.ts";
 import { InvalidValue } from "../invalid-value.ts";
 
 /** Whether a source is a path of the host: absolute, or beginning with `./` or `../`. Others are names of volumes. */
@@ -12,7 +12,7 @@ export function isHostPath(text: string): boolean {
  * @throws InvalidValue
  */
 export function parseHostPath(text: string): string {
-  if (isHostPath(text)) return resolve(text);
+  if (isHostPath(text)) return resolvePath(text);
   if (text === "") throw new InvalidValue("the source is empty");
   throw new InvalidValue("a path of the host begins with / or ./");
 }
@@ -34,5 +34,5 @@ export function parseMountPoint(text: string): string {
  */
 export function parseContainerPath(text: string): string {
   if (!text.startsWith("/")) throw new InvalidValue("the path in the container must be absolute");
-  return resolve(text);
+  return resolvePath(text);
 }

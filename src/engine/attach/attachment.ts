@@ -6,7 +6,7 @@
  * Ctrl-Z are bytes that the container's terminal makes signals of, and window sizes are passed on. All other signals
  * that we get go to the container. Whatever happens, the terminal is put back.
  */
-import { openSync } from "node:fs";
+
 import { SignalPipe } from "../../launch/signal-pipe.ts";
 import { makeRawGuarded } from "../../launch/terminal-guard.ts";
 import type { LaunchedContainer } from "../../runtime/launched-container.ts";
@@ -15,6 +15,7 @@ import { setBlocking } from "../../sys/blocking.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { openFile } from "../../sys/named-file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
 import { Pump, type PumpEnd } from "../../sys/pump.ts";
@@ -70,7 +71,7 @@ export function makeStreams(interactive: boolean): Streams {
   const [errorOuter, errorInner] = pipe();
   for (const end of [outputOuter, errorOuter]) setBlocking(end.number, false);
   if (!interactive) {
-    const nothing = new FileDescriptor(openSync("/dev/null", "r"));
+    const nothing = openFile("/dev/null", OpenFlag.O_RDONLY);
     return {
       inner: [nothing, outputInner, errorInner],
       outer: { input: undefined, output: outputOuter, error: errorOuter },
@@ -101,8 +102,8 @@ export function openNonBlocking(descriptor: number, flags: "r" | "w"): OwnStream
   if (status === -Errno.ESPIPE || isTerminal(descriptor)) {
     try {
       const mode = flags === "r" ? OpenFlag.O_RDONLY : OpenFlag.O_WRONLY;
-      const opened = openSync(`/proc/self/fd/${descriptor}`, mode | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY);
-      return { descriptor: new FileDescriptor(opened), mayBlock: false };
+      const opened = openFile(`/proc/self/fd/${descriptor}`, mode | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY);
+      return { descriptor: opened, mayBlock: false };
     } catch {
       // Taken as it is.
     }

@@ -4,7 +4,8 @@
  * When the file has grown to some megabytes it becomes events.jsonl.1, in the place of the one before: what is kept is
  * bounded. An event that cannot be written (a full disk) is lost; what it tells of has happened all the same.
  */
-import { appendFileSync, renameSync, statSync } from "node:fs";
+import { openFile, renameFile, statusOfOpen, writeOpenText } from "../../sys/named-file.ts";
+import { OpenFlag } from "../../sys/open.ts";
 import type { MountPoint } from "../state/container-definition.ts";
 
 const LARGEST_FILE = 4 * 1024 * 1024;
@@ -39,8 +40,9 @@ function recordEvent(data: string, { type, action, id, attributes }: Event): voi
   }).replace(/"timeNano":0}$/, `"timeNano":${milliseconds}000000}`);
   const path = eventsFile(data);
   try {
-    appendFileSync(path, `${line}\n`, { mode: 0o600 });
-    if (statSync(path).size > LARGEST_FILE) renameSync(path, `${path}.1`);
+    using file = openFile(path, OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_APPEND, 0o600);
+    writeOpenText(file.number, path, `${line}\n`);
+    if (statusOfOpen(file.number, path).size > LARGEST_FILE) renameFile(path, `${path}.1`);
   } catch {
     // See the head of this file.
   }

@@ -1,11 +1,12 @@
 /** How a container is kept to its limits: by a cgroup, or without one by its supervisor as well as that can be. */
-import { release } from "node:os";
+
 import { planContainerGroup } from "../../cgroup/group-plan.ts";
 import { resourceFiles } from "../../cgroup/resource-files.ts";
 import { hasSoftLimits, type SoftLimits, softLimits } from "../../cgroup/soft-limits.ts";
 import type { Configuration, Process } from "../../runtime/configuration/configuration.ts";
 import type { ContainerPids } from "../../runtime/launch-container.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { kernelRelease } from "../../sys/kernel-release.ts";
 import { AUTOSTART_UNIT } from "../autostart/autostart-unit.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 
@@ -78,7 +79,7 @@ function withProcessLimit(
   { namespaces = [] }: NonNullable<Configuration["linux"]>,
   { processes }: SoftLimits,
 ): Process {
-  const [major = 0, minor = 0] = release().split(".").map(Number);
+  const [major = 0, minor = 0] = kernelRelease().split(".").map(Number);
   const isCountedApart =
     (major > 5 || (major === 5 && minor >= 14)) &&
     namespaces.some(({ type, path = "" }) => type === "user" && path === "");

@@ -4,8 +4,6 @@
  * directory whose lock is free, and the next command that makes a container removes it.
  */
 
-import { copyFileSync, existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
-import { posix } from "node:path";
 import { formatImageSource } from "../../image/image-source.ts";
 import { relyOnImages } from "../../image/store/images-lock.ts";
 import { parseAddress } from "../../network/address.ts";
@@ -14,6 +12,9 @@ import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { exists, makeDirectories, putText } from "../../sys/named-file.ts";
+import { nodeFileSystem } from "../../sys/node-modules.ts";
+import { resolvePath } from "../../sys/resolve-path.ts";
 import { terminalSize } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { healthCheckOf } from "../health/health-check.ts";
@@ -70,9 +71,9 @@ function writeContainerFiles(
   const { hosts, resolvConf } = networkTexts(options, networks, hostname);
   const { hostsBase = "none" } = options;
   const base = hostsBase === "none" ? "" : hostsBase === "image" ? imageHosts() : hostsBase.text;
-  writeFileSync(files.hosts, base === "" || base.endsWith("\n") ? base + hosts : `${base}\n${hosts}`);
-  writeFileSync(files.hostname, hostnameFile(hostname));
-  writeFileSync(files.resolvConf, resolvConf);
+  putText(files.hosts, base === "" || base.endsWith("\n") ? base + hosts : `${base}\n${hosts}`);
+  putText(files.hostname, hostnameFile(hostname));
+  putText(files.resolvConf, resolvConf);
   return files;
 }
 
@@ -83,7 +84,7 @@ function wantedFiles(
   directory: string,
 ): ContainerInput["files"] {
   const localtime = timeZone === undefined ? undefined : `${directory}/localtime`;
-  if (timeZone !== undefined && localtime !== undefined) copyFileSync(timeZone, localtime);
+  if (timeZone !== undefined && localtime !== undefined) nodeFileSystem().copyFileSync(timeZone, localtime);
   return { hosts: noHosts ? undefined : hosts, hostname: noHostname ? undefined : hostname, resolvConf, localtime };
 }
 
@@ -150,9 +151,9 @@ function takePlaces(
 /** Makes the directories that `-v` names as sources and that are not there, as Docker does. */
 function makeMissingSources(mounts: readonly MountRequest[]): void {
   for (const mount of mounts) {
-    if (mount.type !== "bind" || !mount.createSource || existsSync(mount.source)) continue;
+    if (mount.type !== "bind" || !mount.createSource || exists(mount.source)) continue;
     try {
-      mkdirSync(mount.source, { recursive: true });
+      makeDirectories(mount.source, 0o777);
     } catch (error) {
       throw new BunkerError({
         code: "mount_source_missing",
@@ -174,7 +175,7 @@ async function placedMounts(
   onWarning: (message: string) => void,
 ): Promise<PlacedMounts> {
   const { imageVolumes: policy = "anonymous", mounts, volumesFrom } = options;
-  const imageVolumes = policy === "ignore" ? [] : volumes.map((path) => posix.resolve("/", path));
+  const imageVolumes = policy === "ignore" ? [] : volumes.map((path) => resolvePath(path, "/"));
   if (mounts.length === 0 && volumesFrom.length === 0 && imageVolumes.length === 0) {
     return { mounts: [], mountPoints: [] };
   }
@@ -194,7 +195,7 @@ function giveToUser(
     if (mount.type !== "bind" || !mount.givesToUser) continue;
     const { uid = 0, gid = 0 } = user?.user ?? {};
     // What is mounted is what a symbolic link leads to.
-    const kept = giveTo(data, realpathSync(mount.source), { uid, gid }, map);
+    const kept = giveTo(data, nodeFileSystem().realpathSync(mount.source), { uid, gid }, map);
     if (kept > 0)
       onWarning(`${mount.source}: ${kept} files are neither yours nor your containers', and keep their owners`);
   }
@@ -244,7 +245,7 @@ export async function createContainer(
   // Unpacking is a large part of the program that a container whose image is there has no need of.
   const unpack = async (request: ImageRequest) => {
     // Made by the caller, who has to see what is there, also where the files in it will belong to others.
-    for (const name of ["layers", "tmp"]) mkdirSync(`${ownership.store}/${name}`, { recursive: true, mode: 0o700 });
+    for (const name of ["layers", "tmp"]) makeDirectories(`${ownership.store}/${name}`, 0o700);
     const work = { ...request, store: ownership.store, mapping: ownership.mapping };
     if (userNamespace !== undefined) runInUserNamespace(userNamespace, ["internal", "unpack", JSON.stringify(work)]);
     else await (await import("../images/unpack-image.ts")).unpackImage(work, onWarning);
@@ -315,7 +316,7 @@ export async function createContainer(
     };
     const configuration = containerSpecification(input);
     giveToUser(data, mounts, configuration.process, userNamespace, onWarning);
-    writeFileSync(`${directory}/config.json`, formatConfiguration(configuration));
+    putText(`${directory}/config.json`, formatConfiguration(configuration));
     // A login is for this pull; and what was to be replaced has been.
     writeRequest(data, id, { ...given, registry: {}, replaces: false });
     const definition: ContainerDefinition = {

@@ -3,9 +3,10 @@
  * made of it, by the same way as the first one, since the configuration no longer tells what was asked from what the image,
  * the host and the id have added. Names in it may be relative, so the directory that they were meant from is kept too.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+
 import * as v from "valibot";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { putText, readText } from "../../sys/named-file.ts";
 import type { RunOptions } from "../specification/run-options.ts";
 import { containerDirectory } from "../state/container-lock.ts";
 
@@ -33,7 +34,7 @@ export function writeRequest(data: string, id: string, options: RunOptions): voi
   const text = JSON.stringify(request, (_key, value: unknown) =>
     typeof value === "bigint" ? { [LARGE_INTEGER]: String(value) } : value,
   );
-  writeFileSync(requestFile(data, id), text, { mode: 0o600 });
+  putText(requestFile(data, id), text, 0o600);
 }
 
 /**
@@ -44,7 +45,7 @@ export function readRequest(data: string, id: string): CreationRequest {
   const path = requestFile(data, id);
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readText(path);
   } catch (error) {
     throw new BunkerError({ code: "no_request", operation: "read", object: path, errno: errnoOf(error) });
   }

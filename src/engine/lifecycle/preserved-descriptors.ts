@@ -1,5 +1,5 @@
-import { readlinkSync } from "node:fs";
 import { BunkerError } from "../../sys/error.ts";
+import { nodeFileSystem } from "../../sys/node-modules.ts";
 
 const FIRST = 3;
 /** What Bun opens before all else, and what therefore has the first number that this process was not given. */
@@ -27,7 +27,7 @@ export function checkedDescriptors(count: number): number {
 
 function isGiven(descriptor: number): boolean {
   try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`) !== OWN;
+    return nodeFileSystem().readlinkSync(`/proc/self/fd/${descriptor}`) !== OWN;
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { exists } from "../../sys/named-file.ts";
 import { Signal } from "../../sys/signal.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { removeUsersTree } from "../ownership.ts";
@@ -101,7 +101,7 @@ export function removeContainer(
 
 /** Whether anything of a container lies on the disk. */
 export function hasDirectory(data: string, id: string): boolean {
-  return existsSync(containerDirectory(data, id));
+  return exists(containerDirectory(data, id));
 }
 
 function busy(container: Container, reason: string): BunkerError {

@@ -6,7 +6,7 @@
  * told anything kills the container and gives the lock back, and the row is then seen to be wrong; the other way round a
  * container would run that nobody knows of.
  */
-import { writeFileSync } from "node:fs";
+
 import type { LaunchProgram } from "../../launch/program.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import { launchContainer } from "../../runtime/launch-container.ts";
@@ -14,6 +14,7 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { messageSocketPair } from "../../sys/message-socket.ts";
+import { putText } from "../../sys/named-file.ts";
 import { identify, sendSignal } from "../../sys/process-identity.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
 import { socketPair } from "../../sys/socket.ts";
@@ -305,7 +306,7 @@ async function compilerOf(configuration: Configuration, onWarning: StartOptions[
 /** @throws BunkerError `pid_file_refused`; the container ends with this command then, as nobody supervises it yet */
 function writePidFile(path: string, pid: number): void {
   try {
-    writeFileSync(path, String(pid));
+    putText(path, String(pid));
   } catch (error) {
     throw new BunkerError({
       code: "pid_file_refused",

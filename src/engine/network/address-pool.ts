@@ -8,10 +8,11 @@
  * Containers: the lowest address that is free. Hardware addresses are made of the IPv4 address, as Docker long did: a
  * container that gets an address of somebody who has left is not taken for that one by those who still remember.
  */
-import { networkInterfaces } from "node:os";
+
 import { formatAddress, parseAddress } from "../../network/address.ts";
 import { addressNumber, contains, numberedAddress, type Prefix, parsePrefix, rangeOf } from "../../network/prefix.ts";
 import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
+import { nodeOperatingSystem } from "../../sys/node-modules.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import type { NetworkSubnet } from "../state/networks.ts";
 
@@ -35,7 +36,7 @@ function hostRoutes(): Prefix[] {
     const length = mask.toString(2).replaceAll("0", "").length;
     return [{ address: [0, 0, 0xffff, swapped.readInt32BE()] as Address, length }];
   });
-  const own = Object.values(networkInterfaces())
+  const own = Object.values(nodeOperatingSystem().networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .flatMap(({ cidr }) => parsePrefix(cidr ?? "") ?? []);
   return [...routes, ...own];

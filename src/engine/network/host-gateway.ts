@@ -1,8 +1,9 @@
 /* The host as its containers know it: by names, and by an address that leads to it. */
-import { networkInterfaces } from "node:os";
+
 import { parseAddress, sameAddress } from "../../network/address.ts";
 import type { NetworkConfiguration } from "../../network/configuration.ts";
 import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
+import { nodeOperatingSystem } from "../../sys/node-modules.ts";
 
 /** What Docker and Podman call the host. */
 export const HOST_NAMES: readonly string[] = ["host.docker.internal", "host.containers.internal"];
@@ -19,7 +20,7 @@ export function hostGateway({ allowHostLoopback, ipv4 }: NetworkConfiguration): 
 
 /** The addresses of the host's interfaces, without the loopback. */
 function addressesOfHost(): Address[] {
-  return Object.values(networkInterfaces())
+  return Object.values(nodeOperatingSystem().networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .filter(({ internal }) => !internal)
     .map(({ address }) => parseAddress(address))

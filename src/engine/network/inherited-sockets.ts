@@ -3,8 +3,9 @@
  * on, and are passed on to the container under the same numbers. They are for its first process, or for the one behind its
  * init, which finds its own id in its environment when it is executed (runtime/steps/command.ts, launch/container-init.ts). A container that is started again by its restart policy has none: they were this process's.
  */
-import { fstatSync } from "node:fs";
-import { BunkerError, errnoOf } from "../../sys/error.ts";
+
+import { BunkerError } from "../../sys/error.ts";
+import { statusOf } from "../../sys/file.ts";
 
 const FIRST = 3;
 
@@ -32,11 +33,9 @@ export function inheritedSockets(
   const count = Number(LISTEN_FDS);
   if (!/^\d{1,4}$/.test(LISTEN_FDS)) throw new BunkerError({ ...what, object: `LISTEN_FDS=${LISTEN_FDS}` });
   for (let descriptor = FIRST; descriptor < FIRST + count; descriptor++) {
-    try {
-      fstatSync(descriptor);
-    } catch (error) {
-      throw new BunkerError({ ...what, object: `descriptor ${descriptor}`, errno: errnoOf(error) });
-    }
+    const status = statusOf(descriptor);
+    if (typeof status !== "number") continue;
+    throw new BunkerError({ ...what, object: `descriptor ${descriptor}`, errno: -status });
   }
   if (count === 0) return undefined;
   const names = LISTEN_FDNAMES === undefined ? [] : [`LISTEN_FDNAMES=${LISTEN_FDNAMES}`];

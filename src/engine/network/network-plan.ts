@@ -3,12 +3,12 @@
  * definition, and obeyed whenever it starts.
  */
 
-import { existsSync } from "node:fs";
 import { UNSPECIFIED_4, UNSPECIFIED_6 } from "../../network/address.ts";
 import type { NetworkConfiguration } from "../../network/configuration.ts";
 import type { TransportProtocol } from "../../network/published-port.ts";
 import { DEFAULT_SUBNET_4, DEFAULT_SUBNET_6 } from "../../network/subnets.ts";
 import type { Address } from "../../sys/internet-socket.ts";
+import { exists } from "../../sys/named-file.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import type { NetworkSettings, PortRange, PublishRequest } from "../specification/run-options.ts";
 import type { Endpoint, Network } from "../state/networks.ts";
@@ -93,7 +93,7 @@ export function egressOf({ egress }: NetworkSettings): NetworkPlan["egress"] {
 
 function hostHasIpv6(): boolean {
   const isDisabled = readIfThere("/proc/sys/net/ipv6/conf/default/disable_ipv6")?.trim() !== "0";
-  return existsSync("/proc/net/if_inet6") && !isDisabled;
+  return exists("/proc/net/if_inet6") && !isDisabled;
 }
 
 function parseExposed(text: string): PortRange[] {

@@ -4,7 +4,7 @@
  * looked up is handed in, so the result is a pure function of its input and is tested as data. The runtime then obeys
  * the configuration and knows neither images nor options.
  */
-import { posix } from "node:path";
+
 import type { CapabilityName } from "../../runtime/configuration/capabilities.ts";
 import { checkConfiguration } from "../../runtime/configuration/check.ts";
 import type {
@@ -16,6 +16,7 @@ import type {
 } from "../../runtime/configuration/configuration.ts";
 import { type IdMap, mappedCount, outerId } from "../../runtime/id-map/id-mapping.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { nodePath } from "../../sys/node-modules.ts";
 import { containerCapabilities } from "./container-capabilities.ts";
 import { containerArguments, containerEnvironment } from "./container-command.ts";
 import type { ContainerInput } from "./container-input.ts";
@@ -194,7 +195,7 @@ function workingDirectory(path: string): string {
     : Buffer.byteLength(path) >= LONGEST_PATH
       ? `a path has at most ${LONGEST_PATH - 1} bytes`
       : undefined;
-  if (reason === undefined) return posix.normalize(path);
+  if (reason === undefined) return nodePath().posix.normalize(path);
   throw new BunkerError({
     code: "invalid_working_directory",
     operation: "use working directory",

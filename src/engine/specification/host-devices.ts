@@ -1,5 +1,5 @@
-import { accessSync, constants, type Dirent, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import type { Dirent } from "node:fs";
+import { nodeFileSystem, nodePath } from "../../sys/node-modules.ts";
 import { deviceNumbers } from "../../sys/stat.ts";
 import type { DeviceRequest } from "./run-options.ts";
 
@@ -49,9 +49,11 @@ export interface DeviceNode {
 
 /** The device that `--device` names, or all those in a directory. */
 export function deviceNodes({ hostPath, permissions }: Omit<DeviceRequest, "containerPath">): readonly DeviceNode[] {
-  const status = statSync(hostPath, { throwIfNoEntry: false });
+  const status = nodeFileSystem().statSync(hostPath, { throwIfNoEntry: false });
   if (status?.isDirectory() === true) {
-    return list(hostPath).flatMap(({ name }) => deviceNodes({ hostPath: join(hostPath, name), permissions }));
+    return list(hostPath).flatMap(({ name }) =>
+      deviceNodes({ hostPath: nodePath().join(hostPath, name), permissions }),
+    );
   }
   const type = status?.isBlockDevice() === true ? "b" : status?.isCharacterDevice() === true ? "c" : undefined;
   if (status === undefined || type === undefined) return [];
@@ -59,7 +61,7 @@ export function deviceNodes({ hostPath, permissions }: Omit<DeviceRequest, "cont
 }
 
 function addDevices(directory: string, entry: Dirent, paths: string[]): void {
-  const path = join(directory, entry.name);
+  const path = nodePath().join(directory, entry.name);
   if (entry.isDirectory()) {
     // A file system mounted below /dev (hugetlbfs, a second devpts) holds no devices of the host.
     if (deviceOf(path) !== deviceOf(directory)) return;
@@ -71,7 +73,7 @@ function addDevices(directory: string, entry: Dirent, paths: string[]): void {
 
 function list(directory: string): readonly Dirent[] {
   try {
-    return readdirSync(directory, { withFileTypes: true });
+    return nodeFileSystem().readdirSync(directory, { withFileTypes: true });
   } catch {
     // A directory that the caller may not read, or that has just gone, offers nothing.
     return [];
@@ -79,13 +81,13 @@ function list(directory: string): readonly Dirent[] {
 }
 
 function deviceOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.dev;
+  return nodeFileSystem().statSync(path, { throwIfNoEntry: false })?.dev;
 }
 
 function isAccessible(path: string): boolean {
-  return [constants.R_OK, constants.W_OK].some((mode) => {
+  return [nodeFileSystem().constants.R_OK, nodeFileSystem().constants.W_OK].some((mode) => {
     try {
-      accessSync(path, mode);
+      nodeFileSystem().accessSync(path, mode);
       return true;
     } catch {
       return false;

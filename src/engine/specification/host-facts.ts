@@ -1,9 +1,8 @@
-import { existsSync } from "node:fs";
-import { hostname } from "node:os";
 import { isUnified } from "../../cgroup/group.ts";
 import { isRootOfHost } from "../../cgroup/root-of-host.ts";
 import { callersCapabilities } from "../../runtime/callers-capabilities.ts";
 import type { CapabilityName } from "../../runtime/configuration/capabilities.ts";
+import { exists, readText } from "../../sys/named-file.ts";
 import { accessibleDevices, type DeviceNode, deviceNodes } from "./host-devices.ts";
 import { thermalThrottlePaths } from "./protected-paths.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -30,12 +29,14 @@ export interface HostFacts {
 export function readHostFacts(options: RunOptions): HostFacts {
   const filtersDevices = isRootOfHost() && isUnified() && options.cgroups !== "disabled";
   return {
-    hostname: hostname(),
+    get hostname() {
+      return readText("/proc/sys/kernel/hostname").trim();
+    },
     maskedPaths: thermalThrottlePaths(),
     devices: options.privileged ? accessibleDevices() : [],
     filtersDevices,
     deviceNodes: filtersDevices ? options.devices.flatMap(deviceNodes) : [],
-    hasMessageQueues: existsSync("/dev/mqueue"),
+    hasMessageQueues: exists("/dev/mqueue"),
     get capabilities() {
       return callersCapabilities();
     },

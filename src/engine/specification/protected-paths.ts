@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { directoryNames, exists } from "../../sys/named-file.ts";
 import type { SecurityOptions } from "./run-options.ts";
 
 /** Files that show what is the host's affair, or attack it; Docker 29 hides the same. */
@@ -50,9 +50,9 @@ export function protectedPaths(
 /** The counters by which one container could watch what others do to the processors' temperature; x86 has them. */
 export function thermalThrottlePaths(): readonly string[] {
   const processors = "/sys/devices/system/cpu";
-  if (!existsSync(`${processors}/cpu0/thermal_throttle`)) return [];
-  return readdirSync(processors)
+  if (!exists(`${processors}/cpu0/thermal_throttle`)) return [];
+  return directoryNames(processors)
     .filter((name) => /^cpu\d+$/.test(name))
     .map((name) => `${processors}/${name}/thermal_throttle`)
-    .filter((path) => existsSync(path));
+    .filter((path) => exists(path));
 }

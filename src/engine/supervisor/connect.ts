@@ -1,10 +1,10 @@
-import { closeSync, openSync } from "node:fs";
 import { encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
-import { errnoOf } from "../../sys/error.ts";
-import { unlinkAt } from "../../sys/file.ts";
-import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { openAt, unlinkAt } from "../../sys/file.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { connectForMessages, listenForMessages, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
+import { openFile } from "../../sys/named-file.ts";
+import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { check } from "../../sys/system-call.ts";
 import { containerDirectory } from "../state/container-lock.ts";
 import { type Answer, type Exit, parseAnswer } from "./parse-answer.ts";
@@ -17,22 +17,14 @@ import { type Request, SOCKET_NAME } from "./protocol.ts";
  */
 export function connectToSupervisor(data: string, id: string): FileDescriptor | undefined {
   const path = containerDirectory(data, id);
-  let directory: number;
-  try {
-    directory = openSync(path, "r");
-  } catch (error) {
-    if (errnoOf(error) === Errno.ENOENT) return undefined;
-    throw error;
-  }
-  try {
-    const connected = connectForMessages(directory, SOCKET_NAME);
-    if (typeof connected !== "number") return connected;
-    if (connected === -Errno.ENOENT || connected === -Errno.ECONNREFUSED) return undefined;
-    check(connected, "connect to the supervisor of container", id);
-    return undefined;
-  } finally {
-    closeSync(directory);
-  }
+  const opened = openAt(AT_FDCWD, encodeText(path), OpenFlag.O_RDONLY | OpenFlag.O_CLOEXEC);
+  if (opened === -Errno.ENOENT) return undefined;
+  using directory = new FileDescriptor(check(opened, "open", path));
+  const connected = connectForMessages(directory.number, SOCKET_NAME);
+  if (typeof connected !== "number") return connected;
+  if (connected === -Errno.ENOENT || connected === -Errno.ECONNREFUSED) return undefined;
+  check(connected, "connect to the supervisor of container", id);
+  return undefined;
 }
 
 /**
@@ -40,14 +32,10 @@ export function connectToSupervisor(data: string, id: string): FileDescriptor | 
  * @throws BunkerError
  */
 export function listenForSupervisor(data: string, id: string): FileDescriptor {
-  const directory = openSync(containerDirectory(data, id), "r");
-  try {
-    // Of the supervisor before, if there was one. What cannot be removed is in the way of the new one.
-    unlinkAt(directory, encodeText(SOCKET_NAME));
-    return listenForMessages(directory, SOCKET_NAME);
-  } finally {
-    closeSync(directory);
-  }
+  using directory = openFile(containerDirectory(data, id), OpenFlag.O_RDONLY);
+  // Of the supervisor before, if there was one. What cannot be removed is in the way of the new one.
+  unlinkAt(directory.number, encodeText(SOCKET_NAME));
+  return listenForMessages(directory.number, SOCKET_NAME);
 }
 
 /**

@@ -1,5 +1,5 @@
-import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { removeUsersTree } from "../ownership.ts";
 
 /**
@@ -12,7 +12,7 @@ export function beginChanges(data: string, source: string, changes: string): voi
   for (const name of ["upper", "work"]) removeUsersTree(data, `${changes}/${name}`);
   let mode: number;
   try {
-    ({ mode } = statSync(source));
+    ({ mode } = nodeFileSystem().statSync(source));
   } catch (error) {
     throw new BunkerError({
       code: "mount_source_missing",
@@ -21,7 +21,7 @@ export function beginChanges(data: string, source: string, changes: string): voi
       errno: errnoOf(error),
     });
   }
-  for (const name of ["upper", "work"]) mkdirSync(`${changes}/${name}`);
+  for (const name of ["upper", "work"]) nodeFileSystem().mkdirSync(`${changes}/${name}`);
   // Of the root of a union it is the upper directory's mode that counts.
-  chmodSync(`${changes}/upper`, mode & 0o7777);
+  nodeFileSystem().chmodSync(`${changes}/upper`, mode & 0o7777);
 }

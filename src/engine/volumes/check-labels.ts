@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
 import { BunkerError } from "../../sys/error.ts";
+import { nodeFileSystem } from "../../sys/node-modules.ts";
 import type { MountRequest } from "../specification/run-options.ts";
 
 /**
@@ -8,7 +8,8 @@ import type { MountRequest } from "../specification/run-options.ts";
  */
 export function checkLabels(mounts: readonly MountRequest[]): void {
   const asking = mounts.find((mount) => mount.type !== "tmpfs" && mount.relabel !== undefined);
-  if (asking === undefined || asking.type === "tmpfs" || !existsSync("/sys/fs/selinux/enforce")) return;
+  if (asking === undefined || asking.type === "tmpfs" || !nodeFileSystem().existsSync("/sys/fs/selinux/enforce"))
+    return;
   const object = asking.type === "bind" ? asking.source : (asking.name ?? asking.destination);
   throw new BunkerError({
     code: "cannot_relabel",

@@ -2,10 +2,11 @@
  * A volume comes into being in one transaction: its directory and its row, and the use that it is made for. A directory
  * without a row was left by a command that was killed in the middle, or by a power cut; it is put aside.
  */
-import { chmodSync, mkdirSync, renameSync } from "node:fs";
+
 import type { StateDatabase } from "../../state/state-database.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { recordVolumeEvent } from "../events/journal.ts";
 import { insertVolume, lookUpVolume, noteUse, type Volume } from "../state/volumes.ts";
 import { giveTo } from "./give-to.ts";
@@ -83,12 +84,12 @@ function makeDirectory(data: string, name: string): void {
   const path = volumeDirectory(data, name);
   const content = volumeContent(data, name);
   try {
-    mkdirSync(volumesDirectory(data), { recursive: true, mode: 0o700 });
+    nodeFileSystem().mkdirSync(volumesDirectory(data), { recursive: true, mode: 0o700 });
     putAside(data, name);
-    mkdirSync(path, { mode: 0o700 });
-    mkdirSync(content);
+    nodeFileSystem().mkdirSync(path, { mode: 0o700 });
+    nodeFileSystem().mkdirSync(content);
     // mkdir's mode is cut by the umask.
-    chmodSync(content, 0o755);
+    nodeFileSystem().chmodSync(content, 0o755);
   } catch (error) {
     const errno = errnoOf(error);
     throw new BunkerError({ code: "system_call_failed", operation: "make directory", object: content, errno });
@@ -101,7 +102,10 @@ function makeDirectory(data: string, name: string): void {
  */
 export function putAside(data: string, name: string): boolean {
   try {
-    renameSync(volumeDirectory(data, name), `${volumesDirectory(data)}/.removed-${crypto.randomUUID()}`);
+    nodeFileSystem().renameSync(
+      volumeDirectory(data, name),
+      `${volumesDirectory(data)}/.removed-${crypto.randomUUID()}`,
+    );
     return true;
   } catch (error) {
     if (errnoOf(error) === Errno.ENOENT) return false;

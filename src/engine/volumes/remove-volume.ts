@@ -3,9 +3,10 @@
  * have, and its row is deleted. The files are removed behind that. What a kill leaves of them, whoever removes the next
  * volume takes away.
  */
-import { readdirSync } from "node:fs";
+
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { recordVolumeEvent } from "../events/journal.ts";
 import { removeUsersTree } from "../ownership.ts";
 import { deleteVolume, forgetUses, usersOf, type Volume } from "../state/volumes.ts";
@@ -69,7 +70,7 @@ export function releaseVolumes(
 export function sweepVolumes(data: string): void {
   let names: string[];
   try {
-    names = readdirSync(volumesDirectory(data));
+    names = nodeFileSystem().readdirSync(volumesDirectory(data));
   } catch {
     return;
   }

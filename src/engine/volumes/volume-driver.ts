@@ -4,7 +4,6 @@
  * container has its own of: there is no place outside of all containers where an ordinary user could mount a common one.
  * `o=bind` is a directory of the host. Podman's `o=uid=…,gid=…` without a type gives Bunker's directory to somebody.
  */
-import { isAbsolute } from "node:path";
 import { BunkerError } from "../../sys/error.ts";
 
 /** What is mounted for a volume. */
@@ -46,7 +45,7 @@ export function volumeKind(options: Readonly<Record<string, string>>): VolumeKin
 }
 
 function bindKind(device: string, words: readonly string[]): VolumeKind {
-  if (!isAbsolute(device)) throw invalid("device", "expected the absolute path of a directory of the host");
+  if (!device.startsWith("/")) throw invalid("device", "expected the absolute path of a directory of the host");
   const unknown = words.find((word) => !["bind", "rbind", "ro", "rw", ...BIND_OPTIONS].includes(word));
   if (unknown !== undefined) throw invalid(`o=${unknown}`, "it is not for a bind mount");
   return {

@@ -11,7 +11,7 @@
  * A layer unpacked with a single id, whose owners are only recorded in attributes, is of no use where all ids are
  * available, nor the other way round: it has another name.
  */
-import { readFileSync, statSync } from "node:fs";
+import { readText, statusIfThere } from "../../sys/named-file.ts";
 import type { LayerIdentity } from "../chain-id.ts";
 import { splitDigest } from "../digest.ts";
 import type { Image, Layer } from "../image.ts";
@@ -50,7 +50,7 @@ export function layerDirectory(layer: LayerIdentity, store: string, mapping: Lay
 export function unpackedSize(layer: LayerIdentity, store: string): number | undefined {
   for (const mapping of ["full", "single"] as const) {
     try {
-      return Number(readFileSync(`${store}/layers/${layerName(layer, mapping)}/${SIZE_FILE}`, "latin1"));
+      return Number(readText(`${store}/layers/${layerName(layer, mapping)}/${SIZE_FILE}`));
     } catch {
       // The next one, or none.
     }
@@ -63,7 +63,5 @@ export function unpackedSize(layer: LayerIdentity, store: string): number | unde
  * @param store the store's directory
  */
 export function missingLayers(image: Image, store: string, mapping: LayerMapping): Layer[] {
-  return image.layers.filter(
-    (layer) => statSync(layerDirectory(layer, store, mapping), { throwIfNoEntry: false }) === undefined,
-  );
+  return image.layers.filter((layer) => statusIfThere(layerDirectory(layer, store, mapping)) === undefined);
 }

@@ -7,13 +7,14 @@
  * was to be files of containers may belong to subordinate ids; the user who has those leaves it there, and the next one
  * who is root among them removes it.
  */
-import { mkdirSync } from "node:fs";
+
 import { encodeText } from "../../sys/byte-string.ts";
 import { directoryEntries } from "../../sys/directory-entries.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { Lock, lock, openAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { makeDirectories } from "../../sys/named-file.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { removeTreeAt } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
@@ -60,7 +61,7 @@ export function lockStore(store: string): StoreLock {
  */
 export function makeStoreDirectory(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectories(path, 0o700);
   } catch (error) {
     throw new BunkerError({
       code: "store_unusable",

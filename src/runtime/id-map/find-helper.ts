@@ -5,10 +5,12 @@
  * PR_SET_NO_NEW_PRIVS). Each of these ends in the same "Operation not permitted" from the helper, so they are told apart
  * beforehand.
  */
-import { accessSync, constants, type Stats, statSync } from "node:fs";
-import { join } from "node:path";
+
 import { encodeText } from "../../sys/byte-string.ts";
+import { accessAt, statusThroughLinks } from "../../sys/file.ts";
 import { allocate } from "../../sys/memory.ts";
+import { AT_FDCWD } from "../../sys/open.ts";
+import { FileMode, type FileStatus, isType } from "../../sys/stat.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { Capability } from "../configuration/capabilities.ts";
 
@@ -32,7 +34,7 @@ interface Fault {
   readonly remedy?: string;
 }
 
-const SET_USER_ID = 0o4000;
+const X_OK = 1;
 const PR_GET_NO_NEW_PRIVS = 39;
 /** `f_flags` of `struct statfs` on 64-bit architectures, and its size; statfs(2). */
 const STATFS_FLAGS_OFFSET = 80;
@@ -68,9 +70,9 @@ function searchHelper(name: HelperName, searchPath: string): HelperSearch {
   ];
   let first: Fault | undefined;
   for (const directory of new Set(directories)) {
-    const path = join(directory, name);
-    const status = statusOf(path);
-    if (status === undefined || !status.isFile()) continue;
+    const path = `${directory}${directory.endsWith("/") ? "" : "/"}${name}`;
+    const status = statusThroughLinks(AT_FDCWD, encodeText(path));
+    if (typeof status === "number" || !isType(status, FileMode.regular)) continue;
     const fault = privilegeFault(name, path, status);
     if (fault === undefined) return { kind: "usable", path };
     first ??= fault;
@@ -90,19 +92,10 @@ function callersPath(): string {
   return PATH;
 }
 
-/** The status of what `path` leads to; undefined when the caller cannot get there, as for the shell's search. */
-function statusOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
-function privilegeFault(name: HelperName, path: string, status: Stats): Fault | undefined {
+function privilegeFault(name: HelperName, path: string, status: FileStatus): Fault | undefined {
   const capability = name === "newuidmap" ? "CAP_SETUID" : "CAP_SETGID";
-  const setUserId = status.uid === 0 && (status.mode & SET_USER_ID) !== 0;
-  if (!isExecutable(path)) return { fault: `${path} is not executable for the caller` };
+  const setUserId = status.uid === 0 && (status.mode & FileMode.setUserId) !== 0;
+  if (accessAt(AT_FDCWD, encodeText(path), X_OK) < 0) return { fault: `${path} is not executable for the caller` };
   if (!setUserId && !hasFileCapability(path, Capability[capability])) {
     const capabilityText = `${capability.toLowerCase()}=ep`;
     return {
@@ -119,15 +112,6 @@ function privilegeFault(name: HelperName, path: string, status: Stats): Fault | 
     };
   }
   return undefined;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 let memory: ReturnType<typeof allocateMemory> | undefined;

@@ -1,7 +1,7 @@
-import { openSync } from "node:fs";
 import { launch } from "../../launch/launch.ts";
 import { LaunchProgram } from "../../launch/program.ts";
 import { CloneFlag } from "../../sys/clone.ts";
+import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { waitForExit } from "../../sys/process.ts";
 import { sendSignal } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
@@ -21,7 +21,7 @@ export function openIdMapNamespace(map: IdMap, privileged: boolean): number {
   using _errors = holder.errors;
   try {
     writeIdMap(holder.pid, map, privileged);
-    return openSync(`/proc/${holder.pid}/ns/user`, "r");
+    return nodeFileSystem().openSync(`/proc/${holder.pid}/ns/user`, "r");
   } finally {
     sendSignal(pidfd, Signal.SIGKILL);
     waitForExit(holder.pid);

@@ -1,11 +1,12 @@
-import { readFileSync } from "node:fs";
+import { nodeFileSystem } from "../../sys/node-modules.ts";
 import type { IdMapping } from "../configuration/configuration.ts";
 import { mappedCount } from "./id-mapping.ts";
 import type { UserIdMap } from "./user-id-map.ts";
 
 /** The ids that are mapped in the present user namespace, each as itself; proc_pid_uid_map(5). */
 function presentIds(file: "uid_map" | "gid_map"): readonly IdMapping[] {
-  return readFileSync(`/proc/self/${file}`, "utf8")
+  return nodeFileSystem()
+    .readFileSync(`/proc/self/${file}`, "utf8")
     .trim()
     .split("\n")
     .map((line) => {

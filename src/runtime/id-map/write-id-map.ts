@@ -5,8 +5,9 @@
  * /proc/PID/uid_map and gid_map itself. Everyone else may write only their own id; for more, newuidmap and newgidmap
  * check the user's ranges and write; id-map-helpers.ts.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { readText, writeText } from "../../sys/named-file.ts";
 import { hasCapabilities } from "../callers-capabilities.ts";
 import { startHelpers } from "./id-map-helpers.ts";
 import { formatMap, type IdMap } from "./id-mapping.ts";
@@ -18,7 +19,7 @@ export function isPrivileged(): boolean {
 
 /** Whether this process is in the initial user namespace, as far as its id map tells. */
 export function isInInitialUserNamespace(): boolean {
-  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
+  return /^\s*0\s+0\s+4294967295\s*$/.test(readText("/proc/self/uid_map"));
 }
 
 /**
@@ -27,7 +28,7 @@ export function isInInitialUserNamespace(): boolean {
  */
 export function permitsSetGroups(map: IdMap, privileged: boolean): boolean {
   // Where it is denied to us, it is denied in every namespace below.
-  if (privileged) return readFileSync("/proc/self/setgroups", "utf8").trim() !== "deny";
+  if (privileged) return readText("/proc/self/setgroups").trim() !== "deny";
   return !isOwnIdOnly(map);
 }
 
@@ -77,7 +78,7 @@ function writeMapFiles(pid: number, { uidMappings, gidMappings }: IdMap): void {
 
 function write(path: string, text: string): void {
   try {
-    writeFileSync(path, text);
+    writeText(path, text);
   } catch (error) {
     throw new BunkerError({
       code: "id_map_refused",

@@ -1,12 +1,15 @@
 /** Device nodes and the links that every container's /dev has; config-linux.md, "Devices" and "Default Devices". */
-import { readFileSync, statSync } from "node:fs";
+
 import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
+import { encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { statusThroughLinks } from "../../sys/file.ts";
 import { MOVE_MOUNT_F_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "../../sys/mount.ts";
 import { AT_FDCWD } from "../../sys/open.ts";
-import { deviceNumber } from "../../sys/stat.ts";
+import { readIfThere } from "../../sys/read-if-there.ts";
+import { deviceNumber, FileMode, isType } from "../../sys/stat.ts";
 import type { Device } from "../configuration/configuration.ts";
 import { closeSlot } from "./files.ts";
 import { openOrMake } from "./open-or-make.ts";
@@ -38,24 +41,18 @@ const EMPTY_FILE = 0o100666;
  * @throws BunkerError `device_not_found`
  */
 function hostNode(device: Device): string {
+  const type = device.type === "b" ? FileMode.blockDevice : FileMode.characterDevice;
+  const { major = 0, minor = 0 } = device;
   const isThatDevice = (path: string) => {
-    try {
-      const status = statSync(path);
-      const isDevice = device.type === "b" ? status.isBlockDevice() : status.isCharacterDevice();
-      return isDevice && status.rdev === deviceNumber(device.major ?? 0, device.minor ?? 0);
-    } catch {
-      return false;
-    }
+    const status = statusThroughLinks(AT_FDCWD, encodeText(path));
+    if (typeof status === "number") return false;
+    return isType(status, type) && status.deviceMajor === major && status.deviceMinor === minor;
   };
   if (isThatDevice(device.path)) return device.path;
   const kind = device.type === "b" ? "block" : "char";
-  try {
-    const event = readFileSync(`/sys/dev/${kind}/${device.major}:${device.minor}/uevent`, "utf8");
-    const name = /^DEVNAME=(.*)$/m.exec(event)?.[1];
-    if (name !== undefined && isThatDevice(`/dev/${name}`)) return `/dev/${name}`;
-  } catch {
-    // No such device here: said below.
-  }
+  const event = readIfThere(`/sys/dev/${kind}/${device.major}:${device.minor}/uevent`);
+  const name = /^DEVNAME=(.*)$/m.exec(event ?? "")?.[1];
+  if (name !== undefined && isThatDevice(`/dev/${name}`)) return `/dev/${name}`;
   throw new BunkerError({
     code: "device_not_found",
     operation: "find device",

@@ -8,7 +8,7 @@
  * Targets are resolved by openat2 with the container's root as "/" (see files.ts), and the move names them by
  * descriptor, so a symbolic link in the image can neither lead outside nor be swapped in between.
  */
-import { relative } from "node:path";
+
 import type { OperationDescription } from "../../launch/failure.ts";
 import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
@@ -24,6 +24,7 @@ import {
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from "../../sys/mount.ts";
+import { nodePath } from "../../sys/node-modules.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, OpenFlag } from "../../sys/open.ts";
 import type { MountOptions } from "../mount-options.ts";
 import { type CopyUp, emitCopyUp } from "./copy-up.ts";
@@ -188,7 +189,7 @@ function openWithin(program: LaunchProgram, boundary: string, source: string, wh
   const directory = program.slot("boundary");
   const flags = OpenFlag.O_PATH | OpenFlag.O_CLOEXEC;
   program.call("openat", [AT_FDCWD, program.text(boundary), flags, 0], what, { result: directory });
-  const opened = openInRoot(program, directory, relative(boundary, source), { what });
+  const opened = openInRoot(program, directory, nodePath().relative(boundary, source), { what });
   closeSlot(program, directory);
   return opened;
 }

@@ -57,11 +57,15 @@ function fromRoot(path: string): string {
   return path.replace(/^.*?(?=src\/|node_modules\/)/, "");
 }
 
-/** The modules that bring in `node:fs`, among those that are loaded with some. */
-function usersOfFileSystem(modules: readonly string[]): string[] {
+const FILE_SYSTEM = /^(?:node:)?fs(?:\/promises)?$/;
+/** Of Node's own those that take long to load. */
+const SLOW_MODULES = /^(?:node:)?(?:fs(?:\/promises)?|path|os)$/;
+
+/** The modules that bring in others of some name, `node:fs` unless given, among those that are loaded with some. */
+function usersOf(modules: readonly string[], wanted = FILE_SYSTEM): string[] {
   const loaded = new Set(chunksOf(modules).flatMap(modulesOf));
   return Object.entries(inputs)
-    .filter(([, { imports }]) => imports.some(({ path }) => /^(?:node:)?fs(?:\/promises)?$/.test(path)))
+    .filter(([, { imports }]) => imports.some(({ path }) => wanted.test(path)))
     .map(([path]) => fromRoot(path))
     .filter((path) => loaded.has(path));
 }
@@ -76,7 +80,7 @@ const SOMETIMES_LOADED_BY_SUPERVISORS = [
 describe("what is loaded for", () => {
   const start = ["src/main.ts", "src/cli/bunker.ts"];
   test.each([
-    ["run", [...start, "src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts"], 409_000],
+    ["run", [...start, "src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts"], 411_000],
     ["exec", [...start, "src/cli/container/exec.ts", "src/engine/lifecycle/exec-process.ts"], 202_000],
     ["ps", [...start, "src/cli/ps.ts"], 88_000],
     ["build", [...start, "src/cli/image/build/build.ts"], 345_000],
@@ -100,11 +104,16 @@ describe("what is loaded for", () => {
       ["src/cli/slirp4netns/api-socket.ts", "src/cli/slirp4netns/seccomp.ts"],
     ],
   ] as const)("%s is not node:fs, which takes 2 ms and half a megabyte", (_name, modules) => {
-    expect(usersOfFileSystem(modules)).toEqual([]);
+    expect(usersOf(modules)).toEqual([]);
+  });
+
+  test("run is no module of Node's that takes long to load", () => {
+    const modules = ["src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts", "src/image/open-directory.ts"];
+    expect(usersOf([...start, ...modules], SLOW_MODULES)).toEqual([]);
   });
 
   test("node:fs would be found", () => {
-    expect(usersOfFileSystem(["src/image/store/image-store.ts"])).not.toEqual([]);
+    expect(usersOf(["src/image/store/image-store.ts"])).not.toEqual([]);
   });
 
   test("run has nothing of registries, builds, places that its image is not in, or a profile that is compiled already", () => {

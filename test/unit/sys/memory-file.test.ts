@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync, writeSync } from "node:fs";
 import { MemoryFile } from "../../../src/sys/memory-file.ts";
 import { SystemCall, systemCall } from "../../../src/sys/system-call.ts";
 
@@ -12,6 +12,14 @@ test("each write replaces the content", () => {
     file.write(text);
     expect(readFileSync(pathOf(file), "utf8")).toBe(text);
   }
+});
+
+test("its content is read whole, wherever others that have the descriptor are in it", () => {
+  using file = new MemoryFile("messages");
+  expect(file.read()).toBe("");
+  writeSync(file.descriptor.number, "one ");
+  writeSync(file.descriptor.number, "and another");
+  expect(file.read()).toBe("one and another");
 });
 
 test("is close-on-exec and has its name in /proc", () => {

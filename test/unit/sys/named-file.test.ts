@@ -16,9 +16,12 @@ import { BunkerError } from "../../../src/sys/error.ts";
 import {
   canWrite,
   directoryNames,
+  exists,
   linkFile,
   makeDirectories,
+  makeDirectory,
   openFile,
+  putText,
   readText,
   renameFile,
   statusIfThere,
@@ -135,4 +138,23 @@ test("a file is removed if it is there", () => {
   unlinkIfThere(path);
   expect(directoryNames(directory)).toEqual([]);
   expect(failureOf(() => unlinkIfThere(directory)).message).toBe(`remove ${directory}: EISDIR`);
+});
+
+test("a text becomes all that a file has, in one call", () => {
+  const path = `${directory}/text`;
+  for (const text of [`x${"ö€😀".repeat(10_000)}`, "short\n", ""]) {
+    putText(path, text, 0o640);
+    expect(readFileSync(path, "utf8") === text).toBe(true);
+  }
+  expect(lstatSync(path).mode & 0o777).toBe(0o640 & ~process.umask());
+  expect(failureOf(() => putText(`${directory}/missing/text`, "")).errno).toBe(Errno.ENOENT);
+});
+
+test("what is there is found through links, and a directory is made once", () => {
+  const path = `${directory}/made`;
+  symlinkSync("made", `${directory}/link`);
+  expect([exists(path), exists(`${directory}/link`)]).toEqual([false, false]);
+  makeDirectory(path, 0o700);
+  expect([exists(path), exists(`${directory}/link`)]).toEqual([true, true]);
+  expect(failureOf(() => makeDirectory(path)).errno).toBe(Errno.EEXIST);
 });
