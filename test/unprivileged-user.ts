@@ -259,6 +259,11 @@ export class UnprivilegedUser implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // What still runs, after a test has failed or since it is just at its end, would write into what is being removed.
+    for (let pids = this.processes(); pids.length > 0; pids = this.processes()) {
+      for (const pid of pids) kill(pid);
+      Bun.sleepSync(3);
+    }
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
