@@ -1,5 +1,6 @@
 /* What can happen to containers in the background: a full disk, a state database that is no use, two commands at once. */
 import { describe, expect, test } from "bun:test";
+import { existsSync, rmSync } from "node:fs";
 import { finish, type Outcome } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
@@ -55,6 +56,7 @@ describe("a full disk", () => {
       "$1" create --name idle --network none box true >/dev/null
       "$1" run -d --name busy --network none box sleep 1000 >/dev/null
       "$1" volume create data >/dev/null
+      tar cf "$HOME/files.tar" -C / bin/busybox
       dd if=/dev/zero of="$XDG_DATA_HOME/rest" bs=4k 2>/dev/null
       bunker=$1
       try() { "$bunker" "$@" >/dev/null 2>"$HOME/errors"; echo "$1 $? $(grep -oiE 'ENOSPC|no space' "$HOME/errors")" >&2; }
@@ -63,8 +65,10 @@ describe("a full disk", () => {
       try cp "$bunker" busy:/big
       try cp "$bunker" idle:/big
       try exec busy sh -c 'echo text >/file'
+      try commit --squash --pause=false busy big
+      try volume import data "$HOME/files.tar"
       try export -o "$XDG_DATA_HOME/export.tar" busy
-      rm -f "$HOME/errors"
+      rm -f "$HOME/errors" "$HOME/files.tar"
       "$1" ps -a --format '{{.Names}} {{.State}}'
       "$1" stop -t 0 busy
       "$1" rm busy idle
@@ -72,7 +76,7 @@ describe("a full disk", () => {
       "$1" volume rm data >/dev/null; "$1" system prune -af >/dev/null; echo "prune $?"
       "$1" images -q; "$1" ps -aq; "$1" volume ls -q`);
     expect(output).toBe("busy running\nidle created\nbusy\nbusy\nidle\nprune 0\n");
-    const refusals = ["create 125", "run 125", "cp 1", "cp 1", "exec 1", "export 1"];
+    const refusals = ["create 125", "run 125", "cp 1", "cp 1", "exec 1", "commit 1", "volume 1", "export 1"];
     expect(errors.replaceAll(/no space/gi, "ENOSPC")).toBe(refusals.map((line) => `${line} ENOSPC\n`).join(""));
   });
 });
@@ -177,5 +181,56 @@ describe("at once", () => {
       expect((await copy.finish()).output).toMatch(/^100000\n\d{8}\n0\n$/);
     }
     await bunker("rm", "source");
+  });
+
+  test("of those who start or remove one, one does it, and the others are told", async () => {
+    const four = (words: readonly string[]) => Promise.all(Array.from({ length: 4 }, () => suite.user.bunker(words)));
+    /** What those say who come too late, without the container, which some know by its id. */
+    const told = (outcomes: readonly Outcome[]) =>
+      outcomes.filter(({ status }) => status !== 0).map(({ errors }) => errors.replace(/both|[0-9a-f]{64}/g, "IT"));
+    const create = () => bunker("create", "--name", "both", "--network", "none", suite.image, "sleep", "1000");
+    const expectOneWinner = async (words: readonly string[], reasons: readonly string[]) => {
+      const outcomes = await four(words);
+      const losers = told(outcomes);
+      for (const reason of losers) expect(reasons).toContain(reason);
+      expect(losers.length).toBeLessThan(4);
+      return 4 - losers.length;
+    };
+    const gone = "bunker: No such container: IT\n";
+    const busy = "another command is working on it\n";
+    for (let round = 0; round < 2; round++) {
+      await create();
+      // One that runs already is started, as Docker has it.
+      await expectOneWinner(["start", "both"], [`bunker: start container IT: ${busy}`]);
+      expect(await bunker("ps", "--format", "{{.Names}}")).toBe("both\n");
+      await expectOneWinner(["rm", "-f", "both"], [gone]);
+      await create();
+      const underWay = "bunker: remove container IT: removal of container IT is already in progress\n";
+      expect(await expectOneWinner(["rm", "both"], [gone, `bunker: remove container IT: ${busy}`, underWay])).toBe(1);
+      expect(await bunker("ps", "-aq")).toBe("");
+    }
+  });
+
+  test("rm during exec and cp ends them, where it may", async () => {
+    await bunker("run", "-d", "--name", "both", "--network", "none", suite.image, "sleep", "1000");
+    const { home } = suite.user;
+    using _ = { [Symbol.dispose]: () => rmSync(`${home}/work`, { recursive: true, force: true }) };
+    // Copies in what comes of a pipe, which nobody ends before he is told to.
+    const script = `mkdir "$2"; cd "$2"; head -c 8000000 /dev/urandom >big; tar cf all.tar big; mkfifo go
+      { head -c 4000000 all.tar; : >begun; cat go; tail -c +4000001 all.tar; } | { "$1" cp - both:/; echo "cp $?"; }`;
+    const copy = suite.user.talk(["sh", "-c", script, "sh", suite.user.bunkerPath, `${home}/work`]);
+    const exec = suite.user.talk([suite.user.bunkerPath, "exec", "both", "sh", "-c", "echo inside; sleep 1000"]);
+    await exec.expect("inside\n");
+    while (!existsSync(`${home}/work/begun`)) await Bun.sleep(1);
+    expect((await suite.user.bunker(["rm", "both"])).errors).toStartWith(
+      "bunker: remove container both: it is running\n",
+    );
+    expect(await bunker("rm", "-f", "both")).toBe("both\n");
+    expect(await exec.finish()).toMatchObject({ status: 137 });
+    await suite.user.execute(["sh", "-c", `: >${home}/work/go`]);
+    const { output, errors } = await copy.finish();
+    expect(output).toBe("cp 1\n");
+    expect(errors).toMatch(/^bunker: No such container: [0-9a-f]{64}\n/);
+    expect(await bunker("ps", "-aq")).toBe("");
   });
 });
