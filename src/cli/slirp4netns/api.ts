@@ -78,9 +78,12 @@ export class SlirpApi {
   }
 
   #add(request: AddArguments): { readonly id: number } {
-    const isSix = request.proto.endsWith("6");
+    const given = request.host_addr === "" ? undefined : parseAddress(request.host_addr);
+    // Without a number the protocol is that of the host's address.
+    const isPlain = /[a-z]$/.test(request.proto);
+    const isSix = isPlain ? given !== undefined && !isVersion4(given) : request.proto.endsWith("6");
     const subnet = isSix ? this.#configuration.ipv6 : this.#configuration.ipv4;
-    const host = request.host_addr === "" ? (isSix ? UNSPECIFIED_6 : UNSPECIFIED_4) : parseAddress(request.host_addr);
+    const host = request.host_addr === "" ? (isSix ? UNSPECIFIED_6 : UNSPECIFIED_4) : given;
     const guest = request.guest_addr === "" ? subnet?.address : parseAddress(request.guest_addr);
     if (host === undefined || isVersion4(host) === isSix)
       throw new RequestError("add_hostfwd: bad arguments.host_addr");

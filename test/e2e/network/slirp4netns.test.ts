@@ -173,8 +173,26 @@ describe("the API", () => {
     expect(await network.ask({ execute: "what" })).toEqual(error(/unknown execute/));
     expect(await network.ask("{")).toEqual(error(/cannot parse JSON/));
     expect(await network.ask("x".repeat(5000))).toEqual(error(/too large/));
+    // Of IPv6, by the protocol or the address.
+    const server = await network.serve(
+      "container",
+      'listener("::", 81)\nl = listener("::", 82)\nl.accept()\nsay("came")',
+    );
+    expect(await network.publish("tcp", 8064, server.port, "::1")).toEqual({ return: { id: 3 } });
+    expect(await network.publish("tcp6", 8065, 82)).toEqual({ return: { id: 4 } });
+    expect(await network.publish("tcp4", 8066, 82, "::1")).toEqual(error(/bad arguments.host_addr/));
+    expect(await network.publish("udp6", 8066, 82, "127.0.0.1")).toEqual(error(/bad arguments.host_addr/));
+    expect(await network.run("host", CONNECT, "::1", 8064)).toMatchObject({ output: "connected\n" });
+    expect(await network.run("host", CONNECT, "::1", 8065)).toMatchObject({ output: "connected\n" });
+    await server.session.expect("came");
     expect(await network.ask({ execute: "list_hostfwd" })).toMatchObject({
-      return: { entries: [{ id: 2 }] },
+      return: {
+        entries: [
+          { id: 2 },
+          { id: 3, proto: "tcp", host_addr: "::1", guest_addr: "fd00::100", guest_port: 81 },
+          { id: 4, proto: "tcp6", host_addr: "::", guest_addr: "fd00::100", guest_port: 82 },
+        ],
+      },
     });
   });
 });
