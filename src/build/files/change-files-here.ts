@@ -74,15 +74,17 @@ export async function changeFilesHere(request: Request): Promise<Answer> {
   return { size: context.size, stamps, warnings: context.losses.messages() };
 }
 
-/** How what is copied is changed. */
+/** How what one operation copies is changed. */
 interface Changes {
   readonly owner: Owner | undefined;
   readonly mode: ModeChange | undefined;
+  /** Paths that its files have got instead of their own names. */
+  readonly renamed: Set<ByteString>;
 }
 
 async function copy(context: Context, operation: Copy): Promise<string[]> {
   const { destination, owner, mode } = operation;
-  const changes: Changes = { owner, mode: mode === undefined ? undefined : parseMode(mode) };
+  const changes: Changes = { owner, mode: mode === undefined ? undefined : parseMode(mode), renamed: new Set() };
   const stamps: string[] = [];
   for (const part of operation.parts) {
     if (part.kind === "texts") {
@@ -120,7 +122,7 @@ async function copyMatch(
       if (step.kind === "other" && (await unpack(context, destination, step, changes, stamp))) return;
     }
   }
-  using place = placeOfFile(context, destination, match.name, changes.owner ?? ROOT);
+  using place = placeOfFile(context, destination, match.name, changes);
   write(context, place.directory.number, part, match.steps(), place.name, changes, stamp);
 }
 
@@ -256,7 +258,7 @@ function writeText(
   changes: Changes,
 ): void {
   const { losses, request } = context;
-  using place = placeOfFile(context, destination, encodeText(name), changes.owner ?? ROOT);
+  using place = placeOfFile(context, destination, encodeText(name), changes);
   using writer = new LayerWriter(place.directory.number, request.mapping, losses.add.bind(losses), "copy");
   const bytes = Buffer.from(content);
   const entry = { ...ROOT, mode: TEXT_MODE, attributes: noAttributes, device: undefined };
@@ -274,8 +276,16 @@ interface FilePlace extends Disposable {
   readonly name: ByteString;
 }
 
-/** Decides where a file goes: into a directory that is there, or that a slash at the end asks for; else to that name. */
-function placeOfFile(context: Context, destination: string, name: ByteString, owner: Owner): FilePlace {
+/**
+ * Decides where a file goes: into a directory that is there, or that a slash at the end asks for; else to that name, which
+ * one file alone can have.
+ */
+function placeOfFile(
+  context: Context,
+  destination: string,
+  name: ByteString,
+  { owner = ROOT, renamed }: Changes,
+): FilePlace {
   const path = encodeText(destination);
   const target = followPath(context.request.target, path, true);
   const isInside =
@@ -284,6 +294,11 @@ function placeOfFile(context: Context, destination: string, name: ByteString, ow
     throw fileError({ operation: "copy to", path, errno: Errno.ENOTDIR });
   }
   const whole = [target.path, ...target.missing].filter((part) => part !== "").join("/") as ByteString;
+  if (!isInside && renamed.has(whole)) {
+    const hint = `End it with a slash: ${destination}/.`;
+    throw fileError({ operation: "copy several files to", path, reason: "it is not a directory", hint });
+  }
+  if (!isInside) renamed.add(whole);
   const [above, base] = splitPath(whole);
   const directory = makeDirectories(context, isInside ? whole : above, owner);
   return { directory, name: isInside ? name : base, [Symbol.dispose]: () => directory.close() };

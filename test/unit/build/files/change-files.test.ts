@@ -389,6 +389,12 @@ const refusals: readonly {
     message: /copy to "\/file": it is not a directory: ENOTDIR/,
   },
   {
+    what: "several files to one name",
+    paths: ["home.txt", "app/index.js"],
+    destination: "/file",
+    message: /copy several files to "\/file": it is not a directory$/,
+  },
+  {
     what: "a file below a file",
     paths: ["home.txt"],
     destination: "/file/",
