@@ -21,7 +21,6 @@ import {
   openSync,
   readSync,
   rmSync,
-  statfsSync,
   statSync,
 } from "node:fs";
 import { setTimeout } from "node:timers/promises";
@@ -36,6 +35,7 @@ import { type Digest, DigestHasher, splitDigest } from "../digest.ts";
 import type { PackedSource } from "../layers/decompress.ts";
 import { openLock } from "../layers/store-lock.ts";
 import { blobPath } from "../layout-files.ts";
+import { checkRoom } from "../room.ts";
 import type { BlobDescriptor } from "./stored-image.ts";
 
 /** Milliseconds between two looks whether another process is done with a blob. */
@@ -95,25 +95,18 @@ export class BlobStaging implements Disposable {
   }
 
   /**
-   * Sees to it that blobs have room, before any of them is asked for. Others may still take it away meanwhile, and what is
+   * Sees to it that blobs have room, before any of them is asked for; of those that have arrived in part, for the rest. Others may still take it away meanwhile, and what is
    * unpacked takes more; but what does not even fit packed need not set out.
    * @param blobs each once
    * @param name of what they are parts of
    * @throws BunkerError `no_space`
    */
   checkRoom(blobs: readonly BlobDescriptor[], name: string): void {
-    const { bavail, blocks, bsize } = statfsSync(`${this.#store}/partial`);
-    const missing = blobs.reduce((sum, blob) => sum + this.#missing(blob), 0);
-    // Some file systems do not know.
-    if (blocks === 0 || missing <= bavail * bsize) return;
-    const [wanted, left] = [missing, bavail * bsize].map((bytes) => Math.round(bytes / 2 ** 20));
-    throw new BunkerError({
-      code: "no_space",
-      operation: "store",
-      object: name,
-      reason: `no space: ${wanted} MiB have to arrive, and the file system of ${this.#store} has ${left} MiB left`,
-      hint: "Make space there: bunker system df shows what takes it, bunker system prune removes what is unused.",
-    });
+    checkRoom(
+      this.#store,
+      blobs.reduce((sum, blob) => sum + this.#missing(blob), 0),
+      name,
+    );
   }
 
   /** Where the bytes of a blob are that has arrived. */

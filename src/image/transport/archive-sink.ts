@@ -5,6 +5,7 @@
 import { type ByteString, encodeText } from "../../sys/byte-string.ts";
 import { splitDigest } from "../digest.ts";
 import { blobPath } from "../layout-files.ts";
+import { checkRoom } from "../room.ts";
 import { endOfArchive, entryHeaders, paddingAfter } from "../tar/tar-writer.ts";
 import type { ByteOutput } from "./byte-output.ts";
 import type { LayoutSink } from "./layout-sink.ts";
@@ -39,6 +40,9 @@ export function openArchiveSink(output: ByteOutput, modified: number): LayoutSin
   };
   return {
     concurrency: 1,
+    checkRoom: (bytes, name) => {
+      if (output.directory !== undefined) checkRoom(output.directory, bytes, name);
+    },
     has: ({ digest }) => written.has(digest),
     add: async ({ digest, size }, pieces) => {
       await makeDirectory("blobs/");

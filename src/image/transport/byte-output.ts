@@ -12,6 +12,8 @@ import { writeError } from "./write-error.ts";
 
 /** Takes bytes in order. What was not committed is gone when it is disposed of, as far as that can be. */
 export interface ByteOutput extends AsyncDisposable {
+  /** Where a file grows; undefined for what is none. */
+  readonly directory?: string | undefined;
   /** @throws BunkerError `no_space`, `write_failed` */
   write(bytes: Buffer): Promise<void>;
   /** Makes it visible; nothing may be written afterwards. */
@@ -52,6 +54,7 @@ export async function openFileOutput(path: string): Promise<FileOutput> {
   };
   return {
     descriptor: file.fd,
+    directory: aside === undefined ? undefined : dirname(place),
     write: (bytes) =>
       attempt(async () => {
         for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;

@@ -11,6 +11,7 @@ import { dirname, resolve } from "node:path";
 import { synchronizeFileSystem } from "../../sys/file.ts";
 import { check } from "../../sys/system-call.ts";
 import { blobPath } from "../layout-files.ts";
+import { checkRoom } from "../room.ts";
 import type { LayoutSink } from "./layout-sink.ts";
 import { lockLayout, openLayoutStaging, refuseOtherDirectories } from "./layout-staging.ts";
 import { writeError } from "./write-error.ts";
@@ -35,6 +36,7 @@ export function openDirectorySink(directory: string): LayoutSink {
   let isCommitted = false;
   return {
     concurrency: undefined,
+    checkRoom: (bytes, name) => checkRoom(path, bytes, name),
     has: ({ digest, size }) =>
       staged.has(digest) || statSync(`${path}/${blobPath(digest)}`, { throwIfNoEntry: false })?.size === size,
     add: async ({ digest }, pieces) => {

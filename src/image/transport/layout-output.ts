@@ -74,6 +74,13 @@ export function openLayoutOutput(sink: LayoutSink, form: "oci" | "docker"): Layo
         name,
         requiresOci: form === "oci",
         ...(sink.concurrency === undefined ? {} : { concurrency: sink.concurrency }),
+        checkRoom: (blobs) => {
+          const missing = blobs.filter((blob) => !sink.has(blob));
+          sink.checkRoom?.(
+            missing.reduce((sum, { size }) => sum + size, 0),
+            name,
+          );
+        },
         hasBlob: async (descriptor) => sink.has(descriptor),
         writeBlob: (descriptor, read, { onProgress }) =>
           sink.add(descriptor, verifyBlob(descriptor, read(0), onProgress)),

@@ -11,6 +11,12 @@ type TopDocuments = (presentIndex: Buffer | undefined) => readonly (readonly [na
 export interface LayoutSink extends AsyncDisposable {
   /** How many blobs it can take at the same time; any number when undefined. */
   readonly concurrency: number | undefined;
+  /**
+   * Sees to it that so many bytes have room; where it cannot be known there is nothing to ask.
+   * @param name of what they are parts of
+   * @throws BunkerError `no_space`
+   */
+  checkRoom?(bytes: number, name: string): void;
   /** Whether it has a blob. */
   has(blob: { readonly digest: Digest; readonly size: number }): boolean;
   /**

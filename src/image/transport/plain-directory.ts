@@ -20,6 +20,7 @@ import { verifyDigest } from "../blob.ts";
 import { streamBlob } from "../blob-stream.ts";
 import { type Digest, splitDigest } from "../digest.ts";
 import { directoryFiles } from "../layout-files.ts";
+import { checkRoom } from "../room.ts";
 import { manifestOf } from "./manifest.ts";
 import type { ImageReader, ImageWriter } from "./transport.ts";
 import { verifyBlob } from "./verified-blob.ts";
@@ -83,6 +84,12 @@ export function openPlainDirectoryWriter(directory: string, name: string): Image
   }
   return {
     name,
+    checkRoom: (blobs) =>
+      checkRoom(
+        dirname(staging),
+        blobs.reduce((sum, { size }) => sum + size, 0),
+        name,
+      ),
     hasBlob: async ({ digest }) => existsSync(`${staging}/${blobFile(digest)}`),
     writeBlob: async (descriptor, read, { onProgress }) => {
       await using file = await attempt(() => open(`${staging}/${blobFile(descriptor.digest)}`, "wx", 0o644));

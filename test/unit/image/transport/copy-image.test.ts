@@ -63,6 +63,18 @@ async function copy(
   return root.digest;
 }
 
+/** The same without having been asked whether there is room. */
+async function copyUnasked(from: string, to: string): Promise<void> {
+  await using reader = await openLocalReader(place(from), undefined);
+  await using writer = await openLocalWriter(place(to));
+  Object.assign(writer, { checkRoom: undefined });
+  await copyImage(reader, writer, {
+    platform: undefined,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  });
+}
+
 /** What an attempt fails with. */
 async function failure(
   attempt: Promise<unknown>,
@@ -301,7 +313,12 @@ describe("a destination", () => {
     output(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory]);
     try {
       for (const kind of kinds) {
-        const { code, message, hint } = await failure(copy(debianImages().gzip, destination(kind, "out")));
+        const early = await failure(copy(debianImages().gzip, destination(kind, "out")));
+        expect(early.code).toBe("no_space");
+        expect(early.message).toMatch(/no space: \d+ MiB have to arrive, and the file system of \S+ has 1 MiB left$/);
+        expect(readdirSync(directory)).toEqual([]);
+        // Others may take the room away meanwhile.
+        const { code, message, hint } = await failure(copyUnasked(debianImages().gzip, destination(kind, "out")));
         expect(code).toBe("no_space");
         expect(message).toContain("ENOSPC");
         expect(hint).toContain("Free some space");
