@@ -202,7 +202,7 @@ function row(
       .join(","),
     LocalVolumes: String(definition.mountPoints.filter(({ type }) => type === "volume").length),
     get Mounts() {
-      const sources = definition.mountPoints.map(({ name, source }) => name ?? source);
+      const sources = definition.mountPoints.map(({ name, image, source }) => name ?? image?.name ?? source);
       return sources.map((source) => (isWhole ? source : shorten(source, 15))).join(",");
     },
     Names: name,

@@ -86,7 +86,7 @@ export const runOptionsTable = {
   mounts: list({
     name: "mount",
     valueName: "type=TYPE[,KEY=VALUE]",
-    description: "Make a mount of type volume, bind or tmpfs",
+    description: "Make a mount of type volume, bind, tmpfs or image",
     parse: parseMountOption,
   }),
   tmpfsMounts: list({

@@ -11,7 +11,7 @@ import type { IdMap } from "../runtime/id-map/id-mapping.ts";
 import { realRootPath } from "../runtime/root-path.ts";
 import { encodeText } from "../sys/byte-string.ts";
 import { changeModeAt } from "../sys/file.ts";
-import { makeDirectory } from "../sys/named-file.ts";
+import { makeDirectories, makeDirectory } from "../sys/named-file.ts";
 import { AT_FDCWD } from "../sys/open.ts";
 import { resolvePath } from "../sys/resolve-path.ts";
 import { check } from "../sys/system-call.ts";
@@ -73,16 +73,7 @@ export async function prepareRootFileSystem(
   // There is one driver so far, and this says what is missing where it cannot be had.
   chooseUnionDriver(unionSupport(place.data), place.data);
   if (source.kind === "rootfs") return hostView(realRootPath(resolvePath(source.path)), place);
-  const request = { source, platform, data: place.data };
-  const image = await openSource(request);
-  if (missingLayers(image, place.store, place.mapping).length > 0) await unpack(request);
-  const lower = image.layers.map((layer) => layerDirectory(layer, place.store, place.mapping)).reverse();
-  if (lower.length === 0) {
-    // An overlay has something below it, also for an image from scratch.
-    const nothing = `${place.directory}/nothing`;
-    makeDirectory(nothing);
-    lower.push(nothing);
-  }
+  const { image, imageId, lower } = await prepareImage(source, platform, place, unpack);
   const { upper, work, root } = writableDirectories(place.directory);
   makeDirectory(root);
   if (!place.readOnly) {
@@ -91,11 +82,41 @@ export async function prepareRootFileSystem(
     check(changeModeAt(AT_FDCWD, encodeText(upper), 0o755), "change the mode of", upper);
   }
   return {
-    image: image.configuration,
-    imageId: image.configurationDigest,
-    plan: { kind: "layers", lower },
+    image,
+    imageId,
+    plan: { kind: "layers", lower: [...lower] },
     readFile: (file) => readLayeredFile(lower, file),
   };
+}
+
+/** An image whose layers are there. */
+export interface UnpackedImage extends Pick<RootFileSystem, "image" | "imageId"> {
+  /** Their directories, the uppermost first; at least one. */
+  readonly lower: readonly string[];
+}
+
+/**
+ * Sees to it that an image's layers are unpacked.
+ * @param unpack as for `prepareRootFileSystem`
+ * @throws BunkerError when the image cannot be read
+ */
+export async function prepareImage(
+  source: Exclude<ImageSource, { kind: "rootfs" }>,
+  platform: string | undefined,
+  { store, mapping, data, directory }: Pick<RootPlace, "store" | "mapping" | "data" | "directory">,
+  unpack: (request: ImageRequest) => void | Promise<void>,
+): Promise<UnpackedImage> {
+  const request = { source, platform, data };
+  const image = await openSource(request);
+  if (missingLayers(image, store, mapping).length > 0) await unpack(request);
+  const lower = image.layers.map((layer) => layerDirectory(layer, store, mapping)).reverse();
+  if (lower.length === 0) {
+    // An overlay has something below it, also for an image from scratch.
+    const nothing = `${directory}/nothing`;
+    makeDirectories(nothing, 0o777);
+    lower.push(nothing);
+  }
+  return { image: image.configuration, imageId: image.configurationDigest, lower };
 }
 
 function writableDirectories(directory: string) {
@@ -144,8 +165,8 @@ export function rootMountOf(plan: RootPlan, place: Omit<RootPlace, "store" | "ma
   };
 }
 
-/** Where the container's root is not the caller, its own directories have to be given to it. */
-function ownWritableDirectories(program: LaunchProgram, map: IdMap | undefined, paths: readonly string[]): void {
+/** Emits that directories for changes are given to the container's root, where that is not the caller. */
+export function ownWritableDirectories(program: LaunchProgram, map: IdMap | undefined, paths: readonly string[]): void {
   if (map === undefined) return;
   const root = map.uidMappings.find(({ containerID }) => containerID === 0)?.hostID;
   if (root === process.geteuid?.()) return;

@@ -19,6 +19,33 @@ const LARGEST_FILE = 16 * 1024 * 1024;
  * @returns undefined when the union has no such (readable) file
  */
 export function readLayeredFile(layers: readonly string[], path: string): string | undefined {
+  using file = openInLayers(layers, path, O_RDONLY | O_NONBLOCK);
+  if (file === undefined) return undefined;
+  const status = statusOf(file.number);
+  if (typeof status === "number" || !isType(status, FileMode.regular) || status.size > LARGEST_FILE) return undefined;
+  try {
+    return readOpenText(file.number, path);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What a union of layers would show at a path, found as by `readLayeredFile`.
+ * @returns undefined when there is nothing
+ */
+export function kindInLayers(layers: readonly string[], path: string): "directory" | "file" | undefined {
+  using file = openInLayers(layers, path, O_PATH);
+  if (file === undefined) return undefined;
+  const status = statusOf(file.number);
+  // A device without a number is a whiteout.
+  if (typeof status === "number" || (isType(status, FileMode.characterDevice) && status.deviceMajor === 0)) {
+    return undefined;
+  }
+  return isType(status, FileMode.directory) ? "directory" : "file";
+}
+
+function openInLayers(layers: readonly string[], path: string, flags: number): FileDescriptor | undefined {
   const prefixes = path.split("/").map((_, index, names) => names.slice(0, index + 1).join("/"));
   for (const layer of layers) {
     const root = openAt(AT_FDCWD, encodeText(layer), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -27,25 +54,13 @@ export function readLayeredFile(layers: readonly string[], path: string): string
     const file = openAt2(
       directory.number,
       encodeText(path),
-      O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+      flags | O_CLOEXEC,
       Resolve.IN_ROOT | Resolve.NO_MAGICLINKS,
     );
-    if (file >= 0) return textOf(file, path);
+    if (file >= 0) return new FileDescriptor(file);
     if (prefixes.some((prefix) => hidesBelow(directory.number, prefix))) return undefined;
   }
   return undefined;
-}
-
-/** The text of an open file of the right kind, which is closed then. */
-function textOf(number: number, path: string): string | undefined {
-  using file = new FileDescriptor(number);
-  const status = statusOf(file.number);
-  if (typeof status === "number" || !isType(status, FileMode.regular) || status.size > LARGEST_FILE) return undefined;
-  try {
-    return readOpenText(file.number, path);
-  } catch {
-    return undefined;
-  }
 }
 
 /**

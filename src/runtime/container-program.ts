@@ -91,6 +91,8 @@ export interface ContainerSetting extends ProcessSetting {
   readonly rootPath: string;
   /** Mounts the root file system on `rootPath`; without it the directory itself is the root file system. */
   readonly mountRoot: ((program: LaunchProgram) => void) | undefined;
+  /** Mounts what binds have their sources in. */
+  readonly mountSources: ((program: LaunchProgram) => void) | undefined;
   readonly mounts: readonly PlannedMount[];
   readonly namespaces: NamespacePlan;
   /** Whether mknod(2) works; see `provideDevices`. */
@@ -149,6 +151,7 @@ function emitRoot(program: LaunchProgram, setting: ContainerSetting): Slot {
   // Whatever is asked for the container's root, the host must not see its mounts: at least a slave.
   const flag = propagation?.flag === MountFlag.MS_PRIVATE ? MountFlag.MS_PRIVATE : MountFlag.MS_SLAVE;
   program.call("mount", [0, program.text("/"), 0, MountFlag.MS_REC | flag, 0], what);
+  setting.mountSources?.(program);
   if (setting.mountRoot === undefined) {
     const path = program.text(rootPath);
     // The tree is cloned and put back rather than bound by mount(2), which would make its own copy shared again.

@@ -40,7 +40,7 @@ import {
   writeIdMap,
 } from "./id-map/write-id-map.ts";
 import { awaitExec, type LaunchedContainer, leadToExec } from "./launched-container.ts";
-import { planMounts } from "./planned-mounts.ts";
+import { type Boundary, planMounts } from "./planned-mounts.ts";
 import { arenaSize } from "./process-program.ts";
 import { checkSecurityModules, isPipe, processSettingOf } from "./process-setting.ts";
 import { realRootPath } from "./root-path.ts";
@@ -64,10 +64,12 @@ export interface LaunchContainerOptions {
   readonly bundle: string;
   /** Mounts the root file system on the configuration's root path, which then only is a mount point. */
   readonly mountRoot?: ((program: LaunchProgram) => void) | undefined;
-  /** How many bytes `mountRoot` may need in the program. */
-  readonly mountRootSize?: number | undefined;
-  /** Directories by destinations of binds: what is bound there lies in the directory, and no link leads out of it. */
-  readonly boundaries?: ReadonlyMap<string, string> | undefined;
+  /** Mounts what binds have their sources in; before the root file system. */
+  readonly mountSources?: ((program: LaunchProgram) => void) | undefined;
+  /** How many bytes `mountRoot` and `mountSources` may need in the program. */
+  readonly mountSize?: number | undefined;
+  /** By destinations of binds. */
+  readonly boundaries?: ReadonlyMap<string, Boundary> | undefined;
   /** Paths of mount namespaces by destinations of binds: what is bound there, directories, is mounted in those. */
   readonly mountNamespaces?: ReadonlyMap<string, string> | undefined;
   /** Descriptors that become the standard streams; the runtime's own without it. */
@@ -220,7 +222,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         ),
       ),
   });
-  const size = arenaSize(process, configuration) + (options.mountRootSize ?? 0);
+  const size = arenaSize(process, configuration) + (options.mountSize ?? 0);
   // While newuidmap and newgidmap run, there is time to write the rest of the program.
   const isFinishedLater = makesUserNamespace && !needsIntermediate(namespaces);
   const joinedUserNamespace = namespaces.joined.find(({ type }) => type === "user")?.descriptor;
@@ -255,6 +257,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       bundle,
       rootPath: realRootPath(resolvePath(configuration.root?.path ?? "", bundle)),
       mountRoot: options.mountRoot,
+      mountSources: options.mountSources,
       mounts,
       namespaces,
       canMakeNodes: !makesUserNamespace && !joinsUserNamespace && isInInitialUserNamespace() && privileged,

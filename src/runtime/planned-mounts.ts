@@ -38,12 +38,19 @@ export type PlannedMount =
     }
   | { readonly kind: "remount"; readonly destination: string; readonly options: MountOptions };
 
+/** The directory that a bind's source lies in, and that no symbolic link leads out of. */
+export interface Boundary {
+  readonly directory: string;
+  /** What the source is, where that cannot be seen before the container mounts it. */
+  readonly kind?: "directory" | "file" | undefined;
+}
+
 /** What the plan of a mount depends on beyond the mount itself. */
 export interface MountContext {
   /** Relative sources start here. */
   readonly bundle: string;
-  /** For destinations of binds: the directories that their sources must not lead out of. */
-  readonly boundaries?: ReadonlyMap<string, string> | undefined;
+  /** By destinations of binds. */
+  readonly boundaries?: ReadonlyMap<string, Boundary> | undefined;
   /** For destinations of binds: descriptors of the mount namespaces that their sources, directories, are in. */
   readonly mountNamespaces?: ReadonlyMap<string, number> | undefined;
   /** Whether the container has a cgroup namespace of its own. */
@@ -77,11 +84,11 @@ function planMount(mount: Mount, context: MountContext): PlannedMount {
         ? "directory"
         : boundary === undefined
           ? kindOf(source, destination)
-          : kindWithin(boundary, source, destination);
+          : (boundary.kind ?? kindWithin(boundary.directory, source, destination));
     return {
       kind: "bind",
       source,
-      boundary,
+      boundary: boundary?.directory,
       sourceKind,
       destination,
       options: options.bind === "none" ? { ...options, bind: "bind" } : options,

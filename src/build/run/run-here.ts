@@ -88,7 +88,7 @@ async function run({
       // A layer of a build needs not survive a crash: what of it has to is brought to the disk at the end of the build.
       mountRoot: (program) =>
         mountOverlay(program, data, { lower, changes: { upper, work, volatile: true }, target: root }),
-      mountRootSize: overlayProgramSize({ lower }),
+      mountSize: overlayProgramSize({ lower }),
       standardStreams: [nothing.number, 1, 2],
       seccomp: request.defaultFilter ? defaultSeccompFilter : () => filterOf(configuration, undefined),
       dieWithParent: true,

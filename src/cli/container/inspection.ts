@@ -246,10 +246,11 @@ function layerPaths({ definition }: Container, directory: string): Structure {
 
 /** What is mounted of the host and of volumes. */
 function mountsOf(mountPoints: readonly MountPoint[]): Structure[] {
-  return mountPoints.map(({ type, name, source, subpath, destination, readOnly, propagation, options }) => ({
+  return mountPoints.map(({ type, name, source, subpath, image, destination, readOnly, propagation, options }) => ({
     Type: type,
     ...(name === undefined ? {} : { Name: name }),
-    Source: subpath === undefined ? source : `${source}/${subpath}`,
+    Source: image !== undefined ? image.name : subpath === undefined ? source : `${source}/${subpath}`,
+    ...(image === undefined ? {} : { SubPath: subpath ?? "" }),
     Destination: destination,
     ...(name === undefined ? {} : { Driver: "local" }),
     Mode: options.join(","),

@@ -1,9 +1,11 @@
 import type {
   BindMountRequest,
+  ImageMountRequest,
   MountRequest,
   TmpfsMountRequest,
   VolumeMountRequest,
 } from "../../engine/specification/run-options.ts";
+import { parseImageSource } from "../../image/image-source.ts";
 import { nearestName } from "../../nearest-name.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { parseBoolean } from "../option.ts";
@@ -23,6 +25,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   dst: "destination",
   ro: "readonly",
   chown: "u",
+  readwrite: "rw",
 };
 const COMMON_KEYS = ["type", "source", "destination", "readonly", "consistency"];
 /** Podman's, of both kinds of mounts that have files already. */
@@ -30,12 +33,13 @@ const PODMAN_KEYS = ["u", "relabel", "idmap"];
 const KEYS_OF_TYPE = {
   bind: ["bind-propagation", "bind-nonrecursive", "bind-recursive", "bind-create-src", ...PODMAN_KEYS],
   tmpfs: ["tmpfs-size", "tmpfs-mode"],
-  volume: [...PODMAN_KEYS, "volume-nocopy", "volume-label", "volume-subpath", "volume-driver", "volume-opt"],
+  image: ["image-subpath", "subpath", "rw"],
+  volume: [...PODMAN_KEYS, "volume-nocopy", "volume-label", "volume-subpath", "subpath", "volume-driver", "volume-opt"],
 };
 /** These may come again and again. */
 const REPEATED_KEYS = ["volume-label", "volume-opt"];
 /** These may stand alone for "true". */
-const BOOLEAN_KEYS = ["readonly", "bind-nonrecursive", "bind-create-src", "volume-nocopy", "u", "idmap"];
+const BOOLEAN_KEYS = ["readonly", "bind-nonrecursive", "bind-create-src", "volume-nocopy", "u", "idmap", "rw"];
 /** Of Docker Desktop; on one machine all views of a file are the same. */
 const parseConsistency = oneOf("consistent", "cached", "delegated", "default");
 const parseRelabelling = oneOf("shared", "private");
@@ -44,17 +48,17 @@ const parseRelabelling = oneOf("shared", "private");
 type Values = ReadonlyMap<string, readonly string[]>;
 
 /**
- * Reads the value of `--mount`: `type=bind|tmpfs|volume,KEY=VALUE,...`, comma-separated values with Docker's keys. The
- * source of a bind mount has to exist; a volume is made when there is none of its name.
+ * Reads the value of `--mount`: `type=bind|tmpfs|volume|image,KEY=VALUE,...`, comma-separated values with Docker's keys.
+ * The source of a bind mount has to exist; a volume is made when there is none of its name, an image pulled.
  * @throws InvalidValue
  */
 export function parseMountOption(text: string): MountRequest {
   const values = readKeys(text);
   const type = valueAt(values, "type") ?? "volume";
-  if (type !== "bind" && type !== "tmpfs" && type !== "volume") {
-    const known = ["cluster", "image", "npipe"].includes(type);
+  if (type !== "bind" && type !== "tmpfs" && type !== "volume" && type !== "image") {
+    const known = ["cluster", "npipe"].includes(type);
     throw new InvalidValue(
-      `${known ? `type ${type} is not available` : `unknown type ${quote(type)}`}; use type=bind, type=tmpfs or type=volume`,
+      `${known ? `type ${type} is not available` : `unknown type ${quote(type)}`}; use type=bind, type=tmpfs, type=volume or type=image`,
     );
   }
   for (const key of values.keys()) {
@@ -67,6 +71,7 @@ export function parseMountOption(text: string): MountRequest {
   const destination = valueAt(values, "destination");
   if (destination === undefined) throw new InvalidValue("destination is missing");
   const place = parseMountPoint(destination);
+  if (type === "image") return imageMount(values, place);
   if (type === "volume") return volumeMount(values, place);
   return type === "bind" ? bindMount(values, place) : tmpfsMount(values, place);
 }
@@ -123,7 +128,7 @@ function volumeMount(values: Values, destination: string): VolumeMountRequest {
   const source = valueAt(values, "source");
   const driver = valueAt(values, "volume-driver") ?? "local";
   if (driver !== "local") throw new InvalidValue(`there is no volume driver ${quote(driver)}; there is local`);
-  const subpath = valueAt(values, "volume-subpath");
+  const subpath = valueAt(values, "volume-subpath") ?? valueAt(values, "subpath");
   if (subpath !== undefined && (subpath.startsWith("/") || subpath.split("/").includes(".."))) {
     throw new InvalidValue("volume-subpath must be relative to the volume, without ..");
   }
@@ -140,6 +145,25 @@ function volumeMount(values: Values, destination: string): VolumeMountRequest {
     propagation: "rprivate",
     ...ownershipOf(values),
     options: [],
+  };
+}
+
+/** Read-only unless `rw` says otherwise, as in Podman. */
+function imageMount(values: Values, destination: string): ImageMountRequest {
+  const source = valueAt(values, "source");
+  if (source === undefined || source === "") throw new InvalidValue("source is missing");
+  const isWritable = booleanAt(values, "rw");
+  if (isWritable && booleanAt(values, "readonly")) throw new InvalidValue("readonly and rw exclude each other");
+  // Docker writes it absolute, Podman as it likes.
+  const written = valueAt(values, "image-subpath") ?? valueAt(values, "subpath");
+  const subpath = written?.replace(/^\/+|\/+$/g, "");
+  if (subpath?.split("/").includes("..") === true) throw new InvalidValue("image-subpath must not contain ..");
+  return {
+    type: "image",
+    image: parseImageSource(source),
+    destination,
+    readOnly: !isWritable,
+    subpath: subpath === "" ? undefined : subpath,
   };
 }
 

@@ -5,6 +5,7 @@ import type { ImageUsers } from "../../image/store/remove-image.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
 import { listContainers } from "../lifecycle/find-container.ts";
 import { removeUsersTree } from "../ownership.ts";
+import type { ContainerDefinition } from "../state/container-definition.ts";
 import { type Container, openContainers, recordedContainers } from "../state/containers.ts";
 
 /**
@@ -22,7 +23,7 @@ export function imageUsers(data: string): ImageUsers {
   return {
     usersOf: (image) =>
       containers()
-        .filter(({ definition }) => definition.imageId === image.id)
+        .filter(({ definition }) => imagesOf(definition).includes(image.id))
         .map((container) => ({ id: container.id, isRunning: isAlive(container) })),
     layersInUse: () => {
       using database = openContainers(data);
@@ -54,10 +55,15 @@ function isAlive({ status }: Container): boolean {
   return status === "running" || status === "paused" || status === "restarting";
 }
 
-/** The chain ids of the layers that a container lies on. */
-function layersOf({ definition: { root } }: Container): Digest[] {
-  if (root.kind !== "layers") return [];
-  return root.lower.map((path) => {
+/** The image that a container was made from, and those that are mounted in it. */
+function imagesOf({ imageId, mountPoints }: ContainerDefinition): readonly string[] {
+  return [imageId, ...mountPoints.flatMap(({ image }) => image?.id ?? [])];
+}
+
+/** The chain ids of the layers that a container lies on, and of those that are mounted in it. */
+function layersOf({ definition: { root, mountPoints } }: Container): Digest[] {
+  const mounted = mountPoints.flatMap(({ image }) => image?.lower ?? []);
+  return [...(root.kind === "layers" ? root.lower : []), ...mounted].map((path) => {
     const name = basename(dirname(path));
     return name.replace("-", ":").replace(/-single$/, "") as Digest;
   });

@@ -29,7 +29,7 @@ import type { Membership } from "../network/network-plan-schema.ts";
 import { type NamedNetworks, namedNetworks, networkTexts } from "../network/network-texts.ts";
 import { takeEndpoints } from "../network/take-endpoints.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
-import { prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
+import { prepareImage, prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
 import { containerArguments } from "../specification/container-command.ts";
 import type { ContainerInput } from "../specification/container-input.ts";
 import { containerSpecification } from "../specification/container-specification.ts";
@@ -237,9 +237,13 @@ export async function createContainer(
   checkLabels(options.mounts);
   if (options.log.driver === "journald") (await import("../log/journal/journal-writer.ts")).checkJournal();
   makeMissingSources(options.mounts);
-  if (options.image.kind === "stored") {
+  for (const image of [
+    options.image,
+    ...options.mounts.flatMap((mount) => (mount.type === "image" ? mount.image : [])),
+  ]) {
+    if (image.kind !== "stored") continue;
     const { fetchImage } = await import("../images/pull-for-user.ts");
-    await fetchImage(options.image.name, options, ownership, data, pullHere, onWarning);
+    await fetchImage(image.name, options, ownership, data, pullHere, onWarning);
   }
   cleanUp(database, data);
   // Unpacking is a large part of the program that a container whose image is there has no need of.
@@ -264,7 +268,14 @@ export async function createContainer(
       database,
       data,
       options,
-      { id, directory, root: root.plan, mapping: ownership.mapping, userNamespace },
+      {
+        id,
+        directory,
+        root: root.plan,
+        mapping: ownership.mapping,
+        userNamespace,
+        prepareImage: (image) => prepareImage(image, options.platform, place, unpack),
+      },
       root.image,
       onWarning,
     );

@@ -10,6 +10,7 @@
 import type { LaunchProgram } from "../../launch/program.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import { launchContainer } from "../../runtime/launch-container.ts";
+import type { Boundary } from "../../runtime/planned-mounts.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
@@ -125,17 +126,22 @@ async function launchSupervised(
   const preserved = Math.max(sockets?.count ?? 0, checkedDescriptors(options.preservedDescriptors ?? 0));
   const configuration = withEnvironment(joined.configuration, sockets?.environment ?? []);
   const directory = containerDirectory(data, id);
-  for (const { source, changes } of definition.mountPoints) {
-    if (changes !== undefined) beginChanges(data, source, changes);
+  for (const { source, changes, image } of definition.mountPoints) {
+    if (changes !== undefined) beginChanges(data, image?.lower[0] ?? source, changes);
   }
   const { uidMappings, gidMappings } = configuration.linux ?? {};
+  const userNamespace =
+    uidMappings === undefined || gidMappings === undefined ? undefined : { uidMappings, gidMappings };
   const root = rootMountOf(definition.root, {
     directory,
     data,
     ephemeral: definition.remove,
     readOnly: configuration.root?.readonly === true,
-    userNamespace: uidMappings === undefined || gidMappings === undefined ? undefined : { uidMappings, gidMappings },
+    userNamespace,
   });
+  const images = definition.mountPoints.some(({ type }) => type === "image")
+    ? (await import("../volumes/image-mounts.ts")).mountsOfImages(data, definition.mountPoints, userNamespace)
+    : undefined;
   using cleanup = new DisposableStack();
   const links = devicesToStart(database, { ...container, hostname: configuration.hostname });
   const mayEndEarly =
@@ -179,7 +185,8 @@ async function launchSupervised(
       configuration: { ...configuration, process: resources.process },
       bundle: directory,
       mountRoot: root.mount,
-      mountRootSize: root.mountSize,
+      mountSources: images?.mount,
+      mountSize: root.mountSize + (images?.size ?? 0),
       boundaries: boundariesOf(definition.mountPoints),
       mountNamespaces: joined.mountNamespaces,
       standardStreams:
@@ -348,12 +355,14 @@ function journalIdentity({ name, definition }: StartableContainer) {
 }
 
 /**
- * Parts of volumes (`volume-subpath`) by their destinations: what is in a volume was written by containers, which may put
- * symbolic links where a part was, at any time.
+ * Parts of volumes (`volume-subpath`) and images by their destinations: what is in them was written by others, who may put
+ * symbolic links where a part was, in a volume at any time.
  */
-function boundariesOf(mountPoints: readonly MountPoint[]): ReadonlyMap<string, string> {
+function boundariesOf(mountPoints: readonly MountPoint[]): ReadonlyMap<string, Boundary> {
   return new Map(
-    mountPoints.flatMap(({ destination, source, subpath }) => (subpath === undefined ? [] : [[destination, source]])),
+    mountPoints.flatMap(({ destination, source, subpath, image }) =>
+      subpath === undefined ? [] : [[destination, { directory: source, kind: image?.kind }]],
+    ),
   );
 }
 

@@ -166,7 +166,7 @@ export interface StartupOptions {
   readonly successes: number | undefined;
 }
 
-export type MountRequest = BindMountRequest | TmpfsMountRequest | VolumeMountRequest;
+export type MountRequest = BindMountRequest | TmpfsMountRequest | VolumeMountRequest | ImageMountRequest;
 
 /** What is mounted in the end, when it is known which directories volumes are. */
 export type PlacedMount = BindMountRequest | TmpfsMountRequest | OverlayMount;
@@ -215,6 +215,17 @@ export interface VolumeMountRequest {
   readonly relabel: BindMountRequest["relabel"];
   readonly givesToUser: boolean;
   readonly options: readonly string[];
+}
+
+/** The files of an image. */
+export interface ImageMountRequest {
+  readonly type: "image";
+  readonly image: Exclude<ImageSource, { kind: "rootfs" }>;
+  readonly destination: string;
+  /** Otherwise what is written ends with the container's run. */
+  readonly readOnly: boolean;
+  /** The part of the image that is mounted, relative to its root; undefined for all. */
+  readonly subpath: string | undefined;
 }
 
 /** A view of a directory of the host in which changes go elsewhere. */

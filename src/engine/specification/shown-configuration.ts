@@ -8,7 +8,7 @@ import type { MountRequest, RunOptions, UserNamespaceMode } from "./run-options.
 
 /** A volume option as Docker shows binds, among which it counts volumes with a name. */
 function bindText(mount: MountRequest): string[] {
-  if (mount.type === "tmpfs" || (mount.type === "bind" && !mount.createSource)) return [];
+  if (mount.type === "tmpfs" || mount.type === "image" || (mount.type === "bind" && !mount.createSource)) return [];
   const source = mount.type === "volume" ? mount.name : mount.source;
   if (source === undefined) return [];
   const options = [mount.readOnly ? "ro" : "", mount.propagation === "rprivate" ? "" : mount.propagation];

@@ -62,15 +62,27 @@ const logSchema = lazily(() =>
 
 const mountPointSchema = lazily(() =>
   v.object({
-    type: v.picklist(["bind", "volume"]),
+    type: v.picklist(["bind", "volume", "image"]),
     /** The volume's. */
     name: v.optional(v.string()),
     /** Whether it is a volume that the container was given without a name. */
     isAnonymous: v.boolean(),
-    /** Of the host; empty for a volume in memory. */
+    /** Of the host; empty for a volume in memory; for an image the directory that it is mounted on for the container. */
     source: v.string(),
-    /** The part of a volume that is mounted instead of all. */
+    /** The part of a volume or image that is mounted instead of all. */
     subpath: v.optional(v.string()),
+    image: v.optional(
+      v.object({
+        /** As the user named it. */
+        name: v.string(),
+        /** The digest of its configuration. */
+        id: v.string(),
+        /** The directories of its layers, the uppermost first. */
+        lower: v.array(v.string()),
+        /** What is mounted of it. */
+        kind: v.picklist(["directory", "file"]),
+      }),
+    ),
     destination: v.string(),
     readOnly: v.boolean(),
     recursive: v.boolean(),

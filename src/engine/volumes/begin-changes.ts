@@ -3,9 +3,9 @@ import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { removeUsersTree } from "../ownership.ts";
 
 /**
- * Makes the directories that a container's changes to a directory of the host go to (`O` of `--volume`), without what an
- * earlier run has written.
- * @param source the directory of the host, whose mode the container is to see
+ * Makes the directories that a container's changes to a directory of the host (`O` of `--volume`) or to an image go to,
+ * without what an earlier run has written.
+ * @param source the directory, whose mode the container is to see
  * @throws BunkerError `mount_source_missing`, `system_call_failed`
  */
 export function beginChanges(data: string, source: string, changes: string): void {

@@ -7,9 +7,8 @@ import type { MountRequest } from "../specification/run-options.ts";
  * @throws BunkerError `cannot_relabel` where there is
  */
 export function checkLabels(mounts: readonly MountRequest[]): void {
-  const asking = mounts.find((mount) => mount.type !== "tmpfs" && mount.relabel !== undefined);
-  if (asking === undefined || asking.type === "tmpfs" || !nodeFileSystem().existsSync("/sys/fs/selinux/enforce"))
-    return;
+  const asking = mounts.find((mount) => "relabel" in mount && mount.relabel !== undefined);
+  if (asking === undefined || !("relabel" in asking) || !nodeFileSystem().existsSync("/sys/fs/selinux/enforce")) return;
   const object = asking.type === "bind" ? asking.source : (asking.name ?? asking.destination);
   throw new BunkerError({
     code: "cannot_relabel",

@@ -4,10 +4,13 @@
  * the user's own counts, then another container's, then the image's.
  */
 import { mkdirSync, statSync } from "node:fs";
+import { parseImageSource } from "../../image/image-source.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { findContainer } from "../lifecycle/find-container.ts";
+import type { UnpackedImage } from "../root-file-system.ts";
 import type {
+  ImageMountRequest,
   MountRequest,
   PlacedMount,
   RunOptions,
@@ -17,6 +20,7 @@ import type {
 } from "../specification/run-options.ts";
 import type { MountPoint, RootPlan } from "../state/container-definition.ts";
 import { anonymousName, takeVolume } from "./create-volume.ts";
+import { placeImage } from "./image-mounts.ts";
 import { type Population, populateVolume } from "./populate-volume.ts";
 import { volumeContent } from "./volume-directory.ts";
 import { volumeKind } from "./volume-driver.ts";
@@ -31,6 +35,8 @@ export interface MountingContainer extends Omit<Population, "container" | "desti
   readonly root: RootPlan;
   /** Places of volumes that the image names. */
   readonly imageVolumes: readonly string[];
+  /** Sees to it that an image to be mounted is unpacked. */
+  readonly prepareImage: (image: ImageMountRequest["image"]) => Promise<UnpackedImage>;
 }
 
 /** What is to be mounted, and what is remembered of it. */
@@ -104,6 +110,10 @@ function mountsOf(database: StateDatabase, data: string, { container, readOnly }
     const { destination, propagation, options } = point;
     const common = { destination, propagation, options, relabel: undefined, givesToUser: false };
     const isReadOnly = readOnly ?? point.readOnly;
+    if (point.image !== undefined) {
+      const image = parseImageSource(point.image.name);
+      return { type: "image", image, destination, readOnly: isReadOnly, subpath: point.subpath };
+    }
     if (point.type === "volume") {
       const { name, subpath } = point;
       return {
@@ -136,6 +146,8 @@ async function placeMount(
   onWarning: (message: string) => void,
 ): Promise<Placed> {
   if (request.type === "tmpfs") return { mount: request, point: undefined };
+  if (request.type === "image")
+    return placeImage(request, await container.prepareImage(request.image), container.directory);
   if (request.type === "volume") return placeVolume(database, data, request, container, onWarning);
   const { source, destination, readOnly, recursive, propagation, options } = request;
   const point = {

@@ -12,9 +12,7 @@ let user: UnprivilegedUser;
 beforeAll(() => {
   // Building the executable may take longer than a test.
   user = new UnprivilegedUser();
-  const layers = [pack(archive(busyboxMembers()), "gzip")];
-  const configuration = { architecture: ARCHITECTURE, config: { Cmd: ["sh"], Env: ["PATH=/bin"] } };
-  storeImages(user, [{ names: ["docker.io/library/busybox:latest"], layers, configuration }]);
+  storeImages(user, [busybox()]);
 }, 300_000);
 afterEach(async () => {
   await user.bunker(["rm", "-f", "kept"]);
@@ -23,6 +21,13 @@ afterEach(async () => {
 afterAll(() => {
   user[Symbol.dispose]();
   rmSync(user.data, { recursive: true, force: true });
+});
+
+const configuration = { architecture: ARCHITECTURE, config: { Cmd: ["sh"], Env: ["PATH=/bin"] } };
+const busybox = () => ({
+  names: ["docker.io/library/busybox:latest"],
+  layers: [pack(archive(busyboxMembers()), "gzip")],
+  configuration,
 });
 
 async function ok(...words: string[]): Promise<string> {
@@ -56,4 +61,70 @@ test("an image that a container was made from stays until it is forced", async (
   );
   expect(await ok("images", "-q")).toBe("");
   expect(await ok("start", "-a", "kept")).toBe("");
+});
+
+test("images are mounted in containers, and stay as long as those", async () => {
+  const data = archive([
+    { name: "data/", type: "5", mode: 0o755 },
+    { name: "data/file", content: "of the image\n" },
+    { name: "data/gone", content: "" },
+    { name: "link", type: "2", linkName: "/data" },
+    { name: "out", type: "2", linkName: "../../../../etc" },
+  ]);
+  const second = archive([
+    { name: "data/.wh.gone", content: "" },
+    { name: "data/new", content: "new\n" },
+  ]);
+  storeImages(user, [
+    busybox(),
+    { names: ["docker.io/library/data:latest"], layers: [pack(data, "gzip"), pack(second, "gzip")], configuration },
+    { names: ["docker.io/library/single:latest"], layers: [pack(data, "gzip")], configuration },
+  ]);
+  const show = "cd /mnt; find . | sort | xargs; cat data/file; touch x";
+  const mount = (text: string) => ["--mount", `type=image,target=/mnt,${text}`];
+  const run = (options: readonly string[], script: string) =>
+    user.bunker(["run", "--rm", "--network", "none", ...options, "busybox", "sh", "-c", script]);
+  expect(await run(mount("source=data"), show)).toEqual({
+    status: 1,
+    output: ". ./data ./data/file ./data/new ./link ./out\nof the image\n",
+    errors: "touch: x: Read-only file system\n",
+  });
+  expect(await run(mount("source=single"), show)).toMatchObject({
+    output: ". ./data ./data/file ./data/gone ./link ./out\nof the image\n",
+    errors: "touch: x: Read-only file system\n",
+  });
+  // Parts of it, of which none leads out.
+  expect((await run(mount("source=data,subpath=data"), "ls /mnt")).output).toBe("file\nnew\n");
+  expect((await run(mount("source=data,image-subpath=/link"), "ls /mnt")).output).toBe("file\nnew\n");
+  expect((await run(mount("source=data,subpath=data/file"), "cat /mnt")).output).toBe("of the image\n");
+  for (const subpath of ["out", "data/gone"]) {
+    const { status, errors } = await run(mount(`source=data,subpath=${subpath}`), "true");
+    expect({ status, errors }).toEqual({
+      status: 125,
+      errors: expect.stringMatching(/^bunker: bind mount .* on \/mnt: ENOENT/),
+    });
+  }
+  expect(await run(["--pull", "never", ...mount("source=nothing")], "true")).toMatchObject({ status: 125 });
+
+  // Writable, until the end of a run; also for another map of ids, and where the root is read-only.
+  const writes = "cat data/file; echo changed >data/file; rm link; touch x; ls";
+  for (const options of [[], ["--userns", "keep-id"], ["--read-only"]]) {
+    const { output, errors } = await run(
+      [...options, "-w", "/mnt", "-u", "0", ...mount("source=data,rw=true")],
+      writes,
+    );
+    expect({ output, errors }).toEqual({ output: "of the image\ndata\nout\nx\n", errors: "" });
+  }
+  await ok("create", "--name", "kept", "-w", "/mnt", ...mount("source=data,rw"), "busybox", "sh", "-c", writes);
+  for (let run = 0; run < 2; run++) expect(await ok("start", "-a", "kept")).toBe("of the image\ndata\nout\nx\n");
+  expect(await ok("inspect", "kept", "--format", "{{range .Mounts}}{{.Type}} {{.Source}} {{.RW}}{{end}}")).toBe(
+    "image data true\n",
+  );
+  expect(await ok("diff", "kept")).toBe("");
+  expect(await ok("run", "--rm", "--volumes-from", "kept:ro", "busybox", "ls", "/mnt")).toBe("data\nlink\nout\n");
+
+  expect(await user.bunker(["rmi", "data"])).toMatchObject({ status: 1, errors: expect.stringContaining("conflict") });
+  await ok("rmi", "-f", "data");
+  expect(await ok("start", "-a", "kept")).toBe("of the image\ndata\nout\nx\n");
+  await ok("rm", "kept");
 });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { readLayeredFile } from "../../../src/mount/layered-file.ts";
+import { kindInLayers, readLayeredFile } from "../../../src/mount/layered-file.ts";
 import { output } from "../../unprivileged-user.ts";
 
 let directory: string;
@@ -66,7 +66,7 @@ describe("hidden by the upper layer", () => {
 
   test("whiteouts where devices cannot be opened", () => {
     const script = `
-      import { readLayeredFile } from ${JSON.stringify(join(import.meta.dir, "../../../src/mount/layered-file.ts"))};
+      import { kindInLayers, readLayeredFile } from ${JSON.stringify(join(import.meta.dir, "../../../src/mount/layered-file.ts"))};
       console.log(readLayeredFile(process.argv.slice(1), "etc/passwd"));`;
     whiteout(upper, "etc/passwd");
     const command = 'mount --bind "$1" "$1" && mount -o remount,bind,nodev "$1" && exec "$2" -e "$3" "$4" "$5"';
@@ -154,8 +154,25 @@ test("a file that the caller may not read hides the lower one all the same", () 
   chmodSync(directory, 0o755);
   chmodSync(join(upper, "etc/passwd"), 0);
   const path = join(import.meta.dir, "../../../src/mount/layered-file.ts");
-  const script = `import { readLayeredFile } from ${JSON.stringify(path)};
+  const script = `import { kindInLayers, readLayeredFile } from ${JSON.stringify(path)};
     console.log(readLayeredFile(process.argv.slice(1), "etc/passwd"));`;
   const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
   expect(output([...nobody, process.execPath, "-e", script, upper, lower])).toBe("undefined\n");
+});
+
+test("what there is at a path is told without a look into it", () => {
+  put(lower, "data/file", "");
+  put(lower, "gone/file", "");
+  whiteout(upper, "gone");
+  link(upper, "link", "/etc");
+  put(upper, "etc/file", "");
+  const kind = (path: string) => kindInLayers([upper, lower], path);
+  expect(["data", "data/file", "gone", "gone/file", "link", "none"].map(kind)).toEqual([
+    "directory",
+    "file",
+    undefined,
+    undefined,
+    "directory",
+    undefined,
+  ]);
 });

@@ -130,12 +130,22 @@ describe("parseMountOption", () => {
     ["dst=/b", { name: undefined, isAnonymous: true }],
     ["source=data,dst=/b,volume-label=a=b,volume-label=c", { labels: { a: "b", c: "" } }],
     ["source=data,dst=/b,volume-subpath=x/y", { subpath: "x/y" }],
+    ["source=data,dst=/b,subpath=x", { subpath: "x" }],
     [
       "source=data,dst=/b,volume-opt=type=tmpfs,volume-opt=o=size=1m",
       { driverOptions: { type: "tmpfs", o: "size=1m" } },
     ],
   ])("reads the volume %s", (text, differences) => {
     expect(parseMountOption(text)).toEqual({ ...volume, ...differences });
+  });
+
+  test.each([
+    ["type=image,src=a,dst=/b", { readOnly: true, subpath: undefined }],
+    ["type=image,src=a,dst=/b,readwrite=true,subpath=/x/", { readOnly: false, subpath: "x" }],
+    ["type=image,src=a,dst=/b,rw=false,image-subpath=/", { readOnly: true, subpath: undefined }],
+  ])("reads %s", (text, differences) => {
+    const image = { kind: "stored", name: "a" } as const;
+    expect(parseMountOption(text)).toEqual({ type: "image", image, destination: "/b", ...differences });
   });
 
   test.each<[string, options: string[]]>([
@@ -148,7 +158,11 @@ describe("parseMountOption", () => {
 
   test.each([
     ["src=/a,dst=/b", '"/a" is no name for a volume'],
-    ["type=image,src=a,dst=/b", "type image is not available"],
+    ["type=npipe,src=a,dst=/b", "type npipe is not available"],
+    ["type=image,dst=/b", "source is missing"],
+    ["type=image,src=a,dst=/b,ro,rw", "exclude each other"],
+    ["type=image,src=a,dst=/b,subpath=a/../..", "must not contain .."],
+    ["type=image,src=a,dst=/b,bind-recursive=enabled", "bind-recursive is not for type=image"],
     ["src=a,dst=/b,volume-subpath=../c", "volume-subpath must be relative"],
     ["src=a,dst=/b,volume-subpath=/c", "volume-subpath must be relative"],
     ["src=a,dst=/b,volume-driver=nfs", 'there is no volume driver "nfs"'],
