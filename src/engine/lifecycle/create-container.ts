@@ -27,7 +27,6 @@ import { networkMode } from "../network/network-mode.ts";
 import { egressOf, hostAddressesFor, planForwards, planNetwork } from "../network/network-plan.ts";
 import type { Membership } from "../network/network-plan-schema.ts";
 import { type NamedNetworks, namedNetworks, networkTexts } from "../network/network-texts.ts";
-import { takeEndpoints } from "../network/take-endpoints.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
 import { prepareImage, prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
 import { containerArguments } from "../specification/container-command.ts";
@@ -126,14 +125,15 @@ function warnOfPorts(
 }
 
 /** Puts a container on the networks that users have made, and says what it is to have there. */
-function takePlaces(
+async function takePlaces(
   database: StateDatabase,
   data: string,
   id: string,
   { network, networkSettings }: RunOptions,
   exposedPorts: readonly string[],
-): Membership | undefined {
+): Promise<Membership | undefined> {
   if (network !== "shared") return undefined;
+  const { takeEndpoints } = await import("../network/take-endpoints.ts");
   takeEndpoints(database, data, id, networkSettings.shared, 0, 125);
   const hostAddresses = hostAddressesFor(endpointsOfContainer(database, id));
   const resolvers = networkSettings.dnsServers.flatMap((text) => {
@@ -284,7 +284,7 @@ export async function createContainer(
     const hostname = owner === undefined ? ownHostname : hostnameOf(data, owner);
     const exposedPorts = root.image.exposedPorts ?? [];
     const networkPlan = options.network === "slirp" ? planNetwork(options.networkSettings, exposedPorts) : undefined;
-    const membership = takePlaces(database, data, id, options, exposedPorts);
+    const membership = await takePlaces(database, data, id, options, exposedPorts);
     const name = options.name ?? freeName(database);
     const links = containerLinks(database, { id, name, hostname, definition: { networkPlan, membership } });
     const networks = links.length === 0 ? undefined : namedNetworks(links);
