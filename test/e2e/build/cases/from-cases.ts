@@ -117,6 +117,21 @@ export const FROM_CASES_ALONE: readonly ExpectedCase[] = [
     files: { "from-trigger": 'file 644 0:0 "a\\n"', x: 'file 644 0:0 "a\\n"' },
   },
   {
+    name: "a trigger that copies out of another stage, RUN in its sandbox, a signal of real time",
+    why: "buildah does not do the triggers of stages, and does not know --security",
+    dockerfile: [
+      "FROM busybox AS made",
+      "RUN --security=sandbox --network=none echo made >/made",
+      "FROM busybox AS one",
+      "ARG N=3",
+      "STOPSIGNAL SIGRTMIN+$N",
+      "ONBUILD COPY --from=made /made /from-trigger",
+      "FROM one",
+    ],
+    files: { "from-trigger": 'file 644 0:0 "made\\n"' },
+    configuration: { StopSignal: "SIGRTMIN+3" },
+  },
+  {
     name: "arguments of platforms, and those of the stage below",
     why: "buildah forgets the arguments of the stage below",
     dockerfile: [
