@@ -4,10 +4,9 @@
  */
 import { setBlocking } from "../../sys/blocking.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { Pump } from "../../sys/pump.ts";
 import type { Reactor } from "../../sys/reactor.ts";
 import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
-import { setWindowSize, type WindowSize } from "../../sys/terminal.ts";
+import type { WindowSize } from "../../sys/terminal.ts";
 import { JsonFileWriter } from "../log/json-file-writer.ts";
 import { logFile } from "../log/log-file.ts";
 import type { LogWriter } from "../log/log-writer.ts";
@@ -18,14 +17,26 @@ import type { Supervise } from "./protocol.ts";
 
 const F_DUPFD_CLOEXEC = 1030;
 
+/** Where input goes, and what copies it there. */
+interface Input {
+  readonly descriptor: FileDescriptor;
+  readonly Pump: typeof import("../../sys/pump.ts").Pump;
+}
+
+async function inputOf(descriptor: FileDescriptor): Promise<Input> {
+  const { Pump } = await import("../../sys/pump.ts");
+  return { descriptor, Pump };
+}
+
 /** What a supervisor has of a container's streams; nothing until `take`. */
 export class ContainerStreams {
   readonly #reactor: Reactor;
   readonly #container: { readonly data: string; readonly id: string };
   readonly #onChange: () => void;
   readonly #outputs: { o?: OutputCopier; e?: OutputCopier } = {};
-  #terminal: FileDescriptor | undefined;
-  #input: FileDescriptor | undefined;
+  // What sizes terminals and copies input is loaded with them: most containers in the background have neither.
+  #terminal: { readonly descriptor: FileDescriptor; readonly setSize: (size: WindowSize) => void } | undefined;
+  #input: Input | undefined;
   /** Whether the container's input ends with the first one that was attached to it. */
   #inputOnce = false;
   #log: LogWriter | undefined;
@@ -72,14 +83,16 @@ export class ContainerStreams {
     if (first === undefined) return;
     if (terminal) {
       // Another number for each role: the reactor knows each only once.
-      this.#terminal = duplicate(first);
-      this.#input = duplicate(first);
+      const { setWindowSize } = await import("../../sys/terminal.ts");
+      const descriptor = duplicate(first);
+      this.#terminal = { descriptor, setSize: (size) => setWindowSize(descriptor.number, size) };
+      this.#input = await inputOf(duplicate(first));
     }
     this.#outputs.o = this.#copy(first, "stdout");
     if (second !== undefined) this.#outputs.e = this.#copy(second, "stderr");
     if (third !== undefined) {
       setBlocking(third.number, false);
-      this.#input = third;
+      this.#input = await inputOf(third);
     }
   }
 
@@ -108,9 +121,9 @@ export class ContainerStreams {
     }
   }
 
-  #copyInput(source: FileDescriptor, input: FileDescriptor): void {
+  #copyInput(source: FileDescriptor, { descriptor, Pump }: Input): void {
     setBlocking(source.number, false);
-    const destination = duplicate(input);
+    const destination = duplicate(descriptor);
     new Pump(this.#reactor, { source: source.number, destination: destination.number }, () => {
       source.close();
       destination.close();
@@ -120,7 +133,7 @@ export class ContainerStreams {
 
   /** Sets the size of the terminal, if there is one. */
   resize(size: WindowSize): void {
-    if (this.#terminal !== undefined) setWindowSize(this.#terminal.number, size);
+    this.#terminal?.setSize(size);
   }
 
   /** Closes an output unless somebody is attached to it. */
@@ -134,7 +147,7 @@ export class ContainerStreams {
   }
 
   closeInput(): void {
-    this.#input?.close();
+    this.#input?.descriptor.close();
     this.#input = undefined;
   }
 

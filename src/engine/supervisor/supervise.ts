@@ -36,7 +36,6 @@ import { Signal } from "../../sys/signal.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { ContainerNetworks, HandedLink, HandedPort } from "../network/serve-network.ts";
 import { type ContainerLock, inheritedLock } from "../state/container-lock.ts";
-import { HealthTimer } from "./children.ts";
 import { ContainerStreams } from "./container-streams.ts";
 import { OutputCopier } from "./output-copier.ts";
 import type { Answer, Request, Supervise } from "./protocol.ts";
@@ -409,7 +408,10 @@ class Supervisor {
     command.waits = true;
     cleanup.use(this.#stopOnSignals(supervise));
     if (supervise.runTimeout !== undefined) cleanup.use(this.#killAfter(supervise.runTimeout));
-    if (health !== undefined) cleanup.use(new HealthTimer(this.#reactor, health, this.#data, this.#id));
+    if (health !== undefined) {
+      const { HealthTimer } = await import("./health-timer.ts");
+      cleanup.use(new HealthTimer(this.#reactor, health, this.#data, this.#id));
+    }
     this.#reactor.add(pidfd.number, Event.IN, () => {
       this.#reactor.remove(pidfd.number);
       this.#end = waitForExit(pid);

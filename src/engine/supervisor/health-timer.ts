@@ -1,0 +1,38 @@
+import { Event, type Reactor, Timer } from "../../sys/reactor.ts";
+import { STARTUP_GOES_ON } from "../health/startup-status.ts";
+import { spawnInternal } from "./children.ts";
+import type { Supervise } from "./protocol.ts";
+
+/** Has the container's health checked again and again; the next check waits until the last one has ended. */
+export class HealthTimer implements Disposable {
+  readonly #timer = new Timer();
+  readonly #reactor: Reactor;
+
+  constructor(reactor: Reactor, health: NonNullable<Supervise["health"]>, data: string, id: string) {
+    this.#reactor = reactor;
+    const begin = performance.now();
+    const isStarting = () => performance.now() - begin < health.startPeriod;
+    let { startupInterval } = health;
+    const arm = () => {
+      const regular = isStarting() ? Math.min(health.startInterval, health.interval) : health.interval;
+      this.#timer.start(startupInterval ?? regular);
+    };
+    reactor.add(this.#timer.descriptor.number, Event.IN, () => {
+      this.#timer.acknowledge();
+      const phase = isStarting() ? "starting" : "started";
+      spawnInternal(reactor, ["health", data, id, phase], (end) => {
+        if (!("exitCode" in end && end.exitCode === STARTUP_GOES_ON)) startupInterval = undefined;
+        if (!this.#isDisposed) arm();
+      });
+    });
+    arm();
+  }
+
+  #isDisposed = false;
+
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    this.#reactor.remove(this.#timer.descriptor.number);
+    this.#timer[Symbol.dispose]();
+  }
+}
