@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readSync, rmSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
+import { internalCommand } from "../../engine/internal-command.ts";
 import type { Ownership } from "../../engine/ownership.ts";
 import { readLayeredFile } from "../../mount/layered-file.ts";
 import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { ownCommand } from "../../sys/own-command.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { removeMountStubs } from "./mount-stubs.ts";
 import { planRun, type RunSettings } from "./run-configuration.ts";
@@ -61,9 +61,8 @@ export async function executeRun(settings: RunSettings, stage: RunStage): Promis
 async function runInProcess(words: readonly string[], request: RunRequest, stage: RunStage): Promise<void> {
   const { signal, onOutput } = stage;
   signal.throwIfAborted();
-  const [name = "", ...script] = ownCommand();
-  const child = Bun.spawn(["/proc/self/exe", ...script, "internal", "build-run", String(process.pid)], {
-    argv0: name,
+  const child = Bun.spawn({
+    ...internalCommand(["build-run", String(process.pid)]),
     stdio: [Buffer.from(JSON.stringify(request)), "pipe", "pipe", "pipe"],
   });
   using report = new FileDescriptor(child.stdio[END_DESCRIPTOR] ?? -1);

@@ -101,7 +101,7 @@ export function lostContainer(container: Container): Container {
 
 function settle(database: StateDatabase, data: string, ids: readonly string[]): void {
   if (database.isReadOnly) return;
-  Bun.spawnSync(internalCommand(["settle", data, ...ids]), { stdio: ["ignore", "ignore", "ignore"] });
+  Bun.spawnSync({ ...internalCommand(["settle", data, ...ids]), stdio: ["ignore", "ignore", "ignore"] });
 }
 
 /** What is to be said of a container that was abandoned: it could not be set right, or somebody is still removing it. */

@@ -67,7 +67,7 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
 
 /** Podman's `--rmi`. What removes images is more than most ends need, so another process has it. */
 function removeImageOf(data: string, image: string): void {
-  Bun.spawnSync(internalCommand(["remove-image", data, image]), { stdio: ["ignore", "ignore", "inherit"] });
+  Bun.spawnSync({ ...internalCommand(["remove-image", data, image]), stdio: ["ignore", "ignore", "inherit"] });
 }
 
 /** Records that a container which waited to be started again will not be. */

@@ -18,9 +18,7 @@ export function spawnInternal(
   words: readonly string[],
   onEnd: (end: ReturnType<typeof waitForExit>) => void,
 ): () => void {
-  const child = Bun.spawn(internalCommand(words), {
-    stdio: ["ignore", "ignore", "ignore"],
-  });
+  const child = Bun.spawn({ ...internalCommand(words), stdio: ["ignore", "ignore", "ignore"] });
   running.add(child.pid);
   const pidfd = openProcess(child.pid);
   const end = () => {

@@ -1,6 +1,6 @@
 /* The life of a container that outlives its command: from create to rm, and what others may do to it meanwhile. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { eventually } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
@@ -139,6 +139,20 @@ describe("a container in the background", () => {
     expect(await bunker("ps", "--filter", "health=unhealthy", "--format", "{{.Names}}")).toBe("patient\n");
     await bunker("exec", "patient", "touch", "/well");
     for (let found = ""; found !== "healthy\n"; ) found = await health();
+    await bunker("rm", "-f", "patient");
+  });
+
+  test("is checked for its health though the executable that started it has been removed", async () => {
+    const older = `${suite.user.directory}/older`;
+    copyFileSync(suite.user.bunkerPath, older);
+    const check = ["--health-cmd", "true", "--health-interval", "50ms"];
+    const words = ["run", "-d", "--name", "patient", ...check, suite.image, "sleep", "1000"];
+    expect(await suite.user.execute([older, ...words])).toMatchObject({ status: 0 });
+    rmSync(older);
+    for (let found = ""; found !== "healthy\n"; ) {
+      found = await bunker("inspect", "--format", "{{.State.Health.Status}}", "patient");
+      expect(found).not.toBe("unhealthy\n");
+    }
     await bunker("rm", "-f", "patient");
   });
 
