@@ -1,6 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordImageEvent } from "../../engine/events/journal.ts";
-import { parsePlatform } from "../../image/platform.ts";
 import { familiarName, openImageStore } from "../../image/store/image-store.ts";
 import { loadImages } from "../../image/store/load-images.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -9,7 +8,7 @@ import { untilInterrupted } from "../interruption.ts";
 import { flag, single } from "../option.ts";
 import { copyOutput } from "../progress/copy-output.ts";
 import { notEmpty } from "../values/words.ts";
-import { platformOption } from "./platform-option.ts";
+import { onePlatformOption, onlyPlatform } from "./platform-option.ts";
 
 /** `bunker load`, `bunker image load`. */
 export const load = defineCommand(
@@ -22,7 +21,7 @@ export const load = defineCommand(
         description: "Read a file or directory instead of standard input",
         parse: notEmpty("expected a path"),
       }),
-      platform: platformOption,
+      platforms: onePlatformOption,
       quiet: flag({
         name: "quiet",
         short: "q",
@@ -32,7 +31,8 @@ export const load = defineCommand(
     required: [],
     failureStatus: 1,
   },
-  async ({ options: { input, platform, quiet } }) => {
+  async ({ options: { input, platforms, quiet } }) => {
+    const platform = onlyPlatform(platforms);
     if (input === undefined && process.stdin.isTTY) {
       throw new BunkerError({
         code: "no_input",
@@ -43,11 +43,10 @@ export const load = defineCommand(
     }
     using store = openImageStore(dataDirectory());
     const origin = input ?? { name: "standard input", stream: Bun.stdin.stream() as AsyncIterable<Uint8Array> };
-    const wanted = platform === undefined ? undefined : parsePlatform(platform);
     using output = copyOutput({ moving: "Loading", present: "Already exists", done: "Loaded" });
     const onProgress = quiet ? () => {} : output.event;
     await untilInterrupted((signal) =>
-      loadImages(store, origin, { platform: wanted, signal, onProgress }, ({ id, names }) => {
+      loadImages(store, origin, { platform, signal, onProgress }, ({ id, names }) => {
         recordImageEvent(store.directory, "load", id, names[0] === undefined ? id : familiarName(names[0]));
         for (const name of names) output.print(`Loaded image: ${familiarName(name)}`);
         if (names.length === 0) output.print(`Loaded image ID: ${id}`);

@@ -1,6 +1,6 @@
-import { formatPlatform, hostPlatform, parsePlatform } from "../../image/platform.ts";
+import { formatPlatform, hostPlatform, type Platform, parsePlatform } from "../../image/platform.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { single } from "../option.ts";
+import { list, single } from "../option.ts";
 import type { OptionValues } from "../option-table.ts";
 import { notEmpty, parsePlatform as parsePlatformOption } from "../values/words.ts";
 
@@ -11,6 +11,30 @@ export const platformOption = single({
   description: "Which image, where a name stands for several, such as linux/arm64",
   parse: parsePlatformOption,
 });
+
+/** The same where others take several platforms, which `onlyPlatform` then refuses. */
+export const onePlatformOption = list({
+  name: "platform",
+  valueName: "PLATFORM",
+  description: "Which image, where a name stands for several, such as linux/arm64; once",
+  parse: parsePlatformOption,
+});
+
+/**
+ * The platform that was asked for.
+ * @throws BunkerError `conflicting_options` when there are several: an archive holds one image by each name
+ */
+export function onlyPlatform(platforms: readonly string[]): Platform | undefined {
+  const [platform, second] = platforms;
+  if (second !== undefined) {
+    throw new BunkerError({
+      code: "conflicting_options",
+      operation: "--platform can be given once",
+      hint: "Take each platform by itself, or all of an index: bunker copy --all",
+    });
+  }
+  return platform === undefined ? undefined : parsePlatform(platform);
+}
 
 const part = (name: string, valueName: string, description: string) =>
   single({ name, valueName, description, parse: notEmpty("it is empty") });

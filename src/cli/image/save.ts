@@ -1,6 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordImageEvent } from "../../engine/events/journal.ts";
-import { parsePlatform } from "../../image/platform.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { saveImages } from "../../image/transport/save-images.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -10,7 +9,7 @@ import { flag, single } from "../option.ts";
 import { copyOutput } from "../progress/copy-output.ts";
 import { oneOf } from "../values/choice.ts";
 import { notEmpty } from "../values/words.ts";
-import { platformOption } from "./platform-option.ts";
+import { onePlatformOption, onlyPlatform } from "./platform-option.ts";
 
 /** `bunker save`, `bunker image save`. */
 export const save = defineCommand(
@@ -37,7 +36,7 @@ export const save = defineCommand(
         description: "Write to a file or directory instead of standard output",
         parse: notEmpty("expected a path"),
       }),
-      platform: platformOption,
+      platforms: onePlatformOption,
       leavesUnpacked: flag({
         name: "uncompressed",
         description: "Leave layers that are not compressed as they are, which is always so",
@@ -47,7 +46,8 @@ export const save = defineCommand(
     optional: "[IMAGE...]",
     failureStatus: 1,
   },
-  async ({ options: { format, output, platform, quiet }, operands }) => {
+  async ({ options: { format, output, platforms, quiet }, operands }) => {
+    const platform = onlyPlatform(platforms);
     if (output === undefined) refuseStandardOutput(format);
     using store = openImageStore(dataDirectory());
     // Standard output may be where the archive goes.
@@ -56,7 +56,7 @@ export const save = defineCommand(
       saveImages(store, operands, {
         format,
         output,
-        platform: platform === undefined ? undefined : parsePlatform(platform),
+        platform,
         signal,
         onProgress: quiet ? () => {} : progress.event,
       }),

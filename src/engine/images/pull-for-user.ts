@@ -3,7 +3,7 @@ import { parsePlatform } from "../../image/platform.ts";
 import { familiarReference, parseReference, withDefaultTag } from "../../image/reference.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
-import { WITHOUT_SLOWEST_COMPILER } from "../../sys/just-in-time.ts";
+import { WITHOUT_SLOWEST_COMPILER } from "../../sys/compiler-environment.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { type Ownership, ownershipOf } from "../ownership.ts";
 import type { RunOptions } from "../specification/run-options.ts";
