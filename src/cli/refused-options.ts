@@ -17,7 +17,7 @@ const WINDOWS: Refusal = {
 
 const NO_PODS: Refusal = {
   reason: "Bunker has no pods",
-  hint: "Containers share a network by --network container:NAME.",
+  hint: "Containers share namespaces by --network, --pid and --ipc container:NAME.",
 };
 
 const OWN_USERS: Refusal = {

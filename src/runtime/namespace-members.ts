@@ -11,18 +11,13 @@
  * again. To leave it a process needs CAP_SYS_ADMIN, which containers have only if they were given it (--privileged,
  * --cap-add): who leaves with it and then loses its parent is not found any more, and ends with the other container.
  */
+import { Errno } from "../sys/errno.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { directoryNames } from "../sys/named-file.ts";
 import { namespaceOf, openedNamespace } from "../sys/namespace.ts";
-import {
-  endsWithin,
-  identify,
-  openIdentified,
-  type ProcessIdentity,
-  processStatus,
-  sendSignal,
-} from "../sys/process-identity.ts";
+import { endsWithin, identify, openIdentified, type ProcessIdentity, processStatus } from "../sys/process-identity.ts";
 import { Signal } from "../sys/signal.ts";
+import { SystemCall, systemCall } from "../sys/system-call.ts";
 
 /** How long a killed process is waited for until all are looked at again, in seconds. */
 const PATIENCE = 1;
@@ -67,14 +62,16 @@ export class Leftovers implements Disposable {
     using namespace = this.#namespace;
     const name = openedNamespace(namespace.number);
     while (name !== undefined) {
-      const members = mountNamespaceMembers(name);
-      if (members.length === 0) return;
       using opened = new DisposableStack();
-      const killed = members.flatMap((member) => {
+      const members = mountNamespaceMembers(name).flatMap((member) => {
         const pidfd = openIdentified(member);
         return pidfd === undefined ? [] : [opened.use(pidfd)];
       });
-      for (const pidfd of killed) sendSignal(pidfd, Signal.SIGKILL);
+      // Who of the host has entered the container, such as its root, is not ours to kill.
+      const killed = members.filter(
+        ({ number }) => systemCall(SystemCall.pidfd_send_signal, number, Signal.SIGKILL, 0, 0) !== -Errno.EPERM,
+      );
+      if (killed.length === 0) return;
       for (const pidfd of killed) endsWithin(pidfd, PATIENCE);
     }
   }

@@ -1,5 +1,7 @@
 /* `--pid`, `--ipc`, `--uts`, `--cgroupns` and `--userns` of another container: namespaces that are there already. */
 import { describe, expect, test } from "bun:test";
+import { namespaceOf } from "../../../src/sys/namespace.ts";
+import { eventually } from "../../unprivileged-user.ts";
 import { containerSuite } from "./suite.ts";
 
 const suite = containerSuite();
@@ -88,6 +90,16 @@ describe("the processes of another container", () => {
       expect({ output, status }).toEqual({ output: "started\n", status: 3 });
       await seeing("owner", "1000");
       expect(await state("owner")).toBe("running 0\n");
+      // Who enters it from the host is nobody's to kill but the host's.
+      await start("guest3", ["--pid", "container:owner"], "sleep", "607");
+      const first = (await bunker("inspect", "guest3", "--format", "{{.State.Pid}}")).trim();
+      await using visitor = Bun.spawn(["nsenter", "-t", first, "-m", "sleep", "650"]);
+      const namespace = namespaceOf(first, "mnt");
+      const isInside = () => namespaceOf(visitor.pid, "mnt") === namespace;
+      await eventually(isInside, () => "somebody to enter the container");
+      await bunker("stop", "-t", "0", "guest3");
+      expect(await state("guest3")).toBe("exited 143\n");
+      expect(isInside()).toBe(true);
       // With root's rights a process may leave the mount namespace, but not its parents.
       const leave = "(unshare -m sleep 606; :) & wait";
       await start("guest2", ["--pid", "container:owner", "--privileged"], "sh", "-c", leave);
@@ -95,7 +107,7 @@ describe("the processes of another container", () => {
       await bunker("stop", "-t", "0", "guest2");
       await seeing("owner", "1000");
     } finally {
-      await remove("guest", "guest2", "owner");
+      await remove("guest", "guest2", "guest3", "owner");
     }
   });
 
