@@ -78,11 +78,12 @@ for _ in range(${CONNECTIONS}):
 print("ready", flush=True)
 time.sleep(1000)`;
 
-/** A program of Bun's that has nothing of its own, and waits in the kernel. */
+/** A program of Bun's that has nothing of its own but a way to wait in the kernel. */
 const BARE = `
 import { dlopen } from "bun:ffi";
+const { pause } = dlopen("libc.so.6", { pause: { args: [], returns: "int" } }).symbols;
 console.log("ready");
-dlopen("libc.so.6", { pause: { args: [], returns: "int" } }).symbols.pause();`;
+pause();`;
 const IDLE_MEMORY = "memory of its own when idle, MB";
 
 const CONTENDERS = ["no stack", "bunker", "slirp4netns", "pasta"];
