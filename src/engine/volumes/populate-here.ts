@@ -10,6 +10,7 @@ import { LayerWriter } from "../../image/layers/layer-writer.ts";
 import { Losses } from "../../image/layers/losses.ts";
 import { entriesBelow } from "../../image/layers/merged-entries.ts";
 import { openMergedDirectory } from "../../image/layers/open-merged-directory.ts";
+import { SpaceLeft } from "../../image/layers/space-left.ts";
 import { TarReader } from "../../image/tar/tar-reader.ts";
 import { encodeText } from "../../sys/byte-string.ts";
 import { setUmask } from "../../sys/file.ts";
@@ -57,7 +58,8 @@ export function populateHere({ layers, destination, content, staging, mapping }:
     mkdirSync(staging, { mode: 0o700 });
     const losses = new Losses();
     const lose = losses.add.bind(losses);
-    using writer = new LayerWriter(open(staging), mapping, lose);
+    const root = open(staging);
+    using writer = new LayerWriter(root, mapping, lose, "layer", new SpaceLeft(root));
     const reader = new TarReader(writer);
     for (const piece of archiveEntries(entriesBelow(source), { latestTime: undefined, lose })) reader.feed(piece);
     reader.finish();

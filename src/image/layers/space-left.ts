@@ -25,7 +25,7 @@ export class SpaceLeft {
    * @param directory descriptor of a directory there
    * @param settle sees to it that what has been taken was written, before the file system is asked
    */
-  constructor(directory: number, settle: () => void) {
+  constructor(directory: number, settle: () => void = () => {}) {
     this.#directory = directory;
     this.#settle = settle;
   }
