@@ -11,7 +11,8 @@
 import { nearestName } from "../nearest-name.ts";
 import { BunkerError } from "../sys/error.ts";
 import { argumentDefinitions } from "./argument-definitions.ts";
-import type { Command, DescribedCommand } from "./command.ts";
+import type { Command } from "./command.ts";
+import type { DescribedCommand } from "./described-command.ts";
 import { type OptionTable, type OptionValues, parseArguments, quote } from "./option-table.ts";
 
 /** A command as its group knows it, without its code. */

@@ -1,7 +1,7 @@
-import type { CommandDef } from "citty";
 import { BunkerError } from "../sys/error.ts";
 import { compileReadily } from "../sys/just-in-time.ts";
 import { argumentDefinitions } from "./argument-definitions.ts";
+import type { DescribedCommand } from "./described-command.ts";
 import {
   type CommandSyntax,
   type OptionTable,
@@ -21,11 +21,6 @@ interface Invocation<Globals> {
   readonly summary: string;
   /** What the options before its name came to. */
   readonly globals: Globals;
-}
-
-/** What help shows of a command: a command of citty's but for what it does. */
-export interface DescribedCommand extends Omit<CommandDef, "run" | "subCommands"> {
-  readonly subCommands?: Record<string, DescribedCommand>;
 }
 
 /**

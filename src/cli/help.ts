@@ -1,5 +1,5 @@
 import { renderUsage } from "citty";
-import type { DescribedCommand } from "./command.ts";
+import type { DescribedCommand } from "./described-command.ts";
 
 /**
  * Prints the help of a command on standard output, in colour where that is a terminal and NO_COLOR is not set

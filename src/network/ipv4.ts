@@ -37,6 +37,7 @@ export function readIpv4(view: DataView, packet: Packet, reassembly: Reassembly)
   if ((fragment & (MORE_FRAGMENTS | FRAGMENT_OFFSET)) === 0) return true;
   return reassembly.add(packet, {
     identification: view.getUint16(network + 4),
+    headerLength: packet.transport - network,
     offset: (fragment & FRAGMENT_OFFSET) << 3,
     isLast: (fragment & MORE_FRAGMENTS) === 0,
   });

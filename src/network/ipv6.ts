@@ -55,6 +55,8 @@ export function readIpv6(view: DataView, packet: Packet, reassembly: Reassembly)
         if ((fragment & 0xfff9) === 0) return true;
         return reassembly.add(packet, {
           identification: view.getUint32(offset + 4),
+          // Extension headers before the fragment's are of no use any more.
+          headerLength: IPV6_HEADER_SIZE,
           offset: fragment & 0xfff8,
           isLast,
         });

@@ -11,7 +11,6 @@
 import { NETWORK_OFFSET } from "./ethernet.ts";
 import type { FramePool } from "./frame-pool.ts";
 import { NO_SLOT } from "./frame-pool.ts";
-import { IPV6_HEADER_SIZE } from "./ipv6.ts";
 import type { Packet } from "./packet.ts";
 
 const MAXIMUM_DATAGRAMS = 16;
@@ -25,6 +24,8 @@ const PAYLOAD_OFFSET = NETWORK_OFFSET + 64;
 /** What a packet says of itself as a fragment. */
 export interface Fragment {
   readonly identification: number;
+  /** Bytes of the IP header that the whole packet is to have, without what came between it and the payload. */
+  readonly headerLength: number;
   /** Of its payload, in bytes. */
   readonly offset: number;
   readonly isLast: boolean;
@@ -119,16 +120,15 @@ export class Reassembly implements Disposable {
     return datagram;
   }
 
-  #copy(packet: Packet, { offset }: Fragment, datagram: Datagram): void {
+  #copy(packet: Packet, { offset, headerLength }: Fragment, datagram: Datagram): void {
     const { buffer } = this.#pool.memory;
     const payload = this.#pool.offsetOf(datagram.slot) + PAYLOAD_OFFSET;
     buffer.copyWithin(payload + offset, packet.transport, packet.end);
     if (offset !== 0) return;
-    // Extension headers before the fragment's are of no use any more.
-    datagram.headerLength = packet.version === 4 ? packet.transport - packet.network : IPV6_HEADER_SIZE;
+    datagram.headerLength = headerLength;
     datagram.protocol = packet.protocol;
-    buffer.copyWithin(payload - datagram.headerLength, packet.network, packet.network + datagram.headerLength);
-    if (packet.version === 6) buffer[payload - IPV6_HEADER_SIZE + 6] = packet.protocol;
+    buffer.copyWithin(payload - headerLength, packet.network, packet.network + headerLength);
+    if (packet.version === 6) buffer[payload - headerLength + 6] = packet.protocol;
   }
 
   #drop(key: string): void {

@@ -12,13 +12,28 @@
  */
 import { Errno } from "../../sys/errno.ts";
 import { connect, isVersion4, openSocket } from "../../sys/internet-socket.ts";
-import { Event } from "../../sys/reactor.ts";
+import { Event, type Reactor } from "../../sys/reactor.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
+import type { Egress } from "../egress.ts";
+import type { FramePool } from "../frame-pool.ts";
 import { isAnswerTo, isFailure, isQuestion, LIFETIME, learn, makeFailure, mayAsk, PATIENCE } from "./asking.ts";
 import { FramedMessage } from "./framed-message.ts";
 import { answerLocally, LONGEST_LOCAL_QUESTION } from "./local-answer.ts";
-import type { Resolver } from "./resolvers.ts";
-import type { DnsStreamServices } from "./streams.ts";
+import type { LocalNames } from "./local-names.ts";
+import type { Resolver, Resolvers } from "./resolvers.ts";
+
+/** What a connection has of what is around it. */
+export interface DnsStreamServices {
+  readonly reactor: Reactor;
+  readonly pool: FramePool;
+  readonly resolvers: Pick<Resolvers, "current" | "failed">;
+  readonly names: LocalNames | undefined;
+  readonly egress: Egress;
+  /** Calls `tick` from time to time as long as resolvers are asked. */
+  startTimer(): void;
+  /** Says that a connection is no more. */
+  closed(stream: DnsStream): void;
+}
 
 type State =
   /** No message is on its way. */

@@ -7,7 +7,7 @@ import type { FramePool } from "../frame-pool.ts";
 import { TICK } from "./asking.ts";
 import type { LocalNames } from "./local-names.ts";
 import type { Resolvers } from "./resolvers.ts";
-import { DnsStream } from "./stream.ts";
+import { DnsStream, type DnsStreamServices } from "./stream.ts";
 
 /** Each may hold two slots of memory and three descriptors. */
 const MAXIMUM_STREAMS = 64;
@@ -15,19 +15,6 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
-
-/** What a connection has of what is around it. */
-export interface DnsStreamServices {
-  readonly reactor: Reactor;
-  readonly pool: FramePool;
-  readonly resolvers: Pick<Resolvers, "current" | "failed">;
-  readonly names: LocalNames | undefined;
-  readonly egress: Egress;
-  /** Calls `tick` from time to time as long as resolvers are asked. */
-  startTimer(): void;
-  /** Says that a connection is no more. */
-  closed(stream: DnsStream): void;
-}
 
 export class DnsStreams implements DnsStreamServices, Disposable {
   readonly reactor: Reactor;

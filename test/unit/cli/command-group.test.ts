@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, type Mock, spyOn, test } from "bun:test";
 import { renderUsage } from "citty";
-import { type DescribedCommand, defineCommand } from "../../../src/cli/command.ts";
+import { defineCommand } from "../../../src/cli/command.ts";
 import { defineCommandGroup } from "../../../src/cli/command-group.ts";
+import type { DescribedCommand } from "../../../src/cli/described-command.ts";
 import { flag, list, single } from "../../../src/cli/option.ts";
 import { BunkerError } from "../../../src/sys/error.ts";
 
