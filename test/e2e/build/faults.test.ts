@@ -62,7 +62,7 @@ test.each(["SIGINT", "SIGTERM"] as const)("stops everything at %s", async (signa
 
 test("Ctrl-C ends what takes long: reading a file, packing a layer, asking a registry", async () => {
   const { user } = suite;
-  const [kept, size] = ["RUN echo kept > /kept", 1 << 40];
+  const [kept, size] = ["RUN echo kept > /kept", 2 ** 40];
   let requests = 0;
   // It never answers.
   using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Promise(() => void requests++) });
