@@ -40,7 +40,7 @@ export async function runContainer(
   const container = await createContainer(database, data, options, callbacks);
   using _lock = container.lock;
   // Until now a signal has ended this process, as it should; from here on signals are the container's.
-  using signals = receiveSignals();
+  using signals = receiveSignals(attachment.proxiesSignals);
   // A restart policy is the supervisor's business.
   const recordsEnd = options.restart.name === "no";
   const wanted = {
@@ -48,7 +48,7 @@ export async function runContainer(
     input: options.attached.input && options.interactive,
     terminal: options.terminal,
     detachKeys: attachment.detachKeys,
-    signals: attachment.proxiesSignals ? signals : undefined,
+    signals,
   };
   let started: Awaited<ReturnType<typeof startContainer>>;
   try {

@@ -33,14 +33,14 @@ export const attach = defineCommand(
     if (socket === undefined) throw notRunning("attach to container", container);
     const input = openInput && !options.withoutInput;
     checkTerminal({ interactive: input, terminal });
-    using signals = receiveSignals();
+    using signals = receiveSignals(options.signalProxy);
     const attachment = {
       input,
       output: true,
       error: true,
       terminal,
       detachKeys: parseDetachKeys(options.detachKeys),
-      signals: options.signalProxy ? signals : undefined,
+      signals,
     };
     const streams = requestAttachment(socket, attachment);
     tell(socket, { kind: "wait" });

@@ -68,14 +68,14 @@ async function startAttached(
   const { terminal, openInput, restart } = container.definition;
   const input = options.interactive && openInput;
   checkTerminal({ interactive: input, terminal });
-  using signals = receiveSignals();
+  using signals = receiveSignals(options.signalProxy);
   const attachment = {
     input,
     output: true,
     error: true,
     terminal,
     detachKeys: parseDetachKeys(options.detachKeys),
-    signals: options.signalProxy ? signals : undefined,
+    signals,
   };
   const recordsEnd = restart.name === "no";
   const started = await startByCommand(database, data, taken, { attachment, recordsEnd });

@@ -245,7 +245,11 @@ export function attachDetachably(
   return end ?? waitForExit(container.pid);
 }
 
-/** Starts receiving the signals that `attach` passes on; to be called before there is a container. */
-export function receiveSignals(): SignalPipe {
-  return new SignalPipe([...FORWARDED, Signal.SIGWINCH]);
+/**
+ * Starts receiving the signals that `attach` passes on; to be called before there is a container.
+ * @param isForwarding whether they are; else they do to this process what they do to any, but that a terminal's new size
+ * is passed on
+ */
+export function receiveSignals(isForwarding = true): SignalPipe {
+  return new SignalPipe([...(isForwarding ? FORWARDED : []), Signal.SIGWINCH]);
 }

@@ -33,8 +33,8 @@ export interface AttachmentOptions {
   readonly terminal: boolean;
   /** The bytes that end the attachment; empty for none. */
   readonly detachKeys: Buffer;
-  /** The signals that this command gets, to be passed on; undefined to pass none on. */
-  readonly signals: SignalPipe | undefined;
+  /** The signals that are passed on. */
+  readonly signals: SignalPipe;
 }
 
 /** This command's ends of the pipes. */
@@ -128,14 +128,12 @@ export function stayAttached(
     if (isTyped) cleanup.defer(makeRawGuarded(STANDARD.input));
   }
   const { signals } = options;
-  if (signals !== undefined) {
-    reactor.add(signals.descriptor, Event.IN, () => {
-      for (let signal = signals.next(); signal !== undefined; signal = signals.next()) {
-        if (signal === Signal.SIGWINCH) tellSize(socket, options.terminal);
-        else tell(socket, { kind: "signal", signal, isStop: false });
-      }
-    });
-  }
+  reactor.add(signals.descriptor, Event.IN, () => {
+    for (let signal = signals.next(); signal !== undefined; signal = signals.next()) {
+      if (signal === Signal.SIGWINCH) tellSize(socket, options.terminal);
+      else tell(socket, { kind: "signal", signal, isStop: false });
+    }
+  });
   reactor.add(socket.number, Event.IN, () => {
     const received = receiveMessage(socket.number, false);
     if (received.kind === "nothing") return;

@@ -52,6 +52,33 @@ describe("a terminal", () => {
   });
 });
 
+describe("signals", () => {
+  test("go to the container, or with --sig-proxy=false to the command alone", async () => {
+    // Its output tells that the trap is set.
+    const script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done";
+    const words = ["--network", "none", "--name", "box", suite.image, "sh", "-c", script];
+    const session = (...command: string[]) => suite.user.talk([suite.user.bunkerPath, ...command]);
+    const run = session("run", "--sig-proxy=false", ...words);
+    await run.expect("ready\n");
+    const attached = session("attach", "--sig-proxy=false", "--no-stdin", "box");
+    // It is recorded when the command is attached.
+    const isAttached = async () =>
+      (await bunker("events", "--since", "1h", "--until", "0s", "--filter", "event=attach")) !== "";
+    while (!(await isAttached()));
+    for (const { process } of [run, attached]) {
+      process.kill("SIGTERM");
+      expect(await process.exited).toBe(143);
+    }
+    expect(await bunker("ps", "--format", "{{.Names}}")).toBe("box\n");
+    await bunker("stop", "-t", "5", "box");
+    const started = session("start", "--attach", "box");
+    await started.expect("ready\n");
+    started.process.kill("SIGTERM");
+    expect(await started.process.exited).toBe(9);
+    await bunker("rm", "box");
+  });
+});
+
 describe("pipes", () => {
   test("carry 100 MB in both directions byte for byte, and the log has none of it with the driver none", async () => {
     const input = Buffer.alloc(100_000_000);
