@@ -59,6 +59,9 @@ export function makeRawGuarded(descriptor: number): () => void {
   using program = new LaunchProgram(PROGRAM_SIZE);
   const [readEnd, writeEnd] = pipe();
   const what = { operation: "start the terminal's guard" };
+  // The guard does so itself, too, but a signal may come before its first instruction.
+  const allSignals = program.bytes(Buffer.from(new ArrayBuffer(SIGNAL_SET_SIZE)).fill(0xff));
+  program.call("rt_sigprocmask", [SIG_SETMASK, allSignals, 0, SIGNAL_SET_SIZE], what);
   program.call("setsid", [], what);
   program.call("dup3", [readEnd.number, PIPE, 0], what);
   if (descriptor !== TERMINAL) program.call("dup3", [descriptor, TERMINAL, 0], what);
