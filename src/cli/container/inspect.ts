@@ -19,7 +19,7 @@ export const inspect = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     const sizeOf = size ? (await import("../../engine/files/container-size.ts")).containerMeasure(data) : undefined;
-    return printInspections(operands, format, (name) =>
+    return await printInspections(operands, format, (name) =>
       inspectContainer(database, data, namedOrLatest(database, data, name, { latest: latest && name === "" }), sizeOf),
     );
   },

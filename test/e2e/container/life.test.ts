@@ -174,6 +174,7 @@ describe("a container in the background", () => {
 
   test("tells of what is copied and pruned, and of images", async () => {
     await bunker("run", "-d", "--name", "source", suite.image, "sh", "-c", idle);
+    expect(await bunker("container", "inspect", "--format", "{{.Name}}", "source")).toBe("/source\n");
     await bunker("top", "source");
     await bunker("cp", "source:/etc/passwd", "source:/copy");
     await bunker("commit", "--squash", "--pause=false", "source", "told:1");
