@@ -49,7 +49,7 @@ export interface LaunchedHelpers extends Disposable {
 export function helpersToLaunch(map: IdMap): LaunchedHelpers {
   const helpers = helpersFor(map);
   const messages = new MemoryFile("messages of newuidmap and newgidmap");
-  const pids: Slot[] = [];
+  let launched: readonly { readonly helper: Helper; readonly pid: Slot }[] = [];
   return {
     start: (program, target) => {
       const digits = "pid of ids".padEnd(DECIMAL_SIZE);
@@ -57,11 +57,12 @@ export function helpersToLaunch(map: IdMap): LaunchedHelpers {
       program.set(rest, target);
       writeDecimal(program, rest, program.text(digits));
       program.release(rest);
-      for (const helper of helpers) {
+      launched = helpers.map((helper) => ({ helper, pid: program.slot(`pid of ${helper.name}`) }));
+      // Their places had other values, and the program may fail before a helper is started.
+      for (const { pid } of launched) program.set(pid, 0);
+      for (const { helper, pid } of launched) {
         const child = program.label(helper.name);
         const started = program.label(`${helper.name} started`);
-        const pid = program.slot(`pid of ${helper.name}`);
-        pids.push(pid);
         // Until its exec it only reads the program, in the memory of a process that goes on: nothing has to be copied.
         const flags = CloneFlag.PARENT | CloneFlag.VM;
         program.fork({ operation: `start ${helper.name}` }, { child, flags, result: pid });
@@ -72,11 +73,12 @@ export function helpersToLaunch(map: IdMap): LaunchedHelpers {
       }
     },
     finish: (child, program) => {
-      const started = pids.map((slot) => program.read(slot));
-      const ends = started.map((pid) => (pid === 0 ? undefined : waitForExit(pid)));
-      for (const [index, end] of ends.entries()) {
-        const helper = helpers[index];
-        if (helper === undefined || end === undefined || isSuccess(end)) continue;
+      const started = launched.map(({ helper, pid }) => ({ helper, pid: program.read(pid) }));
+      const ended = started
+        .filter(({ pid }) => pid !== 0)
+        .map(({ helper, pid }) => ({ helper, end: waitForExit(pid) }));
+      for (const { helper, end } of ended) {
+        if (isSuccess(end)) continue;
         // One that was not executed has left its reason before it ended.
         const failure = poll([child.errors.number], 0)[0] === 0 ? undefined : readFailure(child, program);
         throw failure ?? refusal(helper, end, messages.read().trim());
