@@ -362,7 +362,14 @@ export class CallQueue<Subject> implements Disposable {
     const program = this.#program;
     const what = { operation: "begin to make queued system calls" };
     const everySignal = program.bytes(Buffer.from(new ArrayBuffer(SIGNAL_SET_SIZE)).fill(0xff));
+    const isTied = program.label("tied to the caller's life");
+    const parent = program.slot("parent");
     program.call("prctl", [Prctl.PR_SET_PDEATHSIG, Signal.SIGKILL, 0, 0, 0], what);
+    // The caller may have died before that. A child that waited on would keep all its descriptors, and the locks by them.
+    program.call("getppid", [], what, { result: parent });
+    program.branch(parent, "equal", process.pid, isTied);
+    program.call("exit_group", [0], what);
+    program.place(isTied);
     program.call("rt_sigprocmask", [SIG_SETMASK, everySignal, 0, SIGNAL_SET_SIZE], what);
     program.call("umask", [0], what);
     program.jump(this.#batches[0]?.operations.address ?? 0);
