@@ -105,6 +105,7 @@ export class LayerWriter implements TarReceiver, Disposable {
   readonly #space: SpaceLeft | undefined;
   #file: OpenEntry | undefined;
   #size = 0;
+  #hasReplacedDirectory = false;
 
   /**
    * @param root descriptor of the layer's empty directory, open for reading; stays the caller's. The process's umask
@@ -189,6 +190,11 @@ export class LayerWriter implements TarReceiver, Disposable {
   /** Bytes of all files so far, as their lengths say. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Whether a directory has been removed since something else was to have its name, or one that means the same. */
+  get hasReplacedDirectory(): boolean {
+    return this.#hasReplacedDirectory;
   }
 
   /**
@@ -300,6 +306,7 @@ export class LayerWriter implements TarReceiver, Disposable {
     const parent = this.#cache.open(directory);
     if (unlinkAt(parent, base) < 0) {
       if (this.#content === "copy") throw refusedCopy(path, "a file cannot take the place of a directory");
+      this.#hasReplacedDirectory = true;
       removeTreeAt(parent, base);
       const isInside = (other: ByteString) => other === path || other.startsWith(`${path}/`);
       for (const known of [this.#directories, this.#implicit, this.#opaque]) {

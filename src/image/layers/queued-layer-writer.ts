@@ -14,7 +14,7 @@
  * - Hashes of all paths are kept. An entry whose path has no known hash, in a plain directory, is new. Two paths may
  *   have the same hash: then the second one takes the slow way for nothing.
  *
- * An entry in a directory that is not plain may add to a plain one by another path. From such an entry on, and when a plain
+ * An entry in a directory that is not plain may add to a plain one by another path. From such an entry on, and when a
  * directory is replaced, the rest of the layer is `LayerWriter`'s. Hardly any layer has one.
  */
 import { CallQueue } from "../../launch/call-queue.ts";
@@ -142,8 +142,9 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
     else if (this.#enter(entry, path, base)) return;
     this.#queue.drain();
     this.#writer.entry(entry);
-    // Something has been put into the place of the directory, and what was in it is gone.
-    if (this.#plain.has(path)) this.#isDirect = true;
+    // Something is in the place of the directory, and what was in it is gone. The kernel says so, not the path: to some
+    // file systems names that differ in case are the same.
+    if (this.#writer.hasReplacedDirectory) this.#isDirect = true;
   }
 
   data(chunk: Buffer, start: number, end: number, offset: number): void {
