@@ -225,7 +225,7 @@ describe("death", () => {
   });
 
   const calls = [
-    "mkdirat:2",
+    "mkdirat:6",
     "openat2:3",
     "pwrite64:20",
     "utimensat:30",
