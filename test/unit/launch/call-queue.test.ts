@@ -9,6 +9,8 @@ import type { ByteString } from "../../../src/sys/byte-string.ts";
 import { Errno } from "../../../src/sys/errno.ts";
 import { FileDescriptor } from "../../../src/sys/file-descriptor.ts";
 import { OpenFlag } from "../../../src/sys/open.ts";
+import { poll } from "../../../src/sys/poll.ts";
+import { Event, openProcess } from "../../../src/sys/reactor.ts";
 import { mapMemory, SystemCall } from "../../../src/sys/system-call.ts";
 import { systemCallNumber } from "../../../src/sys/system-call-number.ts";
 
@@ -177,4 +179,16 @@ describe("a queue of system calls", () => {
     queue.call(getpid, [], "harmless");
     expect(() => queue.drain()).toThrow("make queued system calls: the process is gone");
   });
+
+  test("leaves no process that holds descriptors when the caller is killed", async () => {
+    const command = [process.execPath, join(import.meta.dir, "fixtures/waiting-queue.ts")];
+    const caller = Bun.spawn(command, { stdout: "pipe" });
+    const { value } = await caller.stdout.getReader().read();
+    using child = openProcess(Number(Buffer.from(value ?? []).toString()));
+    const hasEnded = (patience: number) => ((poll([child.number], patience)[0] ?? 0) & Event.IN) !== 0;
+    const before = hasEnded(0);
+    caller.kill("SIGKILL");
+    await caller.exited;
+    expect([before, hasEnded(60_000)]).toEqual([false, true]);
+  }, 90_000);
 });
