@@ -232,7 +232,8 @@ export class JournalReader implements LogReader {
     const candidates = new Map<Source, Candidate>();
     const step = (source: Source) => {
       candidates.delete(source);
-      if (source.next >= source.entries.length) return;
+      // Of a file that was given up nothing is open any more.
+      if (!this.#sources.has(source) || source.next >= source.entries.length) return;
       const entry = this.#guard(source, () => source.file.entry(source.entries.at(source.next)));
       if (entry !== undefined) candidates.set(source, { source, entry });
     };

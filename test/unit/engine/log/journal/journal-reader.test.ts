@@ -269,6 +269,19 @@ describe("what is wrong with a journal is said", () => {
     expect(warnings).toEqual([`the journal's file ${path} is not read further: it ends in the middle`]);
   });
 
+  test("when what an entry says is damaged, and other files are read on", async () => {
+    const entries = numbered(40);
+    const path = write("damaged.journal", entries.slice(0, 20));
+    write("whole.journal", entries.slice(20));
+    const bytes = readFileSync(path);
+    // The type of the data object with the message.
+    const head = bytes.readUInt32LE(12) & 16 ? 72 : 64;
+    bytes[bytes.indexOf("MESSAGE=line 7") - head] = 0;
+    writeFileSync(path, bytes);
+    expect(await read()).toEqual(linesOf([...entries.slice(0, 7), ...entries.slice(20)]));
+    expect(warnings).toEqual([expect.stringContaining("damaged.journal is not read further: there is no such object")]);
+  });
+
   test("whatever a file's bytes are", async () => {
     const whole = readFileSync(write("whole.journal", numbered(40)));
     const used = whole.lastIndexOf("line 39") + 512;
