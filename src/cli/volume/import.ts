@@ -20,7 +20,7 @@ export const importContent = defineCommand(
       await using file = await open(source).catch((cause) => {
         throw writeError(cause, "read", source);
       });
-      return importVolume(data, volume, { descriptor: file.fd, name: source }, signal);
+      return await importVolume(data, volume, { descriptor: file.fd, name: source }, signal);
     });
     warnings.forEach(warning);
     return 0;

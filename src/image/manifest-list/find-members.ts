@@ -37,11 +37,11 @@ export async function findMembers(text: string, all: boolean, places: MemberPlac
   const isRemote = text.startsWith(REGISTRY_PREFIX);
   if (!isRemote && isInStore(store, text)) {
     await using reader = openStoreReader(store, text, all ? "all" : undefined);
-    return membersOf(reader, all, undefined, signal);
+    return await membersOf(reader, all, undefined, signal);
   }
   const reference = parseReference(isRemote ? text.slice(REGISTRY_PREFIX.length) : text);
   await using reader = new RegistryReader(registries, reference, signal);
-  return membersOf(reader, all, fullRepository(reference), signal);
+  return await membersOf(reader, all, fullRepository(reference), signal);
 }
 
 function isInStore(store: ImageStore, text: string): boolean {
