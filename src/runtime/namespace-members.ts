@@ -10,6 +10,9 @@
  * namespace is held open by a descriptor as long as it tells processes apart, since the kernel gives its number away
  * again. To leave it a process needs CAP_SYS_ADMIN, which containers have only if they were given it (--privileged,
  * --cap-add): who leaves with it and then loses its parent is not found any more, and ends with the other container.
+ *
+ * No process gets out of its pid namespace. So who is in the mount namespace and yet among the host's processes, as a
+ * shell that nsenter(1) has started there, is the host's and no part of the container.
  */
 import { Errno } from "../sys/errno.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
@@ -23,22 +26,30 @@ import { SystemCall, systemCall } from "../sys/system-call.ts";
 const PATIENCE = 1;
 
 /**
- * The processes in a mount namespace, and what descends from them.
+ * The processes in a mount namespace, and what descends from them; but for those of our own pid namespace.
  * @param namespace as `namespaceOf` gives it
  * @returns those that have not ended, with their pids as seen from here
  */
 export function mountNamespaceMembers(namespace: string): ProcessIdentity[] {
-  const known = new Map<number, boolean>();
+  const own = namespaceOf("self", "pid");
+  const known = new Map<number, { readonly startTime: number; readonly isMember: boolean }>();
   const isMember = (pid: number): boolean => {
+    const status = processStatus(pid);
+    if (status === undefined) return false;
+    const { parent, startTime } = status;
     const found = known.get(pid);
-    if (found !== undefined) return found;
+    // A pid may have come again since.
+    if (found?.startTime === startTime) return found.isMember;
     // Whoever is met again on the way up is none: pids that came again while we looked may seem to descend in a circle.
-    known.set(pid, false);
-    const parent = processStatus(pid)?.parent ?? 0;
-    const result = namespaceOf(pid, "mnt") === namespace || (parent !== 0 && isMember(parent));
-    known.set(pid, result);
+    known.set(pid, { startTime, isMember: false });
+    const isApart = namespaceOf(pid, "pid") !== own;
+    const result = isApart && (namespaceOf(pid, "mnt") === namespace || descendsFromMember(pid, parent));
+    known.set(pid, { startTime, isMember: result });
     return result;
   };
+  // Of a parent that has ended meanwhile the pid may be a member's by now; but then it is the parent no more.
+  const descendsFromMember = (pid: number, parent: number) =>
+    parent !== 0 && isMember(parent) && processStatus(pid)?.parent === parent;
   return directoryNames("/proc").flatMap((name) => {
     // Its identity comes first: who is opened by it afterwards is who was asked about.
     const identity = /^\d+$/.test(name) ? identify(Number(name)) : undefined;
