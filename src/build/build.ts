@@ -2,6 +2,7 @@
  * A build, from the Dockerfile to its outputs: by root of the user namespace that the files of stages are for, in a mount
  * namespace of its own (start-build.ts), or as far as the user gets who has called it (hand-over.ts).
  */
+import { statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { ownershipOf } from "../engine/ownership.ts";
 import type { Digest } from "../image/digest.ts";
@@ -86,11 +87,23 @@ export async function findBuild(
 }
 
 /** Whether there is no use in trying it otherwise, or what is read for that could not be read again. */
-function isForRoot({ context, dockerfile, call, noCache, outputs, cacheDestinations }: BuildOptions): boolean {
-  if (context === "-" || dockerfile === "-") return true;
+function isForRoot(options: BuildOptions): boolean {
+  const { context, dockerfile, ignoreFile, call, noCache, outputs, cacheDestinations } = options;
+  if (context === "-" || isReadOnce(dockerfile) || isReadOnce(ignoreFile)) return true;
   if (call !== "build") return false;
   const isElsewhere = outputs.some((output) => output.type !== "image" || output.pushes);
   return noCache || isElsewhere || cacheDestinations.some(({ type }) => type !== "inline");
+}
+
+/** Whether a second process would not find again what one has read: standard input, or a pipe as of a shell's `<(command)`. */
+function isReadOnce(path: string | undefined): boolean {
+  if (path === undefined || path === "-") return path === "-";
+  try {
+    return !statSync(path).isFile();
+  } catch {
+    // It may be within the context; whoever reads it says what is wrong.
+    return false;
+  }
 }
 
 /**
