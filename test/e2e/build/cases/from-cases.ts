@@ -104,6 +104,13 @@ export const FROM_CASES_ALONE: readonly ExpectedCase[] = [
     configuration: { Labels: { l: "1", m: "2" }, User: "alice", Cmd: ["x"] },
   },
   {
+    name: "TARGETSTAGE",
+    why: "buildah does not know it",
+    dockerfile: ["FROM busybox AS one", "ARG TARGETSTAGE", "RUN echo $TARGETSTAGE >/x", "FROM busybox"],
+    options: ["--target", "one"],
+    files: { x: 'file 644 0:0 "one\\n"' },
+  },
+  {
     name: "another escape character in words",
     why: "buildah goes on with the backslash there",
     dockerfile: ["# escape=`", "FROM scratch", "ENV A=`$x B=c:\\d"],
