@@ -249,7 +249,8 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
     );
   }
   cache.synchronize();
-  collectCache(cache, session.data, session.isRoot);
+  // What was only found has made nothing larger.
+  if (session.isRoot) collectCache(cache, session.data);
   return { image, warnings, isRefused: false, description: undefined };
 }
 

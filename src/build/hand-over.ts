@@ -11,7 +11,7 @@
  * registries, archives), it hands the build over, and root begins anew. What has been found out of the context goes along,
  * so that its files are looked at once. Until then nothing has been shown of what was done.
  *
- * Whatever else goes wrong meanwhile is handed over just so: root can read more files than the user, and what it fails with
+ * What else is refused meanwhile is handed over just so: root can read more files than the user, and what it fails with
  * is what the user is told.
  */
 

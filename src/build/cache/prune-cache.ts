@@ -14,7 +14,6 @@ import { exchange, Lock, lock } from "../../sys/file.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
 import { treeSize } from "../../sys/tree-size.ts";
-import { needRoot } from "../hand-over.ts";
 import { type BuildCache, buildDirectory } from "./build-cache.ts";
 import { buildTables } from "./build-tables.ts";
 import { bytesToKeep, diskSpace, type SpaceLimits, usualLimits } from "./cache-space.ts";
@@ -135,9 +134,9 @@ export function pruneCache(cache: BuildCache, data: string, wish: PruneWish): Pr
 /**
  * Brings the cache back to what it may take of the disk, where it has grown beyond that.
  * @param isRoot whether this process is root of the user namespace that its files are for
- * @throws BunkerError as `pruneCache` and `usualLimits`; HandOver
+ * @throws BunkerError as `pruneCache` and `usualLimits`
  */
-export function collectCache(cache: BuildCache, data: string, isRoot: boolean): void {
+export function collectCache(cache: BuildCache, data: string): void {
   const disk = diskSpace(data);
   const limits = usualLimits(disk, process.env);
   if (limits === undefined) return;
@@ -147,7 +146,6 @@ export function collectCache(cache: BuildCache, data: string, isRoot: boolean): 
     size: 0,
   };
   if (size <= bytesToKeep(size, limits, disk)) return;
-  needRoot({ isRoot });
   pruneCache(cache, data, { all: false, until: undefined, ids: [], types: [], space: limits });
 }
 

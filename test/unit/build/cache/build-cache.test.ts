@@ -97,7 +97,7 @@ test("takes out by itself what is beyond its size, and what images have does not
     const before = process.env["BUNKER_BUILD_CACHE_SIZE"];
     process.env["BUNKER_BUILD_CACHE_SIZE"] = size;
     try {
-      collectCache(cache, data, true);
+      collectCache(cache, data);
     } finally {
       if (before === undefined) delete process.env["BUNKER_BUILD_CACHE_SIZE"];
       else process.env["BUNKER_BUILD_CACHE_SIZE"] = before;
