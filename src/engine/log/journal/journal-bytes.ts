@@ -1,9 +1,16 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
 
 /** A file of the journal that is not as its format wants it. */
 export class DamagedJournal extends Error {}
 
 const WINDOW = 1 << 15;
+/** Tells files apart, whatever their names are now. */
+export type FileIdentity = string;
+
+export function identityOf({ dev, ino }: Stats): FileIdentity {
+  return `${dev}:${ino}`;
+}
+
 /** More than journald takes for one datagram; whatever asks for more is damaged, or an attack on memory. */
 export const LARGEST_OBJECT = 1 << 26;
 
@@ -16,6 +23,10 @@ export class JournalBytes implements Disposable {
   /** @throws the system's error, such as EACCES */
   constructor(path: string) {
     this.#file = openSync(path, "r");
+  }
+
+  get identity(): FileIdentity {
+    return identityOf(fstatSync(this.#file));
   }
 
   /**

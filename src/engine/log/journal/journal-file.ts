@@ -18,7 +18,7 @@
  * so a damaged file ends in `DamagedJournal` and not in a loop.
  */
 import { zstdDecompressSync } from "node:zlib";
-import { DamagedJournal, integer64At, JournalBytes, LARGEST_OBJECT } from "./journal-bytes.ts";
+import { DamagedJournal, type FileIdentity, integer64At, JournalBytes, LARGEST_OBJECT } from "./journal-bytes.ts";
 
 const SIGNATURE = "LPKSHHRH";
 const HEADER_SIZE = 136;
@@ -79,6 +79,10 @@ export class JournalFile implements Disposable {
     this.offsetSize = this.#isCompact ? 4 : 8;
     this.sequence = header.toString("hex", 72, 88);
     opened.move();
+  }
+
+  get identity(): FileIdentity {
+    return this.#bytes.identity;
   }
 
   /** Takes note that the file may have grown. */

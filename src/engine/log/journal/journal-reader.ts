@@ -18,7 +18,7 @@ import { outerUserId } from "../../../sys/outer-user-id.ts";
 import { readIfThere } from "../../../sys/read-if-there.ts";
 import type { LogQuery, LogReader, LogRecord } from "../log-query.ts";
 import { EntryList, JournalValue } from "./entry-list.ts";
-import { DamagedJournal } from "./journal-bytes.ts";
+import { DamagedJournal, type FileIdentity, identityOf } from "./journal-bytes.ts";
 import { type JournalEntry, JournalFile } from "./journal-file.ts";
 
 const ROOTS = ["/var/log/journal", "/run/log/journal"];
@@ -70,8 +70,8 @@ export class JournalReader implements LogReader {
   readonly #to: number;
   readonly #onWarning: (warning: string) => void;
   readonly #sources = new Set<Source>();
-  /** Devices and inodes of all files that were tried. */
-  readonly #tried = new Set<string>();
+  /** All files that were tried. */
+  readonly #tried = new Set<FileIdentity>();
   /** Paths of what may not be read, with what the kernel said. */
   readonly #refused = new Map<string, number>();
   #isOver = false;
@@ -127,9 +127,13 @@ export class JournalReader implements LogReader {
 
   /** Opens files that are new, and looks for new entries in all. */
   #refresh(): void {
-    for (const directory of this.directories) {
-      for (const name of readdirSync(directory)) {
-        if (/\.journal~?$/.test(name)) this.#openOnce(join(directory, name));
+    // Again where there was a new one: it may have taken the name of one that journald has just put aside.
+    for (let before = -1; before < this.#tried.size; ) {
+      before = this.#tried.size;
+      for (const directory of this.directories) {
+        for (const name of readdirSync(directory)) {
+          if (/\.journal~?$/.test(name)) this.#openOnce(join(directory, name));
+        }
       }
     }
     for (const source of this.#sources) {
@@ -147,11 +151,16 @@ export class JournalReader implements LogReader {
     const status = statSync(path, { throwIfNoEntry: false });
     // One that is just being made is shorter than a header.
     if (status === undefined || status.size === 0) return;
-    const identity = `${status.dev}:${status.ino}`;
+    const identity = identityOf(status);
     if (this.#tried.has(identity)) return;
-    this.#tried.add(identity);
     try {
       const file = new JournalFile(path);
+      // By now the name may be another file's.
+      if (this.#tried.has(file.identity)) {
+        file[Symbol.dispose]();
+        return;
+      }
+      this.#tried.add(file.identity);
       this.#sources.add({
         file,
         entries: new EntryList(file, new JournalValue(file, "CONTAINER_ID_FULL", this.#id)),
@@ -161,6 +170,7 @@ export class JournalReader implements LogReader {
         next: 0,
       });
     } catch (error) {
+      this.#tried.add(identity);
       if (error instanceof DamagedJournal) this.#warnOf(path, error);
       else this.#refuse(path, error);
     }
