@@ -1,4 +1,7 @@
+import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
+
+const FREE_SPACE = "Free some space where Bunker keeps its files.";
 
 /** 128 + SIGPIPE: what a shell reports of a program that wrote to a pipe nobody reads any more. */
 const BROKEN_PIPE_STATUS = 141;
@@ -15,19 +18,20 @@ export async function reportError(error: unknown): Promise<number> {
   const wantsStack = process.env["BUNKER_DEBUG"] === "1";
   if (error instanceof BunkerError) {
     if (error.excerpt !== undefined) messages.excerpt(error.excerpt);
-    messages.error(error.message, error.hint);
+    messages.error(error.message, error.hint ?? (lacksSpace(error) ? FREE_SPACE : undefined));
   } else if (isFullDisk(error)) {
-    const object = error.path ?? "a file";
-    messages.error(
-      `${error.syscall ?? "write"} ${object}: ${error.code}`,
-      "Free some space where Bunker keeps its files.",
-    );
+    messages.error(`${error.syscall ?? "write"} ${error.path ?? "a file"}: ${error.code}`, FREE_SPACE);
   } else {
     const hint = wantsStack ? undefined : "run it again with BUNKER_DEBUG=1 to see where, and report it";
     messages.error(`internal_error: ${error instanceof Error ? error.message : String(error)}`, hint);
   }
   if (wantsStack && error instanceof Error) messages.stack(error);
   return error instanceof BunkerError ? error.exitStatus : 125;
+}
+
+/** Whether an error that nobody has explained is that of a file for which there is no space. */
+function lacksSpace({ code, errno }: BunkerError): boolean {
+  return code === "system_call_failed" && (errno === Errno.ENOSPC || errno === Errno.EDQUOT);
 }
 
 function isFullDisk(error: unknown): error is NodeJS.ErrnoException {
