@@ -5,7 +5,8 @@
  */
 import {
   chmodSync,
-  copyFileSync,
+  fstatSync,
+  ftruncateSync,
   lstatSync,
   lutimesSync,
   mkdirSync,
@@ -16,15 +17,17 @@ import {
   symlinkSync,
   utimesSync,
 } from "node:fs";
+import { dataParts } from "../../image/layers/data-parts.ts";
 import { archiveEntries } from "../../image/layers/layer-diff.ts";
 import { Losses } from "../../image/layers/losses.ts";
 import { mergedEntries } from "../../image/layers/merged-entries.ts";
 import { openFileOutput, standardOutput } from "../../image/transport/byte-output.ts";
-import { writeError } from "../../image/transport/write-error.ts";
+import { writeError, writeFailure } from "../../image/transport/write-error.ts";
+import { copyData } from "../../sys/copy-data.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
 
-/** Bytes that are copied before others get their turn; each file counts as some more than it has. */
+/** Bytes that are copied before others get their turn, and at once; each file counts as some more than it has. */
 const TURN = 32 << 20;
 const FILE_COST = 64 << 10;
 
@@ -56,7 +59,7 @@ export async function copyToDirectory(
   return losses;
 }
 
-/** Copies what is in a directory; yields the size of each file behind it. */
+/** Copies what is in a directory; yields the bytes of each piece behind it. */
 function* copyContent(source: Buffer, destination: Buffer, losses: string[]): Generator<number, void, undefined> {
   for (const name of readdirSync(source, "buffer")) {
     const [from, to] = [source, destination].map((path) => Buffer.concat([path, Buffer.from("/"), name])) as [
@@ -74,15 +77,30 @@ function* copyContent(source: Buffer, destination: Buffer, losses: string[]): Ge
     if (status.isDirectory()) {
       if (present?.isDirectory() !== true) mkdirSync(to);
       yield* copyContent(from, to, losses);
-    } else if (status.isFile()) copyFileSync(from, to);
+    } else if (status.isFile()) yield* copyFile(from, to);
     else {
       losses.push(`${from.toString()} is neither file, directory nor link, and was left out`);
       continue;
     }
     chmodSync(to, status.mode & 0o7777);
     utimesSync(to, status.atime, status.mtime);
-    yield status.size;
+    yield 0;
   }
+}
+
+/** Makes a file with the data of another, and its holes; yields the bytes of each piece behind it. */
+function* copyFile(from: Buffer, to: Buffer): Generator<number, void, undefined> {
+  using source = new FileDescriptor(openSync(from, OpenFlag.O_RDONLY));
+  using copy = new FileDescriptor(openSync(to, "wx"));
+  const status = fstatSync(source.number);
+  for (const { start, end } of dataParts(source.number, status)) {
+    for (let offset = start; offset < end; offset += TURN) {
+      const copied = copyData(source.number, copy.number, offset, Math.min(TURN, end - offset));
+      if (copied < 0) throw writeFailure(-copied, "write", to.toString());
+      yield copied;
+    }
+  }
+  ftruncateSync(copy.number, status.size);
 }
 
 /**

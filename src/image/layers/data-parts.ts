@@ -9,7 +9,7 @@ import type { FileStatus } from "../../sys/stat.ts";
  */
 export function* dataParts(
   file: number,
-  { size, blocks }: FileStatus,
+  { size, blocks }: Pick<FileStatus, "size" | "blocks">,
 ): Generator<{ readonly start: number; readonly end: number }, void, undefined> {
   const mayHaveHoles = blocks * 512 < size;
   for (let position = 0; position < size; ) {

@@ -8,6 +8,11 @@ import { BunkerError, errnoOf } from "../../sys/error.ts";
 export function writeError(cause: unknown, operation: string, object: string): unknown {
   const errno = errnoOf(cause);
   if (errno === undefined || cause instanceof BunkerError) return cause;
+  return writeFailure(errno, operation, object, cause);
+}
+
+/** The error for a system call that could not write something. */
+export function writeFailure(errno: number, operation: string, object: string, cause?: unknown): BunkerError {
   const isFull = errno === Errno.ENOSPC || errno === Errno.EDQUOT;
   return new BunkerError(
     {
