@@ -237,11 +237,16 @@ export function proportionalSizeOf(mappings: string, apart: ReadonlySet<string>)
   return kilobytes * 1024;
 }
 
-/** Returns what lists the processes in a namespace of a process. */
-function namespaceMembers(pid: number, file: "pid" | "mnt"): () => readonly number[] {
+/** Returns what lists the processes in a namespace of a process, but for the host's; see runtime/namespace-members.ts. */
+export function namespaceMembers(pid: number, file: "pid" | "mnt"): () => readonly number[] {
   const namespace = namespaceOf(pid, file);
+  const host = namespaceOf("self", "pid");
+  const isApart = namespaceOf(pid, "pid") !== host;
   // Of those who may not be looked at nothing is known either.
-  const isMember = (other: string) => namespace !== undefined && namespaceOf(other, file) === namespace;
+  const isMember = (other: string) =>
+    namespace !== undefined &&
+    namespaceOf(other, file) === namespace &&
+    !(isApart && namespaceOf(other, "pid") === host);
   let known = new Map<string, boolean>();
   let looks = 0;
   return () => {
