@@ -7,13 +7,14 @@
  * the kernel is asked again and again instead, as it does itself for a network card (net.core.busy_poll) or before it
  * halts a virtual processor (halt_poll_ns).
  *
- * That is only done where it is likely to help, and where it does not, its cost is bounded:
+ * That is only done where it is likely to help, and where it does not help, its cost is bounded:
  *
  * - The loop has passed something on, which may be a question (`Reactor.expectAnswer`).
  * - One of the last few waits was a short one. In between may be others: of the three waits for a new connection and an
  *   answer, one is for the server's work. Whoever only has an event now and then never polls.
  * - Polling in vain takes no more than a tenth of the time. It is paid from an allowance that grows with time, up to
  *   what is enough for a short run of bad luck.
+ *   Polling that finds something is not limited: two programs that answer each other all the time keep a processor busy.
  * - Between two questions the processor is offered to others (sched_yield(2)): the program whose answer is waited for may
  *   need this very one.
  */
