@@ -225,6 +225,11 @@ export const bunker = defineCommandGroup({
       load: async () => (await import("./registry/search.ts")).search,
     },
     {
+      name: "secret",
+      summary: "Manage secrets",
+      load: async () => (await import("./secret/secret.ts")).secret,
+    },
+    {
       name: "start",
       summary: "Start containers that do not run",
       load: async () => (await import("./container/start.ts")).start,

@@ -20,7 +20,7 @@ export const events = defineCommand(
   {
     options: {
       filters: filterOption(
-        ["container", "event", "id", "image", "label", "name", "network", "scope", "type", "volume"],
+        ["container", "event", "id", "image", "label", "name", "network", "scope", "secret", "type", "volume"],
         "f",
       ),
       format: single({
@@ -64,6 +64,10 @@ export const events = defineCommand(
           (wanted) => event.type === "network" && (name === wanted || event.id.startsWith(wanted)),
         ) &&
         any(filters("scope"), (wanted) => wanted === "local") &&
+        any(
+          filters("secret"),
+          (wanted) => event.type === "secret" && (name === wanted || event.id.startsWith(wanted)),
+        ) &&
         any(filters("type"), (wanted) => event.type === wanted) &&
         any(filters("volume"), (wanted) => event.type === "volume" && event.id === wanted) &&
         hasLabels(event.attributes, filters("label"));

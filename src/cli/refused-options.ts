@@ -99,10 +99,6 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
     reason: "Bunker tells systemd nothing of a container's start",
     hint: "Use a unit of Type=exec, or of Type=forking with --pidfile.",
   },
-  secret: {
-    reason: "Bunker keeps no secrets",
-    hint: "Mount a file: -v FILE:/run/secrets/NAME:ro",
-  },
   "seccomp-policy": {
     reason: "profiles in images are not taken",
     hint: "--security-opt seccomp=FILE takes one of yours.",
@@ -304,6 +300,13 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
     link: { reason: "links are a container's own", hint: "bunker network disconnect takes a container off a network." },
   },
   run: OF_NEW_CONTAINERS,
+  "secret create": {
+    "driver-opt": {
+      reason: "the driver has no options: secrets lie in Bunker's data directory",
+      hint: "Leave it out.",
+    },
+    "template-driver": { reason: "it is about secrets of a Swarm cluster", hint: "Write what it is to be." },
+  },
   start: { checkpoint: CHECKPOINTS, "checkpoint-dir": CHECKPOINTS },
   "volume create": Object.fromEntries(
     [

@@ -7,6 +7,7 @@ import { resourceOptions } from "./resource-options.ts";
 import { parseCapabilityOption } from "./values/capability-option.ts";
 import { parseCgroupParent } from "./values/cgroup-parent-option.ts";
 import { oneOf } from "./values/choice.ts";
+import { parseContainerSecret } from "./values/container-secret-option.ts";
 import { parseDeviceOption } from "./values/device-option.ts";
 import { parseDeviceRule } from "./values/device-rule-option.ts";
 import { parseEnvironmentOption } from "./values/environment-option.ts";
@@ -355,6 +356,12 @@ export const runOptionsTable = {
     valueName: "SOURCE[:DESTINATION][:rwm]",
     description: "Give the container a device of the host",
     parse: parseDeviceOption,
+  }),
+  secrets: list({
+    name: "secret",
+    valueName: "NAME[,…]",
+    description: "Give a secret: NAME[,type=mount|env][,target=TARGET][,uid=UID][,gid=GID][,mode=MODE]",
+    parse: parseContainerSecret,
   }),
   deviceRules: list({
     name: "device-cgroup-rule",

@@ -1,6 +1,8 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { cleanUp } from "../../engine/lifecycle/remove-container.ts";
+import { sweepSecrets } from "../../engine/secrets/secret-data.ts";
 import { openContainers } from "../../engine/state/containers.ts";
+import { openSecrets } from "../../engine/state/secrets.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
@@ -49,6 +51,8 @@ export const prune = defineCommand(
     {
       using database = openContainers(data);
       cleanUp(database, data);
+      using secrets = openSecrets(data);
+      sweepSecrets(secrets, data);
     }
     const networks = pruneNetworks(fits);
     if (networks.length > 0) console.log(["Deleted Networks:", ...networks, ""].join("\n"));

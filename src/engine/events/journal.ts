@@ -1,6 +1,6 @@
 /*
- * What has happened to containers, images, volumes and networks: `<data>/events.jsonl`, a line of JSON for each event in the form of Docker's API. Whoever does
- * something appends a line in one write(2) at the file's end, so no line is torn by another and nobody waits for a lock.
+ * What has happened to containers, images, volumes, networks and secrets: `<data>/events.jsonl`, a line of JSON for each
+ * event in the form of Docker's API. Whoever does something appends a line in one write(2) at the file's end, so no line is torn by another and nobody waits for a lock.
  * When the file has grown to some megabytes it becomes events.jsonl.1, in the place of the one before: what is kept is
  * bounded. An event that cannot be written (a full disk) is lost; what it tells of has happened all the same.
  */
@@ -17,7 +17,7 @@ export function eventsFile(data: string): string {
 
 /** What happened to what. */
 interface Event {
-  readonly type: "container" | "image" | "volume" | "network";
+  readonly type: "container" | "image" | "volume" | "network" | "secret";
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -82,6 +82,15 @@ export function recordNetworkEvent(
   attributes: Readonly<Record<string, string>> = {},
 ): void {
   recordEvent(data, { type: "network", action, id, attributes: { name, type: "bridge", ...attributes } });
+}
+
+/** Writes down an event of a secret. */
+export function recordSecretEvent(
+  data: string,
+  action: "create" | "update" | "remove",
+  { id, name }: { readonly id: string; readonly name: string },
+): void {
+  recordEvent(data, { type: "secret", action, id, attributes: { name } });
 }
 
 /**

@@ -29,6 +29,7 @@ import type { Membership } from "../network/network-plan-schema.ts";
 import { type NamedNetworks, namedNetworks, networkTexts } from "../network/network-texts.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
 import { prepareImage, prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
+import type { GivenSecrets } from "../secrets/give-secrets.ts";
 import { containerArguments } from "../specification/container-command.ts";
 import type { ContainerInput } from "../specification/container-input.ts";
 import { containerSpecification } from "../specification/container-specification.ts";
@@ -201,6 +202,18 @@ function giveToUser(
   }
 }
 
+/** What it gets of secrets; the code for them is loaded for those containers that have some. */
+async function givenSecrets(
+  data: string,
+  requests: RunOptions["secrets"],
+  directory: string,
+  map: IdMap | undefined,
+): Promise<GivenSecrets> {
+  if (requests === undefined || requests.length === 0) return { mounts: [], environment: [], shown: [] };
+  const { giveSecrets } = await import("../secrets/give-secrets.ts");
+  return giveSecrets(data, requests, directory, map);
+}
+
 /** A name that no container has. */
 function freeName(database: StateDatabase): string {
   for (;;) {
@@ -279,6 +292,7 @@ export async function createContainer(
       root.image,
       onWarning,
     );
+    const secrets = await givenSecrets(data, options.secrets, directory, userNamespace);
     const sharedHostname = options.network === "host" || isUtsJoined ? host.hostname : undefined;
     const ownHostname = options.hostname ?? sharedHostname ?? id.slice(0, 12);
     const hostname = owner === undefined ? ownHostname : hostnameOf(data, owner);
@@ -293,7 +307,8 @@ export async function createContainer(
     const placed: PlacedRunOptions = {
       ...options,
       ...resolved.meant,
-      mounts,
+      mounts: [...mounts, ...secrets.mounts],
+      environment: [...options.environment, ...secrets.environment],
       hostname: owner === undefined || options.utsNamespace !== "private" ? options.hostname : hostname,
     };
     const isSystem = startsSystemd(placed, root.image);
@@ -327,7 +342,7 @@ export async function createContainer(
     };
     const configuration = containerSpecification(input);
     giveToUser(data, mounts, configuration.process, userNamespace, onWarning);
-    putText(`${directory}/config.json`, formatConfiguration(configuration));
+    putText(`${directory}/config.json`, formatConfiguration(configuration), 0o600);
     // A login is for this pull; and what was to be replaced has been.
     writeRequest(data, id, { ...given, registry: {}, replaces: false });
     const definition: ContainerDefinition = {
@@ -358,7 +373,7 @@ export async function createContainer(
       joined: resolved.joined,
       networkPlan,
       membership,
-      shown: shownConfiguration({ id, options, image: root.image }),
+      shown: shownConfiguration({ id, options, image: root.image, secrets: secrets.shown }),
     };
     const container = { id, name, definition };
     // Who has the name may be about to be gone.

@@ -64,6 +64,7 @@ function updateLimits(data: string, { id, name, cgroup, status }: Container, cha
   }
   const path = `${containerDirectory(data, id)}/config.json`;
   const aside = `${path}.${process.pid}`;
-  writeFileSync(aside, formatConfiguration({ ...configuration, linux: { ...configuration.linux, resources } }));
+  const changed = formatConfiguration({ ...configuration, linux: { ...configuration.linux, resources } });
+  writeFileSync(aside, changed, { mode: 0o600 });
   renameSync(aside, path);
 }

@@ -110,6 +110,10 @@ export interface RunOptions {
   readonly sysctls: Readonly<Record<string, string>>;
   readonly oomScoreAdjustment: number | undefined;
   readonly devices: readonly DeviceRequest[];
+  /** Devices of the Container Device Interface. */
+  readonly namedDevices?: NamedDevices | undefined;
+  /** What of the user's secrets it gets. */
+  readonly secrets?: readonly SecretRequest[];
   /** How the registry is asked for the image. */
   readonly registry?: PullRequest["settings"];
   /** The host's file of a time zone. */
@@ -288,6 +292,38 @@ export interface DeviceRequest {
   readonly containerPath: string;
   /** Any of r, w and m. */
   readonly permissions: string;
+}
+
+/** Devices whose specifications say what a container needs of them; cdi/. */
+interface NamedDevices {
+  /** `vendor.com/class=name`, in the order given. */
+  readonly names: readonly string[];
+  /** Where specifications are; those in later directories count before others. */
+  readonly directories: readonly string[];
+}
+
+/** A value of `--secret`. */
+export type SecretRequest = SecretFileRequest | SecretVariableRequest;
+
+/** A secret as a file. */
+export interface SecretFileRequest {
+  readonly type: "mount";
+  /** The secret's name or id. */
+  readonly source: string;
+  /** An absolute path of the container. */
+  readonly target: string;
+  /** Ids of the container. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
+/** A secret as a variable of the environment. */
+interface SecretVariableRequest {
+  readonly type: "env";
+  readonly source: string;
+  /** The variable's name. */
+  readonly target: string;
 }
 
 /** What is asked of a container's network besides its kind. */

@@ -1,5 +1,6 @@
 import { namespaceMode } from "../namespaces/namespace-mode.ts";
 import { networkMode } from "../network/network-mode.ts";
+import type { GivenSecrets } from "../secrets/give-secrets.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { containerArguments, containerEnvironment } from "./container-command.ts";
 import type { ContainerInput } from "./container-input.ts";
@@ -46,13 +47,17 @@ function userNamespaceText(mode: UserNamespaceMode): string {
 
 /**
  * What `docker inspect` shows of a container's making, under the names of Docker's API.
- * @param input with the options as the user has given them
+ * @param input with the options as the user has given them, and what the container has of secrets, without their data
  */
 export function shownConfiguration({
   id,
   options,
   image,
-}: Pick<ContainerInput, "id" | "image"> & { readonly options: RunOptions }): ContainerDefinition["shown"] {
+  secrets,
+}: Pick<ContainerInput, "id" | "image"> & {
+  readonly options: RunOptions;
+  readonly secrets: GivenSecrets["shown"];
+}): ContainerDefinition["shown"] {
   const hostname = options.hostname ?? id.slice(0, 12);
   const environment = containerEnvironment(
     options.environment,
@@ -78,6 +83,7 @@ export function shownConfiguration({
       Entrypoint: options.entrypoint ?? (image.entrypoint?.length ? image.entrypoint : null),
       ExposedPorts: emptyMembers([...(image.exposedPorts ?? []), ...exposedPorts(options)]),
       Volumes: emptyMembers(image.volumes ?? []),
+      ...(secrets.length === 0 ? {} : { Secrets: secrets }),
       Path: words[0] ?? "",
       Args: words.slice(1),
     },

@@ -124,6 +124,7 @@ const defaults: RunOptions = {
   sysctls: {},
   oomScoreAdjustment: undefined,
   devices: [],
+  secrets: [],
   platform: undefined,
   debugLaunch: false,
 };
