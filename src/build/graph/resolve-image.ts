@@ -95,7 +95,7 @@ async function copyFromLayout(
   ]);
   await using reader = openLayoutImage(layout, platform, name);
   await using writer = new StoreWriter(store, name, { names: [], repositories: [] });
-  const { root } = await copyImage(reader, writer, { platform, signal, onProgress: () => undefined });
+  const { root } = await copyImage(reader, writer, { images: [platform], signal, onProgress: () => undefined });
   return parseDocument("manifest", root.bytes, `manifest ${root.digest} of ${name}`).config.digest;
 }
 

@@ -131,7 +131,7 @@ async function writeImage(
 ): Promise<void> {
   const { store, signal } = session;
   const copy = (writer: ImageWriter) =>
-    copyImage(reader, writer, { platform: "all", signal, onProgress: () => undefined });
+    copyImage(reader, writer, { images: "all", signal, onProgress: () => undefined });
   if (output.type !== "image" && output.destination !== undefined) {
     const { writeLayout } = await import("./write-layout.ts");
     await writeLayout(output, output.destination, reader.name, session.sourceDateEpoch, copy);

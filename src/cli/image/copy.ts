@@ -57,6 +57,7 @@ export const copy = defineCommand(
       throw new BunkerError({ code: "conflicting_options", operation: "--all and --platform exclude each other" });
     }
     const platform = all ? "all" : options.platform === undefined ? undefined : parsePlatform(options.platform);
+    const images = platform === "all" ? platform : platform === undefined ? [] : [platform];
     using resources = new DisposableStack();
     const sourceRegistries = resources.use(
       new Registries({
@@ -82,7 +83,7 @@ export const copy = defineCommand(
       await using opened = new AsyncDisposableStack();
       const reader = opened.use(await openReader(from, platform, sourceRegistries, signal, opened));
       const writer = opened.use(await openWriter(to, destinationRegistries, signal, opened));
-      const { root, sourceDigest } = await copyWithOutput(reader, writer, { platform, manifestKind, signal }, quiet);
+      const { root, sourceDigest } = await copyWithOutput(reader, writer, { images, manifestKind, signal }, quiet);
       if (!quiet) console.log(`Written: ${root.digest}`);
       if (root.digest !== sourceDigest && manifestKind === undefined) await warnOfConversion(destination, sourceDigest);
       writeDigestFile(options.digestFile, root.digest);

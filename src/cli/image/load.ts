@@ -8,7 +8,7 @@ import { untilInterrupted } from "../interruption.ts";
 import { flag, single } from "../option.ts";
 import { copyOutput } from "../progress/copy-output.ts";
 import { notEmpty } from "../values/words.ts";
-import { onePlatformOption, onlyPlatform } from "./platform-option.ts";
+import { platformsOption } from "./platform-option.ts";
 
 /** `bunker load`, `bunker image load`. */
 export const load = defineCommand(
@@ -21,7 +21,7 @@ export const load = defineCommand(
         description: "Read a file or directory instead of standard input",
         parse: notEmpty("expected a path"),
       }),
-      platforms: onePlatformOption,
+      platforms: platformsOption,
       quiet: flag({
         name: "quiet",
         short: "q",
@@ -32,7 +32,6 @@ export const load = defineCommand(
     failureStatus: 1,
   },
   async ({ options: { input, platforms, quiet } }) => {
-    const platform = onlyPlatform(platforms);
     if (input === undefined && process.stdin.isTTY) {
       throw new BunkerError({
         code: "no_input",
@@ -46,10 +45,11 @@ export const load = defineCommand(
     using output = copyOutput({ moving: "Loading", present: "Already exists", done: "Loaded" });
     const onProgress = quiet ? () => {} : output.event;
     await untilInterrupted((signal) =>
-      loadImages(store, origin, { platform, signal, onProgress }, ({ id, names }) => {
+      loadImages(store, origin, { platforms: platforms.flat(), signal, onProgress }, ({ ids, names }) => {
+        const [id] = ids;
         recordImageEvent(store.directory, "load", id, names[0] === undefined ? id : familiarName(names[0]));
         for (const name of names) output.print(`Loaded image: ${familiarName(name)}`);
-        if (names.length === 0) output.print(`Loaded image ID: ${id}`);
+        if (names.length === 0) for (const each of ids) output.print(`Loaded image ID: ${each}`);
       }),
     );
     return 0;

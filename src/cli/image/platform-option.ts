@@ -1,4 +1,4 @@
-import { formatPlatform, hostPlatform, type Platform, parsePlatform } from "../../image/platform.ts";
+import { formatPlatform, hostPlatform, parsePlatform } from "../../image/platform.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { list, single } from "../option.ts";
 import type { OptionValues } from "../option-table.ts";
@@ -12,29 +12,13 @@ export const platformOption = single({
   parse: parsePlatformOption,
 });
 
-/** The same where others take several platforms, which `onlyPlatform` then refuses. */
-export const onePlatformOption = list({
+/** The same for those who take several, separated by commas or one by one. */
+export const platformsOption = list({
   name: "platform",
-  valueName: "PLATFORM",
-  description: "Which image, where a name stands for several, such as linux/arm64; once",
-  parse: parsePlatformOption,
+  valueName: "PLATFORM[,PLATFORM]",
+  description: "Which images, where a name stands for several, such as linux/amd64,linux/arm64",
+  parse: (text) => text.split(",").map((platform) => parsePlatform(parsePlatformOption(platform))),
 });
-
-/**
- * The platform that was asked for.
- * @throws BunkerError `conflicting_options` when there are several: an archive holds one image by each name
- */
-export function onlyPlatform(platforms: readonly string[]): Platform | undefined {
-  const [platform, second] = platforms;
-  if (second !== undefined) {
-    throw new BunkerError({
-      code: "conflicting_options",
-      operation: "--platform can be given once",
-      hint: "Take each platform by itself, or all of an index: bunker copy --all",
-    });
-  }
-  return platform === undefined ? undefined : parsePlatform(platform);
-}
 
 const part = (name: string, valueName: string, description: string) =>
   single({ name, valueName, description, parse: notEmpty("it is empty") });

@@ -75,7 +75,7 @@ export const push = defineCommand(
         if (repository !== begun) output.begin(repository);
         begun = repository;
         await using writer = new RegistryWriter(registries, reference, signal);
-        const wish = { platform: "all", manifestKind, signal, onProgress: output.event } as const;
+        const wish = { images: "all", manifestKind, signal, onProgress: output.event } as const;
         const { root } = await copyImage(reader, writer, wish);
         output.end(reference.tag, root);
         recordImageEvent(store.directory, "push", familiarReference(reference), familiarRepository(reference));

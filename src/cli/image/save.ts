@@ -9,7 +9,7 @@ import { flag, single } from "../option.ts";
 import { copyOutput } from "../progress/copy-output.ts";
 import { oneOf } from "../values/choice.ts";
 import { notEmpty } from "../values/words.ts";
-import { onePlatformOption, onlyPlatform } from "./platform-option.ts";
+import { platformsOption } from "./platform-option.ts";
 
 /** `bunker save`, `bunker image save`. */
 export const save = defineCommand(
@@ -36,7 +36,7 @@ export const save = defineCommand(
         description: "Write to a file or directory instead of standard output",
         parse: notEmpty("expected a path"),
       }),
-      platforms: onePlatformOption,
+      platforms: platformsOption,
       leavesUnpacked: flag({
         name: "uncompressed",
         description: "Leave layers that are not compressed as they are, which is always so",
@@ -47,7 +47,6 @@ export const save = defineCommand(
     failureStatus: 1,
   },
   async ({ options: { format, output, platforms, quiet }, operands }) => {
-    const platform = onlyPlatform(platforms);
     if (output === undefined) refuseStandardOutput(format);
     using store = openImageStore(dataDirectory());
     // Standard output may be where the archive goes.
@@ -56,7 +55,7 @@ export const save = defineCommand(
       saveImages(store, operands, {
         format,
         output,
-        platform,
+        platforms: platforms.flat(),
         signal,
         onProgress: quiet ? () => {} : progress.event,
       }),

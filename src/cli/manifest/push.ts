@@ -87,7 +87,7 @@ async function pushAll(
 ): Promise<Digest> {
   using output = copyOutput({ moving: "Pushing", present: "Layer already exists", done: "Pushed" }, process.stderr);
   const onProgress = quiet ? () => {} : output.event;
-  const { root } = await copyImage(reader, writer, { ...options, platform: "all", onProgress });
+  const { root } = await copyImage(reader, writer, { ...options, images: "all", onProgress });
   return root.digest;
 }
 

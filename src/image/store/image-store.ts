@@ -40,6 +40,7 @@ import { additionalStoreDirectories, readAdditionalStore } from "./additional-st
 import { type NameRow, readImages, targetOf } from "./image-records.ts";
 import { imageTables } from "./image-tables.ts";
 import { relyOnImages } from "./images-lock.ts";
+import { manifestsOf } from "./index-members.ts";
 import { writeLayoutIndex } from "./layout-index.ts";
 import type { BlobDescriptor, StoredImage, StoredList } from "./stored-image.ts";
 
@@ -111,14 +112,11 @@ export class ImageStore implements Disposable {
     const found = this.findIfThere(text, platform);
     if (found !== undefined) return found;
     const other = platform === undefined ? undefined : this.findIfThere(text);
-    const reason =
-      platform === undefined || other === undefined
-        ? "no such image"
-        : `it is here for ${formatPlatform(other.platform)}, not for ${formatPlatform(platform)}`;
-    throw new BunkerError({ code: "image_not_found", operation: "find the image", object: text, reason });
+    if (platform !== undefined && other !== undefined) throw notForPlatform(text, other, platform);
+    throw imageNotFound(text, "no such image");
   }
 
-  /** The same, undefined when there is none. */
+  /** The same, undefined when there is none; an id that is another platform's is an error. */
   findIfThere(text: string, platform?: Platform): StoredImage | undefined {
     const prefix = ID_PREFIX.exec(text)?.[1];
     const isWholeId = prefix?.length === 64;
@@ -126,7 +124,11 @@ export class ImageStore implements Disposable {
       const named = this.findByReference(withDefaultTag(parseReference(text)), platform);
       if (named !== undefined) return named;
     }
-    return prefix === undefined ? undefined : this.#findById(`sha256:${prefix}`, text);
+    if (prefix === undefined) return undefined;
+    const found = this.#findById(`sha256:${prefix}`, text);
+    if (platform === undefined || found === undefined || platformRank(platform, found.platform) > 0) return found;
+    // An id is one image, so asking for it elsewhere would not help.
+    throw notForPlatform(text, found, platform);
   }
 
   /**
@@ -139,7 +141,9 @@ export class ImageStore implements Disposable {
       digest === undefined
         ? this.#manifestsOfName(formatReference(reference))
         : this.#manifestsOfDigest(fullRepository(reference), digest);
-    const own = chooseByPlatform(this.own(manifests), platform);
+    const target = platform === undefined ? undefined : this.target(formatReference(reference));
+    const ofIndex = target === undefined ? [] : manifestsOf(this, target);
+    const own = chooseByPlatform(this.own([...new Set([...manifests, ...ofIndex])]), platform);
     if (own !== undefined) return own;
     const full = formatReference(digest === undefined ? reference : { ...reference, tag: undefined });
     const others = this.#others().filter(({ names, repositoryDigests }) =>
@@ -423,6 +427,14 @@ function chooseByPlatform(images: readonly StoredImage[], platform: Platform | u
   if (platform === undefined) return images[0];
   const rank = (image: StoredImage) => platformRank(platform, image.platform);
   return images.filter((image) => rank(image) > 0).sort((one, other) => rank(other) - rank(one))[0];
+}
+
+function imageNotFound(text: string, reason: string): BunkerError {
+  return new BunkerError({ code: "image_not_found", operation: "find the image", object: text, reason });
+}
+
+function notForPlatform(text: string, { platform: offered }: StoredImage, wanted: Platform): BunkerError {
+  return imageNotFound(text, `it is here for ${formatPlatform(offered)}, not for ${formatPlatform(wanted)}`);
 }
 
 /** That the store lacks a blob which something in it names. */

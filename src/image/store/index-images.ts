@@ -1,8 +1,7 @@
 import type { Digest } from "../digest.ts";
-import { parseDocument } from "../documents.ts";
 import { isIndex } from "../manifest-choice.ts";
 import type { ImageStore } from "./image-store.ts";
-import type { BlobDescriptor } from "./stored-image.ts";
+import { manifestsOf } from "./index-members.ts";
 
 /**
  * The images of the store that are here only as part of an index. Of an index that was stored whole its name stands for the image that
@@ -21,12 +20,4 @@ export function imagesOfIndexes(store: ImageStore): ReadonlySet<Digest> {
   );
   const indexes = targets.filter(({ mediaType }) => isIndex(mediaType));
   return nameless.intersection(new Set(indexes.flatMap((index) => manifestsOf(store, index))));
-}
-
-function manifestsOf(store: ImageStore, { mediaType, digest }: Pick<BlobDescriptor, "mediaType" | "digest">): Digest[] {
-  if (!isIndex(mediaType)) return [digest];
-  // Of an index of indexes one may not have been stored.
-  if (store.blobPath(digest) === undefined) return [];
-  const { manifests } = parseDocument("index", store.readDocument(digest), `index ${digest}`);
-  return manifests.flatMap((manifest) => manifestsOf(store, manifest));
 }

@@ -2,26 +2,32 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { readArchiveMembers } from "../archive-members.ts";
 import type { Digest } from "../digest.ts";
-import type { Descriptor } from "../documents.ts";
+import { type Descriptor, invalidDocument } from "../documents.ts";
 import { archiveFiles, directoryFiles } from "../layout-files.ts";
+import { isIndex } from "../manifest-choice.ts";
 import type { Platform } from "../platform.ts";
 import { type ArchiveOrigin, openArchiveInput } from "../transport/archive-input.ts";
 import { archivedImages } from "../transport/archived-images.ts";
-import type { CopyEvent } from "../transport/copy-image.ts";
+import { type CopyEvent, copyImage } from "../transport/copy-image.ts";
+import { readRoot } from "../transport/read-manifests.ts";
 import type { ImageReader } from "../transport/transport.ts";
 import type { ImageStore } from "./image-store.ts";
+import { manifestsOf } from "./index-members.ts";
 import { type PullOptions, pullImage } from "./pull-image.ts";
+import { StoreWriter } from "./store-writer.ts";
 
 export interface LoadOptions {
-  readonly platform: Platform | undefined;
+  /** Which images of an index; all that are there where none is given. */
+  readonly platforms: readonly Platform[];
   readonly signal: AbortSignal;
   /** Is told of the layers on their way. */
   readonly onProgress?: (event: CopyEvent) => void;
 }
 
-/** An image that was loaded. */
+/** What was loaded under the same names: an image, or those of an index. */
 export interface LoadedImage {
-  readonly id: Digest;
+  /** That of the image that the names stand for is the first. */
+  readonly ids: readonly [Digest, ...Digest[]];
   /** In full. */
   readonly names: readonly string[];
 }
@@ -44,10 +50,38 @@ export async function loadImages(
   const files = isDirectory
     ? directoryFiles(resolve(input.path), name)
     : archiveFiles(readArchiveMembers(input.path, name), name);
-  for (const image of await archivedImages(files, name)) {
-    const id = await storeImage(store, image.reader, image.names, options);
-    onLoaded({ id, names: image.names });
+  for (const { reader, names } of await archivedImages(files, name)) {
+    const isOne = options.platforms.length === 1 || !isIndex((await readRoot(reader)).mediaType);
+    const ids = isOne
+      ? ([await storeImage(store, reader, names, { ...options, platform: options.platforms[0] })] as const)
+      : await storeIndex(store, reader, names, options);
+    onLoaded({ ids, names });
   }
+}
+
+/** Brings images of an index into the store, their layers packed; the index comes with them. Returns their ids. */
+async function storeIndex(
+  store: ImageStore,
+  reader: ImageReader,
+  names: readonly string[],
+  { platforms, signal, onProgress = () => {} }: LoadOptions,
+): Promise<LoadedImage["ids"]> {
+  await using writer = new StoreWriter(store, reader.name, { names, repositories: [] });
+  const images = platforms.length === 0 ? "present" : platforms;
+  const { root } = await copyImage(reader, writer, { images, signal, onProgress });
+  const [first, ...others] = store
+    .own(manifestsOf(store, root))
+    .sort((one, other) => other.names.length - one.names.length)
+    .map(({ id }) => id);
+  if (first === undefined && names.length === 0) {
+    throw invalidDocument(reader.name, `its index ${root.digest} names no images`);
+  }
+  // An index of other things is kept under its name.
+  return [first ?? root.digest, ...others];
+}
+
+interface StoreOptions extends Pick<LoadOptions, "signal" | "onProgress"> {
+  readonly platform: Platform | undefined;
 }
 
 /**
@@ -59,7 +93,7 @@ export async function storeImage(
   store: ImageStore,
   reader: ImageReader,
   names: readonly string[],
-  { platform, signal, onProgress = () => {} }: LoadOptions,
+  { platform, signal, onProgress = () => {} }: StoreOptions,
 ): Promise<Digest> {
   const { id } = await pullImage(reader, store, {
     platform,

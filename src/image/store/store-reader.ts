@@ -9,7 +9,7 @@ import type { BlobDescriptor } from "./stored-image.ts";
 /**
  * Reads an image of the store.
  * @param text a name or an id
- * @param platform which one, where several were pulled by one name; `all` reads what was pulled or put together by that
+ * @param platform which one, where several are here by one name; `all` reads what was pulled or put together by that
  *   name, be it an index, of which some images may not be here
  * @throws BunkerError as `ImageStore.find`
  */
@@ -31,6 +31,7 @@ function readerOf(store: ImageStore, root: BlobDescriptor, name: string): ImageR
     name,
     readManifest: async (descriptor = { ...root, annotations: {} }) =>
       manifestOf(descriptor, store.readDocument(descriptor.digest), name),
+    hasManifest: ({ digest }) => store.blobPath(digest) !== undefined,
     async *readBlob({ digest, size }, { signal, offset }) {
       const path = store.blobPath(digest);
       if (path === undefined) throw missingBlob(digest, store.directory);

@@ -1,7 +1,7 @@
 import { verifyDigest } from "../blob.ts";
 import { streamBlob } from "../blob-stream.ts";
 import type { Digest } from "../digest.ts";
-import { type Descriptor, parseDocument } from "../documents.ts";
+import { type Descriptor, type ImageConfiguration, parseDocument } from "../documents.ts";
 import { isIndex } from "../manifest-choice.ts";
 import { hostPlatform, platformRank } from "../platform.ts";
 import type { ImageWriter, Manifest } from "../transport/transport.ts";
@@ -92,15 +92,15 @@ export class StoreWriter implements ImageWriter {
     const ranked = this.#manifests.flatMap((manifest) => {
       const { config } = parseDocument("manifest", manifest.bytes, `manifest ${manifest.digest} of ${this.name}`);
       if (!IMAGE_CONFIGURATION.test(config.mediaType)) return [];
-      return [{ manifest, rank: this.#rank(config.digest, host) }];
+      const { platform } = this.#configuration(config.digest);
+      // Build tools put attestations beside images in the form of images.
+      return platform.os === "unknown" ? [] : [{ manifest, rank: platformRank(host, platform) }];
     });
     return ranked.sort((one, other) => one.rank - other.rank).map(({ manifest }) => manifest);
   }
 
-  #rank(configuration: Digest, host: ReturnType<typeof hostPlatform>): number {
-    const bytes = this.#staging.read(configuration);
-    const { platform } = parseDocument("imageConfiguration", bytes, `configuration ${configuration} of ${this.name}`);
-    return platformRank(host, platform);
+  #configuration(digest: Digest): ImageConfiguration {
+    return parseDocument("imageConfiguration", this.#staging.read(digest), `configuration ${digest} of ${this.name}`);
   }
 }
 

@@ -12,10 +12,9 @@ import { BunkerError } from "../../sys/error.ts";
 import type { Digest } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
 import { isIndex } from "../manifest-choice.ts";
-import type { Platform } from "../platform.ts";
 import { blobsOf } from "./manifest.ts";
 import { convertManifests, type ManifestKind } from "./manifest-conversion.ts";
-import { readAllManifests, readManifestFor, readRoot } from "./read-manifests.ts";
+import { type ImageChoice, readChosenManifests, readRoot } from "./read-manifests.ts";
 import type { ImageReader, ImageWriter, Manifest } from "./transport.ts";
 
 /** Blobs that are moved at the same time. */
@@ -27,8 +26,7 @@ export type CopyEvent =
   | { readonly kind: "bytes"; readonly blob: Descriptor; readonly bytes: number };
 
 export interface CopyOptions {
-  /** `all` images of an index and the index itself, or the one image for a platform; undefined means this machine's. */
-  readonly platform: Platform | "all" | undefined;
+  readonly images: ImageChoice;
   /** Whose manifests are to be written; as they are unless given, or where the destination takes only OCI's. */
   readonly manifestKind?: ManifestKind | undefined;
   readonly signal: AbortSignal;
@@ -49,7 +47,7 @@ export interface CopiedImage {
  *   `no_space` and what reader and writer can meet; the reason of `signal` when that ends it. Nothing was committed then
  */
 export async function copyImage(reader: ImageReader, writer: ImageWriter, options: CopyOptions): Promise<CopiedImage> {
-  const found = await manifestsOf(reader, options.platform);
+  const found = await readChosenManifests(reader, await readRoot(reader), options.images);
   const kind = options.manifestKind ?? (writer.requiresOci === true ? "oci" : undefined);
   if (kind === "docker" && writer.requiresOci === true) {
     const reason = "it holds manifests of OCI's kind only";
@@ -74,12 +72,6 @@ export async function copyImage(reader: ImageReader, writer: ImageWriter, option
   }
   await writer.commit();
   return { root, sourceDigest: source.digest };
-}
-
-/** The manifests to be moved, in the order in which they are to be written: what an index names is before it. */
-async function manifestsOf(reader: ImageReader, platform: Platform | "all" | undefined): Promise<Manifest[]> {
-  const root = await readRoot(reader);
-  return platform === "all" ? readAllManifests(reader, root) : [await readManifestFor(reader, root, platform)];
 }
 
 /**

@@ -32,6 +32,7 @@ export function layoutReader(files: LayoutFiles, root: Descriptor, name: string)
   return {
     name,
     readManifest: async (descriptor = root) => manifestOf(descriptor, readBlob(files, descriptor, "manifest"), name),
+    hasManifest: ({ digest }) => files.has(blobPath(digest)),
     async *readBlob(descriptor, { signal, offset }) {
       yield* streamBlob(files.locate(blobPath(descriptor.digest)), signal, offset);
     },

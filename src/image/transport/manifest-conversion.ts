@@ -79,7 +79,10 @@ export function convertManifests(manifests: readonly Manifest[], kind: ManifestK
         mediaType,
         ...(config === undefined ? {} : { config: convert(config) }),
         ...(layers === undefined ? {} : { layers: layers.map(convert) }),
-        ...(inner === undefined ? {} : { manifests: inner.map(convert) }),
+        // What is not there to be converted remains what it is.
+        ...(inner === undefined
+          ? {}
+          : { manifests: inner.map((named) => (converted.has(named.digest) ? convert(named) : named)) }),
       }),
     );
     const result: Manifest = { mediaType, digest: digestOf(bytes) as Digest, bytes };

@@ -2,11 +2,12 @@
  * Reading what a name stands for at its source: a manifest, or an index, which names manifests and further indexes.
  * Everything is verified. Digests make circles of indexes impossible; how deep they may be nested is bounded.
  */
+import { BunkerError } from "../../sys/error.ts";
 import { verifyDigest } from "../blob.ts";
 import type { Digest } from "../digest.ts";
 import { type Descriptor, type Index, invalidDocument, parseDocument } from "../documents.ts";
 import { chooseManifest, isIndex, MAXIMUM_DEPTH } from "../manifest-choice.ts";
-import type { Platform } from "../platform.ts";
+import { formatPlatform, hostPlatform, type Platform } from "../platform.ts";
 import type { ImageReader, Manifest } from "./transport.ts";
 
 /**
@@ -36,22 +37,77 @@ export async function readManifestFor(
     return index;
   };
   const chosen = chooseManifest(indexOf(root), undefined, platform, indexOf, reader.name);
+  if (reader.hasManifest?.(chosen) === false) {
+    throw new BunkerError({
+      code: "platform_mismatch",
+      operation: "choose the image for a platform from",
+      object: reader.name,
+      reason: `its index names one for ${formatPlatform(platform ?? hostPlatform())}, which is not there`,
+      hint: "Choose another one with --platform.",
+    });
+  }
   return verified(await reader.readManifest(chosen), chosen, reader);
+}
+
+/**
+ * Which images of those that a name stands for: those for some platforms, the one for this machine where none is given;
+ * or all of an index. With several goes the index, as it is, so that its digest stays: what it names besides is missing
+ * then. `present` is all that the reader has of such an index.
+ */
+export type ImageChoice = readonly Platform[] | "all" | "present";
+
+/**
+ * Reads what is chosen of what a name stands for.
+ * @param root what the name stands for
+ * @returns manifests and indexes, what an index names before it, each once
+ * @throws BunkerError as `readManifestFor`; `image_not_found` when nothing is there of an index
+ */
+export async function readChosenManifests(
+  reader: ImageReader,
+  root: Manifest,
+  choice: ImageChoice,
+): Promise<Manifest[]> {
+  if (choice === "all") return readAllManifests(reader, root);
+  if (choice === "present") return readPresentManifests(reader, root);
+  if (choice.length < 2) return [await readManifestFor(reader, root, choice[0])];
+  const chosen = new Map<Digest, Manifest>();
+  for (const platform of choice) {
+    const manifest = await readManifestFor(reader, root, platform);
+    chosen.set(manifest.digest, manifest);
+  }
+  const indexes = isIndex(root.mediaType) ? await readIndexes(reader, root) : [];
+  return [...chosen.values(), ...indexes.reverse()];
+}
+
+async function readPresentManifests(reader: ImageReader, root: Manifest): Promise<Manifest[]> {
+  const manifests = await readAllManifests(reader, root, (descriptor) => reader.hasManifest?.(descriptor) !== false);
+  if (manifests.some(({ mediaType }) => !isIndex(mediaType))) return manifests;
+  throw new BunkerError({
+    code: "image_not_found",
+    operation: "find an image in",
+    object: reader.name,
+    reason: `none of those is there that its index ${root.digest} names`,
+  });
 }
 
 /**
  * Reads everything that a name stands for.
  * @param root what the name stands for
+ * @param isWanted whether to read what an index names; everything unless given
  * @returns manifests and indexes, what an index names before it, each once
  * @throws BunkerError as `readManifestFor`
  */
-export async function readAllManifests(reader: ImageReader, root: Manifest): Promise<Manifest[]> {
-  const read = new Map((await readIndexes(reader, root)).map((index) => [index.digest, index]));
+export async function readAllManifests(
+  reader: ImageReader,
+  root: Manifest,
+  isWanted: (descriptor: Descriptor) => boolean = () => true,
+): Promise<Manifest[]> {
+  const read = new Map((await readIndexes(reader, root, isWanted)).map((index) => [index.digest, index]));
   const ordered = new Map<Digest, Manifest>();
   const visit = async (manifest: Manifest) => {
     const entries = isIndex(manifest.mediaType) ? parseIndex(manifest, reader).manifests : [];
     for (const entry of entries) {
-      if (ordered.has(entry.digest)) continue;
+      if (ordered.has(entry.digest) || !isWanted(entry)) continue;
       await visit(read.get(entry.digest) ?? verified(await reader.readManifest(entry), entry, reader));
     }
     ordered.set(manifest.digest, manifest);
@@ -61,7 +117,11 @@ export async function readAllManifests(reader: ImageReader, root: Manifest): Pro
 }
 
 /** Reads the indexes that an index names, and those that these name; returns them with the first. */
-async function readIndexes(reader: ImageReader, root: Manifest): Promise<Manifest[]> {
+async function readIndexes(
+  reader: ImageReader,
+  root: Manifest,
+  isWanted: (descriptor: Descriptor) => boolean = () => true,
+): Promise<Manifest[]> {
   const read = new Map<Digest, Manifest>();
   const visit = async (manifest: Manifest, depth: number) => {
     if (!isIndex(manifest.mediaType)) return;
@@ -70,7 +130,7 @@ async function readIndexes(reader: ImageReader, root: Manifest): Promise<Manifes
     }
     read.set(manifest.digest, manifest);
     for (const entry of parseIndex(manifest, reader).manifests) {
-      if (!isIndex(entry.mediaType) || read.has(entry.digest)) continue;
+      if (!isIndex(entry.mediaType) || read.has(entry.digest) || !isWanted(entry)) continue;
       await visit(verified(await reader.readManifest(entry), entry, reader), depth + 1);
     }
   };

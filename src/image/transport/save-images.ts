@@ -20,6 +20,7 @@ import type { LayoutSink } from "./layout-sink.ts";
 import { dockerArchiveNames } from "./local-places.ts";
 import { openPlainDirectoryWriter } from "./plain-directory.ts";
 import { sourceDateEpoch } from "./source-date-epoch.ts";
+import type { ImageReader } from "./transport.ts";
 
 /** The forms, by the names that Podman gives them. */
 type SaveFormat = "docker-archive" | "oci-archive" | "oci-dir" | "docker-dir";
@@ -28,7 +29,8 @@ export interface SaveOptions {
   readonly format: SaveFormat;
   /** A path; undefined writes an archive to standard output. */
   readonly output: string | undefined;
-  readonly platform: Platform | undefined;
+  /** Which images of an index; of several platforms the index is saved, too. */
+  readonly platforms: readonly Platform[];
   readonly signal: AbortSignal;
   readonly onProgress: (event: CopyEvent) => void;
 }
@@ -45,19 +47,19 @@ interface SavedImage {
  * @throws BunkerError `image_not_found`, `several_images`, and as `copyImage`; what was at the place is untouched then
  */
 export async function saveImages(store: ImageStore, texts: readonly string[], options: SaveOptions): Promise<void> {
-  const images = texts.flatMap((text) => imagesOf(store, text, options.platform));
+  const images = texts.flatMap((text) => imagesOf(store, text, options.platforms));
   if (options.format === "docker-dir") {
     await saveOne(store, images, options);
     return;
   }
   const form = options.format === "docker-archive" ? "docker" : "oci";
   // Found before anything is written, so that nothing is when one of them is missing.
-  const readers = images.map(({ text }) => openStoreReader(store, text, options.platform));
+  const readers = images.map(({ text }) => openReader(store, text, options.platforms));
   await using output = openLayoutOutput(await openSink(options), form);
   for (const [place, reader] of readers.entries()) {
     const { text, names } = images[place] ?? { text: "", names: [] };
     const named = form === "docker" ? dockerArchiveNames(names) : layoutNames(names);
-    await copyImage(reader, output.writer(text, named), { ...options, platform: "all" });
+    await copyImage(reader, output.writer(text, named), { ...options, images: options.platforms });
   }
   await output.commit();
 }
@@ -74,7 +76,11 @@ async function saveOne(store: ImageStore, images: readonly SavedImage[], options
   }
   const path = options.output ?? "";
   await using writer = openPlainDirectoryWriter(path, `dir:${path}`);
-  await copyImage(openStoreReader(store, image.text, options.platform), writer, { ...options, platform: "all" });
+  await copyImage(openReader(store, image.text, options.platforms), writer, { ...options, images: options.platforms });
+}
+
+function openReader(store: ImageStore, text: string, platforms: readonly Platform[]): ImageReader {
+  return openStoreReader(store, text, platforms.length > 1 ? "all" : platforms[0]);
 }
 
 async function openSink({ format, output }: SaveOptions): Promise<LayoutSink> {
@@ -83,15 +89,28 @@ async function openSink({ format, output }: SaveOptions): Promise<LayoutSink> {
   return openArchiveSink(bytes, sourceDateEpoch() ?? 0);
 }
 
-function imagesOf(store: ImageStore, text: string, platform: Platform | undefined): SavedImage[] {
+function imagesOf(store: ImageStore, text: string, platforms: readonly Platform[]): SavedImage[] {
   const reference = referenceOf(text);
   if (reference !== undefined && reference.tag === undefined && reference.digest === undefined) {
     const names = namesOfRepository(store, reference);
-    if (names.length > 0) return names.map((name) => ({ text: name, names: [name] }));
+    if (names.length > 0) return names.map((name) => savedImage(store, name, name, platforms));
   }
-  const image = store.find(text, platform);
   const name = reference?.tag === undefined ? undefined : formatReference({ ...reference, digest: undefined });
-  return [{ text, names: name !== undefined && image.names.includes(name) ? [name] : [] }];
+  return [savedImage(store, text, name, platforms)];
+}
+
+/** @param name what it may be called, in full */
+function savedImage(
+  store: ImageStore,
+  text: string,
+  name: string | undefined,
+  platforms: readonly Platform[],
+): SavedImage {
+  const image = store.find(text, platforms[0]);
+  for (const platform of platforms.slice(1)) store.find(text, platform);
+  // Of those that are here as part of an index only one has the name.
+  const isName = name !== undefined && (image.names.includes(name) || store.target(name) !== undefined);
+  return { text, names: isName ? [name] : [] };
 }
 
 /** An id is no name, although most look like one. */

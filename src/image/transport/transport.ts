@@ -31,6 +31,8 @@ export interface ImageReader extends AsyncDisposable {
    * @throws BunkerError `image_not_found`, `image_invalid`, `digest_mismatch` and what the place itself can meet
    */
   readManifest(descriptor?: Descriptor): Promise<Manifest>;
+  /** Whether a manifest that an index names is there; without this method everything is that an index names. */
+  hasManifest?(descriptor: Descriptor): boolean;
   /** Streams a blob; the pieces are the receiver's. Digest and size are verified by whoever stores them. */
   readBlob(descriptor: Descriptor, options: BlobReadOptions): AsyncIterable<Buffer>;
   /**

@@ -86,6 +86,52 @@ describe("load", () => {
     expect(await user.run(["busybox:1", "echo", "hello"])).toMatchObject({ status: 0, output: "hello\n" });
   });
 
+  test("the platforms that save was asked for, or some of them", async () => {
+    const manifests = [ARCHITECTURE, "s390x", "riscv64"].map((architecture) => ({
+      ...writeImage(`${directory}/source`, [pack(archive([{ name: architecture }]), "gzip")], { architecture }),
+      platform: { os: "linux", architecture },
+    }));
+    const index = writeJson(`${directory}/source`, { schemaVersion: 2, mediaType: INDEX_TYPE, manifests }, INDEX_TYPE);
+    writeLayout(`${directory}/source`, [tagged(index, "all")]);
+    await bunker("copy", "-q", "-a", `oci:${directory}/source:all`, "several:1");
+    const both = ["--platform", `linux/${ARCHITECTURE},linux/s390x`];
+    for (const format of ["docker-archive", "oci-archive"]) {
+      const words = ["save", "-q", "--format", format, "-o", `${directory}/${format}`];
+      expect(await bunker(...words, ...both, "several:1")).toEqual({ status: 0, output: "", errors: "" });
+      const members = output(["tar", "-tf", `${directory}/${format}`]);
+      for (const [position, { digest }] of manifests.entries()) {
+        expect(members.includes(digest.slice(7))).toBe(position < 2);
+      }
+    }
+    const [host] = (await bunker("images", "-q", "--no-trunc", "several")).output.split("\n");
+    expect((await bunker("save", "--platform", "linux/s390x", "-o", `${directory}/x`, host ?? "")).errors).toStartWith(
+      `bunker: find the image ${host}: it is here for linux/${ARCHITECTURE}, not for linux/s390x`,
+    );
+    const architectures = async () => {
+      const ids = (await bunker("images", "-q", "-a", "--no-trunc")).output.match(/\S+/g) ?? [];
+      const shown = await bunker("inspect", "--format", "{{.Architecture}}", ...ids);
+      return [...shown.output.matchAll(/\S+/g)].map(([word]) => word).sort();
+    };
+    for (const [format, options, expected] of [
+      ["docker-archive", [], [ARCHITECTURE, "s390x"]],
+      ["oci-archive", both, [ARCHITECTURE, "s390x"]],
+      ["oci-archive", ["--platform", "linux/s390x"], ["s390x"]],
+    ] as const) {
+      output(["rm", "-rf", user.data]);
+      expect(await bunker("load", "-q", ...options, "-i", `${directory}/${format}`)).toEqual({
+        status: 0,
+        output: "Loaded image: several:1\n",
+        errors: "",
+      });
+      expect(await architectures()).toEqual([...expected].sort());
+      const [shown] = JSON.parse((await bunker("image", "inspect", "--platform", "linux/s390x", "several:1")).output);
+      expect(shown.Architecture).toBe("s390x");
+    }
+    const absent = await bunker("load", "--platform", "linux/riscv64", "-i", `${directory}/oci-archive`);
+    expect(absent.errors).toContain("its index names one for linux/riscv64, which is not there");
+    expect(absent.status).toBe(1);
+  });
+
   test.each([
     ["plain", (bytes: Buffer) => bytes],
     ["gzip", (bytes: Buffer) => gzipSync(bytes)],

@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
-import { onlyPlatform } from "../../../../src/cli/image/platform-option.ts";
+import { platformsOption } from "../../../../src/cli/image/platform-option.ts";
 
-test("of several platforms none is left out without a word", () => {
-  expect(onlyPlatform([])).toBeUndefined();
-  expect(onlyPlatform(["linux/arm64/v8"])).toEqual({ os: "linux", architecture: "arm64", variant: "v8" });
-  expect(() => onlyPlatform(["linux/amd64", "linux/arm64"])).toThrow("--platform can be given once");
+test("platforms are separated by commas", () => {
+  expect(platformsOption.parse("linux/arm64/v8,386")).toEqual([
+    { os: "linux", architecture: "arm64", variant: "v8" },
+    { os: "linux", architecture: "386", variant: undefined },
+  ]);
+  expect(() => platformsOption.parse("linux/amd64,")).toThrow("expected OS/ARCHITECTURE[/VARIANT]");
 });

@@ -9,6 +9,7 @@ import { storeImage } from "../../../../src/image/store/load-images.ts";
 import { StoreWriter } from "../../../../src/image/store/store-writer.ts";
 import { copyImage } from "../../../../src/image/transport/copy-image.ts";
 import { openLayoutReader } from "../../../../src/image/transport/layout-reader.ts";
+import type { ImageChoice } from "../../../../src/image/transport/read-manifests.ts";
 import type { ImageReader } from "../../../../src/image/transport/transport.ts";
 import { BunkerError } from "../../../../src/sys/error.ts";
 import { INDEX_TYPE, pack, writeImage, writeJson, writeLayout } from "../image-builder.ts";
@@ -35,9 +36,9 @@ function reader(tag?: string): ImageReader {
   return openLayoutReader(directoryFiles(layout, "the layout"), tag, undefined, "the layout");
 }
 
-async function copy(from: ImageReader, platform?: "all"): Promise<void> {
+async function copy(from: ImageReader, images: ImageChoice = []): Promise<void> {
   await using writer = new StoreWriter(store, NAME, { names: [NAME], repositories: [] });
-  await copyImage(from, writer, { platform, signal: new AbortController().signal, onProgress: () => undefined });
+  await copyImage(from, writer, { images, signal: new AbortController().signal, onProgress: () => undefined });
 }
 
 async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
@@ -164,7 +165,7 @@ describe("nothing is seen of an image", () => {
     writeFileSync(partial, Buffer.alloc(1000, 0xff), { mode: 0o600 });
     truncateSync(partial, 1000);
     await copyImage(whole, writer, {
-      platform: undefined,
+      images: [],
       signal: new AbortController().signal,
       onProgress: () => undefined,
     });
@@ -186,7 +187,7 @@ test("what another store has is copied from there", async () => {
       },
     };
     await copyImage(never, writer, {
-      platform: undefined,
+      images: [],
       signal: new AbortController().signal,
       onProgress: () => undefined,
     });

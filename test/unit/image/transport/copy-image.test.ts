@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Digest, digestOf } from "../../../../src/image/digest.ts";
+import type { Platform } from "../../../../src/image/platform.ts";
 import { type CopyEvent, copyImage } from "../../../../src/image/transport/copy-image.ts";
 import { type LocalPlace, parseImagePlace } from "../../../../src/image/transport/image-place.ts";
 import { openLocalReader, openLocalWriter } from "../../../../src/image/transport/local-places.ts";
@@ -53,13 +54,13 @@ function place(name: string): LocalPlace {
 async function copy(
   from: string,
   to: string,
-  platform: Parameters<typeof copyImage>[2]["platform"] = undefined,
+  images: "all" | readonly Platform[] = [],
   onProgress: (event: CopyEvent) => void = () => {},
   signal = new AbortController().signal,
 ): Promise<Digest> {
-  await using reader = await openLocalReader(place(from), platform === "all" ? undefined : platform);
+  await using reader = await openLocalReader(place(from), images === "all" ? undefined : images[0]);
   await using writer = await openLocalWriter(place(to));
-  const { root } = await copyImage(reader, writer, { platform, signal, onProgress });
+  const { root } = await copyImage(reader, writer, { images, signal, onProgress });
   return root.digest;
 }
 
@@ -69,7 +70,7 @@ async function copyUnasked(from: string, to: string): Promise<void> {
   await using writer = await openLocalWriter(place(to));
   Object.assign(writer, { checkRoom: undefined });
   await copyImage(reader, writer, {
-    platform: undefined,
+    images: [],
     signal: new AbortController().signal,
     onProgress: () => {},
   });
@@ -180,11 +181,11 @@ describe("an index", () => {
   test("gives the image for a platform", async () => {
     writeIndexed(`${directory}/source`, ["amd64", "arm64", "s390x"]);
     const platform = { os: "linux", architecture: "s390x", variant: undefined };
-    await copy(`oci:${directory}/source:all`, `oci:${directory}/one:x`, platform);
+    await copy(`oci:${directory}/source:all`, `oci:${directory}/one:x`, [platform]);
     expect(JSON.parse(output(["skopeo", "inspect", "--config", `oci:${directory}/one:x`])).architecture).toBe("s390x");
     expect(readdirSync(`${directory}/one/blobs/sha256`)).toHaveLength(3);
     const missing = { os: "linux", architecture: "riscv64", variant: undefined };
-    const { code, message } = await failure(copy(`oci:${directory}/source:all`, `oci:${directory}/none`, missing));
+    const { code, message } = await failure(copy(`oci:${directory}/source:all`, `oci:${directory}/none`, [missing]));
     expect(code).toBe("platform_mismatch");
     expect(message).toContain("linux/s390x");
     expect(existsSync(`${directory}/none`)).toBe(false);
@@ -418,7 +419,7 @@ test("a signal ends a copy, and nothing is left", async () => {
     const onProgress = ({ kind: event }: CopyEvent) => {
       if (event === "bytes") abort.abort(new Error("enough"));
     };
-    const attempt = copy(debianImages().gzip, destination(kind, "out"), undefined, onProgress, abort.signal);
+    const attempt = copy(debianImages().gzip, destination(kind, "out"), [], onProgress, abort.signal);
     expect(attempt).rejects.toThrow("enough");
     await attempt.catch(() => {});
     expect(readdirSync(directory)).toEqual([]);
