@@ -1,6 +1,7 @@
 /* What the options of `run` and `create` about the network ask for together. */
 
 import { DEFAULT_SLIRP } from "../engine/network/default-slirp.ts";
+import { NO_DNS } from "../engine/network/no-dns.ts";
 import type { NetworkSettings, RunOptions } from "../engine/specification/run-options.ts";
 import type { EgressRules } from "../network/egress.ts";
 import { BunkerError } from "../sys/error.ts";
@@ -66,6 +67,9 @@ export function takeNetworkSettings<Values extends NetworkOptionValues & Pick<Ru
     loss,
     ...rest
   } = values;
+  if (dnsServers.includes(NO_DNS) && dnsServers.length + dnsSearch.length + dnsOptions.length > 1) {
+    throw conflict("dns none and other settings of /etc/resolv.conf");
+  }
   const settings = { published, publishAll, exposed, dnsServers, dnsSearch, dnsOptions, addedHosts };
   const [first = { kind: "slirp", settings: DEFAULT_SLIRP }, ...more] = networks;
   const isShaped = rate !== undefined || delay !== undefined || loss !== undefined;
@@ -107,6 +111,9 @@ function checkJoined(values: NetworkOptionValues, hostname: string | undefined):
   if (addedHosts.length > 0) throw conflict("custom host-to-IP mapping and the network mode");
 }
 
+/** Of what may be reached, as JSON, in bytes: it goes to the supervisor in one message, and is looked through for each name. */
+const LONGEST_RULES = 60_000;
+
 type SharedOption = Extract<NetworkOption, { kind: "shared" }>;
 
 /** The networks in their order; what has an option of its own is for the first one. */
@@ -142,8 +149,12 @@ function placesOf(
 }
 
 function egressOf(allowed: NetworkOptionValues["allowedHosts"]): EgressRules {
-  return {
+  const rules = {
     names: allowed.flatMap((host) => ("name" in host ? [host.name] : [])),
     networks: allowed.flatMap((host) => ("network" in host ? [host.network] : [])),
   };
+  if (JSON.stringify(rules).length > LONGEST_RULES) {
+    throw conflict(`${allowed.length} values of allow-host: networks or domains (*.example.org) would stand for many`);
+  }
+  return rules;
 }

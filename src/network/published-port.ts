@@ -52,7 +52,9 @@ export interface BoundPort extends Disposable {
 export function bindPort(protocol: TransportProtocol, host: Endpoint): BoundPort {
   const what = { operation: `bind ${protocol} port`, object: formatEndpoint(host) };
   const number = openSocket(protocol, isVersion4(host.address) ? 4 : 6);
-  if (number < 0) throw new BunkerError({ code: "port_not_bound", ...what, errno: -number });
+  if (number < 0) {
+    throw new BunkerError({ code: "port_not_bound", ...what, errno: -number, hint: hintFor(-number, host.port) });
+  }
   using cleanup = new DisposableStack();
   const socket = cleanup.use(new FileDescriptor(number));
   if (protocol === "tcp") {
@@ -74,6 +76,9 @@ export function bindPort(protocol: TransportProtocol, host: Endpoint): BoundPort
 function hintFor(errno: number, port: number): string | undefined {
   if (errno === Errno.EACCES) {
     return `ports from ${port} on can be permitted to all users: sysctl net.ipv4.ip_unprivileged_port_start=${port}`;
+  }
+  if (errno === Errno.EMFILE) {
+    return "a published port takes a file descriptor for each IP version, of which there may be more: ulimit -n";
   }
   if (errno === Errno.EADDRINUSE) return "another program listens there; choose another port";
   return errno === Errno.EADDRNOTAVAIL ? "the host has no such address" : undefined;

@@ -118,9 +118,10 @@ export function connectForMessages(directory: number, name: string): FileDescrip
 /**
  * Sends a message; sendmsg(2). It is sent whole or not at all.
  * @param descriptors at most four; the receiver gets copies
- * @returns 0 or the negated error number: EPIPE and ECONNRESET when the peer has gone
+ * @returns 0 or the negated error number: EPIPE and ECONNRESET when the peer has gone, EMSGSIZE for a text that is too long
  */
 export function sendMessage(socket: number, text: string, descriptors: readonly number[] = []): number {
+  if (Buffer.byteLength(text) > LARGEST_MESSAGE) return -Errno.EMSGSIZE;
   const own = buffers();
   const length = own.payload.buffer.write(text, 0, "utf8");
   const control = descriptors.length === 0 ? Buffer.alloc(0) : descriptorControlBytes(descriptors);

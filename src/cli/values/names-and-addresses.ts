@@ -1,3 +1,4 @@
+import { NO_DNS } from "../../engine/network/no-dns.ts";
 import type { AddedHost } from "../../engine/specification/run-options.ts";
 import { formatAddress, parseAddress } from "../../network/address.ts";
 import { type Prefix, parsePrefix, prefixOf } from "../../network/prefix.ts";
@@ -25,6 +26,14 @@ export function parseAddresses(text: string): Address[] {
     if (address === undefined) throw new InvalidValue("expected IP addresses, with commas between them");
     return address;
   });
+}
+
+/**
+ * Reads the value of `--dns`: an address, or Podman's `none` for the image's own /etc/resolv.conf.
+ * @throws InvalidValue
+ */
+export function parseDnsServer(text: string): string {
+  return text === NO_DNS ? text : parseIpAddress(text);
 }
 
 /**

@@ -27,6 +27,7 @@ import { networkMode } from "../network/network-mode.ts";
 import { egressOf, hostAddressesFor, planForwards, planNetwork } from "../network/network-plan.ts";
 import type { Membership } from "../network/network-plan-schema.ts";
 import { type NamedNetworks, namedNetworks, networkTexts } from "../network/network-texts.ts";
+import { NO_DNS } from "../network/no-dns.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
 import { prepareImage, prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
 import type { GivenSecrets } from "../secrets/give-secrets.ts";
@@ -80,12 +81,18 @@ function writeContainerFiles(
 /** Those of the engine's files that the container gets instead of the image's. */
 function wantedFiles(
   { hosts, hostname, resolvConf }: ReturnType<typeof containerFiles>,
-  { noHostname = false, noHosts = false, timeZone }: RunOptions,
+  { noHostname = false, noHosts = false, timeZone, networkSettings }: RunOptions,
   directory: string,
 ): ContainerInput["files"] {
   const localtime = timeZone === undefined ? undefined : `${directory}/localtime`;
   if (timeZone !== undefined && localtime !== undefined) nodeFileSystem().copyFileSync(timeZone, localtime);
-  return { hosts: noHosts ? undefined : hosts, hostname: noHostname ? undefined : hostname, resolvConf, localtime };
+  const isOwnResolver = networkSettings.dnsServers.includes(NO_DNS);
+  return {
+    hosts: noHosts ? undefined : hosts,
+    hostname: noHostname ? undefined : hostname,
+    resolvConf: isOwnResolver ? undefined : resolvConf,
+    localtime,
+  };
 }
 
 /** Removes the container that has a name, whatever it does. */

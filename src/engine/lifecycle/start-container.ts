@@ -43,6 +43,7 @@ import {
 import { becomeSupervisor } from "../supervisor/become-supervisor.ts";
 import { listenForSupervisor, tell } from "../supervisor/connect.ts";
 import type { EarlyWatch } from "../supervisor/early-end.ts";
+import type { Supervise } from "../supervisor/protocol.ts";
 import { endOf } from "../supervisor/supervisor-loss.ts";
 import { beginChanges } from "../volumes/begin-changes.ts";
 import { containerResources } from "./container-resources.ts";
@@ -254,7 +255,7 @@ async function launchSupervised(
       stopTimeout: stopTimeoutOf(definition),
       log: { ...definition.log, journal: journalIdentity(container) },
       isRecordedByCommand: options.recordsEnd,
-      networks: definition.networkPlan ?? definition.membership,
+      networks: networkRules(definition),
       restartDelay: options.restartDelay,
       runTimeout: definition.runTimeout || undefined,
       health:
@@ -346,6 +347,12 @@ function pidNamespaceOf({ linux }: Configuration): "own" | "host" | "joined" {
   const namespace = linux?.namespaces?.find(({ type }) => type === "pid");
   if (namespace === undefined) return "host";
   return namespace.path === undefined ? "own" : "joined";
+}
+
+/** What the supervisor is told of a container's networks beforehand; its ports, of which there may be thousands, it is handed. */
+function networkRules({ networkPlan, membership }: ContainerDefinition): Supervise["networks"] {
+  const rules = networkPlan ?? membership;
+  return rules === undefined ? undefined : { egress: rules.egress, shaping: rules.shaping };
 }
 
 /** What the journal is told of a container that logs there. */

@@ -41,9 +41,13 @@ export function listenForSupervisor(data: string, id: string): FileDescriptor {
 /**
  * Says something to a supervisor.
  * @returns false when it has gone
+ * @throws BunkerError when it cannot be said
  */
 export function tell(socket: FileDescriptor, request: Request, descriptors: readonly number[] = []): boolean {
-  return sendMessage(socket.number, JSON.stringify(request), descriptors) === 0;
+  const result = sendMessage(socket.number, JSON.stringify(request), descriptors);
+  if (result === -Errno.EPIPE || result === -Errno.ECONNRESET) return false;
+  check(result, "tell the supervisor", request.kind);
+  return true;
 }
 
 /** Waits for a supervisor's next answer; undefined when it has gone without one. */

@@ -121,6 +121,28 @@ describe("a published port", () => {
     await suite.user.bunker(["rm", "-f", id]);
   });
 
+  test("of a thousand leads into the container like any other", async () => {
+    // Nobody else's address, so that all of its ports are free.
+    const address = `127.${[1, 2, 3].map(() => 1 + Math.floor(Math.random() * 254)).join(".")}`;
+    const publish = ["-p", `${address}:20000-20999:20000-20999`];
+    const words = ["run", "-d", ...publish, suite.image, "sh", "-c", SERVE.replaceAll("80", "20777")];
+    const id = (await suite.user.bunker(words)).output.trim();
+    expect(await askFromHost(address, 20_777)).toBe("hello from the container\n");
+    expect((await suite.user.bunker(["port", id])).output.split("\n")).toHaveLength(1001);
+    expect((await suite.user.bunker(["ps", "--format", "{{.Ports}}"])).output).toBe(
+      `${address}:20000-20999->20000-20999/tcp\n`,
+    );
+    await suite.user.bunker(["rm", "-f", id]);
+  });
+
+  test("beyond what descriptors permit is told before the container starts", async () => {
+    const words = [suite.user.bunkerPath, "run", "--rm", "-p", "127.0.0.1::1000-1999", suite.image, "echo", "started"];
+    const limited = ["sh", "-c", 'ulimit -n 512; exec "$@"', "sh", ...words];
+    const { status, output, errors } = await suite.user.execute(limited);
+    expect({ status, output }).toEqual({ status: 125, output: "" });
+    expect(errors).toMatch(/^bunker: bind tcp port 127\.0\.0\.1:0: EMFILE\nhint: .*ulimit -n\n$/);
+  });
+
   test("in use is told before the container starts", async () => {
     const { status, errors } = await suite.user.run(["-p", `127.0.0.1:${port}:80`, suite.image, "echo", "started"]);
     expect({ status, errors }).toEqual({
@@ -162,6 +184,8 @@ describe("a wrong value is refused:", () => {
     [["-p", "80:80/sctp"], "tcp or udp"],
     [["-p", "nowhere:80:80"], "not an IP address"],
     [["--dns", "example.org"], "expected an IP address"],
+    [["--dns", "none", "--dns-option", "ndots:2"], "dns none and other settings"],
+    [Array.from({ length: 2_000 }, (_, index) => `--allow-host=host-${index}.some-domain.example`), "2000 values"],
     [["--add-host", "name"], "expected NAME:ADDRESS"],
     [["--add-host", "name:nowhere"], "not an IP address"],
   ])("%j", async (options, message) => {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { fstatSync } from "node:fs";
+import { Errno } from "../../../src/sys/errno.ts";
 import { messageSocketPair, receiveMessage, sendMessage } from "../../../src/sys/message-socket.ts";
 import { pipe } from "../../../src/sys/socket.ts";
 
@@ -26,6 +27,16 @@ test("nothing has come yet, and nobody is there to hear", () => {
   theirs.close();
   expect(sendMessage(ours.number, "hello")).toBeLessThan(0);
   ours.close();
+});
+
+test("a text that is too long is not sent in part", () => {
+  const [ours, theirs] = messageSocketPair();
+  const longest = "é".repeat(32_768);
+  expect(sendMessage(ours.number, `${longest}x`)).toBe(-Errno.EMSGSIZE);
+  expect(sendMessage(ours.number, longest)).toBe(0);
+  expect(textOf(theirs.number, false)).toBe(longest);
+  ours.close();
+  theirs.close();
 });
 
 test("a message brings as many descriptors as were sent with it, whatever came before", () => {
