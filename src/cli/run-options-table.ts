@@ -15,7 +15,7 @@ import { parseMountOption } from "./values/mount-option.ts";
 import {
   parseAddedHost,
   parseAllowedHost,
-  parseIpAddress,
+  parseDnsServer,
   parseResolverOption,
   parseSearchDomain,
 } from "./values/names-and-addresses.ts";
@@ -278,8 +278,8 @@ export const runOptionsTable = {
   dnsServers: list({
     name: "dns",
     valueName: "ADDRESS",
-    description: "Ask this resolver instead of the host's",
-    parse: parseIpAddress,
+    description: "Ask this resolver instead of the host's; none leaves the image's /etc/resolv.conf as it is",
+    parse: parseDnsServer,
   }),
   dnsSearch: list({
     name: "dns-search",

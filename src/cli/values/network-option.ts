@@ -30,28 +30,34 @@ const LARGEST_MTU = 65_520;
 const SMALLEST_MTU = 1_280;
 
 const PLACE_KEYS = ["ip", "ip6", "mac", "mac-address", "gw-priority", "alias", "driver-opt", "interface_name"];
-const KEYS = ["allow_host_loopback", "mtu", "enable_ipv6", "cidr", "outbound_addr", "outbound_addr6"] as const;
+const KEYS = [
+  ...["allow_host_loopback", "mtu", "enable_ipv6", "cidr", "outbound_addr", "outbound_addr6", "port_handler"],
+] as const;
+/** What asks for the default, as here `slirp` is: Docker's names, and Podman's for users without rights. */
+const NAMES_OF_SLIRP = ["bridge", "default", "private"];
 
 /**
- * Reads a value of `--network`: `none`, `host`, `container:CONTAINER`, `ns:PATH`, `slirp` with Podman's options of
- * slirp4netns, or a network that a user has made, in Docker's form (`name=NET,ip=…`) or Podman's (`NET:ip=…`). Docker's
- * `bridge` and `default` ask for what is the default, as here `slirp` is.
+ * Reads a value of `--network`: `none`, `host`, `container:CONTAINER`, `ns:PATH`, `slirp` (Podman's `slirp4netns`) with
+ * Podman's options of slirp4netns, or a network that a user has made, in Docker's form (`name=NET,ip=…`) or Podman's
+ * (`NET:ip=…`).
  * @throws InvalidValue
  */
 export function parseNetworkOption(text: string): NetworkOption {
   if (text === "none" || text === "host") return { kind: text };
-  if (text === "bridge" || text === "default") return { kind: "slirp", settings: DEFAULT_SLIRP };
+  if (NAMES_OF_SLIRP.includes(text)) return { kind: "slirp", settings: DEFAULT_SLIRP };
   const joined = parseJoined(text);
   if (joined !== undefined) return { kind: "joined", joined };
   if (/^[\w-]+=/.test(text)) return namedPlace(text);
   const [, name = "", words] = /^([^:]*)(?::(.*))?$/.exec(text) ?? [];
   const options = (words ?? "").split(",").filter((word) => word !== "");
-  if (name === "slirp") return { kind: "slirp", settings: options.reduce(withOption, DEFAULT_SLIRP) };
+  if (name === "slirp" || name === "slirp4netns")
+    return { kind: "slirp", settings: options.reduce(withOption, DEFAULT_SLIRP) };
   return { kind: "shared", place: options.reduce(withPlaceOption, placeOn(name)) };
 }
 
 function placeOn(network: string): PlaceRequest {
-  if (["bridge", "default", "host", "none", "slirp"].includes(network)) {
+  if (network === "pasta") throw new InvalidValue("Bunker has a network stack of its own instead of pasta: slirp");
+  if (["host", "none", "slirp", ...NAMES_OF_SLIRP].includes(network)) {
     throw new InvalidValue(`a place can only be asked for on user-defined networks, not on ${network}`);
   }
   if (!/^[a-zA-Z0-9][\w.-]*$/.test(network)) {
@@ -117,6 +123,9 @@ function withOption(settings: SlirpSettings, word: string): SlirpSettings {
       return { ...settings, outbound4: outbound(key, value, 4) };
     case "outbound_addr6":
       return { ...settings, outbound6: outbound(key, value, 6) };
+    case "port_handler":
+      if (value === "slirp4netns") return settings;
+      throw new InvalidValue("port_handler is slirp4netns: published ports always show their clients' addresses");
     default: {
       const nearest = nearestName(key, KEYS);
       const question = nearest === undefined ? "" : `; did you mean ${nearest}?`;

@@ -62,6 +62,9 @@ function refusal(reason: string, details: { readonly object?: string; readonly h
   return new BunkerError({ code: "invalid_network", operation: "create network", object, reason, hint, exitStatus: 1 });
 }
 
+/** What `run --network` takes for something else, besides the networks that are always there. */
+const WORDS_OF_RUN = ["default", "private", "slirp", "slirp4netns", "pasta", "container", "ns"];
+
 /**
  * Makes a network.
  * @throws BunkerError `network_exists`, `invalid_network` for names, subnets and addresses that cannot be
@@ -76,7 +79,7 @@ export function createNetwork(database: StateDatabase, data: string, request: Ne
   }
   const network = database.transaction(
     () => {
-      if (predefinedNetwork(name) !== undefined || ["default", "slirp", "container", "ns"].includes(name)) {
+      if (predefinedNetwork(name) !== undefined || WORDS_OF_RUN.includes(name)) {
         throw refusal("the name has another meaning", { object: name });
       }
       if (lookUpNetwork(database, name)?.name === name) {

@@ -339,7 +339,7 @@ export interface NetworkSettings {
   /** `--publish-all`: every port that the image or `--expose` names gets one of the host's. */
   readonly publishAll: boolean;
   readonly exposed: readonly PortRange[];
-  /** Instead of the resolvers that the container would have otherwise; empty for those. */
+  /** Instead of the resolvers that the container would have otherwise; empty for those, or `NO_DNS` alone. */
   readonly dnsServers: readonly string[];
   /** Instead of the host's search list; a single `.` for none at all. */
   readonly dnsSearch: readonly string[];

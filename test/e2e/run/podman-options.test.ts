@@ -37,6 +37,9 @@ test("files of the engine, time zone and umask", async () => {
   expect(rest).toContain("127.0.0.1\tlocalhost");
   const without = [...ALONE, "--no-hosts", "--no-hostname"];
   expect(await suite.inside(without, "grep -c ' /etc/host' /proc/self/mountinfo || :")).toBe("0\n");
+  expect(await suite.inside([...ALONE, "--dns", "none"], "grep -c ' /etc/resolv' /proc/self/mountinfo || :")).toBe(
+    "0\n",
+  );
   expect(await suite.inside([...ALONE, "--tz", "local"], "cat /etc/localtime | wc -c")).toBe(
     `${readFileSync("/etc/localtime").length}\n`,
   );

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { parseNetworkOption } from "../../../src/cli/values/network-option.ts";
+import { DEFAULT_SLIRP } from "../../../src/engine/network/default-slirp.ts";
 
 describe("--network", () => {
   test.each([
@@ -7,6 +8,9 @@ describe("--network", () => {
     ["name=host", { kind: "host" }],
     ["container:db", { kind: "joined", joined: { kind: "container", container: "db" } }],
     ["ns:/run/netns/x", { kind: "joined", joined: { kind: "path", path: "/run/netns/x" } }],
+    ["bridge", { kind: "slirp", settings: DEFAULT_SLIRP }],
+    ["private", { kind: "slirp", settings: DEFAULT_SLIRP }],
+    ["slirp4netns:port_handler=slirp4netns,mtu=1500", { kind: "slirp", settings: { ...DEFAULT_SLIRP, mtu: 1500 } }],
     ["web", { kind: "shared", place: { network: "web", aliases: [] } }],
     [
       "web:ip=10.1.2.3,ip6=FD00::1,mac=02-00-00-00-00-AA,alias=a,alias=b.c",
@@ -60,6 +64,9 @@ describe("--network", () => {
     ["web:interface-name=net0", "did you mean interface_name?"],
     ["web:gateway=10.0.0.1", "a network has no option"],
     ["name=host,ip=10.1.2.3", "user-defined"],
+    ["private:ip=10.1.2.3", "user-defined"],
+    ["slirp4netns:port_handler=rootlesskit", "always show their clients' addresses"],
+    ["pasta:-T,80", "instead of pasta"],
   ])("%j is refused", (text, message) => {
     expect(() => parseNetworkOption(text)).toThrow(message);
   });
