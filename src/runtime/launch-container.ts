@@ -338,32 +338,25 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         const awaitMaps = () => {
           if (areAwaited) return;
           areAwaited = true;
-          try {
-            meetFirst();
-          } finally {
-            awaitHelpers();
-          }
+          inAnyCase(meetFirst, awaitHelpers);
         };
-        try {
-          if (isFinishedLater) {
-            const { number } = container.pidfd;
-            const found = { user: number, network: number, mount: undefined };
-            tellNamespaces(options, found, container.pid, conversation, isSupervised);
-            finishProgram(
-              beginsEarly
-                ? () => {
-                    program.extend();
-                    awaitMaps();
-                    whileItLives(conversation, () => options.beforeGoingOn?.());
-                    sendByte(conversation);
-                  }
-                : undefined,
-            );
-            program.finish();
-          }
-        } finally {
-          awaitMaps();
-        }
+        inAnyCase(() => {
+          if (!isFinishedLater) return;
+          const { number } = container.pidfd;
+          const found = { user: number, network: number, mount: undefined };
+          tellNamespaces(options, found, container.pid, conversation, isSupervised);
+          finishProgram(
+            beginsEarly
+              ? () => {
+                  program.extend();
+                  awaitMaps();
+                  whileItLives(conversation, () => options.beforeGoingOn?.());
+                  sendByte(conversation);
+                }
+              : undefined,
+          );
+          program.finish();
+        }, awaitMaps);
         if (isFinishedLater && !beginsEarly) whileItLives(conversation, () => options.beforeGoingOn?.());
         sendByte(conversation);
       }
@@ -430,6 +423,24 @@ function receiveNamespaces(conversation: Conversation) {
   if (network === undefined || mount === undefined) throw new Error("two namespaces are sent");
   const kept = received.move();
   return { network, mount, [Symbol.dispose]: () => kept.dispose() };
+}
+
+/**
+ * Does one thing and then another, whatever has become of the first. Where both fail, it is the first that counts: the
+ * other may have failed of that.
+ */
+function inAnyCase(first: () => void, second: () => void): void {
+  try {
+    first();
+  } catch (error) {
+    try {
+      second();
+    } catch {
+      // What it failed of has been said.
+    }
+    throw error;
+  }
+  second();
 }
 
 /** Does something with the container, and when that fails because it is dead, says what it died of instead. */

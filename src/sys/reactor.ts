@@ -143,17 +143,30 @@ export class Reactor implements Disposable {
     else callback();
   }
 
-  /** Handles events until `stop` is called or nothing is left to wait for. */
+  /**
+   * Handles events until `stop` is called or nothing is left to wait for. What a callback throws ends the round and comes
+   * from here; the reactor can be run again then.
+   */
   run(): void {
     this.#running = true;
-    while (this.#running && (this.#registered > 0 || this.#deferred.length > 0)) {
-      if (++this.#rounds === BUSY_AFTER) compileReadily();
-      const { view } = this.#events;
-      const deferred = this.#deferred;
-      const count = deferred.length > 0 ? this.#fetch(0) : this.#wait();
-      if (count === -Errno.EINTR) continue;
-      check(count, "wait for events");
-      this.#isInRound = true;
+    try {
+      while (this.#running && (this.#registered > 0 || this.#deferred.length > 0)) {
+        if (++this.#rounds === BUSY_AFTER) compileReadily();
+        const deferred = this.#deferred;
+        const count = deferred.length > 0 ? this.#fetch(0) : this.#wait();
+        if (count === -Errno.EINTR) continue;
+        this.#handle(check(count, "wait for events"), deferred);
+        if (this.#afterRound.length > 0) this.#finishRound();
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #handle(count: number, deferred: (() => void)[]): void {
+    const { view } = this.#events;
+    this.#isInRound = true;
+    try {
       for (let index = 0; index < count; index++) {
         const offset = index * EVENT_SIZE;
         const registration = this.#registrations[view.getInt32(offset + EVENT_DATA, true)];
@@ -164,10 +177,9 @@ export class Reactor implements Disposable {
         this.#deferred = [];
         for (const callback of deferred) callback();
       }
+    } finally {
       this.#isInRound = false;
-      if (this.#afterRound.length > 0) this.#finishRound();
     }
-    this.#running = false;
   }
 
   #wait(): number {

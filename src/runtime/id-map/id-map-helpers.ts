@@ -94,28 +94,37 @@ export function helpersToLaunch(map: IdMap): LaunchedHelpers {
  * @throws BunkerError `id_map_refused`, or what keeps a helper from being executed; so does the function
  */
 export function startHelpers(pid: number, map: IdMap): () => void {
-  const started = helpersFor(map).map((helper) => startHelper(helper, pid));
+  const started: (() => BunkerError | undefined)[] = [];
+  const finish = () => started.splice(0).flatMap((finishOne) => finishOne() ?? [])[0];
+  try {
+    for (const helper of helpersFor(map)) started.push(startHelper(helper, pid));
+  } catch (error) {
+    // Whatever the first says, why there is no second is what counts.
+    finish();
+    throw error;
+  }
   return () => {
-    const problems = started.splice(0).flatMap((finish) => finish() ?? []);
-    if (problems[0] !== undefined) throw problems[0];
+    const problem = finish();
+    if (problem !== undefined) throw problem;
   };
 }
 
 function startHelper(helper: Helper, pid: number): () => BunkerError | undefined {
-  const messages = new MemoryFile(`messages of ${helper.name}`);
-  const program = new LaunchProgram(PROGRAM_SIZE);
+  using cleanup = new DisposableStack();
+  const messages = cleanup.use(new MemoryFile(`messages of ${helper.name}`));
+  const program = cleanup.use(new LaunchProgram(PROGRAM_SIZE));
   becomeHelper(program, helper, String(pid), messages);
   // Sharing memory until exec spares the copy of the page tables; the child touches only the program. Its exec, of a
   // program with privilege, takes a millisecond that we need not wait for.
   const child = launch(program, { flags: CloneFlag.VM });
+  cleanup.use(child.pidfd);
+  cleanup.use(child.errors);
+  const kept = cleanup.move();
   return () => {
-    using _program = program;
-    using said = messages;
+    using _kept = kept;
     const failure = readFailure(child, program);
     const end = waitForExit(child.pid);
-    child.pidfd.close();
-    child.errors.close();
-    return failure ?? (isSuccess(end) ? undefined : refusal(helper, end, said.read().trim()));
+    return failure ?? (isSuccess(end) ? undefined : refusal(helper, end, messages.read().trim()));
   };
 }
 

@@ -17,4 +17,7 @@ test("cannot have groups, nor ids of others", () => {
   const { status, errors } = suite.box.run(["true"], { linux: { uidMappings } });
   expect(status).toBe(1);
   expect(errors).toMatch(/^bunker: map ids by newuidmap 0 100000 2: .*\nhint: .*subuid/s);
+  // What has failed first is said.
+  const nowhere = suite.box.run(["true"], { linux: { uidMappings }, rest: { root: { path: "missing" } } });
+  expect(nowhere.errors).toMatch(/missing: ENOENT/);
 });

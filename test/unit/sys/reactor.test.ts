@@ -169,6 +169,26 @@ describe("Reactor", () => {
     expect(calls).toBe(2);
   });
 
+  test("can be run again when a callback has failed", () => {
+    const { read } = testPipe("x");
+    let calls = 0;
+    const call = () => {
+      calls++;
+    };
+    reactor.add(read.number, Event.IN, () => {
+      reactor.afterRound(call);
+      throw new Error("it failed");
+    });
+    expect(() => reactor.run()).toThrow("it failed");
+    // There is no round now.
+    reactor.afterRound(call);
+    expect(calls).toBe(1);
+    reactor.remove(read.number);
+    reactor.defer(() => {});
+    reactor.run();
+    expect(calls).toBe(2);
+  });
+
   test("sees every event where answers are expected", () => {
     reactor.busyPoll = new BusyPoll(() => performance.now());
     const { read, write } = testPipe("x");

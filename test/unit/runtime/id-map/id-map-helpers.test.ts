@@ -1,10 +1,50 @@
 import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
 import { launch, readFailure } from "../../../../src/launch/launch.ts";
 import { LaunchProgram } from "../../../../src/launch/program.ts";
-import { helpersToLaunch } from "../../../../src/runtime/id-map/id-map-helpers.ts";
+import { helpersToLaunch, startHelpers } from "../../../../src/runtime/id-map/id-map-helpers.ts";
+import { hostArchitecture } from "../../../../src/sys/architecture.ts";
+import { errnoName } from "../../../../src/sys/errno.ts";
+import { BunkerError } from "../../../../src/sys/error.ts";
+import { FileDescriptor } from "../../../../src/sys/file-descriptor.ts";
+import { allocate } from "../../../../src/sys/memory.ts";
 import { waitForExit } from "../../../../src/sys/process.ts";
+import { check, SystemCall, systemCall } from "../../../../src/sys/system-call.ts";
+import { systemCallNumber } from "../../../../src/sys/system-call-number.ts";
 
+const PRLIMIT = systemCallNumber("prlimit64", hostArchitecture());
 const RLIMIT_NPROC = 6;
+const RLIMIT_NOFILE = 7;
+
+/** Does something while this process may have no descriptors from this number on. */
+function withDescriptorsBelow(limit: number, work: () => void): void {
+  const before = allocate(16);
+  const during = allocate(16);
+  check(systemCall(PRLIMIT, 0, RLIMIT_NOFILE, 0, before.address), "read a limit");
+  during.buffer.set(before.buffer);
+  during.view.setUint32(0, limit, true);
+  during.view.setUint32(4, 0, true);
+  check(systemCall(PRLIMIT, 0, RLIMIT_NOFILE, during.address, 0), "set a limit");
+  try {
+    work();
+  } finally {
+    check(systemCall(PRLIMIT, 0, RLIMIT_NOFILE, before.address, 0), "set a limit");
+  }
+}
+
+function ownChildren(): readonly string[] {
+  return readdirSync("/proc/self/task").flatMap((thread) =>
+    readFileSync(`/proc/self/task/${thread}/children`, "utf8").trim().split(" ").filter(Boolean),
+  );
+}
+
+/** The numbers of the descriptors that the next ones get. */
+function nextDescriptors(count: number): readonly number[] {
+  const opened = Array.from({ length: count }, () => new FileDescriptor(check(systemCall(SystemCall.dup, 0), "copy")));
+  const numbers = opened.map(({ number }) => number);
+  for (const descriptor of opened) descriptor.close();
+  return numbers;
+}
 
 test("helpers that nobody could start are not waited for", () => {
   const mapping = { containerID: 0, hostID: 100_000, size: 1 };
@@ -25,4 +65,29 @@ test("helpers that nobody could start are not waited for", () => {
   expect(waitForExit(child.pid)).toEqual({ exitCode: 127 });
   expect(failure?.message).toContain("start newuidmap: EAGAIN");
   helpers.finish(child, program);
+});
+
+test("of helpers nothing is left where there are too few descriptors for both", () => {
+  const mapping = { containerID: 0, hostID: 100_000, size: 1 };
+  const [first = 0, ...numbers] = nextDescriptors(12);
+  const childrenBefore = ownChildren();
+  const outcomes = [first, ...numbers].map((limit) => {
+    let outcome = "started";
+    withDescriptorsBelow(limit, () => {
+      try {
+        const finish = startHelpers(process.pid, { uidMappings: [mapping], gidMappings: [mapping] });
+        // Nobody may map the ids of this process.
+        expect(finish).toThrow("map ids by newuidmap");
+      } catch (error) {
+        outcome = error instanceof BunkerError ? errnoName(error.errno ?? 0) : String(error);
+      }
+    });
+    expect(nextDescriptors(1)).toEqual([first]);
+    expect(ownChildren()).toEqual(childrenBefore);
+    return outcome;
+  });
+  const refused = outcomes.indexOf("started");
+  // Each of the two needs several.
+  expect(refused).toBeGreaterThan(5);
+  expect(outcomes).toEqual(outcomes.map((_, index) => (index < refused ? "EMFILE" : "started")));
 });
