@@ -1,9 +1,11 @@
 /*
  * What a new container joins of others, when it is made: the others are found by their names, and from then on known by
  * their ids. A container that has joined a namespace itself stands for whose that is, and one that has the host's means
- * the host's.
+ * the host's. So does a path that leads to the host's, which a container has by not having its own: to join it takes
+ * rights that its user namespace does not give.
  */
-import type { NamespaceType } from "../../runtime/configuration/namespaces.ts";
+import { statSync } from "node:fs";
+import { type NamespaceType, namespaceFile } from "../../runtime/configuration/namespaces.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { readRequest } from "../lifecycle/creation-request.ts";
@@ -32,7 +34,8 @@ export interface ResolvedOptions {
  * Finds the containers whose namespaces are joined.
  * @throws BunkerError `no_such_container`; `not_shareable` for an IPC namespace that is private
  */
-export function resolveJoined(database: StateDatabase, data: string, given: RunOptions): ResolvedOptions {
+export function resolveJoined(database: StateDatabase, data: string, asked: RunOptions): ResolvedOptions {
+  const given = withoutPathsOfOwn(asked);
   const resolve = (type: NamespaceType, joined: JoinedNamespace) => {
     if (joined.kind === "path") return { joined, owner: undefined, isHosts: false };
     const owner = ownerOf(database, data, type, joined.container);
@@ -82,6 +85,37 @@ export function resolveJoined(database: StateDatabase, data: string, given: RunO
     networkOwner: network?.owner,
     hostnameOwner: uts.meant === "host" ? undefined : uts.owner,
   };
+}
+
+function withoutPathsOfOwn(asked: RunOptions): RunOptions {
+  const { networkSettings, userNamespace } = asked;
+  const orHost = <Mode extends string>(type: NamespaceType, mode: Mode | JoinedNamespace) =>
+    typeof mode !== "string" && isOwn(type, mode) ? ("host" as const) : mode;
+  const isOwnNetwork = networkSettings.joined !== undefined && isOwn("network", networkSettings.joined);
+  const isOwnUser = userNamespace.kind === "joined" && isOwn("user", userNamespace.joined);
+  return {
+    ...asked,
+    network: isOwnNetwork ? "host" : asked.network,
+    networkSettings: isOwnNetwork ? { ...networkSettings, joined: undefined } : networkSettings,
+    pidNamespace: orHost("pid", asked.pidNamespace),
+    ipcNamespace: orHost("ipc", asked.ipcNamespace),
+    utsNamespace: orHost("uts", asked.utsNamespace),
+    cgroupNamespace: orHost("cgroup", asked.cgroupNamespace),
+    userNamespace: isOwnUser ? { kind: "host" } : userNamespace,
+  };
+}
+
+/** Whether it is a path of the namespace that this process is in. */
+function isOwn(type: NamespaceType, joined: JoinedNamespace): boolean {
+  if (joined.kind === "container") return false;
+  const own = statSync(`/proc/self/ns/${namespaceFile(type)}`);
+  try {
+    const { dev, ino } = statSync(joined.path);
+    return dev === own.dev && ino === own.ino;
+  } catch {
+    // Why it cannot be joined is said when the container starts: it may be there by then.
+    return false;
+  }
 }
 
 /** The container that is named or, if that has joined another one's namespace, whose that is. */

@@ -141,7 +141,8 @@ describe("the processes of another container", () => {
   test("end alone when its supervisor is killed", async () => {
     await start("owner", []);
     try {
-      await start("guest", ["--pid", "container:owner"], "sleep", "601");
+      await start("guest", ["--pid", "container:owner"], "sh", "-c", "setsid sleep 602 & exec sleep 601");
+      await seeing("owner", "601 602 1000");
       const pid = (await bunker("inspect", "guest", "--format", "{{.State.Pid}}")).trim();
       const supervisor = await suite.user.execute(["sh", "-c", `awk '/^PPid/ {print $2}' /proc/${pid}/status`]);
       await suite.user.execute(["kill", "-9", supervisor.output.trim()]);
@@ -305,6 +306,13 @@ describe("other namespaces", () => {
       const script = kinds.map((kind) => `readlink /proc/self/ns/${kind}`).join("; ");
       const seen = await suite.inside([...options, "--network", "none"], script);
       expect(seen).toBe(own.map(({ output }) => output).join(""));
+      // The command's own, which only their paths tell.
+      const paths = ["pid", "ipc", "uts", "cgroupns", "network"].flatMap((option) => {
+        const file = { cgroupns: "cgroup", network: "net" }[option] ?? option;
+        return [`--${option}`, `ns:/proc/self/ns/${file}`];
+      });
+      const network = await suite.user.execute(["readlink", "/proc/self/ns/net"]);
+      expect(await suite.inside(paths, `${script}; readlink /proc/self/ns/net`)).toBe(seen + network.output);
     } finally {
       await remove("owner");
     }
