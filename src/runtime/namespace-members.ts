@@ -11,13 +11,17 @@
  * again. To leave it a process needs CAP_SYS_ADMIN, which containers have only if they were given it (--privileged,
  * --cap-add): who leaves with it and then loses its parent is not found any more, and ends with the other container.
  *
+ * Whoever finds the container's supervisor killed, which has held the namespace open, knows the namespace by its id
+ * (`killMembers`).
+ *
  * No process gets out of its pid namespace. So who is in the mount namespace and yet among the host's processes, as a
  * shell that nsenter(1) has started there, is the host's and no part of the container.
  */
 import { Errno } from "../sys/errno.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
-import { directoryNames } from "../sys/named-file.ts";
-import { namespaceOf, openedNamespace } from "../sys/namespace.ts";
+import { directoryNames, openFile } from "../sys/named-file.ts";
+import { mountNamespaceId, namespaceOf, openedNamespace } from "../sys/namespace.ts";
+import { OpenFlag } from "../sys/open.ts";
 import { endsWithin, identify, openIdentified, type ProcessIdentity, processStatus } from "../sys/process-identity.ts";
 import { Signal } from "../sys/signal.ts";
 import { SystemCall, systemCall } from "../sys/system-call.ts";
@@ -86,4 +90,35 @@ export class Leftovers implements Disposable {
       for (const pidfd of killed) endsWithin(pidfd, PATIENCE);
     }
   }
+}
+
+/**
+ * Kills the processes in a mount namespace, and what descends from them; but for those of our own pid namespace.
+ * @param id as `mountNamespaceId` gives it; nothing is done where no process is in such a namespace any more
+ */
+export function killMembers(id: string): void {
+  const namespace = openMountNamespace(id);
+  if (namespace !== undefined) new Leftovers(namespace)[Symbol.dispose]();
+}
+
+function openMountNamespace(id: string): FileDescriptor | undefined {
+  const own = namespaceOf("self", "pid");
+  const seen = new Set<string>();
+  for (const pid of directoryNames("/proc")) {
+    if (!/^\d+$/.test(pid) || namespaceOf(pid, "pid") === own) continue;
+    const name = namespaceOf(pid, "mnt");
+    if (name === undefined || seen.has(name)) continue;
+    seen.add(name);
+    using opened = new DisposableStack();
+    try {
+      const namespace = opened.use(openFile(`/proc/${pid}/ns/mnt`, OpenFlag.O_RDONLY));
+      if (mountNamespaceId(namespace.number) !== id) continue;
+      opened.move();
+      return namespace;
+    } catch {
+      // It has just ended: another one in the same namespace may be met yet.
+      seen.delete(name);
+    }
+  }
+  return undefined;
 }

@@ -1,6 +1,11 @@
 import { decodeText, encodeText } from "./byte-string.ts";
 import { readLinkAt } from "./file.ts";
+import { allocate } from "./memory.ts";
 import { AT_FDCWD } from "./open.ts";
+import { SystemCall, systemCall } from "./system-call.ts";
+
+/** ioctl_ns(2). */
+const NS_GET_MNTNS_ID = 0x8008b705;
 
 /** How namespaces(7) are called in /proc/PID/ns. */
 export type NamespaceFile = "cgroup" | "ipc" | "mnt" | "net" | "pid" | "time" | "user" | "uts";
@@ -16,6 +21,17 @@ export function namespaceOf(pid: number | string, file: NamespaceFile): string |
 /** The same for a namespace's file that is open. */
 export function openedNamespace(descriptor: number): string | undefined {
   return readLink(`/proc/self/fd/${descriptor}`);
+}
+
+/**
+ * The id of a mount namespace. Unlike the number in its name, the kernel never gives it to another one.
+ * @param descriptor of the namespace's file
+ * @returns undefined on kernels before 6.11, which know no such ids
+ */
+export function mountNamespaceId(descriptor: number): string | undefined {
+  const id = allocate(8);
+  const result = systemCall(SystemCall.ioctl, descriptor, NS_GET_MNTNS_ID, id.address);
+  return result < 0 ? undefined : String(id.view.getBigUint64(0, true));
 }
 
 function readLink(path: string): string | undefined {

@@ -7,6 +7,9 @@ export type Run = (script: string, user?: LaptopUser) => Promise<Outcome>;
 
 const NO_SCOPES = "systemctl --user list-units --all --plain --no-legend 'bunker-*.scope'";
 
+/** The cgroup of all that systemd has started for the user. */
+const service = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service";
+
 /** Waits, inside, until systemd has taken the scopes of ended containers away. */
 const UNTIL_NO_SCOPES = `for _ in $(seq 100); do [ -z "$(${NO_SCOPES})" ] && break; sleep 0.1; done; ${NO_SCOPES}`;
 
@@ -240,12 +243,20 @@ export function testLimits(run: Run): void {
 
     test("leaves no cgroup behind when its supervisor is killed", async () => {
       const { output, errors } = await run(`
+        kill_supervisor() { kill -9 $(cat ${service}/app.slice/bunker-*/supervisor/cgroup.procs); }
         bunker run -d --rm --name lost -m 50m --network none --rootfs root sleep 1000 >/dev/null
         ${NO_SCOPES} | grep -c bunker
-        kill -9 $(cat /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/bunker-*/supervisor/cgroup.procs)
+        kill_supervisor
         ${UNTIL_NO_SCOPES}
-        bunker ps -aq`);
-      expect({ output, errors }).toEqual({ output: "1\n", errors: "" });
+        bunker ps -aq
+        # Of one among the host's processes only the first ends by that, and the others when it is found.
+        bunker run -d --rm --pid host -m 50m --network none --rootfs root sh -c 'sleep 1000 & exec sleep 1001' >/dev/null
+        for _ in $(seq 100); do [ $(cat ${service}/app.slice/bunker-*/container/cgroup.procs | wc -l) = 2 ] && break; sleep 0.1; done
+        cat ${service}/app.slice/bunker-*/container/cgroup.procs | wc -l
+        kill_supervisor
+        for _ in $(seq 20); do bunker ps -aq | grep -q . || break; done
+        ${UNTIL_NO_SCOPES}`);
+      expect({ output, errors }).toEqual({ output: "1\n2\n", errors: "" });
     });
 
     test("is refused where the kernel lacks a controller, and nothing is left of it", async () => {
@@ -314,8 +325,6 @@ export function testLimits(run: Run): void {
   });
 
   describe("a container without limits", () => {
-    const service = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service";
-
     test("has a cgroup as well, where it was asked to be", async () => {
       const { output, errors } = await run(`
         start() { bunker run -d --name it --network none "$@" --rootfs root sleep 1000 >/dev/null; }

@@ -1,8 +1,10 @@
 /* What is done about containers whose supervisor, or whoever removed them, was killed; find-container.ts finds them. */
 import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
+import { killGroup } from "../../cgroup/kill-group.ts";
+import { killMembers } from "../../runtime/namespace-members.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { lockHalfRemoved } from "../state/container-directory.ts";
-import { openContainers, recordedContainer, recordLoss, recordStatus } from "../state/containers.ts";
+import { type Container, openContainers, recordedContainer, recordLoss, recordStatus } from "../state/containers.ts";
 import { isAbandoned, isClaimed, isToBeGone, lostContainer } from "./find-container.ts";
 import { hasDirectory, removeFiles } from "./remove-container.ts";
 
@@ -26,17 +28,29 @@ function finishRemoval(database: StateDatabase, data: string, id: string): void 
   if (lock === undefined && hasDirectory(data, id)) return;
   const container = recordedContainer(database, id);
   if (container === undefined || !isClaimed(container)) return;
+  killWhatIsLeft(container);
   recordStatus(database, id, "removing");
   removeFiles(database, data, container, container.definition.remove);
 }
 
 /** Within a transaction: whoever takes the container's lock meanwhile records what he does with it only afterwards. */
 function recordEndOfAbandoned(database: StateDatabase, data: string, id: string): void {
-  const cgroup = database.transaction(() => {
+  const abandoned = database.transaction(() => {
     const container = recordedContainer(database, id);
     if (container === undefined || !isAbandoned(data, container)) return undefined;
     recordLoss(database, lostContainer(container));
-    return container.cgroup;
+    return container;
   });
-  if (cgroup !== undefined) removeGroupMadeByHand(cgroup, id);
+  if (abandoned !== undefined) killWhatIsLeft(abandoned);
+}
+
+/**
+ * Kills what the first process, which the kernel has killed with its supervisor, leaves where it was not the first of a pid
+ * namespace. In the host's only a cgroup tells who that is.
+ */
+function killWhatIsLeft({ id, cgroup, mountNamespace }: Container): void {
+  if (mountNamespace !== undefined) killMembers(mountNamespace);
+  if (cgroup === undefined) return;
+  killGroup(cgroup);
+  removeGroupMadeByHand(cgroup, id);
 }

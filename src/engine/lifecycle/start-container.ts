@@ -16,6 +16,7 @@ import { BunkerError, errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { messageSocketPair } from "../../sys/message-socket.ts";
 import { putText } from "../../sys/named-file.ts";
+import { mountNamespaceId } from "../../sys/namespace.ts";
 import { identify, sendSignal } from "../../sys/process-identity.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
 import { socketPair } from "../../sys/socket.ts";
@@ -175,6 +176,7 @@ async function launchSupervised(
   const seccomp = definition.defaultFilter ? defaultSeccompFilter : await compilerOf(configuration, options.onWarning);
   let settleGroup: (() => string | undefined) | undefined;
   let cgroup: string | undefined;
+  let mountNamespace: string | undefined;
   const init = definition.init
     ? cleanup.use(
         (await import("../../launch/container-init.ts")).memfdWithContainerInit({ tellsPid: sockets !== undefined }),
@@ -202,6 +204,7 @@ async function launchSupervised(
               settleGroup = resources.beginGroup?.(pids);
               network?.makeDevices(namespaces);
               if (pidNamespace !== "joined" || namespaces.mount === undefined) return;
+              mountNamespace = mountNamespaceId(namespaces.mount);
               tell(socket, { kind: "mount namespace" }, [namespaces.mount]);
             },
       beforeGoingOn: () => {
@@ -228,7 +231,7 @@ async function launchSupervised(
   recordStart(
     database,
     id,
-    { pid, startTime: identify(pid)?.startTime ?? 0, cgroup },
+    { pid, startTime: identify(pid)?.startTime ?? 0, cgroup, mountNamespace },
     { health, ports: network?.bindings ?? [] },
   );
   if (definition.pidFile !== undefined) writePidFile(definition.pidFile, pid);

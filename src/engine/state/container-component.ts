@@ -29,5 +29,7 @@ export const containerComponent: StateComponent = {
     // The path of its cgroup if it has one of its own, and whether the OOM killer has been there in its last run.
     `ALTER TABLE container ADD COLUMN cgroup TEXT;
     ALTER TABLE container ADD COLUMN out_of_memory INTEGER NOT NULL DEFAULT 0`,
+    // The id of its mount namespace if it runs in another container's pid namespace; mountNamespaceId.
+    "ALTER TABLE container ADD COLUMN mount_namespace TEXT",
   ],
 };

@@ -59,6 +59,7 @@ interface Row {
   readonly ports: string;
   readonly cgroup: string | null;
   readonly out_of_memory: number;
+  readonly mount_namespace: string | null;
 }
 
 /** A container; times are milliseconds since 1970. */
@@ -86,6 +87,8 @@ export interface Container {
   readonly cgroup: string | undefined;
   /** Whether the kernel killed a process of its last run for want of memory. */
   readonly outOfMemory: boolean;
+  /** What its processes are known by while it runs in another's pid namespace; undefined on kernels that cannot tell. */
+  readonly mountNamespace: string | undefined;
 }
 
 /** Opens the state database with the tables of containers, of the volumes that they use and the networks that they are on. */
@@ -119,6 +122,7 @@ function containerOf(row: Row): Container {
     ports: row.status === "running" && row.ports !== NO_PORTS ? v.parse(portsText(), row.ports) : [],
     cgroup: row.cgroup ?? undefined,
     outOfMemory: row.out_of_memory === 1,
+    mountNamespace: row.mount_namespace ?? undefined,
   };
 }
 
@@ -192,16 +196,18 @@ export function renameContainer(database: StateDatabase, id: string, name: strin
 export function recordStart(
   database: StateDatabase,
   id: string,
-  process: { readonly pid: number; readonly startTime: number; readonly cgroup: string | undefined },
+  process: Pick<Container, "cgroup" | "mountNamespace"> & { readonly pid: number; readonly startTime: number },
   { health, ports }: { readonly health: Health | undefined; readonly ports: readonly PortBinding[] },
 ): void {
   database.run(
     `UPDATE container SET status = 'running', pid = ?, start_time = ?, started = ?, finished = NULL,
-     exit_status = NULL, error = '', stopped_by_user = 0, cgroup = ?, out_of_memory = 0, health = ?, ports = ? WHERE id = ?`,
+     exit_status = NULL, error = '', stopped_by_user = 0, cgroup = ?, mount_namespace = ?, out_of_memory = 0, health = ?,
+     ports = ? WHERE id = ?`,
     process.pid,
     process.startTime,
     Date.now(),
     process.cgroup ?? null,
+    process.mountNamespace ?? null,
     health === undefined ? null : JSON.stringify(health),
     JSON.stringify(ports),
     id,

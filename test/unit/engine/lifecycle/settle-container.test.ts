@@ -52,7 +52,12 @@ afterEach(() => {
 /** A container that has been started, without anybody who supervises it. */
 function insertRunning(id: string, remove = false): void {
   insertContainer(database, { id, name: `name-of-${id}`, definition: { ...definition, remove } });
-  recordStart(database, id, { pid: 1, startTime: 1, cgroup: undefined }, { health: undefined, ports: [] });
+  recordStart(
+    database,
+    id,
+    { pid: 1, startTime: 1, cgroup: undefined, mountNamespace: undefined },
+    { health: undefined, ports: [] },
+  );
 }
 
 test("what nobody supervises any more has ended, and what is to be gone is gone", () => {
