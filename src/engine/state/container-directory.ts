@@ -132,7 +132,13 @@ export function sweep(data: string, knownIds: () => ReadonlySet<string>, remove:
     if (lock === undefined || knownIds().has(id)) continue;
     // Out of its maker's way first, who would otherwise make things in it while they are being removed.
     const aside = `removed-${crypto.randomUUID()}`;
-    renameFile(containerDirectory(data, id), containerDirectory(data, aside));
+    try {
+      renameFile(containerDirectory(data, id), containerDirectory(data, aside));
+    } catch (error) {
+      // Another who sweeps was already removing it, and has removed the file that we locked too.
+      if (errnoOf(error) === Errno.ENOENT) continue;
+      throw error;
+    }
     remove(containerDirectory(data, aside));
   }
 }
