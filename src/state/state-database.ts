@@ -16,7 +16,7 @@
  * all databases that are still open when the process ends, without regard to others; so this one is closed before.
  *
  * Full disk. Who needs to remove something must be able to say so when nothing is left. So the log has its room on the
- * disk from the beginning (fallocate(2), behind its end), and where there is none for the index of the log, which the
+ * disk before the first change (fallocate(2), behind its end), and where there is none for the index of the log, which the
  * first connection makes anew in a file of shared memory, one does without: a connection that locks all others out has
  * it in its own memory (PRAGMA locking_mode).
  *
@@ -66,6 +66,7 @@ export class StateDatabase implements Disposable {
   readonly #database: Database;
   readonly #path: string;
   readonly #reader: Disposable | undefined;
+  #isReadyToWrite = false;
   /** Whether changes are refused, because the file system or its permissions do not allow them. */
   readonly isReadOnly: boolean;
 
@@ -89,7 +90,10 @@ export class StateDatabase implements Disposable {
 
   /** Executes a statement; returns how many rows it changed. */
   run(sql: string, ...parameters: Parameters): number {
-    return this.#try(() => this.#database.query<unknown, Parameters>(sql).run(...parameters).changes);
+    return this.#try(() => {
+      this.#getReadyToWrite();
+      return this.#database.query<unknown, Parameters>(sql).run(...parameters).changes;
+    });
   }
 
   /** Executes statements that have no parameters: a migration. */
@@ -104,6 +108,7 @@ export class StateDatabase implements Disposable {
   transaction<Result>(work: () => Result, { durable = false }: { readonly durable?: boolean } = {}): Result {
     const database = this.#database;
     this.#try(() => {
+      this.#getReadyToWrite();
       if (durable) database.run("PRAGMA synchronous = FULL");
       database.run("BEGIN IMMEDIATE");
     });
@@ -123,6 +128,18 @@ export class StateDatabase implements Disposable {
   [Symbol.dispose](): void {
     process.off("exit", this.#close);
     this.#close();
+  }
+
+  /** What the first change asks for, and those that only read need not wait for. */
+  #getReadyToWrite(): void {
+    if (this.#isReadyToWrite || this.isReadOnly) return;
+    this.#database.run(
+      `PRAGMA synchronous = NORMAL;
+      PRAGMA foreign_keys = ON;
+      PRAGMA wal_autocheckpoint = ${LOG_LIMIT}`,
+    );
+    reserveLog(this.#path);
+    this.#isReadyToWrite = true;
   }
 
   readonly #close = (): void => {
@@ -151,11 +168,8 @@ export function openStateDatabase(directory: string, components: readonly StateC
   const path = `${directory}/state.db`;
   try {
     if (!isWritable(directory)) return upToDate(openToRead(directory, path), components, path);
-    if (statusIfThere(path) === undefined) create(directory, path);
     try {
-      const database = upToDate(openToWrite(path, holdReadersLock(path)), components, path);
-      reserveLog(path);
-      return database;
+      return upToDate(openToWrite(path, lockMadeDatabase(directory, path)), components, path);
     } catch (error) {
       if (!lacksSpaceForIndex(error)) throw error;
       return upToDate(openAlone(path), components, path);
@@ -166,6 +180,12 @@ export function openStateDatabase(directory: string, components: readonly StateC
 }
 
 function isWritable(directory: string): boolean {
+  // It is there nearly always, and looking before making it is one call less then.
+  try {
+    return canWrite(directory);
+  } catch (error) {
+    if (errnoOf(error) !== Errno.ENOENT) throw error;
+  }
   try {
     makeDirectories(directory, 0o700);
     return canWrite(directory);
@@ -176,17 +196,26 @@ function isWritable(directory: string): boolean {
   }
 }
 
-/** Opens a database to read and write. The reader's lock is the connection's from now on. */
-function openToWrite(path: string, reader: Disposable): StateDatabase {
+/** Holds the reader's lock of a database that is made first when there is none. */
+function lockMadeDatabase(directory: string, path: string): Disposable {
+  try {
+    return holdReadersLock(path);
+  } catch (error) {
+    if (errnoOf(error) !== Errno.ENOENT) throw error;
+    create(directory, path);
+    return holdReadersLock(path);
+  }
+}
+
+/**
+ * Opens a database to read and write. The reader's lock is the connection's from now on.
+ * @param pragmas what comes before anything else
+ */
+function openToWrite(path: string, reader: Disposable, pragmas = ""): StateDatabase {
   try {
     const database = new Database(path, constants.SQLITE_OPEN_READWRITE);
     try {
-      database.run(
-        `PRAGMA busy_timeout = ${BUSY_TIMEOUT};
-        PRAGMA synchronous = NORMAL;
-        PRAGMA foreign_keys = ON;
-        PRAGMA wal_autocheckpoint = ${LOG_LIMIT}`,
-      );
+      database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT};${pragmas}`);
       return new StateDatabase(database, path, reader);
     } catch (error) {
       database.close();
@@ -201,9 +230,7 @@ function openToWrite(path: string, reader: Disposable): StateDatabase {
 /** Opens a database that nobody else can use meanwhile. */
 function openAlone(path: string): StateDatabase {
   // A reader's lock would keep this very connection out.
-  const database = openToWrite(path, { [Symbol.dispose]: () => {} });
-  database.script("PRAGMA locking_mode = EXCLUSIVE");
-  return database;
+  return openToWrite(path, { [Symbol.dispose]: () => {} }, "PRAGMA locking_mode = EXCLUSIVE");
 }
 
 /** Gives the log its room on the disk; see the head of this file. Without space, or where that is not to be had, it has none. */
@@ -310,12 +337,13 @@ function upToDate(database: StateDatabase, components: readonly StateComponent[]
 function bringUpToDate(database: StateDatabase, components: readonly StateComponent[], path: string): void {
   const outdated = () => {
     const rows = database.all<{ name: string; version: number }>("SELECT name, version FROM component");
-    const versions = new Map(rows.map(({ name, version }) => [name, version]));
-    return components.flatMap((component) => {
-      const version = versions.get(component.name) ?? 0;
+    const found: { component: StateComponent; version: number }[] = [];
+    for (const component of components) {
+      const { version } = rows.find(({ name }) => name === component.name) ?? { version: 0 };
       if (version > component.migrations.length) throw newer(component, version, path);
-      return version < component.migrations.length ? [{ component, version }] : [];
-    });
+      if (version < component.migrations.length) found.push({ component, version });
+    }
+    return found;
   };
   if (outdated().length === 0) return;
   database.transaction(() => {

@@ -1,3 +1,4 @@
+import type { PortBinding } from "../../engine/network/network-plan-schema.ts";
 import type { ContainerDefinition } from "../../engine/state/container-definition.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import { formatAddress } from "../../network/address.ts";
@@ -42,7 +43,12 @@ export function publishedPorts({ ports }: Pick<Container, "ports">): readonly Pu
 /** The ports that a container, or its image, says it serves, published or not. */
 export function exposedPorts({ definition }: Pick<PortedContainer, "definition">): readonly ContainerPort[] {
   const { ExposedPorts = {} } = definition.shown.configuration as { readonly ExposedPorts?: object };
-  return Object.keys(ExposedPorts).flatMap((text) => {
+  return readExposedPorts(ExposedPorts);
+}
+
+/** Reads `ExposedPorts` of a configuration. */
+export function readExposedPorts(exposed: object): readonly ContainerPort[] {
+  return Object.keys(exposed).flatMap((text) => {
     const [, first, last = first, protocol = "tcp"] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(\w+))?$/.exec(text) ?? [];
     const count = first === undefined ? 0 : Math.max(0, Number(last) - Number(first) + 1);
     return Array.from({ length: count }, (_, index) => ({ protocol, port: Number(first) + index }));
@@ -54,10 +60,18 @@ export function unpublishedPorts(container: PortedContainer): readonly Container
   const { definition, ports, status } = container;
   if (status !== "running" && status !== "paused") return [];
   if (definition.networkPlan === undefined && definition.membership === undefined) return [];
-  const exposed = exposedPorts(container).filter(
-    ({ protocol, port }) => !ports.some((other) => other.protocol === protocol && other.target.port === port),
+  return withoutPublished(exposedPorts(container), ports);
+}
+
+/** Of some ports those that no port of the host leads to, each once. */
+export function withoutPublished(
+  exposed: readonly ContainerPort[],
+  published: readonly PortBinding[],
+): readonly ContainerPort[] {
+  const left = exposed.filter(
+    ({ protocol, port }) => !published.some((other) => other.protocol === protocol && other.target.port === port),
   );
-  return [...new Map(exposed.map((port) => [`${port.port}/${port.protocol}`, port])).values()];
+  return [...new Map(left.map((port) => [`${port.port}/${port.protocol}`, port])).values()];
 }
 
 interface ListedPort extends ContainerPort {
@@ -94,11 +108,11 @@ function runText({ address, port, last, protocol }: PortRun): string {
  * The ports of a container as Docker's list has them, in its order: `443/tcp, 0.0.0.0:8080->80/tcp, [::]:8080->80/tcp`.
  * Ports that follow each other are one word (`8080-8082/tcp`, `0.0.0.0:90-91->90-91/tcp`) unless the host's differ.
  */
-export function portsText(container: PortedContainer): string {
-  const published = container.ports.map(({ protocol, host, target }) => {
+export function portsText(bindings: readonly PortBinding[], others: readonly ContainerPort[]): string {
+  const published = bindings.map(({ protocol, host, target }) => {
     return { protocol, port: target.port, address: formatAddress(host.address), hostPort: host.port };
   });
-  const unpublished = unpublishedPorts(container).map((port) => ({ ...port, address: "", hostPort: 0 }));
+  const unpublished = others.map((port) => ({ ...port, address: "", hostPort: 0 }));
   const ended: PortRun[] = [];
   const current = new Map<string, PortRun>();
   const elsewhere: string[] = [];

@@ -1,8 +1,8 @@
-import type { Container } from "../../engine/state/containers.ts";
+import type { ContainerOutline } from "../../engine/state/container-outline.ts";
 import { elapsed } from "../format/elapsed.ts";
 
 /** Whether a container counts as running in lists: it does, or will again. */
-export function isAlive({ status }: Container): boolean {
+export function isAlive({ status }: Pick<ContainerOutline, "status">): boolean {
   return status === "running" || status === "paused" || status === "restarting";
 }
 
@@ -10,7 +10,10 @@ export function isAlive({ status }: Container): boolean {
  * A container's status in Docker's words: `Up 2 hours (healthy)`, `Exited (0) 3 days ago`.
  * @param now milliseconds since 1970
  */
-export function statusText(container: Container, now: number): string {
+export function statusText(
+  container: Pick<ContainerOutline, "exitStatus" | "finished" | "health" | "started" | "status">,
+  now: number,
+): string {
   const { started = now, finished = now, exitStatus = 0, health } = container;
   switch (container.status) {
     case "running": {

@@ -2,6 +2,13 @@
 const MINIMUM_WIDTH = 10;
 const PADDING = 3;
 
+interface Cell {
+  readonly text: string;
+  readonly width: number;
+  /** Of its column there; what stands behind the last tab of a line is in none. */
+  column: number;
+}
+
 /**
  * Replaces tabs by blanks so that cells stand below each other, as Go's text/tabwriter does with Docker's settings: a
  * tab ends a cell, and neighbouring lines that have a cell in a column share its width. What stands behind the last tab
@@ -9,25 +16,37 @@ const PADDING = 3;
  * @param text lines, each ended by a line break
  */
 export function alignColumns(text: string): string {
-  const lines = text.split("\n").map((line) => line.split("\t"));
-  const widths = lines.map((cells) => new Array<number>(cells.length - 1).fill(0));
-  const columns = Math.max(...widths.map(({ length }) => length));
-  for (let column = 0; column < columns; column++) {
-    for (let start = 0; start < lines.length; start++) {
-      let end = start;
-      let width = MINIMUM_WIDTH;
-      for (; column < (widths[end]?.length ?? 0); end++) {
-        width = Math.max(width, Bun.stringWidth(lines[end]?.[column] ?? "") + PADDING);
-      }
-      for (let line = start; line < end; line++) widths[line]?.splice(column, 1, width);
-      start = end;
+  // Plain loops, here and below: lists are made by commands that end at once, where each method of arrays costs as much
+  // at its first call as a hundred lines.
+  const lines: Cell[][] = [];
+  for (const line of text.split("\n")) {
+    const cells: Cell[] = [];
+    for (const cell of line.split("\t")) cells.push({ text: cell, width: Bun.stringWidth(cell), column: 0 });
+    lines.push(cells);
+  }
+  for (let start = 0; start < lines.length; start++) alignFrom(lines, start);
+  let aligned = "";
+  for (const cells of lines) {
+    for (const { text: cell, width, column } of cells) aligned += cell + " ".repeat(Math.max(0, column - width));
+    aligned += "\n";
+  }
+  // The text's end is an empty line here.
+  return aligned.slice(0, -1);
+}
+
+/** Gives the columns that begin in a line their widths, in all the neighbouring lines that have them. */
+function alignFrom(lines: readonly Cell[][], start: number): void {
+  const first = lines[start] ?? [];
+  for (let column = 0; column < first.length - 1; column++) {
+    if (first[column]?.column !== 0) continue;
+    let width = MINIMUM_WIDTH;
+    let end = start;
+    for (; column < (lines[end]?.length ?? 0) - 1; end++) {
+      width = Math.max(width, (lines[end]?.[column]?.width ?? 0) + PADDING);
+    }
+    for (let line = start; line < end; line++) {
+      const cell = lines[line]?.[column];
+      if (cell !== undefined) cell.column = width;
     }
   }
-  return lines
-    .map((cells, line) =>
-      cells
-        .map((cell, column) => cell + " ".repeat(Math.max(0, (widths[line]?.[column] ?? 0) - Bun.stringWidth(cell))))
-        .join(""),
-    )
-    .join("\n");
 }

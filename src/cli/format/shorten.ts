@@ -3,6 +3,8 @@
  * @param length characters at most, the mark included
  */
 export function shorten(text: string, length: number): string {
+  // Units, of which characters have one or more.
+  if (text.length <= length) return text;
   const characters = [...text];
   return characters.length <= length ? text : `${characters.slice(0, length - 1).join("")}…`;
 }

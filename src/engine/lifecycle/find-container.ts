@@ -16,6 +16,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { internalCommand } from "../internal-command.ts";
 import { isHeld } from "../state/container-directory.ts";
 import { type Container, recordedContainer, recordedContainers, recordedContainersFrom } from "../state/containers.ts";
+import { isAbandoned, isClaimed } from "./abandoned.ts";
 
 /** The exit status of a container whose end nobody saw. */
 const UNKNOWN_STATUS = 255;
@@ -70,16 +71,6 @@ export function lookUpContainer(database: StateDatabase, data: string, reference
   settle(database, data, [container.id]);
   const left = recordedContainer(database, container.id);
   return left === undefined ? undefined : asLeft(data, left);
-}
-
-/** Whether its row says that somebody works on a container. */
-export function isClaimed({ status }: Container): boolean {
-  return status === "running" || status === "paused" || status === "restarting" || status === "removing";
-}
-
-/** Whether its row says that somebody works on a container, and nobody does. */
-export function isAbandoned(data: string, container: Container): boolean {
-  return isClaimed(container) && !isHeld(data, container.id);
 }
 
 /** Whether an abandoned container is to be removed. */

@@ -5,7 +5,8 @@ import { killMembers } from "../../runtime/namespace-members.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { lockHalfRemoved } from "../state/container-directory.ts";
 import { type Container, openContainers, recordedContainer, recordLoss, recordStatus } from "../state/containers.ts";
-import { isAbandoned, isClaimed, isToBeGone, lostContainer } from "./find-container.ts";
+import { isAbandoned, isClaimed } from "./abandoned.ts";
+import { isToBeGone, lostContainer } from "./find-container.ts";
 import { hasDirectory, removeFiles } from "./remove-container.ts";
 
 /**

@@ -167,8 +167,6 @@ const definitionSchema = lazily(() =>
   }),
 );
 
-const outlineSchema = lazily(() => v.pick(definitionSchema(), ["image", "command"]));
-
 /** What a container was made from, besides its config.json. */
 export type ContainerDefinition = Readonly<v.InferOutput<ReturnType<typeof definitionSchema>>>;
 export type MountPoint = ContainerDefinition["mountPoints"][number];
@@ -177,11 +175,7 @@ export type HealthCheck = NonNullable<ContainerDefinition["health"]>;
 export type RestartPolicy = ContainerDefinition["restart"];
 export type LogConfiguration = ContainerDefinition["log"];
 
-/** What lists of containers show. */
-export type DefinitionOutline = Readonly<v.InferOutput<ReturnType<typeof outlineSchema>>>;
-
 const definitionText = lazily(() => v.pipe(v.string(), v.parseJson(), definitionSchema()));
-const outlineText = lazily(() => v.pipe(v.string(), v.parseJson(), outlineSchema()));
 
 /** The last one that was written down: whoever makes a container finds it again at its end, and would read all of it. */
 let written: { readonly text: string; readonly definition: ContainerDefinition } | undefined;
@@ -196,23 +190,7 @@ export function formatDefinition(definition: ContainerDefinition): string {
 /** @throws BunkerError `invalid_container` when the database holds something else than this version writes */
 export function parseDefinition(text: string, id: string): ContainerDefinition {
   if (written?.text === text) return written.definition;
-  return parse(definitionText(), text, id);
-}
-
-/**
- * Reads only what lists show: a list of a hundred containers would spend a third of its time on the rest.
- * @throws BunkerError `invalid_container` as `parseDefinition`, for what it reads
- */
-export function parseOutline(text: string, id: string): DefinitionOutline {
-  return parse(outlineText(), text, id);
-}
-
-function parse<Schema extends ReturnType<typeof definitionText | typeof outlineText>>(
-  schema: Schema,
-  text: string,
-  id: string,
-): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, text);
+  const result = v.safeParse(definitionText(), text);
   if (result.success) return result.output;
   throw new BunkerError({
     code: "invalid_container",

@@ -2,25 +2,22 @@
  * What is recorded of containers: rows of the state database. A row's status is what was recorded last; who wants to know
  * whether that still holds asks lifecycle/find-container.ts.
  *
- * Lists read many rows and show little of each. What a container was made from, most of a row, is only checked where it is
- * asked for.
+ * What a container was made from, most of a row, is only checked where it is asked for. The usual list does without:
+ * container-outline.ts.
  */
 import * as v from "valibot";
 import { lazily } from "../../lazily.ts";
-import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { type PortBinding, portBindingSchema } from "../network/network-plan-schema.ts";
-import { containerComponent } from "./container-component.ts";
 import {
   type ContainerDefinition,
-  type DefinitionOutline,
   formatDefinition,
   parseDefinition,
-  parseOutline,
   type RestartPolicy,
 } from "./container-definition.ts";
-import { networkComponent } from "./network-component.ts";
-import { volumeComponent } from "./volume-component.ts";
+
+export { openContainers } from "./open-containers.ts";
 
 export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
 
@@ -37,6 +34,11 @@ const healthSchema = lazily(() =>
 const healthText = lazily(() => v.pipe(v.string(), v.parseJson(), healthSchema()));
 const NO_PORTS = "[]";
 const portsText = lazily(() => v.pipe(v.string(), v.parseJson(), v.array(portBindingSchema)));
+
+/** Reads the ports of the host that lead to a container, as they are recorded. */
+export function parsePorts(text: string): readonly PortBinding[] {
+  return text === NO_PORTS ? [] : v.parse(portsText(), text);
+}
 
 /** The results of health checks so far; times are milliseconds since 1970. */
 export type Health = Readonly<v.InferOutput<ReturnType<typeof healthSchema>>>;
@@ -67,8 +69,6 @@ export interface Container {
   readonly id: string;
   readonly name: string;
   readonly created: number;
-  /** What lists show of the definition. */
-  readonly outline: DefinitionOutline;
   readonly definition: ContainerDefinition;
   readonly status: ContainerStatus;
   /** Its first process while it runs. */
@@ -91,20 +91,12 @@ export interface Container {
   readonly mountNamespace: string | undefined;
 }
 
-/** Opens the state database with the tables of containers, of the volumes that they use and the networks that they are on. */
-export function openContainers(data: string): StateDatabase {
-  return openStateDatabase(data, [containerComponent, volumeComponent, networkComponent]);
-}
-
 function containerOf(row: Row): Container {
   let definition: ContainerDefinition | undefined;
   return {
     id: row.id,
     name: row.name,
     created: row.created,
-    get outline() {
-      return parseOutline(row.definition, row.id);
-    },
     get definition() {
       definition ??= parseDefinition(row.definition, row.id);
       return definition;
@@ -119,7 +111,7 @@ function containerOf(row: Row): Container {
     restartCount: row.restart_count,
     stoppedByUser: row.stopped_by_user === 1,
     health: row.health === null ? undefined : v.parse(healthText(), row.health),
-    ports: row.status === "running" && row.ports !== NO_PORTS ? v.parse(portsText(), row.ports) : [],
+    ports: row.status === "running" ? parsePorts(row.ports) : [],
     cgroup: row.cgroup ?? undefined,
     outOfMemory: row.out_of_memory === 1,
     mountNamespace: row.mount_namespace ?? undefined,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { portsText } from "../../../../src/cli/container/port-text.ts";
+import { portsText, unpublishedPorts } from "../../../../src/cli/container/port-text.ts";
 import { parseAddress } from "../../../../src/network/address.ts";
 
 const membership = { forwards: [], resolvers: [], egress: undefined, shaping: undefined };
@@ -23,6 +23,10 @@ function container(exposed: readonly string[], published: readonly string[], sta
   return { status, ports, definition: { membership, networkPlan: undefined, shown } };
 }
 
+function portsOf(ported: Parameters<typeof unpublishedPorts>[0]): string {
+  return portsText(ported.ports, unpublishedPorts(ported));
+}
+
 describe("the ports of a list", () => {
   const cases: readonly [string, readonly string[], readonly string[], string][] = [
     ["none", [], [], ""],
@@ -44,12 +48,12 @@ describe("the ports of a list", () => {
     ["what is no port", ["web/tcp", "9-8/tcp"], [], ""],
   ];
   test.each(cases)("%s", (_, exposed, published, text) => {
-    expect(portsText(container(exposed, published))).toBe(text);
+    expect(portsOf(container(exposed, published))).toBe(text);
   });
 
   test("are none of a container that does not run, or has no network of Bunker's", () => {
-    expect(portsText(container(["80/tcp"], [], "exited"))).toBe("");
+    expect(portsOf(container(["80/tcp"], [], "exited"))).toBe("");
     const { definition, ...rest } = container(["80/tcp"], []);
-    expect(portsText({ ...rest, definition: { ...definition, membership: undefined } })).toBe("");
+    expect(portsOf({ ...rest, definition: { ...definition, membership: undefined } })).toBe("");
   });
 });

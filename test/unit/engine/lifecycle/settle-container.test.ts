@@ -2,7 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { listOutlines } from "../../../../src/engine/lifecycle/list-outlines.ts";
 import { settleContainers } from "../../../../src/engine/lifecycle/settle-container.ts";
+import { containerComponent } from "../../../../src/engine/state/container-component.ts";
 import type { ContainerDefinition } from "../../../../src/engine/state/container-definition.ts";
 import { makeContainerDirectory } from "../../../../src/engine/state/container-directory.ts";
 import {
@@ -13,7 +15,9 @@ import {
   recordStart,
   recordStatus,
 } from "../../../../src/engine/state/containers.ts";
-import type { StateDatabase } from "../../../../src/state/state-database.ts";
+import { openStateDatabase, type StateDatabase } from "../../../../src/state/state-database.ts";
+
+const LOOPBACK = [0, 0, 0xffff, 0x7f000001] as const;
 
 const definition: ContainerDefinition = {
   image: "image",
@@ -104,12 +108,60 @@ test("why a container was lost does not replace what is known already", () => {
   expect(recordedContainer(database, "lost")?.error).toBe("the supervisor failed");
 });
 
-test("a list does not look at more of a definition than it shows, and that is checked", () => {
-  insertRunning("container");
-  database.run(`UPDATE container SET definition = '{"image":"image","command":["a","b"]}'`);
-  const [container] = recordedContainers(database);
-  expect(container?.outline).toEqual({ image: "image", command: ["a", "b"] });
-  expect(() => container?.definition).toThrow("read the definition of container container: imageId");
+test("the usual list looks at nothing of a definition but what it shows, and leaves to others what is not as it should be", () => {
+  const ports = {
+    protocol: "tcp",
+    host: { address: LOOPBACK, port: 8080 },
+    target: { address: LOOPBACK, port: 80 },
+  } as const;
+  using lock = makeContainerDirectory(data, "container");
+  const shown = { hostConfiguration: {}, configuration: { ExposedPorts: { "80/tcp": {} } } };
+  const membership = { forwards: [], resolvers: [], egress: undefined, shaping: undefined };
+  insertContainer(database, { id: "container", name: "name", definition: { ...definition, shown, membership } });
+  const created = { id: "container", name: "name", status: "created", image: "image", command: ["true"] };
+  expect(listOutlines(database, data)).toMatchObject([{ ...created, started: undefined, ports: undefined }]);
+  recordStart(
+    database,
+    "container",
+    { pid: 1, startTime: 1, cgroup: undefined, mountNamespace: undefined },
+    { health: undefined, ports: [ports] },
+  );
+  const running = { status: "running", started: expect.any(Number), health: undefined };
+  expect(listOutlines(database, data)).toMatchObject([
+    { ...running, ports: { published: JSON.stringify([ports]), exposed: '{"80/tcp":{}}' } },
+  ]);
+  database.run(
+    `UPDATE container SET definition = '{"image":"other","command":["a","b"]}', health = '{"status":"healthy"}'`,
+  );
+  expect(listOutlines(database, data)).toMatchObject([
+    { image: "other", command: ["a", "b"], health: { status: "healthy" }, ports: { exposed: "{}" } },
+  ]);
+  database.run("UPDATE container SET health = NULL");
+  expect(() => recordedContainer(database, "container")?.definition).toThrow(
+    "definition of container container: imageId",
+  );
   database.run(`UPDATE container SET definition = '{"image":"image","command":"a b"}'`);
-  expect(() => recordedContainers(database)[0]?.outline).toThrow("read the definition of container container: command");
+  expect(listOutlines(database, data)).toBeUndefined();
+  database.run("UPDATE container SET definition = ?", JSON.stringify(definition));
+  expect(listOutlines(database, data)).toHaveLength(1);
+  lock[Symbol.dispose]();
+  expect(listOutlines(database, data)).toBeUndefined();
+});
+
+test("containers of an older version are kept", () => {
+  const directory = join(data, "older");
+  const older = { ...containerComponent, migrations: containerComponent.migrations.slice(0, 3) };
+  {
+    using opened = openStateDatabase(directory, [older]);
+    const values = ["older", "name", JSON.stringify(definition)];
+    opened.run(
+      "INSERT INTO container (id, name, created, definition, status, error) VALUES (?, ?, 7, ?, 'exited', 'lost')",
+      ...values,
+    );
+  }
+  using opened = openContainers(directory);
+  expect(recordedContainers(opened)).toMatchObject([
+    { id: "older", name: "name", created: 7, error: "lost", definition },
+  ]);
+  expect(listOutlines(opened, directory)).toMatchObject([{ id: "older", image: "image", command: ["true"] }]);
 });

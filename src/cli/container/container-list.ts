@@ -1,0 +1,110 @@
+/* The lists of containers that ask for more than the usual one shows; usual-list.ts. */
+import { listContainers } from "../../engine/lifecycle/find-container.ts";
+import type { Container } from "../../engine/state/containers.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
+import { humanSize } from "../format/human-size.ts";
+import { formatList } from "../format/list-output.ts";
+import { localTime } from "../format/local-time.ts";
+import { shorten } from "../format/shorten.ts";
+import type { Structure } from "../format/template/value.ts";
+import { networksOf } from "./container-networks.ts";
+import { portsText, unpublishedPorts } from "./port-text.ts";
+import { chosenOf, containerFields, idLines, isFiltered, type ListOptions, usualWords } from "./usual-list.ts";
+
+const by =
+  (text: (container: Container) => string) =>
+  (one: Container, other: Container): number =>
+    text(one) < text(other) ? -1 : text(one) > text(other) ? 1 : 0;
+
+const ORDERS: Readonly<Record<NonNullable<ListOptions["sort"]>, (one: Container, other: Container) => number>> = {
+  command: by(({ definition }) => definition.command.join(" ")),
+  created: (one, other) => one.created - other.created,
+  id: by(({ id }) => id),
+  image: by(({ definition }) => definition.image),
+  names: by(({ name }) => name),
+  runningfor: (one, other) => (one.started ?? 0) - (other.started ?? 0),
+  status: by(({ status }) => status),
+};
+
+/** Makes what makes any list of containers, as they are when it is called. */
+export async function containerList(
+  database: StateDatabase,
+  data: string,
+  options: ListOptions,
+): Promise<() => Promise<string>> {
+  const { format, isWithoutHeading, namespaces, quiet, size, sort, whole } = options;
+  const fits = await filterOf(database, data, options);
+  const sizeOf = size || format !== undefined ? await sizeReader(data) : () => "";
+  const { titles, columns } = containerFields;
+  const list = { titles, columns: size ? [...columns, "Size"] : columns, isWithoutHeading };
+  return async () => {
+    const chosen = chosenOf(listContainers(database, data).filter(fits), options);
+    const containers = sort === undefined ? chosen : chosen.toSorted(ORDERS[sort]);
+    if (quiet && format === undefined) return idLines(containers, whole);
+    if (namespaces) return (await import("./namespace-list.ts")).namespaceList(containers, options);
+    const now = Date.now();
+    const rows = containers.map((container) =>
+      row(container, sizeOf, (of) => networksOf(database, of).names, whole, now),
+    );
+    return formatList(list, format, rows);
+  };
+}
+
+/** The test of `--filter`; most lists have none. */
+async function filterOf(database: StateDatabase, data: string, options: ListOptions) {
+  if (!isFiltered(options)) return () => true;
+  return (await import("./container-filters.ts")).containerFilter(database, data, options.filters);
+}
+
+/** What reads how much a container has written; most lists have no use for it. */
+async function sizeReader(data: string): Promise<(container: Container) => string> {
+  const { containerMeasure } = await import("../../engine/files/container-size.ts");
+  const measure = containerMeasure(data);
+  return (container) => {
+    const { written, whole } = measure(container);
+    return `${humanSize(written)} (virtual ${humanSize(whole)})`;
+  };
+}
+
+function row(
+  container: Container,
+  sizeOf: (container: Container) => string,
+  networkNames: (container: Container) => readonly string[],
+  isWhole: boolean,
+  now: number,
+): Structure {
+  const { created, definition, status } = container;
+  const { command, image, labels, mountPoints } = definition;
+  const { Command, ID, Image, Names, RunningFor, Status } = usualWords({ ...container, command, image }, isWhole, now);
+  return {
+    Command,
+    // Only the templates that ask for it pay for the time zone's name: it costs more than all the rest of a list.
+    get CreatedAt() {
+      return localTime(created);
+    },
+    ID,
+    Image,
+    Label: (key) => labels[key] ?? "",
+    Labels: Object.entries(labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(","),
+    LocalVolumes: String(mountPoints.filter(({ type }) => type === "volume").length),
+    get Mounts() {
+      const sources = mountPoints.map((point) => point.name ?? point.image?.name ?? point.source);
+      return sources.map((source) => (isWhole ? source : shorten(source, 15))).join(",");
+    },
+    Names,
+    get Networks() {
+      return networkNames(container).join(",");
+    },
+    get Ports() {
+      return portsText(container.ports, unpublishedPorts(container));
+    },
+    RunningFor,
+    get Size() {
+      return sizeOf(container);
+    },
+    State: status,
+    Status,
+  };
+}

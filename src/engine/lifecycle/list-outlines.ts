@@ -1,0 +1,14 @@
+import type { StateDatabase } from "../../state/state-database.ts";
+import { type ContainerOutline, recordedOutlines } from "../state/container-outline.ts";
+import { isAbandoned } from "./abandoned.ts";
+
+/**
+ * What the usual list shows of all containers, the newest first.
+ * @returns undefined when a row is not as it should be, such as that of a container whose supervisor was killed:
+ *   `listContainers` sets it right, or says what is wrong
+ */
+export function listOutlines(database: StateDatabase, data: string): readonly ContainerOutline[] | undefined {
+  const outlines = recordedOutlines(database);
+  for (const outline of outlines ?? []) if (isAbandoned(data, outline)) return undefined;
+  return outlines;
+}
