@@ -9,8 +9,8 @@
  * while stay in their slots, of which there are only so many, until their time has come; when too many wait, no more
  * are read. What is to be lost is dropped when it has been read.
  *
- * What comes from outside is only slowed down, and only where it is read from the host's sockets: connections are not read
- * as long as there is a debt, and so their senders are slowed down by TCP itself; datagrams are dropped.
+ * What comes from outside is only slowed down, and only where it is read from the host's sockets: of connections no more is
+ * read than may pass, and so their senders are slowed down by TCP itself; datagrams are dropped as long as there is a debt.
  *
  * The rate holds for all devices of a container together, for each of the two directions.
  */
@@ -20,8 +20,11 @@ import type { FramePool } from "./frame-pool.ts";
 /** Frames that may be held back at a time. */
 const MOST_HELD = 512;
 /** Seconds of the rate that may be saved up: longer than between two looks at connections that wait (tcp.ts). */
-const BURST_TIME = 0.1;
-const SMALLEST_BURST = 65_536;
+const BURST_TIME = 0.06;
+/** A few packets of Ethernet's size, since datagrams that come together are not kept for later. */
+const SMALLEST_BURST = 6_000;
+/** Bytes that are worth a read: a packet's. */
+const SMALLEST_PART = 1_460;
 
 /** How a container's traffic is to be. */
 export interface ShapingRules {
@@ -53,6 +56,11 @@ export class ByteBudget {
     this.#bytes = Math.min(this.#bytes + ((now - this.#updated) / 1000) * this.#rate, this.#burst);
     this.#updated = now;
     return this.#bytes > 0 ? 0 : Math.ceil((1 - this.#bytes) / (this.#rate / 1000));
+  }
+
+  /** How many bytes may pass now: as many as are left, or a packet's when that is less; 0 for none. */
+  left(): number {
+    return this.wait() > 0 ? 0 : Math.max(Math.floor(this.#bytes), SMALLEST_PART);
   }
 
   /** Takes off what has passed. */

@@ -29,8 +29,8 @@ export interface TcpServices {
   acknowledgeInTime(direction: ToHost): void;
   /** Says that a program has waited for an acknowledgement that waited for an answer. */
   isImpatient(): void;
-  /** Whether data from outside may be read now; if not, `readWhenFree`. */
-  mayReceive(): boolean;
+  /** How many bytes from outside may be read now; if none, `readWhenFree`. */
+  receivable(): number;
   /** Says how much was read. */
   countReceived(bytes: number): void;
   /** Calls `resumeReading` when there may be memory again, and data may be read. */

@@ -38,6 +38,8 @@ const MAXIMUM_HALF_OPEN = 4_096;
 const MAXIMUM_LINGERING = 1_024;
 /** Milliseconds between looks at the connections that wait for something. */
 const TICK = 50;
+/** More bytes than are ever read at a time. */
+const UNLIMITED = 1 << 30;
 /** Milliseconds that an acknowledgement may wait for an answer, and that none may after one was waited for itself. */
 const ANSWER_TIME = 5;
 const IMPATIENCE = 1_000;
@@ -212,7 +214,7 @@ export class Tcp implements TcpServices, Disposable {
       this.#due = [];
       for (const direction of due) direction.acknowledge();
     }
-    if (this.#waiting.size > 0 && this.pool.available > 0 && this.mayReceive()) {
+    if (this.#waiting.size > 0 && this.pool.available > 0 && this.receivable() > 0) {
       const waiting = [...this.#waiting];
       this.#waiting.clear();
       for (const direction of waiting) direction.resumeReading();
@@ -274,8 +276,8 @@ export class Tcp implements TcpServices, Disposable {
     this.#startTicking();
   }
 
-  mayReceive(): boolean {
-    return this.#incoming === undefined || this.#incoming.wait() === 0;
+  receivable(): number {
+    return this.#incoming === undefined ? UNLIMITED : this.#incoming.left();
   }
 
   countReceived(bytes: number): void {

@@ -141,12 +141,13 @@ export class ToContainer {
         this.#readLater();
         return;
       }
-      const slot = this.#services.mayReceive() ? pool.allocate() : NO_SLOT;
+      const allowed = this.#services.receivable();
+      const slot = allowed > 0 ? pool.allocate() : NO_SLOT;
       if (slot === NO_SLOT) {
         this.#services.readWhenFree(this);
         return;
       }
-      this.#readInto(slot, Math.min(room, this.#chunk));
+      this.#readInto(slot, Math.min(room, this.#chunk, allowed));
     }
   }
 

@@ -46,8 +46,8 @@ async function exchange(
 
 describe("what a container gets and sends", () => {
   test("is not faster than its rate", async () => {
-    // A million bytes a second; a tenth of a second's worth may be saved up, and a frame may be owed.
-    const least = ((SIZE - 100_000 - 65_536) / 1_000_000) * 1000 - 20;
+    // A million bytes a second; what is worth 60 ms may be saved up, and a frame may be owed.
+    const least = ((SIZE - 60_000 - 65_536) / 1_000_000) * 1000 - 20;
     const got = await exchange(["--net-rate", "8mbit"], (port) => `nc 10.0.2.2 ${port} </dev/null | wc -c`);
     expect(got.output).toBe(String(SIZE));
     expect(got.time).toBeGreaterThan(least);
@@ -55,6 +55,61 @@ describe("what a container gets and sends", () => {
     const sent = await exchange(["--net-rate", "8mbit"], send);
     expect(sent.output).toBe(String(SIZE));
     expect(sent.time).toBeGreaterThan(least);
+  });
+
+  test("is at no time more than its rate permits until then, TCP and UDP, also where that is low", async () => {
+    const flood = (count: number, size: number) => `
+import socket, threading
+data = bytes(${size})
+t = socket.create_server(("127.0.0.1", 0))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.bind(t.getsockname())
+print(t.getsockname()[1], flush=True)
+def stream():
+    while True:
+        with t.accept()[0] as s: s.sendall(data * ${count})
+threading.Thread(target=stream, daemon=True).start()
+while True:
+    _, client = u.recvfrom(10)
+    for _ in range(${count}): u.sendto(data, client)`;
+    const program = (port: number, rate: number) => `
+import socket, time
+for name, kind in (("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)):
+    began = time.monotonic()
+    s = socket.socket(socket.AF_INET, kind)
+    s.connect(("10.0.2.2", ${port}))
+    if name == "udp":
+        s.send(b"?")
+        s.settimeout(2)
+    came, most = 0, 0
+    try:
+        while part := s.recv(65536):
+            came += len(part)
+            most = max(most, came - (time.monotonic() - began) * ${rate})
+    except TimeoutError: pass
+    print(name, came, int(most), flush=True)`;
+    for (const [option, rate, count] of [
+      ["8mbit", 1_000_000, 500],
+      ["128kbit", 16_000, 20],
+    ] as const) {
+      const server = Bun.spawn(["python3", "-c", flood(count, 1200)], { stdout: "pipe" });
+      try {
+        const { value } = await server.stdout.getReader().read();
+        const port = Number(Buffer.from(value ?? []).toString());
+        const options = [...LOOPBACK, "--net-rate", option, ...PYTHON, program(port, rate)];
+        const { output, errors } = await suite.user.run(options);
+        expect(errors).toBe("");
+        const [tcp = [], udp = []] = output.split("\n").map((line) => line.split(" "));
+        const saved = Math.max(rate * 0.06, 6_000);
+        expect(tcp.slice(0, 2)).toEqual(["tcp", String(count * 1200)]);
+        expect(Number(tcp[2])).toBeLessThanOrEqual(saved + 1_460);
+        expect(Number(udp[1])).toBeGreaterThan(0);
+        expect(Number(udp[2])).toBeLessThanOrEqual(saved + 1_200);
+      } finally {
+        server.kill();
+        await server.exited;
+      }
+    }
   });
 
   test("is held back, and lost", async () => {
@@ -94,10 +149,10 @@ def use(s):
     const delayed = await times(["--net-delay", "120ms"], exchanges(1, 1));
     expect(delayed.map(([kind]) => kind)).toEqual(kinds);
     for (const [, seconds] of delayed) expect(Number(seconds)).toBeGreaterThanOrEqual(0.12);
-    // 400 000 bytes each way, of which a tenth of a second's worth was saved up and a frame may be owed.
+    // 400 000 bytes each way, of which what is worth 60 ms was saved up and a frame may be owed.
     const limited = await times(["--net-rate", "8mbit"], exchanges(40, 10_000));
     expect(limited.map(([kind]) => kind)).toEqual(kinds);
-    for (const [, seconds] of limited) expect(Number(seconds)).toBeGreaterThan(0.4 - 0.1 - 0.066 - 0.02);
+    for (const [, seconds] of limited) expect(Number(seconds)).toBeGreaterThan(0.4 - 0.06 - 0.066 - 0.02);
     const some = await times(["--net-loss", "5%"], LOSING);
     expect(
       some.map(([kind, what]) => `${kind} ${kind === "tcp" ? what : Number(what) > 0 && Number(what) < 400}`),
