@@ -1,7 +1,7 @@
 /* A container's own network: what it reaches, its published ports, names and resolvers. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
-import { askFromHost, freePort, type HostServer, serveOnHost } from "../network/host-side.ts";
+import { askFromHost, freePort, type HostServer, PYTHON, serveOnHost } from "../network/host-side.ts";
 import { containerSuite } from "./suite.ts";
 
 const suite = containerSuite();
@@ -37,6 +37,29 @@ test("the host's loopback is reached by the gateway when it is allowed", async (
   const options = ["--network", "slirp:allow_host_loopback=true"];
   expect(await inside(options, `nc 10.0.2.2 ${port} </dev/null`)).toBe("hello from the host\n");
   expect(await inside(options, `nc host.docker.internal ${port} </dev/null`)).toBe("hello from the host\n");
+});
+
+test("the host's abstract sockets are out of reach, unless it is in the host's network", async () => {
+  const name = `bunker-test-${crypto.randomUUID()}`;
+  const listen = `import socket; s = socket.socket(socket.AF_UNIX); s.bind("\\0${name}"); s.listen(); print("ready", flush=True)\nwhile True: s.accept()`;
+  const listener = Bun.spawn(["python3", "-c", listen], { stdout: "pipe" });
+  try {
+    await listener.stdout.getReader().read();
+    const connect = `import socket, errno
+try: socket.socket(socket.AF_UNIX).connect("\\0${name}"); print("connected")
+except OSError as error: print(errno.errorcode[error.errno])`;
+    for (const [network, expected] of [
+      ["slirp:allow_host_loopback=true", "ECONNREFUSED\n"],
+      ["none", "ECONNREFUSED\n"],
+      ["host", "connected\n"],
+    ] as const) {
+      const outcome = await suite.user.run(["--network", network, ...PYTHON, connect]);
+      expect({ network, ...outcome }).toEqual({ network, status: 0, output: expected, errors: "" });
+    }
+  } finally {
+    listener.kill();
+    await listener.exited;
+  }
 });
 
 describe("options", () => {
