@@ -26,6 +26,9 @@ export interface IcmpError {
 export type Refusal =
   | "network unreachable"
   | "host unreachable"
+  | "host unknown"
+  | "host isolated"
+  | "source route failed"
   | "protocol unreachable"
   | "port unreachable"
   | "prohibited"
@@ -34,6 +37,9 @@ export type Refusal =
 const VERSION_4: Readonly<Record<Refusal, IcmpError>> = {
   "network unreachable": { type: 3, code: 0 },
   "host unreachable": { type: 3, code: 1 },
+  "host unknown": { type: 3, code: 7 },
+  "host isolated": { type: 3, code: 8 },
+  "source route failed": { type: 3, code: 5 },
   "protocol unreachable": { type: 3, code: 2 },
   "port unreachable": { type: 3, code: 3 },
   prohibited: { type: 3, code: 13 },
@@ -43,6 +49,10 @@ const VERSION_4: Readonly<Record<Refusal, IcmpError>> = {
 const VERSION_6: Readonly<Record<Refusal, IcmpError>> = {
   "network unreachable": { type: 1, code: 0 },
   "host unreachable": { type: 1, code: 3 },
+  // Nothing with IPv6 is called so.
+  "host unknown": { type: 1, code: 3 },
+  "host isolated": { type: 1, code: 3 },
+  "source route failed": { type: 1, code: 3 },
   "protocol unreachable": { type: 4, code: 1, information: 6 },
   "port unreachable": { type: 1, code: 4 },
   prohibited: { type: 1, code: 1 },
@@ -71,8 +81,13 @@ export function refusalOf(errno: number): Refusal | undefined {
     case Errno.EAFNOSUPPORT:
       return "network unreachable";
     case Errno.EHOSTUNREACH:
-    case Errno.EHOSTDOWN:
       return "host unreachable";
+    case Errno.EHOSTDOWN:
+      return "host unknown";
+    case Errno.ENONET:
+      return "host isolated";
+    case Errno.EOPNOTSUPP:
+      return "source route failed";
     case Errno.EACCES:
     case Errno.EPERM:
       return "prohibited";

@@ -273,6 +273,68 @@ except OSError as error: say(name(error))`;
   });
 });
 
+/** Routers of far networks, which answer each packet to an address with the ICMP error that its last byte says. */
+const FAR_NETWORKS = `
+tun = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH22x", b"far0", 0x1001))
+for words in ["link set far0 up", "route add 203.0.114.0/24 dev far0", "-6 route add 2001:db8:7::/64 dev far0"]:
+    if os.system("ip " + words): sys.exit(1)
+def checksum(data):
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack(">%dH" % (len(data) // 2), data))
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    return struct.pack(">H", ~total & 0xffff)
+say("port", 0)
+while True:
+    packet = os.read(tun, 65536)
+    if packet[0] >> 4 == 4:
+        if packet[12:16] == packet[16:20] or packet[19] == 255: continue
+        message = bytes([3, packet[19], 0, 0]) + bytes(4) + packet[:28]
+        message = message[:2] + checksum(message) + message[4:]
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(message), 1, 0, 64, 1, 0) + bytes([203, 0, 114, 254]) + packet[12:16]
+        os.write(tun, ip[:10] + checksum(ip) + ip[12:] + message)
+    else:
+        if packet[24:32] != socket.inet_pton(socket.AF_INET6, "2001:db8:7::")[:8] or packet[39] == 255: continue
+        message = bytes([packet[38], packet[39], 0, 0]) + struct.pack(">I", 6 if packet[38] == 4 else 0) + packet[:48]
+        ends = socket.inet_pton(socket.AF_INET6, "2001:db8:7::fffe") + packet[8:24]
+        message = message[:2] + checksum(ends + struct.pack(">II", len(message), 58) + message) + message[4:]
+        os.write(tun, struct.pack(">IHBB", 0x60000000, len(message), 58, 64) + ends + message)`;
+
+/** Says what becomes of a connection and a datagram to each of them, and of a connection to a host that is silent. */
+const TRY_FAR_NETWORKS = `
+addresses = ["203.0.114.%d" % code for code in range(16) if code != 4]
+addresses += ["2001:db8:7::1%02x" % code for code in range(7)] + ["2001:db8:7::4%02x" % code for code in range(3)]
+addresses += ["2001:db8:7::300", "203.0.114.255", "2001:db8:7::ff"]
+def attempt(kind, address):
+    s = socket.socket(family(address), kind)
+    s.settimeout(30)
+    try:
+        if kind == socket.SOCK_STREAM: s.setsockopt(socket.IPPROTO_TCP, 7, 1)
+        elif ":" in address: s.setsockopt(41, 25, 1)
+        else: s.setsockopt(0, 11, 1)
+        s.connect((address, 9))
+        s.send(b"x")
+        s.recv(10)
+    except OSError as error: return name(error)
+from concurrent.futures import ThreadPoolExecutor
+kinds = [("tcp", socket.SOCK_STREAM, addresses), ("udp", socket.SOCK_DGRAM, addresses[:-2])]
+with ThreadPoolExecutor(64) as pool:
+    for protocol, kind, tried in kinds:
+        for address, error in zip(tried, pool.map(lambda address: attempt(kind, address), tried)): say(protocol, address, error)`;
+
+test("whatever routers on the way say, a program inside hears as one outside does", async () => {
+  await network.serve("host", FAR_NETWORKS);
+  const [inside, outside] = await Promise.all([
+    network.run("container", TRY_FAR_NETWORKS),
+    network.run("host", TRY_FAR_NETWORKS),
+  ]);
+  expect(inside).toEqual(outside);
+  expect(outside.output).toContain("tcp 203.0.114.7 EHOSTDOWN\n");
+  expect(outside.output).toContain("tcp 203.0.114.255 ETIMEDOUT\n");
+  expect(outside.output).toContain("udp 2001:db8:7::101 EACCES\n");
+  expect(outside.output.trim().split("\n")).toHaveLength(2 * 28 - 2);
+});
+
 test("many connections at once, each with its own data", async () => {
   const server = await network.serve(
     "host",
