@@ -62,6 +62,11 @@ function refusal(reason: string, details: { readonly object?: string; readonly h
   return new BunkerError({ code: "invalid_network", operation: "create network", object, reason, hint, exitStatus: 1 });
 }
 
+/** This host, its loopback, and groups of hosts; and of IPv6 what each device has anyway. */
+const NOT_FOR_LINKS = ["0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/16", "fe80::/10", "ff00::/8"].flatMap(
+  (text) => parsePrefix(text) ?? [],
+);
+
 /** What `run --network` takes for something else, besides the networks that are always there. */
 const WORDS_OF_RUN = ["default", "private", "slirp", "slirp4netns", "pasta", "container", "ns"];
 
@@ -171,6 +176,12 @@ function checkedSubnet(
   taken: readonly { readonly name: string; readonly prefix: Prefix }[],
 ): NetworkSubnet {
   const object = formatPrefix(subnet);
+  if (NOT_FOR_LINKS.some((prefix) => overlaps(prefix, subnet))) {
+    throw refusal("its addresses have another meaning on every host", {
+      object,
+      hint: "Private ones are 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 and fd00::/8",
+    });
+  }
   const other = taken.find(({ prefix }) => overlaps(prefix, subnet));
   if (other !== undefined) {
     throw refusal(`subnet ${formatPrefix(other.prefix)} of network ${other.name} overlaps with it`, { object });
