@@ -245,4 +245,108 @@ s.shutdown(socket.SHUT_WR)
 say(receive_all(s)[2 + len(question):].decode())`;
     expect(await network.run("container", program)).toMatchObject({ output: "by tcp from 127.0.0.65\n" });
   });
+
+  test("passes answers of any size on as they are, also cut off ones and those that EDNS permits", async () => {
+    // Cut off without EDNS, as long as it permits, and as long as can be over TCP.
+    await network.serve(
+      "host",
+      `
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.70", 53))
+def tcp(l):
+    while True:
+        c, _ = l.accept()
+        while length := c.recv(2, socket.MSG_WAITALL):
+            question = c.recv(*struct.unpack(">H", length), socket.MSG_WAITALL)
+            answer = question[:2] + bytes([0x81, 0x80]) + question[4:]
+            c.sendall(b"\\xff\\xff" + answer + random.Random(1).randbytes(65535 - len(answer)))
+l = socket.socket()
+l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+l.bind(("127.0.0.70", 53))
+l.listen()
+threading.Thread(target=tcp, args=(l,), daemon=True).start()
+say("port", 53)
+while True:
+    question, client = s.recvfrom(65536)
+    if question[11] == 0: s.sendto(question[:2] + bytes([0x83, 0x80]) + question[4:], client)
+    else:
+        size, = struct.unpack(">H", question[-8:-6])
+        s.sendto(question[:2] + bytes([0x81, 0x80]) + question[4:] + random.Random(size).randbytes(size - len(question)), client)`,
+    );
+    network.setResolvers("nameserver 127.0.0.70\n");
+    const program = `
+question = struct.pack(">HHHHHH", 77, 0x0100, 1, 0, 0, 0) + b"\\x03foo\\x00\\x00\\x01\\x00\\x01"
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(30)
+s.connect(("${DNS_4}", 53))
+s.send(question)
+answer = s.recv(65536)
+say("cut off", answer == question[:2] + bytes([0x83, 0x80]) + question[4:])
+for size in [512, 1232, 4096, 65507]:
+    asked = question[:11] + b"\\x01" + question[12:] + struct.pack(">BHHIH", 0, 41, size, 0x8000, 0)
+    s.send(asked)
+    answer = s.recv(65536)
+    say(size, answer[4:] == asked[4:] + random.Random(size).randbytes(size - len(asked)))
+t = socket.create_connection(("${DNS_4}", 53))
+for _ in range(3):
+    t.sendall(struct.pack(">H", len(question)) + question)
+    answer = t.recv(65537, socket.MSG_WAITALL)
+    say(len(answer), answer[2 + len(question):] == random.Random(1).randbytes(65535 - len(question)))`;
+    expect(await network.run("container", program)).toMatchObject({
+      errors: "",
+      output: `cut off True\n512 True\n1232 True\n4096 True\n65507 True\n${"65537 True\n".repeat(3)}`,
+    });
+  });
+
+  test("passes no garbage on, and asks the next one instead", async () => {
+    const resolver = (address: string, answers: string) => `
+l = socket.socket()
+l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+l.bind(("${address}", 53))
+l.listen()
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("${address}", 53))
+def answers(question):
+${answers}
+def datagrams():
+    while True:
+        question, client = s.recvfrom(65536)
+        for answer in answers(question): s.sendto(answer, client)
+threading.Thread(target=datagrams, daemon=True).start()
+say("port", 53)
+while True:
+    c, _ = l.accept()
+    question = c.recv(*struct.unpack(">H", c.recv(2, socket.MSG_WAITALL)), socket.MSG_WAITALL)
+    for answer in answers(question): c.sendall(struct.pack(">H", len(answer)) + answer)
+    c.close()`;
+    const garbage = `
+    yield b""
+    yield b"\\x00"
+    yield question[:2] + b"\\x81\\x80"
+    yield bytes([question[0] ^ 0xff]) + question[1:2] + bytes([0x81, 0x80]) + question[4:] + b"of another question"
+    yield question
+    for size in [11, 12, 100, 5000]: yield bytes([question[0] ^ 0x55]) + random.randbytes(size)`;
+    await network.serve("host", resolver("127.0.0.71", garbage));
+    await network.serve(
+      "host",
+      resolver("127.0.0.72", '    yield question[:2] + bytes([0x81, 0x80]) + question[4:] + b"true"'),
+    );
+    const program = `
+question = struct.pack(">HHHHHH", 0x0107, 0x0100, 1, 0, 0, 0) + b"\\x03foo\\x00\\x00\\x01\\x00\\x01"
+if sys.argv[1] == "udp":
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(30)
+    s.sendto(question, ("${DNS_4}", 53))
+    say(s.recv(65536)[len(question):].decode())
+else:
+    s = socket.create_connection(("${DNS_4}", 53))
+    s.sendall(struct.pack(">H", len(question)) + question)
+    length, = struct.unpack(">H", s.recv(2, socket.MSG_WAITALL))
+    say(s.recv(length, socket.MSG_WAITALL)[len(question):].decode())`;
+    for (const transport of ["udp", "tcp"]) {
+      // For each anew: who has sent garbage only is asked last from then on.
+      network.setResolvers(`# ${transport}\nnameserver 127.0.0.71\nnameserver 127.0.0.72\n`);
+      expect(await network.run("container", program, transport)).toMatchObject({ errors: "", output: "true\n" });
+    }
+  });
 });

@@ -192,6 +192,76 @@ reset(s)`;
     await server.session.finish();
   });
 
+  /** Each connection ends as its first byte says. */
+  const ENDING_SERVER = (address: string) => `
+l = listener("${address}")
+def serve(s):
+    kind = s.recv(1)
+    try:
+        if kind == b"a":
+            question = receive_all(s)
+            s.sendall(question * 3)
+            s.close()
+        elif kind == b"b":
+            s.sendall(b"all of it")
+            s.shutdown(socket.SHUT_WR)
+            say("b", len(receive_all(s)))
+        elif kind == b"c":
+            s.shutdown(socket.SHUT_WR)
+            say("c", len(receive_all(s)))
+        elif kind == b"d": reset(s)
+        elif kind == b"e":
+            s.sendall(b"reset")
+            say("e", len(receive_all(s)))
+    except OSError as error: say(kind.decode(), name(error))
+for _ in range(5): serve(l.accept()[0])`;
+  const ENDING_CLIENT = `
+def connect(kind):
+    s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+    s.sendall(kind)
+    return s
+s = connect(b"a")
+s.sendall(bytes(100000))
+s.shutdown(socket.SHUT_WR)
+say("a", len(receive_all(s)))
+s = connect(b"b")
+say("b", receive_all(s).decode())
+s.sendall(bytes(3000000))
+s.close()
+s = connect(b"c")
+s.shutdown(socket.SHUT_WR)
+say("c", len(receive_all(s)))
+s = connect(b"d")
+try: say("d", s.recv(10))
+except OSError as error: say("d", name(error))
+s = connect(b"e")
+s.recv(5, socket.MSG_WAITALL)
+reset(s)`;
+  const ENDINGS_OF_SERVER = "b 3000000\nc 0\ne ECONNRESET\n";
+  const ENDINGS_OF_CLIENT = "a 300000\nb all of it\nc 0\nd ECONNRESET\n";
+
+  test.each([
+    ["container", "127.0.0.1", GATEWAY_4],
+    ["container", "::1", GATEWAY_6],
+    ["host", CONTAINER_4, HOST_4],
+    ["host", CONTAINER_6, HOST_6],
+  ] as const)(
+    "is that of either side, halves and resets, with a client of the %s's at %s",
+    async (where, at, called) => {
+      const isOut = where === "container";
+      const server = await network.serve(isOut ? "host" : "container", ENDING_SERVER(at));
+      let port = server.port;
+      if (!isOut) {
+        port = 8095;
+        const proto = called === HOST_6 ? "tcp6" : "tcp";
+        expect(await network.publish(proto, port, server.port)).toEqual({ return: { id: expect.any(Number) } });
+      }
+      const client = await network.run(where, ENDING_CLIENT, called, port);
+      expect(client).toEqual({ status: 0, output: ENDINGS_OF_CLIENT, errors: "" });
+      expect((await server.session.finish()).output.replace(/^port .*\n/, "")).toBe(ENDINGS_OF_SERVER);
+    },
+  );
+
   test("a client's connection to a published port where nobody listens is reset", async () => {
     const { id } = ((await network.publish("tcp", 8099, 4)) as { return: { id: number } }).return;
     const program = `
