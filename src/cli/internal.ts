@@ -34,6 +34,12 @@ export async function internal(words: readonly string[]): Promise<number> {
       removeUnusedImage(first, second);
       return 0;
     }
+    case "poststop": {
+      const { runDeviceHooks } = await import("../engine/devices/container-devices.ts");
+      const { warning } = await import("./messages.ts");
+      runDeviceHooks(first, second, "poststop", undefined, warning);
+      return 0;
+    }
     case "memory-events": {
       const { recordMemoryEvents } = await import("../engine/events/record-memory-events.ts");
       recordMemoryEvents(first, second, third);

@@ -150,7 +150,11 @@ export function parseArguments<const Table extends OptionTable, const Required e
   return { options: Object.fromEntries(results), operands } as unknown as ParsedArguments<Table, Required>;
 }
 
-function parseValue(option: Option<unknown, unknown>, text: string): unknown {
+/**
+ * Reads the value of an option.
+ * @throws BunkerError `invalid_value`
+ */
+export function parseValue<Value>(option: Pick<Option<Value, unknown>, "name" | "parse">, text: string): Value {
   try {
     return option.parse(text);
   } catch (error) {

@@ -64,10 +64,6 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
   "cpu-percent": WINDOWS,
   "decryption-key": NO_DECRYPTION,
   gidmap: ONE_MAP,
-  gpus: {
-    reason: "Bunker does not bring a GPU's drivers into containers",
-    hint: "Give it the devices and the drivers' files: --device /dev/dri, -v /usr/lib/…:/usr/lib/…:ro",
-  },
   "group-entry": OWN_USERS,
   "health-log-destination": {
     reason: "results of health checks are kept with the container",

@@ -1,3 +1,4 @@
+import { resolvePath } from "../sys/resolve-path.ts";
 import { lifeOptions } from "./container/life-options.ts";
 import { disableContentTrustOption } from "./image/content-trust-option.ts";
 import { flag, list, single } from "./option.ts";
@@ -7,7 +8,6 @@ import { resourceOptions } from "./resource-options.ts";
 import { parseCapabilityOption } from "./values/capability-option.ts";
 import { parseCgroupParent } from "./values/cgroup-parent-option.ts";
 import { oneOf } from "./values/choice.ts";
-import { parseContainerSecret } from "./values/container-secret-option.ts";
 import { parseDeviceOption } from "./values/device-option.ts";
 import { parseDeviceRule } from "./values/device-rule-option.ts";
 import { parseEnvironmentOption } from "./values/environment-option.ts";
@@ -354,14 +354,26 @@ export const runOptionsTable = {
   devices: list({
     name: "device",
     valueName: "SOURCE[:DESTINATION][:rwm]",
-    description: "Give the container a device of the host",
+    description: "Give it a device of the host, or vendor.com/class=name by its CDI specification",
     parse: parseDeviceOption,
+  }),
+  deviceDirectories: list({
+    name: "cdi-spec-dir",
+    valueName: "DIRECTORY",
+    description: "Where CDI specifications are (/etc/cdi, /var/run/cdi)",
+    parse: (text) => resolvePath(text),
+  }),
+  gpus: list({
+    name: "gpus",
+    valueName: "all|COUNT|device=ID",
+    description: "Give it GPUs of NVIDIA's",
+    parse: asWritten,
   }),
   secrets: list({
     name: "secret",
-    valueName: "NAME[,…]",
-    description: "Give a secret: NAME[,type=mount|env][,target=TARGET][,uid=UID][,gid=GID][,mode=MODE]",
-    parse: parseContainerSecret,
+    valueName: "NAME[,type=mount|env,target=,uid=,gid=,mode=]",
+    description: "Give it a secret",
+    parse: asWritten,
   }),
   deviceRules: list({
     name: "device-cgroup-rule",

@@ -10,7 +10,7 @@ import { takeHealth } from "./health-options.ts";
 import { contentTrustUnknown } from "./image/content-trust-option.ts";
 import { takeNetworkSettings } from "./network-settings.ts";
 import { flag } from "./option.ts";
-import type { OptionValues } from "./option-table.ts";
+import { type OptionValues, parseValue } from "./option-table.ts";
 import { takePodmanOptions } from "./podman-run-options.ts";
 import { takeResources } from "./resource-options.ts";
 import { runOptionsTable } from "./run-options-table.ts";
@@ -99,7 +99,8 @@ export async function runOptionsOf(
   // Of volume drivers there is one.
   const { volumeDriver: _driver, disableContentTrust, ...meaningful } = further;
   if (!disableContentTrust) throw contentTrustUnknown("use image", formatImageSource(image));
-  const { attach, idFile, labels, labelFiles, annotations, logDriver, logOptions, ...healthAndRest } = meaningful;
+  const { devices, deviceDirectories, gpus, secrets, ...withoutDevices } = meaningful;
+  const { attach, idFile, labels, labelFiles, annotations, logDriver, logOptions, ...healthAndRest } = withoutDevices;
   const { health, rest: withResources } = takeHealth(healthAndRest);
   const { deviceRules, ...limits } = withResources;
   const { resources, rest } = takeResources(limits);
@@ -122,6 +123,9 @@ export async function runOptionsOf(
       ...environment.filter((entry) => entry !== undefined),
     ],
     mounts,
+    devices: devices.flatMap((device) => ("name" in device ? [] : [device])),
+    namedDevices: await namedDevices(devices, gpus, deviceDirectories),
+    secrets: await secretsOf(secrets),
     security: await securityOptionsOf(security),
     resourceLimits: [...new Map(options.resourceLimits.map((limit) => [limit.type, limit])).values()],
     sysctls: Object.fromEntries(sysctls),
@@ -161,6 +165,24 @@ function entrypointWords(text: string): readonly string[] {
 function attachedStreams(attach: RunOptionValues["attach"], interactive: boolean): RunOptions["attached"] {
   if (attach.length === 0) return { input: interactive, output: true, error: true };
   return { input: attach.includes("stdin"), output: attach.includes("stdout"), error: attach.includes("stderr") };
+}
+
+async function secretsOf(texts: readonly string[]): Promise<NonNullable<RunOptions["secrets"]>> {
+  if (texts.length === 0) return [];
+  const { parseContainerSecret: parse } = await import("./values/container-secret-option.ts");
+  return texts.map((text) => parseValue({ name: "secret", parse }, text));
+}
+
+/** The devices that are not paths; few containers have need of that code. */
+async function namedDevices(
+  devices: RunOptionValues["devices"],
+  gpus: readonly string[],
+  directories: readonly string[],
+): Promise<RunOptions["namedDevices"]> {
+  const names = devices.flatMap((device) => ("name" in device ? device.name : []));
+  if (names.length + gpus.length === 0) return undefined;
+  const { namedDevicesOf } = await import("./values/named-devices.ts");
+  return namedDevicesOf(names, gpus, directories);
 }
 
 async function readLabelFiles(paths: readonly string[]): Promise<readonly (readonly [string, string])[]> {

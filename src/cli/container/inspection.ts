@@ -60,6 +60,7 @@ export function inspectContainer(
     AppArmorProfile: configuration.process?.apparmorProfile ?? "",
     ExecIDs: NIL_SLICE,
     HostConfig: {
+      DeviceRequests: deviceRequests(definition.namedDevices),
       ...structureOf(hostConfiguration),
       ...inspectResources(configuration.linux?.resources ?? {}, container),
       LogConfig: { Type: definition.log.driver, Config: mapOrNil(logOptions(definition.log)) },
@@ -88,6 +89,12 @@ export function inspectContainer(
       Networks: new Map(networksOf(database, container)),
     },
   };
+}
+
+/** Devices of the Container Device Interface, as Docker shows them. */
+function deviceRequests(devices: Container["definition"]["namedDevices"]) {
+  if (devices === undefined) return NIL_SLICE;
+  return [{ Driver: "cdi", Count: 0, DeviceIDs: [...devices.names], Capabilities: NIL_SLICE, Options: NIL_MAP }];
 }
 
 function sizes({ written, whole }: ContainerSize): Structure {

@@ -24,7 +24,7 @@ interface Event {
 }
 
 /** Writes an event down, with the present time. */
-function recordEvent(data: string, { type, action, id, attributes }: Event): void {
+export function recordEvent(data: string, { type, action, id, attributes }: Event): void {
   const milliseconds = Date.now();
   const line = JSON.stringify({
     status: action,
@@ -82,15 +82,6 @@ export function recordNetworkEvent(
   attributes: Readonly<Record<string, string>> = {},
 ): void {
   recordEvent(data, { type: "network", action, id, attributes: { name, type: "bridge", ...attributes } });
-}
-
-/** Writes down an event of a secret. */
-export function recordSecretEvent(
-  data: string,
-  action: "create" | "update" | "remove",
-  { id, name }: { readonly id: string; readonly name: string },
-): void {
-  recordEvent(data, { type: "secret", action, id, attributes: { name } });
 }
 
 /**

@@ -256,6 +256,9 @@ export async function createContainer(
   ownership.warnings.forEach(onWarning);
   checkLabels(options.mounts);
   if (options.log.driver === "journald") (await import("../log/journal/journal-writer.ts")).checkJournal();
+  // They are looked up again when it starts; that there are none is better told now.
+  if (options.namedDevices !== undefined)
+    (await import("../devices/find-devices.ts")).findDevices(options.namedDevices);
   makeMissingSources(options.mounts);
   for (const image of [
     options.image,
@@ -378,6 +381,7 @@ export async function createContainer(
       health: healthCheckOf(options.health, root.image.healthcheck),
       network: networkMode(options),
       joined: resolved.joined,
+      namedDevices: options.namedDevices,
       networkPlan,
       membership,
       shown: shownConfiguration({ id, options, image: root.image, secrets: secrets.shown }),

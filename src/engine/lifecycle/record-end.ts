@@ -38,6 +38,7 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
     recordOutOfMemory(database, id);
   }
   if (cgroup !== undefined) removeGroupMadeByHand(cgroup, id);
+  if (definition.namedDevices !== undefined) runPoststopHooks(data, id);
   recordContainerEvent(data, "die", container, { exitCode: String(exitStatus) });
   recordVolumeMounts(data, "unmount", container);
   for (const { network } of endpointsOfContainer(database, id)) {
@@ -63,6 +64,11 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
     recordError(database, id, `${end.lostBytes} bytes of the log could not be written${reason}`);
   }
   return isAgain;
+}
+
+/** The hooks of its devices; what executes them is more than a supervisor should load, so another process has it. */
+function runPoststopHooks(data: string, id: string): void {
+  Bun.spawnSync({ ...internalCommand(["poststop", data, id]), stdio: ["ignore", "ignore", "inherit"] });
 }
 
 /** Podman's `--rmi`. What removes images is more than most ends need, so another process has it. */

@@ -3,6 +3,7 @@ import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
 import { killGroup } from "../../cgroup/kill-group.ts";
 import { killMembers } from "../../runtime/namespace-members.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
+import { runDeviceHooks } from "../devices/container-devices.ts";
 import { lockHalfRemoved } from "../state/container-directory.ts";
 import { type Container, openContainers, recordedContainer, recordLoss, recordStatus } from "../state/containers.ts";
 import { isAbandoned, isClaimed } from "./abandoned.ts";
@@ -30,6 +31,7 @@ function finishRemoval(database: StateDatabase, data: string, id: string): void 
   const container = recordedContainer(database, id);
   if (container === undefined || !isClaimed(container)) return;
   killWhatIsLeft(container);
+  if (container.status !== "removing") runPoststopHooks(data, container);
   recordStatus(database, id, "removing");
   removeFiles(database, data, container, container.definition.remove);
 }
@@ -42,7 +44,9 @@ function recordEndOfAbandoned(database: StateDatabase, data: string, id: string)
     recordLoss(database, lostContainer(container));
     return container;
   });
-  if (abandoned !== undefined) killWhatIsLeft(abandoned);
+  if (abandoned === undefined) return;
+  killWhatIsLeft(abandoned);
+  runPoststopHooks(data, abandoned);
 }
 
 /**
@@ -54,4 +58,9 @@ function killWhatIsLeft({ id, cgroup, mountNamespace }: Container): void {
   if (cgroup === undefined) return;
   killGroup(cgroup);
   removeGroupMadeByHand(cgroup, id);
+}
+
+/** Those of a container's devices, which its supervisor has not come to. */
+function runPoststopHooks(data: string, { id, definition }: Container): void {
+  if (definition.namedDevices !== undefined) runDeviceHooks(data, id, "poststop", undefined, undefined);
 }

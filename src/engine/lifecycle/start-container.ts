@@ -121,7 +121,12 @@ async function launchSupervised(
   options: StartOptions,
 ): Promise<StartedContainer> {
   const { id, definition, lock } = container;
-  const joined = await withNamespaces(database, data, container);
+  const devices = definition.namedDevices === undefined ? undefined : await import("../devices/container-devices.ts");
+  const joined = await withNamespaces(
+    database,
+    data,
+    devices?.withDevices(data, container, options.onWarning) ?? container,
+  );
   const pidNamespace = pidNamespaceOf(joined.configuration);
   const isWhole = pidNamespace === "own";
   const sockets = inheritedSockets(process.env, process.pid);
@@ -291,6 +296,7 @@ async function launchSupervised(
   }
   recordContainerEvent(data, "start", container);
   recordVolumeMounts(data, "mount", container);
+  devices?.runDeviceHooks(data, id, "poststart", pid, options.onWarning);
   isStarted = true;
   const started = { socket, streams: attached, supervisor: launched.supervisor?.pid };
   if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };

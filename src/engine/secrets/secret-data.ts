@@ -14,7 +14,7 @@ import { directoryNames, exists, makeDirectories, openFile } from "../../sys/nam
 import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { check } from "../../sys/system-call.ts";
 import { unlinkIfThere } from "../../sys/unlink-if-there.ts";
-import { recordSecretEvent } from "../events/journal.ts";
+import { recordEvent } from "../events/journal.ts";
 import { deleteSecret, findSecret, listSecrets, lookUpSecret, recordSecret, type Secret } from "../state/secrets.ts";
 
 /** As Podman has it, in bytes: less than this. */
@@ -84,7 +84,7 @@ export function createSecret(
     { durable: true },
   );
   if (made.replaced !== undefined) unlinkIfThere(`${directory}/${made.replaced}`);
-  if (made.action !== undefined) recordSecretEvent(data, made.action, { id: made.id, name });
+  if (made.action !== undefined) record(data, made.action, { id: made.id, name });
   return made.id;
 }
 
@@ -130,7 +130,7 @@ export function removeSecret(database: StateDatabase, data: string, reference: s
   );
   if (removed === undefined) return undefined;
   unlinkIfThere(`${secretsDirectory(data)}/${removed.file}`);
-  recordSecretEvent(data, "remove", removed);
+  record(data, "remove", removed);
   return removed.id;
 }
 
@@ -146,6 +146,10 @@ function removeUnnamed(database: StateDatabase, directory: string, kept: string 
   for (const file of directoryNames(directory)) {
     if (!named.has(file) && file !== kept) unlinkIfThere(`${directory}/${file}`);
   }
+}
+
+function record(data: string, action: string, { id, name }: Pick<Secret, "id" | "name">): void {
+  recordEvent(data, { type: "secret", action, id, attributes: { name } });
 }
 
 /** Writes a file that the user alone may read, and waits until the disk has it. */

@@ -294,8 +294,8 @@ export interface DeviceRequest {
   readonly permissions: string;
 }
 
-/** Devices whose specifications say what a container needs of them; cdi/. */
-interface NamedDevices {
+/** Devices whose specifications say what a container needs of them; devices/. */
+export interface NamedDevices {
   /** `vendor.com/class=name`, in the order given. */
   readonly names: readonly string[];
   /** Where specifications are; those in later directories count before others. */

@@ -5,6 +5,8 @@ import { membershipSchema, networkPlanSchema } from "../network/network-plan-sch
 
 const stringMap = lazily(() => v.record(v.string(), v.string()));
 
+const names = lazily(() => v.pipe(v.array(v.string()), v.readonly()));
+
 const rootPlanSchema = lazily(() =>
   v.variant("kind", [
     v.object({ kind: v.literal("directory"), path: v.string() }),
@@ -87,7 +89,7 @@ const mountPointSchema = lazily(() =>
     readOnly: v.boolean(),
     recursive: v.boolean(),
     propagation: v.picklist(["private", "rprivate", "shared", "rshared", "slave", "rslave"]),
-    options: v.pipe(v.array(v.string()), v.readonly()),
+    options: names(),
     /** The directory with what is written over the source, which ends with the container's run. */
     changes: v.optional(v.string()),
   }),
@@ -155,6 +157,8 @@ const definitionSchema = lazily(() =>
         uts: v.optional(v.string()),
       }),
     ),
+    /** Devices that are looked up at each start; devices/container-devices.ts. */
+    namedDevices: v.optional(v.object({ names: names(), directories: names() })),
     /** What a network of its own is made of. */
     networkPlan: v.optional(networkPlanSchema),
     /** For one on networks that users have made. */

@@ -2,8 +2,8 @@ import { removeMadeGroup } from "../../cgroup/runtime-group.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { endsWithin, openIdentified, sendSignal } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
+import { runLateHooks } from "../late-hooks.ts";
 import type { ContainerDirectory } from "./container-record.ts";
-import { runLateHooks } from "./late-hooks.ts";
 
 /** How long the kernel may take to end a killed process, in seconds. */
 const END_LIMIT = 10;

@@ -6,8 +6,8 @@ import { BunkerError } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { check } from "../../sys/system-call.ts";
+import { runLateHooks } from "../late-hooks.ts";
 import type { ContainerDirectory } from "./container-record.ts";
-import { runLateHooks } from "./late-hooks.ts";
 
 /**
  * Lets a created container execute its command, and waits until it has.

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { refusedOption } from "../../../src/cli/refused-options.ts";
 
 test("an option that only others have is refused with the reason", () => {
-  expect(refusedOption("bunker run", "gpus")?.message).toContain("bunker run has no option --gpus");
+  expect(refusedOption("bunker run", "runtime")?.message).toContain("bunker run has no option --runtime");
 });
 
 test.each(["push", "image push", "copy", "manifest push"])(

@@ -135,7 +135,7 @@ testParser(
   [
     ["", "absolute path of a device"],
     ["fuse", "absolute path of a device"],
-    ["vendor.com/class=name", "absolute path of a device"],
+    ["vendor.com/class", "absolute path of a device"],
     ["/dev/fuse:x", "must be absolute"],
     ["/dev/fuse:", "must be absolute"],
     ["/dev/fuse:rr", "must be absolute"],

@@ -1,6 +1,6 @@
-import type { Hook } from "../configuration/configuration.ts";
-import { runHostHooks } from "../host-hooks.ts";
-import type { State } from "../state.ts";
+import type { Hook } from "./configuration/configuration.ts";
+import { runHostHooks } from "./host-hooks.ts";
+import type { State } from "./state.ts";
 
 /**
  * Runs poststart or poststop hooks. What has happened cannot be undone by then, so a hook that fails is a warning, and
