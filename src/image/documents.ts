@@ -50,6 +50,7 @@ const manifest = lazily(() =>
   v.object({
     schemaVersion: v.literal(2),
     mediaType: v.nullish(text),
+    artifactType: v.nullish(text),
     config: descriptor,
     layers: v.nullish(v.array(descriptor), []),
   }),

@@ -1,22 +1,37 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { type MemberPlaces, subjectOf } from "../../image/manifest-list/find-members.ts";
 import { findList, type NamedList, saveList } from "../../image/manifest-list/list-store.ts";
 import {
   annotateList,
   annotate as annotateMember,
   findMember,
   type ManifestList,
+  withSubject,
 } from "../../image/manifest-list/manifest-list.ts";
+import { Registries } from "../../image/registry/registries.ts";
 import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
-import { flag } from "../option.ts";
+import { untilInterrupted } from "../interruption.ts";
+import { flag, single } from "../option.ts";
 import type { OptionValues } from "../option-table.ts";
+import { registryOptions, registrySettings } from "../registry/registry-options.ts";
+import { notEmpty } from "../values/words.ts";
+import { insecureOption, withInsecure } from "./manifest-options.ts";
 import { memberDigest } from "./member-operand.ts";
 import { annotationOf, memberOptions } from "./member-options.ts";
 
 const annotateOptions = {
   ...memberOptions,
-  isOfList: flag({ name: "index", description: "Annotate the list itself; only --annotation can be said of it" }),
+  ...registryOptions,
+  insecure: insecureOption,
+  isOfList: flag({ name: "index", description: "Annotate the list itself, of which --annotation and --subject tell" }),
+  subject: single({
+    name: "subject",
+    valueName: "IMAGE",
+    description: "The image that the list is about; with --index",
+    parse: notEmpty("expected an image"),
+  }),
 } as const;
 
 /** `bunker manifest annotate`. */
@@ -28,31 +43,41 @@ export const annotate = defineCommand(
     optionalLimit: 1,
     failureStatus: 1,
   },
-  ({ options, operands: [text, manifest] }) => {
+  async ({ options, operands: [text, manifest] }) => {
     using store = openImageStore(dataDirectory());
+    using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
     const found = findList(store, text);
-    const list = options.isOfList
-      ? annotatedList(found, manifest, options)
-      : withAnnotatedMember(store, found, manifest, text, options);
-    saveList(store, { name: found.name, list }, []);
-    return 0;
+    return await untilInterrupted(async (signal) => {
+      const list = options.isOfList
+        ? await annotatedList(found, manifest, options, { store, registries, signal })
+        : withAnnotatedMember(store, found, manifest, text, options);
+      saveList(store, { name: found.name, list }, []);
+      return 0;
+    });
   },
 );
 
 type Options = OptionValues<typeof annotateOptions>;
 
-function annotatedList({ list }: NamedList, manifest: string | undefined, options: Options): ManifestList {
+async function annotatedList(
+  { list }: NamedList,
+  manifest: string | undefined,
+  options: Options,
+  places: MemberPlaces,
+): Promise<ManifestList> {
   const { annotations, architecture, features, os, osFeatures, osVersion, variant } = options;
   const ofMember = [manifest, architecture, os, osVersion, variant, ...features, ...osFeatures];
   if (ofMember.some((each) => each !== undefined)) {
-    const operation = "of the list itself (--index) only --annotation can be said";
+    const operation = "of the list itself (--index) only --annotation and --subject can tell";
     throw new BunkerError({
       code: "conflicting_options",
       operation,
       hint: "Name no image, and nothing of a platform.",
     });
   }
-  return annotateList(list, Object.fromEntries(annotations));
+  const annotated = annotateList(list, Object.fromEntries(annotations));
+  const subject = await subjectOf(options.subject, places);
+  return subject === undefined ? annotated : withSubject(annotated, subject);
 }
 
 function withAnnotatedMember(
@@ -65,6 +90,14 @@ function withAnnotatedMember(
   if (manifest === undefined) {
     const operation = "bunker manifest annotate needs MANIFEST, or --index for the list itself";
     throw new BunkerError({ code: "missing_operand", operation });
+  }
+  if (options.subject !== undefined) {
+    const operation = "only a list has a subject here: --subject needs --index";
+    throw new BunkerError({
+      code: "conflicting_options",
+      operation,
+      hint: "Of files that become an artifact it is said at once: bunker manifest add --artifact --artifact-subject IMAGE",
+    });
   }
   const { list } = found;
   const member = findMember(list, memberDigest(store, found, manifest), text);

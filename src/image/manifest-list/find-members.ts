@@ -8,6 +8,9 @@ import type { Registries } from "../registry/registries.ts";
 import { RegistryReader } from "../registry/registry-reader.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { openStoreReader } from "../store/store-reader.ts";
+import type { BlobDescriptor } from "../store/stored-image.ts";
+import { IMAGE_CONFIGURATION } from "../transport/manifest.ts";
+import { readRoot } from "../transport/read-manifests.ts";
 import type { ImageReader, Manifest } from "../transport/transport.ts";
 import type { Arrival } from "./list-store.ts";
 import type { ListMember } from "./manifest-list.ts";
@@ -33,19 +36,31 @@ export interface MemberPlaces {
  * @throws BunkerError what store and registry can meet, `platform_mismatch`
  */
 export async function findMembers(text: string, all: boolean, places: MemberPlaces): Promise<FoundMember[]> {
-  const { store, registries, signal } = places;
-  const isRemote = text.startsWith(REGISTRY_PREFIX);
-  if (!isRemote && isInStore(store, text)) {
-    await using reader = openStoreReader(store, text, all ? "all" : undefined);
-    return await membersOf(reader, all, undefined, signal);
-  }
-  const reference = parseReference(isRemote ? text.slice(REGISTRY_PREFIX.length) : text);
-  await using reader = new RegistryReader(registries, reference, signal);
-  return await membersOf(reader, all, fullRepository(reference), signal);
+  const { reader, repository } = openPlace(text, all, places);
+  await using _ = reader;
+  return await membersOf(reader, all, repository, places.signal);
 }
 
-function isInStore(store: ImageStore, text: string): boolean {
-  return store.findIfThere(text) !== undefined;
+/**
+ * Finds what an artifact or a list is about: the manifest or index that a name stands for.
+ * @param text undefined when it is about nothing
+ * @throws BunkerError as `findMembers`
+ */
+export async function subjectOf(text: string | undefined, places: MemberPlaces): Promise<BlobDescriptor | undefined> {
+  if (text === undefined) return undefined;
+  await using reader = openPlace(text, false, places).reader;
+  const { mediaType, digest, bytes } = await readRoot(reader);
+  return { mediaType, digest, size: bytes.length };
+}
+
+/** @returns besides the reader the full name of its repository; undefined for the store */
+function openPlace(text: string, all: boolean, { store, registries, signal }: MemberPlaces) {
+  const isRemote = text.startsWith(REGISTRY_PREFIX);
+  if (!isRemote && store.findIfThere(text) !== undefined) {
+    return { reader: openStoreReader(store, text, all ? "all" : undefined), repository: undefined };
+  }
+  const reference = parseReference(isRemote ? text.slice(REGISTRY_PREFIX.length) : text);
+  return { reader: new RegistryReader(registries, reference, signal), repository: fullRepository(reference) };
 }
 
 async function membersOf(
@@ -102,7 +117,11 @@ async function memberOf(
   const { mediaType, digest, bytes } = manifest;
   const member = { mediaType, digest, size: bytes.length };
   if (isIndex(mediaType)) return { manifest, repository, member };
-  const { config } = parseDocument("manifest", bytes, `manifest ${digest} of ${reader.name}`);
+  const { artifactType, config } = parseDocument("manifest", bytes, `manifest ${digest} of ${reader.name}`);
+  if (!IMAGE_CONFIGURATION.test(config.mediaType)) {
+    // An artifact is for no platform.
+    return { manifest, repository, member: { ...member, artifactType: artifactType ?? config.mediaType } };
+  }
   const configuration = await readBlob(reader, config, signal);
   const { platform } = parseDocument("imageConfiguration", configuration, `configuration of ${reader.name}`);
   return { manifest, repository, member: { ...member, platform: withoutUndefined(platform) } };

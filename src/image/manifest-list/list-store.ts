@@ -60,8 +60,21 @@ export interface Arrival {
  * @returns the digest of the list
  * @throws BunkerError `store_read_only`, `no_space`
  */
-export function saveList(store: ImageStore, { name, list }: NamedList, arrivals: readonly Arrival[]): Digest {
+export function saveList(store: ImageStore, list: NamedList, arrivals: readonly Arrival[]): Digest {
   using staging = new BlobStaging(store.directory);
+  return publishList(store, staging, list, arrivals);
+}
+
+/**
+ * The same, with other blobs.
+ * @param staging has what the store is to have besides the list and the arrivals' manifests
+ */
+export function publishList(
+  store: ImageStore,
+  staging: BlobStaging,
+  { name, list }: NamedList,
+  arrivals: readonly Arrival[],
+): Digest {
   const bytes = serialiseManifestList(list);
   const digest = digestOf(bytes);
   for (const blob of [{ digest, bytes }, ...arrivals.map(({ manifest }) => manifest)]) {

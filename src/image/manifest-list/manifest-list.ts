@@ -7,6 +7,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { type Digest, digestSchema } from "../digest.ts";
 import { invalidDocument } from "../documents.ts";
 import { INDEX_MEDIA_TYPE } from "../manifest-choice.ts";
+import type { BlobDescriptor } from "../store/stored-image.ts";
 
 const textMap = v.record(v.string(), v.string());
 
@@ -25,6 +26,7 @@ const member = v.looseObject({
   size: v.number(),
   platform: v.optional(memberPlatform),
   annotations: v.optional(textMap),
+  artifactType: v.optional(v.string()),
 });
 
 const list = v.looseObject({
@@ -110,6 +112,11 @@ export function annotate(member: ListMember, annotation: Annotation): ListMember
 export function annotateList(list: ManifestList, annotations: Readonly<Record<string, string>>): ManifestList {
   if (Object.keys(annotations).length === 0) return list;
   return { ...list, annotations: { ...list.annotations, ...annotations } };
+}
+
+/** The list with the image that it is about, which registries then tell who asks what refers to that image. */
+export function withSubject(list: ManifestList, { mediaType, digest, size }: BlobDescriptor): ManifestList {
+  return { ...list, subject: { mediaType, digest, size } };
 }
 
 function defined(fields: Readonly<Record<string, string | undefined>>): Record<string, string> {

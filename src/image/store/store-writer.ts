@@ -4,13 +4,11 @@ import type { Digest } from "../digest.ts";
 import { type Descriptor, type ImageConfiguration, parseDocument } from "../documents.ts";
 import { isIndex } from "../manifest-choice.ts";
 import { hostPlatform, platformRank } from "../platform.ts";
+import { IMAGE_CONFIGURATION } from "../transport/manifest.ts";
 import type { ImageWriter, Manifest } from "../transport/transport.ts";
 import { BlobStaging } from "./blob-staging.ts";
 import type { ImageStore } from "./image-store.ts";
 import type { BlobDescriptor } from "./stored-image.ts";
-
-/** Media types of the configurations of images; other manifests (attestations, charts) are kept and are no images. */
-const IMAGE_CONFIGURATION = /^application\/vnd\.(?:oci\.image\.config\.v1|docker\.container\.image\.v1)\+json$/;
 
 /** What an image is to be called in the store. */
 export interface StoredNames {
@@ -91,6 +89,7 @@ export class StoreWriter implements ImageWriter {
     const host = hostPlatform();
     const ranked = this.#manifests.flatMap((manifest) => {
       const { config } = parseDocument("manifest", manifest.bytes, `manifest ${manifest.digest} of ${this.name}`);
+      // Other manifests (signatures, charts) are kept and are no images.
       if (!IMAGE_CONFIGURATION.test(config.mediaType)) return [];
       const { platform } = this.#configuration(config.digest);
       // Build tools put attestations beside images in the form of images.

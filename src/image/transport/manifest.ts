@@ -12,6 +12,8 @@ import type { Manifest } from "./transport.ts";
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
 export const DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
+/** Media types of the configurations of images; those of other artifacts have others. */
+export const IMAGE_CONFIGURATION = /^application\/vnd\.(?:oci\.image\.config\.v1|docker\.container\.image\.v1)\+json$/;
 const manifestMediaTypes: readonly string[] = [OCI_MANIFEST, DOCKER_MANIFEST];
 
 const shape = v.looseObject({ mediaType: v.optional(v.string()), manifests: v.optional(v.unknown()) });

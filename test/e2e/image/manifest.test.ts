@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { digestOf } from "../../../src/image/digest.ts";
 import type { BlobDescriptor } from "../../../src/image/store/stored-image.ts";
 import { DockerRegistry } from "../../docker-registry.ts";
 import { storeImages } from "../../fixtures/stored-images.ts";
@@ -75,7 +76,7 @@ test("a list is made, changed, shown and removed", async () => {
   expect(await ok("manifest", "annotate", "--index", "--annotation", "and=yours", "list")).toBe("");
   expect((await inspect("list")).annotations).toEqual({ of: "mine", and: "yours" });
   expect((await user.bunker(["manifest", "annotate", "--index", "--arch", "arm", "list"])).errors).toStartWith(
-    "bunker: of the list itself (--index) only --annotation can be said",
+    "bunker: of the list itself (--index) only --annotation and --subject can tell",
   );
   const verbose = JSON.parse(await ok("manifest", "inspect", "-v", "list"));
   expect(verbose).toMatchObject([
@@ -105,6 +106,80 @@ test("images that only a list has stay as long as it does", async () => {
   expect((await inspect("list")).manifests).toHaveLength(2);
   await ok("manifest", "rm", "list");
   expect(existsSync(blob)).toBe(false);
+});
+
+describe("an artifact", () => {
+  const descriptorOf = (content: string) => ({ digest: digestOf(content), size: content.length });
+
+  test("is made of files, and goes to registries with the list", async () => {
+    const files = { "bill.json": "[1]", notes: "some notes" };
+    for (const [name, content] of Object.entries(files)) writeFileSync(`${user.directory}/${name}`, content);
+    const [bill, notes] = Object.keys(files).map((name) => `${user.directory}/${name}`) as [string, string];
+    const name = `${registry.host}/artifacts/app:1`;
+    await ok("manifest", "create", name, "app:amd64");
+    await ok("manifest", "add", "--artifact", "--annotation", "who=me", name, bill, notes);
+    const about = ["--artifact-type", "text/x-notes", "--artifact-subject", "app:amd64", "--artifact-exclude-titles"];
+    const layer = ["--artifact-layer-type", "text/x-note"];
+    const configuration = ["--artifact-config", bill, "--artifact-config-type", "application/x-config+json"];
+    await ok("manifest", "add", "--artifact", ...about, ...layer, ...configuration, name, notes);
+    await ok("manifest", "annotate", "--index", "--subject", "app:arm64", name);
+    const list = await inspect(name);
+    expect(list.subject).toEqual({ mediaType: arm64.mediaType, digest: arm64.digest, size: arm64.size });
+    const [, first, second] = list.manifests;
+    expect(first).toMatchObject({ artifactType: "application/vnd.unknown.artifact.v1", annotations: { who: "me" } });
+    expect(second.artifactType).toBe("text/x-notes");
+    for (const member of [first, second]) expect(member.platform).toBeUndefined();
+    await ok("manifest", "push", name);
+    const pushed = (digest: string) =>
+      JSON.parse(
+        output([
+          "skopeo",
+          "inspect",
+          "--tls-verify=false",
+          "--raw",
+          `docker://${registry.host}/artifacts/app@${digest}`,
+        ]),
+      );
+    const title = (text: string) => ({ annotations: { "org.opencontainers.image.title": text } });
+    expect(pushed(first.digest)).toEqual({
+      schemaVersion: 2,
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      artifactType: "application/vnd.unknown.artifact.v1",
+      config: { mediaType: "application/vnd.oci.empty.v1+json", ...descriptorOf("{}") },
+      layers: [
+        { mediaType: "application/json", ...descriptorOf(files["bill.json"]), ...title("bill.json") },
+        { mediaType: "application/octet-stream", ...descriptorOf(files.notes), ...title("notes") },
+      ],
+    });
+    expect(pushed(second.digest)).toMatchObject({
+      artifactType: "text/x-notes",
+      config: { mediaType: "application/x-config+json", ...descriptorOf(files["bill.json"]) },
+      layers: [{ mediaType: "text/x-note", ...descriptorOf(files.notes) }],
+      subject: { digest: amd64.digest },
+    });
+    // What has no configuration of an image is added to another list all the same.
+    await ok("manifest", "create", "--all", "other", `docker://${name}`);
+    expect((await inspect("other")).manifests.map(({ digest }: BlobDescriptor) => digest)).toEqual(
+      list.manifests.map(({ digest }: BlobDescriptor) => digest),
+    );
+    rmSync(bill);
+    rmSync(notes);
+  });
+
+  test.each([
+    [["add", "--artifact", "there", "/missing"], /read \/missing: ENOENT/],
+    [["add", "--artifact", "there", "/"], /read \/: it is a directory/],
+    [["add", "--artifact", "--all", "there", "/etc/hosts"], /--all and --artifact exclude each other/],
+    [["add", "--artifact-type", "a/b", "there", "app:amd64"], /what is said of an artifact needs --artifact/],
+    [["add", "--artifact", "--artifact-type", "a", "there", "/etc/hosts"], /expected TYPE\/SUBTYPE/],
+    [["annotate", "--subject", "app:arm64", "there", "app:amd64"], /--subject needs --index/],
+  ])("is refused: manifest %j", async (words, message) => {
+    const before = await ok("manifest", "create", "there", "app:amd64").then(() => inspect("there"));
+    const outcome = await user.bunker(["manifest", ...words]);
+    expect(outcome.errors).toMatch(message);
+    expect(outcome.status).toBeGreaterThan(0);
+    expect(await inspect("there")).toEqual(before);
+  });
 });
 
 describe("in registries", () => {
