@@ -46,6 +46,30 @@ export function ipv4(protocol: number, payload: Uint8Array, options: Ipv4Options
   return ethernet(0x0800, Buffer.concat([header, payload]));
 }
 
+export interface Ipv6Options {
+  readonly destination: Uint8Array;
+  /** Where the payload has its checksum. */
+  readonly checksumOffset: number;
+  /** Bytes that the header says more than there are. */
+  readonly excess?: number;
+}
+
+/** A frame with an IPv6 packet from fd00::100. */
+export function ipv6(protocol: number, payload: Uint8Array, options: Ipv6Options): Buffer {
+  const { destination, checksumOffset, excess = 0 } = options;
+  const ends = Buffer.concat([Buffer.from("fd000000000000000000000000000100", "hex"), destination]);
+  const transport = Buffer.from(payload);
+  transport.writeUInt16BE(0, checksumOffset);
+  const pseudo = Buffer.concat([
+    ends,
+    Buffer.from([0, 0, transport.length >> 8, transport.length & 0xff, 0, 0, 0, protocol]),
+  ]);
+  transport.writeUInt16BE(internetChecksum(pseudo, transport), checksumOffset);
+  const header = Buffer.from([0x60, 0, 0, 0, 0, 0, protocol, 64]);
+  header.writeUInt16BE(transport.length + excess, 4);
+  return ethernet(0x86dd, Buffer.concat([header, ends, transport]));
+}
+
 function withChecksum(
   protocol: number,
   transport: Buffer,
