@@ -2,7 +2,7 @@ import { nearestName } from "../../nearest-name.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { endpointsOfContainer, listNetworks, lookUpNetwork, type Network } from "../state/networks.ts";
-import { PREDEFINED_NETWORKS, type PredefinedNetwork } from "./predefined-networks.ts";
+import { PREDEFINED_NETWORKS, type PredefinedNetwork, predefinedNetwork } from "./predefined-networks.ts";
 
 /** What `--network` takes besides the names of networks. */
 const KINDS = ["slirp", "bridge", "none", "host", "container:", "ns:"];
@@ -11,11 +11,21 @@ const KINDS = ["slirp", "bridge", "none", "host", "container:", "ns:"];
  * Finds the network that a user means.
  * @param reference a name, an id, or the beginning of an id
  * @param exitStatus of the command when there is none
- * @throws BunkerError `no_such_network`, `ambiguous_network`
+ * @throws BunkerError `no_such_network`, `ambiguous_network`, `predefined_network`
  */
 export function findNetwork(database: StateDatabase, reference: string, exitStatus = 1): Network {
   const network = lookUpNetwork(database, reference);
   if (network !== undefined) return network;
+  if (predefinedNetwork(reference) !== undefined) {
+    throw new BunkerError({
+      code: "predefined_network",
+      operation: "network",
+      object: reference,
+      reason: "it is no network that containers share, and so none is put on it or taken off",
+      hint: "make one that they do: bunker network create NAME",
+      exitStatus,
+    });
+  }
   const names = [...listNetworks(database).map(({ name }) => name), ...(exitStatus === 1 ? [] : KINDS)];
   const nearest = nearestName(reference, names);
   throw new BunkerError({

