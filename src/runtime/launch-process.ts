@@ -23,7 +23,7 @@ import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { readText } from "../sys/named-file.ts";
 import { namespaceOf } from "../sys/namespace.ts";
 import { socketPair } from "../sys/socket.ts";
-import type { Configuration, Process } from "./configuration/configuration.ts";
+import type { EnteredConfiguration, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType, namespaceFile } from "./configuration/namespaces.ts";
 import { awaitSuccessor, type Conversation, passListener } from "./conversation.ts";
 import { isPrivileged } from "./id-map/write-id-map.ts";
@@ -44,7 +44,7 @@ export interface LaunchProcessOptions {
   readonly state: State & { readonly pid: number };
   /** A descriptor of that process. */
   readonly pidfd: FileDescriptor;
-  readonly configuration: Configuration;
+  readonly configuration: EnteredConfiguration;
   readonly process: Process;
   readonly preservedDescriptors: number;
   /** Descriptors that become the standard streams when there is no terminal; the runtime's own without it. */
@@ -74,7 +74,7 @@ function supplementaryGroups(
   pid: number,
   flags: number,
   asked: readonly number[],
-  { annotations }: Configuration,
+  { annotations }: EnteredConfiguration,
 ): "set" | "keep" {
   if (asked.length === 0 && annotations?.["run.oci.keep_original_groups"] === "1") return "keep";
   const mayHaveRights = (flags & NamespaceFlag.user) !== 0 || isPrivileged();

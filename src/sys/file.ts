@@ -39,6 +39,7 @@ interface Arguments {
 }
 
 let allocated: Arguments | undefined;
+let attributeValue: Memory | undefined;
 
 function buffers(): Arguments {
   allocated ??= {
@@ -46,7 +47,11 @@ function buffers(): Arguments {
     second: allocate(PATH_MAX),
     scratch: allocate(32),
     status: allocateStatus(),
-    value: mapMemory(XATTR_SIZE_MAX, "private"),
+    // Most processes handle no attributes.
+    get value() {
+      attributeValue ??= mapMemory(XATTR_SIZE_MAX, "private");
+      return attributeValue;
+    },
   };
   return allocated;
 }

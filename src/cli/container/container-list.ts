@@ -73,9 +73,10 @@ function row(
   isWhole: boolean,
   now: number,
 ): Structure {
-  const { created, definition, status } = container;
+  const { id, name, created, status, started, finished, exitStatus, health, definition } = container;
   const { command, image, labels, mountPoints } = definition;
-  const { Command, ID, Image, Names, RunningFor, Status } = usualWords({ ...container, command, image }, isWhole, now);
+  const outline = { id, name, created, status, started, finished, exitStatus, health, command, image };
+  const { Command, ID, Image, Names, RunningFor, Status } = usualWords(outline, isWhole, now);
   return {
     Command,
     // Only the templates that ask for it pay for the time zone's name: it costs more than all the rest of a list.

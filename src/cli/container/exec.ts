@@ -72,6 +72,7 @@ export const exec = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     const container = namedOrLatest(database, data, reference, options);
+    const told = { id: container.id, name: container.name, definition: container.summary };
     using signals = detach ? undefined : receiveSignals();
     // Nobody reads what a detached process writes, and it must not end of that.
     using nobody = detach && !terminal ? openFile("/dev/null", OpenFlag.O_RDWR) : undefined;
@@ -105,11 +106,11 @@ export const exec = defineCommand(
       detachKeys: parseDetachKeys(options.detachKeys),
     });
     if (end === "detached") {
-      recordContainerEvent(data, "exec_detach", container);
+      recordContainerEvent(data, "exec_detach", told);
       return keepTerminal();
     }
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
-    recordContainerEvent(data, "exec_die", container, { exitCode: String(exitStatus) });
+    recordContainerEvent(data, "exec_die", told, { exitCode: String(exitStatus) });
     return exitStatus;
   },
 );

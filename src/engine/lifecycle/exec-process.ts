@@ -6,7 +6,7 @@
 
 import { callersCapabilities } from "../../runtime/callers-capabilities.ts";
 import { CAPABILITY_NAMES } from "../../runtime/configuration/capabilities.ts";
-import type { Configuration, Process } from "../../runtime/configuration/configuration.ts";
+import type { EnteredConfiguration, Process } from "../../runtime/configuration/configuration.ts";
 import { launchProcess } from "../../runtime/launch-process.ts";
 import type { LaunchedContainer } from "../../runtime/launched-container.ts";
 import type { CompiledFilter } from "../../runtime/seccomp/compile.ts";
@@ -21,7 +21,7 @@ import type { Streams } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { defaultSeccompFilter } from "../specification/default-seccomp-filter.ts";
 import { lookUpUser } from "../specification/user-lookup.ts";
-import { readConfiguration } from "../state/container-configuration.ts";
+import { readEnteredConfiguration } from "../state/container-configuration.ts";
 import { containerDirectory } from "../state/container-lock.ts";
 import type { Container } from "../state/containers.ts";
 import { checkedDescriptors } from "./preserved-descriptors.ts";
@@ -52,16 +52,17 @@ export async function startExec(
   options: ExecOptions,
   streams: Streams["inner"] | undefined,
 ): Promise<LaunchedContainer> {
-  const { id, pid, startTime, status, definition } = container;
+  const { id, name, pid, startTime, status, summary } = container;
   const isRunning = status === "running" && pid !== undefined && startTime !== undefined;
   const pidfd = isRunning ? openIdentified({ pid, startTime }) : undefined;
   if (!isRunning || pidfd === undefined) throw notRunning("execute in container", container);
   using _pidfd = pidfd;
-  const configuration = readConfiguration(data, id);
+  const configuration = readEnteredConfiguration(data, id);
   const { process } = configuration;
   if (process === undefined) throw notRunning("execute in container", container);
   using cgroup = container.cgroup === undefined ? undefined : await joinGroup(container.cgroup, pid);
-  recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, container);
+  const told = { id, name, definition: summary };
+  recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, told);
   const launched = launchProcess({
     state: { ociVersion: OCI_VERSION, id, status: "running", pid, bundle: containerDirectory(data, id) },
     pidfd,
@@ -70,11 +71,11 @@ export async function startExec(
     preservedDescriptors: checkedDescriptors(options.preservedDescriptors ?? 0),
     cgroup: cgroup?.number,
     standardStreams: streams === undefined ? undefined : [streams[0].number, streams[1].number, streams[2].number],
-    seccomp: await filterFor(configuration, definition.defaultFilter),
+    seccomp: await filterFor(configuration, summary.defaultFilter),
     onWarning: undefined,
     onProgram: undefined,
   });
-  recordContainerEvent(data, `exec_start: ${options.command.join(" ")}`, container);
+  recordContainerEvent(data, `exec_start: ${options.command.join(" ")}`, told);
   return launched;
 }
 
@@ -83,7 +84,7 @@ async function joinGroup(group: string, pid: number): Promise<FileDescriptor> {
   return joinContainerGroup(group, pid);
 }
 
-async function filterFor(configuration: Configuration, isDefault: boolean): Promise<CompiledFilter | undefined> {
+async function filterFor(configuration: EnteredConfiguration, isDefault: boolean): Promise<CompiledFilter | undefined> {
   if (isDefault) return defaultSeccompFilter();
   if (configuration.linux?.seccomp === undefined) return undefined;
   const { filterOf } = await import("../../runtime/seccomp/filter-of.ts");

@@ -12,8 +12,10 @@ import { BunkerError } from "../../sys/error.ts";
 import { type PortBinding, portBindingSchema } from "../network/network-plan-schema.ts";
 import {
   type ContainerDefinition,
+  type DefinitionSummary,
   formatDefinition,
   parseDefinition,
+  parseSummary,
   type RestartPolicy,
 } from "./container-definition.ts";
 
@@ -70,6 +72,8 @@ export interface Container {
   readonly name: string;
   readonly created: number;
   readonly definition: ContainerDefinition;
+  /** A part of it that is read alone. */
+  readonly summary: DefinitionSummary;
   readonly status: ContainerStatus;
   /** Its first process while it runs. */
   readonly pid: number | undefined;
@@ -93,6 +97,7 @@ export interface Container {
 
 function containerOf(row: Row): Container {
   let definition: ContainerDefinition | undefined;
+  let summary: DefinitionSummary | undefined;
   return {
     id: row.id,
     name: row.name,
@@ -100,6 +105,10 @@ function containerOf(row: Row): Container {
     get definition() {
       definition ??= parseDefinition(row.definition, row.id);
       return definition;
+    },
+    get summary() {
+      summary ??= parseSummary(row.definition, row.id);
+      return summary;
     },
     status: row.status,
     pid: row.pid ?? undefined,

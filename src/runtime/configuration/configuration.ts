@@ -8,13 +8,15 @@ import * as v from "valibot";
 import { BunkerError } from "../../sys/error.ts";
 import { parseExactJson } from "../seccomp/exact-json.ts";
 import { checkConfiguration, checkProcess } from "./check.ts";
-import { configurationSchema } from "./schema/configuration.ts";
+import { configurationSchema, enteredConfigurationSchema } from "./schema/configuration.ts";
 import { processSchema } from "./schema/process.ts";
 import { resourcesSchema } from "./schema/resources.ts";
 import type { Immutable } from "./schema/values.ts";
 
 /** A container as config.json of the OCI runtime specification describes it, Linux part. */
 export type Configuration = Immutable<v.InferOutput<ReturnType<typeof configurationSchema>>>;
+/** What of it matters to a further process of a container that runs. */
+export type EnteredConfiguration = Immutable<v.InferOutput<ReturnType<typeof enteredConfigurationSchema>>>;
 export type Process = NonNullable<Configuration["process"]>;
 export type User = Process["user"];
 export type Capabilities = NonNullable<Process["capabilities"]>;
@@ -44,6 +46,17 @@ export type Personality = NonNullable<Linux["personality"]>;
 export function parseConfiguration(text: string, path: string): Configuration {
   const configuration = parseBy(configurationSchema(), text, path);
   checkConfiguration(configuration, path);
+  return configuration;
+}
+
+/**
+ * Reads and checks what of a config.json matters to a further process of its container, which was started by it: a third
+ * of the whole, and of the time that it takes.
+ * @throws BunkerError as `parseConfiguration`
+ */
+export function parseEnteredConfiguration(text: string, path: string): EnteredConfiguration {
+  const configuration = parseBy(enteredConfigurationSchema(), text, path);
+  if (configuration.process !== undefined) checkProcess(configuration.process, path);
   return configuration;
 }
 

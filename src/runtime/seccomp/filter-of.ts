@@ -1,5 +1,5 @@
 import { hostArchitecture } from "../../sys/architecture.ts";
-import type { Configuration } from "../configuration/configuration.ts";
+import type { EnteredConfiguration } from "../configuration/configuration.ts";
 import { type CompiledFilter, compile } from "./compile.ts";
 
 /**
@@ -7,7 +7,7 @@ import { type CompiledFilter, compile } from "./compile.ts";
  * where it is needed: the compiler with its tables is a twentieth of what a start loads.
  */
 export function filterOf(
-  configuration: Configuration,
+  configuration: EnteredConfiguration,
   onWarning: ((message: string) => void) | undefined,
 ): CompiledFilter | undefined {
   const seccomp = configuration.linux?.seccomp;

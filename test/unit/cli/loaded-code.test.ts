@@ -80,7 +80,7 @@ const SOMETIMES_LOADED_BY_SUPERVISORS = [
 describe("what is loaded for", () => {
   const start = ["src/main.ts", "src/cli/bunker.ts"];
   test.each([
-    ["run", [...start, "src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts"], 413_000],
+    ["run", [...start, "src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts"], 414_000],
     ["exec", [...start, "src/cli/container/exec.ts", "src/engine/lifecycle/exec-process.ts"], 204_500],
     ["ps", [...start, "src/cli/ps.ts"], 56_000],
     ["build", [...start, "src/cli/image/build/build.ts"], 347_000],

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { lazily } from "../../../lazily.ts";
-import { idMappingsSchema, linuxSchema } from "./linux.ts";
+import { enteredLinuxSchema, idMappingsSchema, linuxSchema } from "./linux.ts";
 import { processSchema } from "./process.ts";
 import { flag, integer, listOf, mapTo, rare, structure, text } from "./values.ts";
 
@@ -16,6 +16,15 @@ export const configurationSchema = lazily(() =>
     hooks: rare(hooksSchema),
     annotations: v.optional(mapTo(text())),
     linux: v.optional(linuxSchema()),
+  }),
+);
+
+/** What of it matters to a further process of a container that runs. */
+export const enteredConfigurationSchema = lazily(() =>
+  structure({
+    process: v.optional(processSchema()),
+    annotations: v.optional(mapTo(text())),
+    linux: v.optional(enteredLinuxSchema()),
   }),
 );
 

@@ -54,13 +54,24 @@ export function linuxSchema() {
         flags: v.optional(listOf(keyOf("a memory policy flag", MemoryPolicyFlag))),
       }),
     ),
-    personality: rare(() =>
-      structure({
-        domain: keyOf("an execution domain", PersonalityDomain),
-        // The specification defines no flag: what it cannot mean must not be taken silently.
-        flags: v.optional(v.pipe(listOf(text()), v.empty("an empty list, as no personality flag is defined"))),
-      }),
-    ),
+    personality: rare(personalitySchema),
+  });
+}
+
+/** What of `linux` matters to a further process of a container that runs. */
+export function enteredLinuxSchema() {
+  return structure({
+    uidMappings: v.optional(idMappingsSchema()),
+    seccomp: rare(seccompSchema),
+    personality: rare(personalitySchema),
+  });
+}
+
+function personalitySchema() {
+  return structure({
+    domain: keyOf("an execution domain", PersonalityDomain),
+    // The specification defines no flag: what it cannot mean must not be taken silently.
+    flags: v.optional(v.pipe(listOf(text()), v.empty("an empty list, as no personality flag is defined"))),
   });
 }
 

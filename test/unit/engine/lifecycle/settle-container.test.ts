@@ -138,7 +138,7 @@ test("the usual list looks at nothing of a definition but what it shows, and lea
   ]);
   database.run("UPDATE container SET health = NULL");
   expect(() => recordedContainer(database, "container")?.definition).toThrow(
-    "definition of container container: imageId",
+    "definition of container container: labels",
   );
   database.run(`UPDATE container SET definition = '{"image":"image","command":"a b"}'`);
   expect(listOutlines(database, data)).toBeUndefined();
