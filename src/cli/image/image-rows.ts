@@ -28,6 +28,8 @@ interface RowOptions {
   readonly now: number;
   /** How many containers were made from an image. */
   readonly containersOf: (image: StoredImage) => number;
+  /** The full names that an image has and has had; without this they are no field, as Docker has none. */
+  readonly namesOf?: ((image: StoredImage) => readonly string[]) | undefined;
   /** Of all images that there are. */
   readonly usage: ImageUsage;
 }
@@ -38,6 +40,7 @@ export const imageTitles = {
   CreatedAt: "CREATED AT",
   CreatedSince: "CREATED",
   Digest: "DIGEST",
+  History: "HISTORY",
   ID: "IMAGE ID",
   Repository: "REPOSITORY",
   SharedSize: "SHARED SIZE",
@@ -103,6 +106,7 @@ function row(image: StoredImage, { repository, tag, digest }: Label, options: Ro
     },
     CreatedSince: created === undefined ? UNKNOWN : `${elapsed(options.now - created)} ago`,
     Digest: digest,
+    ...(options.namesOf === undefined ? {} : { History: options.namesOf(image).map(familiarName).join(", ") }),
     ID: options.wholeIds ? id : shortId(id),
     Repository: repository,
     get SharedSize() {

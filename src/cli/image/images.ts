@@ -3,6 +3,7 @@ import { containerCounts } from "../../engine/images/image-users.ts";
 import { type ImageUsage, imageUsage } from "../../image/store/image-size.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { imagesOfIndexes } from "../../image/store/index-images.ts";
+import { nameHistory } from "../../image/store/name-history.ts";
 import { defineCommand } from "../command.ts";
 import { filterOption } from "../filters/filter-option.ts";
 import { listFormatOption, type OutputFormat } from "../format/format-option.ts";
@@ -27,6 +28,7 @@ export const images = defineCommand(
       digests: flag({ name: "digests", description: "Show digests" }),
       filters: filterOption(IMAGE_FILTERS, "f"),
       format: listFormatOption,
+      history: flag({ name: "history", description: "Show the names that each image has had, too" }),
       isWithoutHeading: flag({ name: "noheading", short: "n", description: "Leave out the line of titles" }),
       order: single({
         name: "sort",
@@ -46,7 +48,7 @@ export const images = defineCommand(
     failureStatus: 1,
   },
   async ({ options, operands: [pattern] }) => {
-    const { all: showsAll, digests, filters, format, isWithoutHeading, order, quiet, tree, whole } = options;
+    const { all: showsAll, digests, filters, format, history, isWithoutHeading, order, quiet, tree, whole } = options;
     const data = dataDirectory();
     using store = openImageStore(data);
     const now = Date.now();
@@ -72,10 +74,12 @@ export const images = defineCommand(
       return 0;
     }
     const rows = imageRows(shown, {
-      digests: digests || showsDigest(format),
+      // Digests want rows of their own.
+      digests: digests || showsField(format, "Digest"),
       wholeIds: whole,
       now,
       containersOf,
+      namesOf: history || showsField(format, "History") ? (image) => nameHistory(store, image) : undefined,
       get usage() {
         return usageOfAll();
       },
@@ -85,13 +89,13 @@ export const images = defineCommand(
       return 0;
     }
     const digest = digests ? ["Digest"] : [];
-    const columns = ["Repository", "Tag", ...digest, "ID", "CreatedSince", "Size"];
+    const columns = ["Repository", "Tag", ...digest, "ID", "CreatedSince", "Size", ...(history ? ["History"] : [])];
     printText(await formatList({ titles: imageTitles, columns, isWithoutHeading }, format, rows));
     return 0;
   },
 );
 
-/** Whether a template shows digests, so that they want rows of their own. */
-function showsDigest(format: OutputFormat | undefined): boolean {
-  return format?.template?.includes("{{.Digest}}") ?? false;
+/** Whether a template shows a field that is not made unless it is wanted. */
+function showsField(format: OutputFormat | undefined, field: string): boolean {
+  return format?.template?.includes(`{{.${field}}}`) ?? false;
 }

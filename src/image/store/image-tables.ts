@@ -80,5 +80,19 @@ export const imageTables: StateComponent = {
     ) STRICT;
     INSERT INTO layout_index SELECT count(*) > 0, 0 FROM image;
     `,
+    `
+    -- The names that an image has or had; the latest that it got has the highest place.
+    CREATE TABLE name_history (
+      image TEXT NOT NULL REFERENCES image ON DELETE CASCADE,
+      reference TEXT NOT NULL,
+      place INTEGER NOT NULL,
+      PRIMARY KEY (image, reference)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO name_history SELECT image, reference, row_number() OVER (ORDER BY reference) FROM name
+    WHERE image IS NOT NULL;
+    CREATE TRIGGER name_history_begin AFTER INSERT ON name WHEN NEW.image IS NOT NULL
+    BEGIN INSERT OR REPLACE INTO name_history SELECT NEW.image, NEW.reference,
+    (SELECT coalesce(max(place), 0) + 1 FROM name_history WHERE image = NEW.image); END;
+    `,
   ],
 };

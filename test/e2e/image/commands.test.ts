@@ -150,6 +150,15 @@ describe("images", () => {
     expect(await ok("images", "--format", "{{.SharedSize}} {{.UniqueSize}}", "*/team/web")).toBe("4.608kB 2.048kB\n");
   });
 
+  test("shows the names that an image has had", async () => {
+    await ok("tag", "debian:12", "once:1");
+    await ok("rmi", "once:1");
+    expect(await ok("images", "--history", "debian:12")).toMatch(
+      /^REPOSITORY +TAG +IMAGE ID +CREATED +SIZE +HISTORY\n.*once:1, debian:latest, debian:12\n$/,
+    );
+    expect(await ok("images", "--format", "{{.History}}", "debian:12")).toStartWith("once:1, ");
+  });
+
   test("draws a tree of platforms", async () => {
     const output = (await ok("images", "--tree")).replace(/\b[0-9a-f]{12}\b/g, "0123456789ab");
     expect(output).toMatch(/^IMAGE +ID +DISK USAGE +CONTENT SIZE\n/);
