@@ -98,8 +98,13 @@ export class OwnHost implements AsyncDisposable {
 
   /** Runs `bunker` there to its end. */
   bunker(words: readonly string[]): Promise<Outcome> {
+    return this.execute([this.#user.bunkerPath, ...words]);
+  }
+
+  /** Runs a program there as the user to its end. */
+  execute(words: readonly string[]): Promise<Outcome> {
     const there = ["nsenter", `--target=${this.#process.pid}`, "-n", "-m", "--wd=/", "--"];
-    return finish(this.#user.startAsRoot([...there, ...this.#user.as([this.#user.bunkerPath, ...words])]));
+    return finish(this.#user.startAsRoot([...there, ...this.#user.as(words)]));
   }
 
   /** Ends the servers; the namespaces go with the last container. */
