@@ -8,7 +8,7 @@
  *
  * Why it is built like this, by measurement: with code splitting a command is a chunk that is loaded when it is called,
  * so that `bunker version` stays within a millisecond of a compiled hello world; in one chunk (ESM or CommonJS alike)
- * the start grows with the program. The bytecode saves another millisecond and a half of parsing. A profile of the
+ * the start grows with the program. What goes into one chunk is decided in bundle/share-chunks.ts. The bytecode saves another millisecond and a half of parsing. A profile of the
  * start (--bytecode-order) gains nothing. The source map costs 100 KB that are read for a stack trace only. Bun's
  * executable has no debugging symbols that could be stripped. What is built reads no configuration of the directory
  * that it happens to be started in.
@@ -17,6 +17,7 @@ import { mkdirSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../package.json";
+import { bundleSettings } from "./bundle/bundle.ts";
 
 const root = resolve(import.meta.dir, "..");
 const executable = `${root}/dist/bunker`;
@@ -30,13 +31,8 @@ const { values } = parseArgs({
 
 mkdirSync(`${root}/dist`, { recursive: true });
 const built = await Bun.build({
-  // The second is what a thread begins with.
-  entrypoints: [`${root}/src/main.ts`, `${root}/src/image/layers/unpack-worker.ts`],
-  target: "bun",
-  format: "esm",
-  splitting: true,
+  ...(await bundleSettings(root)),
   bytecode: true,
-  minify: true,
   sourcemap: "linked",
   define: { BUNKER_VERSION: JSON.stringify(version), BUNKER_COMMIT: JSON.stringify(gitCommit()) },
   compile: {

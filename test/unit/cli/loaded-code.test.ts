@@ -4,6 +4,8 @@
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { bundleSettings } from "../../../scripts/bundle/bundle.ts";
+import { PROGRAMS } from "../../../scripts/bundle/programs.ts";
 
 const root = join(import.meta.dir, "../../..");
 
@@ -12,15 +14,7 @@ let inputs: Bun.BuildMetafile["inputs"];
 
 beforeAll(async () => {
   // As scripts/build.ts does it, up to the bytecode.
-  const { metafile } = await Bun.build({
-    entrypoints: [`${root}/src/main.ts`, `${root}/src/image/layers/unpack-worker.ts`],
-    target: "bun",
-    format: "esm",
-    splitting: true,
-    minify: true,
-    metafile: true,
-    define: { BUNKER_VERSION: '""', BUNKER_COMMIT: '""' },
-  });
+  const { metafile } = await Bun.build({ ...(await bundleSettings(root)), metafile: true });
   if (metafile === undefined) throw new Error("the bundler has not said what is where");
   ({ outputs, inputs } = metafile);
   // Bundling everything takes seconds where others are at work.
@@ -38,11 +32,18 @@ function chunksOf(modules: readonly string[]): string[] {
     }
   };
   for (const module of modules) {
-    const chunk = Object.keys(outputs).find((name) => modulesOf(name).includes(module));
+    // What is imported dynamically has an entry of its own, which may be loaded with more.
+    const [chunk] = [`${module}.entry`, module].flatMap((path) => {
+      return Object.keys(outputs).find((name) => modulesOf(name).includes(path)) ?? [];
+    });
     if (chunk === undefined) throw new Error(`no chunk has ${module}`);
     add(chunk);
   }
   return [...found];
+}
+
+function modulesOfProgram(name: (typeof PROGRAMS)[number]["name"]): readonly string[] {
+  return ["src/main.ts", ...PROGRAMS.filter((program) => program.name === name).flatMap(({ modules }) => modules)];
 }
 
 function chunkAt(path: string): string | undefined {
@@ -70,46 +71,36 @@ function usersOf(modules: readonly string[], wanted = FILE_SYSTEM): string[] {
     .filter((path) => loaded.has(path));
 }
 
-const SOMETIMES_LOADED_BY_SUPERVISORS = [
-  "src/engine/supervisor/what-is-left.ts",
-  "src/engine/log/journal/journal-writer.ts",
-  "src/engine/supervisor/memory-watcher.ts",
-  "src/engine/lifecycle/restart-policy.ts",
-] as const;
-
 describe("what is loaded for", () => {
-  const start = ["src/main.ts", "src/cli/bunker.ts"];
   test.each([
-    ["run", [...start, "src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts"], 414_000],
-    ["exec", [...start, "src/cli/container/exec.ts", "src/engine/lifecycle/exec-process.ts"], 204_500],
-    ["ps", [...start, "src/cli/ps.ts"], 56_000],
-    ["build", [...start, "src/cli/image/build/build.ts"], 347_000],
-    ["a build as root", [...start, "src/cli/internal.ts", "src/cli/image/build/build-here.ts"], 345_000],
-    ["a supervisor", ["src/main.ts", "src/cli/internal.ts", "src/engine/supervisor/supervise.ts"], 47_000],
-    ["slirp4netns", ["src/main.ts", "src/cli/internal.ts", "src/cli/slirp4netns/serve.ts"], 105_000],
-  ] as const)("%s stays within its bytes", (_name, modules, limit) => {
+    ["run", 418_000],
+    ["exec", 212_000],
+    ["ps", 60_000],
+    ["build", 352_000],
+    ["a build as root", 348_000],
+    ["a supervisor", 47_000],
+    ["slirp4netns", 105_000],
+  ] as const)("%s stays within its bytes", (name, limit) => {
+    const modules = modulesOfProgram(name);
     const bytes = chunksOf(modules).reduce((sum, chunk) => sum + (outputs[chunk]?.bytes ?? 0), 0);
     expect(bytes).toBeGreaterThan(limit / 2);
     expect(bytes).toBeLessThan(limit);
   });
 
   test.each([
-    ["ps", [...start, "src/cli/ps.ts"]],
-    ["a supervisor", ["src/main.ts", "src/cli/internal.ts", "src/engine/supervisor/supervise.ts"]],
-    ["a supervisor with orphans, a journal and a cgroup's memory", SOMETIMES_LOADED_BY_SUPERVISORS],
-    ["a supervisor with networks", ["src/engine/network/serve-network.ts"]],
-    ["slirp4netns", ["src/main.ts", "src/cli/internal.ts", "src/cli/slirp4netns/serve.ts"]],
-    [
-      "slirp4netns with an API and limited system calls",
-      ["src/cli/slirp4netns/api-socket.ts", "src/cli/slirp4netns/seccomp.ts"],
-    ],
-  ] as const)("%s is not node:fs, which takes 2 ms and half a megabyte", (_name, modules) => {
+    "ps",
+    "a supervisor",
+    "a supervisor with orphans, a journal and a cgroup's memory",
+    "a supervisor with networks",
+    "slirp4netns",
+    "slirp4netns with an API and limited system calls",
+  ] as const)("%s is not node:fs, which takes 2 ms and half a megabyte", (name) => {
+    const modules = modulesOfProgram(name);
     expect(usersOf(modules)).toEqual([]);
   });
 
   test("run is no module of Node's that takes long to load", () => {
-    const modules = ["src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts", "src/image/open-directory.ts"];
-    expect(usersOf([...start, ...modules], SLOW_MODULES)).toEqual([]);
+    expect(usersOf(modulesOfProgram("run of an image in a directory"), SLOW_MODULES)).toEqual([]);
   });
 
   test("node:fs would be found", () => {
@@ -117,7 +108,7 @@ describe("what is loaded for", () => {
   });
 
   test("run has nothing of registries, builds, places that its image is not in, or a profile that is compiled already", () => {
-    const loaded = chunksOf([...start, "src/cli/run.ts", "src/engine/run.ts"]).flatMap(modulesOf);
+    const loaded = chunksOf(modulesOfProgram("run")).flatMap(modulesOf);
     const unneeded =
       /^src\/(image\/(registry|store\/image-store|tar|layers\/layer-unpacker)|build|engine\/specification\/resolve-seccomp|network\/tcp|runtime\/seccomp\/compile)/;
     expect(loaded).toContain("src/engine/run.ts");
@@ -125,7 +116,7 @@ describe("what is loaded for", () => {
   });
 
   test("build has nothing of what only steps that are not cached, other contexts and other outputs need", () => {
-    const loaded = chunksOf([...start, "src/cli/image/build/build.ts"]).flatMap(modulesOf);
+    const loaded = chunksOf(modulesOfProgram("build")).flatMap(modulesOf);
     const unneeded =
       /^src\/(image\/(registry\/(http|credentials|registr(ies|y-\w+er|y-client)\b)|tar\/tar-reader|xz\/|bunzip2|layers\/layer-(unpacker|writer))|runtime\/seccomp|build\/(run\/execute|remote-cache\/(remote-caches|export-cache|open-cache)|context\/(check-out|download\.)|secrets\/(private-key|key-agent)|files\/\w+-files-here))/;
     expect(loaded).toContain("src/build/build.ts");
