@@ -38,7 +38,7 @@ export function packingOf(options: OptionValues<typeof compressionOptions>): Pac
     throw new BunkerError({ code: "conflicting_options", operation: `${option} needs --compression-format` });
   }
   try {
-    return { compression, level: levelOf(compressionLevel, compression), isForced: forcesCompression };
+    return { compression, level: levelOf(compressionLevel, compression), layers: forcesCompression ? "all" : "others" };
   } catch (cause) {
     if (!(cause instanceof InvalidValue)) throw cause;
     const operation = `invalid value ${quote(compressionLevel ?? "")} for --compression-level: ${cause.message}`;

@@ -15,6 +15,10 @@ import { platformsOption } from "./platform-option.ts";
 export const save = defineCommand(
   {
     options: {
+      compress: flag({
+        name: "compress",
+        description: "Pack layers with gzip that are not packed; of docker-dir only",
+      }),
       format: single({
         name: "format",
         valueName: "FORM",
@@ -46,13 +50,18 @@ export const save = defineCommand(
     optional: "[IMAGE...]",
     failureStatus: 1,
   },
-  async ({ options: { format, output, platforms, quiet }, operands }) => {
+  async ({ options: { compress, format, output, platforms, quiet }, operands }) => {
+    if (compress && format !== "docker-dir") {
+      const operation = "--compress can only be set when --format is docker-dir";
+      throw new BunkerError({ code: "conflicting_options", operation });
+    }
     if (output === undefined) refuseStandardOutput(format);
     using store = openImageStore(dataDirectory());
     // Standard output may be where the archive goes.
     using progress = copyOutput({ moving: "Saving", present: "Already there", done: "Saved" }, process.stderr);
     await untilInterrupted((signal) =>
       saveImages(store, operands, {
+        compress,
         format,
         output,
         platforms: platforms.flat(),

@@ -31,13 +31,18 @@ const manifestSchema = v.looseObject({
 const LAYER_OF_FILES = /^application\/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+\w+)?$/;
 type LayerDescriptor = v.InferOutput<typeof layerDescriptor>;
 
+/** Whether a layer is not packed, by its media type, OCI's or Docker's. */
+export function isPlainLayer({ mediaType }: Pick<LayerDescriptor, "mediaType">): boolean {
+  return mediaType.endsWith(".tar");
+}
+
 /** How layers are to be packed. */
 export interface Packing {
   readonly compression: "gzip" | "zstd";
   /** From 1; the usual one unless given. */
   readonly level: number | undefined;
-  /** Whether to pack anew also what is packed in this way already. */
-  readonly isForced: boolean;
+  /** Which layers are packed anew: those that are not packed, those that are packed otherwise or not, or all. */
+  readonly layers: "plain" | "others" | "all";
 }
 
 /**
@@ -48,7 +53,7 @@ export interface Packing {
  */
 export function openRecompressedReader(
   reader: ImageReader,
-  { compression, level, isForced }: Packing,
+  { compression, level, layers: which }: Packing,
   store: string,
   signal: AbortSignal,
 ): ImageReader {
@@ -58,7 +63,8 @@ export function openRecompressedReader(
 
   const repack = async (layer: LayerDescriptor): Promise<LayerDescriptor> => {
     if (!LAYER_OF_FILES.test(layer.mediaType)) return layer;
-    if (!isForced && layer.mediaType.endsWith(`+${compression}`)) return layer;
+    if (which === "plain" && !isPlainLayer(layer)) return layer;
+    if (which !== "all" && layer.mediaType.endsWith(`+${compression}`)) return layer;
     const source = { ...layer, digest: layer.digest as Digest, annotations: {} };
     const verified = verifyBlob(source, reader.readBlob(source, { signal }), () => {});
     const path = `${lock.stagingPath}/${randomUUID()}`;

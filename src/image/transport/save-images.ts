@@ -19,6 +19,7 @@ import { FULL_NAME_ANNOTATION, type OutputNames, openLayoutOutput } from "./layo
 import type { LayoutSink } from "./layout-sink.ts";
 import { dockerArchiveNames } from "./local-places.ts";
 import { openPlainDirectoryWriter } from "./plain-directory.ts";
+import { isPlainLayer, openRecompressedReader } from "./recompressed-reader.ts";
 import { sourceDateEpoch } from "./source-date-epoch.ts";
 import type { ImageReader } from "./transport.ts";
 
@@ -29,6 +30,8 @@ export interface SaveOptions {
   readonly format: SaveFormat;
   /** A path; undefined writes an archive to standard output. */
   readonly output: string | undefined;
+  /** Whether layers that are not packed are packed with gzip, in `docker-dir`. */
+  readonly compress: boolean;
   /** Which images of an index; of several platforms the index is saved, too. */
   readonly platforms: readonly Platform[];
   readonly signal: AbortSignal;
@@ -76,7 +79,12 @@ async function saveOne(store: ImageStore, images: readonly SavedImage[], options
   }
   const path = options.output ?? "";
   await using writer = openPlainDirectoryWriter(path, `dir:${path}`);
-  await copyImage(openReader(store, image.text, options.platforms), writer, { ...options, images: options.platforms });
+  const { compress, platforms, signal } = options;
+  await using stored = openReader(store, image.text, platforms);
+  const isToBePacked = compress && store.find(image.text, platforms[0]).layers.some(isPlainLayer);
+  const packing = { compression: "gzip", level: undefined, layers: "plain" } as const;
+  await using reader = isToBePacked ? openRecompressedReader(stored, packing, store.directory, signal) : stored;
+  await copyImage(reader, writer, { ...options, images: platforms });
 }
 
 function openReader(store: ImageStore, text: string, platforms: readonly Platform[]): ImageReader {

@@ -87,6 +87,20 @@ describe("save", () => {
     expect(stream.slice(0, 6)).toBe("blobs/");
   });
 
+  test("packs layers in a directory where that is asked for, and only those that are not packed", async () => {
+    storeImages(user, [{ names: ["docker.io/library/plain:1"], layers: [pack(archive([{ name: "plain" }])), top] }]);
+    const saveTo = (name: string, image: string) =>
+      save("-q", "--format", "docker-dir", "--compress", "-o", `${directory}/${name}`, image);
+    expect(await saveTo("packed", "plain:1")).toEqual({ status: 0, output: "", errors: "" });
+    const { layers } = JSON.parse(output(["skopeo", "inspect", "--raw", `dir:${directory}/packed`]));
+    const types = layers.map(({ mediaType }: BlobDescriptor) => mediaType.replace(/.*\.tar/, ""));
+    expect(types).toEqual(["+gzip", "+zstd"]);
+    expect(await saveTo("same", "first:1")).toEqual({ status: 0, output: "", errors: "" });
+    expect(digestOf(readFileSync(`${directory}/same/manifest.json`))).toBe(first.digest);
+    expect((await save("--compress", "-o", `${directory}/x`, "first:1")).errors).toContain("--format is docker-dir");
+    await user.bunker(["rmi", "plain:1"]);
+  });
+
   test("writes an id without a name", async () => {
     const id = imageId(first);
     await save("-o", `${directory}/x.tar`, id.slice(7, 19));
