@@ -302,7 +302,13 @@ export function finishContainerProgram(
 
   if ((namespaces.created & NamespaceFlag.network) !== 0) startLoopback(program);
   const root = emitRoot(program, setting);
-  const copyUps = emitMounts(program, root, setting.socket, setting.mounts, foreignMounts);
+  const copyUps = emitMounts(
+    program,
+    { root, rootPath: setting.rootPath },
+    setting.socket,
+    setting.mounts,
+    foreignMounts,
+  );
   // A /dev bound from the host is complete, and must not be changed.
   if (!setting.mounts.some((mount) => mount.kind === "bind" && mount.destination === "/dev")) {
     provideDevices(program, root, linux.devices ?? [], setting.canMakeNodes);

@@ -10,9 +10,10 @@ import { resolvePath } from "../sys/resolve-path.ts";
 import { FileMode, isType } from "../sys/stat.ts";
 import type { Mount } from "./configuration/configuration.ts";
 import { checkBindOptions, type MountOptions, parseMountOptions } from "./mount-options.ts";
+import { realPath } from "./root-path.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
 import { fetchForeignMount } from "./steps/foreign-mounts.ts";
-import { bindMount, filesystemMount, remount } from "./steps/mounts.ts";
+import { bindMount, filesystemMount, remount, withoutClonesOf } from "./steps/mounts.ts";
 
 /** A mount of the configuration after everything about it is decided that can be decided before the launch. */
 export type PlannedMount =
@@ -37,6 +38,8 @@ export type PlannedMount =
       readonly options: MountOptions;
     }
   | { readonly kind: "remount"; readonly destination: string; readonly options: MountOptions };
+
+type PlannedBind = Extract<PlannedMount, { readonly kind: "bind" }>;
 
 /** The directory that a bind's source lies in, and that no symbolic link leads out of. */
 export interface Boundary {
@@ -135,6 +138,15 @@ function planCgroupMount(destination: string, options: MountOptions, context: Mo
   };
 }
 
+/** Whether a bind takes along what is mounted at a path. */
+function isAbove({ source, sourceKind, options, boundary, mountNamespace }: PlannedBind, path: string): boolean {
+  if (sourceKind === "file" || options.bind !== "rbind") return false;
+  // What the path leads to is somewhere else then.
+  if (boundary !== undefined || mountNamespace !== undefined) return false;
+  const real = realPath(source);
+  return typeof real === "string" && path.startsWith(real === "/" ? real : `${real}/`);
+}
+
 function kindOf(source: string, destination: string): "directory" | "file" {
   const status = statusThroughLinks(AT_FDCWD, encodeText(source));
   if (typeof status === "number") throw missing(source, destination, -status);
@@ -182,21 +194,25 @@ export function fetchForeignMounts(
 
 /**
  * Emits the mounts in their order.
+ * @param root the slot of the container's root, which lies at `rootPath` on the host
  * @param socket the program's end of the socket pair
  * @param foreign the slots of what was fetched from other mount namespaces
  * @returns the copies that the program waits for on the way, in their order
  */
 export function emitMounts(
   program: LaunchProgram,
-  root: Slot,
+  { root, rootPath }: { readonly root: Slot; readonly rootPath: string },
   socket: number,
   mounts: readonly PlannedMount[],
   foreign: ReadonlyMap<PlannedMount, Slot>,
 ): CopyUp[] {
   return mounts.flatMap((mount) => {
     if (mount.kind === "filesystem") return filesystemMount(program, root, socket, mount) ?? [];
-    if (mount.kind === "bind") bindMount(program, root, { ...mount, foreign: foreign.get(mount) });
-    else remount(program, root, mount.destination, mount.options);
+    if (mount.kind === "bind") {
+      const bind = () => bindMount(program, root, { ...mount, foreign: foreign.get(mount) });
+      if (isAbove(mount, rootPath)) withoutClonesOf(program, root, bind);
+      else bind();
+    } else remount(program, root, mount.destination, mount.options);
     return [];
   });
 }

@@ -11,20 +11,22 @@ import { AT_FDCWD, OpenFlag } from "../sys/open.ts";
  * @throws BunkerError `root_not_found`
  */
 export function realRootPath(path: string): string {
-  const opened = openAt(AT_FDCWD, encodeText(path), OpenFlag.O_PATH | OpenFlag.O_CLOEXEC);
-  if (opened < 0) throw notFound(path, opened);
-  using root = new FileDescriptor(opened);
-  // The kernel has the path that it has found by.
-  const real = readLinkAt(AT_FDCWD, `/proc/self/fd/${root.number}` as ByteString);
-  if (typeof real === "number") throw notFound(path, real);
-  return decodeText(real);
-}
-
-function notFound(path: string, result: number): BunkerError {
-  return new BunkerError({
+  const real = realPath(path);
+  if (typeof real === "string") return real;
+  throw new BunkerError({
     code: "root_not_found",
     operation: "find the root file system",
     object: path,
-    errno: -result,
+    errno: -real,
   });
+}
+
+/** A path without symbolic links, or a negative errno. */
+export function realPath(path: string): string | number {
+  const opened = openAt(AT_FDCWD, encodeText(path), OpenFlag.O_PATH | OpenFlag.O_CLOEXEC);
+  if (opened < 0) return opened;
+  using file = new FileDescriptor(opened);
+  // The kernel has the path that it has found by.
+  const real = readLinkAt(AT_FDCWD, `/proc/self/fd/${file.number}` as ByteString);
+  return typeof real === "number" ? real : decodeText(real);
 }

@@ -20,6 +20,7 @@ import {
   MOVE_MOUNT_T_EMPTY_PATH,
   MountAttribute,
   type MountAttributes,
+  MountFlag,
   mountAttributesBytes,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
@@ -118,6 +119,18 @@ function applyPropagation(
   for (const { flag, recursive } of options.propagation) {
     setAttributes(program, mount, { propagation: flag }, recursive, what);
   }
+}
+
+/**
+ * Emits something that clones mounts, as a bind does, without what is mounted at a place of the container's: its root, which
+ * the directory that is bound lies above. Each such bind would otherwise hold all that there is of the container so far, the
+ * one before it too, and so twice as many mounts as that.
+ */
+export function withoutClonesOf(program: LaunchProgram, mount: Slot, emit: () => void): void {
+  const what = { operation: "keep the container's root out of what is bound" };
+  setAttributes(program, mount, { propagation: MountFlag.MS_UNBINDABLE }, false, what);
+  emit();
+  setAttributes(program, mount, { propagation: MountFlag.MS_PRIVATE }, false, what);
 }
 
 function isEmpty(change: { readonly set: number; readonly clear: number }): boolean {

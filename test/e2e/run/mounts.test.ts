@@ -92,6 +92,13 @@ describe("bind mounts", () => {
     expect(existsSync(`${source}/hidden`)).toBe(false);
   });
 
+  test("of what has the container itself below it are without the container", async () => {
+    const places = Array.from({ length: 24 }, (_, index) => `/above-${index}`);
+    const options = places.flatMap((place) => ["-v", `${suite.user.directory}:${place}`]);
+    const script = "grep -c ' /above-' /proc/self/mountinfo; ls /above-23/data/bunker/containers/*/root | wc -l";
+    expect(await inside(options, script)).toBe("24\n0\n");
+  });
+
   test("of what lies below the source is read-only as well with ro, and cannot be left out", async () => {
     // A mount namespace of root's gives the source another mount below it.
     const script = (options: string) =>
