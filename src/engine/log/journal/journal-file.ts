@@ -35,6 +35,9 @@ const COMPACT_DATA_SIZE = 8;
 /** Bits of a data object's flags. */
 const Compression = { XZ: 1, LZ4: 2, ZSTD: 4 } as const;
 
+/** The state that a header tells of a file that nothing will be added to any more. */
+const ARCHIVED = 2;
+
 /** Types of objects. */
 export const ObjectType = { DATA: 1, FIELD: 2, ENTRY: 3, ENTRY_ARRAY: 6 } as const;
 
@@ -88,6 +91,11 @@ export class JournalFile implements Disposable {
   /** Takes note that the file may have grown. */
   refresh(): void {
     this.#bytes.forget();
+  }
+
+  /** Whether journald has put the file aside, so that it has all that it will ever have. */
+  isArchived(): boolean {
+    return this.#bytes.read(0, HEADER_SIZE)[16] === ARCHIVED;
   }
 
   /**

@@ -43,6 +43,8 @@ interface Source {
   readonly partial: JournalValue;
   /** The index of the next entry. */
   next: number;
+  /** Whether there will be no other entries than those that are known of. */
+  isComplete: boolean;
 }
 
 /** An entry that is not read on from yet. */
@@ -140,6 +142,7 @@ export class JournalReader implements LogReader {
       this.#guard(source, () => {
         const { file, entries, user, error, partial, next } = source;
         file.refresh();
+        source.isComplete = file.isArchived();
         entries.refresh();
         // Last, since whatever a counted entry has is there.
         if (entries.length > next) for (const value of [user, error, partial]) value.refresh();
@@ -168,6 +171,7 @@ export class JournalReader implements LogReader {
         error: new JournalValue(file, "PRIORITY", "3"),
         partial: new JournalValue(file, "CONTAINER_PARTIAL_MESSAGE", "true"),
         next: 0,
+        isComplete: false,
       });
     } catch (error) {
       this.#tried.add(identity);
@@ -250,13 +254,28 @@ export class JournalReader implements LogReader {
     for (const source of this.#sources) step(source);
     while (!this.#isOver) {
       const first = [...candidates.values()].reduce(earlierOf, undefined);
-      if (first === undefined) return;
+      if (first === undefined) {
+        this.#closeComplete();
+        return;
+      }
       const { source, entry } = first;
       if (entry.time > this.#to) this.#isOver = true;
       else if (entry.time >= this.#from && hasValue(entry, source.user)) await this.#tell(first, onRecord);
       source.next++;
       step(source);
     }
+  }
+
+  /** Closes what has been read and will not grow, so that who follows a log for months does not hold all files of them. */
+  #closeComplete(): void {
+    for (const source of this.#sources) {
+      if (source.isComplete) this.#close(source);
+    }
+  }
+
+  #close(source: Source): void {
+    this.#sources.delete(source);
+    source.file[Symbol.dispose]();
   }
 
   async #tell({ source, entry }: Candidate, onRecord: (record: LogRecord) => void): Promise<void> {
@@ -288,8 +307,7 @@ export class JournalReader implements LogReader {
   #giveUp(source: Source, error: unknown): void {
     if (!(error instanceof DamagedJournal)) throw error;
     this.#warnOf(source.file.path, error);
-    this.#sources.delete(source);
-    source.file[Symbol.dispose]();
+    this.#close(source);
   }
 
   #warnOf(path: string, { message }: DamagedJournal): void {

@@ -43,12 +43,13 @@ export function decompressLz4(block: Buffer, size: number): Buffer {
     const length = lengthFrom(token & 15) + SHORTEST_MATCH;
     if (distance === 0 || distance > written) throw new DamagedLz4("it repeats what is not there");
     if (length > size - written) throw new DamagedLz4("a piece is too long");
-    // What is repeated may reach into what comes of it, so it is copied in pieces that are there.
-    for (let rest = length; rest > 0; ) {
-      const count = Math.min(rest, distance);
-      output.copyWithin(written, written - distance, written - distance + count);
+    // What is repeated may reach into what comes of it, so it is copied in pieces that are there, each twice as long as the
+    // one before.
+    const from = written - distance;
+    for (const end = written + length; written < end; ) {
+      const count = Math.min(end - written, written - from);
+      output.copyWithin(written, from, from + count);
       written += count;
-      rest -= count;
     }
   }
   if (written !== size) throw new DamagedLz4("it is shorter than it says");

@@ -1,9 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { JournalReader } from "../../../../../src/engine/log/journal/journal-reader.ts";
 import type { LogQuery } from "../../../../../src/engine/log/log-query.ts";
+import { readIfThere } from "../../../../../src/sys/read-if-there.ts";
 
 const ID = "ab".repeat(32);
 const OTHER_ID = "cd".repeat(32);
@@ -183,6 +194,19 @@ describe("a journal", () => {
     write("system.journal", entries.slice(1500));
     expect(await readAdded()).toBe(1000);
     expect(records).toEqual(linesOf(entries));
+    // A file that journald has archived is not held open when it has been read, nor read again.
+    const STATE = 16;
+    const aside = join(directory, "system@aside.journal");
+    const bytes = readFileSync(aside);
+    const isOpen = () =>
+      readdirSync("/proc/self/fd").some((fd) => readIfThere(`/proc/self/fdinfo/${fd}`)?.includes(`ino:\t${inode}\n`));
+    const inode = statSync(aside).ino;
+    expect(isOpen()).toBe(true);
+    bytes[STATE] = 2;
+    writeFileSync(aside, bytes);
+    expect(await readAdded()).toBe(0);
+    expect(isOpen()).toBe(false);
+    expect(await readAdded()).toBe(0);
   });
 
   test("is over when something later than wanted comes", async () => {

@@ -19,6 +19,7 @@ const BLOCK = 1 << 16;
 
 test.each([
   ["one byte often", Buffer.alloc(100_000, "x")],
+  ["two bytes often", Buffer.from("ab".repeat(40_001))],
   ["short and long pieces", Buffer.from(Array.from({ length: 9000 }, (_, index) => `${index ** 2} `).join(""))],
   ["random bytes between", Buffer.concat([Buffer.alloc(300), randomBytes(400), Buffer.alloc(5000), randomBytes(20)])],
 ])("unpacks what lz4 packs: %s", (_, bytes) => {
