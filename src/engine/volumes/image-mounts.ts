@@ -12,6 +12,7 @@ import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { ownWritableDirectories, type UnpackedImage } from "../root-file-system.ts";
 import type { ImageMountRequest, PlacedMount } from "../specification/run-options.ts";
 import type { MountPoint } from "../state/container-definition.ts";
+import { makeChangesDirectory } from "./begin-changes.ts";
 
 /**
  * Makes the directories for an image's mount.
@@ -23,11 +24,9 @@ export function placeImage(
   directory: string,
 ): { readonly mount: PlacedMount; readonly point: MountPoint } {
   const { destination, readOnly, subpath } = request;
-  const name = Bun.hash(destination).toString(16);
-  const source = `${directory}/image-${name}`;
+  const source = `${directory}/image-${Bun.hash(destination).toString(16)}`;
   mkdirSync(source);
-  const changes = readOnly ? undefined : `${directory}/changes-${name}`;
-  if (changes !== undefined) mkdirSync(changes, { mode: 0o700 });
+  const changes = readOnly ? undefined : makeChangesDirectory(directory, destination);
   const common = { source, destination, readOnly, recursive: true, propagation: "rprivate", options: [] } as const;
   return {
     mount: {

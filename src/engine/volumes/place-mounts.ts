@@ -3,7 +3,7 @@
  * in memory), the mounts of other containers are taken over, and the image's volumes come last. Of several for one place
  * the user's own counts, then another container's, then the image's.
  */
-import { mkdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { parseImageSource } from "../../image/image-source.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
@@ -19,6 +19,7 @@ import type {
   VolumesFrom,
 } from "../specification/run-options.ts";
 import type { MountPoint, RootPlan } from "../state/container-definition.ts";
+import { makeChangesDirectory } from "./begin-changes.ts";
 import { anonymousName, takeVolume } from "./create-volume.ts";
 import { placeImage } from "./image-mounts.ts";
 import { type Population, populateVolume } from "./populate-volume.ts";
@@ -162,8 +163,7 @@ async function placeMount(
   } as const;
   if (!request.isOverlay) return { mount: request, point };
   checkOverlaySource(source, destination);
-  const changes = `${container.directory}/changes-${Bun.hash(destination).toString(16)}`;
-  mkdirSync(changes, { mode: 0o700 });
+  const changes = makeChangesDirectory(container.directory, destination);
   return { mount: { type: "overlay", source, changes, destination, readOnly, options }, point: { ...point, changes } };
 }
 
