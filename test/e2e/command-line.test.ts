@@ -41,6 +41,13 @@ describe("version", () => {
     expect(output).toContain(`\n Bun version:  ${Bun.version}\n`);
     expect(output).toMatch(/\n OS\/Arch: {6}linux\/(amd64|arm64)\n$/);
     expect({ status, errors }).toEqual({ status: 0, errors: "" });
+    const template = "{{.Client.Version}} {{.Server.Version}} {{.Server.Os}}";
+    expect(bunker(["version", "--format", template]).output).toBe(`${version} ${version} linux\n`);
+    expect(JSON.parse(bunker(["version", "-f", "json"]).output).Client).toMatchObject({
+      Version: version,
+      Os: "linux",
+    });
+    expect(bunker(["version", "-f", "{{.None}}"]).status).not.toBe(0);
   });
 });
 

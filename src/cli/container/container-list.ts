@@ -35,6 +35,7 @@ export async function containerList(
   const { format, isWithoutHeading, namespaces, quiet, size, sort, whole } = options;
   const fits = await filterOf(database, data, options);
   const sizeOf = size || format !== undefined ? await sizeReader(data) : () => "";
+  const platformOf = format === undefined ? () => "" : (await import("./platform-reader.ts")).platformReader(data);
   const { titles, columns } = containerFields;
   const list = { titles, columns: size ? [...columns, "Size"] : columns, isWithoutHeading };
   return async () => {
@@ -44,7 +45,7 @@ export async function containerList(
     if (namespaces) return (await import("./namespace-list.ts")).namespaceList(containers, options);
     const now = Date.now();
     const rows = containers.map((container) =>
-      row(container, sizeOf, (of) => networksOf(database, of).names, whole, now),
+      row(container, sizeOf, platformOf, (of) => networksOf(database, of).names, whole, now),
     );
     return formatList(list, format, rows);
   };
@@ -69,6 +70,7 @@ async function sizeReader(data: string): Promise<(container: Container) => strin
 function row(
   container: Container,
   sizeOf: (container: Container) => string,
+  platformOf: (imageId: string) => string,
   networkNames: (container: Container) => readonly string[],
   isWhole: boolean,
   now: number,
@@ -97,6 +99,9 @@ function row(
     Names,
     get Networks() {
       return networkNames(container).join(",");
+    },
+    get Platform() {
+      return platformOf(definition.imageId);
     },
     get Ports() {
       return portsText(container.ports, unpublishedPorts(container));

@@ -9,6 +9,7 @@ import { parseDetachKeys } from "../../engine/attach/detach-keys.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { startExec } from "../../engine/lifecycle/exec-process.ts";
+import { newContainerId } from "../../engine/state/container-directory.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { connectToSupervisor, tell } from "../../engine/supervisor/connect.ts";
 import { openFile } from "../../sys/named-file.ts";
@@ -77,12 +78,14 @@ export const exec = defineCommand(
     // Nobody reads what a detached process writes, and it must not end of that.
     using nobody = detach && !terminal ? openFile("/dev/null", OpenFlag.O_RDWR) : undefined;
     using streams = detach || terminal ? undefined : owned(makeStreams(interactive));
+    const execID = newContainerId();
     using launched = await startExec(
       data,
       container,
       {
         ...options,
         command,
+        id: execID,
         environment: [
           ...(await readEnvironmentFiles(options.environmentFiles)),
           ...options.environment.filter((entry) => entry !== undefined),
@@ -106,11 +109,11 @@ export const exec = defineCommand(
       detachKeys: parseDetachKeys(options.detachKeys),
     });
     if (end === "detached") {
-      recordContainerEvent(data, "exec_detach", told);
+      recordContainerEvent(data, "exec_detach", told, { execID });
       return keepTerminal();
     }
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
-    recordContainerEvent(data, "exec_die", told, { exitCode: String(exitStatus) });
+    recordContainerEvent(data, "exec_die", told, { execID, exitCode: String(exitStatus) });
     return exitStatus;
   },
 );

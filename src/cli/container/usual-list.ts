@@ -48,6 +48,7 @@ export const containerFields: ListDescription = {
     Mounts: "MOUNTS",
     Names: "NAMES",
     Networks: "NETWORKS",
+    Platform: "PLATFORM",
     Ports: "PORTS",
     RunningFor: "CREATED",
     Size: "SIZE",

@@ -9,9 +9,10 @@ import { openImageStore } from "../../image/store/image-store.ts";
 import { VERSION } from "../build.ts";
 import { defineCommand } from "../command.ts";
 import { toJson } from "../format/template/to-json.ts";
-import type { Structure } from "../format/template/value.ts";
+import { NIL_SLICE, type Structure } from "../format/template/value.ts";
 import { executeTemplate, readTemplate } from "../format/user-template.ts";
 import { inspectFormatOption } from "../inspect-output.ts";
+import { DEVICE_DIRECTORIES } from "../values/named-devices.ts";
 
 /** `bunker system info`. */
 export const info = defineCommand(
@@ -49,6 +50,12 @@ function collect() {
     Name: hostname(),
     ServerVersion: VERSION,
     DefaultRuntime: "bunker",
+    CDISpecDirs: [...DEVICE_DIRECTORIES],
+    IndexServerAddress: "https://index.docker.io/v1/",
+    LiveRestoreEnabled: true,
+    SystemTime: new Date().toISOString(),
+    Swarm: { LocalNodeState: "inactive" },
+    Warnings: NIL_SLICE,
     ...cgroupFacts(),
     SecurityOptions: ["name=seccomp,profile=builtin", ...(process.geteuid?.() === 0 ? [] : ["name=rootless"])],
   } satisfies Structure;

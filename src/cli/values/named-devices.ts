@@ -5,7 +5,7 @@ import { parseValue } from "../option-table.ts";
 import { fieldsOf } from "./fields.ts";
 
 /** Where specifications are on every host. */
-const DIRECTORIES = ["/etc/cdi", "/var/run/cdi"];
+export const DEVICE_DIRECTORIES = ["/etc/cdi", "/var/run/cdi"];
 const KIND = "nvidia.com/gpu";
 const EXPECTED = "expected all, a number of GPUs, or device=ID[,ID] in quotation marks";
 /** What docker asks for when nothing is said, and what a CDI specification gives in any case. */
@@ -27,7 +27,7 @@ export function namedDevicesOf(
     ...devices.map((text) => parseValue({ name: "device", parse: parseDeviceName }, text)),
     ...gpus.flatMap((text) => parseValue({ name: "gpus", parse: parseGpusOption }, text)),
   ];
-  return { names, directories: directories.length === 0 ? DIRECTORIES : directories };
+  return { names, directories: directories.length === 0 ? DEVICE_DIRECTORIES : directories };
 }
 
 /**

@@ -14,6 +14,7 @@ import { startExec } from "../lifecycle/exec-process.ts";
 import { findContainer } from "../lifecycle/find-container.ts";
 import { killContainer, stopContainer } from "../lifecycle/stop-container.ts";
 import type { HealthCheck } from "../state/container-definition.ts";
+import { newContainerId } from "../state/container-directory.ts";
 import { type Container, type Health, openContainers, recordHealth } from "../state/containers.ts";
 import { newHealth } from "./health-check.ts";
 
@@ -124,6 +125,7 @@ async function execute(
   const { inner, outer } = makeStreams(false);
   try {
     const request = {
+      id: newContainerId(),
       command,
       terminal: false,
       environment: [],

@@ -30,6 +30,8 @@ import { notRunning } from "./stop-container.ts";
 /** What a user may ask of a further process. */
 export interface ExecOptions {
   readonly command: readonly string[];
+  /** What events call it. */
+  readonly id: string;
   readonly terminal: boolean;
   /** `NAME=value` entries. */
   readonly environment: readonly string[];
@@ -62,7 +64,8 @@ export async function startExec(
   if (process === undefined) throw notRunning("execute in container", container);
   using cgroup = container.cgroup === undefined ? undefined : await joinGroup(container.cgroup, pid);
   const told = { id, name, definition: summary };
-  recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, told);
+  const event = { execID: options.id };
+  recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, told, event);
   const launched = launchProcess({
     state: { ociVersion: OCI_VERSION, id, status: "running", pid, bundle: containerDirectory(data, id) },
     pidfd,
@@ -75,7 +78,7 @@ export async function startExec(
     onWarning: undefined,
     onProgram: undefined,
   });
-  recordContainerEvent(data, `exec_start: ${options.command.join(" ")}`, told);
+  recordContainerEvent(data, `exec_start: ${options.command.join(" ")}`, told, event);
   return launched;
 }
 

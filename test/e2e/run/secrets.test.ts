@@ -57,6 +57,17 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("secrets of %s", (userNa
     const show = ["exec", "holder", "sh", "-c", 'cat /run/secrets/key; echo "$KEY"'];
     expect(await bunker(["secret", "create", "--replace", "key", "-"], "something else")).toBe(`${id}\n`);
     expect(await bunker(show)).toBe(`${CONTENT}${CONTENT}\n`);
+    const since = ["events", "--stream=false", "--since=1h", "-f", "container=holder"];
+    const ids = await bunker([
+      ...since,
+      "-f",
+      "event=exec_create",
+      "-f",
+      "event=exec_die",
+      "--format={{.Actor.Attributes.execID}}",
+    ]);
+    expect(ids).toMatch(/^([0-9a-f]{64})\n\1\n$/);
+    expect(await bunker(["ps", "--format", "{{.Names}} {{.Platform}}"])).toMatch(/^holder linux\/(amd64|arm64)\n$/);
     await bunker(["secret", "rm", "key"]);
     expect(await bunker(show)).toBe(`${CONTENT}${CONTENT}\n`);
     await bunker(["restart", "-t", "0", "holder"]);
