@@ -366,17 +366,24 @@ function newer({ name, migrations }: StateComponent, version: number, path: stri
   });
 }
 
+const BRING_BACK =
+  "Bring the file back from a backup; or move the data directory away, and Bunker begins anew without images and containers.";
+
 /** What SQLite's primary result codes mean for the user; sqlite.org/rescode.html. */
 const explanations: Readonly<Record<number, { code: string; reason: string; hint?: string }>> = {
   5: { code: "state_busy", reason: "another process keeps it locked", hint: "See who has it open: fuser -v state.db." },
-  8: { code: "state_read_only", reason: "it cannot be written" },
-  11: { code: "state_damaged", reason: "it is damaged" },
+  8: {
+    code: "state_read_only",
+    reason: "it cannot be written",
+    hint: "You need to be able to write to the data directory and its files.",
+  },
+  11: { code: "state_damaged", reason: "it is damaged", hint: BRING_BACK },
   13: {
     code: "no_space",
     reason: "no space is left for it",
     hint: "Free some space on the file system of the data directory.",
   },
-  26: { code: "state_damaged", reason: "it is no SQLite database" },
+  26: { code: "state_damaged", reason: "it is no SQLite database", hint: BRING_BACK },
 };
 /** Its shared memory could not grow: SQLITE_IOERR_SHMSIZE. */
 const NO_SPACE_FOR_INDEX = 4874;

@@ -59,3 +59,16 @@ test("a pipe that nobody reads any more ends the program without a word", async 
   expect(await reportError(Object.assign(new Error("EPIPE: broken pipe, write"), { code: "EPIPE" }))).toBe(141);
   expect(said()).toEqual([]);
 });
+
+test("what the kernel refuses of a file is no fault of Bunker's", async () => {
+  const error = Object.assign(new Error("EACCES: permission denied, mkdir '/x'"), {
+    code: "EACCES",
+    syscall: "mkdir",
+    path: "/x",
+  });
+  expect(await reportError(error)).toBe(125);
+  expect(said()).toEqual([
+    "bunker: mkdir /x: EACCES",
+    expect.stringContaining("hint: See to it that you may read and write"),
+  ]);
+});
