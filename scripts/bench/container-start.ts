@@ -4,17 +4,21 @@ import { compare } from "./measure.ts";
 import { memoryBesides, memoryOfContainers } from "./memory.ts";
 import type { Workplace } from "./workplace.ts";
 
+/** The image's name in Bunker's store. */
+const STORED = "bench";
 const ALL = ["--unshare-all", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"];
 
 export async function measureRun(workplace: Workplace, rounds: number): Promise<string> {
   const { environment, rootfs, image, bunker } = workplace;
   workplace.makeImage();
+  workplace.run(bunker, "copy", image, STORED);
   workplace.preparePodman();
   const bundle = workplace.makeBundle("bundle", ["/bin/true"]);
   const isolation = ["run", "--rm", "--network", "none"];
   const times = compare(
     [
       { name: "bunker run", command: [bunker, ...isolation, image, "/bin/true"], environment },
+      { name: "bunker run, from the store", command: [bunker, ...isolation, STORED, "/bin/true"], environment },
       { name: "podman run", command: ["podman", ...isolation, "localhost/bench", "/bin/true"], environment },
       ...runtimes(workplace, bundle, ["crun", "runc"]),
       { name: "bwrap", command: ["bwrap", "--ro-bind", rootfs, "/", ...ALL, "/bin/true"], environment },

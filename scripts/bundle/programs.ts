@@ -28,6 +28,12 @@ export const PROGRAMS = [
   { name: "help", modules: [COMMAND, "src/cli/help.ts"], weight: 10, isSpare: true },
   { name: "run", modules: RUN, weight: 30, isSpare: false },
   {
+    name: "run of a stored image",
+    modules: [...RUN, "src/engine/images/pull-for-user.ts", "src/image/store/image-store.ts"],
+    weight: 20,
+    isSpare: false,
+  },
+  {
     name: "run of an image in a directory",
     modules: [...RUN, "src/image/open-directory.ts"],
     weight: 10,

@@ -1,9 +1,9 @@
-import { mkdirSync } from "node:fs";
 import { parsePlatform } from "../../image/platform.ts";
 import { familiarReference, parseReference, withDefaultTag } from "../../image/reference.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
 import { WITHOUT_SLOWEST_COMPILER } from "../../sys/compiler-environment.ts";
+import { makeDirectories } from "../../sys/named-file.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { type Ownership, ownershipOf } from "../ownership.ts";
 import type { RunOptions } from "../specification/run-options.ts";
@@ -83,7 +83,7 @@ function shownName(name: string): string {
 async function pullInto(wish: PullWish, ownership: Ownership, data: string, pullHere: PullHere): Promise<void> {
   const { store, mapping, userNamespace } = ownership;
   // Made by the caller, who has to see what is there, also where the files in it will belong to others.
-  for (const name of ["layers", "tmp"]) mkdirSync(`${store}/${name}`, { recursive: true, mode: 0o700 });
+  for (const name of ["layers", "tmp"]) makeDirectories(`${store}/${name}`, 0o700);
   const request = { ...wish, data, store, mapping };
   if (userNamespace === undefined) await pullHere(request);
   else runInUserNamespace(userNamespace, ["internal", "pull"], JSON.stringify(request), WITHOUT_SLOWEST_COMPILER);

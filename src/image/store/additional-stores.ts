@@ -7,13 +7,16 @@
  * the user's and the administrator's. The first has precedence. What containers' storage.conf calls additional image
  * stores are directories of another kind, which only containers/storage can read.
  */
-import { readFileSync, statSync } from "node:fs";
+import { encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { statusThroughLinks } from "../../sys/file.ts";
+import { readText, statusIfThere } from "../../sys/named-file.ts";
+import { AT_FDCWD } from "../../sys/open.ts";
 import { identifyLayers } from "../chain-id.ts";
-import { type Digest, splitDigest } from "../digest.ts";
+import type { Digest } from "../digest.ts";
 import { type Descriptor, parseDocument } from "../documents.ts";
-import { directoryFiles, readBlob } from "../layout-files.ts";
+import { blobPath, directoryFiles, readBlob } from "../layout-files.ts";
 import { TAG_ANNOTATION } from "../manifest-choice.ts";
 import { REPOSITORY_DIGESTS_ANNOTATION } from "./layout-index.ts";
 import type { StoredImage } from "./stored-image.ts";
@@ -42,7 +45,7 @@ function usersFiles(): string[] {
 function linesOf(path: string): string[] {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readText(path);
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno === Errno.ENOENT || errno === Errno.ENOTDIR) return [];
@@ -76,12 +79,8 @@ function checkStores(paths: readonly string[], origin: string): string[] {
 
 /** The errno of looking for a file; undefined when it is there. */
 function failureToFind(path: string): number | undefined {
-  try {
-    statSync(path);
-    return undefined;
-  } catch (error) {
-    return errnoOf(error) ?? Errno.EIO;
-  }
+  const status = statusThroughLinks(AT_FDCWD, encodeText(path));
+  return typeof status === "number" ? -status : undefined;
 }
 
 /**
@@ -129,7 +128,7 @@ function readImage(directory: string, { mediaType, digest, size }: Descriptor): 
     repositoryDigests: [],
     platform: configuration.platform,
     created: Number.isNaN(created) ? undefined : created,
-    added: statSync(`${directory}/blobs/${splitDigest(digest).algorithm}/${splitDigest(digest).hex}`).mtimeMs,
+    added: modificationTime(`${directory}/${blobPath(digest)}`),
     labels: configuration.labels,
     layers: identifyLayers(configuration.diffIds).flatMap((identity, position) => {
       const layer = manifest.layers[position];
@@ -138,4 +137,10 @@ function readImage(directory: string, { mediaType, digest, size }: Descriptor): 
     store: directory,
     isReadOnly: true,
   };
+}
+
+/** Milliseconds since 1970, of a file that has just been read. */
+function modificationTime(path: string): number {
+  const { seconds, nanoseconds } = statusIfThere(path)?.modified ?? { seconds: 0, nanoseconds: 0 };
+  return seconds * 1000 + nanoseconds / 1e6;
 }

@@ -18,10 +18,11 @@
  *
  * Other stores, which are only read, are looked up after the own one; see additional-stores.ts.
  */
-import { readFileSync, statSync } from "node:fs";
 import { openStateDatabase, type StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { verifyDigest } from "../blob.ts";
+import { statusIfThere } from "../../sys/named-file.ts";
+import { FileMode, isType } from "../../sys/stat.ts";
+import { readDocument, verifyDigest } from "../blob.ts";
 import { identifyLayers } from "../chain-id.ts";
 import { type Digest, splitDigest } from "../digest.ts";
 import { type ImageConfiguration, parseDocument } from "../documents.ts";
@@ -172,27 +173,20 @@ export class ImageStore implements Disposable {
   blobPath(digest: Digest): string | undefined {
     for (const store of [this.directory, ...this.#additional]) {
       const path = `${store}/${blobPath(digest)}`;
-      if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path;
+      const status = statusIfThere(path);
+      if (status !== undefined && isType(status, FileMode.regular)) return path;
     }
     return undefined;
   }
 
   /**
    * Reads a manifest, index or configuration, and verifies it.
-   * @throws BunkerError `blob_missing`, `image_unreadable`, `digest_mismatch`
+   * @throws BunkerError `blob_missing`, `digest_mismatch`, and as `readDocument` of blob.ts
    */
   readDocument(digest: Digest): Buffer {
     const path = this.blobPath(digest);
     if (path === undefined) throw missingBlob(digest, this.directory);
-    let bytes: Buffer;
-    try {
-      bytes = readFileSync(path);
-    } catch (cause) {
-      throw new BunkerError(
-        { code: "image_unreadable", operation: "read", object: path, errno: errnoOf(cause) },
-        { cause },
-      );
-    }
+    const bytes = readDocument(path, path);
     verifyDigest(bytes, digest, path);
     return bytes;
   }

@@ -5,9 +5,13 @@
  * An entry names the manifest of an image, also where a whole index was pulled under that name: of such an index the
  * store has one platform only, and a layout must have all that it names.
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { errnoOf } from "../../sys/error.ts";
+import { setSize, synchronize, unlinkAt } from "../../sys/file.ts";
+import { exists, openFile, renameFile, statusIfThere, writeOpenText } from "../../sys/named-file.ts";
+import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { check } from "../../sys/system-call.ts";
 import { INDEX_MEDIA_TYPE, TAG_ANNOTATION } from "../manifest-choice.ts";
 import type { StoredImage, StoredList } from "./stored-image.ts";
 
@@ -17,13 +21,11 @@ export const REPOSITORY_DIGESTS_ANNOTATION = "bunker.repository-digests";
 /**
  * Writes the two files. Has to be called inside of a transaction, which nobody else is in then.
  * @param store the store's directory
- * @throws what node:fs throws
+ * @throws BunkerError `system_call_failed`
  */
 export function writeLayoutIndex(store: string, images: readonly StoredImage[], lists: readonly StoredList[]): void {
   const layout = `${store}/oci-layout`;
-  if (statSync(layout, { throwIfNoEntry: false }) === undefined) {
-    replaceFile(layout, JSON.stringify({ imageLayoutVersion: "1.0.0" }));
-  }
+  if (!exists(layout)) replaceFile(layout, JSON.stringify({ imageLayoutVersion: "1.0.0" }));
   const entries = images.flatMap((image) => {
     const { mediaType, digest, size } = image.manifest;
     const { os, architecture, variant } = image.platform;
@@ -52,16 +54,14 @@ export function writeLayoutIndex(store: string, images: readonly StoredImage[], 
 function replaceFile(path: string, text: string): void {
   const aside = `${path}.new`;
   try {
-    const file = openSync(aside, "w", 0o600);
-    try {
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
+    {
+      using file = openFile(aside, OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_TRUNC, 0o600);
+      writeOpenText(file.number, aside, text);
+      check(synchronize(file.number), "write", aside);
     }
-    renameSync(aside, path);
+    renameFile(aside, path);
   } catch (error) {
-    rmSync(aside, { force: true });
+    unlinkAt(AT_FDCWD, encodeText(aside));
     if (!isNoSpace(error) || !shrinkInPlace(path, text)) throw error;
   }
 }
@@ -73,15 +73,11 @@ function replaceFile(path: string, text: string): void {
  */
 function shrinkInPlace(path: string, text: string): boolean {
   const length = Buffer.byteLength(text);
-  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) < length) return false;
-  const file = openSync(path, "r+");
-  try {
-    writeSync(file, text, 0);
-    ftruncateSync(file, length);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  if ((statusIfThere(path)?.size ?? 0) < length) return false;
+  using file = openFile(path, OpenFlag.O_WRONLY);
+  writeOpenText(file.number, path, text);
+  check(setSize(file.number, length), "write", path);
+  check(synchronize(file.number), "write", path);
   return true;
 }
 

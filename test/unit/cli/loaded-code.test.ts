@@ -99,12 +99,15 @@ describe("what is loaded for", () => {
     expect(usersOf(modules)).toEqual([]);
   });
 
-  test("run is no module of Node's that takes long to load", () => {
-    expect(usersOf(modulesOfProgram("run of an image in a directory"), SLOW_MODULES)).toEqual([]);
-  });
+  test.each(["run of a stored image", "run of an image in a directory"] as const)(
+    "%s is no module of Node's that takes long to load",
+    (name) => {
+      expect(usersOf(modulesOfProgram(name), SLOW_MODULES)).toEqual([]);
+    },
+  );
 
   test("node:fs would be found", () => {
-    expect(usersOf(["src/image/store/image-store.ts"])).not.toEqual([]);
+    expect(usersOf(["src/image/store/collect-garbage.ts"])).not.toEqual([]);
   });
 
   test("run has nothing of registries, builds, places that its image is not in, or a profile that is compiled already", () => {
