@@ -3,7 +3,8 @@
  * are packed so already stay as they are, unless they are to be packed anew in any case; each other one is unpacked and
  * packed anew into a directory for what is on its way, when the manifest is asked for. What is no layer of files, such
  * as an attestation, stays as it is in any case. The configuration is the same, since it names layers by their unpacked
- * bytes; the manifest is another one, and so is the index that names it.
+ * bytes. The manifest of an image whose layers changed is another one, and so is the index that names it; all others
+ * keep their bytes, and where no layer changes, Docker's manifests are Docker's still.
  */
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
@@ -16,7 +17,7 @@ import { packLayer } from "../layers/pack-layer.ts";
 import { lockStore } from "../layers/store-lock.ts";
 import { decompressed } from "./archive-input.ts";
 import { manifestOf } from "./manifest.ts";
-import { convertManifests } from "./manifest-conversion.ts";
+import { convertManifests, ociMediaType } from "./manifest-conversion.ts";
 import { readAllManifests, readRoot } from "./read-manifests.ts";
 import type { ImageReader, Manifest } from "./transport.ts";
 import { verifyBlob } from "./verified-blob.ts";
@@ -30,6 +31,12 @@ const manifestSchema = v.looseObject({
 /** Of OCI's kind. */
 const LAYER_OF_FILES = /^application\/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+\w+)?$/;
 type LayerDescriptor = v.InferOutput<typeof layerDescriptor>;
+
+function parseManifest({ digest, bytes }: Manifest): v.InferOutput<typeof manifestSchema> {
+  const parsed = v.safeParse(manifestSchema, JSON.parse(bytes.toString("utf8")));
+  if (!parsed.success) throw invalidDocument(`manifest ${digest}`, parsed.issues[0].message);
+  return parsed.output;
+}
 
 /** Whether a layer is not packed, by its media type, OCI's or Docker's. */
 export function isPlainLayer({ mediaType }: Pick<LayerDescriptor, "mediaType">): boolean {
@@ -61,10 +68,15 @@ export function openRecompressedReader(
   const packed = new Map<string, { readonly path: string; readonly size: number }>();
   let manifests: Promise<readonly Manifest[]> | undefined;
 
+  const isToBePacked = (layer: LayerDescriptor): boolean => {
+    const mediaType = ociMediaType(layer.mediaType);
+    if (!LAYER_OF_FILES.test(mediaType)) return false;
+    if (which === "plain") return isPlainLayer({ mediaType });
+    return which === "all" || !mediaType.endsWith(`+${compression}`);
+  };
+
   const repack = async (layer: LayerDescriptor): Promise<LayerDescriptor> => {
-    if (!LAYER_OF_FILES.test(layer.mediaType)) return layer;
-    if (which === "plain" && !isPlainLayer(layer)) return layer;
-    if (which !== "all" && layer.mediaType.endsWith(`+${compression}`)) return layer;
+    if (!isToBePacked(layer)) return layer;
     const source = { ...layer, digest: layer.digest as Digest, annotations: {} };
     const verified = verifyBlob(source, reader.readBlob(source, { signal }), () => {});
     const path = `${lock.stagingPath}/${randomUUID()}`;
@@ -85,25 +97,28 @@ export function openRecompressedReader(
   };
 
   const makeManifests = async (): Promise<readonly Manifest[]> => {
+    const found = await readAllManifests(reader, await readRoot(reader));
+    if (!found.some((manifest) => parseManifest(manifest).layers?.some(isToBePacked))) return found;
     // Docker's manifests know no zstd.
-    const originals = convertManifests(await readAllManifests(reader, await readRoot(reader)), "oci", reader.name);
+    const originals = convertManifests(found, "oci", reader.name);
     const repacked = new Map<string, Manifest>();
-    for (const { mediaType, digest, bytes } of originals) {
-      const parsed = v.safeParse(manifestSchema, JSON.parse(bytes.toString("utf8")));
-      if (!parsed.success) throw invalidDocument(`manifest ${digest}`, parsed.issues[0].message);
-      const { layers, manifests: members } = parsed.output;
-      const document = { ...parsed.output };
-      if (layers !== undefined) {
+    for (const original of originals) {
+      const document = parseManifest(original);
+      const { layers, manifests: members } = document;
+      if (layers?.some(isToBePacked) === true) {
         document.layers = [];
         for (const layer of layers) document.layers.push(await repack(layer));
-      }
-      if (members !== undefined) {
+      } else if (members?.some(({ digest }) => repacked.get(digest)?.digest !== digest) === true) {
         document.manifests = members.map((member) => {
           const manifest = repacked.get(member.digest);
           return manifest === undefined ? member : { ...member, digest: manifest.digest, size: manifest.bytes.length };
         });
+      } else {
+        repacked.set(original.digest, original);
+        continue;
       }
-      repacked.set(digest, manifestOf({ mediaType }, Buffer.from(JSON.stringify(document)), reader.name));
+      const bytes = Buffer.from(JSON.stringify(document));
+      repacked.set(original.digest, manifestOf({ mediaType: original.mediaType }, bytes, reader.name));
     }
     return [...repacked.values()];
   };
