@@ -17,8 +17,9 @@ import type { LaunchProgram } from "../launch/program.ts";
 import { attach, cloneTree, setAttributes } from "../runtime/steps/mounts.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
+import { homeDirectory } from "../sys/home-directory.ts";
 import { MountAttribute } from "../sys/mount.ts";
-import { nodeFileSystem, nodeOperatingSystem, nodePath } from "../sys/node-modules.ts";
+import { nodeFileSystem, nodePath } from "../sys/node-modules.ts";
 import { AT_FDCWD, OpenFlag } from "../sys/open.ts";
 import { mountPoints } from "./mount-points.ts";
 import { mountOverlay } from "./overlay.ts";
@@ -72,7 +73,7 @@ export interface HostView {
  */
 export function planHostView(source: string, skeleton: string, store: string): HostView {
   const mounts = mountPoints();
-  const hidden = new Set([store, ...(source === "/" ? [...PRIVATE_DIRECTORIES, nodeOperatingSystem().homedir()] : [])]);
+  const hidden = new Set([store, ...(source === "/" ? [...PRIVATE_DIRECTORIES, homeDirectory()] : [])]);
   const places: Place[] = [];
   const isBelow = (path: string, directory: string) => path.startsWith(directory === "/" ? "/" : `${directory}/`);
 

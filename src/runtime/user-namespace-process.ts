@@ -20,6 +20,7 @@ import { resetSignals } from "../launch/reset-signals.ts";
 import { lazily } from "../lazily.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
+import { knownHomeDirectory } from "../sys/home-directory.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
 import { nodeFileSystem } from "../sys/node-modules.ts";
 import { ownCommand } from "../sys/own-command.ts";
@@ -35,6 +36,8 @@ const REPORT_DESCRIPTOR = 3;
 const INPUT_DESCRIPTOR = 4;
 /** The first of those that a command is given besides. */
 export const FIRST_PASSED_DESCRIPTOR = 5;
+/** Instead of the home directory of users that have none, as in Debian's /etc/passwd; root's would be taken for theirs. */
+const NO_HOME = "/nonexistent";
 const PROGRAM_SIZE = 262144;
 const F_DUPFD_CLOEXEC = 1030;
 
@@ -150,7 +153,8 @@ function startInUserNamespace(map: IdMap | undefined, command: NamespaceCommand)
       program.call("fcntl", [from, F_DUPFD_CLOEXEC, REPORT_DESCRIPTOR + passed.length], what, { result: safe });
     }
     for (const { to, safe } of passed) program.call("dup3", [safe, to, 0], what);
-    const variables = Object.entries({ ...process.env, ...environment }).map(([name, value]) => `${name}=${value}`);
+    const all = { ...process.env, HOME: knownHomeDirectory() ?? NO_HOME, ...environment };
+    const variables = Object.entries(all).map(([name, value]) => `${name}=${value}`);
     program.call(
       "execve",
       [program.text("/proc/self/exe"), program.texts([...ownCommand(), ...words]), program.texts(variables)],

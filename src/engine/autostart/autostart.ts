@@ -1,7 +1,7 @@
 import { mkdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { basename, dirname, relative } from "node:path";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { homeDirectory } from "../../sys/home-directory.ts";
 import { ownScript } from "../../sys/own-command.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import { unlinkIfThere } from "../../sys/unlink-if-there.ts";
@@ -13,7 +13,7 @@ export function callersAutostartPlace(): AutostartPlace {
   const { XDG_CONFIG_HOME, XDG_DATA_HOME } = process.env;
   return autostartPlace({
     uid: process.geteuid?.() ?? 0,
-    home: homedir(),
+    home: homeDirectory(),
     configHome: absolute(XDG_CONFIG_HOME),
     dataHome: absolute(XDG_DATA_HOME),
     command: [process.execPath, ...ownScript()],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeUser, output } from "../../unprivileged-user.ts";
@@ -18,9 +18,14 @@ describe.each(["bunker-test", "bunker-bare"] as const)("as %s", (user) => {
   afterAll(() => rmSync(directory, { recursive: true }));
 
   function start(...words: readonly string[]) {
-    const become = ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups", "--"];
+    return startAs(id, ["SOME_VARIABLE=some value"], words);
+  }
+
+  function startAs(uid: number, environment: readonly string[], words: readonly string[]) {
+    const groups = uid === id ? "--init-groups" : "--clear-groups";
+    const become = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, groups, "--"];
     const command = [...become, process.execPath, script, "outside", ...words];
-    return JSON.parse(output(["env", "SOME_VARIABLE=some value", ...command]));
+    return JSON.parse(output(["env", ...environment, ...command]));
   }
 
   test("this program runs again as root of the caller's own ids", () => {
@@ -39,6 +44,27 @@ describe.each(["bunker-test", "bunker-bare"] as const)("as %s", (user) => {
     expect(blocked).toBe("0000000000000000");
     expect(variable).toBe("some value");
     expect(input).toBe("for no other eyes");
+  });
+
+  test.each([
+    ["what HOME says", "HOME=/elsewhere", "/elsewhere"],
+    ["as /etc/passwd has it, without HOME", "--unset=HOME", `/home/${user}`],
+    ["the same with an empty HOME", "HOME=", `/home/${user}`],
+  ])("the home directory inside is the caller's: %s", (_, setting, expected) => {
+    const path = join(directory, `home ${setting.length}`);
+    startAs(id, [setting], ["describe", path]);
+    expect(JSON.parse(readFileSync(path, "utf8")).home).toBe(expected);
+  });
+
+  test("a user without a home has not root's inside", () => {
+    const unknown = 54_321;
+    const own = join(directory, "of an unknown user");
+    mkdirSync(own);
+    chownSync(own, unknown, unknown);
+    chmodSync(directory, 0o755);
+    const path = join(own, "description");
+    startAs(unknown, ["--unset=HOME"], ["describe", path]);
+    expect(JSON.parse(readFileSync(path, "utf8")).home).toBe("/nonexistent");
   });
 
   test("an error of Bunker's arrives with its code and hint", () => {

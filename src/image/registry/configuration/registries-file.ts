@@ -4,10 +4,10 @@
  * what they name: the search list, a registry of the same prefix, an alias.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import * as v from "valibot";
 import { Errno } from "../../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../../sys/error.ts";
+import { homeDirectory } from "../../../sys/home-directory.ts";
 
 const mirror = v.object({
   location: v.pipe(v.string(), v.nonEmpty("a mirror needs a location")),
@@ -105,8 +105,8 @@ export function readRegistriesFiles(): RegistriesFile {
 /** In the order in which they are read; the last word counts. */
 function configurationFiles(): readonly string[] {
   const { CONTAINERS_REGISTRIES_CONF = "", XDG_CONFIG_HOME = "", XDG_CACHE_HOME = "" } = process.env;
-  const home = `${XDG_CONFIG_HOME || `${homedir()}/.config`}/containers`;
-  const cache = `${XDG_CACHE_HOME || `${homedir()}/.cache`}/containers`;
+  const home = `${XDG_CONFIG_HOME || `${homeDirectory()}/.config`}/containers`;
+  const cache = `${XDG_CACHE_HOME || `${homeDirectory()}/.cache`}/containers`;
   // Where Podman keeps the short names that its user has chosen.
   const chosen = `${cache}/short-name-aliases.conf`;
   if (CONTAINERS_REGISTRIES_CONF !== "") return [CONTAINERS_REGISTRIES_CONF, chosen];

@@ -10,7 +10,7 @@
  * what the file itself holds. Logins may be for a part of a registry: the longest key that is a prefix of
  * `REGISTRY/REPOSITORY` wins.
  */
-import { homedir } from "node:os";
+import { homeDirectory } from "../../../sys/home-directory.ts";
 import { type AuthFile, changeAuthFile, entryCredentials, readAuthFile } from "./auth-file.ts";
 import { eraseFromHelper, getFromHelper, listHelper, storeInHelper } from "./credential-helper.ts";
 import type { Credentials } from "./credentials.ts";
@@ -117,12 +117,12 @@ function authFiles(file: string | undefined): readonly string[] {
   const only = file ?? (REGISTRY_AUTH_FILE || undefined);
   if (only !== undefined) return [only];
   const ofSession = XDG_RUNTIME_DIR === "" ? [] : [`${XDG_RUNTIME_DIR}/containers/auth.json`];
-  return [...ofSession, ownFile(), `${DOCKER_CONFIG || `${homedir()}/.docker`}/config.json`];
+  return [...ofSession, ownFile(), `${DOCKER_CONFIG || `${homeDirectory()}/.docker`}/config.json`];
 }
 
 function ownFile(): string {
   const { REGISTRY_AUTH_FILE = "", XDG_CONFIG_HOME = "" } = process.env;
-  return REGISTRY_AUTH_FILE || `${XDG_CONFIG_HOME || `${homedir()}/.config`}/containers/auth.json`;
+  return REGISTRY_AUTH_FILE || `${XDG_CONFIG_HOME || `${homeDirectory()}/.config`}/containers/auth.json`;
 }
 
 function helperFor(content: AuthFile, registry: string): string | undefined {

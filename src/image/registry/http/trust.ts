@@ -8,8 +8,8 @@
  * The first directory that there is for a host is the one that counts; the user's own come before the system's.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { BunkerError, errnoOf } from "../../../sys/error.ts";
+import { homeDirectory } from "../../../sys/home-directory.ts";
 import { readIfThere } from "../../../sys/read-if-there.ts";
 
 /** Certificates and keys in PEM. */
@@ -51,7 +51,7 @@ export function trustFor(host: string, directory: string | undefined): Trust {
 }
 
 function certificateDirectories(host: string): string[] {
-  const home = process.env["XDG_CONFIG_HOME"] || `${homedir()}/.config`;
+  const home = process.env["XDG_CONFIG_HOME"] || `${homeDirectory()}/.config`;
   return [`${home}/containers`, `${home}/docker`, "/etc/containers", "/etc/docker"].map(
     (place) => `${place}/certs.d/${host}`,
   );
