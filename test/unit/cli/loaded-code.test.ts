@@ -75,6 +75,7 @@ describe("what is loaded for", () => {
   test.each([
     ["run", 418_000],
     ["exec", 212_000],
+    ["version", 23_000],
     ["ps", 60_000],
     ["build", 352_000],
     ["a build as root", 348_000],
