@@ -140,14 +140,19 @@ export function parseArguments<const Table extends OptionTable, const Required e
     }
   }
 
-  const standing = syntax.insteadOfFirst?.flatMap((property) => syntax.options[property] ?? []) ?? [];
-  if (standing.some((option) => given.get(option)?.at(-1) === true)) operands.unshift("");
+  // Loops, because methods of arrays that are JavaScript inside the engine cost every command 0.1 ms at their first call.
+  for (const property of syntax.insteadOfFirst ?? []) {
+    const option = syntax.options[property];
+    if (option === undefined || option.collect(given.get(option) ?? []) !== true) continue;
+    operands.unshift("");
+    break;
+  }
   checkOperands(command, syntax, operands);
-  const results = Object.entries(syntax.options).map(
-    ([property, option]) => [property, option.collect(given.get(option) ?? [])] as const,
-  );
+  const results: Record<string, unknown> = {};
+  for (const [property, option] of Object.entries(syntax.options))
+    results[property] = option.collect(given.get(option) ?? []);
   // The table's own parsers made every result, and the operands were just counted.
-  return { options: Object.fromEntries(results), operands } as unknown as ParsedArguments<Table, Required>;
+  return { options: results, operands } as unknown as ParsedArguments<Table, Required>;
 }
 
 /**

@@ -49,7 +49,7 @@ export function flag(description: Description & { readonly initial?: boolean }):
     repeatable: false,
     defaultText: initial ? "true" : undefined,
     parse: parseBoolean,
-    collect: (values) => values.at(-1) ?? initial,
+    collect: (values) => values[values.length - 1] ?? initial,
   };
 }
 
@@ -70,7 +70,7 @@ export function single<Value, Initial>(
     repeatable: false,
     defaultText: description.initialText,
     parse: description.parse,
-    collect: (values) => (values.length > 0 ? values.at(-1) : description.initial),
+    collect: (values) => (values.length > 0 ? values[values.length - 1] : description.initial),
   };
 }
 
