@@ -20,7 +20,7 @@ export const runRequestSchema = v.object({
   /** The place of its cgroup, as the user names it. */
   cgroupParent: v.optional(v.string()),
   /** Of a network of its own. */
-  network: v.optional(networkConfigurationSchema),
+  network: v.optional(networkConfigurationSchema()),
 });
 
 export type RunRequest = Readonly<v.InferOutput<typeof runRequestSchema>>;

@@ -166,9 +166,9 @@ const definitionSchema = lazily(() =>
     /** Devices that are looked up at each start; devices/container-devices.ts. */
     namedDevices: v.optional(v.object({ names: names(), directories: names() })),
     /** What a network of its own is made of. */
-    networkPlan: v.optional(networkPlanSchema),
+    networkPlan: v.optional(networkPlanSchema()),
     /** For one on networks that users have made. */
-    membership: v.optional(membershipSchema),
+    membership: v.optional(membershipSchema()),
     /** What `docker inspect` shows under HostConfig and Config and nothing else depends on. */
     shown: v.object({
       hostConfiguration: shownSchema,

@@ -35,7 +35,7 @@ const healthSchema = lazily(() =>
 
 const healthText = lazily(() => v.pipe(v.string(), v.parseJson(), healthSchema()));
 const NO_PORTS = "[]";
-const portsText = lazily(() => v.pipe(v.string(), v.parseJson(), v.array(portBindingSchema)));
+const portsText = lazily(() => v.pipe(v.string(), v.parseJson(), v.array(portBindingSchema())));
 
 /** Reads the ports of the host that lead to a container, as they are recorded. */
 export function parsePorts(text: string): readonly PortBinding[] {

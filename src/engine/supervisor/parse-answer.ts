@@ -18,7 +18,7 @@ const exitSchema = v.object({
   lostErrno: v.optional(v.number()),
 });
 
-const endpointSchema = v.object({ address: addressSchema, port: v.number() });
+const endpointSchema = v.object({ address: addressSchema(), port: v.number() });
 
 /** network/flow-summary.ts. */
 const flowSchema = v.object({

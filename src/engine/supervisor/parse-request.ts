@@ -32,7 +32,9 @@ const superviseSchema = v.object({
   /** Whether the command that says this records the container's end itself, should it live so long. */
   isRecordedByCommand: v.boolean(),
   /** For one that may be on networks, at its start or later: what it may reach outside, and how. */
-  networks: v.optional(v.object({ egress: v.optional(egressRulesSchema), shaping: v.optional(shapingRulesSchema) })),
+  networks: v.optional(
+    v.object({ egress: v.optional(egressRulesSchema()), shaping: v.optional(shapingRulesSchema()) }),
+  ),
   /** Milliseconds that the last restart waited; 0 when this is none. */
   restartDelay: v.number(),
   /** Seconds after which the container is killed. */
@@ -66,10 +68,10 @@ const requestSchema = v.variant("kind", [
   /** A network of the container's, with the file of its device. Answered by `served` if others share it. */
   v.object({
     kind: v.literal("network"),
-    configuration: networkConfigurationSchema,
+    configuration: networkConfigurationSchema(),
     /** Of its default routes. */
     metric: v.number(),
-    membership: v.optional(linkMembershipSchema),
+    membership: v.optional(linkMembershipSchema()),
   }),
   /** Before `supervise`: the mount namespace of a container among the processes of another one. */
   v.object({ kind: v.literal("mount namespace") }),
@@ -78,9 +80,9 @@ const requestSchema = v.variant("kind", [
   /** What the container is called from now on, on the network of an id. */
   v.object({ kind: v.literal("rename"), network: v.string(), names: v.array(v.string()) }),
   /** Whom the network of an id has asked for names of the outside from now on; nobody for the host's resolvers. */
-  v.object({ kind: v.literal("resolve"), network: v.string(), resolvers: v.array(addressSchema) }),
+  v.object({ kind: v.literal("resolve"), network: v.string(), resolvers: v.array(addressSchema()) }),
   /** Before `supervise`: ports of the host that lead into the container, with a socket for each. */
-  v.object({ kind: v.literal("ports"), bindings: v.array(portBindingSchema) }),
+  v.object({ kind: v.literal("ports"), bindings: v.array(portBindingSchema()) }),
   /** One descriptor for each letter: where input (i) comes from, where output (o) and error (e) go. */
   v.object({ kind: v.literal("attach"), streams: v.string() }),
   /**
