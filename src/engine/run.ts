@@ -67,7 +67,7 @@ export async function runContainer(
     if (options.remove) removeFiles(database, data, container, true);
     throw error;
   }
-  return attendContainer(database, data, container, started, wanted, recordsEnd);
+  return await attendContainer(database, data, container, started, wanted, recordsEnd);
 }
 
 /**

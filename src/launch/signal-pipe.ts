@@ -3,7 +3,7 @@
  *
  * signalfd(2) needs every thread of the process to block the signals, but Bun's helper threads are there before the
  * first line of JavaScript and block none; and a handler of JavaScript's own cannot run while the thread waits in the
- * reactor. So the handler is a few instructions of machine code, emitted here: it writes the signal's number, the first
+ * reactor. So the handler is a few instructions of machine code: it writes the signal's number, the first
  * byte of the siginfo_t that it is called with, into a pipe that the reactor waits for. It touches no stack and no errno,
  * and does not care which thread it interrupts. Calls that it interrupts are not restarted (no SA_RESTART): a write that
  * blocks because nobody reads must not keep Ctrl-C from being seen.
@@ -18,40 +18,50 @@ import { SIGNAL_ACTION_SIZE, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import { pipe } from "../sys/socket.ts";
 import { check, type MappedMemory, makeExecutable, mapMemory, SystemCall, systemCall } from "../sys/system-call.ts";
 import { systemCallNumber } from "../sys/system-call-number.ts";
-import { Arm64Assembler } from "./assembler/arm64.ts";
-import { Register, X86Assembler } from "./assembler/x86-64.ts";
 
 const SA_SIGINFO = 0x4;
 const SA_RESTORER = 0x04000000;
 
 const PAGE_SIZE = 4096;
 
-/** The handler's code, and where in it the restorer starts, which x86-64 returns from signals by. */
+/**
+ * The handler's code, and where in it the restorer starts, which x86-64 returns from signals by. It is written down
+ * instruction by instruction, because every foreground command needs it, and would load an assembler for it.
+ */
 export function emitSignalHandler(
   architecture: Architecture,
   descriptor: number,
 ): { readonly code: Uint8Array; readonly restorer: number | undefined } {
   const write = systemCallNumber("write", architecture);
   if (architecture === "arm64") {
-    const assembler = new Arm64Assembler();
-    assembler.movImmediate(0, descriptor);
-    assembler.movImmediate(2, 1);
-    assembler.movImmediate(8, write);
-    assembler.svc();
-    assembler.ret();
-    return { code: assembler.finish(), restorer: undefined };
+    const instructions = [
+      0xd2800000 | ((descriptor & 0xffff) << 5), // mov x0, descriptor, its lower half
+      0xf2a00000 | ((descriptor >>> 16) << 5), // movk x0, the upper half, lsl 16
+      0xd2800022, // mov x2, 1
+      0xd2800008 | (write << 5), // mov x8, write
+      0xd4000001, // svc 0
+      0xd65f03c0, // ret
+    ];
+    const code = new DataView(new ArrayBuffer(4 * instructions.length));
+    for (const [index, instruction] of instructions.entries()) code.setUint32(4 * index, instruction, true);
+    return { code: new Uint8Array(code.buffer), restorer: undefined };
   }
-  const handler = new X86Assembler();
-  handler.movImmediate(Register.rdi, descriptor);
-  handler.movImmediate(Register.rdx, 1);
-  handler.movImmediate(Register.rax, write);
-  handler.syscall();
-  handler.ret();
-  const restorer = new X86Assembler();
-  restorer.movImmediate(Register.rax, systemCallNumber("rt_sigreturn", architecture));
-  restorer.syscall();
-  const first = handler.finish();
-  return { code: Buffer.concat([first, restorer.finish()]), restorer: first.length };
+  const handler = [
+    ...[0xbf, ...immediate32(descriptor)], // mov edi, descriptor
+    ...[0xba, ...immediate32(1)], // mov edx, 1
+    ...[0xb8, ...immediate32(write)], // mov eax, write
+    ...[0x0f, 0x05], // syscall
+    0xc3, // ret
+  ];
+  const restorer = [
+    ...[0xb8, ...immediate32(systemCallNumber("rt_sigreturn", architecture))], // mov eax, rt_sigreturn
+    ...[0x0f, 0x05], // syscall
+  ];
+  return { code: new Uint8Array([...handler, ...restorer]), restorer: handler.length };
+}
+
+function immediate32(value: number): readonly number[] {
+  return [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
 }
 
 /** Receives signals through a pipe; see the head of this file. Disposing it restores the former actions. */

@@ -24,7 +24,7 @@ export const attach = defineCommand(
     insteadOfFirst: ["latest"],
     required: ["CONTAINER"],
   },
-  ({ options, operands: [reference] }) => {
+  async ({ options, operands: [reference] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     const container = namedOrLatest(database, data, reference, options);
@@ -46,7 +46,7 @@ export const attach = defineCommand(
     tell(socket, { kind: "wait" });
     tellSize(socket, terminal);
     recordContainerEvent(data, "attach", container);
-    const end = stayAttached(socket, streams, attachment);
+    const end = await stayAttached(socket, streams, attachment);
     if (end.kind === "detached") {
       recordContainerEvent(data, "detach", container);
       return 0;

@@ -103,7 +103,7 @@ export const exec = defineCommand(
     };
     if (signals === undefined) return keepTerminal();
     for (const end of streams?.ends.inner ?? []) end.close();
-    const end = attachDetachably(launched, signals, streams?.ends, {
+    const end = await attachDetachably(launched, signals, streams?.ends, {
       interactive,
       whole: false,
       detachKeys: parseDetachKeys(options.detachKeys),

@@ -80,5 +80,5 @@ async function startAttached(
   const recordsEnd = restart.name === "no";
   const started = await startByCommand(database, data, taken, { attachment, recordsEnd });
   tellSize(started.socket, terminal);
-  return attendContainer(database, data, taken, started, attachment, recordsEnd);
+  return await attendContainer(database, data, taken, started, attachment, recordsEnd);
 }

@@ -89,7 +89,7 @@ export const exec = defineCommand(
     optional: "[COMMAND] [ARG...]",
     stopAtFirstOperand: true,
   },
-  ({ options, operands: [id, ...command] }, globals: RuntimeGlobals) => {
+  async ({ options, operands: [id, ...command] }, globals: RuntimeGlobals) => {
     using directory = ContainerDirectory.open(stateRoot(globals.root), id);
     const configuration = directory.configuration();
     const process = processOf(options, command, configuration.process);
@@ -105,7 +105,7 @@ export const exec = defineCommand(
       onDebug: debugLog(globals),
     });
     if (signals === undefined) return 0;
-    return exitStatusOf(attach(launched, signals, undefined, { interactive: true, whole: false }));
+    return exitStatusOf(await attach(launched, signals, undefined, { interactive: true, whole: false }));
   },
 );
 

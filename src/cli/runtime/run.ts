@@ -48,7 +48,7 @@ export const run = defineCommand(
     }
     if (signals === undefined) return 0;
     directory.unlock();
-    const end = attach(container, signals, undefined, { interactive: true, whole: false, orphans });
+    const end = await attach(container, signals, undefined, { interactive: true, whole: false, orphans });
     if (!options.keep) deleteContainer(directory, true, onWarning);
     return exitStatusOf(end);
   },

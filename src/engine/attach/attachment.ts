@@ -8,7 +8,6 @@
  */
 
 import { SignalPipe } from "../../launch/signal-pipe.ts";
-import { makeRawGuarded } from "../../launch/terminal-guard.ts";
 import type { LaunchedContainer } from "../../runtime/launched-container.ts";
 import type { Orphans } from "../../runtime/orphans.ts";
 import { setBlocking } from "../../sys/blocking.ts";
@@ -135,17 +134,26 @@ export function terminalSize(): { readonly height: number; readonly width: numbe
   return size === undefined ? undefined : { height: size.rows, width: size.columns };
 }
 
+/**
+ * Puts our terminal into raw mode.
+ * @returns a function that puts it back
+ */
+export async function makeInputRaw(): Promise<() => void> {
+  const { makeRawGuarded } = await import("../../launch/terminal-guard.ts");
+  return makeRawGuarded(STANDARD_INPUT);
+}
+
 /** How an attachment ended: with the process, or by the detach keys. */
 export type AttachmentEnd = ProcessEnd | "detached";
 
 /** Like `attachDetachably`, without keys to detach by. */
-export function attach(
+export async function attach(
   container: LaunchedContainer,
   signals: SignalPipe,
   streams: Streams | undefined,
   options: Omit<Parameters<typeof attachDetachably>[3], "detachKeys">,
-): ProcessEnd {
-  const end = attachDetachably(container, signals, streams, { ...options, detachKeys: Buffer.alloc(0) });
+): Promise<ProcessEnd> {
+  const end = await attachDetachably(container, signals, streams, { ...options, detachKeys: Buffer.alloc(0) });
   return end === "detached" ? waitForExit(container.pid) : end;
 }
 
@@ -156,7 +164,7 @@ export function attach(
  * @param orphans what the container leaves behind, to be reaped when it ends meanwhile
  * @param detachKeys the keys that end the attachment when they are typed into a terminal; empty for none
  */
-export function attachDetachably(
+export async function attachDetachably(
   container: LaunchedContainer,
   signals: SignalPipe,
   streams: Streams | undefined,
@@ -166,7 +174,7 @@ export function attachDetachably(
     readonly orphans?: Orphans | undefined;
     readonly detachKeys: Buffer;
   },
-): AttachmentEnd {
+): Promise<AttachmentEnd> {
   using cleanup = new DisposableStack();
   const reactor = cleanup.use(new Reactor());
   const outputs = new Set<Pump>();
@@ -211,7 +219,7 @@ export function attachDetachably(
     if (options.interactive) {
       // Its own descriptor, because the reactor knows each only in one role.
       copyIn(cleanup.use(duplicate(terminal.number)));
-      if (isTerminal(STANDARD_INPUT)) cleanup.defer(makeRawGuarded(STANDARD_INPUT));
+      if (isTerminal(STANDARD_INPUT)) cleanup.defer(await makeInputRaw());
     }
   } else if (streams !== undefined) {
     copyOut(streams.outer.output, STANDARD_OUTPUT);

@@ -14,20 +14,20 @@ import { type AttachmentEnd, type AttachmentOptions, stayAttached } from "./supe
  * @returns its exit status; 0 when the user has detached from it
  * @throws BunkerError `supervisor_lost`
  */
-export function attendContainer(
+export async function attendContainer(
   database: StateDatabase,
   data: string,
   { id, name, definition, lock }: Pick<StartableContainer, "id" | "name" | "definition" | "lock">,
   started: StartedContainer,
   attachment: AttachmentOptions,
   recordsEnd: boolean,
-): number {
+): Promise<number> {
   using socket = started.socket;
   using earlyWatch = started.earlyWatch;
   const earlyEnd = earlyWatch === undefined ? undefined : awaitEarlyEnd(earlyWatch, attachment);
   const end: AttachmentEnd =
     earlyEnd ??
-    (started.streams === undefined ? { kind: "detached" } : stayAttached(socket, started.streams, attachment));
+    (started.streams === undefined ? { kind: "detached" } : await stayAttached(socket, started.streams, attachment));
   if (end.kind === "detached") return 0;
   if (end.kind === "lost") {
     if (definition.remove) removeFiles(database, data, { id, name, definition }, true);

@@ -9,7 +9,6 @@
  * detach keys: then this command ends, and the container goes on.
  */
 import type { SignalPipe } from "../../launch/signal-pipe.ts";
-import { makeRawGuarded } from "../../launch/terminal-guard.ts";
 import { setBlocking } from "../../sys/blocking.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { receiveMessage } from "../../sys/message-socket.ts";
@@ -21,7 +20,7 @@ import { isTerminal, windowSize } from "../../sys/terminal.ts";
 import { tell } from "../supervisor/connect.ts";
 import { type Exit, parseAnswer } from "../supervisor/parse-answer.ts";
 import type { SupervisorLoss } from "../supervisor/supervisor-loss.ts";
-import { openNonBlocking } from "./attachment.ts";
+import { makeInputRaw, openNonBlocking } from "./attachment.ts";
 import { detachKeyFilter } from "./detach-keys.ts";
 
 /** What a command wants of a container's streams. */
@@ -71,11 +70,11 @@ export function requestAttachment(socket: FileDescriptor, options: AttachmentOpt
 }
 
 /** Copies the streams until the container ends or somebody types the detach keys. */
-export function stayAttached(
+export async function stayAttached(
   socket: FileDescriptor,
   streams: AttachedStreams,
   options: AttachmentOptions,
-): AttachmentEnd {
+): Promise<AttachmentEnd> {
   using cleanup = new DisposableStack();
   const reactor = cleanup.use(new Reactor());
   const outputs = new Set<Pump>();
@@ -125,7 +124,7 @@ export function stayAttached(
       isTyped && options.detachKeys.length > 0 ? detachKeyFilter(options.detachKeys) : undefined,
     );
     cleanup.defer(() => pump.stop());
-    if (isTyped) cleanup.defer(makeRawGuarded(STANDARD.input));
+    if (isTyped) cleanup.defer(await makeInputRaw());
   }
   const { signals } = options;
   reactor.add(signals.descriptor, Event.IN, () => {

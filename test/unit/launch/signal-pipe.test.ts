@@ -25,6 +25,7 @@ test("arm64: writes one byte, and returns to the kernel's own restorer", () => {
   const { code, restorer } = emitSignalHandler("arm64", 300);
   expect(withoutAddresses(disassemble("arm64", code))).toEqual([
     "mov x0, #0x12c",
+    "movk x0, #0x0, lsl #16",
     "mov x2, #0x1",
     "mov x8, #0x40",
     "svc #0x0",
