@@ -90,8 +90,12 @@ function memoryFiles(memory: Resources["memory"] = {}): ResourceFile[] {
   if (memory.disableOOMKiller === true) {
     refuse("memory.disableOOMKiller", "in cgroup v2 the OOM killer cannot be turned off");
   }
-  if ((memory.kernel ?? 0) > 0 || (memory.kernelTCP ?? 0) > 0) {
-    refuse("memory.kernel", "cgroup v2 counts the kernel's memory as the cgroup's own; limit that");
+  for (const member of ["kernel", "kernelTCP"] as const) {
+    if ((memory[member] ?? 0) <= 0) continue;
+    refuse(`memory.${member}`, "cgroup v2 counts the kernel's memory as the cgroup's own; limit that");
+  }
+  if (memory.useHierarchy === false) {
+    refuse("memory.useHierarchy", "cgroup v2 always counts what the cgroups below use");
   }
   const files: ResourceFile[] = [];
   if (limit !== undefined && limit !== 0) files.push({ name: "memory.max", value: limitText(limit) });

@@ -150,12 +150,30 @@ function openNamespace(path: string, type: NamespaceType): number {
 
 /** @throws BunkerError for what no host can get from us: better than to run without */
 function checkImplemented({ intelRdt, netDevices = {} }: Linux): void {
-  const member = intelRdt !== undefined ? "intelRdt" : Object.keys(netDevices).length > 0 ? "netDevices" : undefined;
-  if (member === undefined) return;
+  const refuse = (member: string, reason: string) => {
+    throw new BunkerError({
+      code: "not_implemented",
+      operation: "create container",
+      reason: `Bunker does not implement linux.${member}: ${reason}`,
+    });
+  };
+  if (intelRdt !== undefined) refuse("intelRdt", "it leaves the file system resctrl to the host's administrator");
+  if (Object.keys(netDevices).length > 0) {
+    refuse("netDevices", "it moves no device of the host's; a hook, or whoever makes the network namespace, can");
+  }
+}
+
+/**
+ * Without a mount namespace the container's mounts would be made among the host's, and its root become that of every
+ * process there.
+ * @throws BunkerError `invalid_configuration`
+ */
+function checkMountNamespace({ namespaces = [] }: Linux): void {
+  if (namespaces.some(({ type }) => type === "mount")) return;
   throw new BunkerError({
-    code: "not_implemented",
+    code: "invalid_configuration",
     operation: "create container",
-    reason: `Bunker does not implement linux.${member}`,
+    reason: "linux.namespaces: a container needs a mount namespace, or its root would become the host's",
   });
 }
 
@@ -202,6 +220,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   };
   // Before the launch, since the child has to inherit the descriptors that are opened here.
   checkSecurityModules({ selinuxLabel: linux.mountLabel });
+  checkMountNamespace(linux);
   checkImplemented(linux);
   const mounts = planMounts(configuration.mounts ?? [], {
     bundle,

@@ -137,13 +137,13 @@ export function parseMountOptions(words: readonly string[]): MountOptions {
  * @throws BunkerError `bad_mount_option`
  */
 export function checkBindOptions(options: MountOptions, destination: string): void {
-  const [first] = options.data;
+  const first = options.copyUp ? "tmpcopyup" : options.data[0]?.[0];
   if (first === undefined) return;
   throw new BunkerError({
     code: "bad_mount_option",
     operation: "bind mount on",
     object: destination,
-    reason: `option ${first[0]} is for filesystems, not for bind mounts`,
+    reason: `option ${first} is for filesystems, not for bind mounts`,
   });
 }
 

@@ -14,7 +14,7 @@ export function checkConfiguration(configuration: Configuration, path: string): 
   const fault =
     (process === undefined ? undefined : processFault(process)) ??
     namespacesFault(configuration) ??
-    (linux === undefined ? undefined : (idMappingsFault(linux) ?? sysctlFault(linux))) ??
+    (linux === undefined ? undefined : (idMappingsFault(linux) ?? devicesFault(linux) ?? sysctlFault(linux))) ??
     mountsFault(configuration.mounts ?? []);
   refuse(fault, path);
 }
@@ -73,6 +73,9 @@ function namespacesFault({ linux, hostname, domainname }: Configuration): string
     if (path !== undefined && path !== "" && !path.startsWith("/")) {
       return `linux.namespaces.${index}.path: expected an absolute path, got ${JSON.stringify(path)}`;
     }
+    if (type === "time" && isJoined(path) && Object.keys(linux?.timeOffsets ?? {}).length > 0) {
+      return "linux.timeOffsets: the clocks of a time namespace that is joined cannot be set";
+    }
     present.add(type);
   }
   const needs: readonly (readonly [member: string, value: object | string | undefined, type: NamespaceType])[] = [
@@ -105,6 +108,14 @@ function idMappingsFault(linux: Linux): string | undefined {
 
 function isJoined(path: string | undefined): boolean {
   return path !== undefined && path !== "";
+}
+
+/** One of both numbers may be left out for 0, as programs in Go do. */
+function devicesFault({ devices = [] }: Linux): string | undefined {
+  const index = devices.findIndex(
+    ({ type, major, minor }) => type !== "p" && major === undefined && minor === undefined,
+  );
+  return index < 0 ? undefined : `linux.devices.${index}: expected major and minor numbers, as its type is not p`;
 }
 
 const systemVIpcParameters = ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"];

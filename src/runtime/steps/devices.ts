@@ -50,13 +50,13 @@ function hostNode(device: Device): string {
   };
   if (isThatDevice(device.path)) return device.path;
   const kind = device.type === "b" ? "block" : "char";
-  const event = readIfThere(`/sys/dev/${kind}/${device.major}:${device.minor}/uevent`);
+  const event = readIfThere(`/sys/dev/${kind}/${major}:${minor}/uevent`);
   const name = /^DEVNAME=(.*)$/m.exec(event ?? "")?.[1];
   if (name !== undefined && isThatDevice(`/dev/${name}`)) return `/dev/${name}`;
   throw new BunkerError({
     code: "device_not_found",
     operation: "find device",
-    object: `${device.path} (${device.type} ${device.major}:${device.minor})`,
+    object: `${device.path} (${device.type} ${major}:${minor})`,
     reason: "the host has no such node, and a user namespace may not make one",
   });
 }

@@ -50,10 +50,10 @@ export function planNamespaces(
   open: (path: string, type: NamespaceType) => number,
 ): NamespacePlan {
   const created = namespaces
-    .filter(({ path }) => path === undefined)
+    .filter(({ path = "" }) => path === "")
     .reduce((flags, { type }) => flags | NamespaceFlag[type], 0);
   const joined = namespaces
-    .flatMap(({ type, path }) => (path === undefined ? [] : [{ type, path }]))
+    .flatMap(({ type, path = "" }) => (path === "" ? [] : [{ type, path }]))
     .toSorted((one, other) => JOIN_ORDER.indexOf(one.type) - JOIN_ORDER.indexOf(other.type))
     .map(({ type, path }) => ({ type, path, descriptor: open(path, type) }));
   return { created, joined, timeOffsets };

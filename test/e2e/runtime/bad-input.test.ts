@@ -136,8 +136,19 @@ test("labels that the host cannot apply", () => {
 test("members that are not implemented are refused, not passed over", () => {
   const refusal = (linux: NonNullable<Parameters<typeof suite.box.bundle>[1]>["linux"] = {}) =>
     created(suite.box.bundle(["true"], { linux })).errors;
-  expect(refusal({ intelRdt: {} })).toBe("bunker: create container: Bunker does not implement linux.intelRdt\n");
-  expect(refusal({ netDevices: { eth7: {} } })).toContain("does not implement linux.netDevices");
+  expect(refusal({ intelRdt: {} })).toBe(
+    "bunker: create container: Bunker does not implement linux.intelRdt: it leaves the file system resctrl to the host's administrator\n",
+  );
+  expect(refusal({ netDevices: { eth7: {} } })).toContain("does not implement linux.netDevices: ");
+});
+
+test("a container without a mount namespace is refused", () => {
+  expect(created(suite.box.bundle(["true"], { namespaces: ["user", "pid"] }))).toEqual({
+    status: 1,
+    output: "",
+    errors:
+      "bunker: create container: linux.namespaces: a container needs a mount namespace, or its root would become the host's\n",
+  });
 });
 
 test("limits without a cgroup are refused, or a warning where that was asked for", async () => {

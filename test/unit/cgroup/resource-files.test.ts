@@ -74,6 +74,8 @@ describe("limits as files of cgroup v2", () => {
     ["memory.swap: it is the sum of memory and swap, and less", { memory: { limit: 100, swap: 50 } }],
     ["memory.swap: it is the sum of memory and swap, and there is no limit", { memory: { swap: 50 } }],
     ["memory.swappiness", { memory: { swappiness: 0 } }],
+    ["memory.kernelTCP", { memory: { kernelTCP: 1 } }],
+    ["memory.useHierarchy", { memory: { useHierarchy: false } }],
     ["memory.disableOOMKiller", { memory: { disableOOMKiller: true } }],
     ["memory.kernel", { memory: { kernel: 5 } }],
     ["cpu.realtimeRuntime", { cpu: { realtimeRuntime: 5 } }],

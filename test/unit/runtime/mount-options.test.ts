@@ -164,6 +164,9 @@ test("checkBindOptions refuses what only filesystems understand", () => {
   expect(() => checkBindOptions(parseMountOptions(["bind", "ro", "size=1", "sync"]), "/mnt")).toThrow(
     "bind mount on /mnt: option size is for filesystems, not for bind mounts",
   );
+  expect(() => checkBindOptions(parseMountOptions(["bind", "tmpcopyup"]), "/mnt")).toThrow(
+    "bind mount on /mnt: option tmpcopyup is for filesystems, not for bind mounts",
+  );
 });
 
 test("mountOptionNames has the whole table, sorted, and nothing twice", () => {
