@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordImageEvent } from "../../engine/events/journal.ts";
+import { tagList } from "../../image/manifest-list/list-store.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
 import { familiarName, openImageStore } from "../../image/store/image-store.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -17,6 +18,11 @@ export const tag = defineCommand(
   ({ operands: [source, ...targets] }) => {
     const names = targets.map(newName);
     using store = openImageStore(dataDirectory());
+    const list = store.listOf(source);
+    if (list !== undefined) {
+      for (const name of names) tagList(store, list, name);
+      return 0;
+    }
     const image = store.find(source);
     for (const name of names) {
       store.tag(image, name);

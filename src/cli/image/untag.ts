@@ -10,19 +10,22 @@ export const untag = defineCommand(
   { options: {}, required: ["IMAGE"], optional: "[NAME[:TAG]...]", failureStatus: 1 },
   ({ operands: [text, ...given] }) => {
     using store = openImageStore(dataDirectory());
-    const image = store.find(text);
-    if (image.isReadOnly) {
+    const list = store.listOf(text);
+    const image = list === undefined ? store.find(text) : undefined;
+    if (image?.isReadOnly) {
       const reason = `it lies in ${image.store}, which is only read`;
       throw new BunkerError({ code: "store_read_only", operation: "take names away from", object: text, reason });
     }
+    const known = list === undefined ? (image?.names ?? []) : [list.name];
     const names = given.map((name) => formatReference(withDefaultTag(parseReference(name))));
     for (const [place, name] of names.entries()) {
-      if (image.names.includes(name)) continue;
+      if (known.includes(name)) continue;
       const [object, reason] = [given[place], `it is not a name of the image ${text}`];
       throw new BunkerError({ code: "image_not_found", operation: "take away the name", object, reason });
     }
-    for (const name of names.length > 0 ? names : image.names) {
+    for (const name of names.length > 0 ? names : known) {
       store.untag(name);
+      if (image === undefined) continue;
       recordImageEvent(store.directory, "untag", image.id, familiarName(name), image.labels);
     }
     return 0;

@@ -7,6 +7,7 @@ import { type Digest, digestOf } from "../digest.ts";
 import { formatReference, parseReference, withDefaultTag } from "../reference.ts";
 import { BlobStaging } from "../store/blob-staging.ts";
 import type { ImageStore } from "../store/image-store.ts";
+import type { StoredList } from "../store/stored-image.ts";
 import type { Manifest } from "../transport/transport.ts";
 import { type ManifestList, parseManifestList, serialiseManifestList } from "./manifest-list.ts";
 
@@ -91,6 +92,23 @@ export function publishList(
     }
   });
   return digest;
+}
+
+/**
+ * Gives a list one more name; what had it loses it.
+ * @param name full, with a tag
+ * @throws BunkerError `store_read_only`
+ */
+export function tagList(store: ImageStore, list: StoredList, name: string): void {
+  if (name === list.name) return;
+  store.change((state) => {
+    const { digest, mediaType, size } = list.target;
+    state.run("INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, NULL)", ...[name, digest, mediaType, size]);
+    state.run(
+      "INSERT OR REPLACE INTO list_origin SELECT ?, manifest, repository FROM list_origin WHERE list = ?",
+      ...[name, list.name],
+    );
+  });
 }
 
 /** The full name of the repository that the rest of a list's image is in; undefined when it came from the store. */

@@ -28,7 +28,7 @@ import { type Digest, splitDigest } from "../digest.ts";
 import { type ImageConfiguration, parseDocument } from "../documents.ts";
 import type { Image } from "../image.ts";
 import { blobPath } from "../layout-files.ts";
-import { formatPlatform, type Platform, platformRank } from "../platform.ts";
+import { formatPlatform, hostPlatform, type Platform, platformRank } from "../platform.ts";
 import {
   familiarReference,
   formatReference,
@@ -105,7 +105,7 @@ export class ImageStore implements Disposable {
 
   /**
    * Finds an image as Docker does: by name (without a tag `latest` is meant), by name and digest, by id, or by the
-   * beginning of an id.
+   * beginning of an id. The name of a list means its image for this machine.
    * @param platform where an index was pulled for several, the one that is wanted; else the latest pulled
    * @throws BunkerError `image_not_found`, `image_ambiguous`, `invalid_reference`
    */
@@ -114,6 +114,10 @@ export class ImageStore implements Disposable {
     if (found !== undefined) return found;
     const other = platform === undefined ? undefined : this.findIfThere(text);
     if (platform !== undefined && other !== undefined) throw notForPlatform(text, other, platform);
+    if (this.listOf(text) !== undefined) {
+      const wanted = formatPlatform(platform ?? hostPlatform());
+      throw imageNotFound(text, `it is a list of images, of which none for ${wanted} is here`);
+    }
     throw imageNotFound(text, "no such image");
   }
 
@@ -142,15 +146,25 @@ export class ImageStore implements Disposable {
       digest === undefined
         ? this.#manifestsOfName(formatReference(reference))
         : this.#manifestsOfDigest(fullRepository(reference), digest);
-    const target = platform === undefined ? undefined : this.target(formatReference(reference));
+    // A list's name has no image of its own.
+    const wanted = platform ?? (manifests.length === 0 && digest === undefined ? hostPlatform() : undefined);
+    const target = wanted === undefined ? undefined : this.target(formatReference(reference));
     const ofIndex = target === undefined ? [] : manifestsOf(this, target);
-    const own = chooseByPlatform(this.own([...new Set([...manifests, ...ofIndex])]), platform);
+    const own = chooseByPlatform(this.own([...new Set([...manifests, ...ofIndex])]), wanted);
     if (own !== undefined) return own;
     const full = formatReference(digest === undefined ? reference : { ...reference, tag: undefined });
     const others = this.#others().filter(({ names, repositoryDigests }) =>
       [...names, ...repositoryDigests].includes(full),
     );
     return chooseByPlatform(others, platform);
+  }
+
+  /** The list that a user's name means; undefined when it is an image's, an id or nothing's. */
+  listOf(text: string): StoredList | undefined {
+    if (/^sha256:|^[0-9a-f]{64}$/.test(text)) return undefined;
+    const name = formatReference(withDefaultTag(parseReference(text)));
+    const row = this.state.get<NameRow>("SELECT * FROM name WHERE reference = ? AND image IS NULL", name);
+    return row === undefined ? undefined : { name, target: targetOf(row) };
   }
 
   /** What a name stands for, image or list; undefined when there is no such name. */

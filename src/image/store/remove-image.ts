@@ -46,11 +46,11 @@ export function removeImage(
   users: ImageUsers,
   takesAllNames = force,
 ): Removal {
-  const list = findList(store, text);
+  const list = store.listOf(text);
   if (list !== undefined) {
-    store.untag(list);
+    store.untag(list.name);
     collectGarbage(store, users);
-    return { untagged: [familiarName(list)], deleted: [] };
+    return { untagged: [familiarName(list.name)], deleted: [] };
   }
   const image = store.find(text);
   if (image.isReadOnly) {
@@ -104,12 +104,6 @@ function removeOthers(store: ImageStore, before: ReadonlySet<Digest>, users: Ima
     for (const { manifest } of others) state.run("DELETE FROM image WHERE manifest = ?", manifest.digest);
   });
   return others;
-}
-
-function findList(store: ImageStore, text: string): string | undefined {
-  if (/^sha256:|^[0-9a-f]{64}$/.test(text)) return undefined;
-  const name = formatReference(withDefaultTag(parseReference(text)));
-  return store.lists().find((list) => list.name === name)?.name;
 }
 
 /** The full name, among the image's, that a text means; undefined when it is an id. */

@@ -22,7 +22,9 @@ function findRoot(store: ImageStore, text: string, platform: Platform | "all" | 
   const isId = image?.id.startsWith(text.startsWith("sha256:") ? text : `sha256:${text}`) === true;
   const name = isId ? undefined : formatReference(withDefaultTag(parseReference(text)));
   const target = name === undefined ? undefined : store.target(name);
-  if (image === undefined) return target ?? store.find(text).manifest;
+  if (image === undefined || (platform === undefined && store.listOf(text) !== undefined)) {
+    return target ?? store.find(text).manifest;
+  }
   return platform === "all" ? (target ?? image.manifest) : image.manifest;
 }
 

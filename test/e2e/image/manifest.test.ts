@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { digestOf } from "../../../src/image/digest.ts";
 import type { BlobDescriptor } from "../../../src/image/store/stored-image.ts";
 import { DockerRegistry } from "../../docker-registry.ts";
@@ -96,6 +96,43 @@ test("a list is made, changed, shown and removed", async () => {
   expect(await user.bunker(["manifest", "rm", "list"])).toMatchObject({ status: 1 });
   // The images were somebody else's.
   expect(await ok("images", "-q", "app")).toMatch(/^[0-9a-f]{12}\n[0-9a-f]{12}\n$/);
+});
+
+test("a list's name means its image for this machine, or the whole list where a list can go", async () => {
+  await ok("manifest", "create", "list", "app:amd64", "app:arm64");
+  expect(await ok("image", "inspect", "--format", "{{.Architecture}}", "list")).toBe("amd64\n");
+  expect(await ok("image", "inspect", "--platform", "linux/arm64", "--format", "{{.Architecture}}", "list")).toBe(
+    "arm64\n",
+  );
+  const saved = async (name: string, ...words: string[]) => {
+    rmSync(`${user.home}/saved`, { recursive: true, force: true });
+    await ok("save", "-q", "--format", "oci-dir", "-o", `${user.home}/saved`, ...words, name);
+    const { manifests } = JSON.parse(readFileSync(`${user.home}/saved/index.json`, "utf8"));
+    return manifests.map(({ digest, annotations }: BlobDescriptor & { annotations: Record<string, string> }) => [
+      digest,
+      annotations["org.opencontainers.image.ref.name"],
+    ]);
+  };
+  expect(await saved("list")).toEqual([[amd64.digest, "docker.io/library/list:latest"]]);
+  expect(await saved("list", "--platform", "linux/arm64")).toEqual([[arm64.digest, "docker.io/library/list:latest"]]);
+  const whole = await saved("list", "--platform", "linux/amd64,linux/arm64");
+  expect(whole).toEqual([[expect.stringMatching(/^sha256:/), "docker.io/library/list:latest"]]);
+  expect(await ok("manifest", "push", "list", `${registry.host}/meant/list:1`)).toBe(`${whole[0][0]}\n`);
+  expect(await ok("push", "list", `${registry.host}/meant/list:2`)).toContain(`digest: ${whole[0][0]}`);
+  // A second name is a list's as well, and neither takes names of its images away.
+  await ok("tag", "list", "other:1");
+  expect(await inspect("other:1")).toEqual(await inspect("list"));
+  await ok("untag", "list");
+  expect(await user.bunker(["manifest", "exists", "list"])).toMatchObject({ status: 1 });
+  expect(await ok("rmi", "other:1")).toBe("Untagged: other:1\n");
+  expect(await ok("images", "-q", "app")).toMatch(/^[0-9a-f]{12}\n[0-9a-f]{12}\n$/);
+  await ok("manifest", "create", "foreign", "app:arm64");
+  const { errors, status } = await user.bunker(["save", "-o", `${user.home}/none`, "foreign"]);
+  expect({ errors, status }).toEqual({
+    errors:
+      "bunker: find the image docker.io/library/foreign:latest: it is a list of images, of which none for linux/amd64 is here\n",
+    status: 1,
+  });
 });
 
 test("images that only a list has stay as long as it does", async () => {
