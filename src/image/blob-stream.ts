@@ -8,12 +8,14 @@ const PIECE_SIZE = 512 << 10;
  * Streams the bytes of a blob in a file. Each piece is the receiver's.
  * @param start bytes at the beginning that are left out
  * @param signal ends it between two pieces
+ * @param name of the file, for messages
  * @throws BunkerError `image_invalid` when the file is shorter than it was
  */
 export async function* streamBlob(
   { path, offset, size }: BlobLocation,
   signal: AbortSignal,
   start = 0,
+  name = path,
 ): AsyncGenerator<Buffer, void, undefined> {
   await using file = await open(path);
   for (let position = start; position < size; ) {
@@ -21,7 +23,7 @@ export async function* streamBlob(
     const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE_SIZE, size - position));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, offset + position);
     if (bytesRead === 0) {
-      throw new BunkerError({ code: "image_invalid", operation: "read", object: path, reason: "it is truncated" });
+      throw new BunkerError({ code: "image_invalid", operation: "read", object: name, reason: "it is truncated" });
     }
     position += bytesRead;
     yield buffer.subarray(0, bytesRead);

@@ -5,7 +5,7 @@ import { parseReference } from "../reference.ts";
 import type { Registries } from "../registry/registries.ts";
 import { RegistryReader } from "../registry/registry-reader.ts";
 import type { ImageStore } from "../store/image-store.ts";
-import { openStoreReader } from "../store/store-reader.ts";
+import { openStoreReader, type StoreReader } from "../store/store-reader.ts";
 import type { ImageReader } from "../transport/transport.ts";
 import { type NamedList, originOf } from "./list-store.ts";
 
@@ -22,12 +22,12 @@ export function openListReader(
   signal: AbortSignal,
 ): ImageReader {
   const local = openStoreReader(store, name, "all");
-  const origins = originsOfBlobs(store, name, list.manifests);
+  const origins = originsOfBlobs(store, local, name, list.manifests);
   return {
     name: local.name,
     readManifest: (descriptor) => local.readManifest(descriptor),
     async *readBlob(descriptor, options) {
-      const repository = store.blobPath(descriptor.digest) === undefined ? origins.get(descriptor.digest) : undefined;
+      const repository = local.has(descriptor.digest) ? undefined : origins.get(descriptor.digest);
       if (repository === undefined) {
         yield* local.readBlob(descriptor, options);
         return;
@@ -42,6 +42,7 @@ export function openListReader(
 /** In which repository each blob of a list's images is that came from a registry. */
 function originsOfBlobs(
   store: ImageStore,
+  local: StoreReader,
   name: string,
   members: NamedList["list"]["manifests"],
 ): ReadonlyMap<Digest, string> {
@@ -49,7 +50,7 @@ function originsOfBlobs(
   for (const { digest, mediaType } of members) {
     const repository = originOf(store, name, digest);
     if (repository === undefined || isIndex(mediaType)) continue;
-    const manifest = parseDocument("manifest", store.readDocument(digest), `manifest ${digest} of ${name}`);
+    const manifest = parseDocument("manifest", local.readDocument(digest), `manifest ${digest} of ${name}`);
     for (const blob of [manifest.config, ...manifest.layers]) origins.set(blob.digest, repository);
   }
   return origins;

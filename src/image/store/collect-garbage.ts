@@ -11,13 +11,12 @@ import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { Lock, lock } from "../../sys/file.ts";
 import { check } from "../../sys/system-call.ts";
 import type { Digest } from "../digest.ts";
-import { parseDocument } from "../documents.ts";
 import { layerLockPath, layerName } from "../layers/layer-directory.ts";
 import { openLock } from "../layers/store-lock.ts";
 import { blobPath } from "../layout-files.ts";
-import { isIndex } from "../manifest-choice.ts";
 import type { ImageStore } from "./image-store.ts";
 import { excludeOthersFromImages } from "./images-lock.ts";
+import { addReachableBlobs } from "./reachable-blobs.ts";
 
 /** What the names of layers begin with that are being removed. */
 const REMOVED_PREFIX = "removed-";
@@ -134,29 +133,15 @@ function namesIn(directory: string): string[] {
 
 /** All blobs that images, names and lists mean; of an index also what it names, as far as it is here. */
 function reachableDigests(store: ImageStore): Set<Digest> {
-  const { state } = store;
-  const rows = state.all<{ digest: Digest; media_type: string }>(
+  const rows = store.state.all<{ digest: Digest; media_type: string }>(
     `SELECT manifest AS digest, '' AS media_type FROM image UNION SELECT id, '' FROM image
      UNION SELECT digest, '' FROM layer UNION SELECT digest, '' FROM repository_digest
      UNION SELECT target, target_media_type FROM name`,
   );
-  const reachable = new Set(rows.map(({ digest }) => digest));
+  const reachable = new Set<Digest>();
   const seen = new Set<Digest>();
-  const follow = (digest: Digest, mediaType: string) => {
-    reachable.add(digest);
-    if (seen.has(digest) || mediaType === "" || store.blobPath(digest) === undefined) return;
-    seen.add(digest);
-    const bytes = store.readDocument(digest);
-    if (isIndex(mediaType)) {
-      for (const child of parseDocument("index", bytes, `index ${digest}`).manifests) {
-        follow(child.digest, child.mediaType);
-      }
-    } else if (/manifest\.v\d/.test(mediaType)) {
-      const { config, layers } = parseDocument("manifest", bytes, `manifest ${digest}`);
-      for (const blob of [config, ...layers]) reachable.add(blob.digest);
-    }
-  };
-  for (const { digest, media_type } of rows) follow(digest, media_type);
+  for (const { digest, media_type: mediaType } of rows)
+    addReachableBlobs(store, { digest, mediaType }, reachable, seen);
   return reachable;
 }
 

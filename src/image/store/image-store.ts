@@ -14,7 +14,8 @@
  *
  * `images.lock` is about removing: whoever relies on what the store says it has holds it shared (a container from the
  * moment its image is looked up until it is recorded; a writer while it commits), each for milliseconds; whoever
- * removes files holds it exclusively. So nothing is removed under somebody who has just found it.
+ * removes files holds it exclusively. So nothing is removed under somebody who has just found it; who reads for longer
+ * has opened meanwhile what he reads (store-reader.ts).
  *
  * Other stores, which are only read, are looked up after the own one; see additional-stores.ts.
  */

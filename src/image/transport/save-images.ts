@@ -57,7 +57,8 @@ export async function saveImages(store: ImageStore, texts: readonly string[], op
   }
   const form = options.format === "docker-archive" ? "docker" : "oci";
   // Found before anything is written, so that nothing is when one of them is missing.
-  const readers = images.map(({ text }) => openReader(store, text, options.platforms));
+  await using opened = new AsyncDisposableStack();
+  const readers = images.map(({ text }) => opened.use(openReader(store, text, options.platforms)));
   await using output = openLayoutOutput(await openSink(options), form);
   for (const [place, reader] of readers.entries()) {
     const { text, names } = images[place] ?? { text: "", names: [] };
