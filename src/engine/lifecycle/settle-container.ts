@@ -30,37 +30,61 @@ function finishRemoval(database: StateDatabase, data: string, id: string): void 
   if (lock === undefined && hasDirectory(data, id)) return;
   const container = recordedContainer(database, id);
   if (container === undefined || !isClaimed(container)) return;
-  killWhatIsLeft(container);
+  killGroupOf(container);
+  killMembersOf(container);
   if (container.status !== "removing") runPoststopHooks(data, container);
   recordStatus(database, id, "removing");
   removeFiles(database, data, container, container.definition.remove);
 }
 
-/** Within a transaction: whoever takes the container's lock meanwhile records what he does with it only afterwards. */
+/**
+ * Within a transaction: whoever takes the container's lock meanwhile records what he does with it only afterwards. And
+ * nobody starts it again before its control group is empty, which has the same name in each of its runs.
+ */
 function recordEndOfAbandoned(database: StateDatabase, data: string, id: string): void {
   const abandoned = database.transaction(() => {
     const container = recordedContainer(database, id);
     if (container === undefined || !isAbandoned(data, container)) return undefined;
+    killGroupOf(container);
     recordLoss(database, lostContainer(container));
     return container;
   });
   if (abandoned === undefined) return;
-  killWhatIsLeft(abandoned);
+  killMembersOf(abandoned);
   runPoststopHooks(data, abandoned);
 }
 
-/**
- * Kills what the first process, which the kernel has killed with its supervisor, leaves where it was not the first of a pid
- * namespace. In the host's only a cgroup tells who that is.
+/*
+ * The first process was killed by the kernel with its supervisor. These kill what it leaves where it was not the first of a
+ * pid namespace.
  */
-function killWhatIsLeft({ id, cgroup, mountNamespace }: Container): void {
-  if (mountNamespace !== undefined) killMembers(mountNamespace);
+
+/** In the host's pid namespace only a cgroup tells who that is. */
+function killGroupOf({ id, cgroup }: Container): void {
   if (cgroup === undefined) return;
-  killGroup(cgroup);
-  removeGroupMadeByHand(cgroup, id);
+  inAnyCase(() => {
+    killGroup(cgroup);
+    removeGroupMadeByHand(cgroup, id);
+  });
+}
+
+/** In another container's it is told by the mount namespace, whose id no other gets. */
+function killMembersOf({ mountNamespace }: Container): void {
+  if (mountNamespace !== undefined) inAnyCase(() => killMembers(mountNamespace));
 }
 
 /** Those of a container's devices, which its supervisor has not come to. */
 function runPoststopHooks(data: string, { id, definition }: Container): void {
-  if (definition.namedDevices !== undefined) runDeviceHooks(data, id, "poststop", undefined, undefined);
+  if (definition.namedDevices !== undefined) {
+    inAnyCase(() => runDeviceHooks(data, id, "poststop", undefined, undefined));
+  }
+}
+
+/** Does something whose failure nobody is told of; whatever it is, the container has ended, and so may others have. */
+function inAnyCase(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // What could not be done remains as it is.
+  }
 }

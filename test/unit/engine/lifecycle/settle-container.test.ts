@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { listOutlines } from "../../../../src/engine/lifecycle/list-outlines.ts";
@@ -83,6 +83,26 @@ test("what nobody supervises any more has ended, and what is to be gone is gone"
     expect(finished).toBeNumber();
     expect(error).toStartWith("the supervisor was killed");
   }
+});
+
+test("devices whose hooks cannot be read keep no end from being recorded, and no removal from being finished", () => {
+  const namedDevices = { names: ["vendor.com/class=name"], directories: [] };
+  for (const remove of [true, false]) {
+    const id = remove ? "removed" : "lost";
+    insertContainer(database, { id, name: id, definition: { ...definition, remove, namedDevices } });
+    recordStart(
+      database,
+      id,
+      { pid: 1, startTime: 1, cgroup: undefined, mountNamespace: undefined },
+      { health: undefined, ports: [] },
+    );
+    makeContainerDirectory(data, id)[Symbol.dispose]();
+    writeFileSync(join(data, "containers", id, "config.json"), "");
+  }
+  insertRunning("other");
+  settleContainers(data, ["removed", "lost", "other"]);
+  expect(recordedContainer(database, "removed")).toBeUndefined();
+  for (const id of ["lost", "other"]) expect(recordedContainer(database, id)?.status).toBe("exited");
 });
 
 test("what somebody works on, and what does not run, remains as it is", () => {
