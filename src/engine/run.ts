@@ -60,6 +60,7 @@ export async function runContainer(
       restartDelay: 0,
       // The default profile names calls of every architecture; only a user's own profile deserves a word about them.
       onWarning: options.security.seccomp === undefined ? undefined : callbacks.onWarning,
+      onDeviceWarning: callbacks.onWarning,
       onUnkeptLimits: callbacks.onWarning,
       onProgram: options.debugLaunch ? (program) => process.stderr.write(`${program.describe()}\n`) : undefined,
     });
@@ -92,6 +93,7 @@ export async function runDetached(
       preservedDescriptors,
       restartDelay: 0,
       onWarning: options.security.seccomp === undefined ? undefined : callbacks.onWarning,
+      onDeviceWarning: callbacks.onWarning,
       onUnkeptLimits: callbacks.onWarning,
       onProgram: options.debugLaunch ? (program) => process.stderr.write(`${program.describe()}\n`) : undefined,
     });

@@ -1,5 +1,6 @@
 import { restartContainer } from "../../engine/lifecycle/restart-container.ts";
 import { defineCommand } from "../command.ts";
+import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
 import { eachContainer } from "./each-container.ts";
 import { meantContainers, selectionOptions } from "./meant-containers.ts";
@@ -26,7 +27,7 @@ export const restart = defineCommand(
         (container) => !options.running || isAlive(container),
       ),
       async ({ database, data, container, reference }) => {
-        await restartContainer(database, data, container, options);
+        await restartContainer(database, data, container, { ...options, onDeviceWarning: warning });
         return reference;
       },
     ),

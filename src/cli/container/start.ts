@@ -5,6 +5,7 @@ import { tellSize } from "../../engine/attach/supervised-attachment.ts";
 import { startByCommand, takeToStart } from "../../engine/lifecycle/start-container.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
+import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
 import { type ContainerWork, eachContainer } from "./each-container.ts";
 import { detachKeysOption, signalProxyOption } from "./life-options.ts";
@@ -44,7 +45,11 @@ export const start = defineCommand(
         if (taken === undefined) return reference;
         using lock = taken.lock;
         if (!isAttached) {
-          const { socket } = await startByCommand(database, data, taken, { attachment: undefined, recordsEnd: false });
+          const { socket } = await startByCommand(database, data, taken, {
+            attachment: undefined,
+            recordsEnd: false,
+            onDeviceWarning: warning,
+          });
           socket.close();
           return reference;
         }
@@ -78,7 +83,7 @@ async function startAttached(
     signals,
   };
   const recordsEnd = restart.name === "no";
-  const started = await startByCommand(database, data, taken, { attachment, recordsEnd });
+  const started = await startByCommand(database, data, taken, { attachment, recordsEnd, onDeviceWarning: warning });
   tellSize(started.socket, terminal);
   return await attendContainer(database, data, taken, started, attachment, recordsEnd);
 }

@@ -76,6 +76,8 @@ export interface StartOptions {
   /** How many descriptors from 3 on the container gets of this process's, for this run. */
   readonly preservedDescriptors?: number;
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Receives what is not as the specifications of its devices want it; they are what changes with the host. */
+  readonly onDeviceWarning?: ((message: string) => void) | undefined;
   /** Receives which limits do not hold, where the user wants no cgroup. */
   readonly onUnkeptLimits?: ((message: string) => void) | undefined;
   readonly onProgram?: ((program: LaunchProgram) => void) | undefined;
@@ -125,7 +127,7 @@ async function launchSupervised(
   const joined = await withNamespaces(
     database,
     data,
-    devices?.withDevices(data, container, options.onWarning) ?? container,
+    devices?.withDevices(data, container, options.onDeviceWarning) ?? container,
   );
   const pidNamespace = pidNamespaceOf(joined.configuration);
   const isWhole = pidNamespace === "own";
@@ -296,7 +298,7 @@ async function launchSupervised(
   }
   recordContainerEvent(data, "start", container);
   recordVolumeMounts(data, "mount", container);
-  devices?.runDeviceHooks(data, id, "poststart", pid, options.onWarning);
+  devices?.runDeviceHooks(data, id, "poststart", pid, options.onDeviceWarning);
   isStarted = true;
   const started = { socket, streams: attached, supervisor: launched.supervisor?.pid };
   if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };

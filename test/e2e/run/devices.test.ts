@@ -102,6 +102,19 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("devices of %s", (userNa
     expect(await refusal({ hooks: [{ hookName: "createContainer", path: "/bin/false" }] })).toContain(
       "run hook /bin/false: status 1",
     );
+    const late = specify("one", {
+      deviceNodes: [{ path: "/dev/full", fileMode: 0o600 }],
+      hooks: [{ hookName: "poststart", path: "/bin/false" }],
+    });
+    const warnings =
+      "warning: device /dev/full keeps the owner and mode that it has on the host\n" +
+      "warning: run hook /bin/false: exit status 1\n";
+    const ofLate = ["--device=nvidia.com/gpu=0", `--cdi-spec-dir=${late}`, "--name=holder"];
+    const run = await suite.user.bunker(["run", ...ofLate, suite.image, "true"]);
+    expect(run).toEqual({ status: 0, output: "", errors: warnings });
+    for (const command of ["start", "restart"]) {
+      expect(await suite.user.bunker([command, "holder"])).toEqual({ status: 0, output: "holder\n", errors: warnings });
+    }
     expect(await refusal({ netDevices: [{ hostInterfaceName: "eth0", name: "eth0" }] })).toContain("netDevices");
     const { errors } = await suite.user.bunker(["create", "--gpus", "7", suite.image]);
     expect(errors).toStartWith(
