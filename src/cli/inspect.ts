@@ -24,6 +24,7 @@ export const inspect = defineCommand(
       size: inspectSizeOption,
       type: single({
         name: "type",
+        short: "t",
         valueName: "container|image|network|volume",
         description: "Look for that only",
         parse: oneOf("container", "image", "network", "volume"),

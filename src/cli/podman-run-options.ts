@@ -10,7 +10,7 @@ import { flag, list, single } from "./option.ts";
 import type { OptionTable, OptionValues } from "./option-table.ts";
 import { registryOptions, registrySettings, retryOptions } from "./registry/registry-options.ts";
 import { oneOf } from "./values/choice.ts";
-import { parseDuration } from "./values/duration.ts";
+import { parseCheckDuration } from "./values/duration.ts";
 import { integerBetween } from "./values/numbers.ts";
 import { parseContainerPath } from "./values/paths.ts";
 
@@ -70,7 +70,7 @@ export const podmanRunOptions = {
     name: "health-startup-interval",
     valueName: "DURATION",
     description: "Time between those checks (30s)",
-    parse: parseDuration,
+    parse: parseCheckDuration,
   }),
   healthStartupRetries: single({
     name: "health-startup-retries",
@@ -88,7 +88,7 @@ export const podmanRunOptions = {
     name: "health-startup-timeout",
     valueName: "DURATION",
     description: "How long one may take (30s)",
-    parse: parseDuration,
+    parse: parseCheckDuration,
   }),
   healthResults: single({
     name: "health-max-log-count",

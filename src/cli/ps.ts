@@ -27,7 +27,7 @@ export const ps = defineCommand(
         initial: -1,
       }),
       latest: flag({ name: "latest", short: "l", description: "Show the last one only" }),
-      namespaces: flag({ name: "ns", description: "Show the namespaces that they are in" }),
+      namespaces: flag({ name: "ns", aliases: ["namespace"], description: "Show the namespaces that they are in" }),
       isWithoutHeading: flag({ name: "noheading", description: "Leave out the line of titles" }),
       whole: flag({ name: "no-trunc", description: "Do not shorten ids and commands" }),
       quiet: flag({ name: "quiet", short: "q", description: "Show only ids" }),

@@ -5,8 +5,10 @@ import { joinedContainers } from "../engine/namespaces/namespace-mode.ts";
 import { type Container, isKnown } from "../engine/state/containers.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
+import { CONTAINER_FILTERS } from "./container/container-filter-keys.ts";
 import { eachContainer } from "./container/each-container.ts";
 import { ifMissing, ignoreOption, meantContainers, selectionOptions } from "./container/meant-containers.ts";
+import { filterOption } from "./filters/filter-option.ts";
 import { flag, single } from "./option.ts";
 import { integerBetween } from "./values/numbers.ts";
 
@@ -15,6 +17,8 @@ export const rm = defineCommand(
   {
     options: {
       ...selectionOptions,
+      // Its -f is --force.
+      filters: filterOption(CONTAINER_FILTERS),
       ignore: ignoreOption,
       depend: flag({ name: "depend", description: "Remove also the containers that have joined its namespaces" }),
       force: flag({ name: "force", short: "f", description: "Kill it first if it runs; no error if it is not there" }),

@@ -1,5 +1,5 @@
 import { flag, list, single } from "../option.ts";
-import { parseDuration } from "../values/duration.ts";
+import { parseCheckDuration } from "../values/duration.ts";
 import {
   parseAnnotation,
   parseLabel,
@@ -72,25 +72,25 @@ export const lifeOptions = {
     name: "health-interval",
     valueName: "DURATION",
     description: "Time between checks (30s)",
-    parse: parseDuration,
+    parse: parseCheckDuration,
   }),
   healthTimeout: single({
     name: "health-timeout",
     valueName: "DURATION",
     description: "How long a check may take (30s)",
-    parse: parseDuration,
+    parse: parseCheckDuration,
   }),
   healthStartPeriod: single({
     name: "health-start-period",
     valueName: "DURATION",
     description: "Time at the beginning during which failures do not count (0s)",
-    parse: parseDuration,
+    parse: parseCheckDuration,
   }),
   healthStartInterval: single({
     name: "health-start-interval",
     valueName: "DURATION",
     description: "Time between checks during that (5s)",
-    parse: parseDuration,
+    parse: parseCheckDuration,
   }),
   healthRetries: single({
     name: "health-retries",

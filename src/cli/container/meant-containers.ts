@@ -13,7 +13,7 @@ import { latestOption } from "./latest-container.ts";
 /** Podman's ways to mean several containers without naming them. */
 export const selectionOptions = {
   all: flag({ name: "all", short: "a", description: "All containers that it can be done to" }),
-  filters: filterOption(CONTAINER_FILTERS),
+  filters: filterOption(CONTAINER_FILTERS, "f"),
   idFiles: list({
     name: "cidfile",
     valueName: "FILE",

@@ -8,7 +8,7 @@ import { readNameOperand } from "./name-operand.ts";
 
 /** `bunker rename`. */
 export const rename = defineCommand(
-  { options: {}, required: ["CONTAINER", "NAME"] },
+  { options: {}, required: ["CONTAINER", "NAME"], failureStatus: 1 },
   ({ operands: [reference, name] }) => {
     const data = dataDirectory();
     using database = openContainers(data);

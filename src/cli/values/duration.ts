@@ -13,3 +13,15 @@ export function parseDuration(text: string): number {
   }
   return nanoseconds / 1e6;
 }
+
+/**
+ * Reads a duration of health checks. As with Docker 0 stands for the usual one, and the shortest is a millisecond.
+ * @returns milliseconds
+ * @throws InvalidValue
+ */
+export function parseCheckDuration(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds > 0 && milliseconds < 1)
+    throw new InvalidValue("expected at least 1ms, or 0 for the usual duration");
+  return milliseconds;
+}

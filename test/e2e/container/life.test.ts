@@ -34,6 +34,10 @@ describe("a container in the background", () => {
     expect(await bunker("restart", "life")).toBe("life\n");
     expect(await state("life")).toBe("running 0\n");
     expect((await suite.user.bunker(["rm", "life"])).errors).toMatch(/^bunker: remove container life: it is running\n/);
+    expect(await suite.user.bunker(["rename", "life", "life"])).toMatchObject({
+      status: 1,
+      errors: expect.stringContaining('use the container name "life": it is in use'),
+    });
     expect(await bunker("rename", "life", "other")).toBe("");
     expect(await bunker("rm", "--force", "other")).toBe("other\n");
     expect(await bunker("ps", "-aq")).toBe("");

@@ -20,7 +20,7 @@ test("--latest and --all stand for names", async () => {
   const [one = "", two = ""] = ids;
   expect(await bunker("start", "-l")).toBe(`${two}\n`);
   expect(await bunker("stop", "-a", "-t", "0")).toBe(`${two}\n`);
-  expect(await bunker("start", "one")).toBe("one\n");
+  expect(await bunker("start", "-f", "name=one")).toBe(`${one}\n`);
   expect(await states()).toBe("two exited\none running\n");
   expect(await bunker("kill", "--all")).toBe(`${one}\n`);
   expect(await bunker("wait", "--latest")).toBe("137\n");
@@ -35,6 +35,8 @@ test("--latest and --all stand for names", async () => {
     status: 125,
     errors: "bunker: bunker rm needs CONTAINER; bunker rm --help shows how it is used\n",
   });
+  // What is the letter of --filter elsewhere is that of --force here.
+  expect(await suite.user.bunker(["rm", "-f", "none"])).toMatchObject({ status: 0, output: "" });
 });
 
 test("--cidfile names a container by the file that has its id", async () => {

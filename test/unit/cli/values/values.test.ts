@@ -3,6 +3,7 @@ import { InvalidValue } from "../../../../src/cli/invalid-value.ts";
 import { parseCapabilityOption } from "../../../../src/cli/values/capability-option.ts";
 import { oneOf } from "../../../../src/cli/values/choice.ts";
 import { parseDeviceOption } from "../../../../src/cli/values/device-option.ts";
+import { parseCheckDuration } from "../../../../src/cli/values/duration.ts";
 import { parseEnvironmentFile } from "../../../../src/cli/values/environment-file.ts";
 import { parseEnvironmentOption } from "../../../../src/cli/values/environment-option.ts";
 import { namespaceModeParser } from "../../../../src/cli/values/namespace-option.ts";
@@ -39,6 +40,22 @@ function testParser<Value>(
     });
   });
 }
+
+testParser(
+  "parseCheckDuration",
+  parseCheckDuration,
+  [
+    ["0", 0],
+    ["0s", 0],
+    ["1ms", 1],
+    ["1m30s", 90_000],
+  ],
+  [
+    ["999us", "at least 1ms"],
+    ["-1s", "expected a duration"],
+    ["30", "expected a duration"],
+  ],
+);
 
 testParser(
   "parseBytes",
