@@ -63,7 +63,10 @@ export function defineCommandGroup<const Table extends OptionTable>(group: Comma
       const { called, rest } = resolve(given.operands);
       if (called === undefined) return printHelp();
       const entry = group.commands.find((candidate) => candidate.name === called);
-      if (entry === undefined) throw unknownCommand(name, called, group.commands);
+      if (entry === undefined) {
+        const { refusedCommand } = await import("./refused-commands.ts");
+        throw refusedCommand(name, called) ?? unknownCommand(name, called, group.commands);
+      }
       const proceed = async () => {
         const loaded = await entry.load();
         return loaded.run({ rawArgs: rest, data: { name: `${name} ${called}`, summary: entry.summary, globals } });

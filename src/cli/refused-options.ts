@@ -5,7 +5,7 @@
 import { BunkerError } from "../sys/error.ts";
 
 /** Why there is no such option, and what else there is. */
-interface Refusal {
+export interface Refusal {
   readonly reason: string;
   readonly hint: string;
 }
@@ -15,7 +15,7 @@ const WINDOWS: Refusal = {
   hint: "Leave it out.",
 };
 
-const NO_PODS: Refusal = {
+export const NO_PODS: Refusal = {
   reason: "Bunker has no pods",
   hint: "Containers share namespaces by --network, --pid and --ipc container:NAME.",
 };
@@ -30,7 +30,7 @@ const ONE_MAP: Refusal = {
   hint: "--userns keep-id[:uid=UID,gid=GID] maps the caller to an id of choice.",
 };
 
-const CHECKPOINTS: Refusal = {
+export const CHECKPOINTS: Refusal = {
   reason: "checkpoints need CRIU, which only root of the host may run",
   hint: "bunker commit keeps a container's files.",
 };
@@ -76,6 +76,7 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
   },
   "io-maxbandwidth": WINDOWS,
   "io-maxiops": WINDOWS,
+  "init-ctr": NO_PODS,
   isolation: WINDOWS,
   "link-local-ip": ONE_ADDRESS,
   passwd: OWN_USERS,
@@ -283,27 +284,43 @@ const OF_IMAGES_ON_THEIR_WAY: Readonly<Record<string, Refusal>> = {
   "sign-passphrase-file": NO_SIGNATURES,
 };
 
+const NO_DRIVER_OPTIONS: Refusal = {
+  reason: "the driver has no options: secrets lie in Bunker's data directory",
+  hint: "Leave it out.",
+};
+
+const VOLUMES_IN_USE: Refusal = {
+  reason: "a volume that is in use is not removed, with --force neither, so no container is stopped",
+  hint: "Remove its containers first: bunker rm --force --time SECONDS CONTAINER",
+};
+
 /** By the commands' names without `bunker`, and without the group where they are there without it, too. */
 const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
   build: OF_BUILDS,
+  clone: { pod: NO_PODS },
   copy: OF_IMAGES_ON_THEIR_WAY,
   create: OF_NEW_CONTAINERS,
   "manifest push": OF_IMAGES_ON_THEIR_WAY,
   "network connect": OF_PLACES_ON_NETWORKS,
   "network create": OF_NETWORKS,
+  ps: { p: NO_PODS, pod: NO_PODS },
   push: OF_IMAGES_ON_THEIR_WAY,
   rm: {
     link: { reason: "links are a container's own", hint: "bunker network disconnect takes a container off a network." },
   },
   run: OF_NEW_CONTAINERS,
   "secret create": {
-    "driver-opt": {
-      reason: "the driver has no options: secrets lie in Bunker's data directory",
-      hint: "Leave it out.",
-    },
+    "driver-opt": NO_DRIVER_OPTIONS,
+    "driver-opts": NO_DRIVER_OPTIONS,
     "template-driver": { reason: "it is about secrets of a Swarm cluster", hint: "Write what it is to be." },
   },
   start: { checkpoint: CHECKPOINTS, "checkpoint-dir": CHECKPOINTS },
+  unshare: {
+    "rootless-netns": {
+      reason: "networks of containers are in no namespace that could be joined",
+      hint: "bunker run --network NAME has a command look at them from inside.",
+    },
+  },
   "volume create": Object.fromEntries(
     [
       "availability",
@@ -319,6 +336,7 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
     ].map((name) => [name, SWARM]),
   ),
   "volume ls": { cluster: SWARM },
+  "volume rm": { t: VOLUMES_IN_USE, time: VOLUMES_IN_USE },
 };
 
 /**

@@ -32,7 +32,7 @@ export const attach = defineCommand(
     using socket = supervisorOf(database, data, container.id);
     if (socket === undefined) throw notRunning("attach to container", container);
     const input = openInput && !options.withoutInput;
-    checkTerminal({ interactive: input, terminal });
+    checkTerminal({ interactive: input, terminal }, "start from a terminal, or look only, by --no-stdin");
     using signals = receiveSignals(options.signalProxy);
     const attachment = {
       input,

@@ -72,7 +72,7 @@ async function startAttached(
 ): Promise<number> {
   const { terminal, openInput, restart } = container.definition;
   const input = options.interactive && openInput;
-  checkTerminal({ interactive: input, terminal });
+  checkTerminal({ interactive: input, terminal }, "leave -i out, or start from a terminal");
   using signals = receiveSignals(options.signalProxy);
   const attachment = {
     input,

@@ -5,6 +5,17 @@ test("an option that only others have is refused with the reason", () => {
   expect(refusedOption("bunker run", "runtime")?.message).toContain("bunker run has no option --runtime");
 });
 
+test.each([
+  ["create", "init-ctr", "has no pods"],
+  ["container ps", "pod", "has no pods"],
+  ["container clone", "pod", "has no pods"],
+  ["secret create", "driver-opts", "the driver has no options"],
+  ["unshare", "rootless-netns", "in no namespace that could be joined"],
+  ["volume rm", "t", "has no option -t: a volume that is in use is not removed"],
+])("bunker %s has no --%s, and says why", (command, option, reason) => {
+  expect(refusedOption(`bunker ${command}`, option)?.message).toContain(reason);
+});
+
 test.each(["push", "image push", "copy", "manifest push"])(
   "bunker %s signs and encrypts nothing, and says so",
   (command) => {
