@@ -175,7 +175,13 @@ function kindWithin(boundary: string, source: string, destination: string): "dir
 
 function missing(source: string, destination: string, errno: number | undefined): BunkerError {
   const operation = `bind mount on ${destination}: find`;
-  return new BunkerError({ code: "mount_source_missing", operation, object: source, errno });
+  return new BunkerError({
+    code: "mount_source_missing",
+    operation,
+    object: source,
+    errno,
+    hint: "Its source must be a file or directory of the host that you may reach.",
+  });
 }
 
 /** Emits the copying of what is mounted in other mount namespaces; for `emitMounts`. */

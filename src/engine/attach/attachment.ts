@@ -116,14 +116,20 @@ function duplicate(descriptor: number): FileDescriptor {
   );
 }
 
-/** @throws BunkerError, with Docker's words and status, for `-it` without a terminal */
-export function checkTerminal(options: { readonly interactive: boolean; readonly terminal: boolean }): void {
+/**
+ * @param remedy what to do for who has no terminal
+ * @throws BunkerError, with Docker's words and status, for `-it` without a terminal
+ */
+export function checkTerminal(
+  options: { readonly interactive: boolean; readonly terminal: boolean },
+  remedy = "leave -t out, or start from a terminal",
+): void {
   if (!options.interactive || !options.terminal || isTerminal(STANDARD_INPUT)) return;
   throw new BunkerError({
     code: "no_terminal",
     operation: "attach to the container",
     reason: "the input device is not a TTY",
-    hint: "leave -t out, or start from a terminal",
+    hint: remedy,
     exitStatus: 1,
   });
 }

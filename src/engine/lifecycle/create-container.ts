@@ -168,6 +168,7 @@ function makeMissingSources(mounts: readonly MountRequest[]): void {
         operation: `bind mount on ${mount.destination}: make directory`,
         object: mount.source,
         errno: errnoOf(error),
+        hint: "Name a directory that is there, or one that you may make.",
       });
     }
   }
