@@ -27,12 +27,7 @@ export const PROGRAMS = [
   { name: "version", modules: [COMMAND, "src/cli/version.ts", "src/cli/build.ts"], weight: 10, isSpare: true },
   { name: "help", modules: [COMMAND, "src/cli/help.ts"], weight: 10, isSpare: true },
   { name: "run", modules: RUN, weight: 30, isSpare: false },
-  {
-    name: "run of a stored image",
-    modules: [...RUN, "src/engine/images/pull-for-user.ts", "src/image/store/image-store.ts"],
-    weight: 20,
-    isSpare: false,
-  },
+  { name: "run of a stored image", modules: [...RUN, "src/image/store/image-store.ts"], weight: 20, isSpare: false },
   {
     name: "run of an image in a directory",
     modules: [...RUN, "src/image/open-directory.ts"],

@@ -1,5 +1,6 @@
 /** A container's root file system: an image's layers, a directory of the host, or a view of one. */
 
+import type { Image } from "../image/image.ts";
 import type { ImageSource } from "../image/image-source.ts";
 import { type LayerMapping, layerDirectory, missingLayers } from "../image/layers/layer-directory.ts";
 import type { LaunchProgram } from "../launch/program.ts";
@@ -15,7 +16,7 @@ import { makeDirectories, makeDirectory } from "../sys/named-file.ts";
 import { AT_FDCWD } from "../sys/open.ts";
 import { resolvePath } from "../sys/resolve-path.ts";
 import { check } from "../sys/system-call.ts";
-import { type ImageRequest, openSource } from "./images/open-source.ts";
+import type { ImageRequest } from "./images/open-source.ts";
 import type { ImageConfiguration } from "./specification/image-configuration.ts";
 import type { RootPlan } from "./state/container-definition.ts";
 import { unionSupport } from "./union-support.ts";
@@ -29,6 +30,14 @@ export interface RootFileSystem {
   readonly plan: RootPlan;
   /** A file of it, by a path relative to its root, as it is before the container has run. */
   readFile(path: string): string | undefined;
+}
+
+/** How images are come by. */
+export interface ImageAccess {
+  /** Opens one, wherever it is. */
+  readonly open: (request: ImageRequest) => Promise<Image>;
+  /** Makes the layers of one that the store lacks. */
+  readonly unpack: (request: ImageRequest) => void | Promise<void>;
 }
 
 /** A root file system that can be mounted. */
@@ -60,20 +69,19 @@ export interface RootPlace {
 
 /**
  * Prepares a root file system.
- * @param unpack makes the missing layers of an image in the store
  * @throws BunkerError when the image or directory cannot be read or used
  */
 export async function prepareRootFileSystem(
   source: ImageSource,
   platform: string | undefined,
   place: RootPlace,
-  unpack: (request: ImageRequest) => void | Promise<void>,
+  images: ImageAccess,
 ): Promise<RootFileSystem> {
   if (source.kind === "rootfs" && !source.overlay) return plainDirectory(realRootPath(resolvePath(source.path)));
   // There is one driver so far, and this says what is missing where it cannot be had.
   chooseUnionDriver(unionSupport(place.data), place.data);
   if (source.kind === "rootfs") return hostView(realRootPath(resolvePath(source.path)), place);
-  const { image, imageId, lower } = await prepareImage(source, platform, place, unpack);
+  const { image, imageId, lower } = await prepareImage(source, platform, place, images);
   const { upper, work, root } = writableDirectories(place.directory);
   makeDirectory(root);
   if (!place.readOnly) {
@@ -97,18 +105,17 @@ export interface UnpackedImage extends Pick<RootFileSystem, "image" | "imageId">
 
 /**
  * Sees to it that an image's layers are unpacked.
- * @param unpack as for `prepareRootFileSystem`
  * @throws BunkerError when the image cannot be read
  */
 export async function prepareImage(
   source: Exclude<ImageSource, { kind: "rootfs" }>,
   platform: string | undefined,
   { store, mapping, data, directory }: Pick<RootPlace, "store" | "mapping" | "data" | "directory">,
-  unpack: (request: ImageRequest) => void | Promise<void>,
+  images: ImageAccess,
 ): Promise<UnpackedImage> {
   const request = { source, platform, data };
-  const image = await openSource(request);
-  if (missingLayers(image, store, mapping).length > 0) await unpack(request);
+  const image = await images.open(request);
+  if (missingLayers(image, store, mapping).length > 0) await images.unpack(request);
   const lower = image.layers.map((layer) => layerDirectory(layer, store, mapping)).reverse();
   if (lower.length === 0) {
     // An overlay has something below it, also for an image from scratch.

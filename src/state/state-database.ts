@@ -96,6 +96,14 @@ export class StateDatabase implements Disposable {
     });
   }
 
+  /**
+   * Brings the tables of more components up to date, which this connection is used for too.
+   * @throws BunkerError as `openStateDatabase`
+   */
+  include(components: readonly StateComponent[]): void {
+    bringUpToDate(this, components, this.#path);
+  }
+
   /** Executes statements that have no parameters: a migration. */
   script(sql: string): void {
     this.#try(() => this.#database.run(sql));
@@ -167,12 +175,12 @@ export class StateDatabase implements Disposable {
 export function openStateDatabase(directory: string, components: readonly StateComponent[]): StateDatabase {
   const path = `${directory}/state.db`;
   try {
-    if (!isWritable(directory)) return upToDate(openToRead(directory, path), components, path);
+    if (!isWritable(directory)) return upToDate(openToRead(directory, path), components);
     try {
-      return upToDate(openToWrite(path, lockMadeDatabase(directory, path)), components, path);
+      return upToDate(openToWrite(path, lockMadeDatabase(directory, path)), components);
     } catch (error) {
       if (!lacksSpaceForIndex(error)) throw error;
-      return upToDate(openAlone(path), components, path);
+      return upToDate(openAlone(path), components);
     }
   } catch (error) {
     throw explain(error, path);
@@ -324,9 +332,9 @@ function openToRead(directory: string, path: string): StateDatabase {
 }
 
 /** Brings the tables of a database up to date, which is closed when that fails. */
-function upToDate(database: StateDatabase, components: readonly StateComponent[], path: string): StateDatabase {
+function upToDate(database: StateDatabase, components: readonly StateComponent[]): StateDatabase {
   try {
-    bringUpToDate(database, components, path);
+    database.include(components);
     return database;
   } catch (error) {
     database[Symbol.dispose]();

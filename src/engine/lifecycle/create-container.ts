@@ -18,7 +18,8 @@ import { resolvePath } from "../../sys/resolve-path.ts";
 import { terminalSize } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { healthCheckOf } from "../health/health-check.ts";
-import type { ImageRequest } from "../images/open-source.ts";
+import { fetchImages } from "../images/fetch-images.ts";
+import { type ImageRequest, openSource } from "../images/open-source.ts";
 import type { PullHere } from "../images/pull-for-user.ts";
 import type { ResolvedOptions } from "../namespaces/resolve-joined.ts";
 import { containerLinks } from "../network/container-links.ts";
@@ -29,7 +30,7 @@ import type { Membership } from "../network/network-plan-schema.ts";
 import { type NamedNetworks, namedNetworks, networkTexts } from "../network/network-texts.ts";
 import { NO_DNS } from "../network/no-dns.ts";
 import { ownershipOf, removeOwnedTree } from "../ownership.ts";
-import { prepareImage, prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
+import { type ImageAccess, prepareImage, prepareRootFileSystem, rootMountOf } from "../root-file-system.ts";
 import type { GivenSecrets } from "../secrets/give-secrets.ts";
 import { containerArguments } from "../specification/container-command.ts";
 import type { ContainerInput } from "../specification/container-input.ts";
@@ -246,8 +247,9 @@ export async function createContainer(
   database: StateDatabase,
   data: string,
   given: RunOptions,
-  { onWarning, pullHere }: CreationCallbacks,
+  callbacks: CreationCallbacks,
 ): Promise<StartableContainer> {
+  const { onWarning } = callbacks;
   const resolved = await resolvedOptions(database, data, given);
   const { options, networkOwner: owner, hostnameOwner } = resolved;
   const isUtsJoined = typeof resolved.meant.utsNamespace !== "string";
@@ -261,14 +263,8 @@ export async function createContainer(
   if (options.namedDevices !== undefined)
     (await import("../devices/find-devices.ts")).findDevices(options.namedDevices);
   makeMissingSources(options.mounts);
-  for (const image of [
-    options.image,
-    ...options.mounts.flatMap((mount) => (mount.type === "image" ? mount.image : [])),
-  ]) {
-    if (image.kind !== "stored") continue;
-    const { fetchImage } = await import("../images/pull-for-user.ts");
-    await fetchImage(image.name, options, ownership, data, pullHere, onWarning);
-  }
+  const mounted = options.mounts.flatMap((mount) => (mount.type === "image" ? mount.image : []));
+  const store = await fetchImages(database, data, [options.image, ...mounted], options, ownership, callbacks);
   cleanUp(database, data);
   // Unpacking is a large part of the program that a container whose image is there has no need of.
   const unpack = async (request: ImageRequest) => {
@@ -278,13 +274,14 @@ export async function createContainer(
     if (userNamespace !== undefined) runInUserNamespace(userNamespace, ["internal", "unpack", JSON.stringify(work)]);
     else await (await import("../images/unpack-image.ts")).unpackImage(work, onWarning);
   };
+  const images: ImageAccess = { open: (request) => openSource(request, store), unpack };
   // Until the container is recorded nobody knows that it needs its layers.
   using _ = relyOnImages(data);
   const directory = containerDirectory(data, id);
   const lock = makeContainerDirectory(data, id);
   try {
     const place = { ...ownership, data, directory, ephemeral: options.remove, readOnly: options.readOnly };
-    const root = await prepareRootFileSystem(options.image, options.platform, place, unpack);
+    const root = await prepareRootFileSystem(options.image, options.platform, place, images);
     const facts = readHostFacts(options);
     const host = isUtsJoined ? { ...facts, hostname: hostnameOwner && hostnameOf(data, hostnameOwner) } : facts;
     if (options.replaces === true && options.name !== undefined) replaceContainer(database, data, options.name);
@@ -298,7 +295,7 @@ export async function createContainer(
         root: root.plan,
         mapping: ownership.mapping,
         userNamespace,
-        prepareImage: (image) => prepareImage(image, options.platform, place, unpack),
+        prepareImage: (image) => prepareImage(image, options.platform, place, images),
       },
       root.image,
       onWarning,

@@ -431,6 +431,18 @@ export function openImageStore(
   return store;
 }
 
+/**
+ * The store of a database that is open already: a second connection would take a command another millisecond.
+ * @param state the database in that directory; it stays its owner's to close, and the store is not to be disposed of
+ * @throws BunkerError as `openImageStore`
+ */
+export function imageStoreIn(directory: string, state: StateDatabase): ImageStore {
+  state.include([imageTables]);
+  const store = new ImageStore(directory, state, additionalStoreDirectories());
+  store.completeIndex();
+  return store;
+}
+
 /** The one that fits a platform best; the first when none is asked for. */
 function chooseByPlatform(images: readonly StoredImage[], platform: Platform | undefined): StoredImage | undefined {
   if (platform === undefined) return images[0];
