@@ -71,7 +71,8 @@ function unsupported(what: string): BunkerError {
 }
 
 function withVariables(before: readonly string[], added: readonly string[]): readonly string[] {
-  const nameOf = (entry: string) => entry.slice(0, entry.indexOf("="));
+  // An image's may lack the value.
+  const nameOf = (entry: string) => entry.replace(/=.*/s, "");
   const variables = new Map([...before, ...added].map((entry) => [nameOf(entry), entry]));
   return [...variables.values()];
 }

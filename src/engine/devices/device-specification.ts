@@ -19,7 +19,8 @@ const id = lazily(() => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValu
 
 /** An object without further members; in the words of what is loaded in any case. */
 function strictObject<Entries extends v.ObjectEntries>(entries: Entries) {
-  const surplus = (value: Readonly<Record<string, unknown>>) => Object.keys(value).find((key) => !(key in entries));
+  const surplus = (value: Readonly<Record<string, unknown>>) =>
+    Object.keys(value).find((key) => !Object.hasOwn(entries, key));
   return v.pipe(
     v.record(v.string(), v.unknown()),
     v.check(

@@ -61,6 +61,11 @@ test("variables, mounts, devices, groups and hooks are added, and stand for what
   expect(changed.linux?.resources).toBeUndefined();
 });
 
+test("a variable without a value is another one than those whose names are shorter or longer", () => {
+  const process = { cwd: "/", args: ["true"], user: { uid: 0, gid: 0 }, env: ["AB", "A=1", "ABC=2", "D"] };
+  expect(apply({ env: ["D=3"] }, { ...configuration, process }).process?.env).toEqual(["AB", "A=1", "ABC=2", "D=3"]);
+});
+
 test("where devices are filtered, those that are given pass", () => {
   const filtered = { ...configuration, linux: { resources: { devices: [{ allow: false, access: "rwm" }] } } };
   const { linux } = apply({ deviceNodes: [{ path: "/dev/x", permissions: "rw" }, { path: "/dev/y" }] }, filtered);

@@ -75,6 +75,7 @@ test.each([
   [{ devices: [device("1", "A=1"), device("1", "A=2")] }, "devices: two devices have one name"],
   [edits({ env: ["A"] }), "devices.0.containerEdits.env.0: expected NAME=VALUE"],
   [{ surplus: 1 }, "there is no member surplus"],
+  [{ toString: 1 }, "there is no member toString"],
   [
     edits({ mounts: [{ hostPath: "/a", containerPath: "/b", mode: 1 }] }),
     "devices.0.containerEdits.mounts.0: there is no member mode",
