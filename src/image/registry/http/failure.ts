@@ -41,6 +41,7 @@ const MATTERS_OF_TIME: ReadonlySet<string> = new Set(["CERT_HAS_EXPIRED", "CERT_
 const LASTING: Readonly<Record<string, string>> = {
   ENOTFOUND: "no such host",
   EPROTO: "it does not speak TLS",
+  Malformed_HTTP_Response: "it does not answer in HTTP",
   FailedToOpenSocket: "the connection cannot be opened",
   EHOSTUNREACH: "no route to it",
   ENETUNREACH: "no network",
@@ -74,7 +75,12 @@ export function connectionFailure(cause: unknown, attempt: Attempt, host: string
     );
   }
   const lasting = LASTING[code];
-  const reason = lasting ?? PASSING[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  const reason = lasting ?? PASSING[code] ?? messageOf(cause);
   const error = new BunkerError({ ...attempt, code: "registry_unreachable", reason: `${host}: ${reason}` }, { cause });
   return lasting === undefined ? new TransientFailure(error) : error;
+}
+
+/** What an error says, without the advice that Bun gives to programmers behind it. */
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message.replace(/ fetching ".*$/s, "") : String(cause);
 }

@@ -108,6 +108,15 @@ test("a connection that is refused is told with the host", async () => {
   });
 });
 
+test("a server that speaks no HTTP is told so, once", async () => {
+  const { outcome, requests, host } = await readManifestFrom(
+    ({ socket }) => void socket.end("SSH-2.0-OpenSSH_9.2\r\n"),
+  );
+  const message = `read the manifest of ${host}/image:1: ${host}: it does not answer in HTTP`;
+  expect(outcome).toEqual({ code: "registry_unreachable", message });
+  expect(requests.length).toBe(1);
+});
+
 test("a manifest of 10 MB is refused", async () => {
   const { outcome } = await readManifestFrom((_request, response) =>
     sendManifest(response, Buffer.alloc(10_000_000, 0x20)),
