@@ -95,8 +95,9 @@ export class BlobStaging implements Disposable {
   }
 
   /**
-   * Sees to it that blobs have room, before any of them is asked for; of those that have arrived in part, for the rest. Others may still take it away meanwhile, and what is
-   * unpacked takes more; but what does not even fit packed need not set out.
+   * Sees to it that blobs have room, before any of them is asked for; of those that have arrived in part, for the rest.
+   * Others may still take it away meanwhile, and what is unpacked takes more; but what does not even fit packed need not
+   * set out.
    * @param blobs each once
    * @param name of what they are parts of
    * @throws BunkerError `no_space`
@@ -210,10 +211,17 @@ export class BlobStaging implements Disposable {
       return;
     }
     this.#files.use(file);
-    const isWhole = await this.#receiveInto(file.number, descriptor, read, options, progress);
-    // What had arrived earlier may have been damaged by a power cut. Whoever has read along has read that too.
-    if (!isWhole && (progress.isRead || !(await this.#receiveInto(file.number, descriptor, read, options, progress)))) {
-      throw damaged(descriptor, "its digest is another");
+    try {
+      const isWhole = await this.#receiveInto(file.number, descriptor, read, options, progress);
+      // What had arrived earlier may have been damaged by a power cut. Whoever has read along has read that too.
+      const isHopeless = !isWhole && progress.isRead;
+      if (isHopeless || !(isWhole || (await this.#receiveInto(file.number, descriptor, read, options, progress)))) {
+        throw damaged(descriptor, "its digest is another");
+      }
+    } catch (error) {
+      // Nobody can go on from nothing; the file is still locked.
+      if (fstatSync(file.number).size === 0) rmSync(path, { force: true });
+      throw error;
     }
     const isPinned = this.#pin(digest, path);
     lock(file.number, Lock.release);

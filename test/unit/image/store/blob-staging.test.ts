@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOf } from "../../../../src/image/digest.ts";
@@ -23,6 +23,57 @@ test("a blob that another writer publishes while it is taken over is had neverth
     await arrival;
     expect(other.read(blob.digest)).toEqual(bytes);
     other.publish();
+  } finally {
+    rmSync(store, { recursive: true });
+  }
+});
+
+test.each<[string, () => AsyncGenerator<Buffer>, string, number[]]>([
+  [
+    "that is refused",
+    async function* () {
+      yield* [];
+      throw new Error("refused");
+    },
+    "refused",
+    [],
+  ],
+  [
+    "with other bytes than its digest says",
+    async function* () {
+      yield Buffer.from("a club");
+    },
+    "its digest is sha256:",
+    [],
+  ],
+  [
+    "with more bytes than were said",
+    async function* () {
+      yield Buffer.from("a blob and more");
+    },
+    "more than its 6 bytes arrive",
+    [],
+  ],
+  [
+    "that ends early, whose beginning is kept",
+    async function* () {
+      yield Buffer.from("a b");
+    },
+    "it ends after 3 of 6 bytes",
+    [3],
+  ],
+])("of a blob %s nothing is left that is of no use", async (_, read, message, left) => {
+  const store = mkdtempSync(join(tmpdir(), "bunker-blob-staging-"));
+  try {
+    const blob = { mediaType: "", digest: digestOf(Buffer.from("a blob")), size: 6 };
+    const options = { signal: new AbortController().signal, onProgress: () => undefined };
+    {
+      using staging = new BlobStaging(store);
+      await expect(staging.receive(blob, read, options).arrival).rejects.toThrow(message);
+    }
+    expect(readdirSync(`${store}/tmp`)).toEqual([]);
+    const sizes = readdirSync(`${store}/partial`).map((name) => statSync(`${store}/partial/${name}`).size);
+    expect(sizes).toEqual(left);
   } finally {
     rmSync(store, { recursive: true });
   }
