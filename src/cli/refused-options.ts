@@ -294,20 +294,87 @@ const VOLUMES_IN_USE: Refusal = {
   hint: "Remove its containers first: bunker rm --force --time SECONDS CONTAINER",
 };
 
+const COPY_KEEPS_LAYERS: Refusal = {
+  reason: "layers are copied as they are packed",
+  hint: "bunker push --compression-format gzip|zstd packs them anew, bunker save --compress in a docker-dir.",
+};
+
+const NO_DAEMON: Refusal = {
+  reason: "images are not copied from or to a daemon",
+  hint: "Use an archive of docker save: docker-archive:FILE.",
+};
+
+const LOGIN_NOT_TOKEN: Refusal = {
+  reason: "tokens are asked for by the login",
+  hint: "Give --src-creds or --dest-creds, or log in by bunker login.",
+};
+
+const WHOLE_LAYOUTS: Refusal = {
+  reason: "image layouts are read and written whole, with their blobs",
+  hint: "Leave it out.",
+};
+
+const OF_COPIES: Readonly<Record<string, Refusal>> = {
+  ...OF_IMAGES_ON_THEIR_WAY,
+  "additional-tag": {
+    reason: "an archive has one name for an image that is copied",
+    hint: "bunker save -o FILE NAME NAME writes one with several.",
+  },
+  "decryption-key": NO_DECRYPTION,
+  "dest-compress": COPY_KEEPS_LAYERS,
+  "dest-compress-format": COPY_KEEPS_LAYERS,
+  "dest-compress-level": COPY_KEEPS_LAYERS,
+  "dest-daemon-host": NO_DAEMON,
+  "dest-decompress": COPY_KEEPS_LAYERS,
+  "dest-force-compress-format": COPY_KEEPS_LAYERS,
+  "dest-oci-accept-uncompressed-layers": COPY_KEEPS_LAYERS,
+  "dest-precompute-digests": {
+    reason: "layers are copied as they are packed, so their digests are always known before",
+    hint: "Leave it out.",
+  },
+  "dest-registry-token": LOGIN_NOT_TOKEN,
+  "dest-shared-blob-dir": WHOLE_LAYOUTS,
+  "sign-identity": NO_SIGNATURES,
+  "src-daemon-host": NO_DAEMON,
+  "src-registry-token": LOGIN_NOT_TOKEN,
+  "src-shared-blob-dir": WHOLE_LAYOUTS,
+};
+
+const OF_REMOVALS: Readonly<Record<string, Refusal>> = {
+  platform: {
+    reason: "the images of an index go with its name",
+    hint: "An image of one platform is removed by its id: bunker images --tree shows it.",
+  },
+};
+
 /** By the commands' names without `bunker`, and without the group where they are there without it, too. */
 const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
   build: OF_BUILDS,
   clone: { pod: NO_PODS },
-  copy: OF_IMAGES_ON_THEIR_WAY,
+  copy: OF_COPIES,
   create: OF_NEW_CONTAINERS,
+  "image prune": {
+    external: {
+      reason: "there are no containers of other tools in the store that builds could have left",
+      hint: "Leave it out; --build-cache removes what builds keep.",
+    },
+  },
+  "image rm": OF_REMOVALS,
   "manifest push": OF_IMAGES_ON_THEIR_WAY,
   "network connect": OF_PLACES_ON_NETWORKS,
   "network create": OF_NETWORKS,
   ps: { p: NO_PODS, pod: NO_PODS },
-  push: OF_IMAGES_ON_THEIR_WAY,
+  push: {
+    ...OF_IMAGES_ON_THEIR_WAY,
+    compress: {
+      reason: "it is about directories, and images are pushed to registries",
+      hint: "bunker save --compress --format docker-dir -o DIRECTORY IMAGE",
+    },
+  },
   rm: {
     link: { reason: "links are a container's own", hint: "bunker network disconnect takes a container off a network." },
   },
+  rmi: OF_REMOVALS,
   run: OF_NEW_CONTAINERS,
   "secret create": {
     "driver-opt": NO_DRIVER_OPTIONS,

@@ -17,7 +17,9 @@ import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { flag, type Option, single } from "../option.ts";
 import { type CopyWords, copyOutput } from "../progress/copy-output.ts";
-import { connectionOptions, parseCredentials, retryOptions } from "../registry/registry-options.ts";
+import { connectionOptions, retryOptions } from "../registry/registry-options.ts";
+import { oneOf } from "../values/choice.ts";
+import { destinationLoginOptions, loginOf, sourceLoginOptions } from "./copy-logins.ts";
 import { digestFileOption, writeDigestFile } from "./digest-file-option.ts";
 import { manifestFormatOption } from "./manifest-format-option.ts";
 import { platformOption } from "./platform-option.ts";
@@ -32,19 +34,26 @@ export const copy = defineCommand(
     options: {
       all: flag({ name: "all", short: "a", description: "Copy all images of an index, and the index" }),
       authFile: connectionOptions.authFile,
-      destinationCredentials: credentialsOption("dest-creds", "destination"),
+      ...destinationLoginOptions,
       destinationTlsVerify: tlsVerifyOption("dest-tls-verify", "destination"),
       destinationAuthFile: authFileOption("dest-authfile", "destination"),
       destinationCertificates: certificatesOption("dest-cert-dir", "destination"),
       sourceAuthFile: authFileOption("src-authfile", "source"),
       sourceCertificates: certificatesOption("src-cert-dir", "source"),
       digestFile: digestFileOption,
+      keepsDigests: flag({ name: "preserve-digests", description: "Fail rather than let a digest change" }),
       manifestKind: manifestFormatOption,
+      multipleArchitectures: single({
+        name: "multi-arch",
+        valueName: "system|all",
+        description: "Which images of an index to copy: this machine's, or as --all",
+        parse: oneOf("system", "all"),
+      }),
       removeSignatures: removeSignaturesOption,
       ...copyRetryOptions,
       platform: platformOption,
       quiet: flag({ name: "quiet", short: "q", description: "Print nothing but errors" }),
-      sourceCredentials: credentialsOption("src-creds", "source"),
+      ...sourceLoginOptions,
       sourceTlsVerify: tlsVerifyOption("src-tls-verify", "source"),
     },
     required: ["SOURCE", "DESTINATION"],
@@ -52,9 +61,16 @@ export const copy = defineCommand(
   },
   async ({ options, operands: [source, destination] }) => {
     const [from, to] = [parseImagePlace(source), parseImagePlace(destination)];
-    const { all, authFile, manifestKind, quiet, retries, retryDelay } = options;
+    const { authFile, keepsDigests, manifestKind, multipleArchitectures, quiet, retries, retryDelay } = options;
+    const all = options.all || multipleArchitectures === "all";
+    if (options.all && multipleArchitectures === "system") {
+      throw new BunkerError({ code: "conflicting_options", operation: "--all and --multi-arch exclude each other" });
+    }
     if (all && options.platform !== undefined) {
-      throw new BunkerError({ code: "conflicting_options", operation: "--all and --platform exclude each other" });
+      throw new BunkerError({
+        code: "conflicting_options",
+        operation: `${options.all ? "--all" : "--multi-arch all"} and --platform exclude each other`,
+      });
     }
     const platform = all ? "all" : options.platform === undefined ? undefined : parsePlatform(options.platform);
     const images = platform === "all" ? platform : platform === undefined ? [] : [platform];
@@ -63,7 +79,12 @@ export const copy = defineCommand(
       new Registries({
         authFile: options.sourceAuthFile ?? authFile,
         certificateDirectory: options.sourceCertificates,
-        credentials: options.sourceCredentials,
+        ...loginOf("src", {
+          credentials: options.sourceCredentials,
+          user: options.sourceUser,
+          password: options.sourcePassword,
+          withoutLogin: options.sourceWithoutLogin,
+        }),
         tlsVerify: options.sourceTlsVerify,
         retries,
         retryDelay,
@@ -73,7 +94,12 @@ export const copy = defineCommand(
       new Registries({
         authFile: options.destinationAuthFile ?? authFile,
         certificateDirectory: options.destinationCertificates,
-        credentials: options.destinationCredentials,
+        ...loginOf("dest", {
+          credentials: options.destinationCredentials,
+          user: options.destinationUser,
+          password: options.destinationPassword,
+          withoutLogin: options.destinationWithoutLogin,
+        }),
         tlsVerify: options.destinationTlsVerify,
         retries,
         retryDelay,
@@ -83,7 +109,12 @@ export const copy = defineCommand(
       await using opened = new AsyncDisposableStack();
       const reader = opened.use(await openReader(from, platform, sourceRegistries, signal, opened));
       const writer = opened.use(await openWriter(to, destinationRegistries, signal, opened));
-      const { root, sourceDigest } = await copyWithOutput(reader, writer, { images, manifestKind, signal }, quiet);
+      const { root, sourceDigest } = await copyWithOutput(
+        reader,
+        writer,
+        { images, keepsDigests, manifestKind, signal },
+        quiet,
+      );
       if (!quiet) console.log(`Written: ${root.digest}`);
       if (root.digest !== sourceDigest && manifestKind === undefined) await warnOfConversion(destination, sourceDigest);
       writeDigestFile(options.digestFile, root.digest);
@@ -148,15 +179,6 @@ function authFileOption(name: string, side: string) {
 function certificatesOption(name: string, side: string) {
   const description = `Certificates for the ${side}'s registry: *.crt of authorities, *.cert and *.key of the client`;
   return { ...connectionOptions.certificateDirectory, name, description };
-}
-
-function credentialsOption(name: string, side: string) {
-  return single({
-    name,
-    valueName: "USER:PASSWORD",
-    description: `The login for the ${side}'s registry, instead of the one that is kept`,
-    parse: parseCredentials,
-  });
 }
 
 /** Undefined unless given, for then the configuration and the registry's host decide. */

@@ -29,6 +29,7 @@ export const login = defineCommand(
         parse: (text) => text,
       }),
       passwordStdin: flag({ name: "password-stdin", description: "Read the password from standard input" }),
+      verbose: flag({ name: "verbose", short: "v", description: "Say where the login is kept" }),
       user: single({ name: "username", short: "u", valueName: "USER", description: "The user name", parse: String }),
     },
     required: [],
@@ -62,6 +63,7 @@ export const login = defineCommand(
     const { place, isPlain } = await keepCredentials(options.authFile, name, credentials);
     if (isPlain) warning(`the password is kept unencrypted in ${place}; a credential helper would keep it safe`);
     console.log("Login Succeeded");
+    if (options.verbose) console.log(`Used: ${place}`);
     return 0;
   },
 );

@@ -90,6 +90,7 @@ export class Registries implements Disposable {
         patience = USUAL_PATIENCE,
         retries,
         retryDelay,
+        withoutLogin = false,
       } = this.#settings;
       client = new RegistryClient({
         registry,
@@ -97,7 +98,7 @@ export class Registries implements Disposable {
         mayBeInsecureOnLoopback: tlsVerify === undefined,
         certificateDirectory,
         patience: adjustedPatience(patience, { retries, delay: retryDelay }),
-        credentials: async () => credentials ?? (await findCredentials(authFile, name)),
+        credentials: async () => credentials ?? (withoutLogin ? undefined : await findCredentials(authFile, name)),
       });
       this.#clients.set(key, client);
     }

@@ -11,6 +11,8 @@ export interface RegistrySettings {
   readonly authFile?: string | undefined;
   /** `--creds`: used for every registry that asks, instead of what was kept at login. */
   readonly credentials?: Credentials | undefined;
+  /** `--src-no-creds` of copy: no login is used, also where one is kept. */
+  readonly withoutLogin?: boolean | undefined;
   /** `--retry`: how often to ask again, after failures that may pass. */
   readonly retries?: number | undefined;
   /** `--retry-delay`: milliseconds before each further attempt, instead of ever longer ones. */

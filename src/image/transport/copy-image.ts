@@ -29,6 +29,8 @@ export interface CopyOptions {
   readonly images: ImageChoice;
   /** Whose manifests are to be written; as they are unless given, or where the destination takes only OCI's. */
   readonly manifestKind?: ManifestKind | undefined;
+  /** Whether it is an error when a digest would change. */
+  readonly keepsDigests?: boolean | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (event: CopyEvent) => void;
 }
@@ -61,6 +63,15 @@ export async function copyImage(reader: ImageReader, writer: ImageWriter, option
   const manifests = kind === undefined ? found : convertManifests(found, kind, reader.name);
   const [source, root] = [found.at(-1), manifests.at(-1)];
   if (source === undefined || root === undefined) throw new Error("an image without a manifest");
+  if (options.keepsDigests === true && root.digest !== source.digest) {
+    throw new BunkerError({
+      code: "not_convertible",
+      operation: "keep the digest of",
+      object: reader.name,
+      reason: `${writer.name} is to have manifests of the other kind`,
+      hint: "Leave out --preserve-digests and --format, or choose another destination.",
+    });
+  }
   const images = manifests.filter(({ mediaType }) => !isIndex(mediaType));
   const blobs = images.flatMap((manifest) => blobsOf(manifest, reader.name));
   const each = [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];

@@ -364,6 +364,11 @@ describe("copy", () => {
     const target = `docker://${registry.host}/indexed:1`;
     expect(await bunker("copy", "-q", "-a", from, target)).toEqual({ status: 0, output: "", errors: "" });
     expect(rawDigest(target)).toBe(index.digest);
+    await bunker("copy", "-q", "--multi-arch", "all", target, `dir:${directory}/all`);
+    expect(rawDigest(`dir:${directory}/all`)).toBe(index.digest);
+    const kept = await bunker("copy", "--preserve-digests", "-f", "v2s2", target, `dir:${directory}/kept`);
+    expect(kept).toMatchObject({ status: 1, errors: expect.stringMatching(/^bunker: keep the digest of /) });
+    expect(existsSync(`${directory}/kept`)).toBe(false);
     await bunker("copy", "-q", "--platform", "linux/s390x", target, `oci:${directory}/one:x`);
     expect(rawDigest(`oci:${directory}/one:x`)).toBe(manifests[1]?.digest ?? "");
     const missing = await bunker("copy", "--platform", "linux/riscv64", target, `oci:${directory}/none:x`);

@@ -47,6 +47,8 @@ test("a login is verified, kept for the user alone, used by Podman, and forgotte
   });
   expect(statSync(authFile).mode & 0o777).toBe(0o600);
   expect(keptLogins()).toEqual({ [registry.host]: { auth: Buffer.from("alice:wonderland").toString("base64") } });
+  const again = await login(["-v", "-u", "alice", "--password-stdin", registry.host], { input: "wonderland" });
+  expect(again.output).toBe(`Login Succeeded\nUsed: ${authFile}\n`);
   const seen = await user.execute(["skopeo", "login", "--authfile", authFile, "--get-login", registry.host]);
   expect(seen.output).toBe("alice\n");
   expect((await login(["--get-login", registry.host])).output).toBe("alice\n");
@@ -65,6 +67,21 @@ test("a login is verified, kept for the user alone, used by Podman, and forgotte
     output: "",
     errors: `bunker: not logged in to ${registry.host}\n`,
   });
+});
+
+test("a copy takes another login than the one that is kept, or none", async () => {
+  const place = `docker://${registry.host}/none:1`;
+  const copy = async (...words: string[]) =>
+    (await user.bunker(["copy", ...words, place, `dir:${user.home}/none`])).errors;
+  await login(["-u", "alice", "--password-stdin", registry.host], { input: "wonderland\n" });
+  const missing = await copy();
+  expect(missing).not.toContain("log in");
+  expect(await copy("--src-no-creds")).not.toBe(missing);
+  expect(await copy("--src-username", "alice", "--src-password", "looking-glass")).not.toBe(missing);
+  expect(await copy("--src-username", "alice")).toBe("bunker: --src-username and --src-password need each other\n");
+  expect(await copy("--src-no-creds", "--src-creds", "alice:wonderland")).toContain("exclude each other");
+  await user.bunker(["logout", registry.host]);
+  expect(await copy("--src-username", "alice", "--src-password", "wonderland")).toBe(missing);
 });
 
 test("a wrong password is not kept", async () => {

@@ -24,6 +24,17 @@ test.each(["push", "image push", "copy", "manifest push"])(
   },
 );
 
+test.each([
+  ["push", "compress", "images are pushed to registries"],
+  ["image copy", "dest-compress-format", "layers are copied as they are packed"],
+  ["copy", "src-daemon-host", "not copied from or to a daemon"],
+  ["rmi", "platform", "go with its name"],
+  ["image rm", "platform", "go with its name"],
+  ["image prune", "external", "containers of other tools"],
+])("bunker %s says why it has no --%s", (command, option, reason) => {
+  expect(refusedOption(`bunker ${command}`, option)?.message).toContain(reason);
+});
+
 test.each(["constructor", "toString", "nonsense"])("--%s is nobody's option", (option) => {
   expect(refusedOption("bunker run", option)).toBeUndefined();
 });
