@@ -23,16 +23,23 @@ export interface SurroundingScope {
 }
 
 /**
- * Prepares this process to clone children into the cgroup of a container.
+ * Where further processes of a container can be.
+ * @param whole the container's cgroup
  * @param pid of the container's first process: if that has divided the cgroup, as systemd does, where it is itself is
  * where others can be, too
+ */
+export function groupOfFirst(whole: string, pid: number): string {
+  const ofFirst = groupOf(pid);
+  return ofFirst?.startsWith(`${whole}/`) === true ? ofFirst : whole;
+}
+
+/**
+ * Prepares this process to clone children into the cgroup of a container, or one below it.
  * @param scope where the cgroup is in one that systemd can move us to
  * @returns the cgroup's directory, for `LaunchOptions.cgroup`
  * @throws BunkerError `cgroup_not_entered`, `cgroup_gone`, and when systemd does not move us
  */
-export function openGroupToEnter(whole: string, pid: number, scope: SurroundingScope | undefined): FileDescriptor {
-  const ofFirst = groupOf(pid);
-  const group = ofFirst?.startsWith(`${whole}/`) === true ? ofFirst : whole;
+export function openGroupToEnter(group: string, scope: SurroundingScope | undefined): FileDescriptor {
   requireGroup(group, "enter the container's cgroup");
   const own = groupOf("self") ?? "/";
   if (!mayMove(own, group)) {

@@ -1,6 +1,6 @@
 import { basename, dirname } from "node:path";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
-import { openGroupToEnter } from "./entry.ts";
+import { groupOfFirst, openGroupToEnter } from "./entry.ts";
 import { IN_SCOPE } from "./group-in-scope.ts";
 import { isRootOfHost } from "./root-of-host.ts";
 import { systemdAddress } from "./systemd/address.ts";
@@ -16,5 +16,5 @@ export function joinContainerGroup(group: string, pid: number): FileDescriptor {
   const path = dirname(group);
   const systemd = basename(group) === IN_SCOPE ? systemdAddress(process.env, isRootOfHost()) : undefined;
   const scope = systemd === undefined ? undefined : { path, unit: basename(path), besides: "supervisor", systemd };
-  return openGroupToEnter(group, pid, scope);
+  return openGroupToEnter(groupOfFirst(group, pid), scope);
 }

@@ -19,8 +19,8 @@
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
-import { openGroupToEnter } from "./entry.ts";
-import { groupOf, isPopulated, isUnified, moveInto } from "./group.ts";
+import { groupOfFirst, openGroupToEnter } from "./entry.ts";
+import { groupOf, isPopulated, isThere, isUnified, moveInto } from "./group.ts";
 import { enableControllers, makeGroup, removeGroup } from "./group-tree.ts";
 import { killGroup } from "./kill-group.ts";
 import { setLimits } from "./limits.ts";
@@ -206,15 +206,25 @@ function needsGroup(reason: string): BunkerError {
 
 /**
  * Prepares this process to clone children into the cgroup of a container.
- * @param pid of the container's first process
+ * @param pid of the container's first process, which may be in a cgroup below
+ * @param below a path from the container's cgroup to one that is entered wherever the first process is; "" for itself
  * @returns the cgroup's directory
- * @throws BunkerError `cgroup_not_entered`
+ * @throws BunkerError `cgroup_not_entered`, `cgroup_gone`
  */
-export function openMadeGroup({ path, outermost, unit }: MadeGroup, pid: number): FileDescriptor {
+export function openMadeGroup({ path, outermost, unit }: MadeGroup, pid: number, below?: string): FileDescriptor {
   const systemd = unit === undefined ? undefined : systemdAddress(process.env, isRootOfHost());
   const scope =
     unit === undefined || systemd === undefined ? undefined : { path: outermost, unit, besides: "runtime", systemd };
-  return openGroupToEnter(path, pid, scope);
+  if (below === undefined) return openGroupToEnter(groupOfFirst(path, pid), scope);
+  const group = below === "" ? path : `${path}/${below}`;
+  if (isThere(group)) return openGroupToEnter(group, scope);
+  throw new BunkerError({
+    code: "cgroup_gone",
+    operation: "enter the cgroup",
+    object: group,
+    errno: Errno.ENOENT,
+    hint: "it has to be made before, such as in the container",
+  });
 }
 
 /**

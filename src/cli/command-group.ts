@@ -13,7 +13,8 @@ import { BunkerError } from "../sys/error.ts";
 import { argumentDefinitions } from "./argument-definitions.ts";
 import type { Command } from "./command.ts";
 import type { DescribedCommand } from "./described-command.ts";
-import { type OptionTable, type OptionValues, parseArguments, quote } from "./option-table.ts";
+import { type OptionTable, type OptionValues, quote } from "./option-table.ts";
+import { readWords } from "./read-words.ts";
 
 /** A command as its group knows it, without its code. */
 interface CommandEntry<Globals> {
@@ -55,7 +56,7 @@ export function defineCommandGroup<const Table extends OptionTable>(group: Comma
         const help = await import("./help.ts");
         return help.printHelp({ ...command, meta: { name, description: summary } });
       };
-      const given = parseArguments(name, syntax, rawArgs);
+      const given = await readWords(name, syntax, rawArgs);
       if (given === "help") return printHelp();
       const globals = given.options;
       const status = await group.instead?.(globals);

@@ -2,13 +2,8 @@ import { BunkerError } from "../sys/error.ts";
 import { compileReadily } from "../sys/just-in-time.ts";
 import { argumentDefinitions } from "./argument-definitions.ts";
 import type { DescribedCommand } from "./described-command.ts";
-import {
-  type CommandSyntax,
-  type OptionTable,
-  type ParsedArguments,
-  parseArguments,
-  UnknownOption,
-} from "./option-table.ts";
+import type { CommandSyntax, OptionTable, ParsedArguments } from "./option-table.ts";
+import { readWords } from "./read-words.ts";
 
 /** What errors end with that say nothing else. */
 const ENGINE_FAILED = 125;
@@ -68,21 +63,6 @@ export function defineCommand<
     },
   };
   return command;
-}
-
-/** Reads a command's words. What others have and Bunker has not is no mistake of the user's, and has a reason. */
-async function readWords<const Table extends OptionTable, const Required extends readonly string[]>(
-  command: string,
-  syntax: CommandSyntax<Table, Required>,
-  words: readonly string[],
-): Promise<ParsedArguments<Table, Required> | "help"> {
-  try {
-    return parseArguments(command, syntax, words);
-  } catch (error) {
-    if (!(error instanceof UnknownOption)) throw error;
-    const { refusedOption } = await import("./refused-options.ts");
-    throw refusedOption(command, error.option) ?? error;
-  }
 }
 
 /** Reports an error that has no exit status of its own, so that the command ends with the given one. */

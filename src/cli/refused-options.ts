@@ -347,6 +347,16 @@ const OF_REMOVALS: Readonly<Record<string, Refusal>> = {
   },
 };
 
+const RESOURCE_CONTROL: Refusal = {
+  reason: "Bunker does not divide caches and memory bandwidth",
+  hint: "Whoever runs the host does by the file system resctrl.",
+};
+
+const KERNEL_MEMORY: Refusal = {
+  reason: "cgroup v2 counts the kernel's memory as the cgroup's own",
+  hint: "--memory limits both.",
+};
+
 /** By the commands' names without `bunker`, and without the group where they are there without it, too. */
 const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
   build: OF_BUILDS,
@@ -376,6 +386,19 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
   },
   rmi: OF_REMOVALS,
   run: OF_NEW_CONTAINERS,
+  runtime: { criu: CHECKPOINTS },
+  "runtime create": {
+    "no-subreaper": {
+      reason: "no process of Bunker's stays that could adopt what the container leaves behind",
+      hint: "Leave it out.",
+    },
+  },
+  "runtime update": {
+    "kernel-memory": KERNEL_MEMORY,
+    "kernel-memory-tcp": KERNEL_MEMORY,
+    "l3-cache-schema": RESOURCE_CONTROL,
+    "mem-bw-schema": RESOURCE_CONTROL,
+  },
   "secret create": {
     "driver-opt": NO_DRIVER_OPTIONS,
     "driver-opts": NO_DRIVER_OPTIONS,

@@ -40,6 +40,11 @@ export function testRuntime(run: Run): void {
         bunker runtime --systemd-cgroup run --detach two </dev/null >log 2>&1
         cat ${group}/memory.max
         bunker runtime exec two cat /proc/self/cgroup
+        mkdir ${group}/below
+        bunker runtime exec --cgroup below two cat /proc/self/cgroup
+        bunker runtime exec --cgroup / two cat /proc/self/cgroup
+        bunker runtime exec --cgroup none two true 2>&1 | head -n 1
+        rmdir ${group}/below
         bunker runtime update --memory 60m --memory-swap 70m --pids-limit 7 two
         bunker runtime update --memory-reservation 20m two
         cat ${group}/memory.max ${group}/memory.swap.max ${group}/memory.low ${group}/pids.max
@@ -58,7 +63,8 @@ export function testRuntime(run: Run): void {
         ls -d ${USERS_GROUP}/user.slice/test* 2>/dev/null`);
       expect({ output: output.split("\n"), errors }).toEqual({
         output: [
-          ...["0::/", "52428800", "20", "50000 100000", "52428800", "0::/"],
+          ...["0::/", "52428800", "20", "50000 100000", "52428800", "0::/", "0::/below", "0::/"],
+          `bunker: enter the cgroup ${group.replace("/sys/fs/cgroup", "")}/none: ENOENT (no such file or directory)`,
           ...["62914560", "10485760", "20971520", "7"],
           "bunker: set limit memory.limit: some bytes are in use, more than 1000",
           "bunker: limit the container's resources: the controller cpuset is not delegated to this user, only cpu, io, memory, pids",

@@ -38,6 +38,13 @@ export const createOptionsTable = {
     initial: ".",
     initialText: "the current directory",
   }),
+  configurationPath: single({
+    name: "config",
+    short: "f",
+    valueName: "FILE",
+    description: "The configuration; without it the bundle's config.json",
+    parse: asIs,
+  }),
   noPivot: flag({ name: "no-pivot", description: "Move the root instead of pivot_root, as an initial ramfs needs it" }),
   noNewKeyring: flag({ name: "no-new-keyring", description: "Keep the caller's session keyring" }),
 } as const;
@@ -50,6 +57,7 @@ export function createOptionsOf(
 ): CreateOptions {
   return {
     bundle: options.bundle,
+    configurationPath: options.configurationPath,
     consoleSocket: options.consoleSocket,
     keepsTerminal,
     pidFile: options.pidFile,

@@ -16,7 +16,7 @@ import { exitStatusOf } from "./exit-status.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 import { debugLog } from "./log.ts";
 import { ownTerminalSize } from "./own-terminal-size.ts";
-import { parseCapability, parseEnvironmentEntry, parseNumericUser } from "./values.ts";
+import { parseCapability, parseEnvironmentEntry, parseGroupBelow, parseNumericUser } from "./values.ts";
 
 const asIs = (text: string) => text;
 const LARGEST_ID = 0xffff_fffe;
@@ -74,6 +74,12 @@ const execOptions = {
     description: "The command's SELinux label",
     parse: asIs,
   }),
+  cgroup: single({
+    name: "cgroup",
+    valueName: "PATH",
+    description: "The cgroup to execute the command in, from the container's: / is that itself",
+    parse: parseGroupBelow,
+  }),
   ignorePaused: flag({
     name: "ignore-paused",
     description: "Take a paused container, too: it waits for the end of the pause",
@@ -101,6 +107,7 @@ export const exec = defineCommand(
       keepsTerminal: !options.detach,
       pidFile: options.pidFile,
       preservedDescriptors: options.preservedDescriptors,
+      groupBelow: options.cgroup,
       ignoresPause: options.ignorePaused,
       onDebug: debugLog(globals),
     });

@@ -14,17 +14,26 @@ export const spec = defineCommand(
         name: "bundle",
         short: "b",
         valueName: "DIR",
-        description: "Where config.json is written",
+        description: "Where the configuration is written",
         parse: (text) => text,
         initial: ".",
         initialText: "the current directory",
+      }),
+      file: single({
+        name: "file",
+        short: "f",
+        valueName: "FILE",
+        description: "The file to write, from that directory",
+        parse: (text) => text,
+        initial: "config.json",
+        initialText: "config.json",
       }),
       rootless: flag({ name: "rootless", description: "For a container in a user namespace of the caller's" }),
     },
     required: [],
   },
   ({ options }) => {
-    const path = resolve(options.bundle, "config.json");
+    const path = resolve(options.bundle, options.file);
     const caller = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
     const text = formatConfiguration(exampleConfiguration(options.rootless ? caller : undefined));
     try {

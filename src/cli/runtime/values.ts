@@ -37,3 +37,17 @@ export function parseCapability(text: string): CapabilityName {
   if (found === undefined) throw new InvalidValue("expected the name of one capability");
   return found;
 }
+
+/**
+ * Reads the path of a cgroup below a container's.
+ * @returns without slashes around it, "" for the container's own
+ * @throws InvalidValue also for `CONTROLLER:PATH`, which has a meaning for cgroup v1 only
+ */
+export function parseGroupBelow(text: string): string {
+  if (text.includes(":"))
+    throw new InvalidValue("expected a path; controllers have cgroups of their own in cgroup v1 only");
+  const names = text.split("/").filter((name) => name !== "" && name !== ".");
+  if (text === "" || names.includes(".."))
+    throw new InvalidValue("expected a path that stays in the container's cgroup");
+  return names.join("/");
+}

@@ -25,6 +25,8 @@ import { type Bundle, readBundle } from "./read-bundle.ts";
 /** What `create` and `run` are told. */
 export interface CreateOptions {
   readonly bundle: string;
+  /** The file with the configuration; undefined for the bundle's config.json. */
+  readonly configurationPath: string | undefined;
   /** Where the terminal's master is sent to. */
   readonly consoleSocket: string | undefined;
   /** Whether somebody here takes the terminal, so that no socket is needed. */
@@ -52,7 +54,7 @@ export interface CreatedContainer extends LaunchedContainer {
  * @throws BunkerError; nothing is left of the container then
  */
 export async function createContainer(root: string, id: string, options: CreateOptions): Promise<CreatedContainer> {
-  const bundle = readBundle(options.bundle);
+  const bundle = readBundle(options.bundle, options.configurationPath);
   const { linux } = bundle.configuration;
   const { filterOf } =
     linux?.seccomp === undefined ? { filterOf: () => undefined } : await import("../seccomp/filter-of.ts");

@@ -6,6 +6,7 @@ import type { Configuration, Process } from "../configuration/configuration.ts";
 import { launchProcess } from "../launch-process.ts";
 import type { LaunchedContainer } from "../launched-container.ts";
 import { filterOf } from "../seccomp/filter-of.ts";
+import { containerCgroup } from "./container-cgroup.ts";
 import { openContainerProcess } from "./container-processes.ts";
 import type { ContainerDirectory } from "./container-record.ts";
 import { checkTerminal, handOver, writePidFile } from "./create-container.ts";
@@ -19,6 +20,8 @@ export interface ExecOptions {
   readonly keepsTerminal: boolean;
   readonly pidFile: string | undefined;
   readonly preservedDescriptors: number;
+  /** The cgroup from the container's own, "" for that itself; undefined for that of the container's first process. */
+  readonly groupBelow: string | undefined;
   /** Whether the process is started also while the container is paused, to begin when that ends. */
   readonly ignoresPause: boolean;
   /** Receives what --debug shows. */
@@ -44,8 +47,9 @@ export function execInContainer(directory: ContainerDirectory, options: ExecOpti
       hint: "resume it first, or use --ignore-paused",
     });
   }
-  const group = directory.record()?.group;
-  using cgroup = group === undefined ? undefined : openMadeGroup(group, state.pid);
+  const { groupBelow } = options;
+  const group = groupBelow === undefined ? directory.record()?.group : containerCgroup(directory, "execute in");
+  using cgroup = group === undefined ? undefined : openMadeGroup(group, state.pid, groupBelow);
   const launched = launchProcess({
     state,
     cgroup: cgroup?.number,

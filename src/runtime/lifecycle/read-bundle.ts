@@ -12,9 +12,12 @@ export interface Bundle {
   readonly configuration: Configuration;
 }
 
-/** @throws BunkerError when there is no such bundle or its configuration is faulty */
-export function readBundle(directory: string): Bundle {
-  const configurationPath = resolve(directory, "config.json");
+/**
+ * Reads a bundle's configuration.
+ * @param configurationPath of another file than the bundle's config.json
+ * @throws BunkerError when there is no such bundle or its configuration is faulty
+ */
+export function readBundle(directory: string, configurationPath = resolve(directory, "config.json")): Bundle {
   try {
     const path = realpathSync(directory);
     const text = readFileSync(configurationPath, "utf8");
