@@ -13,6 +13,7 @@ import { BunkerError } from "../sys/error.ts";
 import { argumentDefinitions } from "./argument-definitions.ts";
 import type { Command } from "./command.ts";
 import type { DescribedCommand } from "./described-command.ts";
+import { endingWith } from "./ending-with.ts";
 import { type OptionTable, type OptionValues, quote } from "./option-table.ts";
 import { readWords } from "./read-words.ts";
 
@@ -29,6 +30,8 @@ interface CommandEntry<Globals> {
 /** What a group consists of. */
 export interface CommandGroup<Table extends OptionTable> {
   readonly options: Table;
+  /** What errors end with that say nothing else; undefined for the engine's. */
+  readonly failureStatus?: number;
   /** In the order of the help. */
   readonly commands: readonly CommandEntry<OptionValues<Table>>[];
   /** What the options do instead of any command (`--version`): the exit status, or undefined for nothing of the kind. */
@@ -56,23 +59,26 @@ export function defineCommandGroup<const Table extends OptionTable>(group: Comma
         const help = await import("./help.ts");
         return help.printHelp({ ...command, meta: { name, description: summary } });
       };
-      const given = await readWords(name, syntax, rawArgs);
-      if (given === "help") return printHelp();
-      const globals = given.options;
-      const status = await group.instead?.(globals);
-      if (status !== undefined) return status;
-      const { called, rest } = resolve(given.operands);
-      if (called === undefined) return printHelp();
-      const entry = group.commands.find((candidate) => candidate.name === called);
-      if (entry === undefined) {
-        const { refusedCommand } = await import("./refused-commands.ts");
-        throw refusedCommand(name, called) ?? unknownCommand(name, called, group.commands);
-      }
-      const proceed = async () => {
-        const loaded = await entry.load();
-        return loaded.run({ rawArgs: rest, data: { name: `${name} ${called}`, summary: entry.summary, globals } });
+      const call = async () => {
+        const given = await readWords(name, syntax, rawArgs);
+        if (given === "help") return printHelp();
+        const globals = given.options;
+        const status = await group.instead?.(globals);
+        if (status !== undefined) return status;
+        const { called, rest } = resolve(given.operands);
+        if (called === undefined) return printHelp();
+        const entry = group.commands.find((candidate) => candidate.name === called);
+        if (entry === undefined) {
+          const { refusedCommand } = await import("./refused-commands.ts");
+          throw refusedCommand(name, called) ?? unknownCommand(name, called, group.commands);
+        }
+        const proceed = async () => {
+          const loaded = await entry.load();
+          return loaded.run({ rawArgs: rest, data: { name: `${name} ${called}`, summary: entry.summary, globals } });
+        };
+        return group.around === undefined ? proceed() : group.around(globals, proceed);
       };
-      return group.around === undefined ? proceed() : group.around(globals, proceed);
+      return group.failureStatus === undefined ? call() : endingWith(group.failureStatus, call);
     },
   };
   return command;

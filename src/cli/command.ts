@@ -1,12 +1,9 @@
-import { BunkerError } from "../sys/error.ts";
 import { compileReadily } from "../sys/just-in-time.ts";
 import { argumentDefinitions } from "./argument-definitions.ts";
 import type { DescribedCommand } from "./described-command.ts";
+import { endingWith } from "./ending-with.ts";
 import type { CommandSyntax, OptionTable, ParsedArguments } from "./option-table.ts";
 import { readWords } from "./read-words.ts";
-
-/** What errors end with that say nothing else. */
-const ENGINE_FAILED = 125;
 
 /** What the command tree tells a command besides its words. */
 interface Invocation<Globals> {
@@ -63,16 +60,4 @@ export function defineCommand<
     },
   };
   return command;
-}
-
-/** Reports an error that has no exit status of its own, so that the command ends with the given one. */
-async function endingWith(status: number, run: () => Promise<number> | number): Promise<number> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!(error instanceof BunkerError) || error.exitStatus !== ENGINE_FAILED) throw error;
-    const { reportError } = await import("./report-error.ts");
-    await reportError(error);
-    return status;
-  }
 }

@@ -10,6 +10,7 @@ const COMMAND_FAILURES: readonly number[] = [126, 127];
 /** `bunker runtime`: the OCI runtime, with runc's command line. */
 export const runtime = defineCommandGroup({
   options: globalOptions,
+  failureStatus: RUNTIME_FAILED,
   instead: async ({ version }) => {
     if (!version) return undefined;
     const { COMMIT, VERSION } = await import("../build.ts");

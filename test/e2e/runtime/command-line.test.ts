@@ -96,7 +96,12 @@ test("mistakes end in one line and status 1", () => {
     errors:
       "bunker: bunker runtime update has no option --kernel-memory: cgroup v2 counts the kernel's memory as the cgroup's own\nhint: --memory limits both.\n",
   });
-  expect(suite.box.runtime("--criu", "/bin/criu", "state", "x").errors).toStartWith(
-    "bunker: bunker runtime has no option --criu: ",
-  );
+  expect(suite.box.runtime("--criu", "/bin/criu", "state", "x")).toMatchObject({
+    status: 1,
+    errors: expect.stringMatching(/^bunker: bunker runtime has no option --criu: /),
+  });
+  expect(suite.box.runtime("stat", "x")).toMatchObject({
+    status: 1,
+    errors: expect.stringContaining("did you mean bunker runtime start?"),
+  });
 });
