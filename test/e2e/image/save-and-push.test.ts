@@ -223,6 +223,10 @@ describe("push", () => {
     const { layers } = JSON.parse(output(["skopeo", "inspect", "--raw", "--tls-verify=false", `docker://${target}`]));
     expect(layers[0].mediaType).toEndWith("tar+gzip");
     expect(layers[0].digest).not.toBe(digestOf(base.bytes));
+    // Where nothing is packed anew the manifest keeps its bytes.
+    expect((await push("--compression-format", "gzip", "first:1", target)).output).toContain(
+      `digest: ${first.digest} `,
+    );
     for (const [wrong, message] of [
       [["--force-compression"], "--force-compression needs --compression-format"],
       [["--compression-format=gzip", "--compression-level=10"], "the level is from 1 to 9"],
