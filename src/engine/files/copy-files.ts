@@ -54,14 +54,16 @@ export async function copyFiles(
   signal: AbortSignal,
 ): Promise<CopyReport> {
   using cleanup = new DisposableStack();
-  const idOf = (place: CopyPlace) =>
-    place.kind === "container" ? findContainer(database, data, place.container).id : undefined;
-  const ids = [idOf(source), idOf(destination)] as const;
+  const containers = [source, destination].map((place) =>
+    place.kind === "container" ? findContainer(database, data, place.container) : undefined,
+  );
+  const ids = containers.map((container) => container?.id);
+  const distinct = new Map(containers.flatMap((one) => (one === undefined ? [] : [[one.id, one] as const])));
   const opened = new Map<string, ContainerRoot>();
   // In one order for everybody, so that of two copies between the same containers neither waits for the other's lock.
-  for (const id of [...new Set(ids.flatMap((one) => one ?? []))].sort()) {
+  for (const [id, container] of [...distinct].sort(([one], [other]) => (one < other ? -1 : 1))) {
     const open = () => openContainerRoot(database, data, id, id === ids[1], signal);
-    opened.set(id, cleanup.use(await whileThere(database, data, findContainer(database, data, id), open)));
+    opened.set(id, cleanup.use(await whileThere(database, data, container, open)));
   }
   const places = [source, destination].map((place, index) => ({ place, root: opened.get(ids[index] ?? "") }));
   const roots = [...opened.values()];
@@ -92,8 +94,8 @@ export async function copyFiles(
     ...(mounted.length === 0 ? {} : mounting(mounted)),
   };
   const copy = () => askInside(map, "copy", request, inside, signal);
-  const guarded = [...opened.keys()].reduce(
-    (work, id) => () => whileThere(database, data, findContainer(database, data, id), work),
+  const guarded = [...distinct.values()].reduce(
+    (work, container) => () => whileThere(database, data, container, work),
     copy,
   );
   return v.parse(reportSchema, await guarded());

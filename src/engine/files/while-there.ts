@@ -1,6 +1,6 @@
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { findContainer } from "../lifecycle/find-container.ts";
+import { foundAgain } from "../lifecycle/find-container.ts";
 import type { Container } from "../state/containers.ts";
 
 /**
@@ -15,7 +15,7 @@ export async function whileThere<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   const check = () => {
-    if (findContainer(database, data, id).status !== "removing") return;
+    if (foundAgain(database, data, { id, name }).status !== "removing") return;
     throw new BunkerError({
       code: "container_removed",
       operation: "work on the files of container",

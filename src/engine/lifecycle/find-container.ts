@@ -64,6 +64,25 @@ export function findContainer(database: StateDatabase, data: string, reference: 
   });
 }
 
+/**
+ * What a container that was found before is now.
+ * @throws BunkerError `no_such_container`, by the name that it had, when it has been removed since
+ */
+export function foundAgain(
+  database: StateDatabase,
+  data: string,
+  { id, name }: Pick<Container, "id" | "name">,
+): Container {
+  const now = lookUpContainer(database, data, id);
+  if (now !== undefined) return now;
+  throw new BunkerError({
+    code: "no_such_container",
+    operation: "No such container:",
+    object: name,
+    exitStatus: 1,
+  });
+}
+
 /** Finds a container by its id or name; undefined when it is only just being made, or has just been removed. */
 export function lookUpContainer(database: StateDatabase, data: string, reference: string): Container | undefined {
   const container = recordedContainer(database, reference);

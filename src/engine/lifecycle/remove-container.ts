@@ -10,7 +10,7 @@ import { type Container, deleteContainer, isKnown, knownIds, recordStatus } from
 import { deleteEndpoints } from "../state/networks.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
-import { findContainer } from "./find-container.ts";
+import { foundAgain, lookUpContainer } from "./find-container.ts";
 
 /**
  * Removes what lies on disk, and then the row. To be called by who holds the container's lock.
@@ -50,9 +50,9 @@ export function removeContainer(
       removeFiles(database, data, container, volumes);
       return;
     }
-    // By another, whose work is done.
-    if (force && !isKnown(database, id)) return;
-    const now = findContainer(database, data, id);
+    // By another, whose work may be done.
+    const now = force ? lookUpContainer(database, data, id) : foundAgain(database, data, container);
+    if (now === undefined) return;
     if (now.status === "removing") {
       // By somebody who is at it, or was killed and has not given the lock back yet.
       if (force) {
