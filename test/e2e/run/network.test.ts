@@ -150,12 +150,15 @@ describe("a published port", () => {
     const publish = ["-p", `${address}:20000-20999:20000-20999`];
     const words = ["run", "-d", ...publish, suite.image, "sh", "-c", SERVE.replaceAll("80", "20777")];
     const id = (await suite.user.bunker(words)).output.trim();
-    expect(await askFromHost(address, 20_777)).toBe("hello from the container\n");
-    expect((await suite.user.bunker(["port", id])).output.split("\n")).toHaveLength(1001);
-    expect((await suite.user.bunker(["ps", "--format", "{{.Ports}}"])).output).toBe(
-      `${address}:20000-20999->20000-20999/tcp\n`,
-    );
-    await suite.user.bunker(["rm", "-f", id]);
+    try {
+      expect(await askFromHost(address, 20_777)).toBe("hello from the container\n");
+      expect((await suite.user.bunker(["port", id])).output.split("\n")).toHaveLength(1001);
+      expect((await suite.user.bunker(["ps", "--format", "{{.Ports}}"])).output).toBe(
+        `${address}:20000-20999->20000-20999/tcp\n`,
+      );
+    } finally {
+      await suite.user.bunker(["rm", "-f", id]);
+    }
   });
 
   test("beyond what descriptors permit is told before the container starts", async () => {
