@@ -161,7 +161,8 @@ test("leaves nothing broken when it is killed or interrupted, however far it has
 test("says that a command was killed", async () => {
   const { build, context } = await startWaiting("command");
   const victims = suite.user.processes().filter((pid) => readCommandLine(pid).startsWith("/bin/sh -c touch /c/begun"));
-  expect(victims).toHaveLength(1);
+  // The shell, and what it may just have forked to become usleep.
+  expect(victims).not.toEqual([]);
   for (const pid of victims) process.kill(pid, "SIGKILL");
   expect(await new Response(build.stderr).text()).toContain("did not complete successfully: exit code: 137\n");
   expect(await build.exited).toBe(1);
