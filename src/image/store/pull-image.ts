@@ -11,6 +11,7 @@
  * a second process that wants the same image waits for and then finds everything done; then blobs and layers; one syncfs;
  * layers, blobs, rows. See unpack-layers.ts and blob-staging.ts for what a kill leaves: nothing that has to be repaired.
  */
+import { BunkerError } from "../../sys/error.ts";
 import type { Digest } from "../digest.ts";
 import { type Descriptor, invalidDocument, MAXIMUM_DOCUMENT_SIZE, parseDocument } from "../documents.ts";
 import type { Image, Layer } from "../image.ts";
@@ -21,6 +22,7 @@ import { unpackLayers } from "../layers/unpack-layers.ts";
 import { UnpackThreads } from "../layers/unpack-threads.ts";
 import { checkPlatform } from "../manifest-choice.ts";
 import type { Platform } from "../platform.ts";
+import { IMAGE_CONFIGURATION } from "../transport/manifest.ts";
 import { readManifestFor, readRoot } from "../transport/read-manifests.ts";
 import type { ImageReader, Manifest } from "../transport/transport.ts";
 import { type ArrivingBlob, BlobStaging } from "./blob-staging.ts";
@@ -71,6 +73,7 @@ export async function pullImage(reader: ImageReader, store: ImageStore, options:
   const manifest = await readManifestFor(reader, target, options.platform);
   const document = parseDocument("manifest", manifest.bytes, `manifest ${manifest.digest} of ${reader.name}`);
   const { config } = document;
+  checkIsImage(config.mediaType, document.artifactType, reader.name);
   using threads = new UnpackThreads();
   if (options.unpacking !== undefined) {
     threads.start(document.layers.filter((layer) => !staging.has(layer)).map(({ size }) => size));
@@ -238,6 +241,19 @@ class Transfer {
     await blob.arrival;
     onEvent({ kind: "downloaded", digest });
   }
+}
+
+/** @throws BunkerError for what registries keep beside images: charts, signatures, modules */
+function checkIsImage(mediaType: string, artifactType: string | null | undefined, name: string): void {
+  // Old registries name no type of a configuration.
+  if (IMAGE_CONFIGURATION.test(mediaType) || mediaType === "application/octet-stream") return;
+  throw new BunkerError({
+    code: "not_an_image",
+    operation: "pull",
+    object: name,
+    reason: `it is no image but an artifact, ${JSON.stringify(artifactType ?? mediaType)}`,
+    hint: '"bunker copy" copies artifacts, for instance into an image layout (oci:DIR).',
+  });
 }
 
 /** Receives a configuration, or takes it from the store. */

@@ -7,7 +7,7 @@ import { digestOf } from "../../../src/image/digest.ts";
 import { DockerRegistry } from "../../docker-registry.ts";
 import { ARCHITECTURE, busyboxMembers } from "../../fixtures/images.ts";
 import { type LayoutServer, serveLayout } from "../../fixtures/layout-server.ts";
-import { pack, tagged, writeImage, writeLayout } from "../../unit/image/image-builder.ts";
+import { MANIFEST_TYPE, pack, tagged, writeImage, writeJson, writeLayout } from "../../unit/image/image-builder.ts";
 import { archive } from "../../unit/image/tar-builder.ts";
 import { finish, output, UnprivilegedUser } from "../../unprivileged-user.ts";
 import { faultsOf, listing, namesIn } from "./check-store.ts";
@@ -327,6 +327,22 @@ describe("what is wrong is told, and nothing of it stays", () => {
       const { errors } = await user.bunker(["pull", "-q", `${other.host}/x:wrong`]);
       expect(errors).toContain("verify the unpacked layer: its digest is");
       expect(namesIn(`${user.data}/layers`)).toEqual([]);
+      expect(leftOver()).toEqual([]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  test("a chart, which is no image", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "bunker-layout-"));
+    try {
+      const config = writeJson(directory, { name: "chart" }, "application/vnd.cncf.helm.config.v1+json");
+      const manifest = { schemaVersion: 2, mediaType: MANIFEST_TYPE, config, layers: [] };
+      writeLayout(directory, [tagged(writeJson(directory, manifest, MANIFEST_TYPE), "chart")]);
+      await using other = await serveLayout(directory);
+      const { status, errors } = await user.bunker(["pull", "-q", `${other.host}/x:chart`]);
+      expect(status).toBe(125);
+      expect(errors).toContain('it is no image but an artifact, "application/vnd.cncf.helm.config.v1+json"\nhint: ');
       expect(leftOver()).toEqual([]);
     } finally {
       rmSync(directory, { recursive: true });
