@@ -149,6 +149,8 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
       : undefined;
   if (configuration.linux?.personality !== undefined) setPersonality(program, configuration.linux.personality);
   if (terminal === undefined) emitStandardStreams(program, setting);
+  // Of the container's first process it says nothing: config.md, "process".
+  if (process.execCPUAffinity?.final !== undefined) setProcessorAffinity(program, process.execCPUAffinity.final);
   emitProcess(program, process, setting, { proc, terminal, listener, beforeExec: () => {} });
   options.onProgram?.(program);
 

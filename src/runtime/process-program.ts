@@ -21,7 +21,6 @@ import {
   setCapabilities,
   setIoPriority,
   setNoNewPrivileges,
-  setProcessorAffinity,
   setResourceLimits,
   setScheduler,
 } from "./steps/process-attributes.ts";
@@ -159,7 +158,6 @@ export function emitProcess(
   }
   if (process.scheduler !== undefined) setScheduler(program, process.scheduler);
   if (process.ioPriority !== undefined) setIoPriority(program, process.ioPriority);
-  if (process.execCPUAffinity?.final !== undefined) setProcessorAffinity(program, process.execCPUAffinity.final);
   setResourceLimits(program, process.rlimits ?? []);
   // What a user may not enter, it may after the change of user; the second attempt below then counts.
   changeDirectory(program, process.cwd, [Errno.EACCES, Errno.EPERM]);

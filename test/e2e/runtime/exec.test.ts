@@ -118,3 +118,16 @@ test("with a terminal, ours or by a console socket", async () => {
     rmSync(path);
   });
 });
+
+test("on the processors that the configuration names for it, which are not the first process's", async () => {
+  const statusOf = (pid: string) =>
+    suite.box.runtime("exec", "test", "grep", "Cpus_allowed_list", `/proc/${pid}/status`);
+  await suite.withRunning(
+    () => {
+      expect(statusOf("self").output).toBe("Cpus_allowed_list:\t0\n");
+      const own = /^Cpus_allowed_list:.*\n/m.exec(readFileSync("/proc/self/status", "utf8"))?.[0];
+      expect(statusOf("1").output).toBe(own ?? "");
+    },
+    { process: { execCPUAffinity: { final: "0" } } },
+  );
+});
