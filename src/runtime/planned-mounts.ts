@@ -36,6 +36,8 @@ export type PlannedMount =
       readonly source: string | undefined;
       readonly destination: string;
       readonly options: MountOptions;
+      /** As for a bind. */
+      readonly idMapNamespace: number | undefined;
     }
   | { readonly kind: "remount"; readonly destination: string; readonly options: MountOptions };
 
@@ -95,12 +97,13 @@ function planMount(mount: Mount, context: MountContext): PlannedMount {
       sourceKind,
       destination,
       options: options.bind === "none" ? { ...options, bind: "bind" } : options,
-      idMapNamespace: options.idMap === "none" ? undefined : context.openIdMapNamespace(mount),
+      idMapNamespace: idMapNamespaceOf(mount, options, context),
       mountNamespace,
     };
   }
   const type = mount.type ?? "none";
-  if (type === "cgroup" || type === "cgroup2") return planCgroupMount(destination, options, context);
+  const idMapNamespace = idMapNamespaceOf(mount, options, context);
+  if (type === "cgroup" || type === "cgroup2") return planCgroupMount(destination, options, idMapNamespace, context);
   if (options.copyUp && type !== "tmpfs") {
     throw new BunkerError({
       code: "bad_mount_option",
@@ -111,7 +114,13 @@ function planMount(mount: Mount, context: MountContext): PlannedMount {
   }
   const label = LABELLED.has(type) && context.mountLabel !== "" ? context.mountLabel : undefined;
   const data = label === undefined ? options.data : [...options.data, ["context", label] as const];
-  return { kind: "filesystem", type, source: mount.source, destination, options: { ...options, data } };
+  return { kind: "filesystem", type, source: mount.source, destination, options: { ...options, data }, idMapNamespace };
+}
+
+/** What the mount's ids are mapped by: its own mappings, which need no option, or the container's where one asks for it. */
+function idMapNamespaceOf(mount: Mount, options: MountOptions, context: MountContext): number | undefined {
+  const isMapped = options.idMap !== "none" || (mount.uidMappings ?? []).length > 0;
+  return isMapped ? context.openIdMapNamespace(mount) : undefined;
 }
 
 /** Filesystems whose files have no labels of their own, and which take one for all. */
@@ -121,9 +130,14 @@ const LABELLED: ReadonlySet<string> = new Set(["tmpfs", "devpts"]);
  * The control groups as the container sees them: the unified hierarchy from its own namespace's root, which the kernel
  * lets every user mount; without such a namespace the host's tree.
  */
-function planCgroupMount(destination: string, options: MountOptions, context: MountContext): PlannedMount {
+function planCgroupMount(
+  destination: string,
+  options: MountOptions,
+  idMapNamespace: number | undefined,
+  context: MountContext,
+): PlannedMount {
   if (context.ownCgroupNamespace) {
-    return { kind: "filesystem", type: "cgroup2", source: "cgroup", destination, options };
+    return { kind: "filesystem", type: "cgroup2", source: "cgroup", destination, options, idMapNamespace };
   }
   const { set, clear } = options.attributes;
   return {
@@ -133,7 +147,7 @@ function planCgroupMount(destination: string, options: MountOptions, context: Mo
     sourceKind: "directory",
     destination,
     options: { ...options, bind: "rbind", data: [], recursiveAttributes: { set, clear } },
-    idMapNamespace: undefined,
+    idMapNamespace,
     mountNamespace: undefined,
   };
 }

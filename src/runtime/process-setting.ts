@@ -7,7 +7,7 @@ import { readIfThere } from "../sys/read-if-there.ts";
 import { FileMode, isType } from "../sys/stat.ts";
 import type { Process } from "./configuration/configuration.ts";
 import type { CompiledFilter } from "./seccomp/compile.ts";
-import { impossibleAmbient } from "./steps/process-attributes.ts";
+import { impossibleAmbient, unknownCapabilities } from "./steps/process-attributes.ts";
 
 function isThere(path: string): boolean {
   return typeof statusThroughLinks(AT_FDCWD, encodeText(path)) !== "number";
@@ -43,6 +43,8 @@ export function processSettingOf(
   onWarning: ((message: string) => void) | undefined,
 ) {
   checkSecurityModules(process);
+  const unknown = unknownCapabilities(process.capabilities ?? {});
+  if (unknown.length > 0) onWarning?.(`capabilities that are not known: ${unknown.join(", ")}`);
   const impossible = impossibleAmbient(process.capabilities ?? {});
   if (impossible.length > 0) {
     onWarning?.(`ambient capabilities that are not permitted and inheritable too: ${impossible.join(", ")}`);

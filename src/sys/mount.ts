@@ -49,6 +49,8 @@ export const OPEN_TREE_CLONE = 1;
 export const OPEN_TREE_CLOEXEC = 0o2000000;
 
 export const FSOPEN_CLOEXEC = 1;
+export const FSPICK_CLOEXEC = 1;
+export const FSPICK_EMPTY_PATH = 8;
 export const FSMOUNT_CLOEXEC = 1;
 
 /** Commands of fsconfig(2). */

@@ -166,7 +166,7 @@ function processOf(
 /** Adds to the sets that a command of root's has capabilities by; as with runc, nobody else gets them. */
 function withCapabilities(sets: Capabilities | undefined, names: readonly CapabilityName[]): Capabilities | undefined {
   if (names.length === 0) return sets;
-  const add = (set: readonly CapabilityName[] | undefined) => [...new Set([...(set ?? []), ...names])];
+  const add = (set: readonly string[] | undefined) => [...new Set([...(set ?? []), ...names])];
   return { ...sets, bounding: add(sets?.bounding), effective: add(sets?.effective), permitted: add(sets?.permitted) };
 }
 

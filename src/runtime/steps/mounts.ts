@@ -15,6 +15,8 @@ import type { LaunchProgram } from "../../launch/program.ts";
 import {
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
+  FSPICK_CLOEXEC,
+  FSPICK_EMPTY_PATH,
   FsConfig,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
@@ -97,17 +99,25 @@ export function newFilesystem(
   const context = program.slot(`${type} context`);
   const mount = program.slot(`${type} mount`);
   program.call("fsopen", [program.text(type), FSOPEN_CLOEXEC], what, { result: context });
-  const configure = (key: string, value: string | undefined) => {
-    const told = { ...what, operation: `set ${value === undefined ? key : `${key}=${value}`} to ${what.operation}` };
-    if (value === undefined) program.call("fsconfig", [context, FsConfig.SET_FLAG, program.text(key), 0, 0], told);
-    else program.call("fsconfig", [context, FsConfig.SET_STRING, program.text(key), program.text(value), 0], told);
-  };
-  if (source !== undefined && source !== "") configure("source", source);
-  for (const [key, value] of data) configure(key, value);
+  tellFilesystem(program, context, source === undefined || source === "" ? data : [["source", source], ...data], what);
   program.call("fsconfig", [context, FsConfig.CMD_CREATE, 0, 0, 0], what);
   program.call("fsmount", [context, FSMOUNT_CLOEXEC, attributes], what, { result: mount });
   closeSlot(program, context);
   return mount;
+}
+
+/** Emits what a filesystem is told before it is made or changed; fsconfig(2). */
+function tellFilesystem(
+  program: LaunchProgram,
+  context: Slot,
+  data: readonly (readonly [string, string | undefined])[],
+  what: OperationDescription,
+): void {
+  for (const [key, value] of data) {
+    const told = { ...what, operation: `set ${value === undefined ? key : `${key}=${value}`} to ${what.operation}` };
+    if (value === undefined) program.call("fsconfig", [context, FsConfig.SET_FLAG, program.text(key), 0, 0], told);
+    else program.call("fsconfig", [context, FsConfig.SET_STRING, program.text(key), program.text(value), 0], told);
+  }
 }
 
 function applyPropagation(
@@ -164,16 +174,26 @@ export function bindMount(
   const { source, destination, options } = bind;
   const what = { operation: `bind mount ${source} on`, object: destination };
   const tree = bind.foreign ?? copySource(program, bind, what);
-  if (bind.idMapNamespace !== undefined) {
-    const idMapped = { set: MountAttribute.IDMAP, userNamespace: bind.idMapNamespace };
-    setAttributes(program, tree, idMapped, options.idMap === "ridmap", {
-      ...what,
-      operation: `map the ids of ${source} on`,
-      hint: "the kernel lets only the administrator map ids of this filesystem",
-    });
-  }
+  mapIds(program, tree, bind, source, what);
   applyOptions(program, tree, options, what);
   attach(program, tree, openOrMake(program, root, destination, bind.sourceKind), what);
+}
+
+/** Gives a detached mount the id map of a user namespace, where it has one. */
+function mapIds(
+  program: LaunchProgram,
+  mount: Slot,
+  { idMapNamespace, options }: { readonly idMapNamespace?: number | undefined; readonly options: MountOptions },
+  name: string,
+  what: OperationDescription,
+): void {
+  if (idMapNamespace === undefined) return;
+  const idMapped = { set: MountAttribute.IDMAP, userNamespace: idMapNamespace };
+  setAttributes(program, mount, idMapped, options.idMap === "ridmap", {
+    ...what,
+    operation: `map the ids of ${name} on`,
+    hint: "the kernel lets only the administrator map ids of this filesystem",
+  });
 }
 
 function copySource(
@@ -221,6 +241,8 @@ export function filesystemMount(
     readonly source: string | undefined;
     readonly destination: string;
     readonly options: MountOptions;
+    /** As for a bind. */
+    readonly idMapNamespace: number | undefined;
   },
 ): CopyUp | undefined {
   const { type, destination, options } = mount;
@@ -240,6 +262,7 @@ export function filesystemMount(
       : emitCopyUp(program, socket, { source: target, destination: detached, wasThere, path: destination, settled });
   if (wasThere !== undefined) program.release(wasThere);
   if (first !== set) setAttributes(program, detached, { set }, false, what);
+  mapIds(program, detached, mount, `the new ${type}`, what);
   if (!isEmpty(options.recursiveAttributes)) {
     setAttributes(program, detached, options.recursiveAttributes, true, what);
   }
@@ -270,10 +293,18 @@ const filesystemHints: Readonly<Record<string, string>> = {
   mqueue: "a new mqueue needs an ipc namespace of the container's own",
 };
 
-/** Changes the options of what is mounted at `destination` already. */
+/** Changes the options of what is mounted at `destination` already, and those of its filesystem. */
 export function remount(program: LaunchProgram, root: Slot, destination: string, options: MountOptions): void {
   const what = { operation: "remount", object: destination };
   const target = openOrMake(program, root, destination, "directory");
+  if (options.data.length > 0) {
+    const context = program.slot("context");
+    const flags = FSPICK_CLOEXEC | FSPICK_EMPTY_PATH;
+    program.call("fspick", [target, program.text(""), flags], what, { result: context });
+    tellFilesystem(program, context, options.data, what);
+    program.call("fsconfig", [context, FsConfig.CMD_RECONFIGURE, 0, 0, 0], what);
+    closeSlot(program, context);
+  }
   applyOptions(program, target, options, what);
   closeSlot(program, target);
 }

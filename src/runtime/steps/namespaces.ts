@@ -109,7 +109,7 @@ export function goThroughIntermediate(
     program.call("setns", [descriptor, NamespaceFlag[type]], {
       operation: `join the ${type} namespace`,
       object: path,
-      hint: "joining needs rights over the user namespace that owns it; join that one as well",
+      hint: `it must be a namespace of the ${type} kind, and joining needs rights over the user namespace that owns it; join that one as well`,
     });
   };
   plan.joined.filter(({ type }) => type === "user").forEach(join);

@@ -9,7 +9,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { setInteger64 } from "../../sys/integer64.ts";
 import { Prctl } from "../../sys/prctl.ts";
 import { Signal } from "../../sys/signal.ts";
-import { CAPABILITY_NAMES, Capability } from "../configuration/capabilities.ts";
+import { CAPABILITY_NAMES, Capability, isCapability } from "../configuration/capabilities.ts";
 import type {
   Capabilities,
   IoPriority,
@@ -154,12 +154,8 @@ export function joinNewKeyring(program: LaunchProgram): void {
   );
 }
 
-function bit(name: string): bigint {
-  return 1n << BigInt(Capability[name as keyof typeof Capability]);
-}
-
 function bits(names: readonly string[] | undefined): bigint {
-  return (names ?? []).reduce((all, name) => all | bit(name), 0n);
+  return (names ?? []).filter(isCapability).reduce((all, name) => all | (1n << BigInt(Capability[name])), 0n);
 }
 
 /** Drops every capability that the bounding set does not name; capabilities(7). */
@@ -205,12 +201,18 @@ export function becomeUser(program: LaunchProgram, user: User, groups: "set" | "
   if (user.umask !== undefined) program.call("umask", [user.umask], { operation: "set the umask" });
 }
 
-/** What of the ambient set the kernel could not give: it must be permitted and inheritable as well; capabilities(7). */
-export function impossibleAmbient({ ambient = [], inheritable = [], permitted = [] }: Capabilities): readonly string[] {
-  return ambient.filter((name) => !inheritable.includes(name) || !permitted.includes(name));
+/** The names in the sets that stand for no capability that is known here. */
+export function unknownCapabilities(capabilities: Capabilities): readonly string[] {
+  const names = Object.values(capabilities).flatMap((set) => set ?? []);
+  return [...new Set(names)].filter((name) => !isCapability(name));
 }
 
-/** Takes the effective, permitted, inheritable and ambient sets, but for `impossibleAmbient`; capset(2), prctl(2). */
+/** What of the ambient set the kernel could not give: it must be permitted and inheritable as well; capabilities(7). */
+export function impossibleAmbient({ ambient = [], inheritable = [], permitted = [] }: Capabilities): readonly string[] {
+  return ambient.filter(isCapability).filter((name) => !inheritable.includes(name) || !permitted.includes(name));
+}
+
+/** Takes the effective, permitted, inheritable and ambient sets, but for what is not known and `impossibleAmbient`; capset(2), prctl(2). */
 export function setCapabilities(program: LaunchProgram, capabilities: Capabilities): void {
   program.call("prctl", [Prctl.PR_SET_KEEPCAPS, 0, 0, 0, 0], { operation: "stop keeping capabilities" });
   const header = Buffer.from(new ArrayBuffer(8));
@@ -229,7 +231,9 @@ export function setCapabilities(program: LaunchProgram, capabilities: Capabiliti
     operation: "clear the ambient capabilities",
   });
   const impossible = impossibleAmbient(capabilities);
-  for (const name of (capabilities.ambient ?? []).filter((candidate) => !impossible.includes(candidate))) {
+  for (const name of (capabilities.ambient ?? [])
+    .filter(isCapability)
+    .filter((candidate) => !impossible.includes(candidate))) {
     program.call("prctl", [Prctl.PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, Capability[name], 0, 0], {
       operation: "raise ambient capability",
       object: name,

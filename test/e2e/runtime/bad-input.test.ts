@@ -36,7 +36,7 @@ test.each<[path: string, value: unknown]>([
   ["process.cwd", "relative"],
   ["process.env.0", "no-equals-sign"],
   ["process.rlimits.0.type", "RLIMIT_NONSENSE"],
-  ["process.capabilities.bounding.0", "CAP_NONSENSE"],
+  ["process.capabilities.bounding.0", 7],
   ["process.user.uid", -1],
   ["process.oomScoreAdj", 5000],
   ["process.scheduler.policy", "SCHED_NONSENSE"],

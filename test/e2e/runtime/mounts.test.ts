@@ -49,6 +49,15 @@ test("rro reaches mounts below, ro does not", () => {
   expect(inner("rro")).toBe(1);
 });
 
+test("a remount changes the file system as well as the mount", () => {
+  const mounts = [
+    { destination: "/m/grown", type: "tmpfs", source: "tmpfs", options: ["size=4096"] },
+    { destination: "/m/grown", options: ["remount", "size=8192", "noexec"] },
+  ];
+  const lines = suite.box.shell("cat /proc/self/mountinfo", { mounts });
+  expect(mountLine(lines, "/m/grown")).toMatch(/ rw,noexec.* - tmpfs tmpfs .*size=8k/);
+});
+
 test("tmpcopyup starts a tmpfs with what it hides", () => {
   const hidden = join(suite.box.rootfs, "data/hidden");
   mkdirSync(join(hidden, "deep"), { recursive: true });

@@ -35,6 +35,19 @@ test("five capability sets", () => {
   );
 });
 
+test("a capability that is not known is warned of", () => {
+  const bounding = ["CAP_KILL", "CAP_NONSENSE", "toString"];
+  const capabilities = { bounding, permitted: bounding, ambient: ["CAP_NONSENSE"] };
+  const { status, output, errors } = suite.box.run(["grep", "CapBnd", "/proc/self/status"], {
+    process: { capabilities },
+  });
+  expect({ status, output, errors }).toEqual({
+    status: 0,
+    output: "CapBnd:\t0000000000000020\n",
+    errors: "warning: capabilities that are not known: CAP_NONSENSE, toString\n",
+  });
+});
+
 test("no-new-privileges, umask, groups", () => {
   const process = { noNewPrivileges: true, user: { uid: 3, gid: 4, umask: 0o027, additionalGids: [5, 6] } };
   expect(

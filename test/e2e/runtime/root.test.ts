@@ -23,6 +23,16 @@ test("device nodes are made with their mode and owner", () => {
   expect(suite.box.shell("stat -c '%A %u:%g %t:%T' /dev/mine", { linux: { devices } })).toBe("crw-r----- 4:5 1:3");
 });
 
+test("a new file system takes the mappings of its mount, with and without the option", () => {
+  const mappings = [{ containerID: 0, hostID: 1000, size: 1000 }];
+  const mount = { type: "tmpfs", source: "tmpfs", uidMappings: mappings, gidMappings: mappings };
+  const mounts = [
+    { ...mount, destination: "/mapped" },
+    { ...mount, destination: "/asked", options: ["idmap"] },
+  ];
+  expect(suite.box.shell("stat -c %u:%g /mapped /asked", { mounts })).toBe("1000:1000\n1000:1000");
+});
+
 test("a container in a user namespace of ids of others", () => {
   const uidMappings = [{ containerID: 0, hostID: 200000, size: 1000 }];
   const namespaces: readonly NamespaceType[] = ["user", "mount", "pid", "ipc", "uts", "network", "cgroup"];

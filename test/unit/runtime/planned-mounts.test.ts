@@ -61,6 +61,12 @@ describe("a bind", () => {
     expect(opened).toEqual([mount]);
   });
 
+  test("is idmapped by mappings of its own, without the option", () => {
+    const mappings = [{ containerID: 0, hostID: 5, size: 1 }];
+    const mount: Mount = { destination: "/mnt", source: "/etc", options: ["bind"], uidMappings: mappings };
+    expect(plan(mount).planned).toMatchObject({ kind: "bind", idMapNamespace: 42 });
+  });
+
   test.each(["missing", "dangling", "file/below"])("of %s, which is not there", (source) => {
     expect(() => plan({ destination: "/mnt", source, options: ["bind"] })).toThrow(
       expect.objectContaining({
@@ -90,6 +96,7 @@ test("filesystems", () => {
     source: "proc",
     destination: "/proc",
     options: parseMountOptions(["nosuid"]),
+    idMapNamespace: undefined,
   });
   expect(plan({ destination: "/mnt", source: "x" }).planned).toMatchObject({ kind: "filesystem", type: "none" });
   expect(plan({ destination: "/t", type: "tmpfs", options: ["tmpcopyup"] }).planned).toMatchObject({
