@@ -43,8 +43,6 @@ export function processSettingOf(
   onWarning: ((message: string) => void) | undefined,
 ) {
   checkSecurityModules(process);
-  const unknown = unknownCapabilities(process.capabilities ?? {});
-  if (unknown.length > 0) onWarning?.(`capabilities that are not known: ${unknown.join(", ")}`);
   const impossible = impossibleAmbient(process.capabilities ?? {});
   if (impossible.length > 0) {
     onWarning?.(`ambient capabilities that are not permitted and inheritable too: ${impossible.join(", ")}`);
@@ -54,6 +52,12 @@ export function processSettingOf(
     seccompListener: seccomp?.listener !== undefined,
     apparmorFile: apparmorFile(),
   };
+}
+
+/** Warns of names that stand for no capability that is known here, and are left out; config.md, "capabilities". */
+export function warnOfUnknownCapabilities({ capabilities = {} }: Process, onWarning: (message: string) => void): void {
+  const unknown = unknownCapabilities(capabilities);
+  if (unknown.length > 0) onWarning(`capabilities that are not known: ${unknown.join(", ")}`);
 }
 
 /** Whether a descriptor is a pipe or a socket, and so was made for whoever reads or writes here. */

@@ -5,6 +5,7 @@ import { type Capabilities, type Process, parseProcess } from "../../runtime/con
 import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts";
 import { execInContainer } from "../../runtime/lifecycle/exec-in-container.ts";
 import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
+import { warnOfUnknownCapabilities } from "../../runtime/process-setting.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag, list, single } from "../option.ts";
@@ -14,7 +15,7 @@ import { integerBetween } from "../values/numbers.ts";
 import { attachmentOptions } from "./create-options.ts";
 import { exitStatusOf } from "./exit-status.ts";
 import type { RuntimeGlobals } from "./globals.ts";
-import { debugLog } from "./log.ts";
+import { debugLog, warn } from "./log.ts";
 import { ownTerminalSize } from "./own-terminal-size.ts";
 import { parseCapability, parseEnvironmentEntry, parseGroupBelow, parseNumericUser } from "./values.ts";
 
@@ -99,6 +100,7 @@ export const exec = defineCommand(
     using directory = ContainerDirectory.open(stateRoot(globals.root), id);
     const configuration = directory.configuration();
     const process = processOf(options, command, configuration.process);
+    warnOfUnknownCapabilities(process, (message) => warn(globals, message));
     using signals = options.detach ? undefined : receiveSignals();
     using launched = execInContainer(directory, {
       configuration,

@@ -17,6 +17,7 @@ import { connectUnix, sendDescriptors } from "../../sys/socket.ts";
 import { check } from "../../sys/system-call.ts";
 import { type Gate, launchContainer } from "../launch-container.ts";
 import type { LaunchedContainer } from "../launched-container.ts";
+import { warnOfUnknownCapabilities } from "../process-setting.ts";
 import type { filterOf as compileFilterOf } from "../seccomp/filter-of.ts";
 import { type CgroupOptions, groupMaker } from "./container-group.ts";
 import { ContainerDirectory } from "./container-record.ts";
@@ -104,6 +105,7 @@ function launchInto(
 ): LaunchedContainer {
   const { configuration, path } = bundle;
   const { onDebug } = options;
+  if (configuration.process !== undefined) warnOfUnknownCapabilities(configuration.process, options.onWarning);
   const record = {
     bundle: path,
     rootfs: resolve(path, configuration.root.path),
