@@ -7,19 +7,17 @@
  * the kernel is asked again and again instead, as it does itself for a network card (net.core.busy_poll) or before it
  * halts a virtual processor (halt_poll_ns).
  *
- * That is only done where it helps, and otherwise its cost is bounded: it costs a processor for as long as two programs go
- * on answering each other, and they are done earlier by more than a tenth.
+ * That is only done where it is likely to help, and where it does not help, its cost is bounded:
  *
  * - The loop has passed something on, which may be a question (`Reactor.expectAnswer`).
  * - One of the last few waits was a short one. In between may be others: of the three waits for a new connection and an
  *   answer, one is for the server's work. Whoever only has an event now and then never polls.
- * - It makes the loop's rounds shorter by a tenth at least. That is tried again and again; poll-trial.ts says how.
  * - Polling in vain takes no more than a tenth of the time. It is paid from an allowance that grows with time, up to
  *   what is enough for a short run of bad luck.
+ *   Polling that finds something is not limited: two programs that answer each other all the time keep a processor busy.
  * - Between two questions the processor is offered to others (sched_yield(2)): the program whose answer is waited for may
  *   need this very one.
  */
-import { PollTrial } from "./poll-trial.ts";
 import { SystemCall, systemCall } from "./system-call.ts";
 
 /** Milliseconds of a short wait, and of polling: what a server needs that starts a thread for a connection. */
@@ -39,14 +37,11 @@ export class BusyPoll {
   /** Milliseconds that may be polled in vain, as of when. */
   #allowance = MOST_IN_A_ROW;
   #asOf: number;
-  readonly #trial = new PollTrial();
-  /** When the last wait ended. */
-  #ended: number;
 
   /** @param now milliseconds on a monotonic clock */
   constructor(now: () => number) {
     this.#now = now;
-    this.#asOf = this.#ended = now();
+    this.#asOf = now();
   }
 
   /**
@@ -56,28 +51,29 @@ export class BusyPoll {
    */
   wait(fetch: (limit: number) => number): number {
     const began = this.#now();
-    const isPossible = (this.#short & RECENT_WAITS) !== 0 && this.#mayPoll(began);
-    const count = isPossible && this.#trial.isPolling ? this.#poll(fetch, began) : fetch(-1);
-    const ended = this.#now();
-    this.#short = (this.#short << 1) | (ended - began < SHORT_WAIT ? 1 : 0);
-    if (isPossible) this.#trial.count(ended - this.#ended);
-    this.#ended = ended;
+    if ((this.#short & RECENT_WAITS) !== 0 && this.#mayPoll(began)) {
+      do {
+        const count = fetch(0);
+        if (count !== 0) {
+          this.#note(true);
+          return count;
+        }
+        systemCall(SystemCall.sched_yield);
+      } while (this.#now() - began < SHORT_WAIT);
+      this.#allowance -= SHORT_WAIT;
+    }
+    const count = fetch(-1);
+    this.#note(this.#now() - began < SHORT_WAIT);
     return count;
-  }
-
-  #poll(fetch: (limit: number) => number, began: number): number {
-    do {
-      const count = fetch(0);
-      if (count !== 0) return count;
-      systemCall(SystemCall.sched_yield);
-    } while (this.#now() - began < SHORT_WAIT);
-    this.#allowance -= SHORT_WAIT;
-    return fetch(-1);
   }
 
   #mayPoll(now: number): boolean {
     this.#allowance = Math.min(this.#allowance + (now - this.#asOf) * SHARE_IN_VAIN, MOST_IN_A_ROW);
     this.#asOf = now;
     return this.#allowance >= SHORT_WAIT;
+  }
+
+  #note(wasShort: boolean): void {
+    this.#short = (this.#short << 1) | (wasShort ? 1 : 0);
   }
 }
