@@ -12,7 +12,7 @@ import { flag, single } from "../option.ts";
 import { resourceOptions, takeResources } from "../resource-options.ts";
 import { creationCallbacks } from "../run.ts";
 import { parseContainerName } from "../values/words.ts";
-import { readNameOperand } from "./name-operand.ts";
+import { readContainerNameOperand } from "./name-operand.ts";
 import { isAlive } from "./status-text.ts";
 
 /** `bunker container clone`: makes a container as another one was made, from its image; its files are not copied. */
@@ -41,7 +41,7 @@ export const clone = defineCommand(
     const kept = readConfiguration(data, container.id).linux?.resources;
     // Which devices it may use is found out anew; `update` changes nothing about that.
     const resources = { ...mergeResources(kept ?? {}, changes ?? {}), devices: request.resources?.devices };
-    const given = nameOperand === undefined ? rest.name : readNameOperand(nameOperand);
+    const given = nameOperand === undefined ? rest.name : readContainerNameOperand(nameOperand);
     const name = given ?? freeName(database, container.name);
     const { createOnly, runDetached } = await import("../../engine/run.ts");
     const wanted = { ...request, name, resources, restart: container.definition.restart };

@@ -1,3 +1,4 @@
+import { labelOption } from "../label-option.ts";
 import { flag, list, single } from "../option.ts";
 import { parseCheckDuration } from "../values/duration.ts";
 import {
@@ -23,13 +24,7 @@ export const lifeOptions = {
     parse: parseStreamName,
   }),
   idFile: single({ name: "cidfile", valueName: "FILE", description: "Write the id to a file", parse: asWritten }),
-  labels: list({
-    name: "label",
-    short: "l",
-    valueName: "KEY[=VALUE]",
-    description: "Set a label",
-    parse: parseLabel,
-  }),
+  labels: labelOption,
   labelFiles: list({
     name: "label-file",
     valueName: "FILE",

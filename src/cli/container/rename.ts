@@ -4,7 +4,7 @@ import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import { renameOnNetworks } from "../../engine/network/connect-container.ts";
 import { openContainers, renameContainer } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
-import { readNameOperand } from "./name-operand.ts";
+import { readContainerNameOperand } from "./name-operand.ts";
 
 /** `bunker rename`. */
 export const rename = defineCommand(
@@ -13,7 +13,7 @@ export const rename = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     const container = findContainer(database, data, reference);
-    renameContainer(database, container.id, readNameOperand(name));
+    renameContainer(database, container.id, readContainerNameOperand(name));
     renameOnNetworks(database, data, { ...container, name });
     recordContainerEvent(data, "rename", { ...container, name }, { oldName: `/${container.name}` });
     return 0;

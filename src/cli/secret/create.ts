@@ -4,10 +4,10 @@ import { createSecret, SECRET_LIMIT } from "../../engine/secrets/secret-data.ts"
 import { openSecrets } from "../../engine/state/secrets.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
-import { InvalidValue } from "../invalid-value.ts";
-import { flag, list, single } from "../option.ts";
+import { labelOption } from "../label-option.ts";
+import { readNameOperand } from "../name-operand.ts";
+import { flag, single } from "../option.ts";
 import { oneOf } from "../values/choice.ts";
-import { parseLabel } from "../values/life-values.ts";
 import { parseSecretName } from "./secret-name.ts";
 
 const STANDARD_INPUT = 0;
@@ -30,13 +30,7 @@ export const create = defineCommand(
         description: "Take the variable of the environment that the operand names",
       }),
       ignore: flag({ name: "ignore", description: "No error, and no change, if there is one of that name" }),
-      labels: list({
-        name: "label",
-        short: "l",
-        valueName: "KEY[=VALUE]",
-        description: "Set a label",
-        parse: parseLabel,
-      }),
+      labels: labelOption,
       replace: flag({ name: "replace", description: "Give other data to a secret that is there" }),
     },
     required: ["NAME", "FILE|-"],
@@ -47,7 +41,10 @@ export const create = defineCommand(
       const operation = "conflicting options: --ignore and --replace";
       throw new BunkerError({ code: "conflicting_options", operation, exitStatus: 1 });
     }
-    const name = nameOf(operand);
+    const name = readNameOperand(operand, parseSecretName, {
+      code: "invalid_secret_name",
+      operation: "create secret",
+    });
     const content = fromEnvironment ? variable(source) : readContent(source);
     const data = dataDirectory();
     using database = openSecrets(data);
@@ -56,22 +53,6 @@ export const create = defineCommand(
     return 0;
   },
 );
-
-/** @throws BunkerError `invalid_secret_name` */
-function nameOf(operand: string): string {
-  try {
-    return parseSecretName(operand);
-  } catch (error) {
-    if (!(error instanceof InvalidValue)) throw error;
-    throw new BunkerError({
-      code: "invalid_secret_name",
-      operation: "create secret",
-      object: JSON.stringify(operand),
-      reason: error.message,
-      exitStatus: 1,
-    });
-  }
-}
 
 function variable(name: string): Uint8Array {
   const value = process.env[name];

@@ -6,9 +6,9 @@ import { volumeKind } from "../../engine/volumes/volume-driver.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { InvalidValue } from "../invalid-value.ts";
+import { labelOption } from "../label-option.ts";
 import { flag, list, single } from "../option.ts";
 import { oneOf } from "../values/choice.ts";
-import { parseLabel } from "../values/life-values.ts";
 import { integerBetween } from "../values/numbers.ts";
 import { tmpfsOptions } from "../values/tmpfs-option.ts";
 
@@ -27,13 +27,7 @@ export const create = defineCommand(
         initial: "local",
         initialText: "local",
       }),
-      labels: list({
-        name: "label",
-        short: "l",
-        valueName: "KEY[=VALUE]",
-        description: "Set a label",
-        parse: parseLabel,
-      }),
+      labels: labelOption,
       driverOptions: list({
         name: "opt",
         short: "o",
