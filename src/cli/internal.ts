@@ -35,9 +35,12 @@ export async function internal(words: readonly string[]): Promise<number> {
       return 0;
     }
     case "poststop": {
-      const { runDeviceHooks } = await import("../engine/devices/container-devices.ts");
+      const { runPoststopHooks } = await import("../engine/devices/container-devices.ts");
       const { warning } = await import("./messages.ts");
-      runDeviceHooks(first, second, "poststop", undefined, warning);
+      const { printText } = await import("./format/print-text.ts");
+      const failures = runPoststopHooks(first, second);
+      for (const failure of failures) warning(failure);
+      printText(JSON.stringify(failures));
       return 0;
     }
     case "memory-events": {
@@ -47,7 +50,16 @@ export async function internal(words: readonly string[]): Promise<number> {
     }
     case "settle": {
       const { settleContainers } = await import("../engine/lifecycle/settle-container.ts");
-      settleContainers(first, words.slice(2));
+      const { internalCommand } = await import("../engine/internal-command.ts");
+      settleContainers(first, words.slice(2), (id, lock) => {
+        const { cmd, argv0 } = internalCommand(["finish", first, id, "3"]);
+        Bun.spawn(cmd, { argv0, stdio: ["ignore", "ignore", "ignore", lock], detached: true }).unref();
+      });
+      return 0;
+    }
+    case "finish": {
+      const { finishContainer } = await import("../engine/lifecycle/settle-container.ts");
+      finishContainer(first, second, Number(third));
       return 0;
     }
     case "slirp4netns": {

@@ -2,6 +2,7 @@
  * What a specification of devices does to a container's configuration; CDI specification, "OCI Edits". Nothing here
  * touches the system. What stands in the configuration already is replaced: a variable of the name, a mount at the place.
  */
+import { posix } from "node:path";
 import type { Configuration, Hook, Mount, Process } from "../../runtime/configuration/configuration.ts";
 import { outerId } from "../../runtime/id-map/id-mapping.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -22,9 +23,14 @@ export function applyEdits(
   all: readonly ContainerEdits[],
   nodesOf: (hostPath: string, permissions: string) => readonly DeviceNode[],
 ): Configuration {
-  for (const { intelRdt, netDevices } of all) {
-    if (intelRdt != null) throw unsupported("a class of the processors' caches (intelRdt)");
-    if ((netDevices ?? []).length > 0) throw unsupported("a network device of the host (netDevices)");
+  for (const { intelRdt, netDevices, deviceNodes, mounts } of all) {
+    if (intelRdt != null) throw unsupported("a class of the processors' caches (intelRdt), which Bunker does not give");
+    if ((netDevices ?? []).length > 0) {
+      throw unsupported("a network device of the host (netDevices), which Bunker does not give");
+    }
+    const places = [...deviceNodes.map(({ path }) => path), ...mounts.map(({ containerPath }) => containerPath)];
+    const root = places.find((place) => posix.resolve(place) === "/");
+    if (root !== undefined) throw unsupported(`a mount on ${root}, which would hide the container's whole root`);
   }
   const { process, mounts = [], hooks = {}, linux = {} } = configuration;
   const rules = linux.resources?.devices;
@@ -66,7 +72,7 @@ function unsupported(what: string): BunkerError {
   return new BunkerError({
     code: "device_unsupported",
     operation: "use device",
-    reason: `its specification asks for ${what}, which only root of the host could give`,
+    reason: `its specification asks for ${what}`,
   });
 }
 

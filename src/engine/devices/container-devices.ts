@@ -29,6 +29,9 @@ interface DeviceContainer {
   readonly definition: Pick<ContainerDefinition, "namedDevices">;
 }
 
+/** Seconds that a hook gets which does not say how long it may take. */
+const LONGEST_HOOK = 60;
+
 type Node = ContainerEdits["deviceNodes"][number];
 
 /**
@@ -55,20 +58,41 @@ export function withDevices<Some extends DeviceContainer>(
 }
 
 /**
- * Runs the hooks that a container's devices want after it has started, or has ended. One that fails is a warning.
- * @param pid of its first process; undefined when that has ended
+ * Runs the hooks that a container's devices want after it has started. One that fails is a warning.
+ * @param pid of its first process
  */
-export function runDeviceHooks(
+export function runPoststartHooks(
   data: string,
   id: string,
-  kind: "poststart" | "poststop",
-  pid: number | undefined,
+  pid: number,
   onWarning: (message: string) => void = () => {},
 ): void {
   const { hooks, annotations } = readConfiguration(data, id);
-  const status = pid === undefined ? "stopped" : "running";
   const bundle = containerDirectory(data, id);
-  runLateHooks(hooks?.[kind], { ociVersion: OCI_VERSION, id, status, pid, bundle, annotations }, onWarning);
+  const state = { ociVersion: OCI_VERSION, id, status: "running", pid, bundle, annotations } as const;
+  runLateHooks(hooks?.poststart, state, onWarning);
+}
+
+/**
+ * Runs the hooks that a container's devices want after it has ended. Until they have, its end is not known, or nobody can
+ * start or remove it; so one without a timeout of its own gets one.
+ * @param longest seconds that a hook without a timeout may take
+ * @returns what failed; it keeps none of the others from running
+ */
+export function runPoststopHooks(data: string, id: string, longest = LONGEST_HOOK): readonly string[] {
+  const failures: string[] = [];
+  try {
+    const { hooks, annotations } = readConfiguration(data, id);
+    const bundle = containerDirectory(data, id);
+    runLateHooks(
+      hooks?.poststop?.map((hook) => ({ ...hook, timeout: hook.timeout ?? longest })),
+      { ociVersion: OCI_VERSION, id, status: "stopped", pid: undefined, bundle, annotations },
+      (failure) => failures.push(failure),
+    );
+  } catch (error) {
+    failures.push(`run the hooks of its devices: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return failures;
 }
 
 /** What the container was made with, and the limits that it has now. */

@@ -64,6 +64,24 @@ export function recordContainerEvent(
   recordEvent(data, { type: "container", action, id, attributes: all });
 }
 
+/**
+ * Writes down a container's end; as with Docker, with the whole seconds that it ran.
+ * @param errors what has gone wrong with it; of a container of `--rm` there is no other place that keeps it
+ */
+export function recordDeath(
+  data: string,
+  container: Parameters<typeof recordContainerEvent>[2] & { readonly started: number | undefined },
+  exitStatus: number,
+  errors: readonly string[] = [],
+): void {
+  const { started } = container;
+  recordContainerEvent(data, "die", container, {
+    ...(errors.length === 0 ? {} : { error: errors.join("; ") }),
+    ...(started === undefined ? {} : { execDuration: String(Math.floor((Date.now() - started) / 1000)) }),
+    exitCode: String(exitStatus),
+  });
+}
+
 /** Writes down an event of a volume. */
 export function recordVolumeEvent(
   data: string,

@@ -1,4 +1,4 @@
-/* Which rows say something that is not so: find-container.ts. */
+/* Which rows say something that is not so: settle.ts. */
 import { isHeld } from "../state/container-directory.ts";
 import type { Container } from "../state/containers.ts";
 

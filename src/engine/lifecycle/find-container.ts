@@ -1,26 +1,9 @@
-/*
- * Which containers there are, and what has become of them.
- *
- * A row of the state database says what was recorded last. Whoever starts, supervises or removes a container holds the
- * lock of its directory meanwhile (container-directory.ts), and the kernel gives a lock back when its holder dies. So a
- * row that says `running`, `restarting` or `removing` while nobody holds the lock was left by somebody killed, or by a
- * reboot. The supervisor's death was the end of the container's processes too, and how they ended nobody knows; Docker
- * says 255 then. One that is to be gone by now, because it was being removed or has `--rm`, is gone.
- *
- * Whoever finds such rows has them set right first, all at once by one process (settle-container.ts): the code for that is
- * more than what a list needs, and hardly any list has a use for it. Where nothing can be written, the rows remain as they
- * are, and what is told of them is true all the same.
- */
+/* How commands come by containers. What they get is true: a row that is not is set right first; settle.ts. */
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { internalCommand } from "../internal-command.ts";
-import { isHeld } from "../state/container-directory.ts";
 import { type Container, recordedContainer, recordedContainers, recordedContainersFrom } from "../state/containers.ts";
-import { isAbandoned, isClaimed } from "./abandoned.ts";
-
-/** The exit status of a container whose end nobody saw. */
-const UNKNOWN_STATUS = 255;
-const LOST = "the supervisor was killed; how the container ended is unknown";
+import { isAbandoned } from "./abandoned.ts";
+import { asLeft, settle } from "./settle.ts";
 
 /** All containers, the newest first. */
 export function listContainers(database: StateDatabase, data: string): Container[] {
@@ -90,33 +73,4 @@ export function lookUpContainer(database: StateDatabase, data: string, reference
   settle(database, data, [container.id]);
   const left = recordedContainer(database, container.id);
   return left === undefined ? undefined : asLeft(data, left);
-}
-
-/** Whether an abandoned container is to be removed. */
-export function isToBeGone({ status, definition }: Container): boolean {
-  return status === "removing" || definition.remove;
-}
-
-/** What an abandoned container has come to. */
-export function lostContainer(container: Container): Container {
-  return {
-    ...container,
-    status: "exited",
-    pid: undefined,
-    finished: Date.now(),
-    exitStatus: UNKNOWN_STATUS,
-    error: container.error || LOST,
-  };
-}
-
-function settle(database: StateDatabase, data: string, ids: readonly string[]): void {
-  if (database.isReadOnly) return;
-  Bun.spawnSync({ ...internalCommand(["settle", data, ...ids]), stdio: ["ignore", "ignore", "ignore"] });
-}
-
-/** What is to be said of a container that was abandoned: it could not be set right, or somebody is still removing it. */
-function asLeft(data: string, left: Container): Container {
-  if (!isClaimed(left)) return left;
-  if (isToBeGone(left)) return { ...left, status: "removing" };
-  return isHeld(data, left.id) ? left : lostContainer(left);
 }

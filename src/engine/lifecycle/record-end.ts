@@ -3,7 +3,7 @@ import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
 import { outOfMemoryKills } from "../../cgroup/out-of-memory.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { errnoName } from "../../sys/errno.ts";
-import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
+import { recordContainerEvent, recordDeath, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
 import { internalCommand } from "../internal-command.ts";
 import {
   openContainers,
@@ -38,8 +38,8 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
     recordOutOfMemory(database, id);
   }
   if (cgroup !== undefined) removeGroupMadeByHand(cgroup, id);
-  if (definition.namedDevices !== undefined) runPoststopHooks(data, id);
-  recordContainerEvent(data, "die", container, { exitCode: String(exitStatus) });
+  const errors = definition.namedDevices === undefined ? [] : [...runPoststopHooks(data, id)];
+  recordDeath(data, container, exitStatus, errors);
   recordVolumeMounts(data, "unmount", container);
   for (const { network } of endpointsOfContainer(database, id)) {
     recordNetworkEvent(data, "disconnect", network, { container: id });
@@ -61,14 +61,25 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
   if (end.isStopped) recordStop(database, id);
   if (end.lostBytes > 0) {
     const reason = end.lostErrno === undefined ? "" : `: ${errnoName(end.lostErrno)}`;
-    recordError(database, id, `${end.lostBytes} bytes of the log could not be written${reason}`);
+    errors.push(`${end.lostBytes} bytes of the log could not be written${reason}`);
   }
+  if (errors.length > 0) recordError(database, id, errors.join("; "));
   return isAgain;
 }
 
-/** The hooks of its devices; what executes them is more than a supervisor should load, so another process has it. */
-function runPoststopHooks(data: string, id: string): void {
-  Bun.spawnSync({ ...internalCommand(["poststop", data, id]), stdio: ["ignore", "ignore", "inherit"] });
+/**
+ * The hooks of its devices; what executes them is more than a supervisor should load, so another process has it, which
+ * warns of what fails, if anybody is there to read it.
+ * @returns what failed
+ */
+function runPoststopHooks(data: string, id: string): readonly string[] {
+  const { stdout } = Bun.spawnSync({
+    ...internalCommand(["poststop", data, id]),
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const said = stdout.toString();
+  // Nothing when it was killed.
+  return said === "" ? ["the hooks of its devices were interrupted"] : JSON.parse(said);
 }
 
 /** Podman's `--rmi`. What removes images is more than most ends need, so another process has it. */

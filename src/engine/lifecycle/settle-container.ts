@@ -1,30 +1,77 @@
-/* What is done about containers whose supervisor, or whoever removed them, was killed; find-container.ts finds them. */
+/*
+ * What is done about containers whose supervisor, or whoever removed them, was killed; settle.ts says how they are found.
+ *
+ * The look-up that found them waits for that, so it is what takes no time: what is left of their processes is killed,
+ * their end goes on record, and what is to be gone is removed. Hooks of their devices are programs of others and may
+ * take long. They run in a process of their own, which nobody waits for; it inherits the container's lock, so that nobody
+ * starts or removes the container before they have run, and the container's recorded error says what is going on.
+ */
 import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
 import { killGroup } from "../../cgroup/kill-group.ts";
 import { killMembers } from "../../runtime/namespace-members.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
-import { runDeviceHooks } from "../devices/container-devices.ts";
-import { lockHalfRemoved } from "../state/container-directory.ts";
-import { type Container, openContainers, recordedContainer, recordLoss, recordStatus } from "../state/containers.ts";
+import { runPoststopHooks } from "../devices/container-devices.ts";
+import { recordDeath } from "../events/journal.ts";
+import { lockContainer, lockHalfRemoved } from "../state/container-directory.ts";
+import { type ContainerLock, inheritedLock } from "../state/container-lock.ts";
+import {
+  type Container,
+  openContainers,
+  recordError,
+  recordedContainer,
+  recordLoss,
+  recordStatus,
+} from "../state/containers.ts";
 import { isAbandoned, isClaimed } from "./abandoned.ts";
-import { isToBeGone, lostContainer } from "./find-container.ts";
 import { hasDirectory, removeFiles } from "./remove-container.ts";
+import { isToBeGone, lostContainer } from "./settle.ts";
+
+const HOOKS_RUN = "; hooks of its devices are still running";
 
 /**
  * Finishes the removal of abandoned containers that are to be gone, and records the end of others. Does nothing about
  * those that somebody works on.
+ * @param finishLater has another process call `finishContainer` for a container with hooks, which gets the lock's
+ *   descriptor
  */
-export function settleContainers(data: string, ids: readonly string[]): void {
+export function settleContainers(
+  data: string,
+  ids: readonly string[],
+  finishLater: (id: string, lock: number) => void,
+): void {
   using database = openContainers(data);
   for (const id of ids) {
     const container = recordedContainer(database, id);
     if (container === undefined) continue;
-    if (isToBeGone(container)) finishRemoval(database, data, id);
-    else recordEndOfAbandoned(database, data, id);
+    if (isToBeGone(container)) finishRemoval(database, data, id, finishLater);
+    else recordEndOfAbandoned(database, data, id, finishLater);
   }
 }
 
-function finishRemoval(database: StateDatabase, data: string, id: string): void {
+/**
+ * Runs the hooks of an abandoned container's devices, and then removes it or records what has failed.
+ * @param lock the descriptor that holds the container's lock
+ */
+export function finishContainer(data: string, id: string, lock: number): void {
+  using _lock = inheritedLock(lock);
+  const failures = runPoststopHooks(data, id);
+  using database = openContainers(data);
+  const container = recordedContainer(database, id);
+  if (container === undefined) return;
+  if (container.status === "removing") {
+    removeFiles(database, data, container, container.definition.remove);
+    return;
+  }
+  const known = container.error.replace(HOOKS_RUN, "");
+  recordError(database, id, [known, ...failures].join("; "));
+}
+
+function finishRemoval(
+  database: StateDatabase,
+  data: string,
+  id: string,
+  finishLater: (id: string, lock: number) => void,
+): void {
   using lock = lockHalfRemoved(data, id);
   // The directory goes before the row. Where somebody is still at it two remove it, each what the other has left.
   if (lock === undefined && hasDirectory(data, id)) return;
@@ -32,26 +79,41 @@ function finishRemoval(database: StateDatabase, data: string, id: string): void 
   if (container === undefined || !isClaimed(container)) return;
   killGroupOf(container);
   killMembersOf(container);
-  if (container.status !== "removing") runPoststopHooks(data, container);
+  const hasEnded = container.status === "removing";
   recordStatus(database, id, "removing");
-  removeFiles(database, data, container, container.definition.remove);
+  if (!hasEnded) recordDeath(data, container, lostContainer(container).exitStatus);
+  if (!hasEnded && lock !== undefined && container.definition.namedDevices !== undefined) {
+    finishLater(id, lock.number);
+  } else {
+    removeFiles(database, data, container, container.definition.remove);
+  }
 }
 
 /**
  * Within a transaction: whoever takes the container's lock meanwhile records what he does with it only afterwards. And
  * nobody starts it again before its control group is empty, which has the same name in each of its runs.
  */
-function recordEndOfAbandoned(database: StateDatabase, data: string, id: string): void {
+function recordEndOfAbandoned(
+  database: StateDatabase,
+  data: string,
+  id: string,
+  finishLater: (id: string, lock: number) => void,
+): void {
   const abandoned = database.transaction(() => {
     const container = recordedContainer(database, id);
     if (container === undefined || !isAbandoned(data, container)) return undefined;
+    const lock = container.definition.namedDevices === undefined ? undefined : lockContainer(data, id);
     killGroupOf(container);
-    recordLoss(database, lostContainer(container));
-    return container;
+    const lost = lostContainer(container);
+    recordLoss(database, lock === undefined ? lost : { ...lost, error: lost.error + HOOKS_RUN });
+    return { container, lost, lock };
   });
   if (abandoned === undefined) return;
-  killMembersOf(abandoned);
-  runPoststopHooks(data, abandoned);
+  const { container, lost } = abandoned;
+  using lock: ContainerLock | undefined = abandoned.lock;
+  killMembersOf(container);
+  recordDeath(data, container, lost.exitStatus, [lost.error]);
+  if (lock !== undefined) finishLater(id, lock.number);
 }
 
 /*
@@ -71,13 +133,6 @@ function killGroupOf({ id, cgroup }: Container): void {
 /** In another container's it is told by the mount namespace, whose id no other gets. */
 function killMembersOf({ mountNamespace }: Container): void {
   if (mountNamespace !== undefined) inAnyCase(() => killMembers(mountNamespace));
-}
-
-/** Those of a container's devices, which its supervisor has not come to. */
-function runPoststopHooks(data: string, { id, definition }: Container): void {
-  if (definition.namedDevices !== undefined) {
-    inAnyCase(() => runDeviceHooks(data, id, "poststop", undefined, undefined));
-  }
 }
 
 /** Does something whose failure nobody is told of; whatever it is, the container has ended, and so may others have. */

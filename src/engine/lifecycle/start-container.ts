@@ -298,7 +298,7 @@ async function launchSupervised(
   }
   recordContainerEvent(data, "start", container);
   recordVolumeMounts(data, "mount", container);
-  devices?.runDeviceHooks(data, id, "poststart", pid, options.onDeviceWarning);
+  devices?.runPoststartHooks(data, id, pid, options.onDeviceWarning);
   isStarted = true;
   const started = { socket, streams: attached, supervisor: launched.supervisor?.pid };
   if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };

@@ -1,6 +1,6 @@
 /*
  * What is recorded of containers: rows of the state database. A row's status is what was recorded last; who wants to know
- * whether that still holds asks lifecycle/find-container.ts.
+ * whether that still holds asks lifecycle/settle.ts.
  *
  * What a container was made from, most of a row, is only checked where it is asked for. The usual list does without:
  * container-outline.ts.

@@ -20,7 +20,7 @@
  * that it lives on, as does one that a terminal was detached from. The supervisor is what a container cannot live
  * without: the kernel kills the container's first process, and with its pid namespace all others, when the supervisor
  * dies (PR_SET_PDEATHSIG), since without it nobody would read the container's output or learn of its end. It holds the
- * container's lock by a descriptor, so that its death is seen by everybody (lifecycle/find-container.ts). SIGTERM,
+ * container's lock by a descriptor, so that its death is seen by everybody (lifecycle/settle.ts). SIGTERM,
  * SIGINT and SIGHUP, as at a logout or shutdown, stop the container in order.
  *
  * The end: all output is read and logged, the end is recorded (or by the command, if that is there and wants to: it has

@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { UserName } from "../../unprivileged-user.ts";
+import { isHeld } from "../../../src/engine/state/container-directory.ts";
+import { eventually, finish, kill, type UserName } from "../../unprivileged-user.ts";
 import { containerSuite } from "./suite.ts";
 
 describe.each<UserName>(["bunker-test", "bunker-bare"])("devices of %s", (userName) => {
@@ -116,9 +117,81 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("devices of %s", (userNa
       expect(await suite.user.bunker([command, "holder"])).toEqual({ status: 0, output: "holder\n", errors: warnings });
     }
     expect(await refusal({ netDevices: [{ hostInterfaceName: "eth0", name: "eth0" }] })).toContain("netDevices");
+    expect(await refusal({ mounts: [{ hostPath: "/opt", containerPath: "/" }] })).toBe(
+      "bunker: use device: its specification asks for a mount on /, which would hide the container's whole root\n",
+    );
     const { errors } = await suite.user.bunker(["create", "--gpus", "7", suite.image]);
     expect(errors).toStartWith(
       "bunker: find device nvidia.com/gpu=0: no CDI specification in /etc/cdi, /var/run/cdi has it",
     );
+  });
+
+  const said = () => bunker("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}", "holder");
+
+  test("a hook after the end that fails is on record when nobody is there to see it", async () => {
+    const directory = specify("one", { hooks: [{ hookName: "poststop", path: "/bin/false" }] });
+    await bunker(
+      "run",
+      "-d",
+      "--gpus=all",
+      `--cdi-spec-dir=${directory}`,
+      "--name=holder",
+      suite.image,
+      "sleep",
+      "1000",
+    );
+    await bunker("stop", "-t", "0", "holder");
+    const error = "run hook /bin/false: exit status 1";
+    expect(await said()).toBe(`exited 137 ${error}\n`);
+    const death = ["events", "--since=1h", "--until=0s", "--filter=event=die", "--format={{json .Actor.Attributes}}"];
+    const deaths = (await bunker(...death)).trim().split("\n");
+    expect(JSON.parse(deaths.at(-1) ?? "")).toMatchObject({ name: "holder", exitCode: "137", error });
+  });
+
+  test("a hook that does not end holds up nobody who looks for containers after the supervisor's death", async () => {
+    const directory = specify("one", {});
+    const wait = `while ! test -e ${directory}/go; do sleep 0.05; done; exit 7`;
+    specify("one", { hooks: [{ hookName: "poststop", path: "/bin/sh", args: ["sh", "-c", wait] }] });
+    const options = ["--gpus=all", `--cdi-spec-dir=${directory}`, "--name=holder"];
+    const id = (await bunker("run", "-d", ...options, suite.image, "sleep", "1000")).trim();
+    const isSupervisor = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("supervise");
+    for (const pid of suite.user.processes().filter(isSupervisor)) kill(pid);
+    await eventually(
+      () => !isHeld(suite.user.data, id),
+      () => "the supervisor to be gone",
+    );
+    expect(await bunker("ps", "-a", "--format={{.Names}} {{.State}}")).toBe("holder exited\n");
+    const lost = "exited 255 the supervisor was killed; how the container ended is unknown";
+    expect(await said()).toBe(`${lost}; hooks of its devices are still running\n`);
+    for (const command of ["start", "rm"]) {
+      const { status, errors } = await suite.user.bunker([command, "holder"]);
+      expect(status).toBe(1);
+      expect(errors).toContain("another command is working on it");
+    }
+    writeFileSync(join(directory, "go"), "");
+    await eventually(
+      () => !isHeld(suite.user.data, id),
+      () => "the hook to have ended",
+    );
+    expect(await said()).toBe(`${lost}; run hook /bin/sh: exit status 7\n`);
+  });
+
+  test("root's containers get devices too", async () => {
+    const directory = specify("one");
+    const environment = { XDG_DATA_HOME: join(directory, "of-root") };
+    const options = ["--gpus=all", `--cdi-spec-dir=${directory}`, "--network=none"];
+    const words = ["run", "--rm", ...options, suite.image, "sh", "-c", shown];
+    const { output, errors } = await finish(suite.user.startAsRoot([suite.user.bunkerPath, ...words], { environment }));
+    expect({ output, errors }).toEqual({
+      output: `driver of one bunker all\n${groups}\nNo space left on device\n`,
+      errors: "",
+    });
+    for (const [hook, status] of [
+      ["createRuntime", "creating"],
+      ["poststart", "running"],
+      ["poststop", "stopped"],
+    ] as const) {
+      expect(JSON.parse(readFileSync(join(directory, hook), "utf8"))).toMatchObject({ status });
+    }
   });
 });

@@ -81,6 +81,13 @@ test.each([
   [{ additionalGids: [44] }, { "run.oci.keep_original_groups": "1" }, "keep-groups"],
   [{ intelRdt: { closID: "x" } }, {}, "a class of the processors' caches (intelRdt)"],
   [{ netDevices: [{ hostInterfaceName: "eth0" }] }, {}, "a network device of the host (netDevices)"],
+  [{ mounts: [{ hostPath: "/opt", containerPath: "/", options: [] }] }, {}, "a mount on /, which would hide"],
+  [
+    { mounts: [{ hostPath: "/opt", containerPath: "/x/..//", options: [] }] },
+    {},
+    "a mount on /x/..//, which would hide",
+  ],
+  [{ deviceNodes: [{ path: "//", hostPath: "/dev/null" }] }, {}, "a mount on //, which would hide"],
 ] as const)("%j cannot be had", (changes, annotations, reason) => {
   expect(() => apply(changes as Partial<ContainerEdits>, { ...configuration, annotations })).toThrow(reason);
 });

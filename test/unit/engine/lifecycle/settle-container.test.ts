@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runPoststopHooks } from "../../../../src/engine/devices/container-devices.ts";
 import { listOutlines } from "../../../../src/engine/lifecycle/list-outlines.ts";
-import { settleContainers } from "../../../../src/engine/lifecycle/settle-container.ts";
+import { finishContainer, settleContainers } from "../../../../src/engine/lifecycle/settle-container.ts";
 import { containerComponent } from "../../../../src/engine/state/container-component.ts";
 import type { ContainerDefinition } from "../../../../src/engine/state/container-definition.ts";
-import { makeContainerDirectory } from "../../../../src/engine/state/container-directory.ts";
+import { isHeld, makeContainerDirectory } from "../../../../src/engine/state/container-directory.ts";
 import {
   insertContainer,
   openContainers,
@@ -16,7 +17,9 @@ import {
   recordStatus,
 } from "../../../../src/engine/state/containers.ts";
 import { openStateDatabase, type StateDatabase } from "../../../../src/state/state-database.ts";
+import { check, SystemCall, systemCall } from "../../../../src/sys/system-call.ts";
 
+const F_DUPFD = 0;
 const LOOPBACK = [0, 0, 0xffff, 0x7f000001] as const;
 
 const definition: ContainerDefinition = {
@@ -53,6 +56,11 @@ afterEach(() => {
   rmSync(data, { recursive: true });
 });
 
+/** None of the containers has devices. */
+function unexpected(id: string): never {
+  throw new Error(`${id} has hooks`);
+}
+
 /** A container that has been started, without anybody who supervises it. */
 function insertRunning(id: string, remove = false): void {
   insertContainer(database, { id, name: `name-of-${id}`, definition: { ...definition, remove } });
@@ -71,7 +79,7 @@ test("what nobody supervises any more has ended, and what is to be gone is gone"
   insertRunning("removed", true);
   insertRunning("half");
   recordStatus(database, "half", "removing");
-  settleContainers(data, ["lost", "paused", "removed", "half", "unknown"]);
+  settleContainers(data, ["lost", "paused", "removed", "half", "unknown"], unexpected);
   expect(
     recordedContainers(database)
       .map(({ id }) => id)
@@ -85,7 +93,8 @@ test("what nobody supervises any more has ended, and what is to be gone is gone"
   }
 });
 
-test("devices whose hooks cannot be read keep no end from being recorded, and no removal from being finished", () => {
+/** Lost containers with a device whose hook after the end is this script, and what `settleContainers` leaves for later. */
+function settleWithHook(script: string | undefined) {
   const namedDevices = { names: ["vendor.com/class=name"], directories: [] };
   for (const remove of [true, false]) {
     const id = remove ? "removed" : "lost";
@@ -97,12 +106,52 @@ test("devices whose hooks cannot be read keep no end from being recorded, and no
       { health: undefined, ports: [] },
     );
     makeContainerDirectory(data, id)[Symbol.dispose]();
-    writeFileSync(join(data, "containers", id, "config.json"), "");
+    const poststop = [{ path: "/bin/sh", args: ["sh", "-c", script] }];
+    const configuration = { ociVersion: "1.2.0", root: { path: "root" }, hooks: { poststop } };
+    const text = script === undefined ? "" : JSON.stringify(configuration);
+    writeFileSync(join(data, "containers", id, "config.json"), text);
   }
   insertRunning("other");
-  settleContainers(data, ["removed", "lost", "other"]);
-  expect(recordedContainer(database, "removed")).toBeUndefined();
-  for (const id of ["lost", "other"]) expect(recordedContainer(database, id)?.status).toBe("exited");
+  const later: (() => void)[] = [];
+  settleContainers(data, ["removed", "lost", "other"], (id, number) => {
+    // As a process that inherits it.
+    const inherited = check(systemCall(SystemCall.fcntl, number, F_DUPFD, 0), "duplicate", id);
+    later.push(() => finishContainer(data, id, inherited));
+  });
+  const told = () =>
+    Object.fromEntries(recordedContainers(database).map(({ id, status, error }) => [id, `${status}: ${error}`]));
+  return { later, told };
+}
+
+const LOST = "exited: the supervisor was killed; how the container ended is unknown";
+
+test("hooks after the end of lost containers are left for later, and tell what they fail of", () => {
+  const { later, told } = settleWithHook("exit 7");
+  expect(told()).toEqual({
+    other: LOST,
+    lost: `${LOST}; hooks of its devices are still running`,
+    removed: "removing: ",
+  });
+  expect(["removed", "lost", "other"].map((id) => isHeld(data, id))).toEqual([true, true, false]);
+  for (const finish of later) finish();
+  expect(told()).toEqual({ other: LOST, lost: `${LOST}; run hook /bin/sh: exit status 7` });
+  expect(isHeld(data, "lost")).toBe(false);
+  const events = readFileSync(join(data, "events.jsonl"), "utf8").trim().split("\n");
+  expect(
+    events.map((line) => JSON.parse(line)).map(({ Action, Actor }) => `${Action} ${Actor.Attributes.name}`),
+  ).toEqual(["die removed", "die lost", "die name-of-other", "destroy removed"]);
+  expect(JSON.parse(events[1] ?? "").Actor.Attributes).toMatchObject({ exitCode: "255", execDuration: "0" });
+});
+
+test("devices whose hooks cannot be read keep no end from being recorded, and no removal from being finished", () => {
+  const { later, told } = settleWithHook(undefined);
+  for (const finish of later) finish();
+  expect(told()).toEqual({ other: LOST, lost: expect.stringContaining(`${LOST}; run the hooks of its devices: `) });
+});
+
+test("a hook after the end that has no timeout gets one", () => {
+  settleWithHook("exec sleep 1000");
+  expect(runPoststopHooks(data, "lost", 1)).toEqual(["run hook /bin/sh: it ran longer than its timeout of 1 s"]);
 });
 
 test("what somebody works on, and what does not run, remains as it is", () => {
@@ -117,14 +166,14 @@ test("what somebody works on, and what does not run, remains as it is", () => {
     definition: { ...definition, remove: true },
   });
   const before = recordedContainers(database).map(({ id, status }) => ({ id, status }));
-  settleContainers(data, ["supervised", "removed", "created", "created-to-be-removed"]);
+  settleContainers(data, ["supervised", "removed", "created", "created-to-be-removed"], unexpected);
   expect(recordedContainers(database).map(({ id, status }) => ({ id, status }))).toEqual(before);
 });
 
 test("why a container was lost does not replace what is known already", () => {
   insertRunning("lost");
   database.run("UPDATE container SET error = 'the supervisor failed'");
-  settleContainers(data, ["lost"]);
+  settleContainers(data, ["lost"], unexpected);
   expect(recordedContainer(database, "lost")?.error).toBe("the supervisor failed");
 });
 
