@@ -1,6 +1,4 @@
-/** Cells that a column has at least; Docker's setting of Go's text/tabwriter. */
-const MINIMUM_WIDTH = 10;
-const PADDING = 3;
+import { MINIMUM_WIDTH, PADDING } from "./plain-table.ts";
 
 interface Cell {
   readonly text: string;

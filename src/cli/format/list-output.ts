@@ -8,8 +8,8 @@
  * Tables are for people, so what could steer their terminal is kept out of them: much of it was written by whoever made
  * an image. Other output is for programs, and goes as it is.
  */
-import { alignColumns } from "./align-columns.ts";
 import type { OutputFormat } from "./format-option.ts";
+import { plainTable } from "./plain-table.ts";
 import type { Structure } from "./template/value.ts";
 
 /** What a command lists. */
@@ -39,8 +39,8 @@ export async function formatList(
 ): Promise<string> {
   const { kind, template: source } = format ?? { kind: "table", template: undefined };
   if (source === undefined) {
-    const lines = isWithoutHeading ? rows : [titles, ...rows];
-    return table(lines.map((row) => usualLine(columns, row)).join(""));
+    const cells = cellsOf(columns, isWithoutHeading ? rows : [titles, ...rows]);
+    return plainTable(cells) ?? table(linesOf(cells));
   }
   const { executeTemplate, readTemplate } = await import("./user-template.ts");
   const template = readTemplate(source);
@@ -53,18 +53,30 @@ export async function formatList(
   return table(`${header}\n${lines}`);
 }
 
-function table(lines: string): string {
+async function table(lines: string): Promise<string> {
+  const { alignColumns } = await import("./align-columns.ts");
   return alignColumns(withoutControls(lines));
 }
 
-/** A line of the table that is shown when no other is asked for; the same as of the template `{{.A}}\t{{.B}}`. */
-function usualLine(columns: readonly string[], row: Structure): string {
-  return `${columns.map((field) => cell(field, row[field])).join("\t")}\n`;
+/** What the table shows that is shown when no other is asked for: the cells of each column. */
+function cellsOf(columns: readonly string[], rows: readonly Structure[]): readonly (readonly string[])[] {
+  const cells: string[][] = [];
+  for (const field of columns) {
+    const column: string[] = [];
+    for (const row of rows) {
+      const value = row[field];
+      if (typeof value === "string") column.push(value);
+      else if (typeof value === "number" || typeof value === "boolean") column.push(String(value));
+      else throw new Error(`a row has no text for the column ${field}`);
+    }
+    cells.push(column);
+  }
+  return cells;
 }
 
-function cell(field: string, value: Structure[string]): string {
-  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return String(value);
-  throw new Error(`a row has no text for the column ${field}`);
+/** The same as of the template `{{.A}}\t{{.B}}`. */
+function linesOf([first = [], ...others]: readonly (readonly string[])[]): string {
+  return first.map((cell, line) => `${[cell, ...others.map((column) => column[line])].join("\t")}\n`).join("");
 }
 
 /** Control characters become question marks, but for tabs and line breaks, which make the table. */
