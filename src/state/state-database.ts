@@ -20,6 +20,11 @@
  * first connection makes anew in a file of shared memory, one does without: a connection that locks all others out has
  * it in its own memory (PRAGMA locking_mode).
  *
+ * Versions. A supervisor, or any command, may still run when a newer Bunker migrates the tables that it uses. Beside each
+ * component's version stands the oldest version that may go on with them (`compatible_from`), which follows from what
+ * each migration says of itself: a program that is at least as new reads and writes as before, an older one is refused.
+ * Without such a number, as before there was one, it is the version itself.
+ *
  * Read-only. Where the directory cannot be written the database is opened as it lies there; changes are refused. A
  * log that was left beside it cannot be read then, unless somebody has it in use: that is an error, not an older state.
  */
@@ -47,16 +52,27 @@ const FALLOC_FL_KEEP_SIZE = 1;
 /** The bytes that SQLite's readers lock, in every database; sqlite3's os.h, SHARED_FIRST. */
 const READERS_LOCK = { start: 0x4000_0002, length: 510 };
 
+/** Databases that are older lack the last column; it comes to them with the next migration. */
+const CREATE_COMPONENT =
+  "CREATE TABLE component (name TEXT PRIMARY KEY, version INTEGER NOT NULL, compatible_from INTEGER) STRICT, WITHOUT ROWID";
+
 /** A part of Bunker with tables of its own. */
 export interface StateComponent {
   /** Stable: `images`. */
   readonly name: string;
   /**
-   * SQL scripts; the one at place N brings the tables from version N to N + 1. Tables are STRICT, so that their columns
-   * hold what the code expects. Once released a script is never changed: another is added.
+   * The one at place N brings the tables from version N to N + 1. Tables are STRICT, so that their columns hold what the
+   * code expects. Once released a migration is never changed: another is added.
    */
-  readonly migrations: readonly string[];
+  readonly migrations: readonly Migration[];
 }
+
+/**
+ * An SQL script. Programs that only know the version before may go on using the tables after it where `keepsOlder` says
+ * so: what their statements name is there and means the same, columns that they do not know have defaults, and nothing is
+ * wrong when nobody sets those.
+ */
+type Migration = string | { readonly script: string; readonly keepsOlder: true };
 
 /** What a statement's parameters may be. */
 type Parameters = SQLQueryBindings[];
@@ -285,7 +301,7 @@ function create(directory: string, path: string): void {
     const database = new Database(aside, constants.SQLITE_OPEN_READWRITE);
     try {
       database.run("PRAGMA journal_mode = WAL");
-      database.run("CREATE TABLE component (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID");
+      database.run(CREATE_COMPONENT);
     } finally {
       database.close();
     }
@@ -304,7 +320,7 @@ function openToRead(directory: string, path: string): StateDatabase {
   if (statusIfThere(path) === undefined) {
     // A directory without a database holds nothing.
     const empty = new Database(":memory:");
-    empty.run("CREATE TABLE component (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID");
+    empty.run(CREATE_COMPONENT);
     return new StateDatabase(empty, path, undefined);
   }
   const log = statusIfThere(`${path}-wal`);
@@ -342,24 +358,44 @@ function upToDate(database: StateDatabase, components: readonly StateComponent[]
   }
 }
 
+/** What the database says of a component. */
+interface ComponentRow {
+  readonly name: string;
+  readonly version: number;
+  readonly compatible_from?: number | null;
+}
+
 function bringUpToDate(database: StateDatabase, components: readonly StateComponent[], path: string): void {
   const outdated = () => {
-    const rows = database.all<{ name: string; version: number }>("SELECT name, version FROM component");
-    const found: { component: StateComponent; version: number }[] = [];
+    const rows = database.all<ComponentRow>("SELECT * FROM component");
+    const found: { component: StateComponent; version: number; compatibleFrom: number }[] = [];
     for (const component of components) {
-      const { version } = rows.find(({ name }) => name === component.name) ?? { version: 0 };
-      if (version > component.migrations.length) throw newer(component, version, path);
-      if (version < component.migrations.length) found.push({ component, version });
+      const row = rows.find(({ name }) => name === component.name);
+      const version = row?.version ?? 0;
+      const compatibleFrom = row?.compatible_from ?? version;
+      const known = component.migrations.length;
+      if (known < compatibleFrom) throw newer(component, version, path);
+      if (version < known) found.push({ component, version, compatibleFrom });
     }
     return found;
   };
   if (outdated().length === 0) return;
   database.transaction(() => {
+    const column = "SELECT 1 FROM pragma_table_info('component') WHERE name = 'compatible_from'";
+    if (database.get(column) === undefined) database.script("ALTER TABLE component ADD COLUMN compatible_from INTEGER");
     // Another process may have done it meanwhile.
-    for (const { component, version } of outdated()) {
-      for (const migration of component.migrations.slice(version)) database.script(migration);
-      const row = [component.name, component.migrations.length] as const;
-      database.run("INSERT OR REPLACE INTO component (name, version) VALUES (?, ?)", ...row);
+    for (const { component, version, compatibleFrom } of outdated()) {
+      const { name, migrations } = component;
+      let oldest = compatibleFrom;
+      for (const [place, migration] of migrations.entries()) {
+        if (place < version) continue;
+        const { script, keepsOlder } =
+          typeof migration === "string" ? { script: migration, keepsOlder: false } : migration;
+        database.script(script);
+        // Before the first one there are no tables that anybody could use.
+        if (!keepsOlder || place === 0) oldest = place + 1;
+      }
+      database.run("INSERT OR REPLACE INTO component VALUES (?, ?, ?)", name, migrations.length, oldest);
     }
   });
 }

@@ -1,6 +1,7 @@
 /* What becomes of containers whose supervisor was killed or has failed, and of those of `--rm` whatever happens. */
 import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { containerComponent } from "../../../src/engine/state/container-component.ts";
 import { isHeld } from "../../../src/engine/state/container-directory.ts";
 import { eventually, kill } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
@@ -190,4 +191,30 @@ test("a list sets right all whose supervisors were killed", async () => {
     "two Exited (255) ago\none Exited (255) ago\n",
   );
   await bunker("rm", "one", "two");
+});
+
+test("one whose state was migrated by a newer Bunker meanwhile still has its end recorded, where that is allowed", async () => {
+  const { migrations } = containerComponent;
+  const migrate = (version: number, compatibleFrom: number) =>
+    suite.user.execute([
+      "python3",
+      "-c",
+      `import sqlite3; d = sqlite3.connect("${suite.user.data}/state.db"); d.execute("UPDATE component SET version = ${version}, compatible_from = ${compatibleFrom} WHERE name = 'containers'"); d.commit()`,
+    ]);
+  const known = migrations.length;
+  const script = 'trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done';
+  await bunker("run", "-d", "--name", "kept", suite.image, "sh", "-c", script);
+  expect(await migrate(known + 1, known + 1)).toMatchObject({ status: 0 });
+  try {
+    const { status, errors } = await suite.user.bunker(["ps"]);
+    expect(status).toBe(1);
+    expect(errors).toContain(`its containers have version ${known + 1}, this Bunker knows up to ${known}`);
+    expect(await migrate(known + 1, known)).toMatchObject({ status: 0 });
+    while (!(await bunker("logs", "kept")).includes("ready"));
+    await bunker("stop", "kept");
+    expect(await bunker("inspect", "-f", state, "kept")).toBe("exited 7 \n");
+    await bunker("rm", "kept");
+  } finally {
+    await migrate(known, known);
+  }
 });

@@ -136,6 +136,46 @@ describe("tables", () => {
     expect(codeOf(() => openStateDatabase(directory, [notes]))).toBe("state_newer");
   });
 
+  /** What the programs that know 1, 2, … of the migrations get, after one that knows all has opened the database. */
+  function openedByOlder(migrations: readonly (typeof later.migrations)[number][]): readonly unknown[] {
+    openStateDatabase(directory, [{ name: "notes", migrations }])[Symbol.dispose]();
+    return migrations.map((_migration, place) => {
+      try {
+        using state = openStateDatabase(directory, [{ name: "notes", migrations: migrations.slice(0, place + 1) }]);
+        return state.run("INSERT INTO note (text) VALUES ('by one as old')");
+      } catch (error) {
+        return error instanceof BunkerError ? error.code : error;
+      }
+    });
+  }
+  const keeping = (name: string) =>
+    ({ script: `ALTER TABLE note ADD COLUMN ${name} TEXT NOT NULL DEFAULT ''`, keepsOlder: true }) as const;
+
+  test("of a newer version are used where its migrations allow it", () => {
+    expect(openedByOlder([...notes.migrations, keeping("one"), keeping("two")])).toEqual([1, 1, 1]);
+    using state = openStateDatabase(directory, [notes]);
+    expect(state.get<object>("SELECT * FROM component")).toEqual({ name: "notes", version: 3, compatible_from: 1 });
+  });
+
+  test("of a newer version are refused to programs from before a migration that does not allow it", () => {
+    const migrations = [...later.migrations, keeping("one"), "ALTER TABLE note ADD COLUMN two TEXT", keeping("three")];
+    expect(openedByOlder(migrations)).toEqual(["state_newer", "state_newer", "state_newer", 1, 1]);
+  });
+
+  test("of a database from before such numbers are used, migrated, and refused to older ones", () => {
+    {
+      using state = openStateDatabase(directory, [notes]);
+      state.script("ALTER TABLE component DROP COLUMN compatible_from");
+    }
+    expect(count()).toBe(0);
+    expect(openedByOlder([...later.migrations, keeping("one")])).toEqual(["state_newer", 1, 1]);
+    using state = openStateDatabase(directory, [{ ...notes, name: "others", migrations: ["SELECT 1"] }]);
+    expect(state.all<object>("SELECT * FROM component ORDER BY name")).toEqual([
+      { name: "notes", version: 3, compatible_from: 2 },
+      { name: "others", version: 1, compatible_from: 1 },
+    ]);
+  });
+
   test("stay as they were when a step fails", () => {
     count();
     const wrong = { name: "notes", migrations: [...notes.migrations, "DROP TABLE note", "no SQL"] };
