@@ -2,8 +2,10 @@
  * A soak of the network stack: for so many minutes, and at least once, 10 GB are sent through it and hashed at both ends,
  * 10 000 connections are opened and closed, and datagrams go back and forth. A wrong byte, a connection that fails, or a
  * stack that ends is an error; memory and descriptors of the stack are told as they were after the first time and the last.
+ * The sockets of the datagrams stay for three minutes after the last one, so one to three of them are there, and are told
+ * apart; of others there may be no more than there were.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { table } from "./measure.ts";
 import { background, openNetwork, privateMemory, run } from "./network-namespace.ts";
 import type { Workplace } from "./workplace.ts";
@@ -68,6 +70,16 @@ for size in range(${DATAGRAMS}):
     udp.send(data)
     if udp.recv(65536) != data: sys.exit("a datagram is another than it was")`;
 
+/** How many descriptors a process has that are sockets for datagrams, and that are not. */
+function descriptors(pid: number): { readonly datagrams: number; readonly others: number } {
+  // The tenth word of each line is a socket's inode; proc_pid_net(5).
+  const lines = ["udp", "udp6"].flatMap((name) => readFileSync(`/proc/${pid}/net/${name}`, "utf8").split("\n"));
+  const sockets = new Set(lines.map((line) => `socket:[${line.trim().split(/\s+/)[9]}]`));
+  const targets = readdirSync(`/proc/${pid}/fd`).map((number) => readlinkSync(`/proc/${pid}/fd/${number}`));
+  const datagrams = targets.filter((target) => sockets.has(target)).length;
+  return { datagrams, others: targets.length - datagrams };
+}
+
 /** Works for so many minutes. */
 export async function soak(workplace: Workplace, minutes: number): Promise<string> {
   await using cleanup = new AsyncDisposableStack();
@@ -75,15 +87,19 @@ export async function soak(workplace: Workplace, minutes: number): Promise<strin
   const { inside, host, pid } = await openNetwork(cleanup, workplace, "bunker");
   if (pid === undefined) throw new Error("the stack is a process");
   const end = performance.now() + minutes * 60_000;
-  const seen: { readonly memory: number; readonly descriptors: number }[] = [];
+  const seen: { readonly memory: number; readonly datagrams: number; readonly others: number }[] = [];
   do {
     run(inside(["python3", "-c", WORK, host]));
-    seen.push({ memory: privateMemory(pid), descriptors: readdirSync(`/proc/${pid}/fd`).length });
+    seen.push({ memory: privateMemory(pid), ...descriptors(pid) });
   } while (performance.now() < end);
-  const rows = [seen[0], seen.at(-1)].map((state, index) => [
+  const [first, last] = [seen[0], seen.at(-1)];
+  if (first === undefined || last === undefined) throw new Error("nothing was done");
+  if (last.others > first.others) throw new Error(`${last.others} descriptors, where ${first.others} were at first`);
+  const rows = [first, last].map(({ memory, datagrams, others }, index) => [
     index === 0 ? "the first time" : `the last time, of ${seen.length}`,
-    state?.memory.toFixed(1) ?? "",
-    String(state?.descriptors ?? ""),
+    memory.toFixed(1),
+    String(others),
+    String(datagrams),
   ]);
-  return table(["after", "memory of its own, MB", "descriptors"], rows);
+  return table(["after", "memory of its own, MB", "descriptors", "and sockets of datagrams"], rows);
 }
