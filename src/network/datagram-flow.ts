@@ -17,7 +17,9 @@ export class DatagramFlow {
   /** The client, for a flow of a published port's. */
   readonly client: Endpoint | undefined;
   hops = USUAL_HOPS;
+  /** Whether something has ever come back, and whether the latest datagram was the container's. */
   isAnswered = false;
+  awaitsAnswer = false;
   lastUsed = 0;
   /** Bytes that the container has sent, and that it was sent. */
   sent = 0;

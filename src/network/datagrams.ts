@@ -13,17 +13,20 @@
  * Flows end by a time without datagrams: short while nothing has come back, or longer for a conversation (the times of
  * Linux's connection tracking). There are only so many; the longest unused ones give way.
  *
+ * A connected socket keeps the host's address that it has begun with. When that is gone, or the way leads elsewhere now (a
+ * VPN, another Wi-Fi), the container would not be heard any more, however long it goes on. So a flow whose socket has no
+ * way ends, and the datagram begins a new one; and so does one that nobody answers, if the host would send from another
+ * address today, which is looked after every few seconds.
+ *
  * ICMP errors go back to the container as they come, with the host that sent them as their source; and the container's
  * TTL is passed on, one less: so traceroute works from inside.
  */
 import { Errno } from "../sys/errno.ts";
 import {
   type Address,
-  connect,
   type Endpoint,
   getOption,
   isVersion4,
-  openSocket,
   SocketOption,
   send,
   sendTo,
@@ -36,6 +39,7 @@ import { checksum } from "./checksum.ts";
 import type { NetworkConfiguration } from "./configuration.ts";
 import { DatagramFlow } from "./datagram-flow.ts";
 import { DatagramReceiver } from "./datagram-receiver.ts";
+import { isElsewhere, isWithoutWay, openDatagramSocket } from "./datagram-socket.ts";
 import { type Destination, destinationOf, isOwnAddress } from "./destination.ts";
 import type { DnsForwarder } from "./dns/forwarder.ts";
 import type { Egress } from "./egress.ts";
@@ -52,7 +56,6 @@ import {
   sendErrorAboutFlow,
 } from "./icmp-error.ts";
 import { IpProtocol } from "./ip-protocol.ts";
-import { bindOutbound } from "./outbound.ts";
 import type { Output } from "./output.ts";
 import type { Packet } from "./packet.ts";
 import type { ByteBudget } from "./shaping.ts";
@@ -155,10 +158,7 @@ export class Datagrams implements Disposable {
     const outsidePort = view.getUint16(transport + 2);
     const payload = transport + UDP_HEADER_SIZE;
     const known = this.#flows.findFor(packet, insidePort, outsidePort);
-    if (known !== undefined) {
-      this.#send(known, packet, payload);
-      return;
-    }
+    if (known !== undefined && this.#send(known, packet, payload) === 0) return;
     if (outsidePort === 0 || !isPossibleSource(packet)) return;
     const where = destinationOf(this.#configuration, this.#egress, packet.destination, outsidePort);
     if (where === "resolver") {
@@ -180,8 +180,8 @@ export class Datagrams implements Disposable {
     if (!isPossibleSource(packet)) return true;
     const identifier = view.getUint16(transport + 4);
     const known = this.#flows.findFor(packet, identifier, 0);
-    if (known !== undefined) this.#send(known, packet, transport);
-    else if (isOwnAddress(this.#configuration, packet.destination)) this.#answerEcho(packet);
+    if (known !== undefined && this.#send(known, packet, transport) === 0) return true;
+    if (isOwnAddress(this.#configuration, packet.destination)) this.#answerEcho(packet);
     else
       this.#begin(
         packet,
@@ -250,10 +250,9 @@ export class Datagrams implements Disposable {
       this.#refuse(packet, "time exceeded");
       return;
     }
-    const socket = this.#connect(packet, where.host, outsidePort);
+    const socket = openDatagramSocket(packet.protocol, { address: where.host, port: outsidePort }, this.#configuration);
     if (socket < 0) {
-      const refusal = refusalOf(-socket);
-      if (refusal !== undefined) this.#refuse(packet, refusal);
+      this.#refuseFor(packet, -socket);
       return;
     }
     const inside = { address: packet.source, port: insidePort };
@@ -261,31 +260,19 @@ export class Datagrams implements Disposable {
     const flow = new DatagramFlow(packet.protocol, inside, outside, socket);
     this.#add(flow);
     this.#reactor.add(socket, Event.IN, (events) => this.#receive(flow, events));
-    this.#send(flow, packet, payload);
+    const errno = this.#send(flow, packet, payload);
+    if (errno !== 0) this.#refuseFor(packet, errno);
   }
 
-  /** A socket for a new flow, or the negated error number. */
-  #connect(packet: Packet, host: Address, port: number): number {
-    const { version } = packet;
-    const socket = openSocket(packet.protocol === IpProtocol.UDP ? "udp" : "ping", version);
-    if (socket < 0) return socket;
-    const bound = bindOutbound(socket, version, this.#configuration);
-    const result = bound < 0 ? bound : connect(socket, host, port);
-    if (result < 0) {
-      systemCall(SystemCall.close, socket);
-      return result;
-    }
-    setOption(socket, version === 4 ? SocketOption.IP_RECVERR : SocketOption.IPV6_RECVERR, 1);
-    return socket;
-  }
-
-  #send(flow: DatagramFlow, packet: Packet, payload: number): void {
+  /** @returns the errno by which the flow's socket has no way any more, whereupon the flow has ended; else 0 */
+  #send(flow: DatagramFlow, packet: Packet, payload: number): number {
     flow.lastUsed = performance.now();
-    flow.sent += packet.end - payload;
+    flow.awaitsAnswer = true;
+    if (flow.client !== undefined) flow.isAnswered = true;
     if (packet.hops !== flow.hops && flow.client === undefined) {
       if (packet.hops <= 1) {
         this.#refuse(packet, "time exceeded");
-        return;
+        return 0;
       }
       flow.hops = packet.hops;
       const option = packet.version === 4 ? SocketOption.IP_TTL : SocketOption.IPV6_UNICAST_HOPS;
@@ -301,11 +288,14 @@ export class Datagrams implements Disposable {
     // An error of an earlier datagram is told by the next call, whose own datagram was not sent.
     if (result < 0 && result !== -Errno.EAGAIN && flow.client === undefined && this.#passErrors(flow))
       result = attempt();
-    if (result === -Errno.EMSGSIZE) this.#tooBig(packet, flow);
-    else if (result < 0) {
-      const refusal = refusalOf(-result);
-      if (refusal !== undefined) this.#refuse(packet, refusal);
+    if (flow.client === undefined && isWithoutWay(-result)) {
+      this.#end(flow);
+      return -result;
     }
+    flow.sent += length;
+    if (result === -Errno.EMSGSIZE) this.#tooBig(packet, flow);
+    else if (result < 0) this.#refuseFor(packet, -result);
+    return 0;
   }
 
   #tooBig(packet: Packet, flow: DatagramFlow): void {
@@ -321,6 +311,7 @@ export class Datagrams implements Disposable {
       const count = this.#receiver.receive(flow.socket);
       if (count <= 0) return;
       flow.isAnswered = true;
+      flow.awaitsAnswer = false;
       flow.lastUsed = performance.now();
       for (let index = 0; index < count; index++) {
         if (flow.protocol === IpProtocol.UDP) this.#deliver(flow, index);
@@ -419,6 +410,12 @@ export class Datagrams implements Disposable {
     this.#sendError(packet, icmpError(packet.version, refusal));
   }
 
+  /** Tells the container of an error of the host's, if it can be told. */
+  #refuseFor(packet: Packet, errno: number): void {
+    const refusal = refusalOf(errno);
+    if (refusal !== undefined) this.#refuse(packet, refusal);
+  }
+
   #sendError(packet: Packet, error: IcmpError): void {
     const isOwn = isOwnAddress(this.#configuration, packet.destination);
     const from = isOwn ? packet.destination : this.#router(packet.version);
@@ -450,13 +447,23 @@ export class Datagrams implements Disposable {
     this.#timer.acknowledge();
     const now = performance.now();
     for (const flow of this.#flows.all()) {
-      if (now - flow.lastUsed > (flow.isAnswered ? ANSWERED_TIME : UNANSWERED_TIME)) this.#end(flow);
+      const idle = now - flow.lastUsed;
+      const isOver = idle > (flow.isAnswered ? ANSWERED_TIME : UNANSWERED_TIME);
+      if (isOver || (idle <= TICK && flow.awaitsAnswer && this.#hasOtherWay(flow))) this.#end(flow);
     }
     if (this.#flows.size > 0) return;
     this.#receiver.release();
     this.#pool.trim();
     this.#isTicking = false;
     this.#timer.start(0);
+  }
+
+  /** Whether a flow to the same host would begin at another address of ours today. */
+  #hasOtherWay({ client, protocol, socket, outside, outsidePort }: DatagramFlow): boolean {
+    if (client !== undefined) return false;
+    const where = destinationOf(this.#configuration, this.#egress, outside, outsidePort);
+    if (typeof where === "string") return false;
+    return isElsewhere(socket, protocol, { address: where.host, port: outsidePort }, this.#configuration);
   }
 
   /** Ends all flows. */

@@ -44,9 +44,10 @@ const TCP_LENGTH_OFFSET = 12;
 /** Virtio, Ethernet, IPv6 and TCP with all options, and what an ICMP error quotes. */
 const HEADERS_SIZE = 1536;
 
-/** Errors of a frame, not of the device. */
+/** Errors of a frame, not of the device, which says EIO while it is switched off. */
 const LOST_FRAME: ReadonlySet<number> = new Set([
   -Errno.EAGAIN,
+  -Errno.EIO,
   -Errno.EINTR,
   -Errno.ENOBUFS,
   -Errno.ENOMEM,
