@@ -274,17 +274,19 @@ except OSError as error: say(name(error))`;
 });
 
 test.each([
-  ["127.0.0.1", GATEWAY_4],
-  ["::1", GATEWAY_6],
-])("urgent data keeps its place (%s)", async (listening, called) => {
-  // An urgent byte between two others, out and back: taken out of band on both sides.
+  ["container", "127.0.0.1", GATEWAY_4],
+  ["container", "::1", GATEWAY_6],
+  ["host", CONTAINER_4, HOST_4],
+  ["host", CONTAINER_6, HOST_6],
+] as const)("urgent data keeps its place, with a client of the %s's at %s", async (where, at, called) => {
+  // An urgent byte between two others, there and back: taken out of band on both sides.
   const urgent = `
 def urgent(s):
     s.sendall(b"before")
     s.send(b"!", socket.MSG_OOB)
     s.sendall(b"after")
     s.shutdown(socket.SHUT_WR)
-    select.select([], [], [s], 5)
+    select.select([], [], [s], 60)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     parts = []
     while True:
@@ -293,35 +295,81 @@ def urgent(s):
         parts.append(part.decode())
     say("".join(parts), "split" if parts[0] == "before" else "joined")
 `;
-  const server = await network.serve("host", `${urgent}\ns, _ = listener("${listening}").accept()\nurgent(s)`);
+  const server = await serveTo(where, `${urgent}\ns, _ = listener("${at}").accept()\nurgent(s)`, called);
   const program = `${urgent}\nurgent(socket.create_connection((sys.argv[1], int(sys.argv[2]))))`;
-  expect(await network.run("container", program, called, server.port)).toMatchObject({
-    output: "before!after split\n",
-  });
+  expect(await network.run(where, program, called, server.port)).toMatchObject({ output: "before!after split\n" });
   expect(await server.session.finish()).toMatchObject({ output: expect.stringContaining("before!after split\n") });
+  await server.close();
 });
 
-test("a program's keep-alive is passed on to the other side", async () => {
-  const server = await network.serve("host", `s, _ = listener("127.0.0.1").accept(); sys.stdin.readline()`);
-  const client = network.talk(
-    "container",
-    `
-s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+/** Options of a program that asks after a second whether the other side is there. */
+const KEEP_ALIVE = `
 s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
-sys.stdin.readline()`,
-    GATEWAY_4,
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)`;
+
+/** What becomes of keep-alive: a socket of the host's asks as well, and the connection is what it was. */
+test.each([
+  ["container", "127.0.0.1", GATEWAY_4],
+  ["host", CONTAINER_4, HOST_4],
+] as const)("a container's keep-alive is passed on, with a client of the %s's at %s", async (where, at, called) => {
+  const isOut = where === "container";
+  const finish = `
+say("went", s.send(b"x"))
+say("came", s.recv(1))`;
+  const accept = `s, _ = listener("${at}").accept()`;
+  const wait = "\nsys.stdin.readline()";
+  const server = await serveTo(where, `${accept}${isOut ? "" : KEEP_ALIVE}${wait}${finish}`, called);
+  const dial = "s = socket.create_connection((sys.argv[1], int(sys.argv[2])))";
+  const client = network.talk(where, `${dial}${isOut ? KEEP_ALIVE : ""}${wait}${finish}`, called, server.port);
+  // The stack's socket: the client of a server on the host, or the server of a client there.
+  const ends = isOut ? ["dport", "=", `${server.port}`] : ["sport", "=", `${server.port}`];
+  const look = async () => (await network.command("host", ["ss", "-tnoH", "state", "established", ...ends])).output;
+  let shown = "";
+  while (!shown.includes("keepalive")) shown = await look();
+  for (const session of [client, server.session]) session.type("\n");
+  for (const session of [client, server.session]) {
+    expect((await session.finish()).output.replace(/^port .*\n/, "")).toBe("went 1\ncame b'x'\n");
+  }
+  await server.close();
+});
+
+test("a client's keep-alive through a published port is answered while the container says nothing", async () => {
+  const server = await serveTo("host", `s, _ = listener("${CONTAINER_4}").accept()\nsay("heard", s.recv(1))`, HOST_4);
+  // Another probe each second, of which none may stay without an answer.
+  const client = network.talk(
+    "host",
+    `s = socket.create_connection((sys.argv[1], int(sys.argv[2])))${KEEP_ALIVE}
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 1)
+s.setblocking(False)
+# What Linux counts of the segments that a socket has got; struct tcp_info.
+segments = lambda: struct.unpack_from("I", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232), 140)[0]
+before = segments()
+while segments() < before + 2: select.select([s], [], [], 0.1)
+say("sent", s.send(b"x"))`,
+    HOST_4,
     server.port,
   );
-  const look = async () =>
-    (await network.command("host", ["ss", "-tno", "dst", "127.0.0.1", "dport", "=", `${server.port}`])).output;
-  let shown = "";
-  for (let attempt = 0; attempt < 200 && !shown.includes("keepalive"); attempt++) shown = await look();
-  expect(shown).toContain("keepalive");
-  client.type("\n");
-  server.session.type("\n");
+  await client.expect("sent 1\n");
+  await server.session.expect("heard b'x'\n");
   await Promise.all([client.finish(), server.session.finish()]);
+  await server.close();
 });
+
+/**
+ * Starts a server for clients of one side: on the host, or in the container behind a published port.
+ * @param called the address by which clients call
+ */
+async function serveTo(clients: "host" | "container", program: string, called: string) {
+  if (clients === "container") return { ...(await network.serve("host", program)), close: async () => {} };
+  const { session, port } = await network.serve("container", program);
+  const published = 8096;
+  const added = await network.publish(called.includes(":") ? "tcp6" : "tcp", published, port);
+  expect(added).toEqual({ return: { id: expect.any(Number) } });
+  const { id } = (added as { return: { id: number } }).return;
+  const close = async () => void (await network.ask({ execute: "remove_hostfwd", arguments: { id } }));
+  return { session, port: published, close };
+}
 
 describe("a connect(2) that fails outside fails inside with the same errno:", () => {
   test.each([
