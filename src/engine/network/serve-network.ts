@@ -3,7 +3,8 @@
  * the names that are known on any of them and the ports of the host, which lead into the first that reaches outside.
  *
  * Devices come and go while the container runs. One that is shared with others is served when those who were there are
- * known (network/switch/shared-link.ts).
+ * known (network/switch/shared-link.ts). One that fails, because the container's root has deleted it, is left like one
+ * that is taken away: connections over it end, ports lead to the next network, and all else goes on.
  */
 import { leadsOutside, type NetworkConfiguration } from "../../network/configuration.ts";
 import { isOnLink, subnetOf } from "../../network/destination.ts";
@@ -37,6 +38,13 @@ export interface HandedLink {
 /** A port of the host that leads into the container. */
 export type HandedPort = PortBinding & { readonly socket: FileDescriptor };
 
+/** A device that has failed. */
+export interface LostLink {
+  /** Its network; undefined for the container's own. */
+  readonly network: { readonly id: string; readonly name: string } | undefined;
+  readonly errno: number;
+}
+
 interface ServedLink extends HandedLink {
   configuration: NetworkConfiguration;
   readonly station: Station | undefined;
@@ -67,6 +75,7 @@ export class ContainerNetworks implements Disposable {
   readonly #id: string;
   readonly #egress: Egress;
   readonly #shaping: Shaping | undefined;
+  readonly #onLoss: (lost: LostLink) => void;
   readonly #run = crypto.randomUUID();
   /** In the order in which they lead outside. */
   #links: ServedLink[] = [];
@@ -84,16 +93,19 @@ export class ContainerNetworks implements Disposable {
    * @param data Bunker's data directory
    * @param id the container's
    * @param rules what may be reached outside, and how traffic is made worse; undefined for everything, and for not at all
+   * @param onLoss called when a device has failed, whose connections have ended then
    */
   constructor(
     reactor: Reactor,
     data: string,
     id: string,
     { egress, shaping }: Pick<NetworkPlan, "egress" | "shaping">,
+    onLoss: (lost: LostLink) => void,
   ) {
     this.#reactor = reactor;
     this.#data = data;
     this.#id = id;
+    this.#onLoss = onLoss;
     this.#egress = new Egress(egress);
     this.#shaping = shaping === undefined ? undefined : new Shaping({ ...shaping, rate: shaping.rate });
   }
@@ -140,8 +152,8 @@ export class ContainerNetworks implements Disposable {
     link.stack = new Stack(this.#reactor, {
       device: device.number,
       configuration,
-      // A container that has deleted its device has no network any more, which is its own affair.
-      onEnd: () => {},
+      // The stack is at work with it.
+      onEnd: (errno) => this.#reactor.defer(() => this.#lose(link, errno)),
       hardwareAddress: membership === undefined ? undefined : hardwareAddressOf(membership.hardwareAddress),
       link: shared,
       names: this.#names,
@@ -174,7 +186,17 @@ export class ContainerNetworks implements Disposable {
   /** Takes a device of a network away; connections over it end. */
   remove(network: string): void {
     const link = this.#links.find(({ membership }) => membership?.network === network);
-    if (link === undefined) return;
+    if (link !== undefined) this.#leave(link);
+  }
+
+  #lose(link: ServedLink, errno: number): void {
+    if (!this.#links.includes(link)) return;
+    this.#leave(link);
+    const { membership } = link;
+    this.#onLoss({ network: membership && { id: membership.network, name: membership.name }, errno });
+  }
+
+  #leave(link: ServedLink): void {
     this.#links = this.#links.filter((other) => other !== link);
     this.#chooseResolvers();
     this.#placePorts();

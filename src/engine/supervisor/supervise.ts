@@ -34,7 +34,7 @@ import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
 import { Event, openProcess, Reactor, SignalDescriptor, Timer } from "../../sys/reactor.ts";
 import { Signal } from "../../sys/signal.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
-import type { ContainerNetworks, HandedLink, HandedPort } from "../network/serve-network.ts";
+import type { ContainerNetworks, HandedLink, HandedPort, LostLink } from "../network/serve-network.ts";
 import { type ContainerLock, inheritedLock } from "../state/container-lock.ts";
 import { ContainerStreams } from "./container-streams.ts";
 import { OutputCopier } from "./output-copier.ts";
@@ -107,6 +107,8 @@ class Supervisor {
   #isLoopOver = false;
   /** Whether somebody wants to be let in whose requests cannot be read yet. */
   #isParserWanted = false;
+  /** Devices whose failure is to be written down. */
+  readonly #lostLinks: LostLink[] = [];
   /** Reads the requests of others than the command; loaded for the first of them. */
   #parseForeign: RequestParser | undefined;
   #container: { readonly pid: number; readonly pidfd: FileDescriptor } | undefined;
@@ -190,7 +192,10 @@ class Supervisor {
   async #serveNetworks({ networks }: Supervise): Promise<void> {
     if (networks === undefined) return;
     const { ContainerNetworks } = await import("../network/serve-network.ts");
-    this.#networks = new ContainerNetworks(this.#reactor, this.#data, this.#id, networks);
+    this.#networks = new ContainerNetworks(this.#reactor, this.#data, this.#id, networks, (lost) => {
+      this.#lostLinks.push(lost);
+      this.#reactor.stop();
+    });
     for (const link of this.#earlyLinks) {
       // A network of its own is served at once.
       this.#addNetwork(link, (answer) => void (link.membership === undefined || this.#answerCommand(answer)));
@@ -245,11 +250,23 @@ class Supervisor {
   /** Runs the loop until `#endLoop`, or until there is nothing left to wait for. */
   async #runLoop(): Promise<void> {
     this.#isLoopOver = false;
-    do {
-      this.#isParserWanted = false;
+    for (;;) {
       this.#reactor.run();
-      if (this.#isParserWanted) this.#parseForeign = (await import("./parse-request.ts")).parseRequest;
-    } while (this.#isParserWanted && !this.#isLoopOver);
+      if (this.#isLoopOver || !(await this.#doBetweenRounds())) return;
+    }
+  }
+
+  /** Does what code is loaded for; whether there was something. */
+  async #doBetweenRounds(): Promise<boolean> {
+    const lost = this.#lostLinks.splice(0);
+    if (lost.length > 0) {
+      const { recordLoss } = await import("../network/record-loss.ts");
+      for (const link of lost) recordLoss(this.#data, this.#id, link);
+    }
+    const isParserWanted = this.#isParserWanted;
+    this.#isParserWanted = false;
+    if (isParserWanted) this.#parseForeign = (await import("./parse-request.ts")).parseRequest;
+    return isParserWanted || lost.length > 0;
   }
 
   #endLoop(): void {

@@ -1,6 +1,7 @@
 /* What can be asked of networks and of places on them besides addresses, as Docker and Podman have it. */
 import { describe, expect } from "bun:test";
-import { askFromHost, resolveOnHost, serveOnHost } from "./host-side.ts";
+import { connect } from "node:net";
+import { askFromHost, freePort, resolveOnHost, serveOnHost } from "./host-side.ts";
 import { ask, lookUp, networkSuite, SERVE } from "./network-suite.ts";
 
 const { suite, bunker, refused, start, inside, scenario } = networkSuite();
@@ -52,6 +53,70 @@ describe("a device", () => {
     expect(unknown.errors).toMatch(/set \/proc\/sys\/net\/ipv4\/conf\/web\d\/color to 1: ENOENT/);
     expect(await bunker("ps", "-f", "network=one", "-q")).toBe("");
   });
+});
+
+describe("a device that its container deletes", () => {
+  scenario("ends its connections, gives the ports to the next network, and is told among the events", async () => {
+    const ports = [await freePort(), await freePort()] as const;
+    for (const name of ["one", "two"]) await bunker("network", "create", name);
+    const published = ports.flatMap((port, index) => ["-p", `127.0.0.1:${port}:${80 + index}`]);
+    const open = "{ echo open; exec sleep 1000000; } | nc -l -p 81";
+    const networks = ["--network", "one", "--network", "two", "--cap-add", "net_admin"];
+    await start("box", [...networks, ...published], `(${open}) & ${SERVE}`);
+    let text = "";
+    const ended = Promise.withResolvers<string>();
+    // Until the program in the container listens, the client is reset.
+    while (text === "") {
+      const closed = Promise.withResolvers<void>();
+      const socket = connect(ports[1], "127.0.0.1");
+      socket.on("error", (error: NodeJS.ErrnoException) => {
+        closed.resolve();
+        if (text !== "") ended.resolve(error.code ?? "");
+      });
+      socket.on("close", () => closed.resolve());
+      socket.on("data", (data) => {
+        text += data.toString();
+        closed.resolve();
+      });
+      await closed.promise;
+    }
+    expect(await inside("box", "ip link delete eth0; ls /sys/class/net")).toBe("eth1\nlo\n");
+    expect(await ended.promise).toBe("ECONNRESET");
+    expect(await askFromHost("127.0.0.1", ports[0])).toMatch(/^hello from \w{12}\n$/);
+    expect(await lostDevices("box")).toEqual(["one"]);
+    await bunker("network", "disconnect", "one", "box");
+    await bunker("network", "connect", "one", "box");
+    expect(await inside("box", "ls /sys/class/net")).toBe("eth0\neth1\nlo\n");
+
+    await start("alone", ["--cap-add", "net_admin"]);
+    expect(await inside("alone", "ip link delete eth0; ls /sys/class/net; echo still there >/proc/1/fd/1")).toBe(
+      "lo\n",
+    );
+    expect(await lostDevices("alone")).toEqual(["bridge"]);
+    expect(await bunker("logs", "alone")).toBe("still there\n");
+    await bunker("restart", "-t", "0", "alone");
+    expect(await inside("alone", "ls /sys/class/net")).toBe("eth0\nlo\n");
+  });
+
+  /** The networks whose devices a container has lost, as soon as there is one. */
+  async function lostDevices(container: string): Promise<string[]> {
+    const id = (await bunker("inspect", "--format", "{{.Id}}", container)).trim();
+    const words = ["events", "--since", "10m", "--filter", "event=disconnect", "--filter", "type=network"];
+    for (;;) {
+      const shown = await bunker(
+        ...words,
+        "--until",
+        `${Math.floor(Date.now() / 1000) + 1}`,
+        "--format",
+        "{{json .Actor}}",
+      );
+      const lost = shown
+        .split("\n")
+        .filter((line) => line.includes(id) && line.includes("the device is gone: EBADFD"))
+        .map((line): string => JSON.parse(line).Attributes.name);
+      if (lost.length > 0) return lost;
+    }
+  }
 });
 
 describe("routes of a network", () => {
