@@ -96,6 +96,12 @@ const OTHERS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
     unmount: NO_CONTAINER_MOUNTS,
   },
   "bunker image": { sign: NO_SIGNATURES, trust: NO_SIGNATURES },
+  "bunker network": {
+    reload: {
+      reason: "networks have no rules in a firewall that could be lost",
+      hint: "Leave it out; what changes on the host holds at once.",
+    },
+  },
   "bunker system": {
     connection: NO_SERVER,
     "dial-stdio": NO_SERVER,

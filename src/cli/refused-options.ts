@@ -136,6 +136,8 @@ const OF_NETWORKS: Readonly<Record<string, Refusal>> = {
   },
 };
 
+const OF_INSPECTED_NETWORKS: Readonly<Record<string, Refusal>> = { v: SWARM_NETWORK, verbose: SWARM_NETWORK };
+
 const OF_PLACES_ON_NETWORKS: Readonly<Record<string, Refusal>> = {
   "link-local-ip": ONE_ADDRESS,
 };
@@ -373,6 +375,7 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
   "manifest push": OF_IMAGES_ON_THEIR_WAY,
   "network connect": OF_PLACES_ON_NETWORKS,
   "network create": OF_NETWORKS,
+  "network inspect": OF_INSPECTED_NETWORKS,
   ps: { p: NO_PODS, pod: NO_PODS },
   push: {
     ...OF_IMAGES_ON_THEIR_WAY,

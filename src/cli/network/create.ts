@@ -46,7 +46,7 @@ export const create = defineCommand(
         short: "d",
         valueName: "bridge",
         description: "What kind of network it is",
-        parse: oneOf("bridge"),
+        parse: parseDriver,
         initial: "bridge",
         initialText: "bridge",
       }),
@@ -139,6 +139,14 @@ export const create = defineCommand(
 
 function impossible(object: string, reason: string): BunkerError {
   return new BunkerError({ code: "invalid_network", operation: "create network", object, reason, exitStatus: 1 });
+}
+
+function parseDriver(text: string): "bridge" {
+  const isOnDevice = ["ipvlan", "macvlan"].includes(text);
+  if (isOnDevice) throw new InvalidValue("only root may put containers on a device of the host; expected bridge");
+  if (text === "overlay") throw new InvalidValue("it is for networks of a Swarm cluster; expected bridge");
+  if (text === "host" || text === "null") throw new InvalidValue("that network is always there; expected bridge");
+  return oneOf("bridge")(text);
 }
 
 function parseSubnet(text: string): Prefix {

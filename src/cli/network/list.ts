@@ -34,16 +34,17 @@ export const list = defineCommand(
     options: {
       filters: filterOption(NETWORK_FILTERS, "f"),
       format: listFormatOption,
+      isWithoutHeading: flag({ name: "noheading", description: "Leave out the line of titles" }),
       whole: flag({ name: "no-trunc", description: "Do not shorten ids" }),
       quiet: flag({ name: "quiet", short: "q", description: "Show only ids" }),
     },
     required: [],
     failureStatus: 1,
   },
-  async ({ options: { filters, format, quiet, whole } }) => {
+  async ({ options: { filters, format, isWithoutHeading, quiet, whole } }) => {
     const data = dataDirectory();
     using database = openContainers(data);
-    const fits = networkFilter(filters, ({ id }) => activeEndpoints(database, data, id).length > 0);
+    const fits = networkFilter(filters, ({ id }) => activeEndpoints(database, data, id).length > 0, Date.now());
     const all = [...PREDEFINED_NETWORKS, ...listNetworks(database)].filter(fits);
     const networks = all.toSorted((one, other) => (one.name < other.name ? -1 : 1));
     const shown = (id: string) => (whole ? id : shortId(id));
@@ -70,7 +71,7 @@ export const list = defineCommand(
         Scope: "local",
       };
     });
-    printText(await formatList(networkList, format, rows));
+    printText(await formatList({ ...networkList, isWithoutHeading }, format, rows));
     return 0;
   },
 );

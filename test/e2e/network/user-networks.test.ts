@@ -321,6 +321,12 @@ describe("bunker network", () => {
     expect(await bunker("network", "ls", "-f", "dangling=true", "-f", "name=sec", "--format", "{{.Name}}")).toBe(
       "second\n",
     );
+    const custom = ["network", "ls", "-f", "type=custom", "--noheading", "--format", "table {{.Name}}"];
+    expect(await bunker(...custom, "-f", "until=0s")).toBe("first\nsecond\n");
+    expect(await bunker(...custom, "-f", "until=24h")).toBe("");
+    expect(await bunker("network", "ls", "--noheading", "--no-trunc", "-f", "name=first")).toMatch(
+      new RegExp(`^${id} +first +bridge +local\n$`),
+    );
     const subnetOf = (name: string) =>
       bunker("network", "inspect", name, "--format", "{{.Name}} {{(index .IPAM.Config 0).Subnet}}");
     const [one, other] = [await subnetOf(id.slice(0, 8)), await subnetOf("second")];
@@ -393,6 +399,9 @@ describe("bunker network", () => {
     for (const [words, message] of [
       [["taken"], "already exists"],
       [["host"], "the name has another meaning"],
+      [["-d", "macvlan", "x"], "only root may put containers on a device of the host"],
+      [["-d", "overlay", "x"], "it is for networks of a Swarm cluster"],
+      [["-d", "null", "x"], "that network is always there"],
       [["a/b"], "expected up to 255"],
       [["--subnet", "10.84.0.128/25", "x"], "subnet 10.84.0.0/24 of network taken overlaps"],
       [["--subnet", "10.85.0.0/31", "x"], "no room"],

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { bunker } from "../../../src/cli/bunker.ts";
 import { container } from "../../../src/cli/container/container.ts";
+import { network } from "../../../src/cli/network/network.ts";
 import { refusedCommand } from "../../../src/cli/refused-commands.ts";
 
 const call = (group: typeof bunker, name: string, ...words: string[]) =>
@@ -13,6 +14,10 @@ test("a command that only others have is refused with the reason", async () => {
   await expect(call(container, "bunker container", "checkpoint", "--all", "web")).rejects.toMatchObject({
     ...refused,
     hint: "bunker commit keeps a container's files.",
+  });
+  await expect(call(network, "bunker network", "reload", "--all")).rejects.toMatchObject({
+    ...refused,
+    hint: "Leave it out; what changes on the host holds at once.",
   });
 });
 
