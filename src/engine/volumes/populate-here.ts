@@ -65,7 +65,7 @@ export function populateHere({ layers, destination, content, staging, mapping }:
     reader.finish();
     // The directory itself has no entry, and is to look like the image's.
     const uppermost = source.uppermost();
-    writer.finish(uppermost === undefined ? [] : [uppermost]);
+    writer.finish(uppermost === undefined ? [] : [{ descriptor: uppermost }]);
     return { isCopied: true, warnings: losses.messages() };
   } finally {
     setUmask(umask);

@@ -21,9 +21,16 @@ export interface PackedSource {
 /** How a layer can be packed. */
 export type Compression = "none" | "gzip" | "zstd";
 
-const INPUT_SIZE = 256 << 10;
-/** Bytes that a buffer for what is decompressed should have. */
+/** Bytes that a buffer for what is packed should have, and one for what is decompressed. */
+export const INPUT_SIZE = 256 << 10;
 export const OUTPUT_SIZE = 1 << 20;
+
+/** Memory that one stream at a time is decompressed in. */
+export interface DecompressionBuffers {
+  readonly input: Buffer;
+  /** At least two, of the same size. */
+  readonly outputs: readonly Buffer[];
+}
 
 /** What is known of the handles. */
 interface Handle {
@@ -43,17 +50,17 @@ interface Handle {
 
 /**
  * Decompresses a layer.
- * @param buffers at least two, of the same size, that the pieces come in where this Bun can do that
+ * @param buffers that the pieces come in where this Bun can do that; free again when the generator has ended
  * @returns pieces in order; when one is asked for, the oldest of those that fill all buffers but one is over
  * @throws BunkerError `layer_damaged`, and what `source` throws
  */
 export async function* decompress(
   source: PackedSource,
   compression: Compression,
-  buffers: readonly Buffer[] = makeBuffers(OUTPUT_SIZE),
+  buffers: DecompressionBuffers = { input: makeBuffer(INPUT_SIZE), outputs: makeBuffers(OUTPUT_SIZE) },
 ): AsyncGenerator<Buffer, void> {
   if (compression === "none") {
-    yield* alternate((buffer) => source.read(buffer), buffers);
+    yield* alternate((buffer) => source.read(buffer), buffers.outputs);
     return;
   }
   const open = openHandle(compression);
@@ -61,8 +68,12 @@ export async function* decompress(
   else yield* decompressByHandle(source, compression, open, buffers);
 }
 
+function makeBuffer(size: number): Buffer {
+  return Buffer.from(new ArrayBuffer(size));
+}
+
 function makeBuffers(size: number): readonly Buffer[] {
-  return [Buffer.from(new ArrayBuffer(size)), Buffer.from(new ArrayBuffer(size))];
+  return [makeBuffer(size), makeBuffer(size)];
 }
 
 /** Yields what fills the buffers in turn; one is filled while the one before is out. */
@@ -104,9 +115,8 @@ async function* decompressByHandle(
   source: PackedSource,
   compression: Compression,
   { handle, state, write }: OpenHandle,
-  buffers: readonly Buffer[],
+  { input, outputs }: DecompressionBuffers,
 ) {
-  const input = Buffer.from(new ArrayBuffer(INPUT_SIZE));
   const [goOn, finish] =
     compression === "gzip"
       ? [constants.Z_NO_FLUSH, constants.Z_FINISH]
@@ -133,7 +143,7 @@ async function* decompressByHandle(
     return 0;
   };
   try {
-    yield* alternate(fill, buffers);
+    yield* alternate(fill, outputs);
   } finally {
     handle.close();
   }

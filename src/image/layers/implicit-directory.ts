@@ -24,16 +24,24 @@ import { checkEntry } from "./unpack-error.ts";
 
 const DIRECTORY_FLAGS = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
 
+/** A layer that lies below another one. */
+export interface LowerLayer {
+  /** Descriptor of its directory, which stays the caller's. */
+  readonly descriptor: number;
+  /** Whether it is known without the kernel that there is nothing at a path, whose parent is a directory there. */
+  readonly lacks?: (path: ByteString) => boolean;
+}
+
 /**
  * The directories that the layers below have. Of each path it is remembered which layers have it, so that what lies in
  * it is looked for in those only: in most directories that a layer brings nothing lies below.
  */
 export class LowerDirectories {
-  readonly #layers: readonly number[];
-  readonly #merged = new Map<ByteString, readonly number[]>();
+  readonly #layers: readonly LowerLayer[];
+  readonly #merged = new Map<ByteString, readonly LowerLayer[]>();
 
-  /** @param layers descriptors of layers' directories, the uppermost first; they stay the caller's */
-  constructor(layers: readonly number[]) {
+  /** @param layers the uppermost first */
+  constructor(layers: readonly LowerLayer[]) {
     this.#layers = layers;
   }
 
@@ -48,7 +56,7 @@ export class LowerDirectories {
   }
 
   /** The layers whose directories overlay would show at a path, one through the other. */
-  #layersWith(path: ByteString): readonly number[] {
+  #layersWith(path: ByteString): readonly LowerLayer[] {
     if (path === "") return this.#layers;
     let merged = this.#merged.get(path);
     if (merged === undefined) {
@@ -61,9 +69,10 @@ export class LowerDirectories {
 }
 
 /** Those of the layers that have a directory at a path, down to where something hides what is below. */
-function withDirectory(layers: readonly number[], path: ByteString): number[] {
-  const found: number[] = [];
+function withDirectory(layers: readonly LowerLayer[], path: ByteString): LowerLayer[] {
+  const found: LowerLayer[] = [];
   for (const layer of layers) {
+    if (layer.lacks?.(path) === true) continue;
     const result = openIn(layer, path);
     if (result === -Errno.ENOENT) continue;
     // A whiteout, a file or a symbolic link.
@@ -75,9 +84,9 @@ function withDirectory(layers: readonly number[], path: ByteString): number[] {
   return found;
 }
 
-function openIn(layer: number, path: ByteString): number {
+function openIn({ descriptor }: LowerLayer, path: ByteString): number {
   const name = (path === "" ? "." : path) as ByteString;
-  return openAt2(layer, name, DIRECTORY_FLAGS, Resolve.NO_SYMLINKS);
+  return openAt2(descriptor, name, DIRECTORY_FLAGS, Resolve.NO_SYMLINKS);
 }
 
 /**

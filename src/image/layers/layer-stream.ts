@@ -10,7 +10,7 @@ import { BunkerError } from "../../sys/error.ts";
 import type { BlobLocation } from "../blob.ts";
 import { detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { type Digest, DigestHasher, splitDigest } from "../digest.ts";
-import { type Compression, decompress, type PackedSource } from "./decompress.ts";
+import { type Compression, type DecompressionBuffers, decompress, type PackedSource } from "./decompress.ts";
 
 /** A packed layer that is there, to be read. */
 export interface PackedLayer extends PackedSource, AsyncDisposable {
@@ -49,7 +49,7 @@ export async function openPackedLayer(blob: BlobLocation, digest: Digest | undef
  * @param diffId the digest of the archive
  * @param receive is given the decompressed bytes in order; they are not to be kept
  * @param signal ends it early
- * @param buffers for the decompressed bytes, as `decompress` takes them
+ * @param buffers as `decompress` takes them
  * @throws BunkerError `digest_mismatch`, `layer_damaged`, `layer_refused`, and whatever `source` and `receive` throw
  */
 export async function streamLayer(
@@ -57,7 +57,7 @@ export async function streamLayer(
   diffId: Digest,
   receive: (bytes: Buffer) => void,
   signal: AbortSignal,
-  buffers?: readonly Buffer[],
+  buffers?: DecompressionBuffers,
 ): Promise<void> {
   const hasher = new DigestHasher(splitDigest(diffId).algorithm);
   const { compression, whole } = await recogniseCompression(source);

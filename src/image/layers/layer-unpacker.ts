@@ -1,11 +1,13 @@
-import { mapMemory } from "../../sys/system-call.ts";
+import type { ByteString } from "../../sys/byte-string.ts";
 import type { Digest } from "../digest.ts";
 import { TarReader } from "../tar/tar-reader.ts";
-import { OUTPUT_SIZE, type PackedSource } from "./decompress.ts";
+import type { PackedSource } from "./decompress.ts";
+import type { LowerLayer } from "./implicit-directory.ts";
 import type { LayerMapping } from "./layer-directory.ts";
 import { streamLayer } from "./layer-stream.ts";
 import { Losses } from "./losses.ts";
 import { QueuedLayerWriter } from "./queued-layer-writer.ts";
+import { PIECES, type UnpackToolbox } from "./unpack-tools.ts";
 
 /** A layer that is to be unpacked, in a form that other threads understand as well. */
 export interface UnpackTarget {
@@ -34,42 +36,48 @@ export interface LayerUnpacker {
   unpack(source: PackedSource, signal: AbortSignal): Promise<void>;
   /**
    * Gives the directories what belongs to them, after all files are there.
-   * @param lower descriptors of the directories of the layers below, the nearest first
+   * @param lower the layers below, the nearest first
    */
-  finish(lower: readonly number[]): Promise<UnpackedLayer>;
+  finish(lower: readonly LowerLayer[]): Promise<UnpackedLayer>;
+  /** Whether it is known here, of a layer that was unpacked, that it has nothing at a path; see `LowerLayer`. */
+  lacks(path: ByteString): boolean;
 }
 
-/** Pieces of the archive that are in memory at once: one to be read, one to be filled, and those that are being written. */
-const PIECES = 4;
-
-/** Unpacks on the thread of the caller; decompression has its own, and another process makes the files. */
-export function unpackHere({ content, mapping, diffId }: UnpackTarget): LayerUnpacker {
+/**
+ * Unpacks on the thread of the caller; decompression has its own, and another process makes the files.
+ * @param toolbox stays the caller's
+ */
+export function unpackHere({ content, mapping, diffId }: UnpackTarget, toolbox: UnpackToolbox): LayerUnpacker {
   const losses = new Losses();
   let unpacked: QueuedLayerWriter | undefined;
   return {
-    async unpack(source, signal) {
-      using memory = new DisposableStack();
-      const pieces = Array.from({ length: PIECES }, () => memory.use(mapMemory(OUTPUT_SIZE, "private")));
-      using writer = new QueuedLayerWriter(content, mapping, (reason, entry) => losses.add(reason, entry));
-      const reader = new TarReader(writer);
-      const submitted: number[] = [];
-      const receive = (bytes: Buffer) => {
-        writer.beginPiece(bytes, pieces.find(({ view }) => view.buffer === bytes.buffer)?.address);
-        reader.feed(bytes);
-        submitted.push(writer.submit());
-        // The memory of the piece before the last one is filled next.
-        writer.waitFor(submitted.at(1 - PIECES) ?? 0);
-      };
-      const buffers = pieces.map(({ buffer }) => buffer);
-      await streamLayer(source, diffId, receive, signal, buffers);
-      reader.finish();
-      writer.settle();
-      unpacked = writer;
-    },
+    unpack: (source, signal) =>
+      toolbox.lend(async (tools) => {
+        using writer = new QueuedLayerWriter(
+          content,
+          mapping,
+          (reason, entry) => losses.add(reason, entry),
+          tools.maker,
+        );
+        const reader = new TarReader(writer);
+        const submitted: number[] = [];
+        const receive = (bytes: Buffer) => {
+          writer.beginPiece(bytes, tools.addressOf(bytes));
+          reader.feed(bytes);
+          submitted.push(writer.submit());
+          // The memory of the piece before the last one is filled next.
+          writer.waitFor(submitted.at(1 - PIECES) ?? 0);
+        };
+        await streamLayer(source, diffId, receive, signal, tools.buffers);
+        reader.finish();
+        writer.settle();
+        unpacked = writer;
+      }),
     async finish(lower) {
       if (unpacked === undefined) throw new Error("a layer was finished before it was unpacked");
       unpacked.finish(lower);
       return { size: unpacked.size, losses: losses.messages() };
     },
+    lacks: (path) => unpacked?.lacks(path) === true,
   };
 }

@@ -59,7 +59,7 @@ import { dataParts } from "./data-parts.ts";
 import { DirectoryCache } from "./directory-cache.ts";
 import { type Loss, setEntryAttributes } from "./entry-attributes.ts";
 import { normalisePath, splitPath } from "./entry-path.ts";
-import { copyDirectoryMetadata, LowerDirectories } from "./implicit-directory.ts";
+import { copyDirectoryMetadata, LowerDirectories, type LowerLayer } from "./implicit-directory.ts";
 import type { LayerMapping } from "./layer-directory.ts";
 import { storeOwnership } from "./ownership.ts";
 import type { SpaceLeft } from "./space-left.ts";
@@ -199,9 +199,9 @@ export class LayerWriter implements TarReceiver, Disposable {
 
   /**
    * Gives directories their owners, modes, attributes and times. Nothing may be added afterwards.
-   * @param lower descriptors of the directories of the layers below, the nearest first
+   * @param lower the layers below, the nearest first
    */
-  finish(lower: readonly number[]): void {
+  finish(lower: readonly LowerLayer[]): void {
     const directories = new LowerDirectories(lower);
     if (lower.length > 0) for (const path of this.#implicit) this.#finishImplicit(path, directories);
     for (const [path, entry] of this.#directories) this.#finishDirectory(path, entry);

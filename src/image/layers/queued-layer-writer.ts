@@ -17,44 +17,31 @@
  * An entry in a directory that is not plain may add to a plain one by another path. From such an entry on, and when a
  * directory is replaced, the rest of the layer is `LayerWriter`'s. Hardly any layer has one.
  */
-import { CallQueue } from "../../launch/call-queue.ts";
-import type { Slot } from "../../launch/operation.ts";
 import { OVERRIDE_STAT_ATTRIBUTE } from "../../mount/overlay-attributes.ts";
 import type { ByteString } from "../../sys/byte-string.ts";
-import { BunkerError } from "../../sys/error.ts";
 import { PATH_MAX, SYNC_FILE_RANGE_WRITE, setAttribute, statusOf } from "../../sys/file.ts";
 import { AT_SYMLINK_NOFOLLOW } from "../../sys/open.ts";
 import { FileMode } from "../../sys/stat.ts";
-import { SystemCall, systemCall } from "../../sys/system-call.ts";
+import { SystemCall } from "../../sys/system-call.ts";
 import { writeAt } from "../../sys/write-at.ts";
 import type { TarEntry } from "../tar/tar-entry.ts";
 import { showName } from "../tar/tar-error.ts";
 import type { TarReceiver } from "../tar/tar-reader.ts";
 import { hasEntryAttributes, type Loss, setEntryAttributes } from "./entry-attributes.ts";
 import { normalisePath, splitPath } from "./entry-path.ts";
+import { type FileMaker, NOT_OPEN } from "./file-maker.ts";
+import type { LowerLayer } from "./implicit-directory.ts";
 import type { LayerMapping } from "./layer-directory.ts";
-import { CREATE_FLAGS, checkTarget, LayerWriter, WRITE_BACK_SIZE, WRITE_BACK_STEP } from "./layer-writer.ts";
+import { CREATE_FLAGS, LayerWriter, WRITE_BACK_SIZE, WRITE_BACK_STEP } from "./layer-writer.ts";
 import { type StoredOwnership, storeOwnership } from "./ownership.ts";
 import { SpaceLeft } from "./space-left.ts";
-import { checkEntry, checkOwner } from "./unpack-error.ts";
+import { checkEntry } from "./unpack-error.ts";
 import { hiddenName, WHITEOUT_PREFIX } from "./whiteout.ts";
 import { forEachDataPart } from "./zero-blocks.ts";
 
-const NOT_OPEN = -1;
 /** Calls and bytes that one step queues at most: no more than two paths, two structures, and an owner. */
 const STEP_OPERATIONS = 16;
 const STEP_BYTES = 3 * PATH_MAX;
-
-/** What a queued call is about. */
-interface Subject {
-  readonly path: ByteString;
-  /** In the infinitive. */
-  readonly operation: string;
-  /** Whose the file was to be. */
-  readonly owner?: TarEntry;
-  /** What a hard link was to lead to. */
-  readonly target?: ByteString;
-}
 
 /** The file that data is being written to. */
 interface QueuedFile extends StoredOwnership {
@@ -69,40 +56,38 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
   readonly #root: number;
   readonly #mapping: LayerMapping;
   readonly #lose: Loss;
-  readonly #queue: CallQueue<Subject>;
+  readonly #queue: FileMaker["queue"];
   readonly #space: SpaceLeft;
   readonly #writer: LayerWriter;
   /** Whether new files belong to user and group 0 without being given to them. */
   readonly #belongsToRoot: boolean;
   readonly #plain = new Set<ByteString>(["" as ByteString]);
   readonly #known = new Set<number>();
-  /** Holds the descriptor of the file that data is being written to. */
-  readonly #fileSlot: Slot;
+  readonly #fileSlot: FileMaker["file"];
   #file: QueuedFile | undefined;
   /** The piece of the archive that is being read, and its address. */
   #piece: Buffer | undefined;
   #address: number | undefined;
   /** Whether everything that comes is `LayerWriter`'s. */
   #isDirect = false;
-  #isOver = false;
   #size = 0;
 
   /**
    * @param root descriptor of the layer's empty directory, open for reading; stays the caller's. The process's umask
    *   has to be 0
    * @param lose is told of what cannot be kept
-   * @throws BunkerError `launch_failed`
+   * @param maker nobody else's until `settle`; after a failure nobody's
    */
-  constructor(root: number, mapping: LayerMapping, lose: Loss) {
+  constructor(root: number, mapping: LayerMapping, lose: Loss, { queue, file }: FileMaker) {
     this.#root = root;
     this.#mapping = mapping;
     this.#lose = lose;
-    this.#queue = new CallQueue<Subject>(explain);
+    this.#queue = queue;
+    this.#fileSlot = file;
     this.#space = new SpaceLeft(root, () => this.#queue.drain());
     this.#writer = new LayerWriter(root, mapping, lose, "layer", this.#space);
     const status = statusOf(root);
     this.#belongsToRoot = typeof status !== "number" && status.gid === 0;
-    this.#fileSlot = this.#queue.slot("file", NOT_OPEN);
   }
 
   /** Bytes of all files so far, as their lengths say. */
@@ -208,28 +193,24 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
     queue.set(file, NOT_OPEN);
   }
 
-  /**
-   * Waits until all files are there, and ends the queue. To be called after the last entry, and before the memory of any
-   * piece is given back.
-   */
+  /** Waits until all files are there. To be called after the last entry, and before the memory of any piece is used again. */
   settle(): void {
     this.#queue.drain();
     this[Symbol.dispose]();
   }
 
   /** As `LayerWriter.finish`, after `settle`. */
-  finish(lower: readonly number[]): void {
+  finish(lower: readonly LowerLayer[]): void {
     this.#writer.finish(lower);
   }
 
-  /** Ends the queue, and closes what is held open while entries come; `finish` needs none of it. */
+  /** Whether it is sure that the layer has nothing at a path whose parent is a directory there. */
+  lacks(path: ByteString): boolean {
+    return !this.#isDirect && path !== "" && !this.#known.has(Bun.hash.crc32(path));
+  }
+
+  /** Closes what is held open while entries come; `finish` needs none of it. */
   [Symbol.dispose](): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#queue.stop();
-    const descriptor = this.#queue.read(this.#fileSlot);
-    if (descriptor !== NOT_OPEN) systemCall(SystemCall.close, descriptor);
-    this.#queue[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
   }
 
@@ -344,16 +325,4 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
 /** Whether the kernel can be given a text as a path. */
 function isWritable(text: ByteString): boolean {
   return text.length < PATH_MAX && !text.includes("\0");
-}
-
-/** The error that a call's failure means. */
-function explain({ path, operation, owner, target }: Subject, result: number): unknown {
-  try {
-    if (target !== undefined) checkTarget(result, path, target);
-    else if (owner !== undefined) checkOwner(result, path, owner.uid, owner.gid);
-    else checkEntry(result, operation, path);
-  } catch (error) {
-    return error;
-  }
-  return new BunkerError({ code: "unpack_failed", operation, object: showName(path) });
 }

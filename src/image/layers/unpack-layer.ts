@@ -7,6 +7,7 @@ import type { Digest } from "../digest.ts";
 import type { LayerMapping } from "./layer-directory.ts";
 import { openPackedLayer } from "./layer-stream.ts";
 import { unpackHere } from "./layer-unpacker.ts";
+import { UnpackToolbox } from "./unpack-tools.ts";
 
 /** What a packed layer is unpacked to. */
 export interface LayerTarget {
@@ -34,13 +35,14 @@ export async function unpackLayer(
   using cleanup = new DisposableStack();
   const openDirectory = (path: string) =>
     cleanup.use(new FileDescriptor(openSync(path, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC)));
+  const toolbox = cleanup.use(new UnpackToolbox());
   const umask = setUmask(0);
   try {
-    const unpacker = unpackHere({ content: openDirectory(directory).number, mapping, diffId });
+    const unpacker = unpackHere({ content: openDirectory(directory).number, mapping, diffId }, toolbox);
     const { size } = await stat(blob);
     await using packed = await openPackedLayer({ path: blob, offset: 0, size }, undefined);
     await unpacker.unpack(packed, signal);
-    const { losses } = await unpacker.finish(lower.map((path) => openDirectory(path).number));
+    const { losses } = await unpacker.finish(lower.map((path) => ({ descriptor: openDirectory(path).number })));
     return losses;
   } finally {
     setUmask(umask);

@@ -186,10 +186,14 @@ async function finishWork(
   );
   const lower = below.reverse().map((layer) => {
     const sibling = works.find(({ layer: { chainId } }) => chainId === layer.chainId);
-    return sibling?.content ?? resources.use(openDirectory(layerDirectory(layer, store, mapping)));
+    if (sibling === undefined) {
+      return { descriptor: resources.use(openDirectory(layerDirectory(layer, store, mapping))).number };
+    }
+    const { content, unpacker } = sibling;
+    return { descriptor: content.number, lacks: (path: ByteString) => unpacker.lacks(path) };
   });
   try {
-    return await work.unpacker.finish(lower.map(({ number }) => number));
+    return await work.unpacker.finish(lower);
   } catch (cause) {
     throw layerError(cause, work.layer, image);
   }

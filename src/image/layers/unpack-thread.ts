@@ -13,6 +13,7 @@
  * Nothing is running in the worker any more when the promises of its layers have settled; only then it may be disposed of.
  */
 import type { PackedSource } from "./decompress.ts";
+import type { LowerLayer } from "./implicit-directory.ts";
 import type { LayerUnpacker, UnpackedLayer, UnpackTarget } from "./layer-unpacker.ts";
 import { errorOf, type UnpackAnswer, type UnpackOrder } from "./unpack-messages.ts";
 
@@ -84,10 +85,16 @@ class RemoteLayer implements LayerUnpacker {
     }
   }
 
-  async finish(lower: readonly number[]): Promise<UnpackedLayer> {
-    const result = await this.#ask({ kind: "finish", layer: this.#layer, lower });
+  async finish(lower: readonly LowerLayer[]): Promise<UnpackedLayer> {
+    const descriptors = lower.map(({ descriptor }) => descriptor);
+    const result = await this.#ask({ kind: "finish", layer: this.#layer, lower: descriptors });
     if (result === undefined) throw new Error("a layer was finished without a result");
     return result;
+  }
+
+  /** What is there is known to the other thread alone. */
+  lacks(): boolean {
+    return false;
   }
 
   receive(answer: UnpackAnswer): void {

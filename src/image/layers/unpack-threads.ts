@@ -11,6 +11,7 @@
 import { availableParallelism } from "node:os";
 import { type LayerUnpacker, type UnpackTarget, unpackHere } from "./layer-unpacker.ts";
 import { UnpackThread } from "./unpack-thread.ts";
+import { UnpackToolbox } from "./unpack-tools.ts";
 
 /** Processors that are busy without threads of ours. */
 const MOST_WITHOUT_THREADS = 2;
@@ -27,6 +28,8 @@ interface BusyThread {
 /** Threads that unpack. */
 export class UnpackThreads implements Disposable {
   readonly #threads: BusyThread[] = [];
+  /** For the caller's own thread. */
+  readonly #toolbox = new UnpackToolbox();
 
   /**
    * Starts as many as pay; those that were started earlier count.
@@ -48,7 +51,7 @@ export class UnpackThreads implements Disposable {
     return {
       unpack: async (source, signal) => {
         const [busy] = this.#threads.toSorted((one, other) => one.load - other.load);
-        unpacker = busy?.thread.unpacker(target) ?? unpackHere(target);
+        unpacker = busy?.thread.unpacker(target) ?? unpackHere(target, this.#toolbox);
         if (busy !== undefined) busy.load += size;
         try {
           await unpacker.unpack(source, signal);
@@ -60,10 +63,12 @@ export class UnpackThreads implements Disposable {
         if (unpacker === undefined) throw new Error("a layer was finished before it was unpacked");
         return unpacker.finish(lower);
       },
+      lacks: (path) => unpacker?.lacks(path) === true,
     };
   }
 
   [Symbol.dispose](): void {
     for (const { thread } of this.#threads) thread[Symbol.dispose]();
+    this.#toolbox[Symbol.dispose]();
   }
 }

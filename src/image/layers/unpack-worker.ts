@@ -3,6 +3,7 @@ import { compileReadily } from "../../sys/just-in-time.ts";
 import type { PackedSource } from "./decompress.ts";
 import { type LayerUnpacker, unpackHere } from "./layer-unpacker.ts";
 import { failureOf, type UnpackAnswer, type UnpackOrder } from "./unpack-messages.ts";
+import { UnpackToolbox } from "./unpack-tools.ts";
 
 declare const self: { onmessage: ((event: MessageEvent<UnpackOrder>) => void) | null };
 
@@ -56,6 +57,8 @@ class SharedSource implements PackedSource {
   }
 }
 
+/** Emptied when all layers are unpacked, or one has failed: a thread's end would leave its processes to be reaped. */
+const toolbox = new UnpackToolbox();
 const unpackers = new Map<number, LayerUnpacker>();
 /** Those of which packed bytes are still wanted. */
 const arriving = new Map<number, ArrivingLayer>();
@@ -64,11 +67,14 @@ const answer = (message: UnpackAnswer) => postMessage(message);
 async function unpack({ layer, target, packed }: UnpackOrder & { kind: "unpack" }): Promise<UnpackAnswer> {
   const source = new SharedSource(packed, () => answer({ kind: "read", layer }));
   const stopped = new AbortController();
-  const unpacker = unpackHere(target);
+  const unpacker = unpackHere(target, toolbox);
   arriving.set(layer, { source, stopped });
   unpackers.set(layer, unpacker);
   try {
     await unpacker.unpack(source, stopped.signal);
+  } catch (error) {
+    toolbox[Symbol.dispose]();
+    throw error;
   } finally {
     arriving.delete(layer);
   }
@@ -79,7 +85,8 @@ async function finish({ layer, lower }: UnpackOrder & { kind: "finish" }): Promi
   const unpacker = unpackers.get(layer);
   if (unpacker === undefined) throw new Error(`layer ${layer} is not here`);
   unpackers.delete(layer);
-  return { kind: "finished", layer, result: await unpacker.finish(lower) };
+  toolbox[Symbol.dispose]();
+  return { kind: "finished", layer, result: await unpacker.finish(lower.map((descriptor) => ({ descriptor }))) };
 }
 
 function execute(order: UnpackOrder): void {

@@ -345,7 +345,10 @@ class Progress implements PackedSource {
 
 /** Reads what arrived earlier; returns how many bytes. More than there can be are thrown away. */
 function hashBeginning(file: number, size: number, hasher: DigestHasher): number {
-  if (fstatSync(file).size > size) ftruncateSync(file, 0);
+  const early = fstatSync(file).size;
+  if (early > size) ftruncateSync(file, 0);
+  // Most blobs are new, and the memory would have to be cleared for each of them.
+  if (early === 0 || early > size) return 0;
   const buffer = Buffer.from(new ArrayBuffer(READ_SIZE));
   let position = 0;
   for (;;) {

@@ -3,6 +3,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { FileMaker } from "../../../../src/image/layers/file-maker.ts";
 import { LayerWriter } from "../../../../src/image/layers/layer-writer.ts";
 import { QueuedLayerWriter } from "../../../../src/image/layers/queued-layer-writer.ts";
 import { openDirectory } from "../../../../src/image/layers/store-lock.ts";
@@ -84,10 +85,11 @@ function write(members: readonly Member[], kind: "direct" | "queued"): string {
   const result = outcome(path, (root) => {
     using memory = mapMemory(bytes.length, "private");
     memory.buffer.set(bytes);
+    using maker = new FileMaker();
     using writer =
       kind === "direct"
         ? new LayerWriter(root, "single", () => undefined)
-        : new QueuedLayerWriter(root, "single", () => undefined);
+        : new QueuedLayerWriter(root, "single", () => undefined, maker);
     const reader = new TarReader(writer);
     const piece = memory.buffer.subarray(0, bytes.length);
     if (writer instanceof QueuedLayerWriter) writer.beginPiece(piece, memory.address);
