@@ -10,7 +10,9 @@ import type { Container } from "../../engine/state/containers.ts";
 import { type EndpointRequest, endpointsOfContainer } from "../../engine/state/networks.ts";
 import { formatAddress } from "../../network/address.ts";
 import type { Subnet } from "../../network/configuration.ts";
+import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
 import { mapOrNil, NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
 import { flag } from "../option.ts";
 import { publishedPorts, unpublishedPorts } from "./port-text.ts";
@@ -38,14 +40,14 @@ export function inspectContainer(
   const directory = containerDirectory(data, id);
   const files = containerDirectory(data, joinedContainer(definition.network) ?? id);
   const { configuration: shown, hostConfiguration } = definition.shown;
-  const configuration = readConfiguration(data, id);
+  const { configuration, damage } = configurationOf(data, id);
   const { Path, Args, ...config } = shown;
   return {
     Id: id,
     Created: time(created),
     Path: templateValue(Path),
     Args: templateValue(Args),
-    State: inspectState(container),
+    State: inspectState(container, damage),
     Image: definition.imageId,
     ResolvConfPath: `${files}/resolv.conf`,
     HostnamePath: `${files}/hostname`,
@@ -190,7 +192,17 @@ function time(milliseconds: number | undefined): string {
   return milliseconds === undefined ? NEVER : new Date(milliseconds).toISOString();
 }
 
-function inspectState(container: Container): Structure {
+/** Of a container whose config.json is damaged, what is known without it. */
+function configurationOf(data: string, id: string): { configuration: Partial<Configuration>; damage: string } {
+  try {
+    return { configuration: readConfiguration(data, id), damage: "" };
+  } catch (error) {
+    if (!(error instanceof BunkerError) || error.code !== "container_damaged") throw error;
+    return { configuration: {}, damage: error.message };
+  }
+}
+
+function inspectState(container: Container, damage: string): Structure {
   const { status, health } = container;
   return {
     Status: status,
@@ -201,7 +213,7 @@ function inspectState(container: Container): Structure {
     Dead: status === "dead",
     Pid: container.pid ?? 0,
     ExitCode: container.exitStatus ?? 0,
-    Error: container.error,
+    Error: [container.error, damage].filter((text) => text !== "").join("; "),
     StartedAt: time(container.started),
     FinishedAt: time(container.finished),
     ...(health === undefined

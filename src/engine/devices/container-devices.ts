@@ -4,20 +4,17 @@
  * with is kept beside its config.json, which at each start becomes that with what the devices need. Whoever looks at a
  * container or executes something in it sees the latter, as of any container.
  */
-import {
-  type Configuration,
-  formatConfiguration,
-  parseConfiguration,
-} from "../../runtime/configuration/configuration.ts";
+import { type Configuration, parseConfiguration } from "../../runtime/configuration/configuration.ts";
 import { runLateHooks } from "../../runtime/late-hooks.ts";
 import { OCI_VERSION } from "../../runtime/state.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { exists, putText, readText, renameFile, statusIfThere } from "../../sys/named-file.ts";
+import { exists, readText, statusIfThere } from "../../sys/named-file.ts";
 import { FileMode, type FileStatus } from "../../sys/stat.ts";
 import { deviceNodes } from "../specification/host-devices.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { containerDirectory } from "../state/container-lock.ts";
+import { replaceConfiguration } from "../state/replace-configuration.ts";
 import { applyEdits } from "./apply-edits.ts";
 import type { ContainerEdits } from "./device-specification.ts";
 import { findDevices } from "./find-devices.ts";
@@ -53,7 +50,7 @@ export function withDevices<Some extends DeviceContainer>(
   for (const node of edits.flatMap((edit) => edit.deviceNodes)) checkNode(node, bare, onWarning);
   const nodesOf = (hostPath: string, permissions: string) => deviceNodes({ hostPath, permissions });
   const changed = applyEdits(bare, edits, nodesOf);
-  put(`${directory}/config.json`, changed);
+  replaceConfiguration(`${directory}/config.json`, changed);
   return { ...container, configuration: changed };
 }
 
@@ -98,18 +95,13 @@ export function runPoststopHooks(data: string, id: string, longest = LONGEST_HOO
 /** What the container was made with, and the limits that it has now. */
 function withoutDevices(path: string, configuration: Configuration): Configuration {
   if (!exists(path)) {
-    put(path, configuration);
+    replaceConfiguration(path, configuration);
     return configuration;
   }
   const bare = parseConfiguration(readText(path), path);
   const { resources } = configuration.linux ?? {};
   if (resources === undefined) return bare;
   return { ...bare, linux: { ...bare.linux, resources: { ...resources, devices: bare.linux?.resources?.devices } } };
-}
-
-function put(path: string, configuration: Configuration): void {
-  putText(`${path}.new`, formatConfiguration(configuration), 0o600);
-  renameFile(`${path}.new`, path);
 }
 
 /** A node is bound as it is on the host: what its specification says beyond that is told. */

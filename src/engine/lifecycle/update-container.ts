@@ -1,7 +1,5 @@
-import { renameSync, writeFileSync } from "node:fs";
 import { setLimits } from "../../cgroup/limits.ts";
 import { mergeResources, type Resources, resourceFiles } from "../../cgroup/resource-files.ts";
-import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { recordContainerEvent } from "../events/journal.ts";
@@ -9,6 +7,7 @@ import { readConfiguration } from "../state/container-configuration.ts";
 import type { RestartPolicy } from "../state/container-definition.ts";
 import { containerDirectory } from "../state/container-lock.ts";
 import { type Container, recordRestartPolicy } from "../state/containers.ts";
+import { replaceConfiguration } from "../state/replace-configuration.ts";
 
 /** What is to be changed of a container. */
 export interface ContainerChanges {
@@ -63,8 +62,5 @@ function updateLimits(data: string, { id, name, cgroup, status }: Container, cha
     setLimits(cgroup, resources);
   }
   const path = `${containerDirectory(data, id)}/config.json`;
-  const aside = `${path}.${process.pid}`;
-  const changed = formatConfiguration({ ...configuration, linux: { ...configuration.linux, resources } });
-  writeFileSync(aside, changed, { mode: 0o600 });
-  renameSync(aside, path);
+  replaceConfiguration(path, { ...configuration, linux: { ...configuration.linux, resources } });
 }

@@ -1,6 +1,6 @@
 /* What can happen to containers in the background: a full disk, a state database that is no use, two commands at once. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { finish, type Outcome } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
@@ -68,15 +68,26 @@ describe("a full disk", () => {
       try commit --squash --pause=false busy big
       try volume import data "$HOME/files.tar"
       try export -o "$XDG_DATA_HOME/export.tar" busy
+      head -c 100000 /dev/zero | try secret create password -
       rm -f "$HOME/errors" "$HOME/files.tar"
       "$1" ps -a --format '{{.Names}} {{.State}}'
       "$1" stop -t 0 busy
       "$1" rm busy idle
       dd if=/dev/zero of="$XDG_DATA_HOME/more" bs=4k 2>/dev/null
       "$1" volume rm data >/dev/null; "$1" system prune -af >/dev/null; echo "prune $?"
-      "$1" images -q; "$1" ps -aq; "$1" volume ls -q`);
+      "$1" images -q; "$1" ps -aq; "$1" volume ls -q; "$1" secret ls -q`);
     expect(output).toBe("busy running\nidle created\nbusy\nbusy\nidle\nprune 0\n");
-    const refusals = ["create 125", "run 125", "cp 1", "cp 1", "exec 1", "commit 1", "volume 1", "export 1"];
+    const refusals = [
+      "create 125",
+      "run 125",
+      "cp 1",
+      "cp 1",
+      "exec 1",
+      "commit 1",
+      "volume 1",
+      "export 1",
+      "secret 1",
+    ];
     expect(errors.replaceAll(/no space/gi, "ENOSPC")).toBe(refusals.map((line) => `${line} ENOSPC\n`).join(""));
   });
 });
@@ -96,14 +107,18 @@ describe("the state database", () => {
 
   test("of a newer version is left alone", async () => {
     await bunker("create", "--name", "kept", suite.image, "true");
-    await change("d.execute(\"UPDATE component SET version = version + 100 WHERE name = 'containers'\")").finish();
+    await change(
+      "d.execute(\"UPDATE component SET version = version + 100, compatible_from = compatible_from + 100 WHERE name = 'containers'\")",
+    ).finish();
     for (const { status, output, errors } of await refusals()) {
       expect(errors).toMatch(
         /^bunker: open .*state\.db: its containers have version 10\d, this Bunker knows up to \d+\nhint: /,
       );
       expect({ isRefused: status !== 0, output }).toEqual({ isRefused: true, output: "" });
     }
-    await change("d.execute(\"UPDATE component SET version = version - 100 WHERE name = 'containers'\")").finish();
+    await change(
+      "d.execute(\"UPDATE component SET version = version - 100, compatible_from = compatible_from - 100 WHERE name = 'containers'\")",
+    ).finish();
     expect(await bunker("rm", "kept")).toBe("kept\n");
   });
 
@@ -141,6 +156,35 @@ describe("the state database", () => {
     await holder.finish();
     expect(await removal.finish()).toEqual({ status: 0, output: "kept\n", errors: "" });
   });
+});
+
+test("a container whose config.json a power failure has emptied is told of, shown and removed", async () => {
+  const ids = [
+    (await bunker("create", "--name", "idle", suite.image, "true")).trim(),
+    (await bunker("run", "-d", "--name", "busy", suite.image, "sleep", "1000")).trim(),
+  ] as const;
+  const file = (id: string) => `${suite.user.data}/containers/${id}/config.json`;
+  truncateSync(file(ids[0]));
+  writeFileSync(file(ids[1]), Buffer.alloc(4096));
+  const reason = (id: string) =>
+    `use container ${id.slice(0, 12)}: its ${file(id)} is empty, as a power failure leaves it`;
+  for (const [id, ...words] of [
+    [ids[0], "start", "idle"],
+    [ids[1], "exec", "busy", "true"],
+    [ids[1], "cp", "busy:/etc/passwd", "-"],
+  ] as const) {
+    const { status, errors } = await suite.user.bunker(words);
+    expect(status).not.toBe(0);
+    expect(errors.split("\n")).toEqual([`bunker: ${reason(id)}`, expect.stringMatching(/^hint: Remove/), ""]);
+  }
+  const shown = "{{.State.Status}} {{.State.Error}}";
+  expect(await bunker("inspect", "-f", shown, ...ids)).toBe(`created ${reason(ids[0])}\nrunning ${reason(ids[1])}\n`);
+  expect(await bunker("ps", "-as", "--format", "{{.Names}} {{.State}}")).toBe("busy running\nidle created\n");
+  expect(await bunker("logs", "busy")).toBe("");
+  await bunker("stop", "-t", "0", "busy");
+  await bunker("rm", "idle");
+  expect(await bunker("system", "prune", "-f")).toContain(ids[1]);
+  expect(await bunker("ps", "-aq")).toBe("");
 });
 
 describe("at once", () => {
