@@ -1,6 +1,8 @@
 import type { StateDatabase } from "../../state/state-database.ts";
+import { isHeld } from "../state/container-directory.ts";
 import { type ContainerOutline, recordedOutlines } from "../state/container-outline.ts";
-import { isAbandoned } from "./abandoned.ts";
+import { supervisedContainers } from "../state/supervised-containers.ts";
+import { isClaimed } from "./abandoned.ts";
 
 /**
  * What the usual list shows of all containers, the newest first.
@@ -9,6 +11,9 @@ import { isAbandoned } from "./abandoned.ts";
  */
 export function listOutlines(database: StateDatabase, data: string): readonly ContainerOutline[] | undefined {
   const outlines = recordedOutlines(database);
-  for (const outline of outlines ?? []) if (isAbandoned(data, outline)) return undefined;
+  using supervised = supervisedContainers(data);
+  for (const outline of outlines ?? []) {
+    if (isClaimed(outline) && !supervised.has(outline.id) && !isHeld(data, outline.id)) return undefined;
+  }
   return outlines;
 }

@@ -35,7 +35,7 @@ import { Event, openProcess, Reactor, SignalDescriptor, Timer } from "../../sys/
 import { Signal } from "../../sys/signal.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { ContainerNetworks, HandedLink, HandedPort, LostLink } from "../network/serve-network.ts";
-import { type ContainerLock, inheritedLock } from "../state/container-lock.ts";
+import { type ContainerLock, supervisorsLock } from "../state/container-lock.ts";
 import { ContainerStreams } from "./container-streams.ts";
 import { OutputCopier } from "./output-copier.ts";
 import type { Answer, Request, Supervise } from "./protocol.ts";
@@ -71,7 +71,7 @@ export async function supervise(
   data: string,
   id: string,
 ): Promise<void> {
-  const supervisor = new Supervisor(new FileDescriptor(control), inheritedLock(lock), data, id);
+  const supervisor = new Supervisor(new FileDescriptor(control), supervisorsLock(lock, data, id), data, id);
   try {
     await supervisor.run(new FileDescriptor(listener));
   } catch (error) {

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { containerComponent } from "../../../src/engine/state/container-component.ts";
 import { isHeld } from "../../../src/engine/state/container-directory.ts";
+import { supervisedContainers } from "../../../src/engine/state/supervised-containers.ts";
 import { eventually, kill } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
@@ -184,8 +185,17 @@ test("what is in the way of the supervisor's socket is named", async () => {
 test("a list sets right all whose supervisors were killed", async () => {
   const run = async (...words: string[]) => (await bunker("run", "-d", ...words, suite.image, "sleep", "1000")).trim();
   const ids = [await run("--name", "one"), await run("--name", "gone", "--rm"), await run("--name", "two")];
+  await eventually(
+    () => {
+      using supervised = supervisedContainers(suite.user.data);
+      return ids.every((id) => supervised.has(id));
+    },
+    () => "the supervisors to say that they are there",
+  );
+  expect((await bunker("ps", "-q")).split("\n")).toHaveLength(4);
   killSupervisors();
   for (const id of ids) await untilFree(id);
+  expect(await bunker("ps", "-q")).toBe("");
   const list = ["ps", "-a", "--format", "{{.Names}} {{.Status}}"];
   expect((await bunker(...list)).replace(/ \d+ seconds?| Less than a second/g, "")).toBe(
     "two Exited (255) ago\none Exited (255) ago\n",
