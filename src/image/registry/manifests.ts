@@ -40,6 +40,7 @@ export async function readManifest(
     operation: "read the manifest of",
     object: name,
     signal,
+    missingHint: missingHint(`${client.registry}/${path}`, at),
   });
   const what = `the manifest of ${name}`;
   const bytes = await response.whole(MAXIMUM_DOCUMENT_SIZE);
@@ -48,6 +49,12 @@ export async function readManifest(
   const wanted = at.includes(":") ? (at as Digest) : stated;
   if (wanted !== undefined) verifyDigest(bytes, wanted, what);
   return { mediaType: mediaTypeOf(bytes, response, what), digest: wanted ?? digestOf(bytes), bytes };
+}
+
+/** What to do about a manifest that is not there; the repository's full name tells what a short one was taken for. */
+function missingHint(repository: string, at: string): string {
+  if (at.includes(":")) return `Check the digest and the name, ${repository}`;
+  return `Check the name and the tag (bunker search --list-tags ${repository})`;
 }
 
 /**

@@ -50,6 +50,8 @@ export interface ApiRequest extends Attempt {
   readonly signal: AbortSignal;
   /** Whether the failures that may pass are the caller's, as `TransientFailure`; otherwise they are tried again here. */
   readonly once?: boolean;
+  /** What to do when the registry does not have it; without a full stop, and a login need not be spoken of. */
+  readonly missingHint?: string;
 }
 
 const MOST_REDIRECTS = 10;
@@ -228,11 +230,19 @@ export class RegistryClient implements Disposable {
   }
 
   /** The error, or the failure that may pass, that an answer means. */
-  async #failure(response: HttpResponse, { operation, object }: Attempt): Promise<BunkerError | TransientFailure> {
+  async #failure(
+    response: HttpResponse,
+    { operation, object, missingHint }: Attempt & Pick<ApiRequest, "missingHint">,
+  ): Promise<BunkerError | TransientFailure> {
     const { status, headers } = response;
     const said = describeErrors(await readQuietly(response));
     const reason = `${response.url.host} answers ${status}${said === "" ? "" : `: ${said}`}`;
     const details = { operation, object, reason };
+    if (status === 404 && missingHint !== undefined) {
+      // Some registries deny that there is what they do not show to everybody.
+      const login = (await this.hasCredentials()) ? "" : `, or log in if it is private: bunker login ${this.registry}`;
+      return new BunkerError({ ...details, code: "image_not_found", hint: `${missingHint}${login}` });
+    }
     if (!isPassing(status)) return new BunkerError({ ...details, ...this.#lastingFailure(status, said) });
     const delay = retryAfter(headers);
     const code = status === 429 ? "registry_rate_limited" : "registry_failed";

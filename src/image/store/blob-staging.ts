@@ -2,7 +2,7 @@
  * Blobs on their way into the store.
  *
  * A blob grows in `partial/<algorithm>-<hex>`, where it stays when its way is interrupted, however: the next one who
- * wants it goes on from there. While somebody receives it he has the file locked (flock), and others wait until he is
+ * wants it goes on from there; unless the image was refused for what it is, of which nothing is kept. While somebody receives it he has the file locked (flock), and others wait until he is
  * done or dead, asking again and again: waiting in flock would stop the other blobs of a process that may be waited for
  * itself. A process holds the lock of a blob only while that blob arrives, so nobody waits in a circle.
  *
@@ -68,6 +68,8 @@ export class BlobStaging implements Disposable {
   /** Closed at the end: what has arrived is still read. */
   readonly #files = new DisposableStack();
   readonly #staged = new Map<Digest, string>();
+  /** Those that were received here, or were to be. */
+  readonly #received = new Set<Digest>();
 
   /** @param store the data directory; made when it is missing */
   constructor(store: string) {
@@ -170,6 +172,20 @@ export class BlobStaging implements Disposable {
     for (const path of directories) synchronizeFile(path);
   }
 
+  /**
+   * Removes what was received, because nobody will go on with it; to be called when nothing arrives any more. What
+   * another process is receiving is its own.
+   */
+  discard(): void {
+    for (const digest of this.#received) {
+      const path = this.#partialPath(digest);
+      if (statSync(path, { throwIfNoEntry: false }) === undefined) continue;
+      using file = openLock(path);
+      const isLocked = lock(file.number, Lock.exclusive | Lock.nonBlocking) === 0;
+      if (isLocked && isSame(path, file.number)) rmSync(path, { force: true });
+    }
+  }
+
   /** How many bytes of a blob are still to come. */
   #missing({ digest, size }: BlobDescriptor): number {
     const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size;
@@ -211,6 +227,7 @@ export class BlobStaging implements Disposable {
       return;
     }
     this.#files.use(file);
+    this.#received.add(digest);
     try {
       const isWhole = await this.#receiveInto(file.number, descriptor, read, options, progress);
       // What had arrived earlier may have been damaged by a power cut. Whoever has read along has read that too.
@@ -221,6 +238,7 @@ export class BlobStaging implements Disposable {
     } catch (error) {
       // Nobody can go on from nothing; the file is still locked.
       if (fstatSync(file.number).size === 0) rmSync(path, { force: true });
+      lock(file.number, Lock.release);
       throw error;
     }
     const isPinned = this.#pin(digest, path);

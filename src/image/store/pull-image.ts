@@ -12,6 +12,7 @@
  * layers, blobs, rows. See unpack-layers.ts and blob-staging.ts for what a kill leaves: nothing that has to be repaired.
  */
 import { BunkerError } from "../../sys/error.ts";
+import { isBadImage } from "../bad-image.ts";
 import type { Digest } from "../digest.ts";
 import { type Descriptor, invalidDocument, MAXIMUM_DOCUMENT_SIZE, parseDocument } from "../documents.ts";
 import type { Image, Layer } from "../image.ts";
@@ -63,13 +64,28 @@ export interface PulledImage {
 
 /**
  * Pulls an image. Unpacking has to be done as root of the user namespace that the files are for; see `unpackLayers`.
- * @throws BunkerError as reader, `unpackLayers` and `BlobStaging` do; what has arrived of blobs is kept then, and nothing
- *   else
+ * @throws BunkerError as reader, `unpackLayers` and `BlobStaging` do; what has arrived of blobs is kept then, unless the
+ *   image is a bad one, and nothing else
  */
 export async function pullImage(reader: ImageReader, store: ImageStore, options: PullOptions): Promise<PulledImage> {
-  const { signal } = options;
   const target = await readRoot(reader);
   using staging = new BlobStaging(store.directory);
+  try {
+    return await pullStaged(reader, target, store, staging, options);
+  } catch (error) {
+    if (isBadImage(error)) staging.discard();
+    throw error;
+  }
+}
+
+async function pullStaged(
+  reader: ImageReader,
+  target: Manifest,
+  store: ImageStore,
+  staging: BlobStaging,
+  options: PullOptions,
+): Promise<PulledImage> {
+  const { signal } = options;
   const manifest = await readManifestFor(reader, target, options.platform);
   const document = parseDocument("manifest", manifest.bytes, `manifest ${manifest.digest} of ${reader.name}`);
   const { config } = document;

@@ -1,3 +1,4 @@
+import { isBadImage } from "../bad-image.ts";
 import { verifyDigest } from "../blob.ts";
 import { streamBlob } from "../blob-stream.ts";
 import type { Digest } from "../digest.ts";
@@ -29,6 +30,8 @@ export class StoreWriter implements ImageWriter {
   readonly #staging: BlobStaging;
   readonly #manifests: Manifest[] = [];
   #root: Manifest | undefined;
+  /** Whether the image was found to be a bad one, of which nothing is kept. */
+  #isRefused = false;
 
   /** @param name as the user would write it */
   constructor(store: ImageStore, name: string, names: StoredNames) {
@@ -58,7 +61,12 @@ export class StoreWriter implements ImageWriter {
     read: (offset: number) => AsyncIterable<Buffer>,
     options: { readonly signal: AbortSignal; readonly onProgress: (bytes: number) => void },
   ): Promise<void> {
-    await this.#staging.receive(descriptor, read, options).arrival;
+    try {
+      await this.#staging.receive(descriptor, read, options).arrival;
+    } catch (error) {
+      this.#isRefused ||= isBadImage(error);
+      throw error;
+    }
   }
 
   async writeManifest(manifest: Manifest, isRoot: boolean): Promise<void> {
@@ -72,7 +80,7 @@ export class StoreWriter implements ImageWriter {
   async commit(): Promise<void> {
     const root = this.#root;
     if (root === undefined) throw new Error("an image without a root was committed");
-    const images = this.#images();
+    const images = this.#imagesOrRefusal();
     using _ = this.#store.rely();
     this.#staging.publish();
     const target = descriptorOf(root);
@@ -81,7 +89,17 @@ export class StoreWriter implements ImageWriter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isRefused) this.#staging.discard();
     this.#staging[Symbol.dispose]();
+  }
+
+  #imagesOrRefusal(): Manifest[] {
+    try {
+      return this.#images();
+    } catch (error) {
+      this.#isRefused = isBadImage(error);
+      throw error;
+    }
   }
 
   /** The manifests of images; the last one is what the name stands for. */

@@ -51,6 +51,7 @@ test("a missing image is told with what the registry says", async () => {
   expect(await failureOf(reader.readManifest())).toEqual({
     code: "image_not_found",
     message: `read the manifest of ${registry.host}/no/image:latest: ${registry.host} answers 404: MANIFEST_UNKNOWN: manifest unknown`,
+    hint: `Check the name and the tag (bunker search --list-tags ${registry.host}/no/image), or log in if it is private: bunker login ${registry.host}`,
   });
 });
 
