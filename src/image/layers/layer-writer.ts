@@ -59,6 +59,7 @@ import { dataParts } from "./data-parts.ts";
 import { DirectoryCache } from "./directory-cache.ts";
 import { type Loss, setEntryAttributes } from "./entry-attributes.ts";
 import { normalisePath, splitPath } from "./entry-path.ts";
+import { FinishedDirectories } from "./finished-directories.ts";
 import { copyDirectoryMetadata, LowerDirectories, type LowerLayer } from "./implicit-directory.ts";
 import type { LayerMapping } from "./layer-directory.ts";
 import { storeOwnership } from "./ownership.ts";
@@ -204,7 +205,8 @@ export class LayerWriter implements TarReceiver, Disposable {
   finish(lower: readonly LowerLayer[]): void {
     const directories = new LowerDirectories(lower);
     if (lower.length > 0) for (const path of this.#implicit) this.#finishImplicit(path, directories);
-    for (const [path, entry] of this.#directories) this.#finishDirectory(path, entry);
+    using finished = new FinishedDirectories((path) => this.#findDirectory(path));
+    for (const [path, entry] of this.#directories) this.#finishDirectory(path, entry, finished);
   }
 
   /** Closes what is held open while entries come; `finish` needs none of it. */
@@ -415,12 +417,11 @@ export class LayerWriter implements TarReceiver, Disposable {
     return openAt2(this.#root, name, DIRECTORY_FLAGS, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS);
   }
 
-  #finishDirectory(path: ByteString, entry: TarEntry): void {
-    const found = this.#findDirectory(path);
+  #finishDirectory(path: ByteString, entry: TarEntry, finished: FinishedDirectories): void {
+    const found = finished.open(path);
     // Under another name for it, by way of a symbolic link, the directory may have been replaced.
     if (found === -Errno.ENOENT || found === -Errno.ENOTDIR || found === -Errno.ELOOP) return;
-    using directory = new FileDescriptor(checkEntry(found, "open the directory", path));
-    const file = directory.number;
+    const file = checkEntry(found, "open the directory", path);
     const { uid, gid, modified } = entry;
     const { changesOwner, mode, override } = storeOwnership(entry, this.#mapping, "dir");
     if (changesOwner) checkOwner(changeOwner(file, uid, gid), path, uid, gid);
