@@ -61,7 +61,7 @@ async function execute(words: readonly string[]): Promise<void> {
     const { restoreHere, restoreRequestSchema } = await import("../engine/volumes/restore-here.ts");
     return report(JSON.stringify(await restoreHere(v.parse(restoreRequestSchema, JSON.parse(readInput())))));
   }
-  if (command === "changes" || command === "archive" || command === "pack") return readLayers(command);
+  if (command === "archive" || command === "pack") return readLayers(command);
   if (command === "copy") {
     const { copyHere, copyRequestSchema } = await import("../engine/files/copy-here.ts");
     return report(JSON.stringify(await copyHere(v.parse(copyRequestSchema, JSON.parse(readInput())))));
@@ -78,16 +78,15 @@ async function execute(words: readonly string[]): Promise<void> {
   throw new BunkerError({ code: "unknown_command", operation: "bunker internal", object: command });
 }
 
-async function readLayers(command: "changes" | "archive" | "pack"): Promise<void> {
-  const { archiveHere, archiveRequestSchema, changesHere, changesRequestSchema, packHere, packRequestSchema } =
-    await import("../engine/files/read-layers.ts");
+async function readLayers(command: "archive" | "pack"): Promise<void> {
+  const { archiveHere, archiveRequestSchema, packHere, packRequestSchema } = await import(
+    "../engine/files/read-layers.ts"
+  );
   const request: unknown = JSON.parse(readInput());
   const answer =
-    command === "changes"
-      ? changesHere(v.parse(changesRequestSchema, request))
-      : command === "archive"
-        ? archiveHere(v.parse(archiveRequestSchema, request))
-        : await packHere(v.parse(packRequestSchema, request));
+    command === "archive"
+      ? archiveHere(v.parse(archiveRequestSchema, request))
+      : await packHere(v.parse(packRequestSchema, request));
   report(JSON.stringify(answer));
 }
 

@@ -6,10 +6,10 @@ import { keepIdMap } from "../runtime/id-map/keep-id-map.ts";
 import { presentIdMap } from "../runtime/id-map/present-id-map.ts";
 import { isInInitialUserNamespace, isPrivileged } from "../runtime/id-map/write-id-map.ts";
 import { runInUserNamespace } from "../runtime/user-namespace-process.ts";
-import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { treeSize } from "../sys/tree-size.ts";
+import { isDenied } from "./is-denied.ts";
 import type { UserNamespaceMode } from "./specification/run-options.ts";
 
 /** The user namespace of a container, and how the store keeps files for it. */
@@ -103,8 +103,4 @@ export function removeOwnedTree(path: string, userNamespaceOf: () => IdMap | und
 /** The same for a tree of the user's own, under the map that all have who do not ask for another. */
 export function removeUsersTree(data: string, path: string): void {
   removeOwnedTree(path, () => ownershipOf({ kind: "default" }, data).userNamespace);
-}
-
-function isDenied(error: unknown): boolean {
-  return error instanceof BunkerError && (error.errno === Errno.EACCES || error.errno === Errno.EPERM);
 }

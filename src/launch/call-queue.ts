@@ -19,6 +19,8 @@
  * A call that fails ends the child; the calls behind it are not made. The next time that this side waits or submits, it
  * gets the error that `explain` makes of it. So a queue is for calls that are not expected to fail.
  *
+ * The child can make them as root of another user namespace, which a process with several threads cannot enter itself.
+ *
  * Numbers that one side writes and the other reads are ordered by system calls: each of them, in either direction, comes
  * after a futex call of the writer and before one of the reader, both of which are full memory barriers.
  */
@@ -30,14 +32,13 @@ import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { setInteger64 } from "../sys/integer64.ts";
 import type { Memory } from "../sys/memory.ts";
-import { Prctl } from "../sys/prctl.ts";
 import { waitForExit } from "../sys/process.ts";
-import { Signal } from "../sys/signal.ts";
 import { SIG_SETMASK, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import { pipe } from "../sys/socket.ts";
 import type { Timestamp } from "../sys/stat.ts";
 import { check, SystemCall, systemCall } from "../sys/system-call.ts";
-import { FAILURE_RECORD_SIZE } from "./failure.ts";
+import { endWithCaller } from "./end-with-caller.ts";
+import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "./failure.ts";
 import { type LaunchedProcess, launchReportingTo } from "./launch.ts";
 import {
   type Argument,
@@ -108,9 +109,10 @@ export class CallQueue<Subject> implements Disposable {
    * Starts the child. It has the credentials and the namespaces of the calling thread, and ends with it at the latest; its
    * umask is 0.
    * @param explain makes an error of a failure: what the call was about, and its result, a negated error number
+   * @param userNamespace descriptor of a user namespace that the child enters, which gives it all capabilities there
    * @throws BunkerError `launch_failed`
    */
-  constructor(explain: (subject: Subject, result: number) => unknown) {
+  constructor(explain: (subject: Subject, result: number) => unknown, userNamespace?: number) {
     this.#explain = explain;
     using cleanup = new DisposableStack();
     const program = cleanup.use(new LaunchProgram(ARENA_SIZE));
@@ -126,7 +128,7 @@ export class CallQueue<Subject> implements Disposable {
     this.#errors = cleanup.use(errors);
     // Not closed before the child has ended: both have the same descriptors.
     cleanup.use(errorWriter);
-    this.#emitStart();
+    this.#emitStart(userNamespace);
     this.#child = launchReportingTo(errorWriter.number, program, { flags: CloneFlag.VM | CloneFlag.FILES });
     cleanup.use(this.#child.pidfd);
     this.#poll = program.reserve(2 * POLL_ENTRY_SIZE);
@@ -358,18 +360,12 @@ export class CallQueue<Subject> implements Disposable {
     }
   }
 
-  #emitStart(): void {
+  #emitStart(userNamespace: number | undefined): void {
     const program = this.#program;
     const what = { operation: "begin to make queued system calls" };
     const everySignal = program.bytes(Buffer.from(new ArrayBuffer(SIGNAL_SET_SIZE)).fill(0xff));
-    const isTied = program.label("tied to the caller's life");
-    const parent = program.slot("parent");
-    program.call("prctl", [Prctl.PR_SET_PDEATHSIG, Signal.SIGKILL, 0, 0, 0], what);
-    // The caller may have died before that. A child that waited on would keep all its descriptors, and the locks by them.
-    program.call("getppid", [], what, { result: parent });
-    program.branch(parent, "equal", process.pid, isTied);
-    program.call("exit_group", [0], what);
-    program.place(isTied);
+    if (userNamespace !== undefined) program.call("setns", [userNamespace, CloneFlag.NEWUSER], what);
+    endWithCaller(program);
     program.call("rt_sigprocmask", [SIG_SETMASK, everySignal, 0, SIGNAL_SET_SIZE], what);
     program.call("umask", [0], what);
     program.jump(this.#batches[0]?.operations.address ?? 0);
@@ -387,11 +383,13 @@ export class CallQueue<Subject> implements Disposable {
     });
     // The place is rounded down.
     const index = Math.ceil((place - (batch?.operations.address ?? 0)) / OPERATION_SIZE) - OPERATIONS_BEFORE;
-    const subject = count === FAILURE_RECORD_SIZE ? batch?.subjects[index] : undefined;
+    const subject = batch?.subjects[index];
     const cause =
-      subject === undefined
+      count !== FAILURE_RECORD_SIZE
         ? new BunkerError({ code: "helper_lost", operation: "make queued system calls", reason: "the process is gone" })
-        : this.#explain(subject, -record.view.getInt32(4, true));
+        : subject === undefined
+          ? errorFromFailureRecord(record.buffer, this.#program.failureTable())
+          : this.#explain(subject, -record.view.getInt32(4, true));
     this.#failure = { cause };
     throw cause;
   }

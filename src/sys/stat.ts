@@ -55,8 +55,9 @@ export interface FileStatus {
 /** Bytes of `struct statx`. */
 export const STATUS_SIZE = 256;
 const NLINK = 16;
-const UID = 20;
-const GID = 24;
+/** Where the owner lies in it, 32-bit numbers. */
+export const STATUS_UID = 20;
+export const STATUS_GID = 24;
 const MODE = 28;
 const INODE = 32;
 const FILE_SIZE = 40;
@@ -95,8 +96,8 @@ export function readStatus({ view }: Memory): FileStatus {
     inode: getInteger64(view, INODE),
     mode: view.getUint16(MODE, true),
     linkCount: view.getUint32(NLINK, true),
-    uid: view.getUint32(UID, true),
-    gid: view.getUint32(GID, true),
+    uid: view.getUint32(STATUS_UID, true),
+    gid: view.getUint32(STATUS_GID, true),
     size: getInteger64(view, FILE_SIZE),
     blocks: getInteger64(view, BLOCKS),
     accessed: readTimestamp(view, ATIME),

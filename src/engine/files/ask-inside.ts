@@ -10,7 +10,7 @@ import { type NamespaceCommand, runInterruptibly } from "../../runtime/user-name
  */
 export function askInside(
   map: IdMap | undefined,
-  command: "changes" | "archive" | "pack" | "restore" | "copy",
+  command: "archive" | "pack" | "restore" | "copy",
   request: object,
   process: Omit<NamespaceCommand, "words" | "input">,
   signal: AbortSignal,

@@ -1,16 +1,14 @@
-import * as v from "valibot";
-import type { Change } from "../../image/layers/list-changes.ts";
-import type { ByteString } from "../../sys/byte-string.ts";
+import { type Change, listChanges } from "../../image/layers/list-changes.ts";
+import type { UpperEntry } from "../../image/layers/upper-directory.ts";
+import type { RootCalls } from "../../runtime/root-calls.ts";
+import { isDenied } from "../is-denied.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
 import type { Container } from "../state/containers.ts";
-import { askInside } from "./ask-inside.ts";
-import { layersOf, namespaceOf } from "./container-layers.ts";
+import { type ContainerLayers, layersOf, namespaceOf } from "./container-layers.ts";
+import { changedEntries, openLayers } from "./open-layers.ts";
 
-const changesSchema = v.pipe(
-  v.string(),
-  v.parseJson(),
-  v.array(v.object({ kind: v.picklist(["added", "changed", "deleted"]), path: v.string() })),
-);
+/** How many entries are read before others have their turn. */
+const ENTRIES_AT_ONCE = 256;
 
 /**
  * Lists what a container has changed in its image, sorted by path.
@@ -18,7 +16,31 @@ const changesSchema = v.pipe(
  */
 export async function listContainerChanges(data: string, container: Container, signal: AbortSignal): Promise<Change[]> {
   const layers = layersOf("show the changes of", data, container);
-  const map = namespaceOf(readConfiguration(data, container.id));
-  const answer = await askInside(map, "changes", { layers }, {}, signal);
-  return v.parse(changesSchema, answer).map(({ kind, path }) => ({ kind, path: path as ByteString }));
+  try {
+    return await changesOf(layers, undefined, signal);
+  } catch (error) {
+    // Something is open to the container's root only.
+    const map = isDenied(error) ? namespaceOf(readConfiguration(data, container.id)) : undefined;
+    if (map === undefined) throw error;
+    const { RootCalls } = await import("../../runtime/root-calls.ts");
+    using root = new RootCalls(map);
+    return await changesOf(layers, root, signal);
+  }
+}
+
+/** Owners are only compared with each other, so those are good enough that others see than the container's root. */
+async function changesOf(layers: ContainerLayers, root: RootCalls | undefined, signal: AbortSignal): Promise<Change[]> {
+  using opened = root === undefined ? openLayers(layers) : root.read(() => openLayers(layers));
+  const entries = changedEntries(opened, layers.mountPoints);
+  return await listChanges(interruptibly(root === undefined ? entries : root.readEach(entries), signal));
+}
+
+async function* interruptibly(entries: Iterable<UpperEntry>, signal: AbortSignal): AsyncGenerator<UpperEntry, void> {
+  let count = 0;
+  for (const entry of entries) {
+    yield entry;
+    if (++count % ENTRIES_AT_ONCE !== 0) continue;
+    await new Promise(setImmediate);
+    signal.throwIfAborted();
+  }
 }

@@ -14,7 +14,7 @@ export interface Change {
  * or something in it; the root is not listed.
  * @param entries of its directory, as `upperEntries` finds them
  */
-export function listChanges(entries: Iterable<UpperEntry>): Change[] {
+export async function listChanges(entries: Iterable<UpperEntry> | AsyncIterable<UpperEntry>): Promise<Change[]> {
   const changes = new Map<ByteString, Change["kind"]>();
   const untouched = new Set<ByteString>();
   const add = (path: ByteString, kind: Change["kind"]) => {
@@ -25,7 +25,7 @@ export function listChanges(entries: Iterable<UpperEntry>): Change[] {
       if (untouched.delete(above)) changes.set(above, "changed");
     }
   };
-  for (const { kind, path, status, lower: below, hidden } of entries) {
+  for await (const { kind, path, status, lower: below, hidden } of entries) {
     for (const name of hidden ?? []) add((path === "" ? name : `${path}/${name}`) as ByteString, "deleted");
     if (path === "") continue;
     if (kind === "whiteout") {

@@ -40,6 +40,27 @@ for (const name of ["bunker-test", "bunker-bare"] as const) {
       await bunker("rm", "untouched", "constant");
     });
 
+    test("diff looks where only the container's root may, and knows the owners there", async () => {
+      const prepare = "mkdir -p /deep/own /deep/closed/below && chmod 700 /deep/own && chmod 0 /deep/closed /deep";
+      await bunker("run", "--name", "base", suite.image, "sh", "-c", prepare);
+      await bunker("commit", "--squash", "base", "closed");
+      // What gets the mode that it has is copied up, and yet no change.
+      const change =
+        "chmod 700 /deep/own && chmod 755 /deep/closed/below && mkdir /new && echo 1 >/new/file && rm /etc/group" +
+        " && echo 2 >/deep/closed/file && chmod 0 /new";
+      await bunker("run", "--name", "changed", "closed", "sh", "-c", change);
+      const listed = "A /deep/closed/file\nC /etc\nD /etc/group\nA /new\nA /new/file\n";
+      expect(await bunker("diff", "changed")).toBe(`C /deep\nC /deep/closed\n${listed}`);
+      await bunker("rm", "base", "changed");
+      // With one id there is none besides the user's own.
+      if (name === "bunker-test") {
+        await bunker("run", "--name", "kept", "--userns", "keep-id", "--user", "0", "closed", "sh", "-c", change);
+        expect(await bunker("diff", "kept")).toBe(`C /deep\nC /deep/closed\n${listed}`);
+        await bunker("rm", "kept");
+      }
+      await bunker("rmi", "closed");
+    });
+
     test("what was made to mount something on it is in neither diff nor commit", async () => {
       // The image has /etc and /usr, and none of the rest, nor /etc/hosts.
       const mounts = ["-v", "kept:/etc/kept", "--tmpfs", "/usr/deep/below"];

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { IdMapping } from "../../../../src/runtime/configuration/configuration.ts";
 import { composeMappings, formatMap, mappedCount, outerId } from "../../../../src/runtime/id-map/id-mapping.ts";
+import { innerId } from "../../../../src/runtime/id-map/inner-id.ts";
 import { keepIdMap } from "../../../../src/runtime/id-map/keep-id-map.ts";
 import { type UserIdMapInput, userIdMap } from "../../../../src/runtime/id-map/user-id-map.ts";
 
@@ -101,6 +102,14 @@ describe("keepIdMap", () => {
     expect(kept.uidMappings).toEqual(expected);
     expect(kept.gidMappings).toEqual(map.gidMappings);
     expect(outerId(kept.uidMappings, uid)).toBe(1000);
+  });
+
+  test("back from what is outside", () => {
+    const map = mappings([0, 1000, 1], [1, 100_000, 65_536]);
+    expect([1000, 100_000, 165_535].map((id) => innerId(map, id))).toEqual([0, 1, 65_536]);
+    expect([0, 999, 1001, 99_999, 165_536].map((id) => innerId(map, id))).toEqual([
+      65_534, 65_534, 65_534, 65_534, 65_534,
+    ]);
   });
 
   test("nested in a namespace with the full map", () => {
