@@ -7,7 +7,7 @@ import { presentIdMap } from "../runtime/id-map/present-id-map.ts";
 import { isInInitialUserNamespace, isPrivileged } from "../runtime/id-map/write-id-map.ts";
 import { runInUserNamespace } from "../runtime/user-namespace-process.ts";
 import { BunkerError } from "../sys/error.ts";
-import { removeTree } from "../sys/remove-tree.ts";
+import { type KeepOpen, removeTree } from "../sys/remove-tree.ts";
 import { treeSize } from "../sys/tree-size.ts";
 import { isDenied } from "./is-denied.ts";
 import type { UserNamespaceMode } from "./specification/run-options.ts";
@@ -89,10 +89,11 @@ export function ownedTreeSize(path: string, userNamespace: IdMap | undefined): n
 /**
  * Removes a tree whose files may belong to subordinate ids, where necessary as root of a user namespace that has them.
  * @param userNamespaceOf gives that namespace when it is needed; undefined when the caller is root already
+ * @param keepOpen takes directories that this process removes
  */
-export function removeOwnedTree(path: string, userNamespaceOf: () => IdMap | undefined): void {
+export function removeOwnedTree(path: string, userNamespaceOf: () => IdMap | undefined, keepOpen?: KeepOpen): void {
   try {
-    removeTree(path);
+    removeTree(path, keepOpen);
   } catch (error) {
     const userNamespace = isDenied(error) ? userNamespaceOf() : undefined;
     if (userNamespace === undefined) throw error;
@@ -101,6 +102,6 @@ export function removeOwnedTree(path: string, userNamespaceOf: () => IdMap | und
 }
 
 /** The same for a tree of the user's own, under the map that all have who do not ask for another. */
-export function removeUsersTree(data: string, path: string): void {
-  removeOwnedTree(path, () => ownershipOf({ kind: "default" }, data).userNamespace);
+export function removeUsersTree(data: string, path: string, keepOpen?: KeepOpen): void {
+  removeOwnedTree(path, () => ownershipOf({ kind: "default" }, data).userNamespace, keepOpen);
 }

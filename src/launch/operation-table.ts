@@ -161,16 +161,17 @@ export class OperationTable {
    * Forks: the child continues at `child`, the parent with the following operation. They share the slots and all
    * other memory of the program, so each must use slots of its own while both run.
    * @param flags of clone(2), the exit signal in the low byte; CLONE_PIDFD stores to `pidfdAddress`
+   * @param stackEnd where the child's stack grows down from; without it the child has the parent's, or a copy of it
    * @param result receives the child's pid in the parent
    */
   fork(
     what: OperationDescription,
-    options: { child: Label; flags: number; result?: Slot; pidfdAddress?: number },
+    options: { child: Label; flags: number; result?: Slot; pidfdAddress?: number; stackEnd?: number },
   ): void {
     this.#append({
       kind: "fork",
       systemCall: "clone",
-      arguments: [options.flags, 0, options.pidfdAddress ?? 0],
+      arguments: [options.flags, options.stackEnd ?? 0, options.pidfdAddress ?? 0],
       result: options.result,
       ignore: [],
       otherwise: options.child,

@@ -72,6 +72,7 @@ export class LaunchProgram extends OperationTable implements Disposable {
   readonly #contents = new Map<number, Content>();
   #dataStart: number;
   #disposed = false;
+  #isKept = false;
   #isOpen = false;
   /** How many operations are in the arena. */
   #written = 0;
@@ -254,11 +255,19 @@ export class LaunchProgram extends OperationTable implements Disposable {
     this.#written = this.operations.length;
   }
 
-  /** Gives the arena back; a running child keeps its own view of it. */
+  /**
+   * Says that a child which shares this process's memory may be at it until this process ends: the arena stays then, also
+   * when the program is disposed.
+   */
+  keep(): void {
+    this.#isKept = true;
+  }
+
+  /** Gives the arena back; a running child that has memory of its own keeps its view of it. */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#arena[Symbol.dispose]();
+    if (!this.#isKept) this.#arena[Symbol.dispose]();
   }
 
   protected override checkRoom(operationCount: number): void {

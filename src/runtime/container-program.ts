@@ -37,8 +37,10 @@
  * is the container's parent and learns of its end, however long the runtime lives. It shares the slots with the
  * container's process, and so uses none of the same after the clone.
  *
- * Memory: the child has a copy of the runtime's memory until its exec. Nobody can look into it: a new pid namespace
- * has no other process, and where the program joins one it makes itself not dumpable first.
+ * Memory: the child has a copy of the runtime's memory until its exec, of which most is left out
+ * (launch/private-memory.ts). Nobody can look into it: a new pid namespace has no other process, and where the program
+ * joins one it makes itself not dumpable first. What becomes a supervisor shares the runtime's memory until its exec: it
+ * is on the host's side, and there copying is all that a copy would do.
  */
 
 import type { Slot } from "../launch/operation.ts";
@@ -230,7 +232,10 @@ export function beginContainerProgram(
   if (supervision !== undefined) {
     const child = program.label("under the supervisor");
     const flags = firstCloneFlags(namespaces) | Signal.SIGCHLD;
-    program.fork({ operation: "clone the container's process" }, { child, flags, result: first });
+    // The launched process may have its stack in the program's memory, which both have.
+    const stack = program.reserveStack();
+    const stackEnd = stack.address + stack.size;
+    program.fork({ operation: "clone the container's process" }, { child, flags, result: first, stackEnd });
     program.apart(() => {
       supervision.startHelpers?.(program, first);
       tellRuntime(program, setting.socket, "tell that the container's process is cloned");

@@ -5,7 +5,9 @@
  */
 import { launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
 import type { Slot } from "../launch/operation.ts";
+import { keepMemoryFromChildren } from "../launch/private-memory.ts";
 import type { LaunchProgram } from "../launch/program.ts";
+import { CloneFlag } from "../sys/clone.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
@@ -312,7 +314,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
 
   const flags = firstCloneFlags(namespaces);
   const isSupervised = options.supervisor !== undefined;
-  const child = isSupervised ? launch(program, { flags: 0 }) : startChild(program, flags, gate);
+  const child = isSupervised ? launchSupervisor(program) : startChild(program, flags, gate);
   theirs.close();
   gate?.failure.writeEnd.close();
   const conversation: Conversation = { child, program, socket: ours };
@@ -470,6 +472,15 @@ function whileItLives(conversation: Conversation, work: () => void): void {
     if (error instanceof BunkerError && error.errno === Errno.ESRCH) throw failureOf(conversation);
     throw error;
   }
+}
+
+/**
+ * Its own part of the program ends with an exec, and until then it has this process's memory rather than a copy. The copy
+ * that the container's process gets is made by it, while JavaScript goes on here.
+ */
+function launchSupervisor(program: LaunchProgram): ObservedProcess {
+  keepMemoryFromChildren();
+  return launch(program, { flags: CloneFlag.VM });
 }
 
 function startChild(program: LaunchProgram, flags: number, gate: LaunchContainerOptions["gate"]): ObservedProcess {

@@ -42,21 +42,30 @@ interface Removal {
   next: number;
   /** Whether a part has been moved in this round. */
   hasMoved: boolean;
+  /** Takes directories that are gone, open, instead of having them closed. */
+  readonly keepOpen: KeepOpen | undefined;
 }
+
+/**
+ * Takes the descriptor of a directory that was removed. The kernel frees one when it is closed for the last time, and
+ * where the file system discards what it frees, that waits for the disk.
+ */
+export type KeepOpen = (directory: FileDescriptor) => void;
 
 /**
  * Removes a file or a directory with everything in it. That it does not exist is no error.
  * @param path its own last component is not followed when it is a symbolic link
+ * @param keepOpen takes its directories
  * @throws BunkerError `system_call_failed`; EXDEV when something is mounted in the tree
  */
-export function removeTree(path: string): void {
+export function removeTree(path: string, keepOpen?: KeepOpen): void {
   const trimmed = encodeText(path).replace(/\/+$/, "");
   const slash = trimmed.lastIndexOf("/");
   const parent = (slash < 0 ? "." : trimmed.slice(0, slash + 1)) as ByteString;
   const result = openAt(AT_FDCWD, parent, OpenFlag.O_PATH | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC);
   if (result === -Errno.ENOENT) return;
   using directory = new FileDescriptor(check(result, "open the directory", parent));
-  removeTreeAt(directory.number, trimmed.slice(slash + 1) as ByteString);
+  removeTreeAt(directory.number, trimmed.slice(slash + 1) as ByteString, keepOpen);
 }
 
 /**
@@ -65,8 +74,8 @@ export function removeTree(path: string): void {
  * @param name a single component
  * @throws BunkerError as `removeTree`
  */
-export function removeTreeAt(parent: number, name: ByteString): void {
-  const removal: Removal = { top: undefined, next: 0, hasMoved: false };
+export function removeTreeAt(parent: number, name: ByteString, keepOpen?: KeepOpen): void {
+  const removal: Removal = { top: undefined, next: 0, hasMoved: false, keepOpen };
   for (let futile = 0; futile < FUTILE_ROUNDS; ) {
     removal.top = undefined;
     removal.hasMoved = false;
@@ -98,6 +107,7 @@ function removeEntry(parent: number, name: ByteString, depth: number, removal: R
     }
   }
   const result = removeDirectoryAt(parent, name);
+  if (result === 0) removal.keepOpen?.(new FileDescriptor(directory.release()));
   if (result === 0 || result === -Errno.ENOENT) return true;
   if (result !== -Errno.ENOTEMPTY && result !== -Errno.ENOTDIR) check(result, "remove the directory", shown(name));
   return false;

@@ -4,7 +4,7 @@ import { recordContainerEnd } from "../lifecycle/record-end.ts";
 import { removeFiles } from "../lifecycle/remove-container.ts";
 import type { StartableContainer, StartedContainer } from "../lifecycle/start-container.ts";
 import { tell } from "../supervisor/connect.ts";
-import { awaitEarlyEnd, dismissSupervisor } from "../supervisor/early-end.ts";
+import { awaitEarlyEnd, dismissSupervisor, keepRemoved } from "../supervisor/early-end.ts";
 import { supervisorLost } from "../supervisor/supervisor-loss.ts";
 import { type AttachmentEnd, type AttachmentOptions, stayAttached } from "./supervised-attachment.ts";
 
@@ -35,7 +35,8 @@ export async function attendContainer(
   }
   if (recordsEnd) {
     const { kind: _kind, ...known } = end;
-    recordContainerEnd(database, data, id, known);
+    const keepOpen = earlyEnd === undefined || earlyWatch === undefined ? undefined : keepRemoved(earlyWatch);
+    recordContainerEnd(database, data, id, known, keepOpen);
     lock.release();
     tell(socket, { kind: "recorded" });
     if (earlyEnd !== undefined && earlyWatch !== undefined) dismissSupervisor(earlyWatch);

@@ -3,6 +3,7 @@ import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
 import { outOfMemoryKills } from "../../cgroup/out-of-memory.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { errnoName } from "../../sys/errno.ts";
+import type { KeepOpen } from "../../sys/remove-tree.ts";
 import { recordContainerEvent, recordDeath, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
 import { internalCommand } from "../internal-command.ts";
 import {
@@ -24,9 +25,16 @@ export type End = Omit<Exit, "kind">;
 
 /**
  * Records the end, and removes a container of `--rm`, unless somebody is restarting it. To be called by who holds the container's lock.
+ * @param keepOpen takes the directories of one that is removed
  * @returns whether the restart policy asks for another start
  */
-export function recordContainerEnd(database: StateDatabase, data: string, id: string, end: End): boolean {
+export function recordContainerEnd(
+  database: StateDatabase,
+  data: string,
+  id: string,
+  end: End,
+  keepOpen?: KeepOpen,
+): boolean {
   const { exitStatus } = end;
   const container = findContainer(database, data, id);
   const { definition } = container;
@@ -53,7 +61,7 @@ export function recordContainerEnd(database: StateDatabase, data: string, id: st
     isToBeRestarted(definition.restart, exitStatus, container.restartCount);
   if (definition.remove && !isAgain && !end.isRestart) {
     recordStatus(database, id, "removing");
-    removeFiles(database, data, container, true);
+    removeFiles(database, data, container, true, keepOpen);
     if (definition.removesImage === true) removeImageOf(data, definition.image);
     return false;
   }

@@ -1,6 +1,7 @@
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { exists } from "../../sys/named-file.ts";
+import type { KeepOpen } from "../../sys/remove-tree.ts";
 import { Signal } from "../../sys/signal.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { removeUsersTree } from "../ownership.ts";
@@ -15,14 +16,16 @@ import { foundAgain, lookUpContainer } from "./find-container.ts";
 /**
  * Removes what lies on disk, and then the row. To be called by who holds the container's lock.
  * @param removesVolumes whether volumes without a name go with it, as they do with those of `--rm`
+ * @param keepOpen takes its directories
  */
 export function removeFiles(
   database: StateDatabase,
   data: string,
   container: Pick<Container, "id" | "name" | "definition">,
   removesVolumes: boolean,
+  keepOpen?: KeepOpen,
 ): void {
-  removeUsersTree(data, containerDirectory(data, container.id));
+  removeUsersTree(data, containerDirectory(data, container.id), keepOpen);
   deleteContainer(database, container.id);
   deleteEndpoints(database, container.id);
   recordContainerEvent(data, "destroy", container);

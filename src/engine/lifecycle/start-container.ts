@@ -303,13 +303,15 @@ async function launchSupervised(
   const started = { socket, streams: attached, supervisor: launched.supervisor?.pid };
   if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };
   const { output, error } = streams.outer;
+  const removed: FileDescriptor[] = [];
   const earlyWatch = {
     socket: watching,
     output,
     error,
     isLogged: definition.log.driver !== "none" && !definition.remove,
+    removed,
     [Symbol.dispose]: () => {
-      for (const end of [output, error, watching]) end.close();
+      for (const descriptor of [output, error, watching, ...removed]) descriptor.close();
     },
   };
   return { ...started, earlyWatch };

@@ -6,7 +6,7 @@
  * supervisor first stays in the launch program, a few system calls of machine code, and waits for whatever comes first:
  *
  *   the container's end    it tells the command how the container has ended, waits until that has recorded it, reaps the
- *                          container and is gone: no supervisor has ever been there
+ *                          container and is gone right after the command: no supervisor has ever been there
  *   the command            wants the supervisor, by closing its end of a socket pair: the container has not ended in the
  *                          first milliseconds, a signal has come for it, or it has left output that has to be logged
  *   the command's death    closes that end, too
@@ -16,6 +16,15 @@
  * command's messages wait in their socket, the container's output in its pipes, its end in the process table (it is not
  * reaped before it is recorded), connections in the queue of the listening socket. So a kill of anybody at any moment
  * leaves what it leaves without all this.
+ *
+ * That process is the last one with what takes long to free, so that nobody waits for it:
+ *
+ *   memory         It shares the command's until its end or exec (CLONE_VM), and the kernel frees memory with the last
+ *                  process that has it: some milliseconds for Bun's.
+ *   directories    A container of `--rm` is removed before the command says that the end is recorded. A directory is freed
+ *                  when it is closed for the last time, and where the file system discards what it frees (mount option
+ *                  `discard`) each one waits for the disk, 0.2 milliseconds and more. So the command leaves them open,
+ *                  without names by then, and sends them with its last word, which stays in the socket unread.
  *
  * It is for containers whose end is the end of all their processes, and which need nobody to copy what they read: those
  * with a pid namespace of their own, without a terminal and without input.
@@ -30,6 +39,8 @@ import { POLL_ENTRY_SIZE, poll } from "../../sys/poll.ts";
 import { ChildInformation, CLD_EXITED, SIGNAL_INFORMATION_SIZE, WaitFor, WaitOption } from "../../sys/process.ts";
 import { Pump } from "../../sys/pump.ts";
 import { Event, Reactor } from "../../sys/reactor.ts";
+import type { KeepOpen } from "../../sys/remove-tree.ts";
+import { sendDescriptors } from "../../sys/socket.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { openNonBlocking } from "../attach/attachment.ts";
 import type { Exit } from "./protocol.ts";
@@ -37,7 +48,11 @@ import type { Exit } from "./protocol.ts";
 /** Milliseconds that a container has to end in; its first output may wait so long and for the supervisor's start. */
 const PATIENCE = 20;
 
+/** How many directories are kept until the end; the kernel lets at most 253 descriptors travel together. */
+const MOST_REMOVED = 64;
+
 const MSG_NOSIGNAL = 0x4000;
+const MSG_PEEK = 2;
 /** The second half of struct pollfd when nothing has happened: POLLIN is asked for, nothing is reported. */
 const NOTHING_HAPPENED = Event.IN;
 const LAST_DESCRIPTOR = 0xffff_ffff;
@@ -62,6 +77,7 @@ export function waitForEarlyEnd(
   container: Slot,
   { kept, listener, command }: WaitingDescriptors,
 ): void {
+  program.keep();
   const what = { operation: "wait for an early end of the container" };
   const supervise = program.label("supervise");
   closeOthers(program, [...kept, command]);
@@ -98,13 +114,17 @@ export function waitForEarlyEnd(
   program.load32(happened, entries.address, commandEntry + 4);
   program.branch(happened, "equal", NOTHING_HAPPENED, supervise);
   const count = program.slot("whether the end is recorded");
-  program.call("read", [command, information.address, 1], what, {
+  // The word stays where it is, with the directories that it brings.
+  program.call("recvfrom", [command, information.address, 1, MSG_PEEK, 0, 0], what, {
     result: count,
     ignore: "any",
     onIgnored: supervise,
   });
   program.branch(count, "not equal", 1, supervise);
   program.call("waitid", [WaitFor.PID, container, 0, WEXITED | ALL, 0], what, { ignore: "any" });
+  // Until the command's end of the socket is closed, which it is at the command's end.
+  program.store32(0, entries.address, commandEntry + 4);
+  program.call("ppoll", [entries.address + commandEntry, 1, 0, 0, 8], what, { ignore: [Errno.EINTR] });
   program.call("exit_group", [0], what);
   program.place(supervise);
 }
@@ -128,6 +148,8 @@ export interface EarlyWatch extends Disposable {
   readonly error: FileDescriptor;
   /** Whether there is a log that lacks what they hold. */
   readonly isLogged: boolean;
+  /** The container's directories that are removed and open. */
+  readonly removed: FileDescriptor[];
 }
 
 /**
@@ -154,10 +176,36 @@ export function awaitEarlyEnd(
   return end;
 }
 
-/** Lets the process that has waited for it reap the container. */
-export function dismissSupervisor(watch: EarlyWatch): void {
-  const byte = allocate(1);
-  systemCall(SystemCall.sendto, watch.socket.number, byte.address, 1, MSG_NOSIGNAL, 0, 0);
+/** Keeps directories that are removed for whoever is dismissed then. */
+export function keepRemoved({ removed }: EarlyWatch): KeepOpen {
+  return (directory) => {
+    if (removed.length < MOST_REMOVED) removed.push(directory);
+    else directory.close();
+  };
+}
+
+/** Lets the process that has waited for it reap the container, and free what was removed. */
+export function dismissSupervisor({ socket, removed }: EarlyWatch): void {
+  if (removed.length === 0 || !handOver(socket, removed)) {
+    const byte = allocate(1);
+    systemCall(SystemCall.sendto, socket.number, byte.address, 1, MSG_NOSIGNAL, 0, 0);
+  }
+  // It is closed with this process.
+  socket.release();
+}
+
+function handOver(socket: FileDescriptor, removed: readonly FileDescriptor[]): boolean {
+  try {
+    sendDescriptors(
+      socket.number,
+      Buffer.alloc(1),
+      removed.map(({ number }) => number),
+    );
+    return true;
+  } catch {
+    // Whoever waited was killed, or the user has too many descriptors on their way. Then they are freed here.
+    return false;
+  }
 }
 
 function awaitEnd(socket: FileDescriptor, signals: SignalPipe | undefined): Exit | undefined {

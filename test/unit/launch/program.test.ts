@@ -463,6 +463,20 @@ describe("a child with its parent's memory", () => {
     for (const end of [readEnd, writeEnd, launched.pidfd, launched.errors]) end.close();
   });
 
+  test("goes on when the program is disposed, if it is kept", () => {
+    const [readEnd, writeEnd] = pipe();
+    using program = new LaunchProgram();
+    const byte = program.reserve(8);
+    program.call("read", [readEnd.number, byte.address, 1], { operation: "wait" });
+    program.call("exit_group", [3], { operation: "leave" });
+    program.keep();
+    const launched = launch(program, { flags: CloneFlag.VM });
+    program[Symbol.dispose]();
+    writeSync(writeEnd.number, "x");
+    expect(waitForExit(launched.pid)).toEqual({ exitCode: 3 });
+    for (const end of [readEnd, writeEnd, launched.pidfd, launched.errors]) end.close();
+  });
+
   test("fails on a stack of its own", () => {
     for (let round = 0; round < 200; round++) {
       using program = new LaunchProgram(4096);

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -49,6 +50,18 @@ describe("a tree", () => {
     removeTree(`${path}/tree/`);
     expect(readdirSync(path)).toEqual(["outside"]);
     expect(readFileSync(`${path}/outside/kept`, "utf8")).toBe("kept");
+  });
+
+  test("is gone while its directories are still open, where they are asked for", () => {
+    mkdirSync(join(path, "tree/a/b"), { recursive: true });
+    writeFileSync(join(path, "tree/a/file"), "");
+    const kept: FileDescriptor[] = [];
+    removeTree(join(path, "tree"), (directory) => kept.push(directory));
+    expect(readdirSync(path)).toEqual([]);
+    // The innermost comes first; each without a name.
+    const names = kept.map(({ number }) => readlinkSync(`/proc/self/fd/${number}`));
+    expect(names).toEqual(["tree/a/b", "tree/a", "tree"].map((name) => `${join(path, name)} (deleted)`));
+    for (const directory of kept) directory.close();
   });
 
   test("may be a file, a link or nothing", () => {

@@ -1,12 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { awaitEarlyEnd, dismissSupervisor, waitForEarlyEnd } from "../../../../src/engine/supervisor/early-end.ts";
+import {
+  awaitEarlyEnd,
+  dismissSupervisor,
+  type EarlyWatch,
+  keepRemoved,
+  waitForEarlyEnd,
+} from "../../../../src/engine/supervisor/early-end.ts";
 import { launch } from "../../../../src/launch/launch.ts";
 import { LaunchProgram } from "../../../../src/launch/program.ts";
 import { SignalPipe } from "../../../../src/launch/signal-pipe.ts";
 import { setBlocking } from "../../../../src/sys/blocking.ts";
+import { FileDescriptor } from "../../../../src/sys/file-descriptor.ts";
 import { connectForMessages, listenForMessages } from "../../../../src/sys/message-socket.ts";
 import { poll } from "../../../../src/sys/poll.ts";
 import { waitForExit } from "../../../../src/sys/process.ts";
@@ -75,13 +82,15 @@ function arrange({ says = "" } = {}) {
   stack.use(launched.pidfd);
   stack.use(launched.errors);
   for (const end of [command, wait, outputInner, errorInner, print, listener]) end.close();
+  const removed: FileDescriptor[] = [];
   const watch = (isLogged: boolean) => ({
     socket,
     output,
     error,
     isLogged,
+    removed,
     [Symbol.dispose]: () => {
-      for (const end of [socket, output, error]) end.close();
+      for (const end of [socket, output, error, ...removed]) end.close();
     },
   });
   return {
@@ -92,6 +101,10 @@ function arrange({ says = "" } = {}) {
     get container() {
       while (program.read(container) === 0) Bun.sleepSync(1);
       return openProcess(program.read(container));
+    },
+    /** Once it has been cloned. */
+    get containerPid() {
+      return program.read(container);
     },
     connect: () => connectForMessages(at, name),
     /** Waits for the end of the process; `printed` is what the supervisor's stand-in says. */
@@ -109,6 +122,13 @@ function arrange({ says = "" } = {}) {
   };
 }
 
+/** Ends the wait as a command does that ends itself. */
+function dismiss(watch: EarlyWatch): void {
+  const { number } = watch.socket;
+  dismissSupervisor(watch);
+  closeSync(number);
+}
+
 const nothing = { output: false, error: false, signals: undefined };
 const supervised = { end: { exitCode: 3 } };
 
@@ -119,7 +139,7 @@ describe("a container that ends early", () => {
     poll([one.socket.number], 10_000);
     using watch = one.watch(true);
     expect(awaitEarlyEnd(watch, nothing)).toMatchObject({ kind: "exit", exitStatus: 7, isStopped: false });
-    dismissSupervisor(watch);
+    dismiss(watch);
     expect(one.finish()).toEqual({ end: { exitCode: 0 }, printed: "" });
   });
 
@@ -130,7 +150,41 @@ describe("a container that ends early", () => {
     poll([one.socket.number], 10_000);
     using watch = one.watch(true);
     expect(awaitEarlyEnd(watch, nothing)?.exitStatus).toBe(137);
+    dismiss(watch);
+    expect(one.finish().end).toEqual({ exitCode: 0 });
+  });
+
+  test("leaves what was removed to the process that has waited, until the command has ended", () => {
+    using one = arrange();
+    one.go.close();
+    poll([one.socket.number], 10_000);
+    using watch = one.watch(true);
+    expect(awaitEarlyEnd(watch, nothing)?.exitStatus).toBe(7);
+    // The end of a pipe shows who is the last to have it open.
+    const [last, removed] = pipe();
+    using _last = last;
+    keepRemoved(watch)(removed);
+    const { number } = watch.socket;
     dismissSupervisor(watch);
+    watch[Symbol.dispose]();
+    expect(removed.isClosed).toBe(true);
+    // It has reaped the container, which is the last that it does before.
+    while (existsSync(`/proc/${one.containerPid}`)) Bun.sleepSync(1);
+    expect(poll([last.number], 0)[0]).toBe(0);
+    closeSync(number);
+    expect(one.finish()).toEqual({ end: { exitCode: 0 }, printed: "" });
+    expect(poll([last.number], 0)[0]).not.toBe(0);
+  });
+
+  test("is dismissed also when nothing can be handed over", () => {
+    using one = arrange();
+    one.go.close();
+    poll([one.socket.number], 10_000);
+    using watch = one.watch(true);
+    expect(awaitEarlyEnd(watch, nothing)?.exitStatus).toBe(7);
+    // No descriptor: sendmsg(2) refuses it.
+    keepRemoved(watch)(new FileDescriptor(1_000_000));
+    dismiss(watch);
     expect(one.finish().end).toEqual({ exitCode: 0 });
   });
 
@@ -153,7 +207,7 @@ describe("a container that ends early", () => {
     poll([one.socket.number], 10_000);
     using watch = one.watch(false);
     expect(awaitEarlyEnd(watch, nothing)?.exitStatus).toBe(7);
-    dismissSupervisor(watch);
+    dismiss(watch);
     expect(one.finish().end).toEqual({ exitCode: 0 });
   });
 
