@@ -97,9 +97,11 @@ def segment(destination, port, flags, sequence=1, source_port=0):
     tcp = tcp[:16] + struct.pack(">H", checksum(source + target + struct.pack(">HH", 6, 20) + tcp)) + tcp[18:]
     ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 40, 1, 0, 64, 6, 0, source, target)
     ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
-    return bytes.fromhex("52550a000202020000000001") + bytes.fromhex("0800") + ip + tcp
+    return ethernet + ip + tcp
 raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 raw.bind(("tap0", 0))
+# From the device's own address: the stack answers whoever has spoken last, and others' answers would be lost with another.
+ethernet = bytes.fromhex("52550a000202") + raw.getsockname()[4] + bytes.fromhex("0800")
 answers = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 answers.bind(("tap0", 0x806))
 answers.settimeout(1)
