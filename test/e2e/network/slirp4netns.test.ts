@@ -4,7 +4,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { UnprivilegedUser } from "../../unprivileged-user.ts";
-import { DNS_4, GATEWAY_4, GATEWAY_6, PrivateNetwork } from "./private-network.ts";
+import { DNS_4, GATEWAY_4, GATEWAY_6, HOST_4, HOST_6, PrivateNetwork } from "./private-network.ts";
 
 setDefaultTimeout(60_000);
 
@@ -61,6 +61,73 @@ test("the process that serves is the one that was started, has its name, and say
     await Promise.all([stack.exited, target.exited]);
   }
   expect(await new Response(stack.stdout).text()).toMatch(/^Starting slirp\n.*\* Network: +10\.9\.0\.0\n/s);
+});
+
+test("namespaces are named by their paths, and the stack ends with its exit descriptor", async () => {
+  using user = new UnprivilegedUser();
+  symlinkSync("bunker", `${user.directory}/slirp4netns`);
+  const target = user.start(["unshare", "-Urn", "sh", "-c", "echo ready; exec sleep infinity"]);
+  try {
+    await target.stdout.getReader().read();
+    const network = `/proc/${target.pid}/ns/net`;
+    const start = (...words: string[]) =>
+      user.talk([
+        ...["sh", "-c", 'exec "$@" 3<&0 4>&1', "sh", `${user.directory}/slirp4netns`],
+        ...["-c", "-e", "3", "-r", "4", "--netns-type=path", ...words],
+      ]);
+    // The network's own user namespace has to be joined first, and a path does not say which one that is.
+    const refused = await start(network, "tap5").finish();
+    expect(refused).toMatchObject({ status: 1, errors: expect.stringMatching(/namespace.*EPERM/) });
+    const options = [`--userns-path=/proc/${target.pid}/ns/user`, "--macaddress=02:00:00:00:00:09"];
+    const stack = start(...options, network, "tap5");
+    await stack.expect("1");
+    const inside = ["nsenter", `--target=${target.pid}`, "-U", "-n", "--preserve-credentials"];
+    const { output } = await user.execute([...inside, "ip", "address", "show", "dev", "tap5"]);
+    expect(output).toContain("link/ether 02:00:00:00:00:09");
+    expect(output).toContain("inet 10.0.2.100/24");
+    expect(output).not.toContain("inet6 fd00:");
+    expect(await stack.finish()).toMatchObject({ status: 0, errors: "" });
+    // Or with its device, of which it tells.
+    const again = start(...options, network, "tap6");
+    await again.expect("1");
+    await user.execute([...inside, "ip", "link", "delete", "tap6"]);
+    await again.process.exited;
+    expect(await again.finish()).toMatchObject({ errors: "the device tap6 is gone: EBADFD\n" });
+  } finally {
+    target.kill("SIGKILL");
+    await target.exited;
+  }
+});
+
+test.each([
+  ["--outbound-addr=192.0.2.8", HOST_4, "192.0.2.8"],
+  ["--outbound-addr6=2001:db8::8", HOST_6, "2001:db8::8"],
+])("with %s all that goes out comes from there", async (option, called, seen) => {
+  await using network = await PrivateNetwork.start([option]);
+  const prefix = seen.includes(":") ? "/64" : "/24";
+  await network.command("host", [
+    "ip",
+    "addr",
+    "add",
+    `${seen}${prefix}`,
+    "dev",
+    "lo",
+    ...(prefix === "/64" ? ["nodad"] : []),
+  ]);
+  const server = await network.serve(
+    "host",
+    `
+l = listener("${called}")
+u = socket.socket(family("${called}"), socket.SOCK_DGRAM)
+u.bind(l.getsockname()[:2])
+say("tcp", l.accept()[1][0])
+say("udp", u.recvfrom(10)[1][0])`,
+  );
+  const program = `
+socket.create_connection((sys.argv[1], int(sys.argv[2])))
+socket.socket(family(sys.argv[1]), socket.SOCK_DGRAM).sendto(b"x", (sys.argv[1], int(sys.argv[2])))`;
+  expect(await network.run("container", program, called, server.port)).toMatchObject({ status: 0, errors: "" });
+  expect((await server.session.finish()).output).toContain(`tcp ${seen}\nudp ${seen}\n`);
 });
 
 test("the host's loopback is out of reach with --disable-host-loopback, by all of its names", async () => {
@@ -165,6 +232,7 @@ describe("the API", () => {
       },
     });
     expect(await network.ask({ execute: "remove_hostfwd", arguments: { id: 1 } })).toEqual({ return: {} });
+    expect(await network.run("host", CONNECT, "127.0.0.1", 8061)).toMatchObject({ output: "ECONNREFUSED\n" });
     const error = (text: RegExp) => ({ error: { desc: expect.stringMatching(text) } });
     expect(await network.ask({ execute: "remove_hostfwd", arguments: { id: 1 } })).toEqual(error(/bad arguments.id/));
     expect(await network.publish("udp", 8061, 81)).toEqual(error(/EADDRINUSE/));
