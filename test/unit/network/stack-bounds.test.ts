@@ -1,11 +1,13 @@
 /* What the stack takes of a container's frames, and how much of it it keeps, tried at the bounds themselves. */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { connect } from "node:net";
 import { LOOPBACK_4 } from "../../../src/network/address.ts";
+import { bindPort } from "../../../src/network/published-port.ts";
 import { bind, listen, localEndpoint, openSocket } from "../../../src/sys/internet-socket.ts";
 import { SystemCall, systemCall } from "../../../src/sys/system-call.ts";
 import { eventually } from "../../unprivileged-user.ts";
-import { ipv4, ipv6, readTcp, tcp, udpDatagram } from "./frames.ts";
-import { StackOnSocket } from "./stack-on-socket.ts";
+import { arpRequest, ipv4, ipv6, readTcp, tcp, udpDatagram } from "./frames.ts";
+import { CONFIGURATION, StackOnSocket } from "./stack-on-socket.ts";
 
 const FIN = 1;
 const SYN = 2;
@@ -115,6 +117,76 @@ describe("fragments", () => {
     // Nobody listens there.
     expect(container.received().map((frame) => frame.subarray(34, 36).toString("hex"))).toEqual(["0303"]);
   });
+});
+
+test("fragments that nothing is added to are given up after half a minute", () => {
+  const now = performance.now.bind(performance);
+  let ahead = 0;
+  using _clock = spyOn(performance, "now").mockImplementation(() => now() + ahead);
+  const first = (identification: number) => ipv4(17, Buffer.alloc(64), { fragment: MORE_FRAGMENTS, identification });
+  expect(container.exchange(first(1))).toEqual([]);
+  ahead = 20_000;
+  expect(container.exchange(first(2))).toEqual([]);
+  expect(container.usage).toEqual({ ...IDLE, slots: 3 });
+  ahead = 31_000;
+  // Whatever comes next.
+  container.exchange(arpRequest("10.0.2.100", "10.0.2.2"));
+  expect(container.usage).toEqual({ ...IDLE, slots: 2 });
+});
+
+test("of conversations the longest unused give way", () => {
+  const MOST = 8_192;
+  // To a port of the host's that takes them and says nothing.
+  const socket = openSocket("udp", 4);
+  bind(socket, LOOPBACK_4, 0);
+  const { port } = localEndpoint(socket) ?? { port: 0 };
+  const say = (from: number) => container.send(ipv4(17, udpDatagram(from, port, Buffer.alloc(1))));
+  const last = 1_000 + MOST;
+  for (let from = 1_000; from <= last; from++) {
+    say(from);
+    if (from % 64 === 0) container.work();
+    // The first one is in use, and stays.
+    if (from % 1_000 === 0) say(1_000);
+  }
+  container.work();
+  container.work();
+  expect(container.usage.datagramFlows).toBe(MOST - MOST / 8 + 1);
+  const kept = new Set(container.stack.flows().map(({ inside }) => inside.port));
+  expect([1_000, 1_001, 1_500, last - 1, last].filter((from) => kept.has(from))).toEqual([1_000, last - 1, last]);
+  systemCall(SystemCall.close, socket);
+});
+
+test("a container that answers no SYN is asked eight times, and its client reset", async () => {
+  const now = performance.now.bind(performance);
+  let ahead = 0;
+  using _clock = spyOn(performance, "now").mockImplementation(() => now() + ahead);
+  const port = bindPort("tcp", { address: LOOPBACK_4, port: 0 });
+  container.stack.publish(port, { address: CONFIGURATION.ipv4.address, port: 80 });
+  const end = Promise.withResolvers<string>();
+  const client = connect(port.host.port, "127.0.0.1");
+  client.on("error", (error: NodeJS.ErrnoException) => end.resolve(error.code ?? ""));
+  const flags: number[] = [];
+  for (let count = 1; count <= 8; count++) {
+    await eventually(
+      () => {
+        container.work();
+        flags.push(...container.received().map((frame) => readTcp(frame).flags));
+        return flags.length >= count;
+      },
+      () => `SYN number ${count}`,
+    );
+    // The longest that is ever waited.
+    ahead += 13_000;
+  }
+  await eventually(
+    () => {
+      container.work();
+      return container.usage.connections === 0;
+    },
+    () => "the end of the connection",
+  );
+  expect(flags).toEqual(Array(8).fill(SYN));
+  expect(await end.promise).toBe("ECONNRESET");
 });
 
 describe("of connections", () => {

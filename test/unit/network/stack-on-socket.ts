@@ -5,6 +5,7 @@
 
 import { parseAddress } from "../../../src/network/address.ts";
 import type { NetworkConfiguration } from "../../../src/network/configuration.ts";
+import { Resolvers } from "../../../src/network/dns/resolvers.ts";
 import { VIRTIO_HEADER_SIZE } from "../../../src/network/link.ts";
 import { Stack, type StackUsage } from "../../../src/network/stack.ts";
 import { type Address, setOption } from "../../../src/sys/internet-socket.ts";
@@ -45,7 +46,8 @@ export class StackOnSocket implements Disposable {
   readonly #theirs: number;
   readonly #memory = allocate(FRAME_SIZE);
 
-  constructor() {
+  /** @param resolvers who is asked for names; the machine's without it */
+  constructor(resolvers = new Resolvers()) {
     const pair = allocate(8);
     const type = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
     check(systemCall(SystemCall.socketpair, AF_UNIX, type, 0, pair.address), "make a socket pair");
@@ -56,6 +58,7 @@ export class StackOnSocket implements Disposable {
     this.stack = new Stack(this.reactor, {
       device: this.#theirs,
       configuration: CONFIGURATION,
+      resolvers,
       onEnd: (errno) => {
         this.ended = errno;
       },

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { eventually } from "../../unprivileged-user.ts";
-import { arpRequest, internetChecksum, ipv4, readTcp, type TcpOptions, tcp, udpDatagram } from "./frames.ts";
+import { arpRequest, internetChecksum, ipv4, ipv6, readTcp, type TcpOptions, tcp, udpDatagram } from "./frames.ts";
 import { StackOnSocket } from "./stack-on-socket.ts";
 
 const FIN = 1;
@@ -99,6 +99,14 @@ test("ARP is answered for everybody but the container itself", () => {
 
 describe("frames that are none of the stack's business get no answer", () => {
   const syn = tcp({ destinationPort: 9, flags: SYN });
+  const gateway = Buffer.from("fd000000000000000000000000000002", "hex");
+  const echo = ipv4(1, Buffer.from("0800f7fd00010001", "hex"));
+  const echo6 = ipv6(58, Buffer.from("8000000000010001", "hex"), { destination: gateway, checksumOffset: 2 });
+
+  test("while right ones get one", () => {
+    for (const frame of [syn, echo, echo6]) expect(container.exchange(frame)).toHaveLength(1);
+  });
+
   test.each([
     ["too short", syn.subarray(0, 13)],
     ["an IP header cut off", syn.subarray(0, 30)],
@@ -107,6 +115,9 @@ describe("frames that are none of the stack's business get no answer", () => {
     ["from a group", Buffer.concat([syn.subarray(0, 6), Buffer.from("01005e000001", "hex"), syn.subarray(12)])],
     ["a wrong header checksum", mutated(syn, 24, 0xff)],
     ["a wrong TCP checksum", mutated(syn, 50, 0xff)],
+    ["a wrong UDP checksum", ipv4(17, mutated(udpDatagram(1, 9, Buffer.alloc(4)), 6, 0xff))],
+    ["a wrong checksum of an echo", mutated(echo, 36, 0xff)],
+    ["a wrong checksum of an echo, IPv6", mutated(echo6, 56, 0xff)],
     ["a data offset beyond the end", ipv4(6, mutated(Buffer.alloc(20), 12, 0xf0))],
     ["to the loopback", tcp({ destinationPort: 9, flags: SYN, destination: "127.0.0.1" })],
     ["to nowhere", tcp({ destinationPort: 9, flags: SYN, destination: "0.0.0.0" })],
