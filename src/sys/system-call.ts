@@ -8,7 +8,7 @@
 import { dlopen, FFIType, read, toArrayBuffer } from "bun:ffi";
 import { BunkerError } from "./error.ts";
 import { type Memory, memoryOver } from "./memory.ts";
-import { madvise, mmap, mprotect, munmap } from "./own-system-calls.ts";
+import { mmap, mprotect, munmap } from "./own-system-calls.ts";
 
 /** The system call numbers of this process's architecture. */
 export * as SystemCall from "./own-system-calls.ts";
@@ -69,7 +69,6 @@ export function check(result: number, operation: string, object?: string): numbe
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const PROT_EXEC = 4;
-const MADV_HUGEPAGE = 14;
 const MAP_SHARED = 1;
 const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
@@ -91,14 +90,6 @@ export function mapMemory(size: number, sharing: "shared" | "private"): MappedMe
       systemCall(munmap, address, size);
     },
   };
-}
-
-/**
- * Asks for large pages for memory that will be used whole: then it is there after a few page faults instead of one for
- * each 4 KiB. A kernel that has none goes on as usual; madvise(2).
- */
-export function adviseHugePages({ address, buffer }: MappedMemory): void {
-  systemCall(madvise, address, buffer.length, MADV_HUGEPAGE);
 }
 
 /** Makes mapped memory readable and executable and no longer writable; mprotect(2). */

@@ -5,7 +5,8 @@
  * would be a good part of that, for each layer once more. So the tools are handed on from one layer to the next, and
  * there are as many as layers that are unpacked at the same time.
  */
-import { adviseHugePages, type MappedMemory, mapMemory } from "../../sys/system-call.ts";
+import { adviseHugePages } from "../../sys/huge-pages.ts";
+import { type MappedMemory, mapMemory } from "../../sys/system-call.ts";
 import { type DecompressionBuffers, INPUT_SIZE, OUTPUT_SIZE } from "./decompress.ts";
 import { FileMaker } from "./file-maker.ts";
 
