@@ -296,11 +296,6 @@ const VOLUMES_IN_USE: Refusal = {
   hint: "Remove its containers first: bunker rm --force --time SECONDS CONTAINER",
 };
 
-const COPY_KEEPS_LAYERS: Refusal = {
-  reason: "layers are copied as they are packed",
-  hint: "bunker push --compression-format gzip|zstd packs them anew, bunker save --compress in a docker-dir.",
-};
-
 const NO_DAEMON: Refusal = {
   reason: "images are not copied from or to a daemon",
   hint: "Use an archive of docker save: docker-archive:FILE.",
@@ -323,13 +318,11 @@ const OF_COPIES: Readonly<Record<string, Refusal>> = {
     hint: "bunker save -o FILE NAME NAME writes one with several.",
   },
   "decryption-key": NO_DECRYPTION,
-  "dest-compress": COPY_KEEPS_LAYERS,
-  "dest-compress-format": COPY_KEEPS_LAYERS,
-  "dest-compress-level": COPY_KEEPS_LAYERS,
   "dest-daemon-host": NO_DAEMON,
-  "dest-decompress": COPY_KEEPS_LAYERS,
-  "dest-force-compress-format": COPY_KEEPS_LAYERS,
-  "dest-oci-accept-uncompressed-layers": COPY_KEEPS_LAYERS,
+  "dest-oci-accept-uncompressed-layers": {
+    reason: "layers are copied as they are packed, or not packed",
+    hint: "Leave it out.",
+  },
   "dest-precompute-digests": {
     reason: "layers are copied as they are packed, so their digests are always known before",
     hint: "Leave it out.",

@@ -28,20 +28,24 @@ export const compressionOptions = {
 
 /**
  * What the options come to; undefined when layers go as they are.
+ * @param names of the options, for messages
  * @throws BunkerError `conflicting_options`, `invalid_value`
  */
-export function packingOf(options: OptionValues<typeof compressionOptions>): Packing | undefined {
+export function packingOf(
+  options: OptionValues<typeof compressionOptions>,
+  names: Readonly<Record<keyof typeof compressionOptions, { readonly name: string }>> = compressionOptions,
+): Packing | undefined {
   const { compression, compressionLevel, forcesCompression } = options;
   if (compression === undefined) {
     if (compressionLevel === undefined && !forcesCompression) return undefined;
-    const option = forcesCompression ? "--force-compression" : "--compression-level";
-    throw new BunkerError({ code: "conflicting_options", operation: `${option} needs --compression-format` });
+    const { name } = forcesCompression ? names.forcesCompression : names.compressionLevel;
+    throw new BunkerError({ code: "conflicting_options", operation: `--${name} needs --${names.compression.name}` });
   }
   try {
     return { compression, level: levelOf(compressionLevel, compression), layers: forcesCompression ? "all" : "others" };
   } catch (cause) {
     if (!(cause instanceof InvalidValue)) throw cause;
-    const operation = `invalid value ${quote(compressionLevel ?? "")} for --compression-level: ${cause.message}`;
+    const operation = `invalid value ${quote(compressionLevel ?? "")} for --${names.compressionLevel.name}: ${cause.message}`;
     throw new BunkerError({ code: "invalid_value", operation }, { cause });
   }
 }

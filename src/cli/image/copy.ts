@@ -11,6 +11,8 @@ import { openArchiveInput } from "../../image/transport/archive-input.ts";
 import { type CopiedImage, type CopyOptions, copyImage } from "../../image/transport/copy-image.ts";
 import { type ImagePlace, parseImagePlace } from "../../image/transport/image-place.ts";
 import { openLocalReader, openLocalWriter } from "../../image/transport/local-places.ts";
+import type { ImageChoice } from "../../image/transport/read-manifests.ts";
+import type { Packing } from "../../image/transport/recompressed-reader.ts";
 import type { ImageReader, ImageWriter } from "../../image/transport/transport.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
@@ -20,6 +22,7 @@ import { type CopyWords, copyOutput } from "../progress/copy-output.ts";
 import { connectionOptions, retryOptions } from "../registry/registry-options.ts";
 import { oneOf } from "../values/choice.ts";
 import { destinationLoginOptions, loginOf, sourceLoginOptions } from "./copy-logins.ts";
+import { destinationCompressionOptions, destinationPackingOf } from "./destination-compression.ts";
 import { digestFileOption, writeDigestFile } from "./digest-file-option.ts";
 import { manifestFormatOption } from "./manifest-format-option.ts";
 import { platformOption } from "./platform-option.ts";
@@ -34,6 +37,7 @@ export const copy = defineCommand(
     options: {
       all: flag({ name: "all", short: "a", description: "Copy all images of an index, and the index" }),
       authFile: connectionOptions.authFile,
+      ...destinationCompressionOptions,
       ...destinationLoginOptions,
       destinationTlsVerify: tlsVerifyOption("dest-tls-verify", "destination"),
       destinationAuthFile: authFileOption("dest-authfile", "destination"),
@@ -72,6 +76,11 @@ export const copy = defineCommand(
         operation: `${options.all ? "--all" : "--multi-arch all"} and --platform exclude each other`,
       });
     }
+    const packing = destinationPackingOf(options);
+    if (packing !== undefined && keepsDigests) {
+      const operation = "--preserve-digests and packing layers anew exclude each other";
+      throw new BunkerError({ code: "conflicting_options", operation });
+    }
     const platform = all ? "all" : options.platform === undefined ? undefined : parsePlatform(options.platform);
     const images = platform === "all" ? platform : platform === undefined ? [] : [platform];
     using resources = new DisposableStack();
@@ -107,12 +116,13 @@ export const copy = defineCommand(
     );
     await untilInterrupted(async (signal) => {
       await using opened = new AsyncDisposableStack();
-      const reader = opened.use(await openReader(from, platform, sourceRegistries, signal, opened));
+      const original = opened.use(await openReader(from, platform, sourceRegistries, signal, opened));
+      const reader = packing === undefined ? original : opened.use(await openPacked(original, packing, images, signal));
       const writer = opened.use(await openWriter(to, destinationRegistries, signal, opened));
       const { root, sourceDigest } = await copyWithOutput(
         reader,
         writer,
-        { images, keepsDigests, manifestKind, signal },
+        { images: packing === undefined ? images : "all", keepsDigests, manifestKind, signal },
         quiet,
       );
       if (!quiet) console.log(`Written: ${root.digest}`);
@@ -136,6 +146,17 @@ async function openReader(
   if (place.kind === "oci" || place.kind === "dir") return openLocalReader(place, wanted);
   const input = opened.use(await openArchiveInput(place.path, dataDirectory(), signal));
   return openLocalReader({ ...place, path: input.path }, wanted, place);
+}
+
+/** Wraps a reader in one whose layers are packed as they are to be at the destination; most copies load none of it. */
+async function openPacked(
+  reader: ImageReader,
+  packing: Packing,
+  images: ImageChoice,
+  signal: AbortSignal,
+): Promise<ImageReader> {
+  const { openRecompressedReader } = await import("../../image/transport/recompressed-reader.ts");
+  return openRecompressedReader(reader, packing, dataDirectory(), signal, images);
 }
 
 async function openWriter(

@@ -1,5 +1,5 @@
 /*
- * Images whose layers are packed in another way than they lie at their source: `push --compression-format`. Layers that
+ * Images whose layers are packed in another way than at their source, or not at all: `push --compression-format`. Layers that
  * are packed so already stay as they are, unless they are to be packed anew in any case; each other one is unpacked and
  * packed anew into a directory for what is on its way, when the manifest is asked for. What is no layer of files, such
  * as an attestation, stays as it is in any case. The configuration is the same, since it names layers by their unpacked
@@ -13,12 +13,13 @@ import * as v from "valibot";
 import { streamBlob } from "../blob-stream.ts";
 import type { Digest } from "../digest.ts";
 import { invalidDocument } from "../documents.ts";
+import type { Compression } from "../layers/decompress.ts";
 import { packLayer } from "../layers/pack-layer.ts";
 import { lockStore } from "../layers/store-lock.ts";
 import { decompressed } from "./archive-input.ts";
 import { manifestOf } from "./manifest.ts";
 import { convertManifests, ociMediaType } from "./manifest-conversion.ts";
-import { readAllManifests, readRoot } from "./read-manifests.ts";
+import { type ImageChoice, readChosenManifests, readRoot } from "./read-manifests.ts";
 import type { ImageReader, Manifest } from "./transport.ts";
 import { verifyBlob } from "./verified-blob.ts";
 import { writeError } from "./write-error.ts";
@@ -45,7 +46,7 @@ export function isPlainLayer({ mediaType }: Pick<LayerDescriptor, "mediaType">):
 
 /** How layers are to be packed. */
 export interface Packing {
-  readonly compression: "gzip" | "zstd";
+  readonly compression: Compression;
   /** From 1; the usual one unless given. */
   readonly level: number | undefined;
   /** Which layers are packed anew: those that are not packed, those that are packed otherwise or not, or all. */
@@ -54,8 +55,9 @@ export interface Packing {
 
 /**
  * Wraps a reader.
- * @param reader of an image, or of an index all of whose images are wanted; stays the caller's
+ * @param reader stays the caller's
  * @param store the data directory, where there is room for the packed layers
+ * @param images which of an index are wanted: all, or one, which is all that this reader has
  * @throws BunkerError, when its manifest is read, `image_invalid`, `digest_mismatch`, `no_space`
  */
 export function openRecompressedReader(
@@ -63,6 +65,7 @@ export function openRecompressedReader(
   { compression, level, layers: which }: Packing,
   store: string,
   signal: AbortSignal,
+  images: ImageChoice = "all",
 ): ImageReader {
   const lock = lockStore(store);
   const packed = new Map<string, { readonly path: string; readonly size: number }>();
@@ -72,6 +75,7 @@ export function openRecompressedReader(
     const mediaType = ociMediaType(layer.mediaType);
     if (!LAYER_OF_FILES.test(mediaType)) return false;
     if (which === "plain") return isPlainLayer({ mediaType });
+    if (compression === "none") return !isPlainLayer({ mediaType });
     return which === "all" || !mediaType.endsWith(`+${compression}`);
   };
 
@@ -92,12 +96,16 @@ export function openRecompressedReader(
       packed.set(digest, { path, size });
       return { ...layer, mediaType, digest, size };
     } catch (cause) {
-      throw writeError(cause, `pack with ${compression}`, `layer ${layer.digest} of ${reader.name}`);
+      throw writeError(
+        cause,
+        compression === "none" ? "decompress" : `pack with ${compression}`,
+        `layer ${layer.digest} of ${reader.name}`,
+      );
     }
   };
 
   const makeManifests = async (): Promise<readonly Manifest[]> => {
-    const found = await readAllManifests(reader, await readRoot(reader));
+    const found = await readChosenManifests(reader, await readRoot(reader), images);
     if (!found.some((manifest) => parseManifest(manifest).layers?.some(isToBePacked))) return found;
     // Docker's manifests know no zstd.
     const originals = convertManifests(found, "oci", reader.name);

@@ -313,6 +313,31 @@ describe(`a kill at any time (${KILLS} times)`, () => {
 });
 
 describe("copy", () => {
+  test("packs layers anew, or not at all", async () => {
+    const types = (place: string): string[] =>
+      JSON.parse(output(["skopeo", "inspect", "--raw", place])).layers.map(({ mediaType }: { mediaType: string }) =>
+        mediaType.replace("application/vnd.oci.image.layer.v1.", ""),
+      );
+    const [plain, zstd, gzip] = ["plain", "zstd", "gzip"].map((name) => `oci:${directory}/packed:${name}`);
+    await bunker("copy", "-q", "--dest-decompress", busybox(), `${plain}`);
+    await bunker("copy", "-q", "--dest-compress-format", "zstd", "--dest-compress-level", "5", `${plain}`, `${zstd}`);
+    await bunker("copy", "-q", "--dest-compress", `${plain}`, `${gzip}`);
+    expect([plain, zstd, gzip].map((place) => types(`${place}`))).toEqual([["tar"], ["tar+zstd"], ["tar+gzip"]]);
+    // What is packed stays as it is.
+    await bunker("copy", "-q", "--dest-compress", `${zstd}`, `oci:${directory}/packed:again`);
+    expect(types(`oci:${directory}/packed:again`)).toEqual(["tar+zstd"]);
+    const configurations = [plain, zstd, gzip].map((place) => output(["skopeo", "inspect", "--config", `${place}`]));
+    expect(new Set(configurations).size).toBe(1);
+    for (const [words, message] of [
+      [["--dest-compress-level", "3"], "--dest-compress-level needs --dest-compress-format"],
+      [["--dest-compress", "--dest-decompress"], "exclude each other"],
+      [["--dest-decompress", "--preserve-digests"], "exclude each other"],
+    ] as const) {
+      const failed = await user.bunker(["copy", ...words, busybox(), `oci:${directory}/packed:never`]);
+      expect(failed.errors).toContain(message);
+    }
+  });
+
   test("goes around by way of everything with the same digest", async () => {
     const digest = rawDigest(busybox());
     const places = [

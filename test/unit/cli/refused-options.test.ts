@@ -26,7 +26,7 @@ test.each(["push", "image push", "copy", "manifest push"])(
 
 test.each([
   ["push", "compress", "images are pushed to registries"],
-  ["image copy", "dest-compress-format", "layers are copied as they are packed"],
+  ["image copy", "dest-oci-accept-uncompressed-layers", "layers are copied as they are packed"],
   ["copy", "src-daemon-host", "not copied from or to a daemon"],
   ["rmi", "platform", "go with its name"],
   ["image rm", "platform", "go with its name"],
