@@ -35,12 +35,8 @@ export async function internal(words: readonly string[]): Promise<number> {
       return 0;
     }
     case "poststop": {
-      const { runPoststopHooks } = await import("../engine/devices/container-devices.ts");
-      const { warning } = await import("./messages.ts");
-      const { printText } = await import("./format/print-text.ts");
-      const failures = runPoststopHooks(first, second);
-      for (const failure of failures) warning(failure);
-      printText(JSON.stringify(failures));
+      const { poststop } = await import("./poststop.ts");
+      poststop(first, second);
       return 0;
     }
     case "memory-events": {
@@ -50,11 +46,7 @@ export async function internal(words: readonly string[]): Promise<number> {
     }
     case "settle": {
       const { settleContainers } = await import("../engine/lifecycle/settle-container.ts");
-      const { internalCommand } = await import("../engine/internal-command.ts");
-      settleContainers(first, words.slice(2), (id, lock) => {
-        const { cmd, argv0 } = internalCommand(["finish", first, id, "3"]);
-        Bun.spawn(cmd, { argv0, stdio: ["ignore", "ignore", "ignore", lock], detached: true }).unref();
-      });
+      settleContainers(first, words.slice(2));
       return 0;
     }
     case "finish": {

@@ -12,6 +12,7 @@ import { killMembers } from "../../runtime/namespace-members.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { runPoststopHooks } from "../devices/container-devices.ts";
 import { recordDeath } from "../events/journal.ts";
+import { internalCommand } from "../internal-command.ts";
 import { lockContainer, lockHalfRemoved } from "../state/container-directory.ts";
 import { type ContainerLock, inheritedLock } from "../state/container-lock.ts";
 import {
@@ -37,7 +38,7 @@ const HOOKS_RUN = "; hooks of its devices are still running";
 export function settleContainers(
   data: string,
   ids: readonly string[],
-  finishLater: (id: string, lock: number) => void,
+  finishLater = (id: string, lock: number): void => startFinishing(data, id, lock),
 ): void {
   using database = openContainers(data);
   for (const id of ids) {
@@ -46,6 +47,12 @@ export function settleContainers(
     if (isToBeGone(container)) finishRemoval(database, data, id, finishLater);
     else recordEndOfAbandoned(database, data, id, finishLater);
   }
+}
+
+/** Has a process that nobody waits for, and that inherits the lock, finish a container. */
+function startFinishing(data: string, id: string, lock: number): void {
+  const { cmd, argv0 } = internalCommand(["finish", data, id, "3"]);
+  Bun.spawn(cmd, { argv0, stdio: ["ignore", "ignore", "ignore", lock], detached: true }).unref();
 }
 
 /**
