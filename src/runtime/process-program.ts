@@ -100,9 +100,12 @@ function closeSetupDescriptors(program: LaunchProgram, setting: ProcessSetting):
   program.release(bound);
 }
 
+/** The operation that fails where the working directory is no use. */
+export const CHANGE_DIRECTORY = "change to directory";
+
 /** Changes the directory without following the magic links of /proc, which could lead back to the host. */
 function changeDirectory(program: LaunchProgram, directory: string, ignore: readonly number[]): void {
-  const what = { operation: "change to directory", object: directory };
+  const what = { operation: CHANGE_DIRECTORY, object: directory };
   const done = program.label();
   const opened = program.slot("cwd");
   const { O_PATH, O_DIRECTORY, O_CLOEXEC } = OpenFlag;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
-import { isUnified } from "../../cgroup/group.ts";
+import { controllersOf, isUnified } from "../../cgroup/group.ts";
 import { planContainerGroup } from "../../cgroup/group-plan.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { listContainers } from "../../engine/lifecycle/find-container.ts";
@@ -12,6 +12,7 @@ import { toJson } from "../format/template/to-json.ts";
 import { NIL_SLICE, type Structure } from "../format/template/value.ts";
 import { executeTemplate, readTemplate } from "../format/user-template.ts";
 import { inspectFormatOption } from "../inspect-output.ts";
+import { LOG_DRIVERS } from "../values/life-values.ts";
 import { DEVICE_DIRECTORIES } from "../values/named-devices.ts";
 
 /** `bunker system info`. */
@@ -41,7 +42,7 @@ function collect() {
     Driver: "overlay",
     LoggingDriver: "json-file",
     KernelVersion: release(),
-    OperatingSystem: operatingSystem(),
+    OperatingSystem: osRelease("PRETTY_NAME") ?? "Linux",
     OSType: "linux",
     Architecture: arch() === "x64" ? "x86_64" : "aarch64",
     NCPU: cpus().length,
@@ -56,6 +57,22 @@ function collect() {
     SystemTime: new Date().toISOString(),
     Swarm: { LocalNodeState: "inactive" },
     Warnings: NIL_SLICE,
+    OSVersion: osRelease("VERSION_ID") ?? "",
+    Debug: (process.env["BUNKER_DEBUG"] ?? "") !== "",
+    ExperimentalBuild: false,
+    Isolation: "",
+    Labels: [],
+    HttpProxy: proxyOf("http"),
+    HttpsProxy: proxyOf("https"),
+    NoProxy: proxyOf("no"),
+    Plugins: {
+      Volume: ["local"],
+      Network: ["bridge"],
+      Authorization: NIL_SLICE,
+      Log: [...LOG_DRIVERS],
+    },
+    Runtimes: { bunker: { path: process.execPath } },
+    DriverStatus: [["Native Overlay Diff", "true"]],
     ...cgroupFacts(),
     SecurityOptions: ["name=seccomp,profile=builtin", ...(process.geteuid?.() === 0 ? [] : ["name=rootless"])],
   } satisfies Structure;
@@ -63,12 +80,39 @@ function collect() {
 
 /** Who makes the cgroups of containers, and which of their limits are only kept by watching because nobody does. */
 function cgroupFacts() {
-  const { kind } = planContainerGroup({ mode: "enabled" });
+  const plan = planContainerGroup({ mode: "enabled" });
+  const { kind } = plan;
+  const uid = process.geteuid?.() ?? 0;
+  const group = {
+    // Of the systemd that is asked.
+    scope: uid === 0 ? "/" : `/user.slice/user-${uid}.slice/user@${uid}.service`,
+    path: plan.kind === "path" ? plan.parent : "/",
+    missing: undefined,
+  }[kind];
+  const controllers = group === undefined ? [] : controllersOf(group);
+  const [hasMemory, hasProcessor, hasSets, hasPids] = ["memory", "cpu", "cpuset", "pids"].map((controller) =>
+    controllers.includes(controller),
+  );
   return {
     CgroupDriver: { scope: "systemd", path: "cgroupfs", missing: "none" }[kind],
     CgroupVersion: isUnified() ? "2" : "1",
+    MemoryLimit: hasMemory,
+    SwapLimit: hasMemory,
+    CpuCfsPeriod: hasProcessor,
+    CpuCfsQuota: hasProcessor,
+    CPUShares: hasProcessor,
+    CPUSet: hasSets,
+    PidsLimit: hasPids,
+    // v2 has no such thing.
+    OomKillDisable: false,
     SoftLimits: kind === "missing" ? ["memory", "cpus", "pids"] : [],
   };
+}
+
+/** What the environment says about proxies, which is what Bunker goes by. */
+function proxyOf(scheme: "http" | "https" | "no"): string {
+  const name = `${scheme}_proxy`;
+  return process.env[name.toUpperCase()] ?? process.env[name] ?? "";
 }
 
 function lines(facts: ReturnType<typeof collect>): readonly (readonly [title: string, value: string | number])[] {
@@ -81,6 +125,7 @@ function lines(facts: ReturnType<typeof collect>): readonly (readonly [title: st
     ["Version", facts.ServerVersion],
     ["Storage Driver", facts.Driver],
     ["Logging Driver", facts.LoggingDriver],
+    ["Log Drivers", facts.Plugins.Log.join(", ")],
     ["Cgroup Driver", facts.CgroupDriver],
     ["Cgroup Version", facts.CgroupVersion],
     ["Limits Kept By Watching Only", facts.SoftLimits.join(", ") || "none"],
@@ -95,10 +140,10 @@ function lines(facts: ReturnType<typeof collect>): readonly (readonly [title: st
   ];
 }
 
-function operatingSystem(): string {
+function osRelease(name: "PRETTY_NAME" | "VERSION_ID"): string | undefined {
   try {
-    return /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "Linux";
+    return new RegExp(`^${name}="?([^"\n]*)`, "m").exec(readFileSync("/etc/os-release", "utf8"))?.[1];
   } catch {
-    return "Linux";
+    return undefined;
   }
 }

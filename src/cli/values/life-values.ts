@@ -64,7 +64,8 @@ export function parseStreamName(text: string): "stdin" | "stdout" | "stderr" {
   throw new InvalidValue("expected stdin, stdout or stderr");
 }
 
-const LOG_DRIVERS = ["json-file", "local", "journald", "none"] as const;
+/** Where the output of a container may go. */
+export const LOG_DRIVERS = ["json-file", "local", "journald", "none"] as const;
 
 /** The fields of Docker's that a tag may have. */
 const TAG = /^(?:[^{}\p{Cc}]|\{\{\.(?:ID|FullID|Name|ImageName)\}\})+$/u;

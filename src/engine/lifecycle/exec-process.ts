@@ -9,9 +9,12 @@ import { CAPABILITY_NAMES } from "../../runtime/configuration/capabilities.ts";
 import type { EnteredConfiguration, Process } from "../../runtime/configuration/configuration.ts";
 import { launchProcess } from "../../runtime/launch-process.ts";
 import type { LaunchedContainer } from "../../runtime/launched-container.ts";
+import { CHANGE_DIRECTORY } from "../../runtime/process-program.ts";
 import type { CompiledFilter } from "../../runtime/seccomp/compile.ts";
 import { OCI_VERSION } from "../../runtime/state.ts";
 import { encodeText } from "../../sys/byte-string.ts";
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError } from "../../sys/error.ts";
 import { openAt2 } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { openFile, readOpenText } from "../../sys/named-file.ts";
@@ -66,7 +69,7 @@ export async function startExec(
   const told = { id, name, definition: summary };
   const event = { execID: options.id };
   recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, told, event);
-  const launched = launchProcess({
+  const launched = launchedOrRefused({
     state: { ociVersion: OCI_VERSION, id, status: "running", pid, bundle: containerDirectory(data, id) },
     pidfd,
     configuration,
@@ -80,6 +83,18 @@ export async function startExec(
   });
   recordContainerEvent(data, `exec_start: ${options.command.join(" ")}`, told, event);
   return launched;
+}
+
+/** Launches a process; where its directory is no use the exit status is what Docker has for that. */
+function launchedOrRefused(process: Parameters<typeof launchProcess>[0]): LaunchedContainer {
+  try {
+    return launchProcess(process);
+  } catch (error) {
+    if (!(error instanceof BunkerError) || error.operation !== CHANGE_DIRECTORY) throw error;
+    const { code, operation, object, errno } = error;
+    const exitStatus = errno === Errno.EACCES ? 126 : 127;
+    throw new BunkerError({ code, operation, object, errno, exitStatus }, { cause: error });
+  }
 }
 
 async function joinGroup(group: string, pid: number): Promise<FileDescriptor> {

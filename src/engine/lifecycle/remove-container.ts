@@ -46,6 +46,7 @@ export function removeContainer(
   { force, volumes }: { readonly force: boolean; readonly volumes: boolean },
 ): void {
   const { id } = container;
+  let isKilled = false;
   for (;;) {
     using lock = lockContainer(data, id);
     if (lock !== undefined) {
@@ -92,6 +93,9 @@ export function removeContainer(
       Bun.sleepSync(2);
       continue;
     }
+    // Before its end goes on record.
+    if (!isKilled) recordContainerEvent(data, "kill", container, { signal: String(Signal.SIGKILL) });
+    isKilled = true;
     tell(socket, { kind: "signal", signal: Signal.SIGKILL, isStop: true });
     waitForEnd(socket);
     // Of `--rm`: the supervisor removes it, or its command.

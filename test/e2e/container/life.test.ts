@@ -1,6 +1,7 @@
 /* The life of a container that outlives its command: from create to rm, and what others may do to it meanwhile. */
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { release, totalmem } from "node:os";
 import { eventually } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
@@ -174,6 +175,45 @@ describe("a container in the background", () => {
       "{{.Action}}",
     );
     expect(events).toBe("create\nstart\ndie\ndestroy\n");
+    const ends = [
+      "events",
+      "--since=1h",
+      "--until=0s",
+      "--filter=container=told",
+      "--filter=event=die",
+      "--format=json",
+    ];
+    expect(JSON.parse(await bunker(...ends)).Actor.Attributes).toMatchObject({
+      exitCode: "0",
+      execDuration: expect.stringMatching(/^\d+$/),
+    });
+  });
+
+  test("is counted in what is told of the host and of Bunker", async () => {
+    await bunker("create", "--name", "counted", suite.image, "true");
+    const facts = JSON.parse(await bunker("info", "--format", "{{json .}}"));
+    await bunker("rm", "counted");
+    expect(facts).toMatchObject({
+      Containers: 1,
+      ContainersRunning: 0,
+      ContainersStopped: 1,
+      Driver: "overlay",
+      OSType: "linux",
+      NCPU: navigator.hardwareConcurrency,
+      MemTotal: totalmem(),
+      KernelVersion: release(),
+      DockerRootDir: suite.user.data,
+      Plugins: { Volume: ["local"], Log: ["json-file", "local", "journald", "none"] },
+      Runtimes: { bunker: { path: suite.user.bunkerPath } },
+    });
+    // What Docker's own has, of what there is without a daemon.
+    const members = [
+      ...["Architecture", "CgroupDriver", "CgroupVersion", "CpuCfsPeriod", "CpuCfsQuota", "CPUSet", "CPUShares"],
+      ...["Debug", "DefaultRuntime", "DriverStatus", "HttpProxy", "HttpsProxy", "Images", "Labels", "LoggingDriver"],
+      ...["MemoryLimit", "Name", "NoProxy", "OperatingSystem", "OSVersion", "PidsLimit", "SecurityOptions"],
+      ...["ServerVersion", "SwapLimit", "SystemTime", "Warnings"],
+    ];
+    expect(Object.keys(facts)).toEqual(expect.arrayContaining(members));
   });
 
   test("tells of what is copied and pruned, and of images", async () => {
@@ -198,7 +238,7 @@ describe("a container in the background", () => {
     expect(deletion).toMatch(/^delete sha256:[0-9a-f]{64}$/);
     expect(await events("image=told:2")).toEqual(["tag told:2", "untag told:2"]);
     expect(await events("container=source")).toEqual(
-      ["create", "start", "top", "archive-path", "extract-to-dir", "commit", "die", "stop", "destroy"].map(
+      ["create", "start", "top", "archive-path", "extract-to-dir", "commit", "kill", "die", "stop", "destroy"].map(
         (action) => `${action} source`,
       ),
     );
@@ -213,6 +253,14 @@ describe("exec", () => {
     expect(await bunker("exec", "-e", "A=2", "-w", "/tmp", "room", "sh", "-c", "echo $A $(pwd)")).toBe("2 /tmp\n");
     expect((await suite.user.bunker(["exec", "room", "sh", "-c", "exit 9"])).status).toBe(9);
     expect((await suite.user.bunker(["exec", "room", "nothing"])).status).toBe(127);
+    for (const [directory, error] of [
+      ["/nosuch", "ENOENT"],
+      ["/etc/passwd", "ENOTDIR"],
+    ] as const) {
+      const refused = await suite.user.bunker(["exec", "-w", directory, "room", "true"]);
+      const errors = `bunker: change to directory ${directory}: ${error}\n`;
+      expect(refused).toEqual({ status: 127, output: "", errors });
+    }
     const { output } = await suite.user.bunker(["exec", "-i", "room", "wc", "-c"], { input: "x".repeat(1_000_000) });
     expect(output.trim()).toBe("1000000");
     await bunker("exec", "-d", "room", "sh", "-c", "echo to nobody; echo to nobody >&2; echo done >/written");
