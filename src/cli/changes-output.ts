@@ -16,7 +16,8 @@ export const changesFormat = single({
 /** Prints what became of files: a letter and a path on each line, as `docker diff`, or JSON, as Podman. */
 export function printChanges(changes: readonly Pick<Change, "kind" | "path">[], format: "json" | undefined): void {
   if (format === "json") console.log(JSON.stringify(byKind(changes)));
-  else for (const { kind, path } of changes) console.log(`${LETTERS[kind]} ${showPath(path)}`);
+  else if (changes.length > 0)
+    console.log(changes.map(({ kind, path }) => `${LETTERS[kind]} ${showPath(path)}`).join("\n"));
 }
 
 function byKind(changes: readonly Pick<Change, "kind" | "path">[]) {

@@ -15,6 +15,7 @@ export const diff = defineCommand(
     insteadOfFirst: ["latest"],
     required: ["CONTAINER"],
     failureStatus: 1,
+    isBrief: true,
   },
   async ({ options, operands: [reference] }) => {
     const data = dataDirectory();

@@ -1,8 +1,8 @@
-import { existsSync } from "node:fs";
-import { posix } from "node:path";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { exists } from "../../sys/named-file.ts";
+import { resolvePath } from "../../sys/resolve-path.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
 import { containerDirectory } from "../state/container-lock.ts";
 import type { Container } from "../state/containers.ts";
@@ -42,8 +42,8 @@ export function layersOf(operation: string, data: string, container: Container):
   const upper = `${containerDirectory(data, container.id)}/upper`;
   const { mounts = [] } = readConfiguration(data, container.id);
   return {
-    upper: existsSync(upper) ? upper : undefined,
+    upper: exists(upper) ? upper : undefined,
     lower: root.lower,
-    mountPoints: mounts.map(({ destination }) => posix.resolve("/", destination).slice(1)),
+    mountPoints: mounts.map(({ destination }) => resolvePath(destination, "/").slice(1)),
   };
 }

@@ -1,6 +1,7 @@
 import { type Change, listChanges } from "../../image/layers/list-changes.ts";
 import type { UpperEntry } from "../../image/layers/upper-directory.ts";
 import type { RootCalls } from "../../runtime/root-calls.ts";
+import { compileReadily } from "../../sys/just-in-time.ts";
 import { isDenied } from "../is-denied.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
 import type { Container } from "../state/containers.ts";
@@ -40,6 +41,8 @@ async function* interruptibly(entries: Iterable<UpperEntry>, signal: AbortSignal
   for (const entry of entries) {
     yield entry;
     if (++count % ENTRIES_AT_ONCE !== 0) continue;
+    // More than a few: what `diff` does else is over sooner.
+    if (count === ENTRIES_AT_ONCE) compileReadily();
     await new Promise(setImmediate);
     signal.throwIfAborted();
   }
