@@ -59,6 +59,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     peers: [podman, crun, runc],
     measure: async (...task) => (await import("./container-life.ts")).measureLife(...task),
   },
+  short: {
+    summary: "`exec` and `ps`, against Podman and against what such a program takes at least",
+    rounds: 30,
+    peers: [podman],
+    measure: async (...task) => (await import("./short-commands.ts")).measureShortCommands(...task),
+  },
   memory: {
     summary: "the executable's size, and the memory of what lives as long as a container",
     rounds: 5,
