@@ -9,9 +9,7 @@
  * and again meets the container's memory of its last connection (TIME-WAIT), which only gives way to a higher number.
  */
 import type { Address, Endpoint } from "../../sys/internet-socket.ts";
-import { openSocket, SocketOption, setOption } from "../../sys/internet-socket.ts";
 import { Event, type Reactor, Timer } from "../../sys/reactor.ts";
-import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { isMulticast, sameAddress, UNSPECIFIED_4, UNSPECIFIED_6 } from "../address.ts";
 import type { NetworkConfiguration } from "../configuration.ts";
 import { destinationOf } from "../destination.ts";
@@ -21,11 +19,11 @@ import { FlowTable } from "../flow-table.ts";
 import type { FramePool } from "../frame-pool.ts";
 import { icmpError, sendErrorAbout } from "../icmp-error.ts";
 import { IpProtocol } from "../ip-protocol.ts";
-import { bindOutbound } from "../outbound.ts";
 import type { Output } from "../output.ts";
 import type { Packet } from "../packet.ts";
 import type { ByteBudget } from "../shaping.ts";
 import { TcpConnection } from "./connection.ts";
+import { HostSockets } from "./host-sockets.ts";
 import { Segment, TCP_CHECKSUM_OFFSET, TCP_HEADER_SIZE, TcpFlag, writeTcpHeader } from "./segment.ts";
 import type { TcpServices } from "./services.ts";
 import type { ToContainer } from "./to-container.ts";
@@ -58,6 +56,7 @@ export class Tcp implements TcpServices, Disposable {
   readonly #egress: Egress;
   readonly #incoming: ByteBudget | undefined;
   readonly #openResolver: () => number;
+  readonly #sockets: HostSockets;
   readonly #connections = new FlowTable<TcpConnection>();
   readonly #segment = new Segment();
   readonly #halfOpen = new Set<TcpConnection>();
@@ -111,6 +110,7 @@ export class Tcp implements TcpServices, Disposable {
     this.#egress = egress;
     this.#incoming = incoming;
     this.#openResolver = openResolver;
+    this.#sockets = new HostSockets(reactor, configuration);
     reactor.add(this.#timer.descriptor.number, Event.IN, () => this.#tick());
     reactor.add(this.#answerTimer.descriptor.number, Event.IN, () => this.#acknowledgeUnanswered());
   }
@@ -230,14 +230,9 @@ export class Tcp implements TcpServices, Disposable {
   }
 
   openSocket(version: 4 | 6): number {
-    const socket = openSocket("tcp", version);
-    if (socket < 0) return socket;
-    setOption(socket, SocketOption.TCP_NODELAY, 1);
-    setOption(socket, SocketOption.SO_OOBINLINE, 1);
-    const result = bindOutbound(socket, version, this.#configuration);
-    if (result >= 0) return socket;
-    systemCall(SystemCall.close, socket);
-    return result;
+    // Its end looks after what was made ahead.
+    this.#startTicking();
+    return this.#sockets.open(version);
   }
 
   router(version: 4 | 6): Address {
@@ -326,8 +321,9 @@ export class Tcp implements TcpServices, Disposable {
       return;
     }
     // The traffic is over: a second later its memory is given back, and the timer stops.
-    if (this.now < this.#trimAt && this.pool.isTrimmable) return;
+    if (this.now < this.#trimAt) return;
     this.pool.trim();
+    this.#sockets.release();
     this.#connections.collectRemains();
     this.#isTicking = false;
     this.#timer.start(0);
@@ -335,6 +331,7 @@ export class Tcp implements TcpServices, Disposable {
 
   /** Resets all connections. */
   [Symbol.dispose](): void {
+    this.#sockets[Symbol.dispose]();
     for (const connection of this.#connections.all()) connection.abort();
     for (const timer of [this.#timer, this.#answerTimer]) {
       this.reactor.remove(timer.descriptor.number);
