@@ -11,7 +11,7 @@ import { quote } from "../option-table.ts";
 
 /** What `images` can filter by; Docker's keys, and Podman's beside them. */
 export const IMAGE_FILTERS = [
-  ...["after", "before", "containers", "dangling", "digest", "id", "label", "label!"],
+  ...["after", "before", "containers", "dangling", "digest", "id", "intermediate", "label", "label!"],
   ...["readonly", "reference", "since", "until"],
 ];
 
@@ -27,10 +27,12 @@ export function imageFilter(filters: Filters, store: ImageStore, now: number): (
   const before = Math.min(...created("before"), ...read(filters, "until", (text) => parsePointInTime(text, now)));
   const since = Math.max(...created("since"), ...created("after"));
   const dangling = read(filters, "dangling", parseBoolean);
+  const intermediate = read(filters, "intermediate", parseBoolean);
+  const parents = intermediate.length === 0 ? new Set<string>() : layersBelow(store.list());
   const readOnly = read(filters, "readonly", parseBoolean);
   const references = filters("reference");
   const [ids, digests] = [filters("id").map(asDigest), filters("digest").map(asDigest)];
-  return ({ id, isReadOnly, manifest, names, created: time = 0, labels, repositoryDigests }) =>
+  return ({ id, isReadOnly, layers, manifest, names, created: time = 0, labels, repositoryDigests }) =>
     time < before &&
     time > since &&
     (ids.length === 0 || ids.some((beginning) => id.startsWith(beginning))) &&
@@ -40,6 +42,8 @@ export function imageFilter(filters: Filters, store: ImageStore, now: number): (
       )) &&
     (readOnly.length === 0 || readOnly.includes(isReadOnly)) &&
     (dangling.length === 0 || dangling.includes(names.length === 0)) &&
+    (intermediate.length === 0 ||
+      intermediate.includes(names.length === 0 && parents.has(layers.at(-1)?.chainId ?? ""))) &&
     fitsLabels(labels, filters) &&
     (references.length === 0 ||
       [...names, ...repositoryDigests].some((name) =>
@@ -70,6 +74,11 @@ export function withFittingNames(image: StoredImage, filters: Filters): StoredIm
     (name) => repositories.has(name.slice(0, name.indexOf("@"))) || fits(name),
   );
   return { ...image, names, repositoryDigests };
+}
+
+/** What lies below the uppermost layer of some image: an image that ends with one of these is what others were made of. */
+function layersBelow(images: readonly StoredImage[]): Set<string> {
+  return new Set(images.flatMap(({ layers }) => layers.slice(0, -1).map(({ chainId }) => chainId)));
 }
 
 /** A digest that may have been written without its algorithm. */

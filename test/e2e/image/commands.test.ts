@@ -118,6 +118,8 @@ describe("images", () => {
       ["debian:12", "debian:latest"],
     ],
     [["-f", "dangling=true"], []],
+    [["-f", "intermediate=true"], []],
+    [["-f", "intermediate=false", "-f", "after=debian"], [WEB]],
   ])("%j", async (words, names) => {
     const output = await ok("images", "--format", "{{.Repository}}:{{.Tag}}", ...words);
     expect(output.split("\n").slice(0, -1).sort()).toEqual(names);
@@ -327,6 +329,12 @@ describe("tag and rmi", () => {
     expect(layers.join("\n")).toMatch(
       /^Image Layers\n├── ID: [0-9a-f]{12} Size: \S+ Top Layer of: \[debian:12 debian:latest\]\n└── ID: [0-9a-f]{12} Size: \S+ Top Layer of: \[registry\.example\.com:5000\/team\/web:1\.0\]\n$/,
     );
+    const [, , , , ...above] = (await ok("image", "tree", "--whatrequires", "debian")).split("\n");
+    expect(above.map((line) => line.replace(/ID: [0-9a-f]{12} Size: \S+/, "ID"))).toEqual([
+      "└── ID Top Layer of: [debian:12 debian:latest]",
+      `    └── ID Top Layer of: [${WEB}]`,
+      "",
+    ]);
   });
 });
 
@@ -351,7 +359,9 @@ describe("image prune", () => {
   test("removes images without a name", async () => {
     await ok("tag", "registry.example.com:5000/team/web:1.0", "debian:12");
     await ok("tag", "registry.example.com:5000/team/web:1.0", "debian:latest");
-    expect(await ok("images", "-f", "dangling=true", "--format", "{{.Repository}}:{{.Tag}}")).toBe("debian:<none>\n");
+    for (const filter of ["dangling=true", "intermediate=true"]) {
+      expect(await ok("images", "-f", filter, "--format", "{{.Repository}}:{{.Tag}}")).toBe("debian:<none>\n");
+    }
     const output = await ok("image", "prune", "-f");
     expect(output).toMatch(
       new RegExp(
