@@ -12,6 +12,7 @@ import { startExec } from "../../engine/lifecycle/exec-process.ts";
 import { newContainerId } from "../../engine/state/container-directory.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { connectToSupervisor, tell } from "../../engine/supervisor/connect.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { openFile } from "../../sys/named-file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { defineCommand } from "../command.ts";
@@ -114,6 +115,7 @@ export const exec = defineCommand(
     }
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
     recordContainerEvent(data, "exec_die", told, { execID, exitCode: String(exitStatus) });
+    leaveMemory();
     return exitStatus;
   },
 );
