@@ -2,32 +2,34 @@ import { containerProcesses } from "../../runtime/lifecycle/container-processes.
 import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts";
 import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
 import { defineCommand } from "../command.ts";
-import { readProcessRow } from "../process-row.ts";
+import { ProcessFacts } from "../container/processes/process-facts.ts";
+import { chosenColumns } from "../container/processes/ps-words.ts";
 import { formatOption } from "./format-option.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 import { renderTable } from "./table.ts";
 
-/** `bunker runtime ps`. */
+/** `bunker runtime ps`: as with runc, the columns of `ps -ef`, or those that options of ps(1) choose. */
 export const ps = defineCommand(
   {
     options: {
       format: formatOption,
     },
     required: ["ID"],
+    optional: "[PS-OPTION|COLUMN...]",
+    stopAtFirstOperand: true,
   },
-  ({ options, operands: [id] }, globals: RuntimeGlobals) => {
+  ({ options, operands: [id, ...words] }, globals: RuntimeGlobals) => {
     using directory = ContainerDirectory.open(stateRoot(globals.root), id);
     const pids = containerProcesses(directory, "list the processes of");
-    if (options.format === "json") console.log(JSON.stringify(pids));
-    else console.log(renderTable([["UID", "PID", "PPID", "STIME", "TIME", "CMD"], ...pids.flatMap(row)]));
+    if (options.format === "json") {
+      console.log(JSON.stringify(pids));
+      return 0;
+    }
+    const columns = chosenColumns(words, pids[0] ?? 0);
+    // Those that have ended meanwhile are left out.
+    const rows = pids.flatMap((pid) => ProcessFacts.read(pid) ?? []);
+    const cells = rows.map((row) => columns.map(({ value }) => value(row)));
+    console.log(renderTable([columns.map(({ title }) => title), ...cells]));
     return 0;
   },
 );
-
-/** The row of a process, none if it has ended meanwhile. */
-function row(pid: number): string[][] {
-  const process = readProcessRow(pid);
-  if (process === undefined) return [];
-  const { uid, parent, started, time, command } = process;
-  return [[String(uid), String(pid), String(parent), started, time, command]];
-}

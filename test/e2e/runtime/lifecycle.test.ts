@@ -103,8 +103,14 @@ test("run --detach leaves the container running, and list shows it", async () =>
   );
   expect(JSON.parse(suite.box.runtime("ps", "-f", "json", "test").output)).toEqual([pid]);
   expect(suite.box.runtime("ps", "test").output).toMatch(
-    new RegExp(`\n1\\d+ +${pid} +\\d+ +\\S+ +\\S+ +sleep 1000\n$`),
+    new RegExp(
+      `^UID +PID +PPID +C +STIME +TTY +TIME +CMD\nbunker-\\S+ +${pid} +\\d+ +\\d+ +\\S+ +\\? +\\S+ +sleep 1000\n$`,
+    ),
   );
+  expect(suite.box.runtime("ps", "test", "-o", "pid,args").output).toMatch(
+    new RegExp(`^PID +COMMAND\n${pid} +sleep 1000\n$`),
+  );
+  expect(suite.box.runtime("ps", "test", "-Z")).toMatchObject({ output: "", status: 1 });
   expect(suite.box.runtime("kill", "--all", "test", "KILL").status).toBe(0);
   await eventually(
     () => suite.stateOf()["status"] === "stopped",
