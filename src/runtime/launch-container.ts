@@ -33,6 +33,7 @@ import { runHostHooks } from "./host-hooks.ts";
 import { helpersToLaunch } from "./id-map/id-map-helpers.ts";
 import { openIdMapNamespace } from "./id-map/id-map-namespace.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
+import { whileMapsAreWritten } from "./id-map/while-maps-are-written.ts";
 import {
   beginIdMap,
   isInInitialUserNamespace,
@@ -355,13 +356,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
           helpers === undefined
             ? beginIdMap(container.pid, idMap, privileged)
             : () => helpers.finish(conversation.child, program);
-        let areAwaited = false;
-        const awaitMaps = () => {
-          if (areAwaited) return;
-          areAwaited = true;
-          inAnyCase(meetFirst, awaitHelpers);
-        };
-        inAnyCase(() => {
+        whileMapsAreWritten(meetFirst, awaitHelpers, (awaitMaps) => {
           if (!isFinishedLater) return;
           const { number } = container.pidfd;
           const found = { user: number, network: number, mount: undefined };
@@ -377,7 +372,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
               : undefined,
           );
           program.finish();
-        }, awaitMaps);
+        });
         if (isFinishedLater && !beginsEarly) whileItLives(conversation, () => options.beforeGoingOn?.());
         sendByte(conversation);
       }
@@ -444,24 +439,6 @@ function receiveNamespaces(conversation: Conversation) {
   if (network === undefined || mount === undefined) throw new Error("two namespaces are sent");
   const kept = received.move();
   return { network, mount, [Symbol.dispose]: () => kept.dispose() };
-}
-
-/**
- * Does one thing and then another, whatever has become of the first. Where both fail, it is the first that counts: the
- * other may have failed of that.
- */
-function inAnyCase(first: () => void, second: () => void): void {
-  try {
-    first();
-  } catch (error) {
-    try {
-      second();
-    } catch {
-      // What it failed of has been said.
-    }
-    throw error;
-  }
-  second();
 }
 
 /** Does something with the container, and when that fails because it is dead, says what it died of instead. */
