@@ -8,8 +8,7 @@ import { defineCommand } from "../command.ts";
 import { alignColumns } from "../format/align-columns.ts";
 import { printText } from "../format/print-text.ts";
 import { latestOption, namedOrLatest } from "./latest-container.ts";
-import { ProcessFacts } from "./processes/process-facts.ts";
-import { chosenColumns } from "./processes/ps-words.ts";
+import { processTable } from "./processes/process-table.ts";
 
 /** `bunker top`. */
 export const top = defineCommand(
@@ -29,10 +28,8 @@ export const top = defineCommand(
     if ((status !== "running" && status !== "paused") || pid === undefined) {
       throw notRunning("list the processes of", container);
     }
-    const columns = chosenColumns(words, pid);
     const members = processesOfEach([pid], guestProcesses(listContainers(database, data))).get(pid) ?? [];
-    const rows = members.flatMap((member) => ProcessFacts.read(member) ?? []);
-    const lines = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ value }) => value(row)))];
+    const lines = processTable(pid, members, words);
     recordContainerEvent(data, "top", container, { psArgs: words.join(" ") || "-ef" });
     printText(alignColumns(lines.map((cells) => `${cells.join("\t")}\n`).join("")));
     return 0;

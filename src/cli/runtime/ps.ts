@@ -2,8 +2,6 @@ import { containerProcesses } from "../../runtime/lifecycle/container-processes.
 import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts";
 import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
 import { defineCommand } from "../command.ts";
-import { ProcessFacts } from "../container/processes/process-facts.ts";
-import { chosenColumns } from "../container/processes/ps-words.ts";
 import { formatOption } from "./format-option.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 import { renderTable } from "./table.ts";
@@ -18,18 +16,15 @@ export const ps = defineCommand(
     optional: "[PS-OPTION|COLUMN...]",
     stopAtFirstOperand: true,
   },
-  ({ options, operands: [id, ...words] }, globals: RuntimeGlobals) => {
+  async ({ options, operands: [id, ...words] }, globals: RuntimeGlobals) => {
     using directory = ContainerDirectory.open(stateRoot(globals.root), id);
     const pids = containerProcesses(directory, "list the processes of");
     if (options.format === "json") {
       console.log(JSON.stringify(pids));
       return 0;
     }
-    const columns = chosenColumns(words, pids[0] ?? 0);
-    // Those that have ended meanwhile are left out.
-    const rows = pids.flatMap((pid) => ProcessFacts.read(pid) ?? []);
-    const cells = rows.map((row) => columns.map(({ value }) => value(row)));
-    console.log(renderTable([columns.map(({ title }) => title), ...cells]));
+    const { processTable } = await import("../container/processes/process-table.ts");
+    console.log(renderTable(processTable(pids[0] ?? 0, pids, words)));
     return 0;
   },
 );
