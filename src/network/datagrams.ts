@@ -80,6 +80,8 @@ const UNANSWERED_TIME = 30_000;
 const ANSWERED_TIME = 180_000;
 /** Milliseconds between looks at the flows' times. */
 const TICK = 5_000;
+/** How many unanswered flows are looked after then, whether the host would send from another address: five calls each. */
+const MOST_ASKED = 64;
 /** Rounds of receiving from one socket, before others have their turn. */
 const ROUNDS_PER_TURN = 4;
 
@@ -446,11 +448,15 @@ export class Datagrams implements Disposable {
   #tick(): void {
     this.#timer.acknowledge();
     const now = performance.now();
+    const waiting: DatagramFlow[] = [];
     for (const flow of this.#flows.all()) {
       const idle = now - flow.lastUsed;
-      const isOver = idle > (flow.isAnswered ? ANSWERED_TIME : UNANSWERED_TIME);
-      if (isOver || (idle <= TICK && flow.awaitsAnswer && this.#hasOtherWay(flow))) this.#end(flow);
+      if (idle > (flow.isAnswered ? ANSWERED_TIME : UNANSWERED_TIME)) this.#end(flow);
+      else if (idle <= TICK && flow.awaitsAnswer) waiting.push(flow);
     }
+    // Of too many, others each time.
+    const first = Math.floor(Math.random() * Math.max(1, waiting.length - MOST_ASKED + 1));
+    for (const flow of waiting.slice(first, first + MOST_ASKED)) if (this.#hasOtherWay(flow)) this.#end(flow);
     if (this.#flows.size > 0) return;
     this.#receiver.release();
     this.#pool.trim();
