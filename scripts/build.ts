@@ -8,10 +8,11 @@
  *
  * Why it is built like this, by measurement: with code splitting a command is a chunk that is loaded when it is called,
  * so that `bunker version` stays within a millisecond of a compiled hello world; in one chunk (ESM or CommonJS alike)
- * the start grows with the program. What goes into one chunk is decided in bundle/share-chunks.ts. The bytecode saves another millisecond and a half of parsing. A profile of the
- * start (--bytecode-order) gains nothing. The source map costs 100 KB that are read for a stack trace only. Bun's
- * executable has no debugging symbols that could be stripped. What is built reads no configuration of the directory
- * that it happens to be started in.
+ * the start grows with the program. What goes into one chunk is decided in bundle/share-chunks.ts, and which commands
+ * have a copy of the code for themselves in bundle/editions.ts. The bytecode saves another millisecond and a half of
+ * parsing. A profile of the start (--bytecode-order) gains nothing. The source map costs 100 KB that are read for a
+ * stack trace only. Bun's executable has no debugging symbols that could be stripped. What is built reads no
+ * configuration of the directory that it happens to be started in.
  */
 import { mkdirSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { resolve } from "node:path";

@@ -12,6 +12,8 @@ interface Module {
   readonly imports: readonly string[];
   /** What it may load later. */
   readonly dynamicImports: readonly string[];
+  /** Of each import, as it is written, the module that it means; none of what is not bundled. */
+  readonly meant: ReadonlyMap<string, string>;
 }
 
 /** By the modules' paths from the root, in their order. */
@@ -30,6 +32,7 @@ export function readModuleGraph({ inputs, outputs }: Bun.BuildMetafile): ModuleG
     const targets = imports
       .map((imported) => ({
         isDynamic: imported.kind === "dynamic-import",
+        written: "original" in imported ? String(imported.original) : imported.path,
         target: "entryPoint" in imported ? String(imported.entryPoint) : imported.path,
       }))
       .filter(({ target }) => target in inputs);
@@ -39,6 +42,7 @@ export function readModuleGraph({ inputs, outputs }: Bun.BuildMetafile): ModuleG
         size: (sizes.get(path) ?? 0) + (imports.some((other) => SLOW_MODULES.test(other.path)) ? SLOW_MODULE_SIZE : 0),
         imports: targets.filter(({ isDynamic }) => !isDynamic).map(({ target }) => target),
         dynamicImports: targets.filter(({ isDynamic }) => isDynamic).map(({ target }) => target),
+        meant: new Map(targets.map(({ written, target }) => [written, target])),
       },
     ];
   });

@@ -12,44 +12,57 @@ export interface Program {
   readonly weight: number;
   /** Nothing is loaded for it in vain: it does very little, or it lives as long as a container and has little memory. */
   readonly isSpare: boolean;
+  /** The command line that it has an edition of the code for (editions.ts): its program and the first of its words. */
+  readonly edition?: string;
 }
 
-// Besides src/main.ts, which is a chunk of its own.
-const COMMAND = "src/cli/bunker.ts";
-const INTERNAL = "src/cli/internal.ts";
+/** Where all begin. */
+export const MAIN = "src/main.ts";
+const COMMAND = [MAIN, "src/cli/bunker.ts"];
+const INTERNAL = [MAIN, "src/cli/internal.ts"];
 
-const RUN = [COMMAND, "src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts"];
-const SUPERVISOR = [INTERNAL, "src/engine/supervisor/supervise.ts"];
-const SLIRP4NETNS = [INTERNAL, "src/cli/slirp4netns/serve.ts"];
+const RUN = [...COMMAND, "src/cli/run.ts", "src/engine/run.ts", "src/cli/messages.ts"];
+const SUPERVISOR = [...INTERNAL, "src/engine/supervisor/supervise.ts"];
+const SLIRP4NETNS = [...INTERNAL, "src/cli/slirp4netns/serve.ts"];
 
 /** Those whose speed or memory somebody notices. */
 export const PROGRAMS = [
-  { name: "version", modules: [COMMAND, "src/cli/version.ts", "src/cli/build.ts"], weight: 10, isSpare: true },
-  { name: "help", modules: [COMMAND, "src/cli/help.ts"], weight: 10, isSpare: true },
-  { name: "run", modules: RUN, weight: 30, isSpare: false },
-  { name: "run of a stored image", modules: [...RUN, "src/image/store/image-store.ts"], weight: 20, isSpare: false },
+  { name: "version", modules: [...COMMAND, "src/cli/version.ts", "src/cli/build.ts"], weight: 10, isSpare: true },
+  { name: "help", modules: [...COMMAND, "src/cli/help.ts"], weight: 10, isSpare: true },
+  { name: "run", modules: RUN, weight: 30, isSpare: false, edition: "bunker run" },
+  {
+    name: "run of a stored image",
+    modules: [...RUN, "src/image/store/image-store.ts"],
+    weight: 20,
+    isSpare: false,
+    edition: "bunker run",
+  },
   {
     name: "run of an image in a directory",
     modules: [...RUN, "src/image/open-directory.ts"],
     weight: 10,
     isSpare: false,
+    edition: "bunker run",
   },
   {
     name: "exec",
-    modules: [COMMAND, "src/cli/container/exec.ts", "src/engine/lifecycle/exec-process.ts"],
+    modules: [...COMMAND, "src/cli/container/exec.ts", "src/engine/lifecycle/exec-process.ts"],
     weight: 30,
     isSpare: false,
+    edition: "bunker exec",
   },
-  { name: "ps", modules: [COMMAND, "src/cli/ps.ts"], weight: 12, isSpare: true },
-  { name: "build", modules: [COMMAND, "src/cli/image/build/build.ts"], weight: 6, isSpare: false },
-  { name: "a build as root", modules: [INTERNAL, "src/cli/image/build/build-here.ts"], weight: 6, isSpare: false },
+  { name: "ps", modules: [...COMMAND, "src/cli/ps.ts"], weight: 12, isSpare: true, edition: "bunker ps" },
+  { name: "build", modules: [...COMMAND, "src/cli/image/build/build.ts"], weight: 6, isSpare: false },
+  // What removes a container's files that are not the user's own.
+  { name: "work as root", modules: [...INTERNAL, "src/cli/in-user-namespace.ts"], weight: 6, isSpare: false },
+  { name: "a build as root", modules: [...INTERNAL, "src/cli/image/build/build-here.ts"], weight: 6, isSpare: false },
   {
     name: "runtime run",
-    modules: [COMMAND, "src/cli/runtime/runtime.ts", "src/cli/runtime/run.ts"],
+    modules: [...COMMAND, "src/cli/runtime/runtime.ts", "src/cli/runtime/run.ts"],
     weight: 6,
     isSpare: false,
   },
-  { name: "a supervisor", modules: SUPERVISOR, weight: 10, isSpare: true },
+  { name: "a supervisor", modules: SUPERVISOR, weight: 10, isSpare: true, edition: "internal supervise" },
   {
     name: "a supervisor with orphans, a journal and a cgroup's memory",
     modules: [
@@ -61,19 +74,22 @@ export const PROGRAMS = [
     ],
     weight: 5,
     isSpare: true,
+    edition: "internal supervise",
   },
   {
     name: "a supervisor with networks",
     modules: [...SUPERVISOR, "src/engine/network/serve-network.ts"],
     weight: 5,
     isSpare: true,
+    edition: "internal supervise",
   },
-  { name: "slirp4netns", modules: SLIRP4NETNS, weight: 5, isSpare: true },
+  { name: "slirp4netns", modules: SLIRP4NETNS, weight: 5, isSpare: true, edition: "internal slirp4netns" },
   {
     name: "slirp4netns with an API and limited system calls",
     modules: [...SLIRP4NETNS, "src/cli/slirp4netns/api-socket.ts", "src/cli/slirp4netns/seccomp.ts"],
     weight: 5,
     isSpare: true,
+    edition: "internal slirp4netns",
   },
 ] as const satisfies readonly Program[];
 
@@ -88,7 +104,7 @@ export function otherCommands(graph: ModuleGraph): readonly Program[] {
         .filter(isCommandLine)
         .flatMap((module) => graph.get(module)?.dynamicImports ?? [])
         .filter((module) => !isCommandLine(module));
-      return { name: part, modules: [COMMAND, part, ...later], weight: 1, isSpare: false };
+      return { name: part, modules: [...COMMAND, part, ...later], weight: 1, isSpare: false };
     });
 }
 

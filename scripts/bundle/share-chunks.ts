@@ -16,21 +16,25 @@ import type { Program } from "./programs.ts";
 
 /** As much code takes as long to load as a chunk does besides its code. */
 const CHUNK_COST = 1400;
+/** As much code takes as long to load as every start takes for each chunk that there is, whether it is loaded or not. */
+const LISTING_COST = 100;
 
 interface Group {
   modules: readonly string[];
   size: number;
+  /** Whether a module in it is imported dynamically, which takes another chunk when it is merged. */
+  isTarget: boolean;
   /** For each program whether it loads the group. */
   readonly users: Uint8Array;
   /** What is loaded with it. */
   readonly needs: Set<Group>;
 }
 
-/**
- * Divides modules into groups, each to be a chunk.
- * @returns of each module that a program loads the group that it is in
- */
-export function shareChunks(graph: ModuleGraph, programs: readonly Program[]): ReadonlyMap<string, readonly string[]> {
+/** Of each module that a program loads the group that it is in. */
+export type Groups = ReadonlyMap<string, readonly string[]>;
+
+/** Divides modules into groups, each to be a chunk. */
+export function shareChunks(graph: ModuleGraph, programs: readonly Program[]): Groups {
   const groups = groupByUsers(graph, programs);
   const savings = new Map(groups.map((group) => [group, new Map<Group, number>()]));
   const compare = (group: Group, others: readonly Group[]) => {
@@ -66,13 +70,15 @@ function groupByUsers(graph: ModuleGraph, programs: readonly Program[]): Group[]
       users.set(module, own);
     }
   }
+  const targets = new Set([...graph.values()].flatMap(({ dynamicImports }) => dynamicImports));
   const groups = new Map<string, Group>();
   const groupOf = new Map<string, Group>();
   for (const [module, own] of users) {
     const key = own.join("");
-    const group: Group = groups.get(key) ?? { modules: [], size: 0, users: own, needs: new Set() };
+    const group: Group = groups.get(key) ?? { modules: [], size: 0, isTarget: false, users: own, needs: new Set() };
     group.modules = [...group.modules, module];
     group.size += graph.get(module)?.size ?? 0;
+    group.isTarget ||= targets.has(module);
     groups.set(key, group);
     groupOf.set(module, group);
   }
@@ -88,6 +94,7 @@ function groupByUsers(graph: ModuleGraph, programs: readonly Program[]): Group[]
 /** What merging two groups saves all programs, in weighed bytes; 0 or less: they stay apart. */
 function saving(first: Group, second: Group, programs: readonly Program[]): number {
   let saved = 0;
+  if (!first.isTarget && !second.isTarget) for (const { weight } of programs) saved += weight * LISTING_COST;
   for (let index = 0; index < programs.length; index++) {
     if (first.users[index] && second.users[index]) saved += (programs[index]?.weight ?? 0) * CHUNK_COST;
   }
@@ -125,6 +132,7 @@ function weightOfNewUsers(group: Group, other: Group, programs: readonly Program
 function merge(first: Group, second: Group, groups: readonly Group[]): readonly Group[] {
   first.modules = [...first.modules, ...second.modules];
   first.size += second.size;
+  first.isTarget ||= second.isTarget;
   for (const needed of second.needs) first.needs.add(needed);
   addUsers(first, second);
   for (const group of groups) {

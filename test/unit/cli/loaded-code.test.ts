@@ -5,9 +5,13 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { bundleSettings } from "../../../scripts/bundle/bundle.ts";
-import { PROGRAMS } from "../../../scripts/bundle/programs.ts";
+import { editionTag } from "../../../scripts/bundle/editions.ts";
+import { PROGRAMS, type Program } from "../../../scripts/bundle/programs.ts";
 
 const root = join(import.meta.dir, "../../..");
+
+/** What the executable begins with. */
+const FIRST = "src/main.ts.choice";
 
 let outputs: Bun.BuildMetafile["outputs"];
 let inputs: Bun.BuildMetafile["inputs"];
@@ -18,32 +22,49 @@ beforeAll(async () => {
   if (metafile === undefined) throw new Error("the bundler has not said what is where");
   ({ outputs, inputs } = metafile);
   // Bundling everything takes seconds where others are at work.
-}, 60_000);
+}, 120_000);
 
-/** The chunks that are loaded with those that the modules are in. */
-function chunksOf(modules: readonly string[]): string[] {
+/** The chunks that are loaded with those that the modules are in, in a command's edition of the code or outside of all. */
+function chunksOf(modules: readonly string[], edition?: string): string[] {
   const found = new Set<string>();
-  const add = (chunk: string) => {
-    if (found.has(chunk)) return;
-    found.add(chunk);
-    for (const { path, kind } of outputs[chunk]?.imports ?? []) {
-      const imported = kind === "import-statement" ? chunkAt(path) : undefined;
-      if (imported !== undefined) add(imported);
-    }
-  };
-  for (const module of modules) {
+  const tag = edition === undefined ? "" : `.${editionTag(edition)}`;
+  const paths = modules.map((module): readonly string[] => {
     // What is imported dynamically has an entry of its own, which may be loaded with more.
-    const [chunk] = [`${module}.entry`, module].flatMap((path) => {
-      return Object.keys(outputs).find((name) => modulesOf(name).includes(path)) ?? [];
-    });
-    if (chunk === undefined) throw new Error(`no chunk has ${module}`);
-    add(chunk);
+    return [`${module}${tag}.entry`, `${module}${tag}`];
+  });
+  for (const path of [[FIRST], ...paths]) {
+    const [chunk] = path.flatMap((name) => Object.keys(outputs).find((chunk) => modulesOf(chunk).includes(name)) ?? []);
+    if (chunk === undefined) throw new Error(`no chunk has ${path.at(-1)}`);
+    addChunk(found, chunk, ["import-statement"]);
   }
   return [...found];
 }
 
-function modulesOfProgram(name: (typeof PROGRAMS)[number]["name"]): readonly string[] {
-  return ["src/main.ts", ...PROGRAMS.filter((program) => program.name === name).flatMap(({ modules }) => modules)];
+/** Adds a chunk and all those that it imports, in some of the ways. */
+function addChunk(found: Set<string>, chunk: string, kinds: readonly string[]): void {
+  if (found.has(chunk)) return;
+  found.add(chunk);
+  for (const { path, kind } of outputs[chunk]?.imports ?? []) {
+    const imported = kinds.includes(kind) ? chunkAt(path) : undefined;
+    if (imported !== undefined) addChunk(found, imported, kinds);
+  }
+}
+
+type ProgramName = (typeof PROGRAMS)[number]["name"];
+
+/** The chunks that are loaded for a program. */
+function chunksOfProgram(name: ProgramName): string[] {
+  const program: Program | undefined = PROGRAMS.find((other) => other.name === name);
+  return chunksOf(program?.modules ?? [], program?.edition);
+}
+
+/** The modules, without their editions, that are loaded for a program. */
+function modulesOfProgram(name: ProgramName): string[] {
+  return chunksOfProgram(name).flatMap(modulesOf).map(withoutEdition);
+}
+
+function withoutEdition(module: string): string {
+  return module.replace(/(?<=\.(?:ts|js|mjs|cjs))\.\w+-\w+/, "");
 }
 
 function chunkAt(path: string): string | undefined {
@@ -62,9 +83,9 @@ const FILE_SYSTEM = /^(?:node:)?fs(?:\/promises)?$/;
 /** Of Node's own those that take long to load. */
 const SLOW_MODULES = /^(?:node:)?(?:fs(?:\/promises)?|path|os)$/;
 
-/** The modules that bring in others of some name, `node:fs` unless given, among those that are loaded with some. */
-function usersOf(modules: readonly string[], wanted = FILE_SYSTEM): string[] {
-  const loaded = new Set(chunksOf(modules).flatMap(modulesOf));
+/** The modules that bring in others of some name, `node:fs` unless given, among those in some chunks. */
+function usersOf(chunks: readonly string[], wanted = FILE_SYSTEM): string[] {
+  const loaded = new Set(chunks.flatMap(modulesOf));
   return Object.entries(inputs)
     .filter(([, { imports }]) => imports.some(({ path }) => wanted.test(path)))
     .map(([path]) => fromRoot(path))
@@ -73,17 +94,17 @@ function usersOf(modules: readonly string[], wanted = FILE_SYSTEM): string[] {
 
 describe("what is loaded for", () => {
   test.each([
-    ["run", 394_500],
-    ["exec", 197_900],
-    ["version", 21_400],
-    ["ps", 53_200],
-    ["build", 352_800],
-    ["a build as root", 344_900],
-    ["a supervisor", 45_000],
-    ["slirp4netns", 95_000],
+    ["run", 364_300],
+    ["exec", 146_300],
+    ["version", 22_200],
+    ["ps", 46_400],
+    ["build", 350_000],
+    ["work as root", 106_300],
+    ["a build as root", 343_200],
+    ["a supervisor", 41_300],
+    ["slirp4netns", 86_400],
   ] as const)("%s stays within its bytes", (name, limit) => {
-    const modules = modulesOfProgram(name);
-    const bytes = chunksOf(modules).reduce((sum, chunk) => sum + (outputs[chunk]?.bytes ?? 0), 0);
+    const bytes = chunksOfProgram(name).reduce((sum, chunk) => sum + (outputs[chunk]?.bytes ?? 0), 0);
     expect(bytes).toBeGreaterThan(limit / 2);
     expect(bytes).toBeLessThan(limit);
   });
@@ -96,23 +117,22 @@ describe("what is loaded for", () => {
     "slirp4netns",
     "slirp4netns with an API and limited system calls",
   ] as const)("%s is not node:fs, which takes 2 ms and half a megabyte", (name) => {
-    const modules = modulesOfProgram(name);
-    expect(usersOf(modules)).toEqual([]);
+    expect(usersOf(chunksOfProgram(name))).toEqual([]);
   });
 
   test.each(["run of a stored image", "run of an image in a directory"] as const)(
     "%s is no module of Node's that takes long to load",
     (name) => {
-      expect(usersOf(modulesOfProgram(name), SLOW_MODULES)).toEqual([]);
+      expect(usersOf(chunksOfProgram(name), SLOW_MODULES)).toEqual([]);
     },
   );
 
   test("node:fs would be found", () => {
-    expect(usersOf(["src/image/store/collect-garbage.ts"])).not.toEqual([]);
+    expect(usersOf(chunksOf(["src/image/store/collect-garbage.ts"]))).not.toEqual([]);
   });
 
   test("run has nothing of registries, builds, places that its image is not in, or a profile that is compiled already", () => {
-    const loaded = chunksOf(modulesOfProgram("run")).flatMap(modulesOf);
+    const loaded = modulesOfProgram("run");
     const unneeded =
       /^src\/(image\/(registry|store\/image-store|tar|layers\/layer-unpacker)|build|engine\/specification\/resolve-seccomp|network\/tcp|runtime\/seccomp\/compile)/;
     expect(loaded).toContain("src/engine/run.ts");
@@ -120,10 +140,28 @@ describe("what is loaded for", () => {
   });
 
   test("build has nothing of what only steps that are not cached, other contexts and other outputs need", () => {
-    const loaded = chunksOf(modulesOfProgram("build")).flatMap(modulesOf);
+    const loaded = modulesOfProgram("build");
     const unneeded =
       /^src\/(image\/(registry\/(http|credentials|registr(ies|y-\w+er|y-client)\b)|tar\/tar-reader|xz\/|bunzip2|layers\/layer-(unpacker|writer))|runtime\/seccomp|build\/(run\/execute|remote-cache\/(remote-caches|export-cache|open-cache)|context\/(check-out|download\.)|secrets\/(private-key|key-agent)|files\/\w+-files-here))/;
     expect(loaded).toContain("src/build/build.ts");
     expect(loaded.filter((path) => unneeded.test(path))).toEqual([]);
+  });
+});
+
+const EDITIONS: readonly string[] = [
+  ...new Set(PROGRAMS.flatMap((program: Program) => (program.edition === undefined ? [] : [program.edition]))),
+];
+
+describe("the edition for", () => {
+  test.each(EDITIONS)("%s never loads a second copy of a module", (edition) => {
+    const found = new Set<string>();
+    const entry = `src/main.ts.${editionTag(edition)}.entry`;
+    const [chunk] = Object.keys(outputs).filter((name) => modulesOf(name).includes(entry));
+    if (chunk === undefined) throw new Error(`no chunk has ${entry}`);
+    addChunk(found, chunk, ["import-statement", "dynamic-import"]);
+    const modules = [...found].flatMap(modulesOf);
+    expect(modules).toContain(`src/sys/error.ts.${editionTag(edition)}`);
+    const others = modules.filter((path) => !path.replace(/\.entry$/, "").endsWith(`.${editionTag(edition)}`));
+    expect(others.filter((path) => path !== "src/main.ts.outside")).toEqual([]);
   });
 });

@@ -7,7 +7,9 @@ function graphOf(
   modules: Readonly<Record<string, readonly [size: number, ...imports: readonly string[]]>>,
 ): ModuleGraph {
   return new Map(
-    Object.entries(modules).map(([name, [size, ...imports]]) => [name, { size, imports, dynamicImports: [] }]),
+    Object.entries(modules).map(([name, [size, ...imports]]) => {
+      return [name, { size, imports, dynamicImports: [], meant: new Map() }];
+    }),
   );
 }
 
