@@ -17,9 +17,6 @@
  *   Polling that finds something is not limited: two programs that answer each other all the time keep a processor busy.
  * - Between two questions the processor is offered to others (sched_yield(2)): the program whose answer is waited for may
  *   need this very one.
- * - When that takes long, there is no polling for a while. Who offers its processor stays in the queue of that one, behind
- *   whoever has taken it, although another may be free meanwhile; who sleeps is woken on one that is free, or goes before
- *   whoever has been working.
  */
 import { SystemCall, systemCall } from "./system-call.ts";
 
@@ -31,20 +28,12 @@ const RECENT_WAITS = 0b1111;
 const SHARE_IN_VAIN = 0.1;
 /** Milliseconds of polling in vain that may come in a row. */
 const MOST_IN_A_ROW = 1;
-/** Milliseconds that offering the processor takes where others need it, with a look at the events. */
-const LONG_YIELD = 0.05;
-/** Milliseconds that it is left to others then, the first time and at most. */
-const LEAST_WAY = 4;
-const MOST_WAY = 64;
 
 /** Waits for the events of one loop; see the head of this file. */
 export class BusyPoll {
   readonly #now: () => number;
   /** Which waits were short. */
   #short = 0;
-  /** Until when the processor is left to others, and for how many milliseconds it was the last time. */
-  #crowdedUntil = Number.NEGATIVE_INFINITY;
-  #crowdedFor = 0;
   /** Milliseconds that may be polled in vain, as of when. */
   #allowance = MOST_IN_A_ROW;
   #asOf: number;
@@ -62,49 +51,20 @@ export class BusyPoll {
    */
   wait(fetch: (limit: number) => number): number {
     const began = this.#now();
-    if ((this.#short & RECENT_WAITS) !== 0 && began >= this.#crowdedUntil && this.#mayPoll(began)) {
-      let now = began;
+    if ((this.#short & RECENT_WAITS) !== 0 && this.#mayPoll(began)) {
       do {
         const count = fetch(0);
         if (count !== 0) {
           this.#note(true);
           return count;
         }
-        now = this.#offerProcessor(now);
-      } while (now - began < SHORT_WAIT && now >= this.#crowdedUntil);
+        systemCall(SystemCall.sched_yield);
+      } while (this.#now() - began < SHORT_WAIT);
       this.#allowance -= SHORT_WAIT;
     }
     const count = fetch(-1);
     this.#note(this.#now() - began < SHORT_WAIT);
     return count;
-  }
-
-  /**
-   * Looks for events without waiting, when others have gone on who have waited for this very processor.
-   * @param fetch as for `wait`
-   * @returns what `fetch` has returned, also 0
-   */
-  look(fetch: (limit: number) => number): number {
-    const now = this.#now();
-    if (now >= this.#crowdedUntil) this.#offerProcessor(now);
-    const count = fetch(0);
-    if (count > 0) this.#note(true);
-    return count;
-  }
-
-  /** @returns the time after it */
-  #offerProcessor(before: number): number {
-    systemCall(SystemCall.sched_yield);
-    const now = this.#now();
-    if (now - before > LONG_YIELD) this.#giveWay(now);
-    return now;
-  }
-
-  /** Others need this processor: it is theirs for some time, for longer where that was so before. */
-  #giveWay(now: number): void {
-    const wasQuiet = now - this.#crowdedUntil > this.#crowdedFor;
-    this.#crowdedFor = wasQuiet ? LEAST_WAY : Math.min(2 * this.#crowdedFor, MOST_WAY);
-    this.#crowdedUntil = now + this.#crowdedFor;
   }
 
   #mayPoll(now: number): boolean {

@@ -137,11 +137,7 @@ export class Reactor implements Disposable {
     this.#expectsAnswer = true;
   }
 
-  /**
-   * Calls `callback` once, for what nobody waits for: when the events of this round are handled and, where an answer is
-   * expected, no more have come when others have been offered the processor, but after one more round at the latest. At
-   * once where no round is.
-   */
+  /** Calls `callback` once, when the events of this round are handled; at once where no round is. */
   afterRound(callback: () => void): void {
     if (this.#isInRound) this.#afterRound.push(callback);
     else callback();
@@ -154,16 +150,14 @@ export class Reactor implements Disposable {
   run(): void {
     this.#running = true;
     try {
-      while (this.#running && this.#hasMore()) {
+      while (this.#running && (this.#registered > 0 || this.#deferred.length > 0)) {
         if (++this.#rounds === BUSY_AFTER) compileReadily();
         const deferred = this.#deferred;
         const count = deferred.length > 0 ? this.#fetch(0) : this.#wait();
         if (count === -Errno.EINTR) continue;
-        const left = this.#afterRound.length;
         this.#handle(check(count, "wait for events"), deferred);
-        if (left > 0) this.#finishRound();
+        if (this.#afterRound.length > 0) this.#finishRound();
       }
-      if (this.#afterRound.length > 0) this.#finishRound();
     } finally {
       this.#running = false;
     }
@@ -188,18 +182,7 @@ export class Reactor implements Disposable {
     }
   }
 
-  #hasMore(): boolean {
-    return this.#registered > 0 || this.#deferred.length > 0 || this.#afterRound.length > 0;
-  }
-
   #wait(): number {
-    while (this.#afterRound.length > 0) {
-      const count = this.#expectsAnswer ? (this.busyPoll?.look(this.#fetch) ?? 0) : 0;
-      if (count !== 0) return count;
-      this.#afterRound.shift()?.();
-      // It may have ended the loop, or left something to do.
-      if (!this.#running || this.#registered === 0 || this.#deferred.length > 0) return 0;
-    }
     if (this.busyPoll === undefined || !this.#expectsAnswer) return this.#fetch(-1);
     this.#expectsAnswer = false;
     return this.busyPoll.wait(this.#fetch);

@@ -194,20 +194,9 @@ export class TcpConnection implements ConnectionOfDirection {
       return;
     }
     this.socket = socket;
-    if (result === 0) {
-      this.#answerSyn();
-      // The container's program goes on now, and the server's answer is not there before its question.
-      this.#services.reactor.afterRound(() => {
-        if (this.socket === socket) this.#watch();
-      });
-    } else {
-      this.#awaitsRoom = true;
-      this.#watch();
-    }
-  }
-
-  #watch(): void {
-    this.#services.reactor.add(this.socket, this.#awaitsRoom ? EVENTS | Event.OUT : EVENTS, this.#onEvents);
+    if (result === 0) this.#answerSyn();
+    else this.#awaitsRoom = true;
+    this.#services.reactor.add(socket, this.#awaitsRoom ? EVENTS | Event.OUT : EVENTS, this.#onEvents);
   }
 
   /** Goes on with the handshake when the host's socket is connected. */
@@ -220,15 +209,9 @@ export class TcpConnection implements ConnectionOfDirection {
     this.startTimer();
   }
 
-  readonly #onEvents = (events: number): void => {
-    // Who has ended its own direction waits less for the other's end than others do for what is new in this round.
-    const isLast = (events & (Event.RDHUP | Event.ERR)) === Event.RDHUP && this.toHost.isHostTold;
-    if (isLast) this.#services.reactor.afterRound(() => this.#handleEvents(events));
-    else this.#handleEvents(events);
-  };
+  readonly #onEvents = (events: number): void => this.#handleEvents(events);
 
   #handleEvents(events: number): void {
-    if (this.socket < 0) return;
     this.#services.reactor.expectAnswer();
     this.#services.updateTime();
     if (this.#state === "connecting") {

@@ -6,8 +6,6 @@ class Waits {
   now = 0;
   polls = 0;
   sleeps = 0;
-  /** Milliseconds that others take whenever the processor is offered to them. */
-  othersNeed = 0;
   readonly #busyPoll = new BusyPoll(() => this.now);
 
   /** Waits for an event that comes after some milliseconds; whether that was without sleep. */
@@ -18,9 +16,7 @@ class Waits {
       if (limit === 0) {
         this.polls++;
         this.now += 0.001;
-        if (this.now >= due) return 1;
-        this.now += this.othersNeed;
-        return 0;
+        return this.now >= due ? 1 : 0;
       }
       this.sleeps++;
       this.now = Math.max(this.now, due);
@@ -73,33 +69,6 @@ describe("BusyPoll", () => {
     expect(inVain).toBeGreaterThan(0);
     // And what it may have saved up, and a look too many each time.
     expect(inVain).toBeLessThan(waits.now / 9 + 1);
-  });
-
-  test("leaves the processor to others who need it, and tries again", () => {
-    const waits = new Waits();
-    waits.waitFor(0.02);
-    waits.othersNeed = 3;
-    let tried = 0;
-    for (let event = 0; event < 1_000; event++) {
-      const { polls } = waits;
-      waits.waitFor(0.02);
-      // One look, and the processor is not asked for again before they had it for a while.
-      expect(waits.polls - polls).toBeLessThan(2);
-      tried += waits.polls - polls;
-      waits.work(1);
-    }
-    expect(tried).toBeGreaterThan(10);
-    expect(tried).toBeLessThan(30);
-    waits.othersNeed = 0;
-    waits.work(100);
-    for (let event = 0; event < 1_000; event++) expect(waits.waitFor(0.02)).toBe(true);
-  });
-
-  test("looks for events before what nobody waits for, also where it does not poll", () => {
-    const limits: number[] = [];
-    const busyPoll = new BusyPoll(() => 0);
-    expect(busyPoll.look((limit) => limits.push(limit))).toBe(1);
-    expect(limits).toEqual([0]);
   });
 
   test("hands on what the kernel refuses", () => {

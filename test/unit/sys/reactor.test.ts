@@ -153,37 +153,6 @@ describe("Reactor", () => {
     expect(seen).toEqual(["x", "x", "after", "after"]);
   });
 
-  test("what comes after a round lets new events go first where an answer is expected, but only once", () => {
-    reactor.busyPoll = new BusyPoll(() => performance.now());
-    const { read, write } = testPipe("x");
-    const seen: string[] = [];
-    reactor.add(read.number, Event.IN, () => {
-      reactor.expectAnswer();
-      readByte(read.number);
-      seen.push("event");
-      if (seen.length === 1) reactor.afterRound(() => seen.push("after"));
-      if (seen.length === 4) reactor.remove(read.number);
-      else writeSync(write.number, "x");
-    });
-    reactor.run();
-    expect(seen).toEqual(["event", "event", "after", "event"]);
-  });
-
-  test("what comes after a round comes also when that was the last one", () => {
-    const { read } = testPipe("x");
-    let calls = 0;
-    reactor.add(read.number, Event.IN, () => {
-      reactor.expectAnswer();
-      reactor.afterRound(() => {
-        calls++;
-      });
-      reactor.stop();
-    });
-    reactor.run();
-    expect(calls).toBe(1);
-    reactor.remove(read.number);
-  });
-
   test("what comes after a round comes at once where there is none", () => {
     let calls = 0;
     const call = () => {
