@@ -19,6 +19,7 @@ import { loadedWith, type ModuleGraph, readModuleGraph } from "./module-graph.ts
 import { MAIN, otherCommands, PROGRAMS } from "./programs.ts";
 import { type Groups, shareChunks } from "./share-chunks.ts";
 
+const PACKAGES = "node_modules/";
 const ENTRY = ".entry";
 /** Behind the path of src/main.ts it is the module that the executable begins with, and behind another its own copy. */
 const CHOICE = ".choice";
@@ -70,7 +71,9 @@ function sharedChunks(root: string, graph: ModuleGraph): Bun.BunPlugin {
         const { module, edition } = read(importer);
         const meant = graph.get(module)?.meant.get(path);
         if (meant === undefined) return undefined;
-        if (kind !== "dynamic-import") return edition && { path: pathOf(meant, edition) };
+        // A package stays as it is: it may have a default export, which an entry does not pass on.
+        const hasEntry = kind === "dynamic-import" && !meant.startsWith(PACKAGES);
+        if (!hasEntry) return edition && { path: pathOf(meant, edition) };
         if (isOutside({ importer: module, imported: meant, edition }, editions)) return { path: `${main}${OUTSIDE}` };
         return { path: `${pathOf(meant, edition)}${ENTRY}` };
       });

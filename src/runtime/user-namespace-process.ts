@@ -18,6 +18,7 @@ import type { Slot } from "../launch/operation.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
 import { lazily } from "../lazily.ts";
+import { F_DUPFD_CLOEXEC } from "../sys/duplicate.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { knownHomeDirectory } from "../sys/home-directory.ts";
@@ -39,7 +40,6 @@ export const FIRST_PASSED_DESCRIPTOR = 5;
 /** Instead of the home directory of users that have none, as in Debian's /etc/passwd; root's would be taken for theirs. */
 const NO_HOME = "/nonexistent";
 const PROGRAM_SIZE = 262144;
-const F_DUPFD_CLOEXEC = 1030;
 
 const reportSchema = lazily(() =>
   v.object({

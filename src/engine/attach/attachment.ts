@@ -11,9 +11,10 @@ import { SignalPipe } from "../../launch/signal-pipe.ts";
 import type { LaunchedContainer } from "../../runtime/launched-container.ts";
 import type { Orphans } from "../../runtime/orphans.ts";
 import { setBlocking } from "../../sys/blocking.ts";
+import { duplicate } from "../../sys/duplicate.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { openFile } from "../../sys/named-file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
@@ -21,14 +22,13 @@ import { Pump, type PumpEnd } from "../../sys/pump.ts";
 import { Event, Reactor } from "../../sys/reactor.ts";
 import { Signal } from "../../sys/signal.ts";
 import { pipe } from "../../sys/socket.ts";
-import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
+import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { isTerminal, setWindowSize, windowSize } from "../../sys/terminal.ts";
 import { detachKeyFilter } from "./detach-keys.ts";
 
 const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
-const F_DUPFD_CLOEXEC = 1030;
 
 /** The real-time signals that programs may use. */
 const REAL_TIME_SIGNALS: number[] = [];
@@ -108,12 +108,6 @@ export function openNonBlocking(descriptor: number, flags: "r" | "w"): OwnStream
     }
   }
   return { descriptor: duplicate(descriptor), mayBlock: true };
-}
-
-function duplicate(descriptor: number): FileDescriptor {
-  return new FileDescriptor(
-    check(systemCall(SystemCall.fcntl, descriptor, F_DUPFD_CLOEXEC, 3), "duplicate a file descriptor"),
-  );
 }
 
 /**

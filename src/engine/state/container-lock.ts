@@ -1,5 +1,6 @@
 /* What a supervisor needs of containers' directories; container-directory.ts says how they are kept. */
 import { encodeText } from "../../sys/byte-string.ts";
+import { duplicate } from "../../sys/duplicate.ts";
 import { openAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
@@ -55,9 +56,13 @@ export function supervisorsPlace(id: string): number {
  */
 export function supervisorsLock(descriptor: number, data: string, id: string): ContainerLock {
   const flags = OpenFlag.O_RDONLY | OpenFlag.O_CREAT | OpenFlag.O_CLOEXEC;
-  const place = openAt(AT_FDCWD, encodeText(supervisorsFile(data)), flags, 0o600);
-  if (place < 0) return inheritedLock(descriptor);
+  const opened = openAt(AT_FDCWD, encodeText(supervisorsFile(data)), flags, 0o600);
+  if (opened < 0) return inheritedLock(descriptor);
+  using file = new FileDescriptor(opened);
+  // When a supervisor is killed the kernel closes its descriptors in their order, and some, such as a network's device,
+  // take long. Lists must not find the place locked when the lock is free, so it is the descriptor behind the lock's.
+  const place = duplicate(file.number, descriptor + 1);
   // Shared, because a supervisor that starts its container again holds it until its successor does.
-  lockRange(place, RecordLock.shared, supervisorsPlace(id), 1);
-  return inheritedLock(descriptor, new FileDescriptor(place));
+  lockRange(place.number, RecordLock.shared, supervisorsPlace(id), 1);
+  return inheritedLock(descriptor, place);
 }

@@ -3,9 +3,9 @@
  * those who are attached (output-copier.ts), its input, and its terminal if it has one.
  */
 import { setBlocking } from "../../sys/blocking.ts";
-import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { duplicate } from "../../sys/duplicate.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import type { Reactor } from "../../sys/reactor.ts";
-import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
 import type { WindowSize } from "../../sys/terminal.ts";
 import { JsonFileWriter } from "../log/json-file-writer.ts";
 import { logFile } from "../log/log-file.ts";
@@ -14,8 +14,6 @@ import { containerDirectory } from "../state/container-lock.ts";
 import { spawnInternal } from "./children.ts";
 import { OutputCopier } from "./output-copier.ts";
 import type { Supervise } from "./protocol.ts";
-
-const F_DUPFD_CLOEXEC = 1030;
 
 /** Where input goes, and what copies it there. */
 interface Input {
@@ -84,9 +82,9 @@ export class ContainerStreams {
     if (terminal) {
       // Another number for each role: the reactor knows each only once.
       const { setWindowSize } = await import("../../sys/terminal.ts");
-      const descriptor = duplicate(first);
+      const descriptor = duplicate(first.number);
       this.#terminal = { descriptor, setSize: (size) => setWindowSize(descriptor.number, size) };
-      this.#input = await inputOf(duplicate(first));
+      this.#input = await inputOf(duplicate(first.number));
     }
     this.#outputs.o = this.#copy(first, "stdout");
     if (second !== undefined) this.#outputs.e = this.#copy(second, "stderr");
@@ -123,7 +121,7 @@ export class ContainerStreams {
 
   #copyInput(source: FileDescriptor, { descriptor, Pump }: Input): void {
     setBlocking(source.number, false);
-    const destination = duplicate(descriptor);
+    const destination = duplicate(descriptor.number);
     new Pump(this.#reactor, { source: source.number, destination: destination.number }, () => {
       source.close();
       destination.close();
@@ -155,9 +153,4 @@ export class ContainerStreams {
   endLog(): void {
     this.#log?.end();
   }
-}
-
-function duplicate(descriptor: FileDescriptor): FileDescriptor {
-  const result = systemCall(SystemCall.fcntl, descriptor.number, F_DUPFD_CLOEXEC, 3);
-  return new FileDescriptor(check(result, "duplicate a file descriptor"));
 }
