@@ -282,14 +282,14 @@ export class Datagrams implements Disposable {
     }
     const address = this.#pool.memory.address + payload;
     const length = packet.end - payload;
-    const attempt = () =>
+    let result =
       flow.client === undefined
         ? send(flow.socket, address, length)
         : sendTo(flow.socket, address, length, flow.client);
-    let result = attempt();
-    // An error of an earlier datagram is told by the next call, whose own datagram was not sent.
-    if (result < 0 && result !== -Errno.EAGAIN && flow.client === undefined && this.#passErrors(flow))
-      result = attempt();
+    if (result < 0 && result !== -Errno.EAGAIN && flow.client === undefined && this.#passErrors(flow)) {
+      // An error of an earlier datagram is told by the next call, whose own datagram was not sent.
+      result = send(flow.socket, address, length);
+    }
     if (flow.client === undefined && isWithoutWay(-result)) {
       this.#end(flow);
       return -result;
