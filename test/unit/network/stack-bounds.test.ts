@@ -134,6 +134,28 @@ test("fragments that nothing is added to are given up after half a minute", () =
   expect(container.usage).toEqual({ ...IDLE, slots: 2 });
 });
 
+test("of conversations the longest unused give way", () => {
+  const MOST = 8_192;
+  // To a port of the host's that takes them and says nothing.
+  const socket = openSocket("udp", 4);
+  bind(socket, LOOPBACK_4, 0);
+  const { port } = localEndpoint(socket) ?? { port: 0 };
+  const say = (from: number) => container.send(ipv4(17, udpDatagram(from, port, Buffer.alloc(1))));
+  const last = 1_000 + MOST;
+  for (let from = 1_000; from <= last; from++) {
+    say(from);
+    if (from % 64 === 0) container.work();
+    // The first one is in use, and stays.
+    if (from % 1_000 === 0) say(1_000);
+  }
+  container.work();
+  container.work();
+  expect(container.usage.datagramFlows).toBe(MOST - MOST / 8 + 1);
+  const kept = new Set(container.stack.flows().map(({ inside }) => inside.port));
+  expect([1_000, 1_001, 1_500, last - 1, last].filter((from) => kept.has(from))).toEqual([1_000, last - 1, last]);
+  systemCall(SystemCall.close, socket);
+});
+
 test("a container that answers no SYN is asked eight times, and its client reset", async () => {
   const now = performance.now.bind(performance);
   let ahead = 0;
