@@ -126,7 +126,7 @@ export function testRuntime(run: Run): void {
         bunker runtime run one
         ${writeConfiguration("root", shown, { resources, cgroupsPath: "/bunker/deep/one" })}
         bunker runtime run one
-        ${writeConfiguration("root", `${shown}; touch /shown; sleep 1000`, { resources, cgroupsPath: "machine.slice:x:y" })}
+        ${writeConfiguration("root", `${shown}; : >/shown; sleep 1000`, { resources, cgroupsPath: "machine.slice:x:y" })}
         bunker runtime --systemd-cgroup run --detach one </dev/null
         until [ -e ../root/shown ]; do sleep 0.05; done
         cat /sys/fs/cgroup/machine.slice/x-y.scope/container/memory.max
