@@ -126,12 +126,11 @@ export function testRuntime(run: Run): void {
         bunker runtime run one
         ${writeConfiguration("root", shown, { resources, cgroupsPath: "/bunker/deep/one" })}
         bunker runtime run one
-        ${writeConfiguration("root", `${shown}; : >/shown; sleep 1000`, { resources, cgroupsPath: "machine.slice:x:y" })}
+        ${writeConfiguration("root", "sleep 1000", { resources, cgroupsPath: "machine.slice:x:y" })}
         bunker runtime --systemd-cgroup run --detach one </dev/null
-        until [ -e /home/dev/root/shown ]; do sleep 0.05; done
+        bunker runtime exec one sh -c '${shown}'
         cat /sys/fs/cgroup/machine.slice/x-y.scope/container/memory.max
         bunker runtime delete --force one
-        rm /home/dev/root/shown
         ls -d /sys/fs/cgroup/bunker* /sys/fs/cgroup/system.slice/one 2>/dev/null`,
         "root",
       );
