@@ -4,7 +4,8 @@
  * Freeing what Bun has touched takes the kernel some milliseconds, and whoever waits for the command waits for that. The
  * kernel frees memory with the last process that has it. So a child is made that shares it (CLONE_VM), does nothing, and
  * ends when the command has ended. It has none of the command's descriptors but the one by which it learns of that: nobody
- * who reads the command's output waits for it.
+ * who reads the command's output waits for it. It is reaped by whoever reaps orphans; a container whose first process does
+ * not keeps it as a zombie.
  */
 import { CloneFlag } from "../sys/clone.ts";
 import { pipe } from "../sys/socket.ts";

@@ -62,7 +62,8 @@ export class Laptop {
     copyFileSync(bunker, join(this.#directory, "bunker"));
     this.#process = Bun.spawn(
       [
-        ...["unshare", "--mount", "--pid", "--fork", "--kill-child"],
+        // It ends with the tests, also when they are killed.
+        ...["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"],
         ...["bash", "-uc", BOOT, "boot", files, this.#directory],
       ],
       { stdin: "pipe", stdout: "pipe", stderr: "pipe" },

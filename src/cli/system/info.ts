@@ -5,6 +5,7 @@ import { planContainerGroup } from "../../cgroup/group-plan.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { listContainers } from "../../engine/lifecycle/find-container.ts";
 import { openContainers } from "../../engine/state/containers.ts";
+import { proxyVariable } from "../../image/registry/http/proxy.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { VERSION } from "../build.ts";
 import { defineCommand } from "../command.ts";
@@ -58,13 +59,13 @@ function collect() {
     Swarm: { LocalNodeState: "inactive" },
     Warnings: NIL_SLICE,
     OSVersion: osRelease("VERSION_ID") ?? "",
-    Debug: (process.env["BUNKER_DEBUG"] ?? "") !== "",
+    Debug: process.env["BUNKER_DEBUG"] === "1",
     ExperimentalBuild: false,
     Isolation: "",
     Labels: [],
-    HttpProxy: proxyOf("http"),
-    HttpsProxy: proxyOf("https"),
-    NoProxy: proxyOf("no"),
+    HttpProxy: shownProxy("HTTP_PROXY"),
+    HttpsProxy: shownProxy("HTTPS_PROXY"),
+    NoProxy: proxyVariable(process.env, "NO_PROXY"),
     Plugins: {
       Volume: ["local"],
       Network: ["bridge"],
@@ -109,10 +110,9 @@ function cgroupFacts() {
   };
 }
 
-/** What the environment says about proxies, which is what Bunker goes by. */
-function proxyOf(scheme: "http" | "https" | "no"): string {
-  const name = `${scheme}_proxy`;
-  return process.env[name.toUpperCase()] ?? process.env[name] ?? "";
+/** A proxy of the environment, as Docker shows it: who may use it is nobody's business. */
+function shownProxy(name: "HTTPS_PROXY" | "HTTP_PROXY"): string {
+  return proxyVariable(process.env, name).replace(/^([^/@]*\/\/)?[^/]*@/, "$1xxxxx:xxxxx@");
 }
 
 function lines(facts: ReturnType<typeof collect>): readonly (readonly [title: string, value: string | number])[] {

@@ -1,7 +1,8 @@
 import { type Configuration, formatConfiguration } from "../../runtime/configuration/configuration.ts";
-import { synchronize } from "../../sys/file.ts";
+import { encodeText } from "../../sys/byte-string.ts";
+import { synchronize, unlinkAt } from "../../sys/file.ts";
 import { openFile, renameFile, writeOpenText } from "../../sys/named-file.ts";
-import { OpenFlag } from "../../sys/open.ts";
+import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { check } from "../../sys/system-call.ts";
 
 /**
@@ -10,11 +11,16 @@ import { check } from "../../sys/system-call.ts";
  */
 export function replaceConfiguration(path: string, configuration: Configuration): void {
   const aside = `${path}.${process.pid}`;
-  {
-    using file = openFile(aside, OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_TRUNC, 0o600);
-    writeOpenText(file.number, aside, formatConfiguration(configuration));
-    // Otherwise the name could be on the disk before the content is, and the old content gone.
-    check(synchronize(file.number), "synchronize", aside);
+  try {
+    {
+      using file = openFile(aside, OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_TRUNC, 0o600);
+      writeOpenText(file.number, aside, formatConfiguration(configuration));
+      // Otherwise the name could be on the disk before the content is, and the old content gone.
+      check(synchronize(file.number), "synchronize", aside);
+    }
+    renameFile(aside, path);
+  } catch (error) {
+    unlinkAt(AT_FDCWD, encodeText(aside));
+    throw error;
   }
-  renameFile(aside, path);
 }

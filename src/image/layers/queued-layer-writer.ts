@@ -206,7 +206,8 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
 
   /** Whether it is sure that the layer has nothing at a path whose parent is a directory there. */
   lacks(path: ByteString): boolean {
-    return !this.#isDirect && path !== "" && !this.#known.has(Bun.hash.crc32(path));
+    // Longer paths than the kernel takes are `LayerWriter`'s alone.
+    return !this.#isDirect && path !== "" && isWritable(path) && !this.#known.has(Bun.hash.crc32(path));
   }
 
   /** Closes what is held open while entries come; `finish` needs none of it. */

@@ -214,6 +214,10 @@ describe("a container in the background", () => {
       ...["ServerVersion", "SwapLimit", "SystemTime", "Warnings"],
     ];
     expect(Object.keys(facts)).toEqual(expect.arrayContaining(members));
+    const environment = { HTTP_PROXY: "http://somebody:secret@proxy.example:3128", https_proxy: "me:pw@other:1" };
+    const words = ["info", "--format", "{{.HttpProxy}} {{.HttpsProxy}}"];
+    const { output } = await suite.user.bunker(words, { environment });
+    expect(output).toBe("http://xxxxx:xxxxx@proxy.example:3128 xxxxx:xxxxx@other:1\n");
   });
 
   test("tells of what is copied and pruned, and of images", async () => {

@@ -18,8 +18,8 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:
  */
 export function proxyFor(url: URL, environment: Environment): string | undefined {
   const name = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
-  const proxy = variable(environment, name);
-  if (proxy === "" || isExempt(url, variable(environment, "NO_PROXY"))) return undefined;
+  const proxy = proxyVariable(environment, name);
+  if (proxy === "" || isExempt(url, proxyVariable(environment, "NO_PROXY"))) return undefined;
   const parsed = URL.parse(proxy.includes("://") ? proxy : `http://${proxy}`);
   if (parsed === null || !(parsed.protocol in DEFAULT_PORTS)) {
     throw new BunkerError({
@@ -33,7 +33,8 @@ export function proxyFor(url: URL, environment: Environment): string | undefined
   return parsed.href;
 }
 
-function variable(environment: Environment, name: string): string {
+/** What the environment says by one of the variables, in upper case or in lower; empty when nothing. */
+export function proxyVariable(environment: Environment, name: "HTTPS_PROXY" | "HTTP_PROXY" | "NO_PROXY"): string {
   return environment[name] || environment[name.toLowerCase()] || "";
 }
 
