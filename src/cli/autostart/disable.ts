@@ -1,11 +1,9 @@
-import { disableAutostart } from "../../engine/autostart/autostart.ts";
+import { callersAutostartPlace, disableAutostart } from "../../engine/autostart/autostart.ts";
 import { defineCommand } from "../command.ts";
-import { autostartFile } from "./place.ts";
 
 /** `bunker autostart disable`. */
 export const disable = defineCommand({ options: {}, required: [], failureStatus: 1 }, () => {
-  const removed = disableAutostart(autostartFile("disable autostart", "remove"));
-  if (removed.length === 0) console.log("not enabled");
-  for (const path of removed) console.log(`removed ${path}`);
+  const done = disableAutostart(callersAutostartPlace());
+  console.log(done.length === 0 ? "not enabled" : done.join("\n"));
   return 0;
 });
