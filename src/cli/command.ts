@@ -51,10 +51,14 @@ export function defineCommand<
     async run({ rawArgs, data: { name, summary, globals } }) {
       if (syntax.isBrief !== true) compileReadily();
       const given = await readWords(name, syntax, rawArgs);
-      if (given !== "help")
-        return syntax.failureStatus === undefined
-          ? run(given, globals, rawArgs)
-          : endingWith(syntax.failureStatus, () => run(given, globals, rawArgs));
+      if (given !== "help") {
+        const status =
+          syntax.failureStatus === undefined
+            ? await run(given, globals, rawArgs)
+            : await endingWith(syntax.failureStatus, () => run(given, globals, rawArgs));
+        syntax.leave?.();
+        return status;
+      }
       const { printHelp } = await import("./help.ts");
       return printHelp({ ...command, meta: { name, description: summary } });
     },

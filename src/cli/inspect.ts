@@ -3,6 +3,7 @@ import { findAnyNetwork } from "../engine/network/find-network.ts";
 import { openContainers } from "../engine/state/containers.ts";
 import { findVolume } from "../engine/state/volumes.ts";
 import { openImageStore } from "../image/store/image-store.ts";
+import { leaveMemory } from "../launch/leave-memory.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
 import { inspectContainer, inspectSizeOption } from "./container/inspection.ts";
@@ -31,6 +32,7 @@ export const inspect = defineCommand(
       }),
     },
     insteadOfFirst: ["latest"],
+    leave: leaveMemory,
     required: ["NAME"],
     optional: "[NAME...]",
     failureStatus: 1,

@@ -41,6 +41,8 @@ export interface CommandSyntax<Table extends OptionTable, Required extends reado
   readonly stopAtFirstOperand?: boolean;
   /** Whether it takes some dozen milliseconds, in which compiling what it executes does not pay; sys/just-in-time.ts. */
   readonly isBrief?: boolean;
+  /** What it does last, behind everything else, unless it fails. */
+  readonly leave?: () => void;
 }
 
 /** Any command's words. */

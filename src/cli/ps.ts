@@ -1,5 +1,6 @@
 import { dataDirectory } from "../engine/data-directory.ts";
 import { openContainers } from "../engine/state/open-containers.ts";
+import { leaveMemory } from "../launch/leave-memory.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
 import { CONTAINER_FILTERS } from "./container/container-filter-keys.ts";
@@ -53,6 +54,7 @@ export const ps = defineCommand(
       }),
     },
     isBrief: true,
+    leave: leaveMemory,
     required: [],
     failureStatus: 1,
   },

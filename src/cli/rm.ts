@@ -3,6 +3,7 @@ import { removeContainer } from "../engine/lifecycle/remove-container.ts";
 import { stopContainer } from "../engine/lifecycle/stop-container.ts";
 import { joinedContainers } from "../engine/namespaces/namespace-mode.ts";
 import { type Container, isKnown } from "../engine/state/containers.ts";
+import { leaveMemory } from "../launch/leave-memory.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
 import { CONTAINER_FILTERS } from "./container/container-filter-keys.ts";
@@ -32,6 +33,7 @@ export const rm = defineCommand(
       volumes: flag({ name: "volumes", short: "v", description: "Remove its volumes without a name, too" }),
     },
     isBrief: true,
+    leave: leaveMemory,
     required: [],
     optional: "[CONTAINER...]",
   },

@@ -3,17 +3,28 @@
  *
  * Freeing what Bun has touched takes the kernel some milliseconds, and whoever waits for the command waits for that. The
  * kernel frees memory with the last process that has it. So a child is made that shares it (CLONE_VM), does nothing, and
- * ends when the command has ended. It has none of the command's descriptors but the one by which it learns of that: nobody
- * who reads the command's output waits for it. It is reaped by whoever reaps orphans; a container whose first process does
- * not keeps it as a zombie.
+ * ends when the command has ended.
+ *
+ * The child consists of a few system calls, made by machine code (memory-holder/) that touches neither the stack, which
+ * is the running parent's, nor anything of libc. It closes all descriptors and leaves the directory: nobody who reads the
+ * command's output waits for it, and no file system is kept busy by it. Then it has the kernel kill it when its parent ends, looks whether that has happened already, and waits.
+ * Signals have their default actions in it, because the command's handlers would run in the command's memory. It is reaped
+ * by whoever reaps orphans; a container whose first process does not keeps it as a zombie.
  */
+import { hostArchitecture } from "../sys/architecture.ts";
 import { CloneFlag } from "../sys/clone.ts";
-import { pipe } from "../sys/socket.ts";
-import { launchReportingTo } from "./launch.ts";
-import { LaunchProgram } from "./program.ts";
+import { machineFunction } from "../sys/machine-code.ts";
+import { allocate } from "../sys/memory.ts";
+import { CLONE_ARGUMENTS_SIZE } from "./memory-holder/clone-arguments-size.ts";
+import { memoryHolders } from "./memory-holder/memory-holders.ts" with { type: "macro" };
 
-const ARENA_SIZE = 4096;
-const LAST_DESCRIPTOR = 0xffff_ffff;
+const holders = memoryHolders();
+
+/** CLONE_CLEAR_SIGHAND, in the high word of the flags. */
+const CLEAR_SIGNAL_HANDLERS = 1;
+/** The path of the root directory, with a zero behind it. */
+const ROOT_DIRECTORY_SIZE = 2;
+const SLASH = 0x2f;
 
 /**
  * Leaves this process's memory to a child, where one can be made. To be called as late as can be: what is done afterwards
@@ -21,25 +32,12 @@ const LAST_DESCRIPTOR = 0xffff_ffff;
  */
 export function leaveMemory(): void {
   try {
-    launchHolder();
+    const { address, buffer, view } = allocate(CLONE_ARGUMENTS_SIZE + ROOT_DIRECTORY_SIZE);
+    view.setUint32(0, CloneFlag.VM, true);
+    view.setUint32(4, CLEAR_SIGNAL_HANDLERS, true);
+    buffer[CLONE_ARGUMENTS_SIZE] = SLASH;
+    machineFunction(holders[hostArchitecture()])(address, CLONE_ARGUMENTS_SIZE);
   } catch {
-    // Without a child, with no room for a process or descriptor, this process frees its memory itself.
+    // Without a child, with no room for one or for its code, this process frees its memory itself.
   }
-}
-
-function launchHolder(): void {
-  const what = { operation: "wait for the command's end" };
-  const [end, held] = pipe();
-  using _end = end;
-  using _held = held;
-  const program = new LaunchProgram(ARENA_SIZE);
-  program.keep();
-  const byte = program.reserve(1);
-  program.call("close_range", [0, end.number - 1, 0], what);
-  program.call("close_range", [end.number + 1, LAST_DESCRIPTOR, 0], what);
-  program.call("read", [end.number, byte.address, 1], what, { ignore: "any" });
-  program.call("exit_group", [0], what);
-  launchReportingTo(held.number, program, { flags: CloneFlag.VM }).pidfd.close();
-  // It is closed with this process.
-  held.release();
 }

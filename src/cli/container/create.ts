@@ -1,4 +1,5 @@
 import { parseImageSource } from "../../image/image-source.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { creationCallbacks, idFileWriter, runOptionsOf } from "../run.ts";
 import { runOptionsTable } from "../run-options-table.ts";
@@ -9,6 +10,7 @@ export const create = defineCommand(
   {
     options: runOptionsTable,
     isBrief: true,
+    leave: leaveMemory,
     required: ["IMAGE"],
     optional: "[COMMAND] [ARG...]",
     stopAtFirstOperand: true,

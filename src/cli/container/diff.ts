@@ -2,6 +2,7 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { listContainerChanges } from "../../engine/files/list-container-changes.ts";
 import { whileThere } from "../../engine/files/while-there.ts";
 import { openContainers } from "../../engine/state/containers.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { changesFormat, printChanges } from "../changes-output.ts";
 import { defineCommand } from "../command.ts";
 
@@ -16,6 +17,7 @@ export const diff = defineCommand(
     required: ["CONTAINER"],
     failureStatus: 1,
     isBrief: true,
+    leave: leaveMemory,
   },
   async ({ options, operands: [reference] }) => {
     const data = dataDirectory();

@@ -63,6 +63,7 @@ export const exec = defineCommand(
       preservedDescriptors: preservedDescriptorsOption,
     },
     isBrief: true,
+    leave: leaveMemory,
     insteadOfFirst: ["latest"],
     required: ["CONTAINER", "COMMAND"],
     optional: "[ARG...]",
@@ -115,7 +116,6 @@ export const exec = defineCommand(
     }
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
     recordContainerEvent(data, "exec_die", told, { execID, exitCode: String(exitStatus) });
-    leaveMemory();
     return exitStatus;
   },
 );

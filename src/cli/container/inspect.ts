@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { openContainers } from "../../engine/state/containers.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { inspectFormatOption, printInspections } from "../inspect-output.ts";
 import { inspectContainer, inspectSizeOption } from "./inspection.ts";
@@ -9,6 +10,7 @@ import { latestOption, namedOrLatest } from "./latest-container.ts";
 export const inspect = defineCommand(
   {
     isBrief: true,
+    leave: leaveMemory,
     options: { format: inspectFormatOption, latest: latestOption, size: inspectSizeOption },
     insteadOfFirst: ["latest"],
     required: ["CONTAINER"],

@@ -1,4 +1,5 @@
 import { killContainer } from "../../engine/lifecycle/stop-container.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { single } from "../option.ts";
 import { parseSignalName } from "../values/life-values.ts";
@@ -22,6 +23,7 @@ export const kill = defineCommand(
       }),
     },
     isBrief: true,
+    leave: leaveMemory,
     required: [],
     optional: "[CONTAINER...]",
   },

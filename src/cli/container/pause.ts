@@ -1,5 +1,6 @@
 import { pauseContainer, unpauseContainer } from "../../engine/lifecycle/pause-container.ts";
 import type { Container } from "../../engine/state/containers.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { type ContainerWork, eachContainer } from "./each-container.ts";
 import { meantContainers, selectionOptions } from "./meant-containers.ts";
@@ -13,6 +14,7 @@ const forEach = (
     {
       options: selectionOptions,
       isBrief: true,
+      leave: leaveMemory,
       required: [],
       optional: "[CONTAINER...]",
     },

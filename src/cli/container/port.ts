@@ -1,6 +1,7 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { listContainers } from "../../engine/lifecycle/find-container.ts";
 import { type Container, openContainers } from "../../engine/state/containers.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { shortId } from "../format/short-id.ts";
@@ -16,6 +17,7 @@ export const port = defineCommand(
       latest: latestOption,
     },
     insteadOfFirst: ["all", "latest"],
+    leave: leaveMemory,
     required: ["CONTAINER"],
     optional: "[PORT[/PROTOCOL]]",
     optionalLimit: 1,

@@ -1,4 +1,5 @@
 import { restartContainer } from "../../engine/lifecycle/restart-container.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
@@ -15,6 +16,7 @@ export const restart = defineCommand(
       ...selectionOptions,
       running: flag({ name: "running", description: "All containers that run" }),
     },
+    leave: leaveMemory,
     required: [],
     optional: "[CONTAINER...]",
   },

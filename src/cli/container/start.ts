@@ -3,6 +3,7 @@ import { attendContainer } from "../../engine/attach/attend-container.ts";
 import { parseDetachKeys } from "../../engine/attach/detach-keys.ts";
 import { tellSize } from "../../engine/attach/supervised-attachment.ts";
 import { startByCommand, takeToStart } from "../../engine/lifecycle/start-container.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { warning } from "../messages.ts";
@@ -24,6 +25,7 @@ export const start = defineCommand(
       signalProxy: signalProxyOption,
     },
     isBrief: true,
+    leave: leaveMemory,
     required: [],
     optional: "[CONTAINER...]",
   },

@@ -1,4 +1,5 @@
 import { stopContainer } from "../../engine/lifecycle/stop-container.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { single } from "../option.ts";
 import { parseSignalName } from "../values/life-values.ts";
@@ -31,6 +32,7 @@ export const stop = defineCommand(
   {
     options: { ...stopOptions, ...selectionOptions, ignore: ignoreOption },
     isBrief: true,
+    leave: leaveMemory,
     required: [],
     optional: "[CONTAINER...]",
   },

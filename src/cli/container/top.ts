@@ -4,6 +4,7 @@ import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { listContainers } from "../../engine/lifecycle/find-container.ts";
 import { notRunning } from "../../engine/lifecycle/stop-container.ts";
 import { openContainers } from "../../engine/state/containers.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { alignColumns } from "../format/align-columns.ts";
 import { printText } from "../format/print-text.ts";
@@ -15,6 +16,7 @@ export const top = defineCommand(
   {
     options: { latest: latestOption },
     insteadOfFirst: ["latest"],
+    leave: leaveMemory,
     required: ["CONTAINER"],
     optional: "[PS-OPTION|COLUMN...]",
     failureStatus: 1,

@@ -2,6 +2,7 @@ import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import { waitForEnd } from "../../engine/supervisor/connect.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { flag, list, single } from "../option.ts";
@@ -51,6 +52,7 @@ export const wait = defineCommand(
       }),
     },
     isBrief: true,
+    leave: leaveMemory,
     required: [],
     optional: "[CONTAINER...]",
   },

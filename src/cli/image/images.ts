@@ -4,6 +4,7 @@ import { type ImageUsage, imageUsage } from "../../image/store/image-size.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { imagesOfIndexes } from "../../image/store/index-images.ts";
 import { nameHistory } from "../../image/store/name-history.ts";
+import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { filterOption } from "../filters/filter-option.ts";
 import { listFormatOption, type OutputFormat } from "../format/format-option.ts";
@@ -42,6 +43,7 @@ export const images = defineCommand(
       quiet: flag({ name: "quiet", short: "q", description: "Show only ids" }),
       tree: flag({ name: "tree", description: "Show the platforms of each image" }),
     },
+    leave: leaveMemory,
     required: [],
     optional: "[REPOSITORY[:TAG]]",
     optionalLimit: 1,

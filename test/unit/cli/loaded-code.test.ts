@@ -97,7 +97,7 @@ describe("what is loaded for", () => {
     ["run", 364_300],
     ["exec", 146_300],
     ["version", 22_200],
-    ["ps", 46_400],
+    ["ps", 47_600],
     ["build", 350_000],
     ["work as root", 106_300],
     ["a build as root", 343_200],

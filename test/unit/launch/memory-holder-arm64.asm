@@ -1,0 +1,35 @@
+0: mov x9, x0
+4: mov x8, #0xac
+8: svc #0x0
+c: mov x10, x0
+10: mov x0, x9
+14: mov x8, #0x1b3
+18: svc #0x0
+1c: cbz x0, 0x24
+20: ret
+24: add x0, x9, #0x40
+28: mov x8, #0x31
+2c: svc #0x0
+30: mov x0, #0x0
+34: mov x1, #0xffff
+38: movk x1, #0xffff, lsl #16
+3c: mov x2, #0x0
+40: mov x8, #0x1b4
+44: svc #0x0
+48: mov x0, #0x1
+4c: mov x1, #0x9
+50: mov x8, #0xa7
+54: svc #0x0
+58: mov x8, #0xad
+5c: svc #0x0
+60: cmp x0, x10
+64: b.ne 0x80
+68: mov x0, #0x0
+6c: mov x1, #0x0
+70: mov x2, #0x0
+74: mov x3, #0x0
+78: mov x8, #0x49
+7c: svc #0x0
+80: mov x0, #0x0
+84: mov x8, #0x5e
+88: svc #0x0
