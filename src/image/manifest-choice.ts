@@ -62,13 +62,7 @@ export function chooseManifest(
   const chosen = onlyOne(fitting);
   if (chosen !== undefined) return chosen;
   if (fitting.length === 0 && candidates.every((descriptor) => descriptor.platform != null)) {
-    throw new BunkerError({
-      code: "platform_mismatch",
-      operation: "choose the image for a platform from",
-      object: name,
-      reason: `it has none for ${formatPlatform(wanted)}, only for ${listPlatforms(candidates)}`,
-      hint: "Choose one of them with --platform.",
-    });
+    throw noneFor(wanted, candidates, name);
   }
   throw new BunkerError({
     code: "image_ambiguous",
@@ -76,6 +70,28 @@ export function chooseManifest(
     object: name,
     reason: `it has several: ${listNames(index.manifests)}`,
     hint: "Add a colon and one of these names.",
+  });
+}
+
+/**
+ * Checks that what an index offers for other machines only is not taken for what is wanted, because it is the only one.
+ * @param chosen the entry of the index
+ * @param wanted this machine's unless given
+ * @throws BunkerError `platform_mismatch`
+ */
+export function checkArchitecture(chosen: Descriptor, wanted: Platform = hostPlatform(), name: string): void {
+  const { platform } = chosen;
+  if (platform == null || (platform.os === wanted.os && platform.architecture === wanted.architecture)) return;
+  throw noneFor(wanted, [chosen], name);
+}
+
+function noneFor(wanted: Platform, offered: readonly Descriptor[], name: string): BunkerError {
+  return new BunkerError({
+    code: "platform_mismatch",
+    operation: "choose the image for a platform from",
+    object: name,
+    reason: `it has none for ${formatPlatform(wanted)}, only for ${listPlatforms(offered)}`,
+    hint: `Choose ${offered.length === 1 ? "that" : "one of them"} with --platform.`,
   });
 }
 

@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordImageEvent } from "../../engine/events/journal.ts";
+import { Registries } from "../../image/registry/registries.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { saveImages } from "../../image/transport/save-images.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -57,6 +58,7 @@ export const save = defineCommand(
     }
     if (output === undefined) refuseStandardOutput(format);
     using store = openImageStore(dataDirectory());
+    using registries = new Registries({});
     // Standard output may be where the archive goes.
     using progress = copyOutput({ moving: "Saving", present: "Already there", done: "Saved" }, process.stderr);
     await untilInterrupted((signal) =>
@@ -65,6 +67,7 @@ export const save = defineCommand(
         format,
         output,
         platforms: platforms.flat(),
+        registries,
         signal,
         onProgress: quiet ? () => {} : progress.event,
       }),

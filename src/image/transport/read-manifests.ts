@@ -6,7 +6,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { verifyDigest } from "../blob.ts";
 import type { Digest } from "../digest.ts";
 import { type Descriptor, type Index, invalidDocument, parseDocument } from "../documents.ts";
-import { chooseManifest, isIndex, MAXIMUM_DEPTH } from "../manifest-choice.ts";
+import { checkArchitecture, chooseManifest, isIndex, MAXIMUM_DEPTH } from "../manifest-choice.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../platform.ts";
 import type { ImageReader, Manifest } from "./transport.ts";
 
@@ -37,6 +37,7 @@ export async function readManifestFor(
     return index;
   };
   const chosen = chooseManifest(indexOf(root), undefined, platform, indexOf, reader.name);
+  checkArchitecture(chosen, platform, reader.name);
   if (reader.hasManifest?.(chosen) === false) {
     throw new BunkerError({
       code: "platform_mismatch",

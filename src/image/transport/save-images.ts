@@ -3,11 +3,16 @@
  *
  * In an archive of Docker's an image's name in the layout is its tag, as Docker writes it. In OCI's forms it is the full
  * name, as Podman writes it and reads it again; the name for containerd is beside it in both.
+ *
+ * A list of images may name some that are in a registry only; what is to be saved of those is fetched from there.
  */
 import { BunkerError } from "../../sys/error.ts";
 import { TAG_ANNOTATION } from "../manifest-choice.ts";
+import { openListReader } from "../manifest-list/list-reader.ts";
+import { findListIfThere } from "../manifest-list/list-store.ts";
 import type { Platform } from "../platform.ts";
 import { formatReference, parseReference, type Reference } from "../reference.ts";
+import type { Registries } from "../registry/registries.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { namesOfRepository } from "../store/names-of-repository.ts";
 import { openStoreReader } from "../store/store-reader.ts";
@@ -34,6 +39,8 @@ export interface SaveOptions {
   readonly compress: boolean;
   /** Which images of an index; of several platforms the index is saved, too. */
   readonly platforms: readonly Platform[];
+  /** Where images of lists are found that are not here. */
+  readonly registries: Registries;
   readonly signal: AbortSignal;
   readonly onProgress: (event: CopyEvent) => void;
 }
@@ -42,12 +49,14 @@ export interface SaveOptions {
 interface SavedImage {
   readonly text: string;
   readonly names: readonly string[];
+  /** Whether it is chosen from a list of images, not all of which need be here. */
+  readonly isOfList: boolean;
 }
 
 /**
  * Saves images.
  * @param texts names or ids. A name without a tag means all images of that repository, as in Docker
- * @throws BunkerError `image_not_found`, `several_images`, and as `copyImage`; what was at the place is untouched then
+ * @throws BunkerError `image_not_found`, `several_images`, `platform_mismatch`, and as `copyImage`; what was at the place is untouched then
  */
 export async function saveImages(store: ImageStore, texts: readonly string[], options: SaveOptions): Promise<void> {
   const images = texts.flatMap((text) => imagesOf(store, text, options.platforms));
@@ -58,10 +67,9 @@ export async function saveImages(store: ImageStore, texts: readonly string[], op
   const form = options.format === "docker-archive" ? "docker" : "oci";
   // Found before anything is written, so that nothing is when one of them is missing.
   await using opened = new AsyncDisposableStack();
-  const readers = images.map(({ text }) => opened.use(openReader(store, text, options.platforms)));
+  const readers = images.map((image) => ({ ...image, reader: opened.use(openReader(store, image, options)) }));
   await using output = openLayoutOutput(await openSink(options), form);
-  for (const [place, reader] of readers.entries()) {
-    const { text, names } = images[place] ?? { text: "", names: [] };
+  for (const { text, names, reader } of readers) {
     const named = form === "docker" ? dockerArchiveNames(names) : layoutNames(names);
     await copyImage(reader, output.writer(text, named), { ...options, images: options.platforms });
   }
@@ -81,14 +89,22 @@ async function saveOne(store: ImageStore, images: readonly SavedImage[], options
   const path = options.output ?? "";
   await using writer = openPlainDirectoryWriter(path, `dir:${path}`);
   const { compress, platforms, signal } = options;
-  await using stored = openReader(store, image.text, platforms);
-  const isToBePacked = compress && store.find(image.text, platforms[0]).layers.some(isPlainLayer);
+  await using stored = openReader(store, image, options);
+  const isToBePacked = compress && (image.isOfList || store.find(image.text, platforms[0]).layers.some(isPlainLayer));
   const packing = { compression: "gzip", level: undefined, layers: "plain" } as const;
-  await using reader = isToBePacked ? openRecompressedReader(stored, packing, store.directory, signal) : stored;
+  await using reader = isToBePacked
+    ? openRecompressedReader(stored, packing, store.directory, signal, platforms)
+    : stored;
   await copyImage(reader, writer, { ...options, images: platforms });
 }
 
-function openReader(store: ImageStore, text: string, platforms: readonly Platform[]): ImageReader {
+function openReader(
+  store: ImageStore,
+  { text, isOfList }: SavedImage,
+  { platforms, registries, signal }: SaveOptions,
+): ImageReader {
+  const list = isOfList ? findListIfThere(store, text) : undefined;
+  if (list !== undefined) return openListReader(store, list, registries, signal);
   return openStoreReader(store, text, platforms.length > 1 ? "all" : platforms[0]);
 }
 
@@ -115,11 +131,13 @@ function savedImage(
   name: string | undefined,
   platforms: readonly Platform[],
 ): SavedImage {
+  const list = store.listOf(text);
+  if (list !== undefined) return { text, names: [list.name], isOfList: true };
   const image = store.find(text, platforms[0]);
   for (const platform of platforms.slice(1)) store.find(text, platform);
   // Of those that are here as part of an index only one has the name.
   const isName = name !== undefined && (image.names.includes(name) || store.target(name) !== undefined);
-  return { text, names: isName ? [name] : [] };
+  return { text, names: isName ? [name] : [], isOfList: false };
 }
 
 /** An id is no name, although most look like one. */

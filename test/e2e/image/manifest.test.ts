@@ -130,7 +130,7 @@ test("a list's name means its image for this machine, or the whole list where a 
   const { errors, status } = await user.bunker(["save", "-o", `${user.home}/none`, "foreign"]);
   expect({ errors, status }).toEqual({
     errors:
-      "bunker: find the image docker.io/library/foreign:latest: it is a list of images, of which none for linux/amd64 is here\n",
+      "bunker: choose the image for a platform from docker.io/library/foreign:latest: it has none for linux/amd64, only for linux/arm64/v8\nhint: Choose that with --platform.\n",
     status: 1,
   });
 });
@@ -277,6 +277,23 @@ describe("in registries", () => {
     expect(skopeo("--raw", `docker://${target}`).manifests).toHaveLength(2);
     expect(skopeo("--override-arch=amd64", `docker://${target}`)).toMatchObject({ Architecture: "amd64" });
     expect(await inspect(target)).toMatchObject({ manifests: [{ digest: amd64.digest }, { digest: arm64.digest }] });
+    // What save takes of a list comes from there as well, and is not kept here.
+    const saved = `${user.home}/saved-list`;
+    for (const [form, transport] of [
+      ["docker-archive", "docker-archive"],
+      ["oci-archive", "oci-archive"],
+      ["docker-dir", "dir"],
+    ]) {
+      await ok("save", "-q", "--platform", "linux/arm64", "--format", form ?? "", "-o", saved, "mine");
+      const { Architecture, Digest } = skopeo(`${transport}:${saved}`);
+      expect({ form, Architecture }).toEqual({ form, Architecture: "arm64" });
+      if (form !== "docker-archive") expect(Digest).toBe(arm64.digest);
+      rmSync(saved, { recursive: true });
+    }
+    await ok("save", "-q", "--platform", "linux/amd64,linux/arm64", "--format", "oci-dir", "-o", saved, "mine");
+    expect(skopeo("--raw", `oci:${saved}`)).toEqual(await inspect("mine"));
+    rmSync(saved, { recursive: true });
+    expect(await user.bunker(["image", "inspect", "mine"])).toMatchObject({ status: 1 });
     const one = await ok("manifest", "create", "one", `docker://${source}`);
     expect(one).toContain("Created manifest list");
     expect((await inspect("one")).manifests).toMatchObject([

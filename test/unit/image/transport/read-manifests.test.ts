@@ -55,6 +55,25 @@ test("of nested indexes the platform's image is read, or everything, what is nam
   expect(asked.toSorted()).toEqual([amd64, shared, inner, arm64].map(({ digest }) => digest).toSorted());
 });
 
+test("an index's only image is not taken for another machine's, or where none is wanted, for this one's", async () => {
+  const { describe, image, index, read } = source();
+  const only = image("s390x");
+  for (const inner of [describe(only, "s390x"), describe(index(describe(only, "s390x")))]) {
+    const root = index(inner);
+    const reader = read(root);
+    expect(await readManifestFor(reader, root, parsePlatform("linux/s390x"))).toEqual(only);
+    for (const wanted of [undefined, parsePlatform("linux/riscv64")]) {
+      expect(readManifestFor(reader, root, wanted)).rejects.toThrow(
+        /^choose the image for a platform from source: it has none for linux\/\w+, only for linux\/s390x$/,
+      );
+    }
+    expect(await readAllManifests(reader, root)).toContainEqual(only);
+  }
+  // What says nothing of its platform may be for any.
+  const unknown = index(describe(only));
+  expect(await readManifestFor(read(unknown), unknown, undefined)).toEqual(only);
+});
+
 test("a manifest alone is for every platform", async () => {
   const { image, read } = source();
   const root = image("alone");
