@@ -12,7 +12,12 @@ interface PasswordEntry {
  * @returns undefined when there is none: a minimal system, or a user that is known elsewhere (LDAP, systemd-homed)
  */
 export function passwordEntry(uid: number): PasswordEntry | undefined {
-  for (const line of (readIfThere("/etc/passwd") ?? "").split("\n")) {
+  return findPasswordEntry(readIfThere("/etc/passwd") ?? "", uid);
+}
+
+/** The same of a file that has been read. */
+export function findPasswordEntry(passwd: string, uid: number): PasswordEntry | undefined {
+  for (const line of passwd.split("\n")) {
     const [name = "", , id, , , home = ""] = line.split(":");
     if (id === String(uid)) return { name, home };
   }

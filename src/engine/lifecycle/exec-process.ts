@@ -12,14 +12,13 @@ import type { LaunchedContainer } from "../../runtime/launched-container.ts";
 import { CHANGE_DIRECTORY } from "../../runtime/process-program.ts";
 import type { CompiledFilter } from "../../runtime/seccomp/compile.ts";
 import { OCI_VERSION } from "../../runtime/state.ts";
-import { encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { openAt2 } from "../../sys/file.ts";
-import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { openFile, readOpenText } from "../../sys/named-file.ts";
-import { OpenFlag, Resolve } from "../../sys/open.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { openFile } from "../../sys/named-file.ts";
+import { OpenFlag } from "../../sys/open.ts";
 import { openIdentified } from "../../sys/process-identity.ts";
+import { readInRoot } from "../../sys/read-in-root.ts";
 import type { Streams } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { defaultSeccompFilter } from "../specification/default-seccomp-filter.ts";
@@ -145,18 +144,6 @@ function splitEntry(entry: string): [name: string, value: string] {
 /** Finds a user in the container's own files as they are now. */
 function userIn(pid: number, user: string) {
   using root = openFile(`/proc/${pid}/root`, OpenFlag.O_PATH | OpenFlag.O_DIRECTORY);
-  return lookUpUser(user, fileIn(root, "etc/passwd"), fileIn(root, "etc/group"), []);
-}
-
-/** A file of the container, whose links lead to nothing but its own; empty if it cannot be read. */
-function fileIn(root: FileDescriptor, path: string): string {
-  const flags = OpenFlag.O_RDONLY | OpenFlag.O_CLOEXEC | OpenFlag.O_NONBLOCK | OpenFlag.O_NOCTTY;
-  const opened = openAt2(root.number, encodeText(path), flags, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS);
-  if (opened < 0) return "";
-  using file = new FileDescriptor(opened);
-  try {
-    return readOpenText(file.number, path);
-  } catch {
-    return "";
-  }
+  const read = (path: string) => readInRoot(root.number, path) ?? "";
+  return lookUpUser(user, read("etc/passwd"), read("etc/group"), []);
 }

@@ -21,6 +21,7 @@ import { warnOfUnknownCapabilities } from "../process-setting.ts";
 import type { filterOf as compileFilterOf } from "../seccomp/filter-of.ts";
 import { type CgroupOptions, groupMaker } from "./container-group.ts";
 import { ContainerDirectory } from "./container-record.ts";
+import { firstProcessWithHome } from "./home-variable.ts";
 import { type Bundle, readBundle } from "./read-bundle.ts";
 
 /** What `create` and `run` are told. */
@@ -134,7 +135,7 @@ function launchInto(
   };
   const container = launchContainer({
     id: directory.id,
-    configuration,
+    configuration: { ...configuration, process: firstProcessWithHome(configuration, path) },
     bundle: path,
     preservedDescriptors: options.preservedDescriptors,
     pivotRoot: options.pivotRoot,

@@ -10,6 +10,7 @@ import { containerCgroup } from "./container-cgroup.ts";
 import { openContainerProcess } from "./container-processes.ts";
 import type { ContainerDirectory } from "./container-record.ts";
 import { checkTerminal, handOver, writePidFile } from "./create-container.ts";
+import { furtherProcessWithHome } from "./home-variable.ts";
 
 /** What `exec` is told. */
 export interface ExecOptions {
@@ -55,7 +56,7 @@ export function execInContainer(directory: ContainerDirectory, options: ExecOpti
     cgroup: cgroup?.number,
     pidfd,
     configuration: options.configuration,
-    process: options.process,
+    process: furtherProcessWithHome(options.process, state.pid),
     preservedDescriptors: options.preservedDescriptors,
     seccomp: filterOf(options.configuration, onDebug),
     onWarning: onDebug,

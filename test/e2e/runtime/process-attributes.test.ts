@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import type { BundleChanges } from "../../runtime-sandbox.ts";
 import { runtimeSuite } from "./suite.ts";
 
 const suite = runtimeSuite();
@@ -55,6 +56,20 @@ test("no-new-privileges, umask, groups", () => {
       .split("\n")
       .map((line) => line.trimEnd()),
   ).toEqual(["Umask: 0027", "Uid: 3 3 3 3", "Gid: 4 4 4 4", "Groups: 5 6", "NoNewPrivs: 1"]);
+});
+
+test("HOME is the user's in the container's own /etc/passwd, unless it is given", async () => {
+  const passwd = suite.box.file("passwd", "root:x:0:0::/root:/bin/sh\nsomebody:x:7:7::/home/somebody:/bin/sh\n");
+  const mounts = [{ destination: "/etc/passwd", source: passwd, options: ["bind"] }];
+  const home = (uid: number, changes: BundleChanges = {}) =>
+    suite.box.shell("echo $HOME", { ...changes, process: { ...changes.process, user: { uid, gid: 7 } } });
+  expect(home(7, { mounts })).toBe("/home/somebody");
+  expect(home(8, { mounts })).toBe("/");
+  expect(home(7)).toBe("/");
+  expect(home(7, { mounts, process: { env: ["HOME=/given"] } })).toBe("/given");
+  expect(home(7, { mounts, process: { env: ["HOME="] } })).toBe("/home/somebody");
+  const inside = () => suite.box.runtime("exec", "-u", "7", "test", "sh", "-c", "echo $HOME").output;
+  await suite.withRunning(() => expect(inside()).toBe("/home/somebody\n"), { mounts });
 });
 
 test("limits, OOM score, scheduling, I/O priority, personality", () => {
