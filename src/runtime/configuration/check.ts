@@ -1,5 +1,5 @@
 import { BunkerError } from "../../sys/error.ts";
-import type { Configuration, Linux, Mount, Process } from "./configuration.ts";
+import type { Configuration, IdMapping, Linux, Mount, Process } from "./configuration.ts";
 import type { NamespaceType } from "./namespaces.ts";
 
 /**
@@ -100,8 +100,34 @@ function idMappingsFault(linux: Linux): string | undefined {
   for (const member of ["uidMappings", "gidMappings"] as const) {
     const mappings = linux[member] ?? [];
     if (mappings.length === 0) return `linux.${member}: a new user namespace needs at least one mapping`;
-    const empty = mappings.findIndex(({ size }) => size === 0);
-    if (empty >= 0) return `linux.${member}.${empty}.size: expected at least 1, got 0`;
+    const fault = mappingsFault(mappings, `linux.${member}`);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+/** 2^32 - 1 is no id. */
+const ID_COUNT = 2 ** 32 - 1;
+/** How many ranges the kernel takes; user_namespaces(7). */
+const MOST_MAPPINGS = 340;
+
+function overlap(one: IdMapping, other: IdMapping, member: "containerID" | "hostID"): boolean {
+  return one[member] < other[member] + other.size && other[member] < one[member] + one.size;
+}
+
+/** What the kernel would only call invalid. */
+function mappingsFault(mappings: readonly IdMapping[], at: string): string | undefined {
+  if (mappings.length > MOST_MAPPINGS) {
+    return `${at}: expected at most ${MOST_MAPPINGS} mappings, as the kernel takes no more, got ${mappings.length}`;
+  }
+  for (const [index, mapping] of mappings.entries()) {
+    const { containerID, hostID, size } = mapping;
+    if (size === 0) return `${at}.${index}.size: expected at least 1, got 0`;
+    if (Math.max(containerID, hostID) + size > ID_COUNT) return `${at}.${index}: ends beyond the last id, 4294967294`;
+    for (const member of ["containerID", "hostID"] as const) {
+      const earlier = mappings.findIndex((other) => other === mapping || overlap(other, mapping, member));
+      if (earlier < index) return `${at}.${index}.${member}: overlaps the ids of ${at}.${earlier}`;
+    }
   }
   return undefined;
 }
@@ -159,6 +185,10 @@ function mountsFault(mounts: readonly Mount[]): string | undefined {
         uidMappings === undefined ? ["gidMappings", "uidMappings"] : ["uidMappings", "gidMappings"];
       return `mounts.${index}.${absent}: must be given along with ${given}`;
     }
+    const fault =
+      mappingsFault(uidMappings ?? [], `mounts.${index}.uidMappings`) ??
+      mappingsFault(gidMappings ?? [], `mounts.${index}.gidMappings`);
+    if (fault !== undefined) return fault;
   }
   return undefined;
 }

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { lazily } from "../../../lazily.ts";
 import { enteredLinuxSchema, idMappingsSchema, linuxSchema } from "./linux.ts";
 import { processSchema } from "./process.ts";
-import { flag, integer, listOf, mapTo, rare, structure, text } from "./values.ts";
+import { flag, integer, listOf, mapTo, pathInContainer, rare, structure, text } from "./values.ts";
 
 /** The whole of config.json for Linux; config.md of the OCI runtime specification 1.2, and what 1.3 added to it. */
 export const configurationSchema = lazily(() =>
@@ -37,12 +37,7 @@ function isSupportedVersion(version: string): boolean {
 
 function mountSchema() {
   return structure({
-    destination: v.pipe(
-      text(),
-      v.nonEmpty("a path"),
-      // A relative destination is allowed for old tools and means "from the container's root".
-      v.transform((path) => (path.startsWith("/") ? path : `/${path}`)),
-    ),
+    destination: pathInContainer(),
     type: v.optional(text()),
     source: v.optional(text()),
     options: v.optional(listOf(text())),

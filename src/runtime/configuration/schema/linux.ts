@@ -4,7 +4,21 @@ import { PersonalityDomain } from "../personality.ts";
 import { MemoryPolicyFlag, MemoryPolicyMode } from "../scheduling.ts";
 import { resourcesSchema } from "./resources.ts";
 import { seccompSchema } from "./seccomp.ts";
-import { flag, integer, keyOf, listOf, mapTo, oneOf, rare, signed64, structure, text, unsigned32 } from "./values.ts";
+import {
+  flag,
+  id,
+  integer,
+  keyOf,
+  listOf,
+  mapTo,
+  oneOf,
+  pathInContainer,
+  rare,
+  signed64,
+  structure,
+  text,
+  unsigned32,
+} from "./values.ts";
 
 /** `linux`; config-linux.md. */
 export function linuxSchema() {
@@ -87,11 +101,11 @@ function clockSchema() {
 function deviceSchema() {
   return structure({
     type: oneOf("a device type", ["c", "b", "u", "p"]),
-    path: text(),
+    path: pathInContainer(),
     major: v.optional(integer(0, 0xfff)),
     minor: v.optional(integer(0, 0xf_ffff)),
     fileMode: v.optional(integer(0, 0o7777)),
-    uid: v.optional(unsigned32()),
-    gid: v.optional(unsigned32()),
+    uid: v.optional(id()),
+    gid: v.optional(id()),
   });
 }

@@ -4,6 +4,7 @@ import { IoPriorityClass, SchedulerFlag, SchedulerPolicy } from "../scheduling.t
 import {
   exactUnsigned64,
   flag,
+  id,
   integer,
   keyOf,
   listOf,
@@ -12,7 +13,6 @@ import {
   structure,
   text,
   unsigned16,
-  unsigned32,
   unsigned64,
 } from "./values.ts";
 
@@ -64,10 +64,10 @@ export function processSchema() {
 
 function userSchema() {
   return structure({
-    uid: v.optional(unsigned32(), 0),
-    gid: v.optional(unsigned32(), 0),
+    uid: v.optional(id(), 0),
+    gid: v.optional(id(), 0),
     umask: v.optional(integer(0, 0o777)),
-    additionalGids: v.optional(listOf(unsigned32())),
+    additionalGids: v.optional(listOf(id())),
   });
 }
 

@@ -30,6 +30,15 @@ export const text = lazily(() =>
   ),
 );
 
+/** Where something is to be in the container. A relative path is allowed for old tools and means "from its root". */
+export const pathInContainer = lazily(() =>
+  v.pipe(
+    text(),
+    v.nonEmpty("a path"),
+    v.transform((path) => (path.startsWith("/") ? path : `/${path}`)),
+  ),
+);
+
 /** `true` or `false`. */
 export const flag = lazily(() => v.boolean("true or false"));
 
@@ -44,6 +53,8 @@ export function integer(minimum: number, maximum: number) {
 
 export const unsigned16 = lazily(() => integer(0, 0xffff));
 export const unsigned32 = lazily(() => integer(0, 0xffff_ffff));
+/** A user or group id; 2^32 - 1 stands for "leave it as it is" in system calls, which would be root. */
+export const id = lazily(() => integer(0, 0xffff_fffe));
 export const signed32 = lazily(() => integer(-0x8000_0000, 0x7fff_ffff));
 
 /**

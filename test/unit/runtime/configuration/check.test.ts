@@ -49,6 +49,35 @@ describe("checkConfiguration", () => {
     ["linux.uidMappings", [], "linux.uidMappings: a new user namespace needs at least one mapping"],
     ["linux.gidMappings", undefined, "linux.gidMappings: a new user namespace needs at least one mapping"],
     ["linux.gidMappings.1.size", 0, "linux.gidMappings.1.size: expected at least 1, got 0"],
+    [
+      "linux.uidMappings.1",
+      { containerID: 5, hostID: 0xffff_fff0, size: 16 },
+      "linux.uidMappings.1: ends beyond the last id, 4294967294",
+    ],
+    [
+      "linux.uidMappings",
+      [
+        { containerID: 20, hostID: 1000, size: 10 },
+        { containerID: 10, hostID: 2000, size: 10 },
+        { containerID: 15, hostID: 3000, size: 1 },
+      ],
+      "linux.uidMappings.2.containerID: overlaps the ids of linux.uidMappings.1",
+    ],
+    [
+      "mounts.0.gidMappings",
+      [
+        { containerID: 0, hostID: 1009, size: 10 },
+        { containerID: 10, hostID: 1000, size: 10 },
+      ],
+      "mounts.0.gidMappings.1.hostID: overlaps the ids of mounts.0.gidMappings.0",
+    ],
+    [
+      "linux.gidMappings",
+      Array.from({ length: 341 }, (_, id) => ({ containerID: 2 * id, hostID: 2 * id, size: 1 })),
+      "linux.gidMappings: expected at most 340 mappings, as the kernel takes no more, got 341",
+    ],
+    ["process.user.uid", 0xffff_ffff, "process.user.uid: expected an integer from 0 to 4294967294, got 4294967295"],
+    ["process.user.gid", 0xffff_ffff, "process.user.gid: expected an integer from 0 to 4294967294, got 4294967295"],
     ["mounts.0.gidMappings", undefined, "mounts.0.gidMappings: must be given along with uidMappings"],
     ["mounts.0.uidMappings", undefined, "mounts.0.uidMappings: must be given along with gidMappings"],
     ["linux.sysctl", { "kernel.hostname": "x" }, "linux.sysctl.kernel.hostname: is set by the member hostname"],

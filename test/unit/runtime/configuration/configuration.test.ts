@@ -77,7 +77,7 @@ describe("malformed members", () => {
     ["linux.namespaces.1.type", "pids", 'expected a namespace type, perhaps pid, got "pids"'],
     ["process.ioPriority.priority", 8, "expected an integer from 0 to 7, got 8"],
     ["process.oomScoreAdj", -1001, "expected an integer from -1000 to 1000, got -1001"],
-    ["process.user.uid", 4294967296, "expected an integer from 0 to 4294967295, got 4294967296"],
+    ["process.user.uid", 4294967296, "expected an integer from 0 to 4294967294, got 4294967296"],
     ["process.user.umask", 512, "expected an integer from 0 to 511, got 512"],
     ["process.args", [], "expected a list with at least one word, got an empty list"],
     ["process.args.1", "a\0b", 'expected a string without NUL characters, got "a\\u0000b"'],
@@ -175,8 +175,9 @@ describe("other inputs", () => {
     expect<unknown>(parse({ ociVersion, root, process: withoutUser }).process?.user).toEqual({ uid: 0, gid: 0 });
   });
 
-  test("a relative mount destination begins at the root", () => {
+  test("a relative mount destination and a relative device begin at the root", () => {
     expect(parse(withMember(whole, ["mounts", "0", "destination"], "data")).mounts?.[0]?.destination).toBe("/data");
+    expect(parse(withMember(whole, ["linux", "devices", "0", "path"], "d")).linux?.devices?.[0]?.path).toBe("/d");
   });
 
   test("64-bit patterns are exact both ways", () => {
