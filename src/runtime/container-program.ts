@@ -302,7 +302,8 @@ export function finishContainerProgram(
   if (namespaces.joined.some(({ type }) => type === "pid")) becomeNotDumpable(program);
   resetSignals(program);
   program.call("setsid", [], { operation: "start a session" }, { ignore: [Errno.EPERM] });
-  program.call("umask", [0], { operation: "clear the umask" });
+  const umask = program.slot("umask");
+  program.call("umask", [0], { operation: "clear the umask" }, { result: umask });
   program.call("chdir", [program.text(setting.bundle)], { operation: "change to the bundle", object: setting.bundle });
 
   if ((namespaces.created & NamespaceFlag.network) !== 0) startLoopback(program);
@@ -361,6 +362,8 @@ export function finishContainerProgram(
     if (setting.stateDescriptor === undefined) return;
     runHooksInContainer(program, hooksOf(configuration, kind), setting.stateDescriptor, proc);
   };
+  program.call("umask", [umask], { operation: "take the umask back" });
+  program.release(umask);
   runHooks("createContainer");
   if (configuration.root?.readonly === true) {
     setAttributes(program, root, { set: MountAttribute.RDONLY }, false, {

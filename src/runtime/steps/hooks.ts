@@ -19,10 +19,14 @@ export function becomeHook(program: LaunchProgram, hook: Hook, stateDescriptor: 
   const state = program.slot("hook state");
   // Opened anew, so that every hook reads the state from its start.
   const path = program.text(`self/fd/${stateDescriptor}`);
-  program.call("openat", [proc, path, OpenFlag.O_RDONLY], what, { result: state });
+  program.call("openat", [proc, path, OpenFlag.O_RDONLY | OpenFlag.O_CLOEXEC], what, { result: state });
   program.call("dup3", [state, 0, 0], what);
-  const args = hook.args ?? [hook.path];
-  program.call("execve", [program.text(hook.path), program.texts(args), program.texts(hook.env ?? [])], what);
+  const { args = [] } = hook;
+  program.call(
+    "execve",
+    [program.text(hook.path), program.texts(args.length === 0 ? [hook.path] : args), program.texts(hook.env ?? [])],
+    what,
+  );
   program.release(state);
 }
 

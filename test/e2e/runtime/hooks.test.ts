@@ -34,6 +34,17 @@ test("each kind gets the state on its standard input", async () => {
   expect(shown("poststop")).toMatchObject({ id: "test", status: "stopped" });
 });
 
+test("hooks have the caller's umask and no descriptors but the standard streams", () => {
+  const script = "umask; for i in $(seq 0 30); do if [ -e /proc/self/fd/$i ]; then echo $i; fi; done";
+  const show = [{ path: "/bin/busybox", args: ["sh", "-c", script], env: ["PATH=/bin:/usr/bin"] }];
+  const kinds = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+  const { output, status } = suite.box.run(["true"], {
+    rest: { hooks: Object.fromEntries(kinds.map((kind) => [kind, show])) },
+  });
+  expect(status).toBe(0);
+  expect(output).toBe("0022\n0\n1\n2\n".repeat(kinds.length));
+});
+
 test.each(["prestart", "createRuntime", "createContainer"])("%s that fails ends the creation", (kind) => {
   const failing = [{ path: "/bin/sh", args: ["sh", "-c", "exit 3"] }];
   const { status, errors } = suite.box.runtime(
