@@ -33,6 +33,7 @@ import { runHostHooks } from "./host-hooks.ts";
 import { helpersToLaunch } from "./id-map/id-map-helpers.ts";
 import { openIdMapNamespace } from "./id-map/id-map-namespace.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
+import { mountIdMap, withoutIdMap } from "./id-map/mount-id-map.ts";
 import { whileMapsAreWritten } from "./id-map/while-maps-are-written.ts";
 import {
   beginIdMap,
@@ -211,7 +212,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   );
   const makesUserNamespace = (namespaces.created & NamespaceFlag.user) !== 0;
   const idMap: IdMap = { uidMappings: linux.uidMappings ?? [], gidMappings: linux.gidMappings ?? [] };
-  const joinsUserNamespace = namespaces.joined.some(({ type }) => type === "user");
+  const joinedUserNamespace = namespaces.joined.find(({ type }) => type === "user")?.descriptor;
   const [ours, theirs] = socketPair();
   cleanup.use(ours);
   cleanup.use(theirs);
@@ -236,18 +237,16 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     ),
     mountLabel: linux.mountLabel,
     ownCgroupNamespace: linux.namespaces?.some(({ type }) => type === "cgroup") === true,
-    openIdMapNamespace: ({ uidMappings, gidMappings }) =>
-      own(
-        openIdMapNamespace(
-          { uidMappings: uidMappings ?? idMap.uidMappings, gidMappings: gidMappings ?? idMap.gidMappings },
-          privileged,
-        ),
-      ),
+    openIdMapNamespace: (mount, written) => {
+      const map = mountIdMap(mount, written, idMap);
+      if (map !== undefined) return own(openIdMapNamespace(map, privileged));
+      if (joinedUserNamespace === undefined) throw withoutIdMap(mount);
+      return joinedUserNamespace;
+    },
   });
   const size = arenaSize(process, configuration) + (options.mountSize ?? 0);
   // While newuidmap and newgidmap run, there is time to write the rest of the program.
   const isFinishedLater = makesUserNamespace && !needsIntermediate(namespaces);
-  const joinedUserNamespace = namespaces.joined.find(({ type }) => type === "user")?.descriptor;
   const helpers =
     options.supervisor !== undefined && isFinishedLater && needsHelpers(idMap, privileged)
       ? cleanup.use(helpersToLaunch(idMap))
@@ -282,7 +281,8 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       mountSources: options.mountSources,
       mounts,
       namespaces,
-      canMakeNodes: !makesUserNamespace && !joinsUserNamespace && isInInitialUserNamespace() && privileged,
+      canMakeNodes:
+        !makesUserNamespace && joinedUserNamespace === undefined && isInInitialUserNamespace() && privileged,
       pivotRoot: options.pivotRoot ?? true,
       stateDescriptor: stateFile?.descriptor.number,
       standardStreams: options.standardStreams,
@@ -290,7 +290,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       init: options.init,
       supplementaryGroups: supplementaryGroups(
         configuration,
-        makesUserNamespace || (joinsUserNamespace && idMap.gidMappings.length > 0) ? idMap : undefined,
+        makesUserNamespace || (joinedUserNamespace !== undefined && idMap.gidMappings.length > 0) ? idMap : undefined,
         privileged,
       ),
       newKeyring: options.newKeyring ?? true,

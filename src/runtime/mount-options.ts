@@ -18,6 +18,8 @@ export interface MountOptions {
   readonly propagation: readonly { readonly flag: number; readonly recursive: boolean }[];
   readonly copyUp: boolean;
   readonly idMap: "none" | "idmap" | "ridmap";
+  /** The mapping that crun's form of the option names, `idmap=uids=0-1-10;gids=0-100-10`, without the word and its `=`. */
+  readonly idMapping: string | undefined;
   /** What the filesystem itself is told, in order: flags such as `sync` (no value) and `key=value` pairs. */
   readonly data: readonly (readonly [key: string, value: string | undefined])[];
 }
@@ -104,6 +106,7 @@ export function parsePropagation(word: string): { readonly flag: number; readonl
 export function parseMountOptions(words: readonly string[]): MountOptions {
   let bind: MountOptions["bind"] = "none";
   let idMap: MountOptions["idMap"] = "none";
+  let idMapping: string | undefined;
   let remount = false;
   let copyUp = false;
   let attributes = noChange;
@@ -115,7 +118,7 @@ export function parseMountOptions(words: readonly string[]): MountOptions {
     const recursiveAttribute = word.startsWith("r") ? attributeOptions.get(word.slice(1)) : undefined;
     const propagationChange = parsePropagation(word);
     if (word === "bind" || word === "rbind") bind = word;
-    else if (word === "idmap" || word === "ridmap") idMap = word;
+    else if (word === "idmap" || word === "ridmap") [idMap, idMapping] = [word, undefined];
     else if (word === "remount") remount = true;
     else if (word === "tmpcopyup") copyUp = true;
     else if (attribute !== undefined) {
@@ -126,10 +129,12 @@ export function parseMountOptions(words: readonly string[]): MountOptions {
     else if (superblockFlags.has(word)) data.push([word, undefined]);
     else if (!withoutEffect.has(word)) {
       const equals = word.indexOf("=");
-      data.push(equals < 0 ? [word, undefined] : [word.slice(0, equals), word.slice(equals + 1)]);
+      const [key, value] = equals < 0 ? [word, undefined] : [word.slice(0, equals), word.slice(equals + 1)];
+      if (key === "idmap" || key === "ridmap") [idMap, idMapping] = [key, value];
+      else data.push([key, value]);
     }
   }
-  return { bind, remount, attributes, recursiveAttributes, propagation, copyUp, idMap, data };
+  return { bind, remount, attributes, recursiveAttributes, propagation, copyUp, idMap, idMapping, data };
 }
 
 /**

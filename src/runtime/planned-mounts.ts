@@ -62,8 +62,8 @@ export interface MountContext {
   readonly ownCgroupNamespace: boolean;
   /** The SELinux label of the container's own filesystems (`linux.mountLabel`). */
   readonly mountLabel?: string | undefined;
-  /** Gives a descriptor of a user namespace with the mount's mapping. */
-  readonly openIdMapNamespace: (mount: Mount) => number;
+  /** Gives a descriptor of a user namespace with the mount's mapping; `written` is that of `MountOptions.idMapping`. */
+  readonly openIdMapNamespace: (mount: Mount, written: string | undefined) => number;
 }
 
 /**
@@ -120,7 +120,7 @@ function planMount(mount: Mount, context: MountContext): PlannedMount {
 /** What the mount's ids are mapped by: its own mappings, which need no option, or the container's where one asks for it. */
 function idMapNamespaceOf(mount: Mount, options: MountOptions, context: MountContext): number | undefined {
   const isMapped = options.idMap !== "none" || (mount.uidMappings ?? []).length > 0;
-  return isMapped ? context.openIdMapNamespace(mount) : undefined;
+  return isMapped ? context.openIdMapNamespace(mount, options.idMapping) : undefined;
 }
 
 /** Filesystems whose files have no labels of their own, and which take one for all. */

@@ -21,6 +21,7 @@ const nothing: MountOptions = {
   propagation: [],
   copyUp: false,
   idMap: "none",
+  idMapping: undefined,
   data: [],
 };
 
@@ -102,6 +103,9 @@ describe("parseMountOptions", () => {
 
   test.each<[string, Partial<MountOptions>]>([
     ["", {}],
+    ["idmap=uids=0-1-2;gids=0-3-4", { idMap: "idmap", idMapping: "uids=0-1-2;gids=0-3-4" }],
+    ["idmap ridmap=uids=0-1-2", { idMap: "ridmap", idMapping: "uids=0-1-2" }],
+    ["ridmap=uids=0-1-2 idmap", { idMap: "idmap" }],
     ["nosuid noexec nodev ro", attributes(NOSUID | NOEXEC | NODEV | RDONLY, 0)],
     ["ro rw", {}],
     ["rw ro", attributes(RDONLY, 0)],
