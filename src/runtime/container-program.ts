@@ -57,7 +57,7 @@ import { parameterPath } from "./configuration/check.ts";
 import type { Configuration, Hook, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType, namespaceFile } from "./configuration/namespaces.ts";
 import { parsePropagation } from "./mount-options.ts";
-import { emitMounts, fetchForeignMounts, type PlannedMount } from "./planned-mounts.ts";
+import { cloneSharedSources, emitMounts, fetchForeignMounts, type PlannedMount } from "./planned-mounts.ts";
 import {
   closeOnExec,
   emitProcess,
@@ -150,7 +150,8 @@ function emitRoot(program: LaunchProgram, setting: ContainerSetting): Slot {
     operation: "separate the mounts from the host's",
     hint: "the host restricts what user namespaces may do; AppArmor does by kernel.apparmor_restrict_unprivileged_userns=1",
   };
-  // Whatever is asked for the container's root, the host must not see its mounts: at least a slave.
+  // Whatever is asked for the container's root, the host must not see its mounts: at least a slave. It sees those below
+  // what was cloned before.
   const flag = propagation?.flag === MountFlag.MS_PRIVATE ? MountFlag.MS_PRIVATE : MountFlag.MS_SLAVE;
   program.call("mount", [0, program.text("/"), 0, MountFlag.MS_REC | flag, 0], what);
   setting.mountSources?.(program);
@@ -166,6 +167,14 @@ function emitRoot(program: LaunchProgram, setting: ContainerSetting): Slot {
     setting.mountRoot(program);
   }
   return openDirectory(program, rootPath, "root");
+}
+
+/**
+ * Whether what a container mounts below its shared binds appears on the host, too, as runc and crun have it. The kernel
+ * permits that only in the host's own user namespace; in another one such binds are slaves already.
+ */
+function takesPartInPropagation({ linux }: Configuration): boolean {
+  return parsePropagation(linux?.rootfsPropagation ?? "")?.flag === MountFlag.MS_SHARED;
 }
 
 /** Leaves the host's file system: pivot_root(2), or a move and chroot(2) where the root is the initial ramfs. */
@@ -307,13 +316,14 @@ export function finishContainerProgram(
   program.call("chdir", [program.text(setting.bundle)], { operation: "change to the bundle", object: setting.bundle });
 
   if ((namespaces.created & NamespaceFlag.network) !== 0) startLoopback(program);
+  const shared = takesPartInPropagation(configuration) ? cloneSharedSources(program, setting.mounts) : [];
   const root = emitRoot(program, setting);
   const copyUps = emitMounts(
     program,
     { root, rootPath: setting.rootPath },
     setting.socket,
     setting.mounts,
-    foreignMounts,
+    new Map([...foreignMounts, ...shared]),
   );
   // A /dev bound from the host is complete, and must not be changed.
   if (!setting.mounts.some((mount) => mount.kind === "bind" && mount.destination === "/dev")) {

@@ -4,6 +4,7 @@ import { encodeText } from "../sys/byte-string.ts";
 import { BunkerError } from "../sys/error.ts";
 import { openAt, openAt2, statusOf, statusThroughLinks } from "../sys/file.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { MountFlag } from "../sys/mount.ts";
 import { nodePath } from "../sys/node-modules.ts";
 import { AT_FDCWD, OpenFlag, Resolve } from "../sys/open.ts";
 import { resolvePath } from "../sys/resolve-path.ts";
@@ -13,7 +14,7 @@ import { checkBindOptions, type MountOptions, parseMountOptions } from "./mount-
 import { realPath } from "./root-path.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
 import { fetchForeignMount } from "./steps/foreign-mounts.ts";
-import { bindMount, filesystemMount, remount, withoutClonesOf } from "./steps/mounts.ts";
+import { bindMount, bindOperation, copySource, filesystemMount, remount, withoutClonesOf } from "./steps/mounts.ts";
 
 /** A mount of the configuration after everything about it is decided that can be decided before the launch. */
 export type PlannedMount =
@@ -213,10 +214,28 @@ export function fetchForeignMounts(
 }
 
 /**
+ * Emits the cloning of what shared binds are made of, while their sources still belong to the peer groups that they have on
+ * the host; for `emitMounts`. Those with a boundary, in volumes, are nobody else's.
+ */
+export function cloneSharedSources(
+  program: LaunchProgram,
+  mounts: readonly PlannedMount[],
+): readonly (readonly [PlannedMount, Slot])[] {
+  return mounts.flatMap((mount) =>
+    mount.kind === "bind" &&
+    mount.mountNamespace === undefined &&
+    mount.boundary === undefined &&
+    mount.options.propagation.some(({ flag }) => flag === MountFlag.MS_SHARED)
+      ? [[mount, copySource(program, mount, bindOperation(mount))] as const]
+      : [],
+  );
+}
+
+/**
  * Emits the mounts in their order.
  * @param root the slot of the container's root, which lies at `rootPath` on the host
  * @param socket the program's end of the socket pair
- * @param foreign the slots of what was fetched from other mount namespaces
+ * @param copied the slots of the sources of binds that have been cloned already
  * @returns the copies that the program waits for on the way, in their order
  */
 export function emitMounts(
@@ -224,12 +243,12 @@ export function emitMounts(
   { root, rootPath }: { readonly root: Slot; readonly rootPath: string },
   socket: number,
   mounts: readonly PlannedMount[],
-  foreign: ReadonlyMap<PlannedMount, Slot>,
+  copied: ReadonlyMap<PlannedMount, Slot>,
 ): CopyUp[] {
   return mounts.flatMap((mount) => {
     if (mount.kind === "filesystem") return filesystemMount(program, root, socket, mount) ?? [];
     if (mount.kind === "bind") {
-      const bind = () => bindMount(program, root, { ...mount, foreign: foreign.get(mount) });
+      const bind = () => bindMount(program, root, { ...mount, copied: copied.get(mount) });
       if (isAbove(mount, rootPath)) withoutClonesOf(program, root, bind);
       else bind();
     } else remount(program, root, mount.destination, mount.options);

@@ -167,13 +167,13 @@ export function bindMount(
     readonly options: MountOptions;
     /** A descriptor of the user namespace whose mapping an idmapped mount takes over. */
     readonly idMapNamespace?: number | undefined;
-    /** The slot of a detached copy of the source, if that is in another mount namespace. */
-    readonly foreign?: Slot | undefined;
+    /** The slot of a detached copy of the source, if there is one already. */
+    readonly copied?: Slot | undefined;
   },
 ): void {
   const { source, destination, options } = bind;
-  const what = { operation: `bind mount ${source} on`, object: destination };
-  const tree = bind.foreign ?? copySource(program, bind, what);
+  const what = bindOperation(bind);
+  const tree = bind.copied ?? copySource(program, bind, what);
   mapIds(program, tree, bind, source, what);
   applyOptions(program, tree, options, what);
   attach(program, tree, openOrMake(program, root, destination, bind.sourceKind), what);
@@ -196,7 +196,13 @@ function mapIds(
   });
 }
 
-function copySource(
+/** What failures of a bind are about. */
+export function bindOperation({ source, destination }: { readonly source: string; readonly destination: string }) {
+  return { operation: `bind mount ${source} on`, object: destination };
+}
+
+/** Emits a detached copy of what a bind shows. */
+export function copySource(
   program: LaunchProgram,
   {
     source,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readFileSync, readlinkSync } from "node:fs";
+import { mkdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { NamespaceType } from "../../../src/runtime/configuration/namespaces.ts";
 import { runtimeSuite } from "./suite.ts";
@@ -31,6 +31,43 @@ test("a new file system takes the mappings of its mount, with and without the op
     { ...mount, destination: "/asked", options: ["idmap"] },
   ];
   expect(suite.box.shell("stat -c %u:%g /mapped /asked", { mounts })).toBe("1000:1000\n1000:1000");
+});
+
+test("a bind with a mapping in its option, and an id map that nobody has", () => {
+  const mount = { destination: "/mapped", source: suite.box.rootfs };
+  const mapped = (option: string) => ({ mounts: [{ ...mount, options: ["bind", option] }] });
+  expect(suite.box.shell("stat -c %u:%g /mapped", mapped("idmap=uids=0-70-1;gids=0-80-1"))).toBe("70:80");
+  expect(suite.box.run(["true"], mapped("idmap"))).toEqual({
+    status: 1,
+    output: "",
+    errors:
+      "bunker: map the ids of the mount on /mapped: it has no uidMappings and gidMappings, and the container no user namespace to take them from\n",
+  });
+});
+
+test("what a container mounts below a shared bind is seen on the host if the root's propagation says so", () => {
+  const source = join(suite.box.path, "shared");
+  mkdirSync(source);
+  const mount = (...words: readonly string[]) => expect(Bun.spawnSync(["mount", ...words]).exitCode).toBe(0);
+  mount("-t", "tmpfs", "outer", source);
+  try {
+    mount("--make-shared", source);
+    const capabilities = { bounding: ["CAP_SYS_ADMIN"], effective: ["CAP_SYS_ADMIN"], permitted: ["CAP_SYS_ADMIN"] };
+    const mounting = (name: string, rootfsPropagation: "shared" | "slave") => {
+      suite.box.shell(`mkdir /shared/${name} && mount -t tmpfs inner /shared/${name}`, {
+        process: { capabilities },
+        mounts: [{ destination: "/shared", source, options: ["rbind", "rshared"] }],
+        linux: { rootfsPropagation },
+      });
+    };
+    mounting("seen", "shared");
+    mounting("hidden", "slave");
+    const mounted = readFileSync("/proc/self/mounts", "utf8").split("\n");
+    const below = mounted.map((line) => line.split(" ")[1] ?? "").filter((path) => path.startsWith(suite.box.path));
+    expect(below).toEqual([source, join(source, "seen")]);
+  } finally {
+    Bun.spawnSync(["umount", "-R", source]);
+  }
 });
 
 test("a container in a user namespace of ids of others", () => {
