@@ -24,7 +24,9 @@ export async function listContainerChanges(data: string, container: Container, s
     const map = isDenied(error) ? namespaceOf(readConfiguration(data, container.id)) : undefined;
     if (map === undefined) throw error;
     const { RootCalls } = await import("../../runtime/root-calls.ts");
-    using root = new RootCalls(map);
+    const { beginRootNamespace } = await import("../../runtime/root-namespace.ts");
+    using namespace = beginRootNamespace(map);
+    using root = new RootCalls(namespace.finish());
     return await changesOf(layers, root, signal);
   }
 }

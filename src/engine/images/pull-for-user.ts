@@ -1,6 +1,7 @@
 import { parsePlatform } from "../../image/platform.ts";
 import { familiarReference, parseReference, withDefaultTag } from "../../image/reference.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
+import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
 import { WITHOUT_SLOWEST_COMPILER } from "../../sys/compiler-environment.ts";
 import { makeDirectories } from "../../sys/named-file.ts";
@@ -13,8 +14,8 @@ import type { PullPolicy, PullRequest } from "./pull-request.ts";
 /** What a command says of a pull. */
 type PullWish = Omit<PullRequest, "data" | "store" | "mapping">;
 
-/** Does a pull in this process, for those who are root already. */
-export type PullHere = (request: PullRequest) => Promise<void>;
+/** Does a pull in this process, for those who are root already, or as root of a namespace. */
+export type PullHere = (request: PullRequest, root?: () => RootNamespace) => Promise<void>;
 
 /**
  * Pulls an image, unless the policy says that it need not be.
@@ -33,7 +34,7 @@ export async function pullForUser(
     pull: () => {
       const ownership = ownershipOf({ kind: "default" }, data);
       ownership.warnings.forEach(onWarning);
-      return pullInto(wish, ownership, data, pullHere);
+      return pullInto(wish, ownership, data, pullHere, true);
     },
   };
   await pullByPolicy(policy, subject, onWarning);
@@ -59,7 +60,7 @@ export async function fetchImage(
       if (pull === "missing" && !quiet) process.stderr.write(`Unable to find image '${shownName(name)}' locally\n`);
       const output = quiet ? "none" : "steps";
       const wish: PullWish = { name, allTags: false, platform, output, stream: "stderr", settings: registry };
-      return pullInto(wish, ownership, data, pullHere);
+      return pullInto(wish, ownership, data, pullHere, false);
     },
   };
   await pullByPolicy(pull, subject, onWarning);
@@ -75,16 +76,32 @@ function shownName(name: string): string {
 }
 
 /**
- * Pulls an image and unpacks it. Layers can only be unpacked as root of the user's namespace, and everything that
- * arrives is unpacked at once, so the whole of a pull is done there; this process waits for it. Both have the same
- * terminal, and both end when it says Ctrl-C; what has arrived stays for the next time.
+ * Pulls an image and unpacks it. Layers can only be unpacked as root of the user's namespace. Where that root is the
+ * caller, children without JavaScript make the files there, and all else is done here. Where it is somebody else, all that
+ * is made has to be theirs: then the whole of a pull is done in a process there, and this one waits for it. So it is also
+ * where the command goes on to live, without the memory that a pull takes. Both have the same terminal, and both end when
+ * it says Ctrl-C; what has arrived stays for the next time.
+ * @param isLast whether the command is over afterwards
  * @throws BunkerError as `executePull`
  */
-async function pullInto(wish: PullWish, ownership: Ownership, data: string, pullHere: PullHere): Promise<void> {
+async function pullInto(
+  wish: PullWish,
+  ownership: Ownership,
+  data: string,
+  pullHere: PullHere,
+  isLast: boolean,
+): Promise<void> {
   const { store, mapping, userNamespace } = ownership;
   // Made by the caller, who has to see what is there, also where the files in it will belong to others.
   for (const name of ["layers", "tmp"]) makeDirectories(`${store}/${name}`, 0o700);
   const request = { ...wish, data, store, mapping };
-  if (userNamespace === undefined) await pullHere(request);
-  else runInUserNamespace(userNamespace, ["internal", "pull"], JSON.stringify(request), WITHOUT_SLOWEST_COMPILER);
+  if (userNamespace === undefined) {
+    await pullHere(request);
+    return;
+  }
+  const { beginRootNamespace, isRootOutside } = await import("../../runtime/root-namespace.ts");
+  if (isLast && isRootOutside(userNamespace)) {
+    using root = beginRootNamespace(userNamespace);
+    await pullHere(request, root.finish);
+  } else runInUserNamespace(userNamespace, ["internal", "pull"], JSON.stringify(request), WITHOUT_SLOWEST_COMPILER);
 }

@@ -13,6 +13,7 @@ import { Registries } from "../../image/registry/registries.ts";
 import { RegistryReader } from "../../image/registry/registry-reader.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { type PullEvent, type PulledImage, pullImage } from "../../image/store/pull-image.ts";
+import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { recordImageEvent } from "../events/journal.ts";
 import type { PullRequest } from "./pull-request.ts";
@@ -28,13 +29,15 @@ export interface PullObserver {
 }
 
 /**
- * Pulls what a request asks for; as root of the user namespace that the files of layers are for.
+ * Pulls what a request asks for.
+ * @param root gives the user namespace whose root makes the files of layers; undefined for a caller who is that
  * @throws BunkerError as `pullImage`, `Registries` and `RegistryReader` do; the reason of `signal`
  */
 export async function executePull(
   request: PullRequest,
   observer: PullObserver,
   signal: AbortSignal = new AbortController().signal,
+  root?: () => RootNamespace,
 ): Promise<void> {
   const { name, allTags, data, settings } = request;
   using registries = new Registries(settings);
@@ -49,7 +52,7 @@ export async function executePull(
       // What is pulled by its digest gets no name; with both the digest decides, as in Docker.
       names: familiar.digest === undefined ? [formatReference(familiar)] : [],
       repositories: [fullRepository(familiar)],
-      unpacking: request,
+      unpacking: { ...request, root },
       signal,
       onLayers: (layers) => observer.layers(layers),
       onEvent: (event) => observer.event(event),

@@ -30,9 +30,12 @@ export class FileMaker implements Disposable {
   readonly queue: CallQueue<Subject>;
   readonly file: Slot;
 
-  /** @throws BunkerError `launch_failed` */
-  constructor() {
-    this.queue = new CallQueue<Subject>(explain);
+  /**
+   * @param userNamespace descriptor of a user namespace whose root makes the files; undefined for a caller who is root
+   * @throws BunkerError `launch_failed`
+   */
+  constructor(userNamespace: number | undefined) {
+    this.queue = new CallQueue<Subject>(explain, userNamespace);
     this.file = this.queue.slot("file", NOT_OPEN);
   }
 

@@ -1,3 +1,4 @@
+import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import type { ByteString } from "../../sys/byte-string.ts";
 import type { Digest } from "../digest.ts";
 import { TarReader } from "../tar/tar-reader.ts";
@@ -15,6 +16,8 @@ export interface UnpackTarget {
   readonly content: number;
   readonly mapping: LayerMapping;
   readonly diffId: Digest;
+  /** Whose root makes the files; undefined for a caller who is root. */
+  readonly root: RootNamespace | undefined;
 }
 
 /** What there is to say of a layer that was unpacked. */
@@ -58,6 +61,7 @@ export function unpackHere({ content, mapping, diffId }: UnpackTarget, toolbox: 
           mapping,
           (reason, entry) => losses.add(reason, entry),
           tools.maker,
+          toolbox.root,
         );
         const reader = new TarReader(writer);
         const submitted: number[] = [];

@@ -199,6 +199,14 @@ export class LayerWriter implements TarReceiver, Disposable {
   }
 
   /**
+   * Lets somebody else give directories what their entries say, and forgets those of which that says that it does.
+   * Nothing may be added afterwards.
+   */
+  finishDirectories(finish: (path: ByteString, entry: TarEntry) => boolean): void {
+    for (const [path, entry] of this.#directories) if (finish(path, entry)) this.#directories.delete(path);
+  }
+
+  /**
    * Gives directories their owners, modes, attributes and times. Nothing may be added afterwards.
    * @param lower the layers below, the nearest first
    */

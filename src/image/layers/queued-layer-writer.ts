@@ -14,10 +14,14 @@
  * - Hashes of all paths are kept. An entry whose path has no known hash, in a plain directory, is new. Two paths may
  *   have the same hash: then the second one takes the slow way for nothing.
  *
+ * What plain directories get at the end is queued as well. They are made with their modes, but for the special bits: who
+ * makes files can do so in directories of any mode.
+ *
  * An entry in a directory that is not plain may add to a plain one by another path. From such an entry on, and when a
  * directory is replaced, the rest of the layer is `LayerWriter`'s. Hardly any layer has one.
  */
 import { OVERRIDE_STAT_ATTRIBUTE } from "../../mount/overlay-attributes.ts";
+import { asRoot, type RootCalls } from "../../runtime/root-calls.ts";
 import type { ByteString } from "../../sys/byte-string.ts";
 import { PATH_MAX, SYNC_FILE_RANGE_WRITE, setAttribute, statusOf } from "../../sys/file.ts";
 import { AT_SYMLINK_NOFOLLOW } from "../../sys/open.ts";
@@ -42,6 +46,8 @@ import { forEachDataPart } from "./zero-blocks.ts";
 /** Calls and bytes that one step queues at most: no more than two paths, two structures, and an owner. */
 const STEP_OPERATIONS = 16;
 const STEP_BYTES = 3 * PATH_MAX;
+/** Of the layer's own directory, which somebody else has made. */
+const UNKNOWN_MODE = -1;
 
 /** The file that data is being written to. */
 interface QueuedFile extends StoredOwnership {
@@ -53,7 +59,8 @@ interface QueuedFile extends StoredOwnership {
 }
 
 export class QueuedLayerWriter implements TarReceiver, Disposable {
-  readonly #root: number;
+  readonly #layer: number;
+  readonly #root: RootCalls | undefined;
   readonly #mapping: LayerMapping;
   readonly #lose: Loss;
   readonly #queue: FileMaker["queue"];
@@ -61,7 +68,8 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
   readonly #writer: LayerWriter;
   /** Whether new files belong to user and group 0 without being given to them. */
   readonly #belongsToRoot: boolean;
-  readonly #plain = new Set<ByteString>(["" as ByteString]);
+  /** Plain directories, and the modes that they were made with. */
+  readonly #plain = new Map<ByteString, number>([["" as ByteString, UNKNOWN_MODE]]);
   readonly #known = new Set<number>();
   readonly #fileSlot: FileMaker["file"];
   #file: QueuedFile | undefined;
@@ -73,20 +81,28 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
   #size = 0;
 
   /**
-   * @param root descriptor of the layer's empty directory, open for reading; stays the caller's. The process's umask
+   * @param layer descriptor of the layer's empty directory, open for reading; stays the caller's. The process's umask
    *   has to be 0
    * @param lose is told of what cannot be kept
    * @param maker nobody else's until `settle`; after a failure nobody's
+   * @param root does what `maker` does not, where it takes root; undefined when the caller is root
    */
-  constructor(root: number, mapping: LayerMapping, lose: Loss, { queue, file }: FileMaker) {
+  constructor(
+    layer: number,
+    mapping: LayerMapping,
+    lose: Loss,
+    { queue, file }: FileMaker,
+    root: RootCalls | undefined,
+  ) {
+    this.#layer = layer;
     this.#root = root;
     this.#mapping = mapping;
     this.#lose = lose;
     this.#queue = queue;
     this.#fileSlot = file;
-    this.#space = new SpaceLeft(root, () => this.#queue.drain());
-    this.#writer = new LayerWriter(root, mapping, lose, "layer", this.#space);
-    const status = statusOf(root);
+    this.#space = new SpaceLeft(layer, () => this.#queue.drain());
+    this.#writer = new LayerWriter(layer, mapping, lose, "layer", this.#space);
+    const status = asRoot(root, () => statusOf(layer));
     this.#belongsToRoot = typeof status !== "number" && status.gid === 0;
   }
 
@@ -119,14 +135,14 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
   entry(entry: TarEntry): void {
     const path = normalisePath(entry.name);
     if (this.#isDirect || path === "") {
-      this.#writer.entry(entry);
+      asRoot(this.#root, () => this.#writer.entry(entry));
       return;
     }
     const [directory, base] = splitPath(path);
     if (!this.#makeParents(directory)) this.#isDirect = true;
     else if (this.#enter(entry, path, base)) return;
     this.#queue.drain();
-    this.#writer.entry(entry);
+    asRoot(this.#root, () => this.#writer.entry(entry));
     // Something is in the place of the directory, and what was in it is gone. The kernel says so, not the path: to some
     // file systems names that differ in case are the same.
     if (this.#writer.hasReplacedDirectory) this.#isDirect = true;
@@ -158,7 +174,7 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
 
   end(): void {
     if (this.#file === undefined) {
-      this.#writer.end();
+      asRoot(this.#root, () => this.#writer.end());
       return;
     }
     const { entry, path, mode, changesOwner, override, written } = this.#file;
@@ -184,7 +200,8 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
     if (hasEntryAttributes(entry)) {
       queue.drain();
       const descriptor = queue.read(file);
-      setEntryAttributes(entry, path, (name, value) => setAttribute(descriptor, name, value), this.#lose);
+      const set = (name: ByteString, value: ByteString) => setAttribute(descriptor, name, value);
+      asRoot(this.#root, () => setEntryAttributes(entry, path, set, this.#lose));
     }
     const times = queue.times(entry.accessed ?? entry.modified, entry.modified);
     queue.call(SystemCall.utimensat, [file, 0, times, 0], { path, operation: "set the times of" });
@@ -193,15 +210,19 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
     queue.set(file, NOT_OPEN);
   }
 
-  /** Waits until all files are there. To be called after the last entry, and before the memory of any piece is used again. */
+  /**
+   * Waits until all files are there, and plain directories have what belongs to them. To be called after the last entry,
+   * and before the memory of any piece is used again.
+   */
   settle(): void {
+    if (!this.#isDirect) this.#writer.finishDirectories((path, entry) => this.#finishDirectory(path, entry));
     this.#queue.drain();
     this[Symbol.dispose]();
   }
 
   /** As `LayerWriter.finish`, after `settle`. */
   finish(lower: readonly LowerLayer[]): void {
-    this.#writer.finish(lower);
+    asRoot(this.#root, () => this.#writer.finish(lower));
   }
 
   /** Whether it is sure that the layer has nothing at a path whose parent is a directory there. */
@@ -232,7 +253,7 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
         this.#createFile(entry, path);
         return true;
       case "directory":
-        this.#makeDirectory(path, 0o700);
+        this.#makeDirectory(path, entry.mode & 0o777);
         this.#writer.noteDirectory(path, entry);
         return true;
       case "symbolic-link":
@@ -265,14 +286,39 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
   }
 
   #makeDirectory(path: ByteString, mode: number): void {
-    const words = [this.#root, this.#queue.text(path), mode];
+    const words = [this.#layer, this.#queue.text(path), mode];
     this.#queue.call(SystemCall.mkdirat, words, { path, operation: "create the directory" });
-    this.#plain.add(path);
+    this.#plain.set(path, mode);
+  }
+
+  /** Queues what a directory gets at the end; says whether that is possible. */
+  #finishDirectory(path: ByteString, entry: TarEntry): boolean {
+    const madeMode = this.#plain.get(path);
+    const place = `/proc/self/fd/${this.#layer}/${path}` as ByteString;
+    if (madeMode === undefined || hasEntryAttributes(entry) || !isWritable(place)) return false;
+    const { changesOwner, mode, override } = storeOwnership(entry, this.#mapping, "dir");
+    const queue = this.#queue;
+    queue.reserve(STEP_OPERATIONS, STEP_BYTES);
+    const name = queue.text((path === "" ? "." : path) as ByteString);
+    if (changesOwner && !this.#isRoots(entry)) {
+      const words = [this.#layer, name, entry.uid, entry.gid, 0];
+      queue.call(SystemCall.fchownat, words, { path, operation: "change the owner of", owner: entry });
+    }
+    if (mode !== madeMode) {
+      queue.call(SystemCall.fchmodat, [this.#layer, name, mode], { path, operation: "change the mode of" });
+    }
+    if (override !== undefined) {
+      const words = [queue.text(place), queue.text(OVERRIDE_STAT_ATTRIBUTE), queue.text(override), override.length, 0];
+      queue.call(SystemCall.lsetxattr, words, { path, operation: "record the owner of" });
+    }
+    const times = queue.times(entry.accessed ?? entry.modified, entry.modified);
+    queue.call(SystemCall.utimensat, [this.#layer, name, times, 0], { path, operation: "set the times of" });
+    return true;
   }
 
   #createFile(entry: TarEntry, path: ByteString): void {
     const stored = storeOwnership(entry, this.#mapping, "file");
-    const words = [this.#root, this.#queue.text(path), CREATE_FLAGS, stored.mode & 0o777];
+    const words = [this.#layer, this.#queue.text(path), CREATE_FLAGS, stored.mode & 0o777];
     this.#queue.call(SystemCall.openat, words, { path, operation: "create" }, { result: this.#fileSlot });
     this.#file = { ...stored, entry, path, written: 0, writtenBack: 0 };
   }
@@ -281,13 +327,13 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
     const queue = this.#queue;
     const name = queue.text(path);
     const link = queue.text(entry.linkName);
-    queue.call(SystemCall.symlinkat, [link, this.#root, name], { path, operation: "create the symbolic link" });
+    queue.call(SystemCall.symlinkat, [link, this.#layer, name], { path, operation: "create the symbolic link" });
     if (this.#mapping === "full" && !this.#isRoots(entry)) {
-      const words = [this.#root, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW];
+      const words = [this.#layer, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW];
       queue.call(SystemCall.fchownat, words, { path, operation: "change the owner of", owner: entry });
     }
     const times = queue.times(entry.accessed ?? entry.modified, entry.modified);
-    const words = [this.#root, name, times, AT_SYMLINK_NOFOLLOW];
+    const words = [this.#layer, name, times, AT_SYMLINK_NOFOLLOW];
     queue.call(SystemCall.utimensat, words, { path, operation: "set the times of" });
   }
 
@@ -296,7 +342,7 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
     const [directory] = splitPath(target);
     const isThere = this.#plain.has(directory) && this.#known.has(Bun.hash.crc32(target)) && isWritable(target);
     if (!isThere || this.#plain.has(target) || target === path) return false;
-    const words = [this.#root, this.#queue.text(target), this.#root, this.#queue.text(path), 0];
+    const words = [this.#layer, this.#queue.text(target), this.#layer, this.#queue.text(path), 0];
     this.#queue.call(SystemCall.linkat, words, { path, operation: `link to ${showName(target)}`, target });
     return true;
   }
@@ -307,7 +353,7 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
     const name = (path.slice(0, path.length - base.length) + hidden) as ByteString;
     if (!this.#note(name)) return false;
     this.#queue.reserve(STEP_OPERATIONS, STEP_BYTES);
-    const words = [this.#root, this.#queue.text(name), FileMode.characterDevice, 0];
+    const words = [this.#layer, this.#queue.text(name), FileMode.characterDevice, 0];
     this.#queue.call(SystemCall.mknodat, words, { path, operation: "create the whiteout" });
     return true;
   }

@@ -34,21 +34,21 @@ export interface StoreLock extends Disposable {
  * @param store the store's directory
  * @throws BunkerError `store_unusable`, `system_call_failed`
  */
-export function lockStore(store: string): StoreLock {
+export function lockStore(store: string, remove: typeof removeTreeAt = removeTreeAt): StoreLock {
   const stagingPath = `${store}/tmp`;
   // Other users of the machine must not reach the set-user-id programs of images.
   makeStoreDirectory(stagingPath);
   makeStoreDirectory(`${store}/layers`);
   const file = openLock(`${store}/lock`);
   const staging = openDirectory(stagingPath);
-  sweep(file, staging);
+  sweep(file, staging, remove);
   // The way from one kind of lock to the other is not atomic, and need not be: nothing of ours is there yet.
   check(lock(file.number, Lock.shared), "lock", store);
   return {
     staging,
     stagingPath,
     [Symbol.dispose]: () => {
-      sweep(file, staging);
+      sweep(file, staging, remove);
       staging.close();
       file.close();
     },
@@ -87,12 +87,12 @@ export function openDirectory(path: string): FileDescriptor {
   return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), flags), "open the directory", path));
 }
 
-function sweep(file: FileDescriptor, staging: FileDescriptor): void {
+function sweep(file: FileDescriptor, staging: FileDescriptor, remove: typeof removeTreeAt): void {
   if (lock(file.number, Lock.exclusive | Lock.nonBlocking) < 0) return;
   using fresh = openDirectory(`/proc/self/fd/${staging.number}`);
   for (const { name } of directoryEntries(fresh.number)) {
     try {
-      removeTreeAt(fresh.number, name);
+      remove(fresh.number, name);
     } catch (error) {
       const isOthers = error instanceof BunkerError && (error.errno === Errno.EACCES || error.errno === Errno.EPERM);
       if (!isOthers) throw error;

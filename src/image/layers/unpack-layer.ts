@@ -35,10 +35,13 @@ export async function unpackLayer(
   using cleanup = new DisposableStack();
   const openDirectory = (path: string) =>
     cleanup.use(new FileDescriptor(openSync(path, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC)));
-  const toolbox = cleanup.use(new UnpackToolbox());
+  const toolbox = cleanup.use(new UnpackToolbox(undefined));
   const umask = setUmask(0);
   try {
-    const unpacker = unpackHere({ content: openDirectory(directory).number, mapping, diffId }, toolbox);
+    const unpacker = unpackHere(
+      { content: openDirectory(directory).number, mapping, diffId, root: undefined },
+      toolbox,
+    );
     const { size } = await stat(blob);
     await using packed = await openPackedLayer({ path: blob, offset: 0, size }, undefined);
     await unpacker.unpack(packed, signal);

@@ -14,6 +14,8 @@
 import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { asRoot, RootCalls } from "../../runtime/root-calls.ts";
+import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import { type ByteString, encodeText } from "../../sys/byte-string.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { Lock, lock, makeDirectoryAt, renameAt, setUmask, synchronize, synchronizeFileSystem } from "../../sys/file.ts";
@@ -44,6 +46,8 @@ export interface UnpackOptions {
   readonly open?: (layer: Layer) => Promise<PackedLayer>;
   /** Threads that may have been started already; stay the caller's. */
   readonly threads?: UnpackThreads;
+  /** Whose root makes the files; unless given the caller is root already. */
+  readonly root?: RootNamespace | undefined;
   /** Is told of each layer that is unpacked, or that another process has unpacked meanwhile. */
   readonly onUnpacked?: (layer: Layer) => void;
   /** Ends it early. */
@@ -62,9 +66,9 @@ interface Work extends Disposable {
 }
 
 /**
- * Unpacks layers into a store. Has to run as user 0 with all capabilities, in the user namespace whose ids the files
- * are to have or as real root, with /proc there. Sets the process's umask while it runs, and waits in flock(2) while
- * another process unpacks the same layers.
+ * Unpacks layers into a store. Unless `root` is given it has to run as user 0 with all capabilities, in the user namespace
+ * whose ids the files are to have or as real root, with /proc there. Sets the process's umask while it runs, and waits in
+ * flock(2) while another process unpacks the same layers.
  * @param image whose layers are to be there in the end
  * @param missing as `missingLayers` has said; when it is empty nothing is done
  * @param store the store's directory
@@ -80,18 +84,21 @@ export async function unpackLayers(
   if (missing.length === 0) return;
   const umask = setUmask(0);
   try {
-    using storeLock = lockStore(store);
+    using root = options.root === undefined ? undefined : new RootCalls(options.root);
+    using storeLock = lockStore(store, removal(root));
     using resources = new DisposableStack();
     const { layers, locks } = lockLayers(image, store, options.mapping, storeLock);
     resources.use(locks);
     for (const layer of missing) if (!layers.includes(layer)) options.onUnpacked?.(layer);
     const threads = options.threads ?? resources.use(new UnpackThreads());
     threads.start(layers.map(({ blob }) => blob.size));
-    const works = layers.map((layer) => resources.use(beginWork(layer, storeLock, options.mapping, threads)));
+    const works = layers.map((layer) => resources.use(beginWork(layer, storeLock, options, root, threads)));
     await unpackAll(works, image, options);
     const losses: string[] = [];
     for (const work of works) {
-      const unpacked = await finishWork(work, works, image, store, options.mapping);
+      const unpacked = await finishWork(work, works, image, (layer) =>
+        asRoot(root, () => openDirectory(layerDirectory(layer, store, options.mapping))),
+      );
       recordSize(work, unpacked, storeLock);
       losses.push(...unpacked.losses.map((loss) => `layer ${work.layer.diffId} of ${image.name}: ${loss}`));
     }
@@ -126,7 +133,18 @@ function lockLayers(image: Image, store: string, mapping: LayerMapping, { stagin
   }
 }
 
-function beginWork(layer: Layer, storeLock: StoreLock, mapping: LayerMapping, threads: UnpackThreads): Work {
+/** Removes trees as root. */
+function removal(root: RootCalls | undefined): typeof removeTreeAt {
+  return (parent, name) => asRoot(root, () => removeTreeAt(parent, name));
+}
+
+function beginWork(
+  layer: Layer,
+  storeLock: StoreLock,
+  { mapping, root: namespace }: UnpackOptions,
+  root: RootCalls | undefined,
+  threads: UnpackThreads,
+): Work {
   const staging = storeLock.staging.number;
   const name = randomUUID() as string as ByteString;
   // Open to all, in a store that is not: the caller looks into layers that belong to a container's other root.
@@ -134,7 +152,7 @@ function beginWork(layer: Layer, storeLock: StoreLock, mapping: LayerMapping, th
   const path = `${storeLock.stagingPath}/${name}/diff`;
   check(makeDirectoryAt(staging, `${name}/diff` as ByteString, 0o755), "create", path);
   const content = openDirectory(path);
-  const target = { content: content.number, mapping, diffId: layer.diffId };
+  const target = { content: content.number, mapping, diffId: layer.diffId, root: namespace };
   return {
     layer,
     name,
@@ -142,7 +160,7 @@ function beginWork(layer: Layer, storeLock: StoreLock, mapping: LayerMapping, th
     unpacker: threads.unpacker(target, layer.blob.size),
     [Symbol.dispose]: () => {
       content.close();
-      removeTreeAt(staging, name);
+      removal(root)(staging, name);
     },
   };
 }
@@ -176,8 +194,7 @@ async function finishWork(
   work: Work,
   works: readonly Work[],
   image: Image,
-  store: string,
-  mapping: LayerMapping,
+  openLayer: (layer: Layer) => FileDescriptor,
 ): Promise<UnpackedLayer> {
   using resources = new DisposableStack();
   const below = image.layers.slice(
@@ -187,7 +204,7 @@ async function finishWork(
   const lower = below.reverse().map((layer) => {
     const sibling = works.find(({ layer: { chainId } }) => chainId === layer.chainId);
     if (sibling === undefined) {
-      return { descriptor: resources.use(openDirectory(layerDirectory(layer, store, mapping))).number };
+      return { descriptor: resources.use(openLayer(layer)).number };
     }
     const { content, unpacker } = sibling;
     return { descriptor: content.number, lacks: (path: ByteString) => unpacker.lacks(path) };

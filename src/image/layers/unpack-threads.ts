@@ -29,7 +29,7 @@ interface BusyThread {
 export class UnpackThreads implements Disposable {
   readonly #threads: BusyThread[] = [];
   /** For the caller's own thread. */
-  readonly #toolbox = new UnpackToolbox();
+  #toolbox: UnpackToolbox | undefined;
 
   /**
    * Starts as many as pay; those that were started earlier count.
@@ -51,7 +51,7 @@ export class UnpackThreads implements Disposable {
     return {
       unpack: async (source, signal) => {
         const [busy] = this.#threads.toSorted((one, other) => one.load - other.load);
-        unpacker = busy?.thread.unpacker(target) ?? unpackHere(target, this.#toolbox);
+        unpacker = busy?.thread.unpacker(target) ?? this.#unpackHere(target);
         if (busy !== undefined) busy.load += size;
         try {
           await unpacker.unpack(source, signal);
@@ -69,6 +69,11 @@ export class UnpackThreads implements Disposable {
 
   [Symbol.dispose](): void {
     for (const { thread } of this.#threads) thread[Symbol.dispose]();
-    this.#toolbox[Symbol.dispose]();
+    this.#toolbox?.[Symbol.dispose]();
+  }
+
+  #unpackHere(target: UnpackTarget): LayerUnpacker {
+    this.#toolbox ??= new UnpackToolbox(target.root);
+    return unpackHere(target, this.#toolbox);
   }
 }

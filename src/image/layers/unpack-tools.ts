@@ -5,6 +5,8 @@
  * would be a good part of that, for each layer once more. So the tools are handed on from one layer to the next, and
  * there are as many as layers that are unpacked at the same time.
  */
+import { RootCalls } from "../../runtime/root-calls.ts";
+import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import { adviseHugePages } from "../../sys/huge-pages.ts";
 import { type MappedMemory, mapMemory } from "../../sys/system-call.ts";
 import { type DecompressionBuffers, INPUT_SIZE, OUTPUT_SIZE } from "./decompress.ts";
@@ -15,14 +17,18 @@ export const PIECES = 4;
 
 /** Tools for one layer at a time. */
 export class UnpackTools implements Disposable {
-  readonly maker = new FileMaker();
+  readonly maker: FileMaker;
   readonly buffers: DecompressionBuffers;
   readonly #memory: MappedMemory;
 
-  constructor() {
-    const memory = mapMemory(PIECES * OUTPUT_SIZE + INPUT_SIZE, "private");
+  /** @param userNamespace as `FileMaker` takes it */
+  constructor(userNamespace: number | undefined) {
+    using cleanup = new DisposableStack();
+    const memory = cleanup.use(mapMemory(PIECES * OUTPUT_SIZE + INPUT_SIZE, "private"));
     adviseHugePages(memory);
+    this.maker = new FileMaker(userNamespace);
     this.#memory = memory;
+    cleanup.move();
     const outputs = Array.from({ length: PIECES }, (_, piece) =>
       memory.buffer.subarray(piece * OUTPUT_SIZE, (piece + 1) * OUTPUT_SIZE),
     );
@@ -43,7 +49,14 @@ export class UnpackTools implements Disposable {
 
 /** Tools that are handed on. */
 export class UnpackToolbox implements Disposable {
+  /** What is to be done as root is done by this; undefined when the caller is root. */
+  readonly root: RootCalls | undefined;
   readonly #idle: UnpackTools[] = [];
+
+  /** @param namespace whose root makes the files; undefined for a caller who is root */
+  constructor(namespace: RootNamespace | undefined) {
+    this.root = namespace === undefined ? undefined : new RootCalls(namespace);
+  }
 
   /**
    * Has some work done with tools that nobody else uses meanwhile. What it fails with, they are not used again.
@@ -51,7 +64,7 @@ export class UnpackToolbox implements Disposable {
    */
   async lend(work: (tools: UnpackTools) => Promise<void>): Promise<void> {
     using cleanup = new DisposableStack();
-    const tools = cleanup.use(this.#idle.pop() ?? new UnpackTools());
+    const tools = cleanup.use(this.#idle.pop() ?? new UnpackTools(this.root?.namespace.descriptor));
     await work(tools);
     cleanup.move();
     this.#idle.push(tools);
@@ -59,5 +72,6 @@ export class UnpackToolbox implements Disposable {
 
   [Symbol.dispose](): void {
     for (const tools of this.#idle.splice(0)) tools[Symbol.dispose]();
+    this.root?.[Symbol.dispose]();
   }
 }

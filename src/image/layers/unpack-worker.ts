@@ -58,7 +58,7 @@ class SharedSource implements PackedSource {
 }
 
 /** Emptied when all layers are unpacked, or one has failed: a thread's end would leave its processes to be reaped. */
-const toolbox = new UnpackToolbox();
+let toolbox: UnpackToolbox | undefined;
 const unpackers = new Map<number, LayerUnpacker>();
 /** Those of which packed bytes are still wanted. */
 const arriving = new Map<number, ArrivingLayer>();
@@ -67,6 +67,7 @@ const answer = (message: UnpackAnswer) => postMessage(message);
 async function unpack({ layer, target, packed }: UnpackOrder & { kind: "unpack" }): Promise<UnpackAnswer> {
   const source = new SharedSource(packed, () => answer({ kind: "read", layer }));
   const stopped = new AbortController();
+  toolbox ??= new UnpackToolbox(target.root);
   const unpacker = unpackHere(target, toolbox);
   arriving.set(layer, { source, stopped });
   unpackers.set(layer, unpacker);
@@ -85,8 +86,11 @@ async function finish({ layer, lower }: UnpackOrder & { kind: "finish" }): Promi
   const unpacker = unpackers.get(layer);
   if (unpacker === undefined) throw new Error(`layer ${layer} is not here`);
   unpackers.delete(layer);
-  toolbox[Symbol.dispose]();
-  return { kind: "finished", layer, result: await unpacker.finish(lower.map((descriptor) => ({ descriptor }))) };
+  try {
+    return { kind: "finished", layer, result: await unpacker.finish(lower.map((descriptor) => ({ descriptor }))) };
+  } finally {
+    toolbox?.[Symbol.dispose]();
+  }
 }
 
 function execute(order: UnpackOrder): void {

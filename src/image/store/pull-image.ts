@@ -5,12 +5,14 @@
  *
  * The file stands between the two halves: a download is never held up by the unpacking, one that is continued has its
  * beginning there, and the second half need not know how the bytes came. Decompression runs on threads of Bun's pool, and
- * files are made on threads of their own (unpack-threads.ts), beside this one, which receives.
+ * files are made by processes without JavaScript (launch/call-queue.ts), beside this thread, which receives.
  *
  * Order: manifest; configuration, while threads for the layers start; then the locks of all layers to be unpacked, which
  * a second process that wants the same image waits for and then finds everything done; then blobs and layers; one syncfs;
  * layers, blobs, rows. See unpack-layers.ts and blob-staging.ts for what a kill leaves: nothing that has to be repaired.
  */
+
+import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { isBadImage } from "../bad-image.ts";
 import type { Digest } from "../digest.ts";
@@ -45,7 +47,14 @@ export interface PullOptions {
   /** The full names of the repositories that it is known to be in. */
   readonly repositories: readonly string[];
   /** Where its layers are unpacked, and for which ids; undefined leaves them packed. */
-  readonly unpacking: { readonly store: string; readonly mapping: LayerMapping } | undefined;
+  readonly unpacking:
+    | {
+        readonly store: string;
+        readonly mapping: LayerMapping;
+        /** Gives the namespace whose root makes the files, for a caller who is not root. */
+        readonly root?: (() => RootNamespace) | undefined;
+      }
+    | undefined;
   readonly signal: AbortSignal;
   /** The layers, from the lowest to the uppermost, before anything is done with them. */
   readonly onLayers: (layers: readonly Descriptor[]) => void;
@@ -63,7 +72,8 @@ export interface PulledImage {
 }
 
 /**
- * Pulls an image. Unpacking has to be done as root of the user namespace that the files are for; see `unpackLayers`.
+ * Pulls an image. Without `root` it has to be done as root of the user namespace that the files are for; see
+ * `unpackLayers`.
  * @throws BunkerError as reader, `unpackLayers` and `BlobStaging` do; what has arrived of blobs is kept then, unless the
  *   image is a bad one, and nothing else
  */
@@ -150,7 +160,7 @@ async function unpack(
   image: Image,
   transfer: Transfer,
   threads: UnpackThreads,
-  { store, mapping }: NonNullable<PullOptions["unpacking"]>,
+  { store, mapping, root }: NonNullable<PullOptions["unpacking"]>,
   { signal, onEvent, onWarning }: PullOptions,
 ): Promise<void> {
   const onUnpacked = ({ digest }: Layer) => {
@@ -158,8 +168,10 @@ async function unpack(
   };
   const missing = missingLayers(image, store, mapping);
   for (const layer of image.layers) if (!missing.includes(layer)) onUnpacked(layer);
+  if (missing.length === 0) return;
   await unpackLayers(image, missing, store, {
     mapping,
+    root: root?.(),
     threads,
     onWarning,
     onUnpacked,

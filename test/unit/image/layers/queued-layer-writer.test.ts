@@ -85,11 +85,11 @@ function write(members: readonly Member[], kind: "direct" | "queued"): string {
   const result = outcome(path, (root) => {
     using memory = mapMemory(bytes.length, "private");
     memory.buffer.set(bytes);
-    using maker = new FileMaker();
+    using maker = new FileMaker(undefined);
     using writer =
       kind === "direct"
         ? new LayerWriter(root, "single", () => undefined)
-        : new QueuedLayerWriter(root, "single", () => undefined, maker);
+        : new QueuedLayerWriter(root, "single", () => undefined, maker, undefined);
     const reader = new TarReader(writer);
     const piece = memory.buffer.subarray(0, bytes.length);
     if (writer instanceof QueuedLayerWriter) writer.beginPiece(piece, memory.address);

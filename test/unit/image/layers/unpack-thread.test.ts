@@ -1,13 +1,18 @@
 /* Layers that are large enough to be unpacked on another thread, and that thread itself. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { gzipSync } from "node:zlib";
 import { digestOf } from "../../../../src/image/digest.ts";
 import type { PackedSource } from "../../../../src/image/layers/decompress.ts";
 import { openDirectory } from "../../../../src/image/layers/store-lock.ts";
 import { UnpackThread } from "../../../../src/image/layers/unpack-thread.ts";
+import { callersIdMap } from "../../../../src/runtime/id-map/callers-id-map.ts";
+import { outerId } from "../../../../src/runtime/id-map/id-mapping.ts";
+import { presentIdMap } from "../../../../src/runtime/id-map/present-id-map.ts";
+import { isPrivileged } from "../../../../src/runtime/id-map/write-id-map.ts";
+import { beginRootNamespace, type RootNamespace } from "../../../../src/runtime/root-namespace.ts";
 import { makeImage } from "../image-builder.ts";
 import { archive, type Member } from "../tar-builder.ts";
 import { list, places, run, unpack, workspace } from "./unpacked.ts";
@@ -83,7 +88,7 @@ describe("the thread", () => {
   const packed = gzipSync(archive(upper));
   const diffId = digestOf(archive(upper));
 
-  function begin() {
+  function begin(root?: RootNamespace) {
     const directory = mkdtempSync(`${tmpdir()}/bunker-thread-`);
     const resources = new DisposableStack();
     resources.defer(() => rmSync(directory, { recursive: true }));
@@ -91,7 +96,12 @@ describe("the thread", () => {
     const open = (name: string) => {
       mkdirSync(`${directory}/${name}`);
       const content = resources.use(openDirectory(`${directory}/${name}`));
-      return thread.unpacker({ content: content.number, mapping: "single", diffId });
+      return thread.unpacker({
+        content: content.number,
+        mapping: root === undefined ? "single" : "full",
+        diffId,
+        root,
+      });
     };
     return { directory, open, [Symbol.dispose]: () => resources.dispose() };
   }
@@ -138,6 +148,19 @@ describe("the thread", () => {
       controller.signal,
     );
     expect(await stopped.catch((cause: unknown) => cause)).toBe(reason);
+  });
+
+  test("makes files as root of a user namespace", async () => {
+    const map = isPrivileged() ? presentIdMap() : callersIdMap();
+    using namespace = beginRootNamespace(map);
+    using place = begin(namespace.finish());
+    const layer = place.open("rooted");
+    await layer.unpack(
+      source(packed.length, async () => 0),
+      never,
+    );
+    expect((await layer.finish([])).size).toBe(bytes.length + 1);
+    expect(statSync(`${place.directory}/rooted/d/in`).uid).toBe(outerId(map.uidMappings, 5) ?? -1);
   });
 
   test("says what is wrong with the bytes", async () => {

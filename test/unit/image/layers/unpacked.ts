@@ -3,8 +3,11 @@ import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** `root`: real root; `ids`: a user namespace with subordinate ids; `single`: one with the user's own id only. */
-export type Place = "root" | "ids" | "single";
+/**
+ * `root`: real root; `ids`: a user namespace with subordinate ids; `single`: one with the user's own id only; `outside`: as
+ * the user, by calls of processes in such a namespace as `ids`, and what comes of it is looked at there.
+ */
+export type Place = "root" | "ids" | "single" | "outside";
 
 export interface Outcome {
   readonly warnings: string[];
@@ -20,7 +23,7 @@ const TEST_USER = "bunker-test";
 const script = join(import.meta.dir, "fixtures/unpack-process.ts");
 
 /** Where tests can run: real root only as root. */
-export const places: readonly Place[] = isRoot ? ["root", "ids", "single"] : ["ids", "single"];
+export const places: readonly Place[] = isRoot ? ["root", "ids", "single", "outside"] : ["ids", "single", "outside"];
 
 /** A directory that the test user may write to, removed at the end of the `using` block. */
 export function workspace(): Disposable & { readonly path: string } {
@@ -43,8 +46,12 @@ function testUserId(option: "-u" | "-g"): number {
 /** A command that runs another one as user 0 of a place. */
 export function enter(place: Place, command: readonly string[]): string[] {
   if (place === "root") return [...command];
+  return asUser(["unshare", "-Urm", ...(place === "single" ? [] : ["--map-auto"]), "--", ...command]);
+}
+
+function asUser(command: readonly string[]): string[] {
   const user = isRoot ? ["setpriv", `--reuid=${TEST_USER}`, `--regid=${TEST_USER}`, "--init-groups"] : [];
-  return [...user, "unshare", "-Urm", ...(place === "ids" ? ["--map-auto"] : []), "--", ...command];
+  return [...user, ...command];
 }
 
 /** Runs a command to its end; its output. */
@@ -55,7 +62,8 @@ export function run(command: readonly string[], environment: Record<string, stri
 }
 
 export function unpackCommand(place: Place, image: string, store: string): string[] {
-  return enter(place, [process.execPath, script, image, store, place === "single" ? "single" : "full"]);
+  const command = [process.execPath, script, image, store, place];
+  return place === "outside" ? asUser(command) : enter(place, command);
 }
 
 /** Unpacks an image and says how it went. */
