@@ -54,7 +54,7 @@ export async function printInspections(
 }
 
 async function templatePrinter(format: string): Promise<(thing: Structure) => void> {
-  const { executeTemplate, readTemplate } = await import("./format/user-template.ts");
+  const { executeInspection, readTemplate } = await import("./format/user-template.ts");
   const template = readTemplate(format);
-  return (thing) => console.log(executeTemplate(template, thing));
+  return (thing) => console.log(executeInspection(template, thing));
 }

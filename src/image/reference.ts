@@ -38,6 +38,7 @@ const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
  * @throws BunkerError `invalid_reference`
  */
 export function parseReference(text: string): Reference {
+  if (text === "") throw invalid(text, "it is empty");
   const at = text.indexOf("@");
   const digest = at < 0 ? undefined : text.slice(at + 1);
   const named = at < 0 ? text : text.slice(0, at);

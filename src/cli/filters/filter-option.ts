@@ -19,12 +19,28 @@ export function filterOption<const Key extends string>(
   keys: readonly Key[],
   short?: string,
 ): Option<Filter<Key>, Filters> {
+  return optionOf(short, `Take only what fits; keys are ${keys.join(", ")}`, oneOf(...keys));
+}
+
+/** The same, and `KEY!=VALUE` takes what does not fit; its values are found by the key with an exclamation mark. */
+export function negatableFilterOption(keys: readonly string[], short: string): Option<Filter<string>, Filters> {
   const parseKey = oneOf(...keys);
+  const description = `Take only what fits, or with KEY!=VALUE does not; keys are ${keys.join(", ")}`;
+  return optionOf(short, description, (text) =>
+    text.endsWith("!") ? `${parseKey(text.slice(0, -1).trim())}!` : parseKey(text),
+  );
+}
+
+function optionOf<Key extends string>(
+  short: string | undefined,
+  description: string,
+  parseKey: (text: string) => Key,
+): Option<Filter<Key>, Filters> {
   const option = list({
     name: "filter",
     ...(short === undefined ? {} : { short }),
     valueName: "KEY=VALUE",
-    description: `Take only what fits; keys are ${keys.join(", ")}`,
+    description,
     parse: (text): Filter<Key> => {
       const equals = text.indexOf("=");
       if (equals < 0) throw new InvalidValue("expected KEY=VALUE");

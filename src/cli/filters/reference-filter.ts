@@ -2,14 +2,16 @@ import { familiarReference, familiarRepository, parseReference } from "../../ima
 import { pathPattern } from "./path-pattern.ts";
 
 /**
- * Whether a name fits a pattern, as Docker has it: the pattern is held against the name as users write it, with its tag
- * or digest and without.
- * @param name in full: `docker.io/library/debian:12`
+ * Makes a test of names, as Docker has it: the pattern is held against the name as users write it, with its tag or digest
+ * and without.
  * @param pattern such as `debian`, `debian:1*` or `example.com/web-?`
+ * @returns takes names in full: `docker.io/library/debian:12`
  * @throws InvalidValue
  */
-export function fitsReference(name: string, pattern: string): boolean {
-  const reference = parseReference(name);
+export function referenceTest(pattern: string): (name: string) => boolean {
   const expression = pathPattern(pattern);
-  return expression.test(familiarReference(reference)) || expression.test(familiarRepository(reference));
+  return (name) => {
+    const reference = parseReference(name);
+    return expression.test(familiarReference(reference)) || expression.test(familiarRepository(reference));
+  };
 }

@@ -2,11 +2,12 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { parseDocument } from "../../image/documents.ts";
 import { parsePlatform } from "../../image/platform.ts";
 import { layerSizes } from "../../image/store/image-size.ts";
-import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
+import { familiarName, type ImageStore, openImageStore } from "../../image/store/image-store.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
 import { defineCommand } from "../command.ts";
 import { elapsed } from "../format/elapsed.ts";
 import { listFormatOption } from "../format/format-option.ts";
+import { hiddenFields } from "../format/hidden-fields.ts";
 import { humanSize } from "../format/human-size.ts";
 import { formatList, type ListDescription } from "../format/list-output.ts";
 import { localTimestamp } from "../format/local-time.ts";
@@ -28,6 +29,9 @@ const listOf = (human: boolean): ListDescription => ({
     CreatedSince: "CREATED",
     ID: "IMAGE",
     Size: "SIZE",
+    // Podman's.
+    Created: "CREATED",
+    Tags: "TAGS",
   },
   columns: ["ID", human ? "CreatedSince" : "CreatedAt", "CreatedBy", "Size", "Comment"],
 });
@@ -49,18 +53,21 @@ export const history = defineCommand(
     using store = openImageStore(dataDirectory());
     const image = store.find(name, platform === undefined ? undefined : parsePlatform(platform));
     const now = Date.now();
-    const rows = stepsOf(store, image).map(({ id, created, createdBy, comment, size }) => {
+    const rows = stepsOf(store, image).map(({ id, created, createdBy, comment, size }, place) => {
       // In a table a command of several lines stands on one.
       const command = format?.kind === "template" ? createdBy : createdBy.replace(/\s/g, " ");
       const since = created === undefined ? "N/A" : `${elapsed(now - created)} ago`;
-      return {
+      const time = created === undefined ? "N/A" : localTimestamp(created);
+      const fields = {
         Comment: comment,
-        CreatedAt: created === undefined ? "N/A" : localTimestamp(created),
+        CreatedAt: time,
         CreatedBy: whole ? command : shorten(command, LONGEST_COMMAND),
         CreatedSince: since,
         ID: id === undefined ? MISSING : whole ? id : shortId(id),
         Size: human ? humanSize(size) : String(size),
       };
+      const names = place === 0 ? image.names.map(familiarName) : [];
+      return hiddenFields(fields, { Created: human ? since : time, Tags: names });
     });
     if (quiet && format === undefined) {
       for (const { ID } of rows) console.log(ID);

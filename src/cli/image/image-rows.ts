@@ -8,10 +8,11 @@ import type { ImageUsage } from "../../image/store/image-size.ts";
 import { familiarName } from "../../image/store/image-store.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
 import { elapsed } from "../format/elapsed.ts";
+import { hiddenFields } from "../format/hidden-fields.ts";
 import { humanSize } from "../format/human-size.ts";
 import { localTime } from "../format/local-time.ts";
 import { shortId } from "../format/short-id.ts";
-import type { Structure } from "../format/template/value.ts";
+import { mapOrNil, type Structure } from "../format/template/value.ts";
 
 /** What stands where an image has no name, tag or digest. */
 export const NONE = "<none>";
@@ -30,6 +31,8 @@ interface RowOptions {
   readonly containersOf: (image: StoredImage) => number;
   /** The full names that an image has and has had; without this they are no field, as Docker has none. */
   readonly namesOf?: ((image: StoredImage) => readonly string[]) | undefined;
+  /** Whether templates find Podman's fields, too. */
+  readonly withPodmanFields?: boolean;
   /** Of all images that there are. */
   readonly usage: ImageUsage;
 }
@@ -48,6 +51,19 @@ export const imageTitles = {
   Tag: "TAG",
   UniqueSize: "UNIQUE SIZE",
   VirtualSize: "SIZE",
+  // Podman's.
+  Arch: "ARCH",
+  Created: "CREATED",
+  CreatedTime: "CREATED TIME",
+  Dangling: "DANGLING",
+  Id: "IMAGE ID",
+  Labels: "LABELS",
+  Names: "NAMES",
+  Os: "OS",
+  ParentId: "PARENT ID",
+  ReadOnly: "R/O",
+  RepoDigests: "REPO DIGESTS",
+  RepoTags: "REPO TAGS",
 } as const;
 
 /**
@@ -97,7 +113,7 @@ function labels({ names, repositoryDigests }: StoredImage, withDigests: boolean)
 
 function row(image: StoredImage, { repository, tag, digest }: Label, options: RowOptions): Structure {
   const { created, id } = image;
-  return {
+  const fields = {
     get Containers() {
       return String(options.containersOf(image));
     },
@@ -122,5 +138,27 @@ function row(image: StoredImage, { repository, tag, digest }: Label, options: Ro
     get VirtualSize() {
       return humanSize(options.usage.size(image), DIGITS);
     },
+  };
+  return options.withPodmanFields === true ? hiddenFields(fields, podmanFields(image, fields)) : fields;
+}
+
+function podmanFields(
+  image: StoredImage,
+  { CreatedAt, CreatedSince }: { readonly CreatedAt: string; readonly CreatedSince: string },
+): Structure {
+  const names = image.names.map(familiarName);
+  return {
+    Arch: image.platform.architecture,
+    Created: CreatedSince,
+    CreatedTime: CreatedAt,
+    Dangling: names.length === 0,
+    Id: image.id.slice(image.id.indexOf(":") + 1),
+    Labels: mapOrNil(image.labels),
+    Names: names,
+    Os: image.platform.os,
+    ParentId: "",
+    ReadOnly: image.isReadOnly,
+    RepoDigests: image.repositoryDigests.map(familiarName),
+    RepoTags: names,
   };
 }

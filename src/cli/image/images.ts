@@ -6,13 +6,13 @@ import { imagesOfIndexes } from "../../image/store/index-images.ts";
 import { nameHistory } from "../../image/store/name-history.ts";
 import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
-import { filterOption } from "../filters/filter-option.ts";
+import { negatableFilterOption } from "../filters/filter-option.ts";
 import { listFormatOption, type OutputFormat } from "../format/format-option.ts";
 import { formatList } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
 import { flag, single } from "../option.ts";
 import { oneOf } from "../values/choice.ts";
-import { fitsUse, IMAGE_FILTERS, imageFilter, withFittingNames } from "./image-filters.ts";
+import { fittingNames, IMAGE_FILTERS, imageFilter, useFilter } from "./image-filters.ts";
 import { imageOrder, rowOrder } from "./image-order.ts";
 import { imageRows, imageTitles, withoutTwins } from "./image-rows.ts";
 import { formatPlatforms } from "./platforms-tree.ts";
@@ -27,7 +27,7 @@ export const images = defineCommand(
         description: "Show also the images for other platforms that are here as part of an index",
       }),
       digests: flag({ name: "digests", description: "Show digests" }),
-      filters: filterOption(IMAGE_FILTERS, "f"),
+      filters: negatableFilterOption(IMAGE_FILTERS, "f"),
       format: listFormatOption,
       history: flag({ name: "history", description: "Show the names that each image has had, too" }),
       isWithoutHeading: flag({ name: "noheading", short: "n", description: "Leave out the line of titles" }),
@@ -68,8 +68,8 @@ export const images = defineCommand(
     const shown = withoutTwins(all)
       .filter(({ manifest }) => !hidden.has(manifest.digest))
       .filter(imageFilter(wanted, store, now))
-      .filter((image) => fitsUse(image, wanted, containersOf))
-      .map((image) => withFittingNames(image, wanted))
+      .filter(useFilter(wanted, containersOf))
+      .map(fittingNames(wanted))
       .sort(imageOrder(order, (image) => usageOfAll().size(image)));
     if (tree) {
       printText(formatPlatforms(shown, store, whole));
@@ -82,6 +82,7 @@ export const images = defineCommand(
       now,
       containersOf,
       namesOf: history || showsField(format, "History") ? (image) => nameHistory(store, image) : undefined,
+      withPodmanFields: format?.template !== undefined,
       get usage() {
         return usageOfAll();
       },

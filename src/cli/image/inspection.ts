@@ -5,6 +5,7 @@ import { layerDirectory } from "../../image/layers/layer-directory.ts";
 import { imageSize } from "../../image/store/image-size.ts";
 import { familiarName, type ImageStore } from "../../image/store/image-store.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
+import { hiddenFields } from "../format/hidden-fields.ts";
 import { NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
 
 /**
@@ -15,7 +16,7 @@ export function inspectImage(store: ImageStore, image: StoredImage): Structure {
   const configuration = store.readConfiguration(image);
   const details = parseDocument("imageDetails", store.readDocument(image.id), `configuration ${image.id}`);
   const { platform } = configuration;
-  return {
+  const fields = {
     Id: image.id,
     RepoTags: image.names.map(familiarName),
     RepoDigests: image.repositoryDigests.map(familiarName),
@@ -37,12 +38,19 @@ export function inspectImage(store: ImageStore, image: StoredImage): Structure {
     Metadata: { LastTagTime: new Date(image.added) },
     Descriptor: { mediaType: image.manifest.mediaType, digest: image.manifest.digest, size: image.manifest.size },
   };
+  return withAbsent(fields, { Variant: "", OsVersion: "" });
+}
+
+/** Gives a struct fields that Docker's JSON leaves out where they say nothing, and its templates know. */
+function withAbsent(structure: Structure, absent: Structure): Structure {
+  const missing = Object.entries(absent).filter(([name]) => !Object.hasOwn(structure, name));
+  return hiddenFields(structure, Object.fromEntries(missing));
 }
 
 /** How containers of an image start, as `Config` of Docker's images has it. */
 function inspectConfiguration(configuration: ImageConfiguration, details: ImageDetails): Structure {
   const { healthcheck } = configuration;
-  return {
+  const fields = {
     User: configuration.user,
     ExposedPorts: set(configuration.exposedPorts),
     Env: slice(configuration.environment),
@@ -57,6 +65,7 @@ function inspectConfiguration(configuration: ImageConfiguration, details: ImageD
     StopSignal: configuration.stopSignal ?? "",
     Shell: slice(configuration.shell),
   };
+  return withAbsent(fields, { Healthcheck: null, ArgsEscaped: false });
 }
 
 /** Durations in nanoseconds; those that the image does not say are left out. */

@@ -3,6 +3,7 @@ import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { filterOption } from "../filters/filter-option.ts";
+import { truthFilter } from "../filters/filter-value.ts";
 import { parsePointInTime } from "../filters/point-in-time.ts";
 import { humanSize } from "../format/human-size.ts";
 import { flag } from "../option.ts";
@@ -27,7 +28,7 @@ export const prune = defineCommand(
     const data = dataDirectory();
     using store = openImageStore(data);
     // `dangling=false` is another way to say `--all`.
-    const isUnused = all || filters("dangling").includes("false");
+    const isUnused = all || filters("dangling").some((text) => !truthFilter("dangling", text));
     const fits = imageFilter((key) => (key === "dangling" ? [] : filters(key)), store, Date.now());
     if (!force) {
       const which = isUnused ? "all images without at least one container associated to them" : "all dangling images";

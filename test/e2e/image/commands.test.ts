@@ -118,6 +118,11 @@ describe("images", () => {
       ["debian:12", "debian:latest"],
     ],
     [["-f", "dangling=true"], []],
+    [["-f", "dangling!=true", "-f", "reference!=web", "-f", "reference!=debian:12"], [WEB]],
+    [
+      ["-f", "since!=debian", "-f", "readonly!=true", "-f", "containers!=true"],
+      ["debian:12", "debian:latest"],
+    ],
     [["-f", "intermediate=true"], []],
     [["-f", "intermediate=false", "-f", "after=debian"], [WEB]],
   ])("%j", async (words, names) => {
@@ -133,6 +138,28 @@ describe("images", () => {
   ])("are sorted by %s", async (order, names) => {
     const output = await ok("images", "--format", "{{.Repository}}:{{.Tag}}", "--sort", order);
     expect(output.split("\n").slice(0, -1)).toEqual(names);
+  });
+
+  test.each([
+    ["dangling=maybe", "expected true or false"],
+    ["since=", "expected an image"],
+    ["reference!=[", "syntax error in pattern"],
+    ["until=x", "expected a duration"],
+  ])("are not filtered by %s", async (filter, reason) => {
+    const { status, output, errors } = await user.bunker(["images", "-f", filter]);
+    expect({ status, output }).toEqual({ status: 1, output: "" });
+    expect(errors).toContain(`invalid value "${filter}" for --filter: ${reason}`);
+  });
+
+  test("have Podman's fields for templates, and Docker's JSON", async () => {
+    const template = "{{.Id}} {{.Names}} {{.Dangling}} {{.ReadOnly}} {{.Created}} {{.Labels.empty}} {{.Os}}/{{.Arch}}";
+    const id = (await ok("images", "-q", "--no-trunc", WEB)).trim().replace("sha256:", "");
+    expect(await ok("images", "--format", template, WEB)).toBe(`${id} [${WEB}] false false 3 days ago  linux/amd64\n`);
+    expect(await ok("images", "--format", "table {{.Id}}\t{{.Names}}", WEB)).toMatch(
+      /^IMAGE ID +NAMES\n[0-9a-f]{64} +\[/,
+    );
+    expect(Object.keys(JSON.parse(await ok("images", "--format", "json", WEB)))).not.toContain("Names");
+    expect(await ok("history", "--format", "{{.Tags}} {{.Created}}", WEB)).toStartWith(`[${WEB}] `);
   });
 
   test("shows digests, whole ids, and JSON", async () => {

@@ -40,7 +40,7 @@ describe("parseReference", () => {
   });
 
   test.each([
-    ["", "no repository"],
+    ["", "it is empty"],
     ["Debian", "lower case"],
     ["user/App", "lower case"],
     ["de bian", "no repository"],

@@ -35,19 +35,28 @@ interface Variable {
 /** Why a list of statements ended early. */
 type Leaving = "break" | "continue" | undefined;
 
+/** What a field of a map is that it has not. */
+export type MissingKeys = "no value" | "mistake";
+
 /**
  * Carries a template out.
  * @param data the dot at the beginning, and `$`
  * @returns what it prints
  * @throws TemplateError in Go's words
  */
-export function executeTree(tree: TemplateTree, functions: TemplateFunctions, data: Value): string {
-  return new Execution(tree, functions).run(data);
+export function executeTree(
+  tree: TemplateTree,
+  functions: TemplateFunctions,
+  data: Value,
+  missingKeys: MissingKeys,
+): string {
+  return new Execution(tree, functions, missingKeys).run(data);
 }
 
 class Execution {
   readonly #tree: TemplateTree;
   readonly #functions: TemplateFunctions;
+  readonly #missingKeys: MissingKeys;
   #output = "";
   #variables: Variable[] = [];
   #depth = 0;
@@ -56,9 +65,10 @@ class Execution {
   /** Where in it, and how that is written. */
   #at: { readonly position: number; readonly text: string } = { position: 0, text: "" };
 
-  constructor(tree: TemplateTree, functions: TemplateFunctions) {
+  constructor(tree: TemplateTree, functions: TemplateFunctions, missingKeys: MissingKeys) {
     this.#tree = tree;
     this.#functions = functions;
+    this.#missingKeys = missingKeys;
   }
 
   run(data: Value): string {
@@ -280,6 +290,9 @@ class Execution {
     if (receiver === null) throw this.#error(`nil pointer evaluating interface {}.${field}`);
     if (isMap(receiver)) {
       if (count > 0) throw this.#error(`${field} is not a method but has arguments`);
+      if (this.#missingKeys === "mistake" && !receiver.has(field)) {
+        throw this.#error(`map has no entry for key ${JSON.stringify(field)}`);
+      }
       const value = receiver.get(field);
       return isLast ? (value ?? undefined) : value;
     }

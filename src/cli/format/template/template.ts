@@ -8,7 +8,7 @@
  * compared; there are no complex numbers; structs have no names in messages; templates may call each other 500 deep.
  */
 import { builtInFunctions } from "./built-in-functions.ts";
-import { executeTree } from "./execute.ts";
+import { executeTree, type MissingKeys } from "./execute.ts";
 import { parseTemplateTree } from "./parser.ts";
 import type { TemplateFunctions } from "./template-function.ts";
 import type { Value } from "./value.ts";
@@ -17,9 +17,11 @@ import type { Value } from "./value.ts";
 export interface Template {
   /**
    * What it prints for a value.
+   * @param overriding functions instead of those that it was read with
+   * @param missingKeys fields of maps that these have not print as `<no value>` unless they are to be mistakes
    * @throws TemplateError
    */
-  execute(data: Value, overriding?: TemplateFunctions): string;
+  execute(data: Value, overriding?: TemplateFunctions, missingKeys?: MissingKeys): string;
 }
 
 const LAZY_FUNCTIONS = ["and", "or"];
@@ -32,5 +34,8 @@ const LAZY_FUNCTIONS = ["and", "or"];
 export function parseTemplate(source: string, functions: TemplateFunctions): Template {
   const all = { ...builtInFunctions, ...functions };
   const tree = parseTemplateTree(source, new Set([...Object.keys(all), ...LAZY_FUNCTIONS]));
-  return { execute: (data, overriding = {}) => executeTree(tree, { ...all, ...overriding }, data) };
+  return {
+    execute: (data, overriding = {}, missingKeys = "no value") =>
+      executeTree(tree, { ...all, ...overriding }, data, missingKeys),
+  };
 }

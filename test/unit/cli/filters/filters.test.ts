@@ -3,7 +3,7 @@ import { filterOption } from "../../../../src/cli/filters/filter-option.ts";
 import { hasLabels } from "../../../../src/cli/filters/label-filter.ts";
 import { pathPattern } from "../../../../src/cli/filters/path-pattern.ts";
 import { parsePointInTime } from "../../../../src/cli/filters/point-in-time.ts";
-import { fitsReference } from "../../../../src/cli/filters/reference-filter.ts";
+import { referenceTest } from "../../../../src/cli/filters/reference-filter.ts";
 import { InvalidValue } from "../../../../src/cli/invalid-value.ts";
 import { parseArguments } from "../../../../src/cli/option-table.ts";
 
@@ -94,7 +94,7 @@ test.each([
   ["localhost:5000/a/b:1", "localhost:5000/a/*", true],
   ["localhost:5000/a/b:1", "localhost:5000/*", false],
 ])("%s fits %s: %p", (name, pattern, fits) => {
-  expect(fitsReference(name, pattern)).toBe(fits);
+  expect(referenceTest(pattern)(name)).toBe(fits);
 });
 
 describe("points in time", () => {
