@@ -23,11 +23,9 @@ import {
   recordLoss,
   recordStatus,
 } from "../state/containers.ts";
-import { isAbandoned, isClaimed } from "./abandoned.ts";
+import { HOOKS_RUN, isAbandoned, isClaimed } from "./abandoned.ts";
 import { hasDirectory, removeFiles } from "./remove-container.ts";
-import { isToBeGone, lostContainer } from "./settle.ts";
-
-const HOOKS_RUN = "; hooks of its devices are still running";
+import { isToBeGone, lostContainer, withInterruptedHooks } from "./settle.ts";
 
 /**
  * Finishes the removal of abandoned containers that are to be gone, and records the end of others. Does nothing about
@@ -44,7 +42,8 @@ export function settleContainers(
   for (const id of ids) {
     const container = recordedContainer(database, id);
     if (container === undefined) continue;
-    if (isToBeGone(container)) finishRemoval(database, data, id, finishLater);
+    if (!isClaimed(container)) recordInterruptedHooks(database, data, id);
+    else if (isToBeGone(container)) finishRemoval(database, data, id, finishLater);
     else recordEndOfAbandoned(database, data, id, finishLater);
   }
 }
@@ -71,6 +70,13 @@ export function finishContainer(data: string, id: string, lock: number): void {
   }
   const known = container.error.replace(HOOKS_RUN, "");
   recordError(database, id, [known, ...failures].join("; "));
+}
+
+/** Of an end that is on record. The hooks are not run once more: nobody knows how far they came. */
+function recordInterruptedHooks(database: StateDatabase, data: string, id: string): void {
+  using lock = lockContainer(data, id);
+  const container = lock === undefined ? undefined : recordedContainer(database, id);
+  if (container !== undefined) recordError(database, id, withInterruptedHooks(container).error);
 }
 
 function finishRemoval(

@@ -21,7 +21,7 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { internalCommand } from "../internal-command.ts";
 import { isHeld } from "../state/container-directory.ts";
 import type { Container } from "../state/containers.ts";
-import { isClaimed } from "./abandoned.ts";
+import { HOOKS_RUN, isClaimed } from "./abandoned.ts";
 
 /** The exit status of a container whose end nobody saw. */
 const UNKNOWN_STATUS = 255;
@@ -44,6 +44,11 @@ export function lostContainer(container: Container): Container & { readonly exit
   };
 }
 
+/** What a container has come to whose hooks nobody runs any more. */
+export function withInterruptedHooks(container: Container): Container {
+  return { ...container, error: container.error.replace(HOOKS_RUN, "; the hooks of its devices were interrupted") };
+}
+
 /** Has the rows of abandoned containers set right. */
 export function settle(database: StateDatabase, data: string, ids: readonly string[]): void {
   if (database.isReadOnly) return;
@@ -52,7 +57,7 @@ export function settle(database: StateDatabase, data: string, ids: readonly stri
 
 /** What is to be said of a container that was abandoned: it could not be set right, or somebody is still removing it. */
 export function asLeft(data: string, left: Container): Container {
-  if (!isClaimed(left)) return left;
+  if (!isClaimed(left)) return isHeld(data, left.id) ? left : withInterruptedHooks(left);
   if (isToBeGone(left)) return { ...left, status: "removing" };
   return isHeld(data, left.id) ? left : lostContainer(left);
 }

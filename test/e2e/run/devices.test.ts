@@ -1,6 +1,6 @@
 /* Devices by the names of the Container Device Interface: a specification made here, of /dev/full, a file and hooks. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isHeld } from "../../../src/engine/state/container-directory.ts";
 import { eventually, finish, kill, type UserName } from "../../unprivileged-user.ts";
@@ -154,12 +154,17 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("devices of %s", (userNa
     specify("one", { hooks: [{ hookName: "poststop", path: "/bin/sh", args: ["sh", "-c", wait] }] });
     const options = ["--gpus=all", `--cdi-spec-dir=${directory}`, "--name=holder"];
     const id = (await bunker("run", "-d", ...options, suite.image, "sleep", "1000")).trim();
-    const isSupervisor = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("supervise");
-    for (const pid of suite.user.processes().filter(isSupervisor)) kill(pid);
-    await eventually(
-      () => !isHeld(suite.user.data, id),
-      () => "the supervisor to be gone",
-    );
+    const untilFree = (who: string) =>
+      eventually(
+        () => !isHeld(suite.user.data, id),
+        () => `${who} to be gone`,
+      );
+    const killInternal = (work: "supervise" | "finish") => {
+      const isIt = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(`\0${work}\0`);
+      for (const pid of suite.user.processes().filter(isIt)) kill(pid);
+    };
+    killInternal("supervise");
+    await untilFree("the supervisor");
     expect(await bunker("ps", "-a", "--format={{.Names}} {{.State}}")).toBe("holder exited\n");
     const lost = "exited 255 the supervisor was killed; how the container ended is unknown";
     expect(await said()).toBe(`${lost}; hooks of its devices are still running\n`);
@@ -174,6 +179,17 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("devices of %s", (userNa
       () => "the hook to have ended",
     );
     expect(await said()).toBe(`${lost}; run hook /bin/sh: exit status 7\n`);
+    rmSync(join(directory, "go"));
+    expect(await bunker("start", "holder")).toBe("holder\n");
+    killInternal("supervise");
+    await untilFree("the supervisor");
+    expect(await said()).toBe(`${lost}; hooks of its devices are still running\n`);
+    killInternal("finish");
+    // The hook goes on by itself.
+    expect(await said()).toBe(`${lost}; hooks of its devices are still running\n`);
+    writeFileSync(join(directory, "go"), "");
+    await untilFree("the hook");
+    expect(await said()).toBe(`${lost}; the hooks of its devices were interrupted\n`);
   });
 
   test("root's containers get devices too", async () => {

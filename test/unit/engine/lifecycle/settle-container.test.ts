@@ -7,7 +7,7 @@ import { listOutlines } from "../../../../src/engine/lifecycle/list-outlines.ts"
 import { finishContainer, settleContainers } from "../../../../src/engine/lifecycle/settle-container.ts";
 import { containerComponent } from "../../../../src/engine/state/container-component.ts";
 import type { ContainerDefinition } from "../../../../src/engine/state/container-definition.ts";
-import { isHeld, makeContainerDirectory } from "../../../../src/engine/state/container-directory.ts";
+import { isHeld, lockContainer, makeContainerDirectory } from "../../../../src/engine/state/container-directory.ts";
 import {
   insertContainer,
   openContainers,
@@ -141,6 +141,23 @@ test("hooks after the end of lost containers are left for later, and tell what t
     events.map((line) => JSON.parse(line)).map(({ Action, Actor }) => `${Action} ${Actor.Attributes.name}`),
   ).toEqual(["die removed", "die lost", "die name-of-other", "destroy removed"]);
   expect(JSON.parse(events[1] ?? "").Actor.Attributes).toMatchObject({ exitCode: "255", execDuration: "0" });
+});
+
+test("hooks that nobody runs any more were interrupted, others are still running", () => {
+  insertRunning("lost");
+  makeContainerDirectory(data, "lost")[Symbol.dispose]();
+  settleContainers(data, ["lost"], unexpected);
+  database.run("UPDATE container SET error = error || '; hooks of its devices are still running'");
+  const settled = () => {
+    settleContainers(data, ["lost"], unexpected);
+    const { status, error } = recordedContainer(database, "lost") ?? {};
+    return `${status}: ${error}`;
+  };
+  {
+    using _held = lockContainer(data, "lost");
+    expect(settled()).toBe(`${LOST}; hooks of its devices are still running`);
+  }
+  expect(settled()).toBe(`${LOST}; the hooks of its devices were interrupted`);
 });
 
 test("devices whose hooks cannot be read keep no end from being recorded, and no removal from being finished", () => {
