@@ -53,7 +53,7 @@ export function recordContainerEnd(
     recordNetworkEvent(data, "disconnect", network, { container: id });
   }
   const isStopped = end.isStopped || container.stoppedByUser;
-  if (end.isStopped) recordContainerEvent(data, "stop", container);
+  if (end.isStopCommand === true) recordContainerEvent(data, "stop", container);
   const isAgain =
     name !== "no" &&
     !isStopped &&
@@ -96,8 +96,9 @@ function removeImageOf(data: string, image: string): void {
 }
 
 /** Records that a container which waited to be started again will not be. */
-export function recordNoRestart(data: string, id: string, isStopped: boolean): void {
+export function recordNoRestart(data: string, id: string, isStopped: boolean, isStopCommand: boolean): void {
   using database = openContainers(data);
+  if (isStopCommand) recordContainerEvent(data, "stop", findContainer(database, data, id));
   recordStatus(database, id, "exited");
   if (isStopped) recordStop(database, id);
 }

@@ -53,19 +53,23 @@ export function stopContainer(
     readonly isRestart?: boolean;
   },
 ): void {
-  using socket = supervisorOf(database, data, container.id);
-  if (socket === undefined) return;
   const signal = parseSignal(options.signal ?? stopSignalOf(container.definition));
   const { isRestart = false } = options;
   const timeout = options.timeout ?? stopTimeoutOf(container.definition);
-  tell(socket, { kind: "wait" });
-  tell(socket, { kind: "signal", signal, isStop: true, isRestart });
-  recordContainerEvent(data, "kill", container, { signal: String(signal) });
-  if (timeout >= 0 && !endsWithin(socket, timeout)) {
-    tell(socket, { kind: "signal", signal: Signal.SIGKILL, isStop: true, isRestart });
-    recordContainerEvent(data, "kill", container, { signal: String(Signal.SIGKILL) });
+  for (;;) {
+    using socket = supervisorOf(database, data, container.id);
+    if (socket === undefined) return;
+    const send = (number: number): void => {
+      // Before its end goes on record.
+      recordContainerEvent(data, "kill", container, { signal: String(number) });
+      tell(socket, { kind: "signal", signal: number, isStop: true, isStopCommand: true, isRestart });
+    };
+    tell(socket, { kind: "wait" });
+    send(signal);
+    if (timeout >= 0 && !endsWithin(socket, timeout)) send(Signal.SIGKILL);
+    // A supervisor that was just starting the container again has not heard it, and another one is there now.
+    if (waitForEnd(socket) !== undefined) return;
   }
-  waitForEnd(socket);
 }
 
 /**
@@ -74,14 +78,21 @@ export function stopContainer(
  */
 export function killContainer(database: StateDatabase, data: string, container: Container, signal: string): void {
   const number = parseSignal(signal);
-  using socket = supervisorOf(database, data, container.id);
   // SIGKILL and the container's own stop signal mean that the user wants its end, as with Docker.
   const isStop = number === Signal.SIGKILL || number === parseSignal(stopSignalOf(container.definition));
-  if (socket === undefined || !tell(socket, { kind: "signal", signal: number, isStop })) {
-    throw notRunning("kill container", container);
+  for (let isTold = false; ; ) {
+    using socket = supervisorOf(database, data, container.id);
+    if (socket === undefined) {
+      if (isTold) return;
+      throw notRunning("kill container", container);
+    }
+    // Before its end goes on record.
+    recordContainerEvent(data, "kill", container, { signal: String(number) });
+    if (!tell(socket, { kind: "signal", signal: number, isStop })) continue;
+    if (number !== Signal.SIGKILL || waitForEnd(socket) !== undefined) return;
+    // See above; or it will not be started again.
+    isTold = true;
   }
-  recordContainerEvent(data, "kill", container, { signal: String(number) });
-  if (number === Signal.SIGKILL) waitForEnd(socket);
 }
 
 /** The error for a container that has to run for what was asked. */

@@ -5,8 +5,10 @@ import { addressSchema } from "../network/network-plan-schema.ts";
 const exitSchema = v.object({
   kind: v.literal("exit"),
   exitStatus: v.number(),
-  /** Whether somebody asked for it by `stop`. */
+  /** Whether somebody asked for it. */
   isStopped: v.boolean(),
+  /** Whether that was by `stop` or `restart`. */
+  isStopCommand: v.optional(v.boolean()),
   /** Whether whoever asked for it starts the container again. */
   isRestart: v.boolean(),
   /** Whether the supervisor was told to end, by a logout or shutdown. */

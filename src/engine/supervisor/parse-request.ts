@@ -86,13 +86,15 @@ const requestSchema = v.variant("kind", [
   /** One descriptor for each letter: where input (i) comes from, where output (o) and error (e) go. */
   v.object({ kind: v.literal("attach"), streams: v.string() }),
   /**
-   * Send a signal; `isStop` keeps the restart policy from starting the container again, `isRestart` keeps one of `--rm`
-   * from being removed: whoever says it starts it again.
+   * Send a signal; `isStop` keeps the restart policy from starting the container again, `isStopCommand` has a `stop` go
+   * on record with the end, which Docker has for `stop` and `restart` alone, `isRestart` keeps one of `--rm` from being
+   * removed: whoever says it starts it again.
    */
   v.object({
     kind: v.literal("signal"),
     signal: v.number(),
     isStop: v.boolean(),
+    isStopCommand: v.optional(v.boolean()),
     isRestart: v.optional(v.boolean()),
   }),
   v.object({ kind: v.literal("resize"), rows: v.number(), columns: v.number() }),

@@ -100,6 +100,7 @@ class Supervisor {
   #isWaitingForCommand = false;
   #isEnding = false;
   #isStopped = false;
+  #isStopCommand = false;
   #isRestart = false;
   #isShutDown = false;
   #isOutOfMemory = false;
@@ -315,6 +316,7 @@ class Supervisor {
         return true;
       case "signal":
         if (request.isStop) this.#isStopped = true;
+        if (request.isStopCommand === true) this.#isStopCommand = true;
         if (request.isRestart === true) this.#isRestart = true;
         this.#signal(request.signal);
         // A container that waits to be started again is stopped by not being started.
@@ -402,6 +404,7 @@ class Supervisor {
     return {
       exitStatus,
       isStopped: this.#isStopped,
+      isStopCommand: this.#isStopCommand,
       isRestart: this.#isRestart,
       isShutDown: this.#isShutDown,
       isOutOfMemory: this.#isOutOfMemory,
@@ -521,7 +524,7 @@ class Supervisor {
     this.#stopListening(listener);
     if (this.#isStopped || this.#isShutDown) {
       const { recordNoRestart } = await import("../lifecycle/record-end.ts");
-      recordNoRestart(this.#data, this.#id, this.#isStopped);
+      recordNoRestart(this.#data, this.#id, this.#isStopped, this.#isStopCommand);
       return this.#lock.release();
     }
     const { restartFromSupervisor } = await import("../lifecycle/start-container.ts");

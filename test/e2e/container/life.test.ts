@@ -189,6 +189,32 @@ describe("a container in the background", () => {
     });
   });
 
+  test("tells of its end in Docker's order, whoever asks for it", async () => {
+    const run = (name: string, ...options: string[]) =>
+      bunker("run", "-d", "--name", name, ...options, suite.image, "sleep", "1000");
+    await run("ended");
+    await bunker("kill", "ended");
+    await bunker("start", "ended");
+    await bunker("restart", "-t", "0", "ended");
+    await bunker("stop", "-t", "0", "ended");
+    await bunker("start", "ended");
+    await bunker("rm", "-f", "ended");
+    await run("ended-once", "--rm");
+    await bunker("stop", "-t", "0", "ended-once");
+    const told = async (name: string) => {
+      const format = "{{.Action}}{{with .Actor.Attributes.signal}} {{.}}{{end}}";
+      const words = ["--since=1h", "--until=0s", `--filter=container=${name}`, `--format=${format}`];
+      return (await bunker("events", ...words)).trimEnd().split("\n");
+    };
+    const stopped = ["kill 15", "kill 9", "die", "stop"];
+    expect(await told("ended")).toEqual([
+      ...["create", "start", "kill 9", "die", "start"],
+      ...[...stopped, "start", "restart"],
+      ...[...stopped, "start", "kill 9", "die", "destroy"],
+    ]);
+    expect(await told("ended-once")).toEqual(["create", "start", ...stopped, "destroy"]);
+  });
+
   test("is counted in what is told of the host and of Bunker", async () => {
     await bunker("create", "--name", "counted", suite.image, "true");
     const facts = JSON.parse(await bunker("info", "--format", "{{json .}}"));
@@ -242,7 +268,7 @@ describe("a container in the background", () => {
     expect(deletion).toMatch(/^delete sha256:[0-9a-f]{64}$/);
     expect(await events("image=told:2")).toEqual(["tag told:2", "untag told:2"]);
     expect(await events("container=source")).toEqual(
-      ["create", "start", "top", "archive-path", "extract-to-dir", "commit", "kill", "die", "stop", "destroy"].map(
+      ["create", "start", "top", "archive-path", "extract-to-dir", "commit", "kill", "die", "destroy"].map(
         (action) => `${action} source`,
       ),
     );
