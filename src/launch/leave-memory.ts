@@ -32,10 +32,10 @@ const SLASH = 0x2f;
  */
 export function leaveMemory(): void {
   try {
-    const { address, buffer, view } = allocate(CLONE_ARGUMENTS_SIZE + ROOT_DIRECTORY_SIZE);
+    const { address, bytes, view } = allocate(CLONE_ARGUMENTS_SIZE + ROOT_DIRECTORY_SIZE);
     view.setUint32(0, CloneFlag.VM, true);
     view.setUint32(4, CLEAR_SIGNAL_HANDLERS, true);
-    buffer[CLONE_ARGUMENTS_SIZE] = SLASH;
+    bytes[CLONE_ARGUMENTS_SIZE] = SLASH;
     machineFunction(holders[hostArchitecture()])(address, CLONE_ARGUMENTS_SIZE);
   } catch {
     // Without a child, with no room for one or for its code, this process frees its memory itself.

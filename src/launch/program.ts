@@ -34,7 +34,7 @@
  */
 import { hostArchitecture } from "../sys/architecture.ts";
 import { getInteger64, setInteger64 } from "../sys/integer64.ts";
-import type { Memory } from "../sys/memory.ts";
+import { type Memory, memoryOver } from "../sys/memory.ts";
 import { type MappedMemory, mapMemory } from "../sys/system-call.ts";
 import { type SystemCallName, systemCallNumber } from "../sys/system-call-number.ts";
 import { describeOperations } from "./describe.ts";
@@ -126,9 +126,7 @@ export class LaunchProgram extends OperationTable implements Disposable {
   /** Sets aside zeroed memory, aligned to 8 bytes, that the parent and the child share. */
   reserve(size: number): Memory {
     const start = this.#take(size, size);
-    const storage = this.#arena.view.buffer;
-    const address = this.#arena.address + start;
-    return { address, buffer: Buffer.from(storage, start, size), view: new DataView(storage, start, size) };
+    return memoryOver(this.#arena.view.buffer, this.#arena.address + start, start, size);
   }
 
   /** Sets memory aside for the stack of a child that shares the parent's memory: only a failure needs some bytes of it. */

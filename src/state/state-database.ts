@@ -367,10 +367,11 @@ interface ComponentRow {
 
 function bringUpToDate(database: StateDatabase, components: readonly StateComponent[], path: string): void {
   const outdated = () => {
-    const rows = database.all<ComponentRow>("SELECT * FROM component");
+    const rows = new Map<string, ComponentRow>();
+    for (const row of database.all<ComponentRow>("SELECT * FROM component")) rows.set(row.name, row);
     const found: { component: StateComponent; version: number; compatibleFrom: number }[] = [];
     for (const component of components) {
-      const row = rows.find(({ name }) => name === component.name);
+      const row = rows.get(component.name);
       const version = row?.version ?? 0;
       const compatibleFrom = row?.compatible_from ?? version;
       const known = component.migrations.length;

@@ -9,7 +9,12 @@ export type ByteString = string & { readonly [brand]: true };
 
 /** The UTF-8 bytes of `text` as a byte string. */
 export function encodeText(text: string): ByteString {
-  return (isAscii(text) ? text : Buffer.from(text, "utf8").toString("latin1")) as ByteString;
+  return isAscii(text) ? (text as string as ByteString) : utf8Bytes(text);
+}
+
+/** A function of its own: a function that mentions Buffer takes 0.2 ms when it is called first, whatever it does then. */
+function utf8Bytes(text: string): ByteString {
+  return Buffer.from(text, "utf8").toString("latin1") as ByteString;
 }
 
 /** The text that `bytes` spell in UTF-8; bytes that are not UTF-8 become U+FFFD. For showing to people only. */
@@ -22,7 +27,8 @@ export function byteStringOf(buffer: Buffer, start = 0, end: number = buffer.len
   return buffer.toString("latin1", start, end) as ByteString;
 }
 
-/** Whether UTF-8 has a byte for each unit, which it has of ASCII alone. A regular expression takes twice as long. */
+/** Short texts are all that is looked at; for those a loop is as quick as what is built in, and needs no Buffer. */
 function isAscii(text: string): boolean {
-  return Buffer.byteLength(text) === text.length;
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) > 0x7f) return false;
+  return true;
 }

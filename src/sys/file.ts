@@ -29,6 +29,7 @@ const STATX_BASIC_STATS = 0x7ff;
 /** Bytes of the longest path that the kernel takes, with the NUL at its end. */
 export const PATH_MAX = 4096;
 const XATTR_SIZE_MAX = 65536;
+const SCRATCH_SIZE = 32;
 
 interface Arguments {
   readonly first: Memory;
@@ -39,29 +40,48 @@ interface Arguments {
 }
 
 let allocated: Arguments | undefined;
-let attributeValue: Memory | undefined;
 
 function buffers(): Arguments {
-  allocated ??= {
-    first: allocate(PATH_MAX),
-    second: allocate(PATH_MAX),
-    scratch: allocate(32),
-    status: allocateStatus(),
-    // Most processes handle no attributes.
-    get value() {
-      attributeValue ??= mapMemory(XATTR_SIZE_MAX, "private");
-      return attributeValue;
-    },
-  };
+  allocated ??= argumentsMemory();
   return allocated;
 }
 
+/** Each is there when it is first asked for: most processes handle no attributes, and brief ones hardly more than a name. */
+function argumentsMemory(): Arguments {
+  const made: { -readonly [Name in keyof Arguments]?: Arguments[Name] } = {};
+  return {
+    get first() {
+      made.first ??= allocate(PATH_MAX);
+      return made.first;
+    },
+    get second() {
+      made.second ??= allocate(PATH_MAX);
+      return made.second;
+    },
+    get scratch() {
+      made.scratch ??= allocate(SCRATCH_SIZE);
+      return made.scratch;
+    },
+    get status() {
+      made.status ??= allocateStatus();
+      return made.status;
+    },
+    get value() {
+      made.value ??= mapMemory(XATTR_SIZE_MAX, "private");
+      return made.value;
+    },
+  };
+}
+
 /** Writes a NUL-terminated name; returns 0, or the negated error number that the kernel would answer with. */
-function putName({ buffer }: Memory, name: ByteString): number {
+function putName({ bytes }: Memory, name: ByteString): number {
   if (name.length >= PATH_MAX) return -Errno.ENAMETOOLONG;
-  if (name.includes("\0")) return -Errno.EINVAL;
-  buffer.write(name, 0, "latin1");
-  buffer[name.length] = 0;
+  for (let index = 0; index < name.length; index++) {
+    const byte = name.charCodeAt(index);
+    if (byte === 0) return -Errno.EINVAL;
+    bytes[index] = byte;
+  }
+  bytes[name.length] = 0;
   return 0;
 }
 

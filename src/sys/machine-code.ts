@@ -7,9 +7,8 @@ import { makeExecutable, mapMemory } from "./system-call.ts";
  *   called with others than below 2^53 and does not return others
  */
 export function machineFunction(code: string): (a: number, b?: number, c?: number) => number {
-  const bytes = Buffer.from(code, "base64");
-  const page = mapMemory(bytes.length, "private");
-  page.buffer.set(bytes);
+  const page = mapMemory((code.length / 4) * 3, "private");
+  page.bytes.setFromBase64(code);
   // On arm64 this is also where the kernel makes the instruction cache see the page.
   makeExecutable(page);
   const argument = FFIType.i64_fast;

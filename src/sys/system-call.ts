@@ -84,16 +84,15 @@ export interface MappedMemory extends Memory, Disposable {}
 export function mapMemory(size: number, sharing: "shared" | "private"): MappedMemory {
   const flags = MAP_ANONYMOUS | (sharing === "shared" ? MAP_SHARED : MAP_PRIVATE);
   const address = check(systemCall(mmap, 0, size, PROT_READ | PROT_WRITE, flags, -1, 0), "map memory");
-  return {
-    ...memoryOver(toArrayBuffer(address as Parameters<typeof toArrayBuffer>[0], 0, size) as ArrayBuffer, address),
-    [Symbol.dispose]: () => {
-      systemCall(munmap, address, size);
-    },
+  const storage = toArrayBuffer(address as Parameters<typeof toArrayBuffer>[0], 0, size) as ArrayBuffer;
+  const dispose = () => {
+    systemCall(munmap, address, size);
   };
+  return Object.assign(memoryOver(storage, address), { [Symbol.dispose]: dispose });
 }
 
 /** Makes mapped memory readable and executable and no longer writable; mprotect(2). */
 export function makeExecutable(memory: MappedMemory): void {
-  const length = memory.buffer.length;
+  const { length } = memory.bytes;
   check(systemCall(mprotect, memory.address, length, PROT_READ | PROT_EXEC), "make memory executable");
 }

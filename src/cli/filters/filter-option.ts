@@ -49,6 +49,11 @@ function optionOf<Key extends string>(
   });
   return {
     ...option,
-    collect: (given) => (key) => given.filter((filter) => filter.key === key).map(({ value }) => value),
+    // A loop, because methods of arrays that are JavaScript inside the engine cost 0.1 ms at their first call.
+    collect: (given) => (key) => {
+      const values: string[] = [];
+      for (const filter of given) if (filter.key === key) values.push(filter.value);
+      return values;
+    },
   };
 }

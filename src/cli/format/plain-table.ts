@@ -31,6 +31,7 @@ export function plainTable(columns: readonly (readonly string[])[]): string | un
   const table = lines.join("");
   // Of ASCII only what is printable has a width, of one each: besides the breaks, nothing else may be there.
   const text = table.replaceAll(SHORTENED, ".");
-  const isPlain = Buffer.byteLength(text) === text.length && Bun.stringWidth(text) === text.length - lines.length;
+  const isAscii = new TextEncoder().encode(text).length === text.length;
+  const isPlain = isAscii && Bun.stringWidth(text) === text.length - lines.length;
   return isPlain ? table : undefined;
 }

@@ -94,10 +94,10 @@ function usersOf(chunks: readonly string[], wanted = FILE_SYSTEM): string[] {
 
 describe("what is loaded for", () => {
   test.each([
-    ["run", 370_500],
-    ["exec", 146_300],
+    ["run", 364_300],
+    ["exec", 147_000],
     ["version", 22_200],
-    ["ps", 47_600],
+    ["ps", 48_000],
     ["build", 350_000],
     ["work as root", 106_300],
     ["a build as root", 343_200],

@@ -46,6 +46,13 @@ describe("three million copies by C are right", () => {
     expect(countWrongCopies(write, () => to.view.getInt32(8, true), to.address + 8)).toBe(0);
   });
 
+  test("between a block's bytes, its buffer and its view", () => {
+    const { bytes, buffer, view } = allocate(8);
+    bytes[7] = 0xab;
+    buffer[6] = 0xcd;
+    expect([buffer.length, buffer[7], view.getUint16(6, true)]).toEqual([8, 0xab, 0xabcd]);
+  });
+
   test("between allocated blocks, through their buffers", () => {
     const [from, to] = [allocate(8), allocate(8)];
     const write = (value: number) => {
