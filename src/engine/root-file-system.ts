@@ -10,12 +10,9 @@ import { mountOverlay, overlayProgramSize } from "../mount/overlay.ts";
 import { chooseUnionDriver } from "../mount/union-support.ts";
 import type { IdMap } from "../runtime/id-map/id-mapping.ts";
 import { realRootPath } from "../runtime/root-path.ts";
-import { encodeText } from "../sys/byte-string.ts";
-import { changeModeAt } from "../sys/file.ts";
-import { makeDirectories, makeDirectory } from "../sys/named-file.ts";
+import { makeDirectories, makeDirectory, makeSharedDirectory } from "../sys/named-file.ts";
 import { AT_FDCWD } from "../sys/open.ts";
 import { resolvePath } from "../sys/resolve-path.ts";
-import { check } from "../sys/system-call.ts";
 import type { ImageRequest } from "./images/open-source.ts";
 import type { ImageConfiguration } from "./specification/image-configuration.ts";
 import type { RootPlan } from "./state/container-definition.ts";
@@ -85,9 +82,8 @@ export async function prepareRootFileSystem(
   const { upper, work, root } = writableDirectories(place.directory);
   makeDirectory(root);
   if (!place.readOnly) {
-    for (const directory of [upper, work]) makeDirectory(directory);
-    // mkdir's mode is cut by the umask, but this is the root directory of the container.
-    check(changeModeAt(AT_FDCWD, encodeText(upper), 0o755), "change the mode of", upper);
+    makeSharedDirectory(upper, 0o755);
+    makeDirectory(work);
   }
   return {
     image,
@@ -140,7 +136,7 @@ function plainDirectory(path: string): RootFileSystem {
 }
 
 function hostView(source: string, place: RootPlace): RootFileSystem {
-  makeDirectory(writableDirectories(place.directory).root);
+  makeSharedDirectory(writableDirectories(place.directory).root, 0o755);
   return {
     image: {},
     imageId: "",

@@ -131,7 +131,11 @@ function makeEntry(target: string, make: () => void, isIt: (status: Stats) => bo
 function makeDirectory(target: string): void {
   makeEntry(
     target,
-    () => nodeFileSystem().mkdirSync(target),
+    () => {
+      nodeFileSystem().mkdirSync(target);
+      // Whatever the umask: it is seen by all users of the container.
+      nodeFileSystem().chmodSync(target, 0o755);
+    },
     (status) => status.isDirectory(),
   );
 }

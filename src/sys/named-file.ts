@@ -9,7 +9,17 @@ import { decodeText, encodeText } from "./byte-string.ts";
 import { directoryEntries } from "./directory-entries.ts";
 import { Errno } from "./errno.ts";
 import { BunkerError } from "./error.ts";
-import { accessAt, linkAt, makeDirectoryAt, openAt, renameAt, statusOf, statusThroughLinks } from "./file.ts";
+import {
+  accessAt,
+  changeMode,
+  changeModeAt,
+  linkAt,
+  makeDirectoryAt,
+  openAt,
+  renameAt,
+  statusOf,
+  statusThroughLinks,
+} from "./file.ts";
 import { FileDescriptor } from "./file-descriptor.ts";
 import { allocate, type Memory } from "./memory.ts";
 import { AT_FDCWD, OpenFlag } from "./open.ts";
@@ -84,6 +94,17 @@ export function putText(path: string, text: string, mode = 0o666): void {
 }
 
 /**
+ * The same for a file that others than the caller are to read, such as a container's users: whatever the umask.
+ * @param mode exactly its permissions
+ * @throws BunkerError `system_call_failed`
+ */
+export function putSharedText(path: string, text: string, mode: number): void {
+  using file = openFile(path, OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_TRUNC, mode);
+  check(changeMode(file.number, mode), "change the mode of", path);
+  writeOpenText(file.number, path, text);
+}
+
+/**
  * Writes a text, UTF-8, to an open file's position, in one call unless the kernel takes only a part.
  * @param path for the error's message
  * @throws BunkerError `system_call_failed`
@@ -142,6 +163,16 @@ export function exists(path: string): boolean {
  */
 export function makeDirectory(path: string, mode = 0o777): void {
   check(makeDirectoryAt(AT_FDCWD, encodeText(path), mode), "make directory", path);
+}
+
+/**
+ * The same for a directory that others than the caller are to see, such as a container's users: whatever the umask.
+ * @param mode exactly its permissions
+ * @throws BunkerError `system_call_failed`
+ */
+export function makeSharedDirectory(path: string, mode: number): void {
+  makeDirectory(path, mode);
+  check(changeModeAt(AT_FDCWD, encodeText(path), mode), "change the mode of", path);
 }
 
 /**

@@ -29,6 +29,7 @@ import { openStateDatabase, type StateDatabase } from "../../state/state-databas
 import { Errno } from "../../sys/errno.ts";
 import { errnoOf } from "../../sys/error.ts";
 import { Lock, lock, synchronizeFileSystem } from "../../sys/file.ts";
+import { makeSharedDirectory } from "../../sys/named-file.ts";
 import { readIfThere } from "../../sys/read-if-there.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
@@ -118,7 +119,7 @@ export class BuildCache implements Disposable {
   /** Makes a new directory of one's own in `tmp/`, open to those who are root in a container of another id map. */
   makeStaging(): string {
     const path = `${this.#storeLock.stagingPath}/${randomUUID()}`;
-    mkdirSync(path, { mode: 0o755 });
+    makeSharedDirectory(path, 0o755);
     return path;
   }
 

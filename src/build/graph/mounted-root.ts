@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { mountHere } from "../../mount/mount-here.ts";
 import { MNT_DETACH, unmount } from "../../sys/mount.ts";
+import { exists, makeSharedDirectory } from "../../sys/named-file.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuildSession } from "./session.ts";
 
@@ -20,7 +20,7 @@ export function mountWritable(session: BuildSession, staging: string, lower: rea
     string,
     string,
   ];
-  for (const path of [upper, work, target]) mkdirSync(path, { recursive: true, mode: 0o755 });
+  for (const path of [upper, work, target]) if (!exists(path)) makeSharedDirectory(path, 0o755);
   mountHere(session.data, { lower, changes: { upper, work, volatile: true }, target });
   return {
     path: target,

@@ -11,7 +11,6 @@
  * that fails, or a blob cannot be had, the cache is warned of and not asked again, and the step is done as if there was none.
  * Only the key that was asked for comes to the layer: what else the cache claims is not believed before it is needed.
  */
-import { mkdirSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { type Digest, splitDigest } from "../../image/digest.ts";
 import { type Descriptor, invalidDocument } from "../../image/documents.ts";
@@ -23,6 +22,7 @@ import { ociMediaType } from "../../image/transport/manifest-conversion.ts";
 import type { ImageReader } from "../../image/transport/transport.ts";
 import { verifyBlob } from "../../image/transport/verified-blob.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { makeSharedDirectory } from "../../sys/named-file.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuiltLayer } from "../cache/build-cache.ts";
 import { type BuildSession, directoriesOf } from "../graph/session.ts";
@@ -227,7 +227,7 @@ async function unpackOne(
   const directories = await directoriesOf(root, session);
   const staging = cache.makeStaging();
   try {
-    mkdirSync(`${staging}/diff`, { mode: 0o755 });
+    makeSharedDirectory(`${staging}/diff`, 0o755);
     const target = { directory: `${staging}/diff`, lower: directories, diffId, mapping: ownership.mapping };
     const losses = await bases.betweenImages(() => unpackLayer(blob, target, signal));
     for (const loss of losses) observer.warn(`${description}: ${loss}`);

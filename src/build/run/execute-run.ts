@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readSync, rmSync } from "node:fs";
 import * as v from "valibot";
 import { internalCommand } from "../../engine/internal-command.ts";
 import type { Ownership } from "../../engine/ownership.ts";
@@ -6,6 +6,7 @@ import { readLayeredFile } from "../../mount/layered-file.ts";
 import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { makeSharedDirectory, putSharedText } from "../../sys/named-file.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { removeMountStubs } from "./mount-stubs.ts";
 import { planRun, type RunSettings } from "./run-configuration.ts";
@@ -31,14 +32,14 @@ export interface RunStage {
 export async function executeRun(settings: RunSettings, stage: RunStage): Promise<void> {
   const { staging, lower, data, signal } = stage;
   const [upper, work, root] = ["diff", "work", "root"].map((name) => `${staging}/${name}`) as [string, string, string];
-  for (const path of [upper, work, root]) if (!existsSync(path)) mkdirSync(path, { mode: 0o755 });
+  for (const path of [upper, work, root]) if (!existsSync(path)) makeSharedDirectory(path, 0o755);
   const { configuration, network, defaultFilter } = planRun(settings, {
     ownership: stage.ownership,
     rootPath: root,
     directory: staging,
     readFile: (path) => readLayeredFile(lower, path),
     writeFile: (name, text) => {
-      writeFileSync(`${staging}/${name}`, text);
+      putSharedText(`${staging}/${name}`, text, 0o644);
       return `${staging}/${name}`;
     },
   });

@@ -12,7 +12,7 @@ import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { exists, makeDirectories, putText } from "../../sys/named-file.ts";
+import { exists, makeDirectories, putSharedText, putText } from "../../sys/named-file.ts";
 import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { resolvePath } from "../../sys/resolve-path.ts";
 import { terminalSize } from "../attach/attachment.ts";
@@ -73,9 +73,10 @@ function writeContainerFiles(
   const { hosts, resolvConf } = networkTexts(options, networks, hostname);
   const { hostsBase = "none" } = options;
   const base = hostsBase === "none" ? "" : hostsBase === "image" ? imageHosts() : hostsBase.text;
-  putText(files.hosts, base === "" || base.endsWith("\n") ? base + hosts : `${base}\n${hosts}`);
-  putText(files.hostname, hostnameFile(hostname));
-  putText(files.resolvConf, resolvConf);
+  const put = (path: string, text: string) => putSharedText(path, text, 0o644);
+  put(files.hosts, base === "" || base.endsWith("\n") ? base + hosts : `${base}\n${hosts}`);
+  put(files.hostname, hostnameFile(hostname));
+  put(files.resolvConf, resolvConf);
   return files;
 }
 

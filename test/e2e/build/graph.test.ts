@@ -145,3 +145,18 @@ test("leaves no process of a command behind, and nothing that was only mounted",
     "/etc/hosts\n700\n",
   );
 });
+
+test("shows the users of a command its root and its files with a strict umask, too", async () => {
+  const context = suite.context({
+    Dockerfile: [
+      "FROM busybox",
+      "USER alice",
+      "RUN --mount=type=cache,target=/c stat -c '%a %n' / /etc/hosts /etc/resolv.conf /c",
+      "",
+    ].join("\n"),
+  });
+  const words = [suite.user.bunkerPath, "build", "--progress", "plain", context];
+  const { status, errors } = await suite.user.execute(["sh", "-c", 'umask 077; exec "$0" "$@"', ...words]);
+  expect(errors).toMatch(/ 755 \/\n\S+ \S+ 644 \/etc\/hosts\n\S+ \S+ 644 \/etc\/resolv.conf\n\S+ \S+ 755 \/c\n/);
+  expect(status).toBe(0);
+});
