@@ -79,9 +79,16 @@ function withDirectory(layers: readonly LowerLayer[], path: ByteString): LowerLa
     if (result === -Errno.ENOTDIR || result === -Errno.ELOOP) break;
     using directory = new FileDescriptor(checkEntry(result, "open the lower directory", path));
     found.push(layer);
-    if (getAttribute(directory.number, OPAQUE_ATTRIBUTE) === OPAQUE_VALUE) break;
+    if (isOpaque(directory.number)) break;
   }
   return found;
+}
+
+/** Hardly any directory has attributes, and to list none is less than to ask for one as root. */
+function isOpaque(directory: number): boolean {
+  const names = listAttributes(directory);
+  if (typeof names !== "number" && !names.includes(OPAQUE_ATTRIBUTE)) return false;
+  return getAttribute(directory, OPAQUE_ATTRIBUTE) === OPAQUE_VALUE;
 }
 
 function openIn({ descriptor }: LowerLayer, path: ByteString): number {
@@ -99,8 +106,14 @@ export function copyDirectoryMetadata(from: number, to: number, path: ByteString
     checkEntry(status, "read the status of the lower directory", path);
     return;
   }
-  if (mapping === "full") checkEntry(changeOwner(to, status.uid, status.gid), "change the owner of", path);
-  checkEntry(changeMode(to, status.mode & FileMode.permissions), "change the mode of", path);
+  // Most are root's, with the usual mode, as they were made.
+  const own = statusOf(to);
+  const isLike =
+    typeof own !== "number" && own.uid === status.uid && own.gid === status.gid && own.mode === status.mode;
+  if (!isLike) {
+    if (mapping === "full") checkEntry(changeOwner(to, status.uid, status.gid), "change the owner of", path);
+    checkEntry(changeMode(to, status.mode & FileMode.permissions), "change the mode of", path);
+  }
   const names = listAttributes(from);
   for (const name of typeof names === "number" ? [] : names) {
     if (name === OPAQUE_ATTRIBUTE) continue;

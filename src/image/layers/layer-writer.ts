@@ -211,8 +211,7 @@ export class LayerWriter implements TarReceiver, Disposable {
    * @param lower the layers below, the nearest first
    */
   finish(lower: readonly LowerLayer[]): void {
-    const directories = new LowerDirectories(lower);
-    if (lower.length > 0) for (const path of this.#implicit) this.#finishImplicit(path, directories);
+    if (lower.length > 0) this.#finishImplicitDirectories(new LowerDirectories(lower));
     using finished = new FinishedDirectories((path) => this.#findDirectory(path));
     for (const [path, entry] of this.#directories) this.#finishDirectory(path, entry, finished);
   }
@@ -441,18 +440,33 @@ export class LayerWriter implements TarReceiver, Disposable {
     checkEntry(setTimes(file, entry.accessed ?? modified, modified), "set the times of", path);
   }
 
-  /** A directory without an entry looks as in the layers below, unless this layer hides those. */
-  #finishImplicit(path: ByteString, lower: LowerDirectories): void {
-    for (let above: ByteString = path; ; [above] = splitPath(above)) {
-      if (this.#opaque.has(above)) return;
-      if (above === "") break;
+  /** Whether what the layers below have at a path is hidden by this one. */
+  #isHiding(path: ByteString): boolean {
+    for (let above = path; ; [above] = splitPath(above)) {
+      if (this.#opaque.has(above)) return true;
+      if (above === "") return false;
     }
+  }
+
+  /** Directories without an entry look as in the layers below. Most of an archive follow one that is new with this layer. */
+  #finishImplicitDirectories(lower: LowerDirectories): void {
+    let newWithLayer: string | undefined;
+    for (const path of this.#implicit) {
+      if (newWithLayer !== undefined && path.startsWith(newWithLayer)) continue;
+      newWithLayer = this.#finishImplicit(path, lower) ? undefined : `${path}/`;
+    }
+  }
+
+  /** Says whether there is something below that the directory could look as, unless this layer hides it. */
+  #finishImplicit(path: ByteString, lower: LowerDirectories): boolean {
+    if (this.#opaque.size > 0 && this.#isHiding(path)) return true;
     using found = lower.find(path);
-    if (found === undefined) return;
+    if (found === undefined) return false;
     const own = this.#findDirectory(path);
-    if (own < 0) return;
+    if (own < 0) return true;
     using directory = new FileDescriptor(own);
     copyDirectoryMetadata(found.number, directory.number, path, this.#mapping);
+    return true;
   }
 }
 
