@@ -28,6 +28,7 @@ import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { beginWriteBack, Lock, lock, synchronize } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { giveBackMemory } from "../../sys/give-back-memory.ts";
 import { check } from "../../sys/system-call.ts";
 import { writeAt } from "../../sys/write-at.ts";
 import { readDocument } from "../blob.ts";
@@ -51,6 +52,8 @@ interface ReceiveOptions {
   readonly signal: AbortSignal;
   /** Is told of bytes that have arrived; those that were there already are told first. */
   readonly onProgress: (bytes: number) => void;
+  /** Whether pieces are nobody else's, so that their memory is given back as soon as they are written. */
+  readonly ownsPieces?: boolean;
 }
 
 /** A blob that is arriving. */
@@ -270,7 +273,7 @@ export class BlobStaging implements Disposable {
     file: number,
     descriptor: BlobDescriptor,
     read: ReadBlob,
-    { signal, onProgress }: ReceiveOptions,
+    { signal, onProgress, ownsPieces = false }: ReceiveOptions,
     progress: Progress,
   ): Promise<boolean> {
     const { digest, size } = descriptor;
@@ -295,6 +298,7 @@ export class BlobStaging implements Disposable {
           writtenBack = position;
         }
         onProgress(piece.length);
+        if (ownsPieces) giveBackMemory(piece);
         progress.advance(file, position);
       }
     }

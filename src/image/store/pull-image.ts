@@ -264,6 +264,7 @@ class Transfer {
     const blob = this.#staging.receive(layer, (offset) => this.#reader.readBlob(layer, { signal, offset }), {
       signal,
       onProgress: (bytes) => onEvent({ kind: "bytes", digest, bytes }),
+      ownsPieces: true,
     });
     this.#arriving.get(digest)?.resolve(blob);
     await blob.arrival;

@@ -78,3 +78,28 @@ test.each<[string, () => AsyncGenerator<Buffer>, string, number[]]>([
     rmSync(store, { recursive: true });
   }
 });
+
+test.each([true, false])(
+  "the memory of pieces that are owned is given back, and of no others: %p",
+  async (ownsPieces) => {
+    const store = mkdtempSync(join(tmpdir(), "bunker-blob-staging-"));
+    try {
+      const bytes = Buffer.from(new ArrayBuffer(100_000)).fill("a blob");
+      const blob = { mediaType: "", digest: digestOf(bytes), size: bytes.length };
+      const whole = Buffer.from(new ArrayBuffer(60_000));
+      bytes.copy(whole);
+      const part = bytes.subarray(60_000);
+      const read = async function* () {
+        yield whole;
+        yield part;
+      };
+      const options = { signal: new AbortController().signal, onProgress: () => undefined, ownsPieces };
+      using staging = new BlobStaging(store);
+      await staging.receive(blob, read, options).arrival;
+      expect([whole.length, part.length]).toEqual([ownsPieces ? 0 : 60_000, 40_000]);
+      expect(staging.read(blob.digest)).toEqual(bytes);
+    } finally {
+      rmSync(store, { recursive: true });
+    }
+  },
+);
