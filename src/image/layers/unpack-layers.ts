@@ -22,6 +22,7 @@ import { Lock, lock, makeDirectoryAt, renameAt, setUmask, synchronize, synchroni
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { removeTreeAt } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
+import { isBadImage } from "../bad-image.ts";
 import type { Image, Layer } from "../image.ts";
 import {
   type LayerMapping,
@@ -50,6 +51,8 @@ export interface UnpackOptions {
   readonly root?: RootNamespace | undefined;
   /** Is told of each layer that is unpacked, or that another process has unpacked meanwhile. */
   readonly onUnpacked?: (layer: Layer) => void;
+  /** Is told of a layer that was opened, and in which there is something bad. */
+  readonly onRefused?: (layer: Layer) => void;
   /** Ends it early. */
   readonly signal?: AbortSignal;
   /** Is told, in one sentence, of what cannot be kept. */
@@ -174,12 +177,15 @@ async function unpackAll(works: readonly Work[], image: Image, options: UnpackOp
   let failure: { readonly cause: unknown } | undefined;
   const runQueue = async () => {
     for (const { layer, unpacker } of queue) {
+      let isOpen = false;
       try {
         await using packed = await open(layer);
+        isOpen = true;
         await unpacker.unpack(packed, signal);
         packed.verify();
         options.onUnpacked?.(layer);
       } catch (cause) {
+        if (isOpen && isBadImage(cause)) options.onRefused?.(layer);
         failure ??= { cause: layerError(cause, layer, image) };
         abort.abort();
         return;

@@ -12,6 +12,7 @@ import type { Registries, Repository } from "./registries.ts";
  */
 export class RegistryReader implements ImageReader {
   readonly name: string;
+  readonly isRemote = true;
   readonly reference: Reference;
   readonly #signal: AbortSignal;
   readonly #repositories: readonly Repository[];

@@ -2,9 +2,12 @@
  * Blobs on their way into the store.
  *
  * A blob grows in `partial/<algorithm>-<hex>`, where it stays when its way is interrupted, however: the next one who
- * wants it goes on from there; unless the image was refused for what it is, of which nothing is kept. While somebody receives it he has the file locked (flock), and others wait until he is
- * done or dead, asking again and again: waiting in flock would stop the other blobs of a process that may be waited for
- * itself. A process holds the lock of a blob only while that blob arrives, so nobody waits in a circle.
+ * wants it goes on from there; unless the image was refused for what it is, of which nothing is kept. A blob that came
+ * damaged over a network says nothing of the image's others, which stay for the next try.
+ *
+ * While somebody receives a blob he has the file locked (flock), and others wait until he is done or dead, asking again
+ * and again: waiting in flock would stop the other blobs of a process that may be waited for itself. A process holds the
+ * lock of a blob only while that blob arrives, so nobody waits in a circle.
  *
  * One that has arrived whole and verified gets a second name, a hard link in a directory of this writer's own in `tmp/`:
  * whatever others remove, the writer still has it. The same link is made of a blob that the store has already.
@@ -73,6 +76,8 @@ export class BlobStaging implements Disposable {
   readonly #staged = new Map<Digest, string>();
   /** Those that were received here, or were to be. */
   readonly #received = new Set<Digest>();
+  /** Those in which there is something bad. */
+  readonly #refused = new Set<Digest>();
 
   /** @param store the data directory; made when it is missing */
   constructor(store: string) {
@@ -175,12 +180,22 @@ export class BlobStaging implements Disposable {
     for (const path of directories) synchronizeFile(path);
   }
 
+  /** Takes note that what is in a blob is bad; if its bytes are those of its digest, the image is. */
+  refuse(digest: Digest): void {
+    this.#refused.add(digest);
+  }
+
   /**
-   * Removes what was received, because nobody will go on with it; to be called when nothing arrives any more. What
-   * another process is receiving is its own.
+   * Removes what was received of a bad image, because nobody will go on with it; to be called when nothing arrives any
+   * more. What another process is receiving is its own.
+   * @param isRemote whether it came over a network: then, if a blob may only have come damaged, the others stay as those of
+   *   an interrupted pull do
    */
-  discard(): void {
+  discard(isRemote: boolean): void {
+    const isVerified = (digest: Digest) => this.#staged.has(digest);
+    const isImageBad = this.#refused.values().some(isVerified) || this.#received.values().every(isVerified);
     for (const digest of this.#received) {
+      if (isRemote && !isImageBad && !this.#refused.has(digest)) continue;
       const path = this.#partialPath(digest);
       if (statSync(path, { throwIfNoEntry: false }) === undefined) continue;
       using file = openLock(path);

@@ -75,7 +75,7 @@ export interface PulledImage {
  * Pulls an image. Without `root` it has to be done as root of the user namespace that the files are for; see
  * `unpackLayers`.
  * @throws BunkerError as reader, `unpackLayers` and `BlobStaging` do; what has arrived of blobs is kept then, unless the
- *   image is a bad one, and nothing else
+ *   image is a bad one, and nothing else; see `BlobStaging.discard`
  */
 export async function pullImage(reader: ImageReader, store: ImageStore, options: PullOptions): Promise<PulledImage> {
   const target = await readRoot(reader);
@@ -83,7 +83,7 @@ export async function pullImage(reader: ImageReader, store: ImageStore, options:
   try {
     return await pullStaged(reader, target, store, staging, options);
   } catch (error) {
-    if (isBadImage(error)) staging.discard();
+    if (isBadImage(error)) staging.discard(reader.isRemote === true);
     throw error;
   }
 }
@@ -125,7 +125,9 @@ async function pullStaged(
     layers: layers.map((layer) => ({ ...layer, blob: { path: "", offset: 0, size: layer.size } })),
   };
   try {
-    if (options.unpacking !== undefined) await unpack(image, transfer, threads, options.unpacking, options);
+    if (options.unpacking !== undefined) {
+      await unpack(image, transfer, threads, options.unpacking, (digest) => staging.refuse(digest), options);
+    }
     await transfer.finish();
   } finally {
     await transfer.stop();
@@ -161,6 +163,7 @@ async function unpack(
   transfer: Transfer,
   threads: UnpackThreads,
   { store, mapping, root }: NonNullable<PullOptions["unpacking"]>,
+  refuse: (digest: Digest) => void,
   { signal, onEvent, onWarning }: PullOptions,
 ): Promise<void> {
   const onUnpacked = ({ digest }: Layer) => {
@@ -175,6 +178,9 @@ async function unpack(
     threads,
     onWarning,
     onUnpacked,
+    onRefused: ({ digest }) => {
+      if (digest !== undefined) refuse(digest);
+    },
     signal,
     open: (layer) => transfer.open(layer),
   });

@@ -6,7 +6,7 @@ import { type Descriptor, type ImageConfiguration, parseDocument } from "../docu
 import { isIndex } from "../manifest-choice.ts";
 import { hostPlatform, platformRank } from "../platform.ts";
 import { IMAGE_CONFIGURATION } from "../transport/manifest.ts";
-import type { ImageWriter, Manifest } from "../transport/transport.ts";
+import type { ImageReader, ImageWriter, Manifest } from "../transport/transport.ts";
 import { BlobStaging } from "./blob-staging.ts";
 import type { ImageStore } from "./image-store.ts";
 import type { BlobDescriptor } from "./stored-image.ts";
@@ -30,8 +30,9 @@ export class StoreWriter implements ImageWriter {
   readonly #staging: BlobStaging;
   readonly #manifests: Manifest[] = [];
   #root: Manifest | undefined;
-  /** Whether the image was found to be a bad one, of which nothing is kept. */
+  /** Whether the image was found to be a bad one, of which nobody will go on with anything. */
   #isRefused = false;
+  #isFromRemote = false;
 
   /** @param name as the user would write it */
   constructor(store: ImageStore, name: string, names: StoredNames) {
@@ -45,7 +46,8 @@ export class StoreWriter implements ImageWriter {
     this.#staging.checkRoom(blobs, this.name);
   }
 
-  async hasBlob(descriptor: Descriptor): Promise<boolean> {
+  async hasBlob(descriptor: Descriptor, from: ImageReader): Promise<boolean> {
+    this.#isFromRemote = from.isRemote === true;
     if (this.#staging.has(descriptor)) return true;
     // One that another store has is copied: what that store holds is not ours to keep.
     const path = this.#store.blobPath(descriptor.digest);
@@ -89,7 +91,7 @@ export class StoreWriter implements ImageWriter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isRefused) this.#staging.discard();
+    if (this.#isRefused) this.#staging.discard(this.#isFromRemote);
     this.#staging[Symbol.dispose]();
   }
 

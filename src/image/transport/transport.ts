@@ -26,6 +26,8 @@ export interface BlobReadOptions {
 export interface ImageReader extends AsyncDisposable {
   /** As the user would write it; for messages. */
   readonly name: string;
+  /** Whether blobs come over a network, so that what has arrived is worth keeping for the next try. */
+  readonly isRemote?: boolean;
   /**
    * Reads the manifest or index that the name stands for, or one that an index names.
    * @throws BunkerError `image_not_found`, `image_invalid`, `digest_mismatch` and what the place itself can meet

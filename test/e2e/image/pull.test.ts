@@ -318,6 +318,39 @@ describe("what is wrong is told, and nothing of it stays", () => {
     expect((await user.bunker(["pull", "-q", nameOf("latest")])).status).toBe(0);
   });
 
+  test.each([
+    ["wrong in its last bytes", -9],
+    ["not even an archive from its beginning on", 0],
+  ])("one blob, %s; the others are not asked for again", async (_, place) => {
+    const partial = ({ bytes }: { readonly bytes: Buffer }) =>
+      `${user.data}/partial/${digestOf(bytes).replace(":", "-")}`;
+    const good = [busybox, many];
+    server.fault = async (response, bytes, digest) => {
+      if (digest !== digestOf(large.bytes)) return false;
+      const wrong = Buffer.from(bytes);
+      wrong.fill(0xff, place < 0 ? bytes.length + place : place);
+      while (
+        !good.every((layer) => existsSync(partial(layer)) && Bun.file(partial(layer)).size === layer.bytes.length)
+      ) {
+        await Bun.sleep(5);
+      }
+      response.end(wrong);
+      return true;
+    };
+    const { status, errors } = await user.bunker(["pull", "-q", nameOf("large")]);
+    expect(status).toBe(125);
+    expect(errors).toMatch(/its digest is|unpack: layer sha256|unpack layer sha256/);
+    expect(leftOver()).toEqual([]);
+    expect(namesIn(`${user.data}/layers`)).toEqual([]);
+    expect(existsSync(partial(large))).toBe(false);
+    server.fault = undefined;
+    const earlier = blobRequests().length;
+    expect((await user.bunker(["pull", "-q", nameOf("large")])).status).toBe(0);
+    const asked = blobRequests().slice(earlier);
+    expect(asked.filter((request) => good.some(({ bytes }) => request.includes(digestOf(bytes))))).toEqual([]);
+    expect(namesIn(`${user.data}/partial`)).toEqual([]);
+  });
+
   test("a layer whose archive is not the one of the configuration", async () => {
     const directory = mkdtempSync(join(tmpdir(), "bunker-layout-"));
     try {
