@@ -111,7 +111,8 @@ export function encodeOperation(words: Int32Array, start: number, operation: Enc
       slotMask |= 1 << index;
     }
     words[word] = value;
-    words[word + 1] = Math.floor(value / TWO_TO_THE_32);
+    // As setInteger64 does, which says why not by Math.
+    words[word + 1] = (value - (value >>> 0)) / TWO_TO_THE_32;
     word += 2;
     index++;
   }

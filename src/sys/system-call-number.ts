@@ -20,9 +20,10 @@ const found: Readonly<Record<Architecture, Map<SystemCallName, number>>> = { "x8
 
 /** The number of a system call on an architecture. */
 export function systemCallNumber(name: SystemCallName, architecture: Architecture): number {
-  const known = found[architecture];
-  const number = known.get(name) ?? findNumber(name, architecture);
-  known.set(name, number);
+  const known = found[architecture].get(name);
+  if (known !== undefined) return known;
+  const number = findNumber(name, architecture);
+  found[architecture].set(name, number);
   return number;
 }
 

@@ -14,7 +14,8 @@ interface ReviverContext {
 }
 
 const INTEGER = /^-?\d+$/;
-const LONG_NUMBER = /\d{16}/;
+/** Not what stands in texts, as the ids of containers in paths: a reviver makes parsing five times as slow. */
+const LONG_NUMBER = /(?:^|[\s,:[-])\d{16}/;
 
 function keepInteger(_key: string, value: JsonValue, context?: ReviverContext): JsonValue {
   if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
