@@ -177,11 +177,12 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
 function emitJoin(program: LaunchProgram, pidfd: number, pid: number, flags: number): void {
   const root = (flags & NamespaceFlag.mount) === 0 ? openDirectory(program, `/proc/${pid}/root`, "root") : undefined;
   if (flags !== 0) {
-    program.call("setns", [pidfd, flags], {
-      operation: "join the namespaces of",
-      object: `process ${pid}`,
-      hint: "only the user who created the container, and root, can enter it",
-    });
+    const what = { operation: "join the namespaces of", object: `process ${pid}` };
+    const hint = "only the user who created the container, and root, can enter it";
+    const joined = program.label("joined");
+    program.call("setns", [pidfd, flags], { ...what, hint }, { ignore: [Errno.ESRCH], onSuccess: joined });
+    program.fail({ ...what, reason: "it is ending", hint: "the container has ended, or is about to" }, Errno.ESRCH);
+    program.place(joined);
   }
   if ((flags & NamespaceFlag.user) !== 0) {
     // EINVAL: a container without an id 0.
