@@ -1,4 +1,5 @@
 import type { Dirent } from "node:fs";
+import { BunkerError } from "../../sys/error.ts";
 import { nodeFileSystem, nodePath } from "../../sys/node-modules.ts";
 import { deviceNumbers } from "../../sys/stat.ts";
 import type { DeviceRequest } from "./run-options.ts";
@@ -45,6 +46,32 @@ export interface DeviceNode {
   readonly major: number;
   readonly minor: number;
   readonly access: string;
+}
+
+/**
+ * Whatever else is there would be mounted into the container all the same.
+ * @throws BunkerError `not_a_device` for what is neither a device nor a directory with some; what is not there is said later
+ */
+export function checkIsDevice({ hostPath }: Pick<DeviceRequest, "hostPath">): void {
+  const status = nodeFileSystem().statSync(hostPath, { throwIfNoEntry: false });
+  if (status === undefined || status.isBlockDevice() || status.isCharacterDevice()) return;
+  if (status.isDirectory() && holdsDevices(hostPath)) return;
+  throw new BunkerError({
+    code: "not_a_device",
+    operation: "add device",
+    object: hostPath,
+    reason: status.isDirectory() ? "there are no device nodes in that directory" : "it is not a device node",
+    hint: "--volume shows files and directories of the host.",
+  });
+}
+
+function holdsDevices(directory: string): boolean {
+  return list(directory).some(
+    (entry) =>
+      entry.isBlockDevice() ||
+      entry.isCharacterDevice() ||
+      (entry.isDirectory() && holdsDevices(nodePath().join(directory, entry.name))),
+  );
 }
 
 /** The device that `--device` names, or all those in a directory. */

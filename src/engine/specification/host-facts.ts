@@ -3,7 +3,7 @@ import { isRootOfHost } from "../../cgroup/root-of-host.ts";
 import { callersCapabilities } from "../../runtime/callers-capabilities.ts";
 import type { CapabilityName } from "../../runtime/configuration/capabilities.ts";
 import { exists, readText } from "../../sys/named-file.ts";
-import { accessibleDevices, type DeviceNode, deviceNodes } from "./host-devices.ts";
+import { accessibleDevices, checkIsDevice, type DeviceNode, deviceNodes } from "./host-devices.ts";
 import { thermalThrottlePaths } from "./protected-paths.ts";
 import type { RunOptions } from "./run-options.ts";
 
@@ -25,8 +25,12 @@ export interface HostFacts {
   readonly capabilities: readonly CapabilityName[];
 }
 
-/** Looks at the host, as far as these options need it. */
+/**
+ * Looks at the host, as far as these options need it.
+ * @throws BunkerError `not_a_device`
+ */
 export function readHostFacts(options: RunOptions): HostFacts {
+  for (const device of options.devices) checkIsDevice(device);
   const filtersDevices = isRootOfHost() && isUnified() && options.cgroups !== "disabled";
   return {
     get hostname() {
