@@ -5,10 +5,12 @@
  * @param wanted the name as it was written; upper and lower case count as the same
  * @param known the names that exist
  * @returns the known name with the fewest single-character slips (one added, missing or changed, or two neighbours
- *   swapped) from `wanted`, the first of equals; undefined when more than a third of the name would be wrong, because a
+ *   swapped) from `wanted`, the first of equals; undefined for an empty word, and when more than a third of the name would be wrong, because a
  *   far-fetched guess is worse than none
  */
 export function nearestName(wanted: string, known: Iterable<string>): string | undefined {
+  // Nobody means anything by nothing.
+  if (wanted === "") return undefined;
   let nearest: string | undefined;
   let fewest = Number.POSITIVE_INFINITY;
   for (const name of known) {

@@ -74,6 +74,26 @@ export function single<Value, Initial>(
   };
 }
 
+/**
+ * An option with one value of which an empty one counts as none, as with Docker: scripts give what a variable holds,
+ * `--user "$USER_ID"`.
+ */
+export function singleOrEmpty<Value>(
+  description: ValueDescription<Value>,
+): Option<Value | undefined, Value | undefined>;
+export function singleOrEmpty<Value, const Initial>(
+  description: ValueDescription<Value> & { readonly initial: Initial; readonly initialText?: string },
+): Option<Value | undefined, Value | Initial>;
+export function singleOrEmpty<Value, Initial>(
+  description: ValueDescription<Value> & { readonly initial?: Initial; readonly initialText?: string },
+): Option<Value | undefined, Value | Initial | undefined> {
+  return {
+    ...single(description),
+    parse: (text) => (text === "" ? undefined : description.parse(text)),
+    collect: (values) => values[values.length - 1] ?? description.initial,
+  };
+}
+
 /** An option that may be given again and again; all its values count, in their order. */
 export function list<Value>(description: ValueDescription<Value>): Option<Value, readonly Value[]> {
   return {

@@ -1,7 +1,7 @@
 import { resolvePath } from "../sys/resolve-path.ts";
 import { lifeOptions } from "./container/life-options.ts";
 import { disableContentTrustOption } from "./image/content-trust-option.ts";
-import { flag, list, single } from "./option.ts";
+import { flag, list, single, singleOrEmpty } from "./option.ts";
 import type { OptionTable } from "./option-table.ts";
 import { podmanRunOptions } from "./podman-run-options.ts";
 import { resourceOptions } from "./resource-options.ts";
@@ -96,14 +96,14 @@ export const runOptionsTable = {
     description: "Mount an empty file system in memory",
     parse: parseTmpfsOption,
   }),
-  workingDirectory: single({
+  workingDirectory: singleOrEmpty({
     name: "workdir",
     short: "w",
     valueName: "DIRECTORY",
     description: "Working directory in the container",
     parse: parseContainerPath,
   }),
-  user: single({
+  user: singleOrEmpty({
     name: "user",
     short: "u",
     valueName: "USER[:GROUP]",
@@ -116,14 +116,14 @@ export const runOptionsTable = {
     description: "Add a supplementary group; keep-groups keeps the caller's",
     parse: parseGroup,
   }),
-  hostname: single({
+  hostname: singleOrEmpty({
     name: "hostname",
     short: "h",
     valueName: "NAME",
     description: "Host name in the container",
     parse: parseHostname,
   }),
-  domainname: single({
+  domainname: singleOrEmpty({
     name: "domainname",
     valueName: "NAME",
     description: "NIS domain name in the container",
@@ -131,7 +131,12 @@ export const runOptionsTable = {
   }),
   readOnly: flag({ name: "read-only", description: "Make the root file system read-only" }),
   remove: flag({ name: "rm", description: "Remove the container when it exits" }),
-  name: single({ name: "name", valueName: "NAME", description: "Name of the container", parse: parseContainerName }),
+  name: singleOrEmpty({
+    name: "name",
+    valueName: "NAME",
+    description: "Name of the container",
+    parse: parseContainerName,
+  }),
   entrypoint: single({
     name: "entrypoint",
     valueName: "COMMAND",
@@ -158,7 +163,7 @@ export const runOptionsTable = {
     parse: parseSecurityOption,
   }),
   privileged: flag({ name: "privileged", description: "Give all capabilities and devices that the caller has" }),
-  pidNamespace: single({
+  pidNamespace: singleOrEmpty({
     name: "pid",
     valueName: "private|host|container:NAME",
     description: "PID namespace: its own, the host's, or another container's; or ns:PATH",
@@ -166,7 +171,7 @@ export const runOptionsTable = {
     initial: "private",
     initialText: "private",
   }),
-  ipcNamespace: single({
+  ipcNamespace: singleOrEmpty({
     name: "ipc",
     valueName: "private|shareable|none|host|container:NAME",
     description: "IPC namespace: its own, one that others may join, without /dev/shm, or another's; or ns:PATH",
@@ -174,7 +179,7 @@ export const runOptionsTable = {
     initial: "private",
     initialText: "private",
   }),
-  utsNamespace: single({
+  utsNamespace: singleOrEmpty({
     name: "uts",
     valueName: "private|host|container:NAME",
     description: "UTS namespace, which has the host name; or ns:PATH",
@@ -182,7 +187,7 @@ export const runOptionsTable = {
     initial: "private",
     initialText: "private",
   }),
-  cgroupNamespace: single({
+  cgroupNamespace: singleOrEmpty({
     name: "cgroupns",
     valueName: "private|host|container:NAME",
     description: "Cgroup namespace; or ns:PATH",
@@ -206,13 +211,13 @@ export const runOptionsTable = {
     initial: "true",
     initialText: "true",
   }),
-  cgroupParent: single({
+  cgroupParent: singleOrEmpty({
     name: "cgroup-parent",
     valueName: "SLICE|PATH",
     description: "The slice of systemd's, or else the cgroup, that its own is below",
     parse: parseCgroupParent,
   }),
-  userNamespace: single({
+  userNamespace: singleOrEmpty({
     name: "userns",
     valueName: "host|keep-id[:uid=UID,gid=GID]|container:NAME",
     description: "User namespace; keep-id maps the caller to the same ID; or ns:PATH",
@@ -226,19 +231,19 @@ export const runOptionsTable = {
     description: "Networks that users have made, or one of its own, none, or one that is there; slirp without it",
     parse: parseNetworkOption,
   }),
-  ipv4: single({
+  ipv4: singleOrEmpty({
     name: "ip",
     valueName: "ADDRESS",
     description: "IPv4 address on the network",
     parse: addressOfVersion(4),
   }),
-  ipv6: single({
+  ipv6: singleOrEmpty({
     name: "ip6",
     valueName: "ADDRESS",
     description: "IPv6 address on the network",
     parse: addressOfVersion(6),
   }),
-  hardwareAddress: single({
+  hardwareAddress: singleOrEmpty({
     name: "mac-address",
     valueName: "ADDRESS",
     description: "Hardware address of the network device",
@@ -381,7 +386,7 @@ export const runOptionsTable = {
     description: "Permit devices by their numbers: 'c 42:* rmw'; only for root's containers",
     parse: parseDeviceRule,
   }),
-  platform: single({
+  platform: singleOrEmpty({
     name: "platform",
     valueName: "OS/ARCHITECTURE[/VARIANT]",
     description: "Platform to choose from an image for several",

@@ -107,6 +107,8 @@ export async function runOptionsOf(
   if (rest.remove && rest.restart.name !== "no") throw conflict("--restart and --rm");
   const mounts = [...volumes, ...options.mounts, ...tmpfsMounts];
   checkDestinations(mounts);
+  const hasImages = image.kind !== "rootfs" || mounts.some(({ type }) => type === "image");
+  if (rest.platform !== undefined && !hasImages) throw conflict("--platform and --rootfs");
   return {
     ...rest,
     resources: deviceRules.length === 0 ? resources : { ...resources, devices: deviceRules },

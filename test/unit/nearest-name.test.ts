@@ -22,6 +22,10 @@ describe("nearestName", () => {
     expect(nearestName(wanted, known)).toBeUndefined();
   });
 
+  test("has none for nothing, however short the names", () => {
+    expect(nearestName("", ["u", "v"])).toBeUndefined();
+  });
+
   test("prefers the nearest, then the first", () => {
     expect(nearestName("cat", ["cart", "cat", "bat"])).toBe("cat");
     expect(nearestName("cat", ["bat", "rat"])).toBe("bat");

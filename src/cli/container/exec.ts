@@ -16,7 +16,7 @@ import { leaveMemory } from "../../launch/leave-memory.ts";
 import { openFile } from "../../sys/named-file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { defineCommand } from "../command.ts";
-import { flag, list, single } from "../option.ts";
+import { flag, list, singleOrEmpty } from "../option.ts";
 import { parseEnvironmentOption } from "../values/environment-option.ts";
 import { parseContainerPath } from "../values/paths.ts";
 import { parseUser } from "../values/words.ts";
@@ -44,14 +44,14 @@ export const exec = defineCommand(
         description: "Read environment variables from a file",
         parse: (text) => text,
       }),
-      user: single({
+      user: singleOrEmpty({
         name: "user",
         short: "u",
         valueName: "USER[:GROUP]",
         description: "User and group, names or numbers",
         parse: parseUser,
       }),
-      workingDirectory: single({
+      workingDirectory: singleOrEmpty({
         name: "workdir",
         short: "w",
         valueName: "DIRECTORY",

@@ -1,5 +1,5 @@
 import { labelOption } from "../label-option.ts";
-import { flag, list, single } from "../option.ts";
+import { flag, list, single, singleOrEmpty } from "../option.ts";
 import { parseCheckDuration } from "../values/duration.ts";
 import {
   parseAnnotation,
@@ -23,7 +23,12 @@ export const lifeOptions = {
     description: "Attach to stdin, stdout or stderr only",
     parse: parseStreamName,
   }),
-  idFile: single({ name: "cidfile", valueName: "FILE", description: "Write the id to a file", parse: asWritten }),
+  idFile: singleOrEmpty({
+    name: "cidfile",
+    valueName: "FILE",
+    description: "Write the id to a file",
+    parse: asWritten,
+  }),
   labels: labelOption,
   labelFiles: list({
     name: "label-file",
@@ -37,7 +42,7 @@ export const lifeOptions = {
     description: "Set an annotation of the OCI configuration",
     parse: parseAnnotation,
   }),
-  restart: single({
+  restart: singleOrEmpty({
     name: "restart",
     valueName: "no|always|unless-stopped|on-failure[:COUNT]",
     description: "When to start it again after its end",
@@ -45,7 +50,7 @@ export const lifeOptions = {
     initial: { name: "no", maximumRetryCount: 0 },
     initialText: "no",
   }),
-  stopSignal: single({
+  stopSignal: singleOrEmpty({
     name: "stop-signal",
     valueName: "SIGNAL",
     description: "The signal that asks it to end",

@@ -31,9 +31,21 @@ export function latestContainer(database: StateDatabase, data: string): Containe
  * @throws BunkerError `no_such_container`, `ambiguous_container`
  */
 export function findContainer(database: StateDatabase, data: string, reference: string): Container {
+  return found(database, data, reference, 1);
+}
+
+/**
+ * The same for the container that another one's options name. Without it that one cannot be had, which for `run` is status
+ * 125, as with Docker.
+ */
+export function findOptionsContainer(database: StateDatabase, data: string, reference: string): Container {
+  return found(database, data, reference, 125);
+}
+
+function found(database: StateDatabase, data: string, reference: string, exitStatus: number): Container {
   const name = reference.startsWith("/") ? reference.slice(1) : reference;
-  const found = lookUpContainer(database, data, name);
-  if (found !== undefined) return found;
+  const whole = lookUpContainer(database, data, name);
+  if (whole !== undefined) return whole;
   const isBeginning = /^[0-9a-f]{1,64}$/.test(name);
   const [only, another] = isBeginning ? recordedContainersFrom(database, name) : [];
   const isAmbiguous = another !== undefined;
@@ -43,7 +55,7 @@ export function findContainer(database: StateDatabase, data: string, reference: 
     code: isAmbiguous ? "ambiguous_container" : "no_such_container",
     operation: isAmbiguous ? "several containers have ids that begin with" : "No such container:",
     object: reference,
-    exitStatus: 1,
+    exitStatus,
   });
 }
 

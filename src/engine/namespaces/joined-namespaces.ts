@@ -19,7 +19,7 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
-import { findContainer } from "../lifecycle/find-container.ts";
+import { findOptionsContainer } from "../lifecycle/find-container.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { joinedContainer, joinedModes, joinedPath } from "./namespace-mode.ts";
 
@@ -100,7 +100,7 @@ export function withJoinedNamespaces(
 
 /** The directory of the namespaces of a container that runs. */
 function namespacesOf(database: StateDatabase, data: string, type: NamespaceType, id: string): string {
-  const { name, status, pid } = findContainer(database, data, id);
+  const { name, status, pid } = findOptionsContainer(database, data, id);
   if ((status === "running" || status === "paused") && pid !== undefined) return `/proc/${pid}/ns`;
   throw new BunkerError({
     code: "container_not_running",

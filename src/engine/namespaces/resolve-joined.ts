@@ -9,7 +9,7 @@ import { type NamespaceType, namespaceFile } from "../../runtime/configuration/n
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { readRequest } from "../lifecycle/creation-request.ts";
-import { findContainer } from "../lifecycle/find-container.ts";
+import { findOptionsContainer } from "../lifecycle/find-container.ts";
 import type { JoinedNamespace, RunOptions, UserNamespaceMode } from "../specification/run-options.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
@@ -120,7 +120,7 @@ function isOwn(type: NamespaceType, joined: JoinedNamespace): boolean {
 
 /** The container that is named or, if that has joined another one's namespace, whose that is. */
 function ownerOf(database: StateDatabase, data: string, type: NamespaceType, reference: string): Container {
-  const container = findContainer(database, data, reference);
+  const container = findOptionsContainer(database, data, reference);
   const [, mode = ""] = joinedModes(container.definition).find(([joined]) => joined === type) ?? [];
   const joined = joinedContainer(mode);
   return joined === undefined ? container : ownerOf(database, data, type, joined);

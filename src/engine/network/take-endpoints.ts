@@ -2,7 +2,7 @@
 import { formatAddress, parseAddress } from "../../network/address.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { findContainer } from "../lifecycle/find-container.ts";
+import { findOptionsContainer } from "../lifecycle/find-container.ts";
 import {
   type ContainerAlias,
   currentEndpoints,
@@ -95,7 +95,7 @@ function choosePosition(
 
 /** Another container by its name, by which it is looked up on the network. */
 function resolvedLink(database: StateDatabase, data: string, { container, alias }: ContainerAlias): ContainerAlias {
-  return { container: findContainer(database, data, container).name.toLowerCase(), alias: alias.toLowerCase() };
+  return { container: findOptionsContainer(database, data, container).name.toLowerCase(), alias: alias.toLowerCase() };
 }
 
 function chooseAddresses(

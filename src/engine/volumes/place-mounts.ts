@@ -7,7 +7,7 @@ import { statSync } from "node:fs";
 import { parseImageSource } from "../../image/image-source.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { findContainer } from "../lifecycle/find-container.ts";
+import { findOptionsContainer } from "../lifecycle/find-container.ts";
 import type { UnpackedImage } from "../root-file-system.ts";
 import type {
   ImageMountRequest,
@@ -107,7 +107,7 @@ function imageVolume(destination: string): VolumeMountRequest {
 
 /** The mounts of another container, as requests. */
 function mountsOf(database: StateDatabase, data: string, { container, readOnly }: VolumesFrom): MountRequest[] {
-  return findContainer(database, data, container).definition.mountPoints.map((point): MountRequest => {
+  return findOptionsContainer(database, data, container).definition.mountPoints.map((point): MountRequest => {
     const { destination, propagation, options } = point;
     const common = { destination, propagation, options, relabel: undefined, givesToUser: false };
     const isReadOnly = readOnly ?? point.readOnly;

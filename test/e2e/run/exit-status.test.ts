@@ -96,6 +96,10 @@ describe("words", () => {
     [["--ulimit", "nofiles=1", "IMAGE"], /^bunker: invalid value "nofiles=1" for --ulimit: .*did you mean nofile\?\n$/],
     [["--name", "-x", "IMAGE"], 'bunker: invalid value "-x" for --name: expected [a-zA-Z0-9][a-zA-Z0-9_.-]+\n'],
     [["--env"], "bunker: option --env needs a value\n"],
+    [["--pid=container:nope", "--rootfs", "/:O"], "bunker: No such container: nope\n"],
+    [["--network=container:nope", "--rootfs", "/:O"], "bunker: No such container: nope\n"],
+    [["--volumes-from=nope", "--rootfs", "/:O"], "bunker: No such container: nope\n"],
+    [["--platform=linux/arm64", "--rootfs", "/:O"], "bunker: conflicting options: --platform and --rootfs\n"],
     [[], "bunker: bunker run needs IMAGE; bunker run --help shows how it is used\n"],
   ])("%j are refused in one line with status 125", async (words, message) => {
     const { status, output, errors } = await suite.user.bunker(["run", ...words]);

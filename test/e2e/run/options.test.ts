@@ -33,6 +33,22 @@ describe("user", () => {
   });
 });
 
+test("empty values are as none, which scripts rely on", async () => {
+  const names = ["user", "workdir", "hostname", "domainname", "name", "platform", "stop-signal", "restart", "cidfile"];
+  const modes = ["pid", "ipc", "uts", "userns", "cgroupns", "cgroup-parent", "ip", "ip6", "mac-address"];
+  const options = [...names, ...modes].map((name) => `--${name}=`);
+  expect(await inside(["-u", "alice", ...options], "id -u; pwd; hostname | wc -c")).toBe("0\n/\n13\n");
+});
+
+test.each([
+  ["/etc/passwd", "it is not a device node"],
+  ["/usr/bin", "there are no device nodes in that directory"],
+])("--device %s is refused", async (path, reason) => {
+  const { status, errors } = await suite.user.run(["--device", path, suite.image, "true"]);
+  expect(errors).toStartWith(`bunker: add device ${path}: ${reason}\nhint: --volume `);
+  expect(status).toBe(125);
+});
+
 describe("environment", () => {
   const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   check([

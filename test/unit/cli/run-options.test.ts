@@ -129,6 +129,15 @@ const defaults: RunOptions = {
   debugLaunch: false,
 };
 
+test("a platform is of images only", async () => {
+  const given = parseArguments("bunker run", syntax, ["--platform=linux/arm64", "image"]);
+  if (given === "help") throw new Error("help was not asked for");
+  const image = { kind: "oci", path: "/layout", tag: undefined } as const;
+  expect(await runOptionsOf(given.options, image, [])).toMatchObject({ platform: "linux/arm64" });
+  const refused = optionsFor("--platform=linux/arm64", "/image");
+  expect(refused).rejects.toThrow("conflicting options: --platform and --rootfs");
+});
+
 describe("the options of run", () => {
   test("nothing but an image is the defaults, and nothing else reaches the engine", async () => {
     expect(await optionsFor("/image")).toEqual(defaults);
@@ -179,8 +188,8 @@ describe("the options of run", () => {
       { sysctls: { "net.core.somaxconn": "2" } },
     ],
     [
-      ["--device=/dev/fuse", "--platform=linux/arm64", "/image"],
-      { devices: [{ hostPath: "/dev/fuse", containerPath: "/dev/fuse", permissions: "rwm" }], platform: "linux/arm64" },
+      ["--device=/dev/fuse", "/image"],
+      { devices: [{ hostPath: "/dev/fuse", containerPath: "/dev/fuse", permissions: "rwm" }] },
     ],
     [["--debug-launch", "/image"], { debugLaunch: true }],
     [
