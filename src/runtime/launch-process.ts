@@ -57,13 +57,22 @@ export interface LaunchProcessOptions {
 
 const NAMESPACE_TYPES: readonly NamespaceType[] = ["user", "ipc", "uts", "network", "pid", "cgroup", "time", "mount"];
 
-/** CLONE_NEW* flags of the namespaces in which a process differs from us. */
-function differingNamespaces(pid: number): number {
-  return NAMESPACE_TYPES.reduce((flags, type) => {
+/**
+ * CLONE_NEW* flags of the namespaces in which a process differs from us. Those that were made for its container are not
+ * looked at, which takes two calls for each: whoever is in one of them may join it again, unless it is a user namespace.
+ */
+function differingNamespaces(pid: number, { linux }: EnteredConfiguration): number {
+  let flags = 0;
+  for (const { type, path } of linux?.namespaces ?? []) {
+    if (path === undefined && type !== "user") flags |= NamespaceFlag[type];
+  }
+  for (const type of NAMESPACE_TYPES) {
+    if ((flags & NamespaceFlag[type]) !== 0) continue;
     const file = namespaceFile(type);
     // That the process is gone shows when its pidfd is used.
-    return namespaceOf(pid, file) === namespaceOf("self", file) ? flags : flags | NamespaceFlag[type];
-  }, 0);
+    if (namespaceOf(pid, file) !== namespaceOf("self", file)) flags |= NamespaceFlag[type];
+  }
+  return flags;
 }
 
 /**
@@ -94,7 +103,7 @@ function supplementaryGroups(
  */
 export function launchProcess(options: LaunchProcessOptions): LaunchedContainer {
   const { state, pidfd, configuration, process, seccomp } = options;
-  const flags = differingNamespaces(state.pid);
+  const flags = differingNamespaces(state.pid, configuration);
   const [ours, theirs] = socketPair();
   using cleanup = new DisposableStack();
   cleanup.use(ours);

@@ -23,9 +23,7 @@ import {
 /** `linux`; config-linux.md. */
 export function linuxSchema() {
   return structure({
-    namespaces: v.optional(
-      listOf(structure({ type: keyOf("a namespace type", NamespaceFlag), path: v.optional(text()) })),
-    ),
+    namespaces: v.optional(namespacesSchema()),
     uidMappings: v.optional(idMappingsSchema()),
     gidMappings: v.optional(idMappingsSchema()),
     timeOffsets: rare(() => structure({ monotonic: v.optional(clockSchema()), boottime: v.optional(clockSchema()) })),
@@ -75,10 +73,15 @@ export function linuxSchema() {
 /** What of `linux` matters to a further process of a container that runs. */
 export function enteredLinuxSchema() {
   return structure({
+    namespaces: v.optional(namespacesSchema()),
     uidMappings: v.optional(idMappingsSchema()),
     seccomp: rare(seccompSchema),
     personality: rare(personalitySchema),
   });
+}
+
+function namespacesSchema() {
+  return listOf(structure({ type: keyOf("a namespace type", NamespaceFlag), path: v.optional(text()) }));
 }
 
 function personalitySchema() {
