@@ -26,7 +26,8 @@
  *
  * Emitting the program takes the runtime about as long as executing it takes the child. So where nothing stands against
  * it, the runtime hands the first part over, up to the mounts and devices, and emits the second while the child obeys;
- * where the id maps have been written before, it hands over what mounts the root file system alone (begun-launch.ts).
+ * where the process was cloned before that (begun-launch.ts), it hands over what mounts the root file system before, and what
+ * leaves the host's after that.
  *
  * Order within the program: namespaces; the root file system and all mounts, while the host's paths can still be
  * reached; then pivot_root, which leaves the host behind; then the process's attributes, from those that need most
@@ -108,8 +109,8 @@ export interface ContainerSetting extends ProcessSetting {
    * where it is not executed before it is finished.
    */
   readonly beginEarly: (() => void) | undefined;
-  /** Whether it is called once before that, when the root file system can be mounted. */
-  readonly beginsWithRoot: boolean;
+  /** Whether the process waits already, so that smaller parts are worth being handed over. */
+  readonly waitsAlready: boolean;
   /** Whether it waits for the runtime as soon as it is in its namespaces. */
   readonly waitsForNamespaces: boolean;
   /** Those that it sends to the runtime then. */
@@ -333,7 +334,7 @@ export function finishContainerProgram(
     waitForRuntime(program, setting.socket, "wait for the rest of the program");
     setting.beginEarly();
   };
-  if (setting.beginsWithRoot) handOver();
+  if (setting.waitsAlready) handOver();
   const copyUps = emitMounts(
     program,
     { root, rootPath: setting.rootPath },
@@ -404,6 +405,7 @@ export function finishContainerProgram(
   if (linux.personality !== undefined) setPersonality(program, linux.personality);
   if (linux.memoryPolicy !== undefined) setMemoryPolicy(program, linux.memoryPolicy);
   if (terminal === undefined) emitStandardStreams(program, setting);
+  if (setting.waitsAlready) handOver();
   program.placeSubroutines();
   emitProcess(program, process, setting, {
     proc,

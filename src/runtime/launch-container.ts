@@ -287,7 +287,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       dieWithParent: options.dieWithParent ?? false,
       gate: gate?.start.number,
       beginEarly,
-      beginsWithRoot: taken !== undefined,
+      waitsAlready: taken !== undefined,
       waitsForNamespaces,
       sentNamespaces: isHidden(namespaces) ? SENT_NAMESPACES : [],
       renewsCgroupNamespace: options.changesCgroup === true && (namespaces.created & NamespaceFlag.cgroup) !== 0,
