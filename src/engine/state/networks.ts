@@ -312,6 +312,5 @@ export function deleteEndpoint(database: StateDatabase, network: string, contain
 
 /** Takes a container from all networks. */
 export function deleteEndpoints(database: StateDatabase, container: string): void {
-  database.run("DELETE FROM endpoint WHERE container = ?", container);
-  forgetRemoved(database);
+  if (database.run("DELETE FROM endpoint WHERE container = ?", container) > 0) forgetRemoved(database);
 }
