@@ -43,25 +43,21 @@ export const inspect = defineCommand(
     const sizeOf = size ? (await import("../engine/files/container-size.ts")).containerMeasure(data) : undefined;
     using store = openImageStore(data);
     const isWanted = (kind: typeof type) => type === undefined || type === kind;
+    const inspectNamed = (name: string, isLatest: boolean) =>
+      inspectContainer(database, data, namedOrLatest(database, data, name, { latest: isLatest }), sizeOf);
     const finders: readonly ((name: string) => Structure)[] = [
-      ...(isWanted("container")
-        ? [
-            (name: string) =>
-              inspectContainer(
-                database,
-                data,
-                namedOrLatest(database, data, name, { latest: latest && name === "" }),
-                sizeOf,
-              ),
-          ]
-        : []),
+      ...(isWanted("container") ? [(name: string) => inspectNamed(name, false)] : []),
       ...(isWanted("image") ? [(name: string) => inspectImage(store, store.find(name))] : []),
       ...(isWanted("network")
         ? [(name: string) => inspectNetwork(database, data, findAnyNetwork(database, name))]
         : []),
       ...(isWanted("volume") ? [(name: string) => inspectVolume(data, findVolume(database, name))] : []),
     ];
-    return await printInspections(operands, format, (name) => firstFound(name, finders, type ?? "object"));
+    return await printInspections(operands, format, (name) =>
+      latest && name === "" && isWanted("container")
+        ? inspectNamed(name, true)
+        : firstFound(name, finders, type ?? "object"),
+    );
   },
 );
 

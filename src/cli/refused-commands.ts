@@ -95,7 +95,14 @@ const OTHERS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
     umount: NO_CONTAINER_MOUNTS,
     unmount: NO_CONTAINER_MOUNTS,
   },
-  "bunker image": { sign: NO_SIGNATURES, trust: NO_SIGNATURES },
+  "bunker image": {
+    scp: {
+      reason: "Bunker reaches other machines only through registries",
+      hint: "bunker save NAME | ssh HOST bunker load brings an image there.",
+    },
+    sign: NO_SIGNATURES,
+    trust: NO_SIGNATURES,
+  },
   "bunker network": {
     reload: {
       reason: "networks have no rules in a firewall that could be lost",

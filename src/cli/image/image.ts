@@ -76,6 +76,12 @@ export const image = defineCommandGroup({
       summary: "Write images to an archive or a directory",
       load: async () => (await import("./save.ts")).save,
     },
+    {
+      name: "search",
+      summary: "Search a registry for images",
+      hidden: true,
+      load: async () => (await import("../registry/search.ts")).search,
+    },
     { name: "tag", summary: "Give an image one more name", load: async () => (await import("./tag.ts")).tag },
     {
       name: "tree",

@@ -66,6 +66,7 @@ async function* piecesFrom(
     object: `blob ${descriptor.digest}`,
     signal,
     once: true,
+    missingHint: "The image is not whole there: push it again, or ask whoever did",
   });
   if (response.status === 416) {
     await response.discard();

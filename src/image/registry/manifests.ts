@@ -140,7 +140,8 @@ function mediaTypeOf(bytes: Buffer, { headers }: HttpResponse, what: string): st
   try {
     content = JSON.parse(bytes.toString("utf8"));
   } catch (cause) {
-    throw invalidDocument(what, "it is not JSON", cause);
+    const [stated = ""] = (headers.get("content-type") ?? "").split(";");
+    throw invalidDocument(what, stated === "text/html" ? "it is not JSON but a web page" : "it is not JSON", cause);
   }
   const own = memberOf(content, "mediaType");
   const [stated = ""] = (headers.get("content-type") ?? "").split(";");

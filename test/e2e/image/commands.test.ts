@@ -247,6 +247,11 @@ describe("image inspect", () => {
     expect(await ok("image", "inspect", "-f", format, "debian")).toBe(output);
   });
 
+  test("of the latest container says that there is none", async () => {
+    const { errors, status } = await user.bunker(["inspect", "--latest"]);
+    expect({ errors, status }).toEqual({ errors: expect.stringMatching(/^bunker: .*no container/), status: 1 });
+  });
+
   test("shows what there is, and fails for what is not", async () => {
     const outcome = await user.bunker(["image", "inspect", "--format", "{{index .RepoTags 0}}", "nothing", "debian"]);
     expect(outcome).toMatchObject({ status: 1, output: "debian:12\n" });

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { bunker } from "../../../src/cli/bunker.ts";
 import { container } from "../../../src/cli/container/container.ts";
+import { image } from "../../../src/cli/image/image.ts";
 import { network } from "../../../src/cli/network/network.ts";
 import { refusedCommand } from "../../../src/cli/refused-commands.ts";
 
@@ -14,6 +15,10 @@ test("a command that only others have is refused with the reason", async () => {
   await expect(call(container, "bunker container", "checkpoint", "--all", "web")).rejects.toMatchObject({
     ...refused,
     hint: "bunker commit keeps a container's files.",
+  });
+  await expect(call(image, "bunker image", "scp", "app", "host::")).rejects.toMatchObject({
+    ...refused,
+    hint: "bunker save NAME | ssh HOST bunker load brings an image there.",
   });
   await expect(call(network, "bunker network", "reload", "--all")).rejects.toMatchObject({
     ...refused,

@@ -134,6 +134,23 @@ test.each([
   expect(outcome).toMatchObject({ message: expect.stringContaining(reason) });
 });
 
+test("a web page in place of a manifest is told as such", async () => {
+  const { outcome } = await readManifestFrom((_request, response) => {
+    response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end("<html>Log in</html>");
+  });
+  expect(outcome).toMatchObject({ code: "image_invalid", message: expect.stringContaining("not JSON but a web page") });
+});
+
+test("a blob that the manifest names and the registry does not have has a hint", async () => {
+  await using server = await startScriptedServer((_request, response) => refuse(response, 404, "BLOB_UNKNOWN"));
+  await using reader = openReader(`${server.host}/image:1`);
+  const read = Array.fromAsync(reader.readBlob(image.layer, { signal: NEVER }));
+  await expect(read).rejects.toMatchObject({
+    code: "image_not_found",
+    hint: expect.stringMatching(/^The image is not whole there: push it again, .* bunker login 127/),
+  });
+});
+
 test("a manifest with another digest than the registry says is refused", async () => {
   const { outcome } = await readManifestFrom((_request, response) =>
     sendManifest(response, image.manifest, { "docker-content-digest": `sha256:${"0".repeat(64)}` }),

@@ -63,7 +63,7 @@ test("an index's only image is not taken for another machine's, or where none is
     const reader = read(root);
     expect(await readManifestFor(reader, root, parsePlatform("linux/s390x"))).toEqual(only);
     for (const wanted of [undefined, parsePlatform("linux/riscv64")]) {
-      expect(readManifestFor(reader, root, wanted)).rejects.toThrow(
+      await expect(readManifestFor(reader, root, wanted)).rejects.toThrow(
         /^choose the image for a platform from source: it has none for linux\/\w+, only for linux\/s390x$/,
       );
     }
