@@ -37,6 +37,7 @@ import { SIG_SETMASK, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import { pipe } from "../sys/socket.ts";
 import type { Timestamp } from "../sys/stat.ts";
 import { check, SystemCall, systemCall } from "../sys/system-call.ts";
+import { withoutSlowestCompiler } from "../sys/without-slowest-compiler.ts";
 import { endWithCaller } from "./end-with-caller.ts";
 import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "./failure.ts";
 import { type LaunchedProcess, launchReportingTo } from "./launch.ts";
@@ -421,3 +422,6 @@ function makeBatch<Subject>(program: LaunchProgram): Batch<Subject> {
   const words = new Int32Array(buffer, byteOffset, BATCH_SIZE / 4);
   return { operations, words, bytes: program.reserve(BATCH_BYTES), subjects: [] };
 }
+
+// Called for every system call.
+withoutSlowestCompiler(CallQueue, encodeOperation);

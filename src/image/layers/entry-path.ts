@@ -1,4 +1,5 @@
 import type { ByteString } from "../../sys/byte-string.ts";
+import { withoutSlowestCompiler } from "../../sys/without-slowest-compiler.ts";
 import { refusedEntry } from "./unpack-error.ts";
 
 /**
@@ -29,3 +30,6 @@ export function splitPath(path: ByteString): readonly [directory: ByteString, ba
     ? ["" as ByteString, path]
     : [path.slice(0, slash) as ByteString, path.slice(slash + 1) as ByteString];
 }
+
+// Called for every entry of an archive.
+withoutSlowestCompiler(splitPath);

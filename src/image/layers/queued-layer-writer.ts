@@ -27,6 +27,7 @@ import { PATH_MAX, SYNC_FILE_RANGE_WRITE, setAttribute, statusOf } from "../../s
 import { AT_SYMLINK_NOFOLLOW } from "../../sys/open.ts";
 import { FileMode } from "../../sys/stat.ts";
 import { SystemCall } from "../../sys/system-call.ts";
+import { withoutSlowestCompiler } from "../../sys/without-slowest-compiler.ts";
 import { writeAt } from "../../sys/write-at.ts";
 import type { TarEntry } from "../tar/tar-entry.ts";
 import { showName } from "../tar/tar-error.ts";
@@ -373,3 +374,6 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
 function isWritable(text: ByteString): boolean {
   return text.length < PATH_MAX && !text.includes("\0");
 }
+
+// Called for every entry of an archive.
+withoutSlowestCompiler(QueuedLayerWriter);

@@ -3,6 +3,7 @@
  * override both; pax(1), and "Extensions to the tar format" of the GNU tar manual.
  */
 import type { ByteString } from "../../sys/byte-string.ts";
+import { withoutSlowestCompiler } from "../../sys/without-slowest-compiler.ts";
 import { type PaxRecord, parsePaxTime, parsePaxUnsigned } from "./pax-records.ts";
 import { readOldRealSize, type Segment, segmentsOf } from "./sparse-map.ts";
 import type { TarEntry, TarEntryType } from "./tar-entry.ts";
@@ -149,3 +150,6 @@ function readRealSize(block: Buffer, flag: string, records: ReadonlyMap<string, 
   if (flag !== "S") throw archiveError("a sparse file has no size");
   return readOldRealSize(block);
 }
+
+// Called for every entry of an archive.
+withoutSlowestCompiler(readId);
