@@ -6,6 +6,7 @@ import { DirectoryWatch } from "../sys/directory-watch.ts";
 import { Event, Reactor, Timer } from "../sys/reactor.ts";
 import { defineCommand } from "./command.ts";
 import { filterOption } from "./filters/filter-option.ts";
+import { choiceFilter } from "./filters/filter-value.ts";
 import { hasLabels } from "./filters/label-filter.ts";
 import { parsePointInTime } from "./filters/point-in-time.ts";
 import { localTimestamp } from "./format/local-time.ts";
@@ -42,6 +43,8 @@ export const events = defineCommand(
     mkdirSync(data, { recursive: true, mode: 0o700 });
     const show = printerOf(format);
     const until = stream ? given : Math.min(given ?? Number.POSITIVE_INFINITY, Date.now());
+    const types = choiceFilter("type", filters("type"), ["container", "image", "network", "secret", "volume"]);
+    const scopes = choiceFilter("scope", filters("scope"), ["local", "swarm"]);
     const any = (values: readonly string[], fits: (value: string) => boolean) =>
       values.length === 0 || values.some(fits);
     let from = since ?? Number.POSITIVE_INFINITY;
@@ -63,12 +66,12 @@ export const events = defineCommand(
           filters("network"),
           (wanted) => event.type === "network" && (name === wanted || event.id.startsWith(wanted)),
         ) &&
-        any(filters("scope"), (wanted) => wanted === "local") &&
+        any(scopes, (wanted) => wanted === "local") &&
         any(
           filters("secret"),
           (wanted) => event.type === "secret" && (name === wanted || event.id.startsWith(wanted)),
         ) &&
-        any(filters("type"), (wanted) => event.type === wanted) &&
+        any(types, (wanted) => event.type === wanted) &&
         any(filters("volume"), (wanted) => event.type === "volume" && event.id === wanted) &&
         hasLabels(event.attributes, filters("label"));
       if (isWanted) show(event);

@@ -2,26 +2,36 @@ import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import type { Filters } from "../filters/filter-option.ts";
-import { invalidFilter, nameFilter, untilFilter } from "../filters/filter-value.ts";
-import { hasLabels } from "../filters/label-filter.ts";
+import {
+  choiceFilter,
+  expressionFilter,
+  invalidFilter,
+  nameFilter,
+  truthFilter,
+  untilFilter,
+} from "../filters/filter-value.ts";
+import { fitsLabels } from "../filters/label-filter.ts";
 import type { ContainerFilterKey } from "./container-filter-keys.ts";
 import { networksOf } from "./container-networks.ts";
 import { type ContainerPort, exposedPorts } from "./port-text.ts";
 
 const STATUSES = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+const HEALTH_STATES = ["starting", "healthy", "unhealthy", "none"];
+const RESTART_POLICIES = ["no", "always", "on-failure", "unless-stopped"];
+/** What users may call the network that a container has unless it is put on another. */
+const DEFAULT_NETWORK_NAMES = ["bridge", "default"];
 
 /**
  * Makes the test of `--filter`.
  * @throws BunkerError `invalid_filter`, and `no_such_container` for one that `before` or `since` names
  */
-export function containerFilter(
+export async function containerFilter(
   database: StateDatabase,
   data: string,
   filters: Filters<ContainerFilterKey>,
-): (container: Container) => boolean {
-  for (const status of filters("status")) {
-    if (!STATUSES.includes(status)) throw invalidFilter(`status=${status}`, `expected one of ${STATUSES.join(", ")}`);
-  }
+): Promise<(container: Container) => boolean> {
+  const choose = (key: ContainerFilterKey, choices: readonly string[]) => choiceFilter(key, filters(key), choices);
+  const statuses = choose("status", STATUSES);
   for (const number of filters("exited")) {
     if (!/^-?\d+$/.test(number)) throw invalidFilter(`exited=${number}`, "expected an exit status");
   }
@@ -31,7 +41,8 @@ export function containerFilter(
     if (values.length > 0) tests.push((container) => values.some((value) => fits(container, value)));
   };
   const createdOf = (reference: string) => findContainer(database, data, reference).created;
-  any("ancestor", ({ definition }, wanted) => isMadeFrom(definition, wanted));
+  const ancestors = filters("ancestor");
+  if (ancestors.length > 0) tests.push((await import("./container-images.ts")).ancestorFilter(data, ancestors));
   for (const limit of filters("before").map(createdOf)) tests.push(({ created }) => created < limit);
   for (const limit of filters("since").map(createdOf)) tests.push(({ created }) => created > limit);
   for (const text of filters("until")) {
@@ -43,15 +54,22 @@ export function containerFilter(
   if (exposed.length > 0) {
     tests.push((container) => servedPorts(container).some((port) => exposed.some((fits) => fits(port))));
   }
-  any("health", ({ health }, wanted) => (health?.status ?? "none") === wanted);
+  const health = choose("health", HEALTH_STATES);
+  if (health.length > 0) tests.push((container) => health.includes(container.health?.status ?? "none"));
   any("id", ({ id }, wanted) => id.startsWith(wanted));
-  const labels = filters("label");
-  if (labels.length > 0) tests.push(({ definition }) => hasLabels(definition.labels, labels));
+  // Of a Swarm's services, of which Bunker has none.
+  for (const text of filters("is-task")) if (truthFilter("is-task", text)) tests.push(() => false);
+  tests.push(({ definition }) => fitsLabels(definition.labels, filters));
   const names = filters("name").map(expression);
   if (names.length > 0) tests.push(({ name }) => names.some((pattern) => pattern.test(name)));
+  const commands = filters("command").map((pattern) => expressionFilter("command", pattern));
+  if (commands.length > 0) {
+    tests.push(({ definition: { command } }) => commands.some((pattern) => pattern.test(command[0] ?? "")));
+  }
   any("network", (container, wanted) => {
     const { names, ids } = networksOf(database, container);
-    return names.includes(wanted) || ids.includes(wanted);
+    const isDefault = DEFAULT_NETWORK_NAMES.includes(wanted) && names.includes("slirp");
+    return isDefault || names.includes(wanted) || ids.some((id) => isBeginningOfId(wanted, id));
   });
   const published = filters("publish").map((text) => portsOf("publish", text));
   if (published.length > 0) {
@@ -59,7 +77,9 @@ export function containerFilter(
       ports.some(({ protocol, host }) => published.some((fits) => fits({ protocol, port: host.port }))),
     );
   }
-  any("status", ({ status }, wanted) => status === wanted);
+  const policies = choose("restart-policy", RESTART_POLICIES);
+  if (policies.length > 0) tests.push(({ definition }) => policies.includes(definition.restart.name));
+  if (statuses.length > 0) tests.push(({ status }) => statuses.includes(status));
   any("volume", ({ definition }, wanted) =>
     definition.mountPoints.some(({ name, destination }) => name === wanted || destination === wanted),
   );
@@ -79,14 +99,9 @@ function servedPorts(container: Container): readonly ContainerPort[] {
   return [...exposedPorts(container), ...published];
 }
 
-function isMadeFrom({ image, imageId }: Container["definition"], wanted: string): boolean {
-  const id = imageId.slice(imageId.indexOf(":") + 1);
-  return (
-    image === wanted ||
-    image === `${wanted}:latest` ||
-    imageId === wanted ||
-    (wanted.length >= 4 && id.startsWith(wanted))
-  );
+/** As lists show ids, or as much of one as cannot be taken for a name. */
+function isBeginningOfId(text: string, id: string): boolean {
+  return text.length >= 4 && id.startsWith(text);
 }
 
 function expression(pattern: string): RegExp {

@@ -16,7 +16,9 @@ const by =
   (one: Container, other: Container): number =>
     text(one) < text(other) ? -1 : text(one) > text(other) ? 1 : 0;
 
-const ORDERS: Readonly<Record<NonNullable<ListOptions["sort"]>, (one: Container, other: Container) => number>> = {
+type Order = (one: Container, other: Container) => number;
+
+const ORDERS: Readonly<Record<Exclude<ListOptions["sort"], "size" | undefined>, Order>> = {
   command: by(({ definition }) => definition.command.join(" ")),
   created: (one, other) => one.created - other.created,
   id: by(({ id }) => id),
@@ -34,13 +36,14 @@ export async function containerList(
 ): Promise<() => Promise<string>> {
   const { format, isWithoutHeading, namespaces, quiet, size, sort, whole } = options;
   const fits = await filterOf(database, data, options);
+  const order = sort === "size" ? await sizeOrder(data) : sort === undefined ? undefined : ORDERS[sort];
   const sizeOf = size || format !== undefined ? await sizeReader(data) : () => "";
-  const platformOf = format === undefined ? () => "" : (await import("./platform-reader.ts")).platformReader(data);
+  const platformOf = format === undefined ? () => "" : (await import("./container-images.ts")).platformReader(data);
   const { titles, columns } = containerFields;
   const list = { titles, columns: size ? [...columns, "Size"] : columns, isWithoutHeading };
   return async () => {
     const chosen = chosenOf(listContainers(database, data).filter(fits), options);
-    const containers = sort === undefined ? chosen : chosen.toSorted(ORDERS[sort]);
+    const containers = order === undefined ? chosen : chosen.toSorted(order);
     if (quiet && format === undefined) return idLines(containers, whole);
     if (namespaces) return (await import("./namespace-list.ts")).namespaceList(containers, options);
     const now = Date.now();
@@ -55,6 +58,19 @@ export async function containerList(
 async function filterOf(database: StateDatabase, data: string, options: ListOptions) {
   if (!isFiltered(options)) return () => true;
   return (await import("./container-filters.ts")).containerFilter(database, data, options.filters);
+}
+
+/** By how much they have written, each measured once. */
+async function sizeOrder(data: string): Promise<Order> {
+  const { containerMeasure } = await import("../../engine/files/container-size.ts");
+  const measure = containerMeasure(data);
+  const sizes = new Map<string, number>();
+  const sizeOf = (container: Container): number => {
+    const size = sizes.get(container.id) ?? measure(container).written;
+    sizes.set(container.id, size);
+    return size;
+  };
+  return (one, other) => sizeOf(one) - sizeOf(other);
 }
 
 /** What reads how much a container has written; most lists have no use for it. */

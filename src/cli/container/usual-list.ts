@@ -18,7 +18,7 @@ import { isAlive, statusText } from "./status-text.ts";
 const LONGEST_COMMAND = 20;
 
 /** What a list can be ordered by. */
-export const SORT_FIELDS = ["command", "created", "id", "image", "names", "runningfor", "status"] as const;
+export const SORT_FIELDS = ["command", "created", "id", "image", "names", "runningfor", "size", "status"] as const;
 
 /** What `ps` was asked for. */
 export interface ListOptions {

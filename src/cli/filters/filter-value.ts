@@ -26,11 +26,29 @@ export function truthFilter(name: string, text: string): boolean {
  * @throws BunkerError `invalid_filter`
  */
 export function nameFilter(pattern: string): RegExp {
+  return expressionFilter("name", pattern);
+}
+
+/**
+ * The pattern of any other filter.
+ * @throws BunkerError `invalid_filter`
+ */
+export function expressionFilter(name: string, pattern: string): RegExp {
   try {
     return new RegExp(pattern);
   } catch {
-    throw invalidFilter(`name=${pattern}`, "expected a regular expression");
+    throw invalidFilter(`${name}=${pattern}`, "expected a regular expression");
   }
+}
+
+/**
+ * The values of a filter that has only some.
+ * @throws BunkerError `invalid_filter`
+ */
+export function choiceFilter(name: string, values: readonly string[], choices: readonly string[]): readonly string[] {
+  const wrong = values.find((value) => !choices.includes(value));
+  if (wrong === undefined) return values;
+  throw invalidFilter(`${name}=${wrong}`, `expected one of ${choices.join(", ")}`);
 }
 
 /**

@@ -49,6 +49,58 @@ test("filters, --ignore and --depend choose the containers of a command", async 
   expect(await bunker("rm", "-i", "two", "one")).toBe("one\n");
 });
 
+test("a list takes what fits any value of a filter and all filters", async () => {
+  const make = (name: string, image: string, ...words: string[]) =>
+    bunker("create", "--name", name, ...words, image, "sleep", "1000");
+  await bunker("load", "-i", suite.image.slice("oci:".length, -":latest".length));
+  await make("one", suite.image, "--label", "kind=odd", "--restart", "always", "--network", "none");
+  await bunker("cp", "/etc/hostname", "one:/file");
+  await bunker("tag", (await bunker("inspect", "-f", "{{.Image}}", "one")).trim(), "base");
+  await bunker("commit", "one", "child");
+  await bunker("tag", "child", "other:1");
+  await make("two", "child", "--label", "kind=even", "--network", "none");
+  await make("three", "other:1", "--label", "kind=odd");
+  const id = (await bunker("image", "inspect", "-f", "{{.Id}}", "child")).trim();
+  const fitting = async (...filters: string[]) => (await names(...filters.flatMap((each) => ["-f", each]))).join(" ");
+  const found = [
+    ["three two one ", "ancestor=base"],
+    ["one ", `ancestor=${suite.image}`],
+    // By another name than it was made by.
+    ["three two ", "ancestor=child"],
+    ["three two ", "ancestor=docker.io/library/other:1"],
+    ["three two ", `ancestor=${id}`],
+    ["three two ", `ancestor=${id.slice(7, 19)}`],
+    ["", "ancestor=nosuch"],
+    ["two ", "label!=kind=odd"],
+    ["three one ", "label!=kind=even"],
+    ["three two one ", "is-task=false"],
+    ["", "is-task=true"],
+    ["one ", "restart-policy=always"],
+    ["three two one ", "restart-policy=always", "restart-policy=no"],
+    ["three two one ", "command=^sl"],
+    ["", "command=1000"],
+    ["three ", "network=bridge"],
+    ["three two ", "network=bridge", "network=none", "ancestor=child"],
+    ["", "health=healthy"],
+    ["three two one ", "health=none", "health=healthy"],
+  ] as const;
+  for (const [expected, ...filters] of found) {
+    expect({ filters, names: await fitting(...filters) }).toEqual({ filters, names: expected });
+  }
+  expect(await names("--sort", "size")).toEqual(["three", "two", "one", ""]);
+  expect(await refused("ps", "-f", "health=fine")).toBe(
+    "bunker: filter by health=fine: expected one of starting, healthy, unhealthy, none\n",
+  );
+  expect(await refused("ps", "-f", "restart-policy=never")).toContain("expected one of no, always, on-failure");
+  expect(await refused("ps", "-f", "command=(")).toBe("bunker: filter by command=(: expected a regular expression\n");
+  expect(await refused("events", "--until", "0s", "-f", "type=pod")).toBe(
+    "bunker: filter by type=pod: expected one of container, image, network, secret, volume\n",
+  );
+  expect(await bunker("volume", "ls", "-q", "-f", "scope=local", "-f", "name=nosuch")).toBe("");
+  expect(await bunker("rm", "one", "two", "three")).toBe("one\ntwo\nthree\n");
+  await bunker("rmi", "child", "other:1", "base");
+});
+
 test("lists, sizes, ports and logs of several", async () => {
   const run = (name: string, ...words: string[]) =>
     bunker("run", "--name", name, "--network", "none", suite.image, "sh", "-c", ...words);
