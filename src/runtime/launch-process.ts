@@ -190,7 +190,7 @@ function emitJoin(program: LaunchProgram, pidfd: number, pid: number, flags: num
     const hint = "only the user who created the container, and root, can enter it";
     const joined = program.label("joined");
     program.call("setns", [pidfd, flags], { ...what, hint }, { ignore: [Errno.ESRCH], onSuccess: joined });
-    program.fail({ ...what, reason: "it is ending", hint: "the container has ended, or is about to" }, Errno.ESRCH);
+    program.fail({ ...what, reason: "it has ended" }, Errno.ESRCH);
     program.place(joined);
   }
   if ((flags & NamespaceFlag.user) !== 0) {

@@ -13,17 +13,17 @@ import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { type BegunLaunch, beginLaunch } from "../../runtime/begun-launch.ts";
 import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
+import { type InheritedSockets, inheritedSockets } from "../../runtime/inherited-sockets.ts";
+import { checkedDescriptors } from "../../runtime/preserved-descriptors.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { messageSocketPair } from "../../sys/message-socket.ts";
 import { socketPair } from "../../sys/socket.ts";
 import { makeStreams, type Streams } from "../attach/attachment.ts";
-import { type InheritedSockets, inheritedSockets } from "../network/inherited-sockets.ts";
 import { containerNamespaces } from "../specification/container-specification.ts";
 import type { RunOptions } from "../specification/run-options.ts";
 import type { ContainerLock } from "../state/container-lock.ts";
 import { becomeSupervisor } from "../supervisor/become-supervisor.ts";
 import { listenForSupervisor } from "../supervisor/connect.ts";
-import { checkedDescriptors } from "./preserved-descriptors.ts";
 
 /** How a container is started, as far as descriptors depend on it. */
 export interface ChannelOptions {

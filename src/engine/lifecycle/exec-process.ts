@@ -9,6 +9,7 @@ import { CAPABILITY_NAMES } from "../../runtime/configuration/capabilities.ts";
 import type { EnteredConfiguration, Process } from "../../runtime/configuration/configuration.ts";
 import { launchProcess } from "../../runtime/launch-process.ts";
 import type { LaunchedContainer } from "../../runtime/launched-container.ts";
+import { checkedDescriptors } from "../../runtime/preserved-descriptors.ts";
 import { CHANGE_DIRECTORY } from "../../runtime/process-program.ts";
 import type { CompiledFilter } from "../../runtime/seccomp/compile.ts";
 import { OCI_VERSION } from "../../runtime/state.ts";
@@ -26,7 +27,6 @@ import { lookUpUser } from "../specification/user-lookup.ts";
 import { readEnteredConfiguration } from "../state/container-configuration.ts";
 import { containerDirectory } from "../state/container-lock.ts";
 import type { Container } from "../state/containers.ts";
-import { checkedDescriptors } from "./preserved-descriptors.ts";
 import { notRunning } from "./stop-container.ts";
 
 /** What a user may ask of a further process. */

@@ -15,8 +15,11 @@ import { endsWithin, identify, sendSignal } from "../../sys/process-identity.ts"
 import { Signal } from "../../sys/signal.ts";
 import { connectUnix, sendDescriptors } from "../../sys/socket.ts";
 import { check } from "../../sys/system-call.ts";
+import type { Process } from "../configuration/configuration.ts";
+import { type InheritedSockets, inheritedSockets } from "../inherited-sockets.ts";
 import { type Gate, launchContainer } from "../launch-container.ts";
 import type { LaunchedContainer } from "../launched-container.ts";
+import { checkedDescriptors } from "../preserved-descriptors.ts";
 import { warnOfUnknownCapabilities } from "../process-setting.ts";
 import type { filterOf as compileFilterOf } from "../seccomp/filter-of.ts";
 import { type CgroupOptions, groupMaker } from "./container-group.ts";
@@ -106,6 +109,9 @@ function launchInto(
 ): LaunchedContainer {
   const { configuration, path } = bundle;
   const { onDebug } = options;
+  const sockets = inheritedSockets(process.env, process.pid);
+  const first = withSockets(firstProcessWithHome(configuration, path), sockets);
+  checkedDescriptors(options.preservedDescriptors + (sockets?.count ?? 0));
   if (configuration.process !== undefined) warnOfUnknownCapabilities(configuration.process, options.onWarning);
   const record = {
     bundle: path,
@@ -135,9 +141,9 @@ function launchInto(
   };
   const container = launchContainer({
     id: directory.id,
-    configuration: { ...configuration, process: firstProcessWithHome(configuration, path) },
+    configuration: { ...configuration, process: first },
     bundle: path,
-    preservedDescriptors: options.preservedDescriptors,
+    preservedDescriptors: options.preservedDescriptors + (sockets?.count ?? 0),
     pivotRoot: options.pivotRoot,
     newKeyring: options.newKeyring,
     gate,
@@ -156,6 +162,13 @@ function launchInto(
     container[Symbol.dispose]();
     throw error;
   }
+}
+
+/** A process that knows of the sockets which it gets; as with runc, before those of --preserve-fds. */
+function withSockets(first: Process | undefined, sockets: InheritedSockets | undefined): Process | undefined {
+  if (first === undefined || sockets === undefined) return first;
+  const others = (first.env ?? []).filter((entry) => !/^LISTEN_(FDS|PID|FDNAMES)=/.test(entry));
+  return { ...first, env: [...others, ...sockets.environment] };
 }
 
 /** The reading end first, because the writing end opens only when there is a reader. */

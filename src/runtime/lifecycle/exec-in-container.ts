@@ -5,6 +5,7 @@ import { Signal } from "../../sys/signal.ts";
 import type { Configuration, Process } from "../configuration/configuration.ts";
 import { launchProcess } from "../launch-process.ts";
 import type { LaunchedContainer } from "../launched-container.ts";
+import { checkedDescriptors } from "../preserved-descriptors.ts";
 import { filterOf } from "../seccomp/filter-of.ts";
 import { containerCgroup } from "./container-cgroup.ts";
 import { openContainerProcess } from "./container-processes.ts";
@@ -57,7 +58,7 @@ export function execInContainer(directory: ContainerDirectory, options: ExecOpti
     pidfd,
     configuration: options.configuration,
     process: furtherProcessWithHome(options.process, state.pid),
-    preservedDescriptors: options.preservedDescriptors,
+    preservedDescriptors: checkedDescriptors(options.preservedDescriptors),
     seccomp: filterOf(options.configuration, onDebug),
     onWarning: onDebug,
     onProgram: onDebug === undefined ? undefined : (program) => onDebug(program.describe()),

@@ -107,6 +107,37 @@ test("descriptors: only the preserved ones", () => {
   });
 });
 
+test("descriptors that the runtime was not given are its own, and not preserved", async () => {
+  const bundle = suite.box.bundle(["true"]);
+  const given = (...words: readonly string[]) => {
+    const shell = ["sh", "-c", 'exec 3</dev/null 5</dev/null; exec "$@"', "sh", ...suite.box.words(...words)];
+    const { exitCode, stderr } = Bun.spawnSync(shell, { env: suite.box.environment });
+    return { status: exitCode, errors: stderr.toString() };
+  };
+  const refused = (count: number) => ({
+    status: 1,
+    errors: `bunker: pass on file descriptor 4: this command was not given it\nhint: --preserve-fds ${count} passes on 3 to ${count + 2}, which all have to be open.\n`,
+  });
+  expect(given("run", "--preserve-fds", "2", "--bundle", bundle, "test")).toEqual(refused(2));
+  await suite.withRunning(() => {
+    expect(given("exec", "--preserve-fds", "3", "test", "true")).toEqual(refused(3));
+    expect(given("exec", "--preserve-fds", "1", "test", "true")).toEqual({ status: 0, errors: "" });
+  });
+});
+
+test("sockets that the runtime was given come before the preserved descriptors", () => {
+  const script = "echo $LISTEN_FDS $LISTEN_FDNAMES $((LISTEN_PID - $$)); ls /proc/self/fd | tr '\\n' ' '; cat <&4";
+  const bundle = suite.box.bundle(["sh", "-c", script], { process: { env: ["LISTEN_FDS=7", "LISTEN_FDNAMES=x"] } });
+  const words = suite.box.words("run", "--preserve-fds", "1", "--bundle", bundle, "test");
+  const given = suite.box.file("given", "from four");
+  const take = 'exec 3</dev/null 4<"$0"; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web; exec "$@"';
+  const { stdout, stderr } = Bun.spawnSync(["sh", "-c", take, given, ...words], { env: suite.box.environment });
+  expect({ output: stdout.toString(), errors: stderr.toString() }).toEqual({
+    output: "1 web 0\n0 1 2 3 4 5 from four",
+    errors: "",
+  });
+});
+
 test("a working directory that is missing is made", () => {
   expect(suite.box.shell("pwd", { process: { cwd: "/made/for/it" } })).toBe("/made/for/it");
   rmSync(join(suite.box.rootfs, "made"), { recursive: true });

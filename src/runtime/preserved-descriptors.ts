@@ -1,5 +1,5 @@
-import { BunkerError } from "../../sys/error.ts";
-import { nodeFileSystem } from "../../sys/node-modules.ts";
+import { BunkerError } from "../sys/error.ts";
+import { nodeFileSystem } from "../sys/node-modules.ts";
 
 const FIRST = 3;
 /** What Bun opens before all else, and what therefore has the first number that this process was not given. */
