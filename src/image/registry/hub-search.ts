@@ -33,16 +33,18 @@ export async function searchHub(
   const url = new URL(HUB_SEARCH);
   url.searchParams.set("q", term);
   url.searchParams.set("n", String(limit));
-  const response = await client.send({
-    method: "GET",
-    target: url,
-    scopes: [],
-    expected: [200],
-    operation: "search for",
-    object: term,
-    signal,
-  });
-  const bytes = await response.whole(MAXIMUM_DOCUMENT_SIZE);
+  const { bytes } = await client.read(
+    {
+      method: "GET",
+      target: url,
+      scopes: [],
+      expected: [200],
+      operation: "search for",
+      object: term,
+      signal,
+    },
+    MAXIMUM_DOCUMENT_SIZE,
+  );
   if (bytes === undefined) throw invalidDocument("Docker Hub's answer", "it has more than 4 MiB");
   const parsed = v.safeParse(answer, bytes.toString("utf8"));
   if (!parsed.success) throw invalidDocument("Docker Hub's answer", parsed.issues[0].message);

@@ -52,8 +52,7 @@ async function* listPages(
   let target: string | URL | undefined = first;
   while (target !== undefined) {
     const request = { method: "GET", target, scopes, expected: [200], operation: "list", object: what, signal };
-    const response = await client.send(request);
-    const bytes = await response.whole(MAXIMUM_DOCUMENT_SIZE);
+    const { response, bytes } = await client.read(request, MAXIMUM_DOCUMENT_SIZE);
     if (bytes === undefined) throw invalidDocument(what, "a page of it has more than 4 MiB");
     const result = v.safeParse(page, bytes.toString("utf8"));
     if (!result.success) throw invalidDocument(what, result.issues[0].message);

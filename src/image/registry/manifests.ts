@@ -31,19 +31,21 @@ export async function readManifest(
   name: string,
   signal: AbortSignal,
 ): Promise<Manifest> {
-  const response = await client.send({
-    method: "GET",
-    target: `${path}/manifests/${at}`,
-    headers: { accept: MANIFEST_TYPES.join(", ") },
-    scopes: [pullScope(path)],
-    expected: [200],
-    operation: "read the manifest of",
-    object: name,
-    signal,
-    missingHint: missingHint(`${client.registry}/${path}`, at),
-  });
   const what = `the manifest of ${name}`;
-  const bytes = await response.whole(MAXIMUM_DOCUMENT_SIZE);
+  const { response, bytes } = await client.read(
+    {
+      method: "GET",
+      target: `${path}/manifests/${at}`,
+      headers: { accept: MANIFEST_TYPES.join(", ") },
+      scopes: [pullScope(path)],
+      expected: [200],
+      operation: "read the manifest of",
+      object: name,
+      signal,
+      missingHint: missingHint(`${client.registry}/${path}`, at),
+    },
+    MAXIMUM_DOCUMENT_SIZE,
+  );
   if (bytes === undefined) throw invalidDocument(what, "it has more than 4 MiB");
   const stated = statedDigest(response);
   const wanted = at.includes(":") ? (at as Digest) : stated;

@@ -59,23 +59,24 @@ export async function listReferrers(
   const query = artifactType === undefined ? "" : `?${new URLSearchParams({ artifactType })}`;
   let target: string | URL | undefined = `${path}/referrers/${digest}${query}`;
   while (target !== undefined) {
-    const response = await client.send({
-      method: "GET",
-      target,
-      headers: { accept: INDEX_TYPE },
-      scopes: [pullScope(path)],
-      expected: [200, 404],
-      operation: "list what refers to",
-      object: name,
-      signal,
-    });
+    const { response, bytes } = await client.read(
+      {
+        method: "GET",
+        target,
+        headers: { accept: INDEX_TYPE },
+        scopes: [pullScope(path)],
+        expected: [200, 404],
+        operation: "list what refers to",
+        object: name,
+        signal,
+      },
+      MAXIMUM_DOCUMENT_SIZE,
+    );
     const isKnown = response.status === 200 && response.headers.get("content-type")?.startsWith(INDEX_TYPE) === true;
     if (!isKnown) {
-      await response.discard();
       found.push(...(await taggedReferrers(repository, digest, name, signal)));
       break;
     }
-    const bytes = await response.whole(MAXIMUM_DOCUMENT_SIZE);
     found.push(...parseReferrers(bytes, name));
     target = nextPage(response);
   }

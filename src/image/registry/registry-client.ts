@@ -94,6 +94,21 @@ export class RegistryClient implements Disposable {
     return withRetries(this.patience, request.signal, () => this.#attempt(request));
   }
 
+  /**
+   * Sends a request and reads the body of the answer; one that breaks off, or comes too slowly, is asked for again.
+   * @param limit bytes of the body at most; a longer one is undefined
+   * @throws BunkerError as `send`
+   */
+  async read(
+    request: Omit<ApiRequest, "once">,
+    limit: number,
+  ): Promise<{ readonly response: HttpResponse; readonly bytes: Buffer | undefined }> {
+    return withRetries(this.patience, request.signal, async () => {
+      const response = await this.#attempt(request);
+      return { response, bytes: await response.whole(limit) };
+    });
+  }
+
   /** The URL of the API, with its slash at the end. */
   async #home(signal: AbortSignal, attempt: Attempt): Promise<URL> {
     this.#base ??= this.#findBase(signal, attempt);

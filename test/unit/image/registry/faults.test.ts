@@ -134,6 +134,36 @@ test.each([
   expect(outcome).toMatchObject({ message: expect.stringContaining(reason) });
 });
 
+test("a manifest that breaks off is asked for again, and told when that is of no use", async () => {
+  let answers = 0;
+  const breakOff: Handler = (_request, response) => {
+    response.writeHead(200, { "content-length": String(image.manifest.length) });
+    response.write(image.manifest.subarray(0, 10), () => response.destroy());
+  };
+  const once = await readManifestFrom((request, response) =>
+    answers++ === 0 ? breakOff(request, response) : sendManifest(response),
+  );
+  expect(once.outcome).toBe("read");
+  const always = await readManifestFrom(breakOff);
+  expect(always.outcome).toMatchObject({ message: expect.stringContaining("read the manifest of ") });
+  expect(always.requests.length).toBe(SHORT_PATIENCE.attempts);
+});
+
+test("a manifest that comes too slowly is given up", async () => {
+  const patience = { ...SHORT_PATIENCE, slowness: 20, leastBytes: 5_000, attempts: 2 };
+  const { outcome } = await readManifestFrom(
+    async (_request, response) => {
+      response.writeHead(200, { "content-length": "100000" });
+      while (!response.destroyed) {
+        response.write(" ");
+        await Bun.sleep(5);
+      }
+    },
+    { patience },
+  );
+  expect(outcome).toMatchObject({ code: "registry_timeout", message: expect.stringContaining("is too slow: only ") });
+});
+
 test("a web page in place of a manifest is told as such", async () => {
   const { outcome } = await readManifestFrom((_request, response) => {
     response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end("<html>Log in</html>");
