@@ -1,7 +1,8 @@
 /*
  * The commands that are called most and do least, `exec` and `ps`, with what they could take at least: the start of a
- * compiled program, and a throw-away program that reads the same rows of the same database, asks for supervisors by the
- * same calls and prints a line for each container, with almost no JavaScript besides.
+ * compiled program, and throw-away programs with almost no JavaScript. For `ps` one reads the same rows of the same
+ * database, asks for supervisors by the same calls and prints a line for each container; for `exec` one reads the
+ * container's row and configuration and has nsenter(1) execute the command.
  *
  * All of them run in every round, and each round begins with another one. On a machine that is busy the least is what
  * tells most, and of processor time more than by the clock.
@@ -14,11 +15,11 @@ import type { Workplace } from "./workplace.ts";
 
 const MANY = 100;
 
-/** `ps` without what makes it Bunker's: list-outlines.ts, state-database.ts, supervised-containers.ts. */
-const BARE_LIST = `
+/** Opens the database of the data directory in `data` as Bunker does; what both throw-away programs begin with. */
+const BARE_DATABASE = `
 import { constants, Database } from "bun:sqlite";
 import { dlopen, ptr } from "bun:ffi";
-const [open, fcntl] = process.arch === "x64" ? [257, 72] : [56, 25];
+const [read, open, fcntl] = process.arch === "x64" ? [0, 257, 72] : [63, 56, 25];
 const integer = "i64_fast";
 const { syscall } = dlopen("libc.so.6", {
   syscall: { args: [integer, integer, integer, integer, integer], returns: integer },
@@ -42,6 +43,10 @@ syscall(fcntl, reader, 37, address, 0);
 const database = new Database(data + "/state.db", constants.SQLITE_OPEN_READWRITE);
 database.run("PRAGMA busy_timeout = 30000");
 database.query("SELECT * FROM component").all();
+`;
+
+/** `ps` without what makes it Bunker's: list-outlines.ts, state-database.ts, supervised-containers.ts. */
+const BARE_LIST = `${BARE_DATABASE}
 const rows = database.query(
   "SELECT id, name, created, status, started, finished, exit_status, image, command, ports, exposed_ports " +
     "FROM container ORDER BY created DESC, id",
@@ -56,6 +61,26 @@ for (const { id, image, name } of rows) {
 console.log(text);
 database.close();
 process.exit(0);
+`;
+
+/**
+ * `exec` likewise, which leaves to nsenter(1) what the launch program does. It records no events, and its process has the
+ * rights, limits and filter of the caller.
+ */
+const BARE_EXEC = `${BARE_DATABASE}
+const { id, pid, definition } = database.query("SELECT * FROM container WHERE name = 'bench'").get();
+const storage = new ArrayBuffer(16384);
+const length = Number(syscall(read, opened(data + "/containers/" + id + "/config.json"), ptr(storage), 16384, 0));
+const { process: model } = JSON.parse(new TextDecoder().decode(new Uint8Array(storage, 0, length)));
+JSON.parse(definition);
+const namespaces = ["--user", "--mount", "--pid", "--net", "--ipc", "--uts"];
+const { exitCode, stdout } = Bun.spawnSync(
+  ["/usr/bin/nsenter", "--target", String(pid), ...namespaces, "--preserve-credentials", "/bin/true"],
+  { env: Object.fromEntries(model.env.map((entry: string) => entry.split("="))), stdio: ["ignore", "pipe", "pipe"] },
+);
+if (stdout.length > 0) console.log(stdout.toString());
+database.close();
+process.exit(exitCode);
 `;
 
 /** What is measured, with the times of its rounds in milliseconds. */
@@ -75,6 +100,7 @@ export async function measureShortCommands(workplace: Workplace, rounds: number)
   const { bunker, directory, environment } = workplace;
   const few = { ...environment, XDG_DATA_HOME: join(directory, "home/few") };
   const many = { ...environment, XDG_DATA_HOME: join(directory, "home/many") };
+  const bareExec = compileProgram(workplace, "bare-exec", BARE_EXEC);
   const bareList = compileProgram(workplace, "bare-list", BARE_LIST);
   const hello = compileProgram(workplace, "hello", 'console.log("Hello, world");\n');
   const contender = (name: string, command: readonly string[], variables: Contender["environment"]): Contender => {
@@ -84,6 +110,7 @@ export async function measureShortCommands(workplace: Workplace, rounds: number)
     contender("hello world", [hello], environment),
     contender("bunker version", [bunker, "version"], environment),
     contender("exec of true", [bunker, "exec", "bench", "true"], few),
+    contender("exec of true, bare", [bareExec, `${few.XDG_DATA_HOME}/bunker`], environment),
     contender("exec of true, Podman", ["podman", "exec", "bench", "true"], environment),
     contender("ps, 1 container", [bunker, "ps"], few),
     contender("ps, 1 container, bare", [bareList, `${few.XDG_DATA_HOME}/bunker`], environment),
