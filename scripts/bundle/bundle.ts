@@ -3,9 +3,10 @@
  *
  * With code splitting a command is loaded when it is called. The bundler decides which modules share a chunk by the entry
  * points that reach them, and has no setting for it; so the entry points are made to reach more. In the place of a module
- * that is imported dynamically comes an entry of its own (`run.ts.entry`): it imports all modules of all groups of which
- * the module needs one (share-chunks.ts), and exports what the module does. Then the same entries reach all modules of a
- * group, and the bundler makes a chunk of them. Modules are named in the order in which they would be evaluated anyway.
+ * that is imported dynamically comes an entry (`run.ts.entry`): it imports all modules of all groups of which the module
+ * needs one (share-chunks.ts), and exports what the module does, and what others of its group do for which the entry
+ * stands as well. Then the same entries reach all modules of a group, and the bundler makes a chunk of them. Modules are
+ * named in the order in which they would be evaluated anyway.
  *
  * Some commands have an edition of all the code (editions.ts). The bundler takes a module with another path for another
  * module; so within an edition every path has the edition's tag behind, and what is read is the file without it. The
@@ -14,12 +15,11 @@
  * Groups and editions come from a first bundle, made for what is told of it.
  */
 import { dirname, relative, resolve } from "node:path";
-import { commonPrograms, type Edition, isOutside, makeEditions } from "./editions.ts";
-import { loadedWith, type ModuleGraph, readModuleGraph } from "./module-graph.ts";
-import { MAIN, otherCommands, PROGRAMS } from "./programs.ts";
-import { type Groups, shareChunks } from "./share-chunks.ts";
+import { commonGroups, type Edition, isOutside, makeEditions } from "./editions.ts";
+import { isOfPackage, loadedWith, type ModuleGraph, readModuleGraph } from "./module-graph.ts";
+import { MAIN, PROGRAMS, THREAD } from "./programs.ts";
+import { type Groups, shareEntries } from "./share-chunks.ts";
 
-const PACKAGES = "node_modules/";
 const ENTRY = ".entry";
 /** Behind the path of src/main.ts it is the module that the executable begins with, and behind another its own copy. */
 const CHOICE = ".choice";
@@ -32,8 +32,7 @@ const OUTSIDE = ".outside";
  */
 export async function bundleSettings(root: string): Promise<Bun.BuildConfig> {
   const settings = {
-    // The second is what a thread begins with.
-    entrypoints: [`${root}/${MAIN}`, `${root}/src/image/layers/unpack-worker.ts`],
+    entrypoints: [MAIN, THREAD].map((module) => `${root}/${module}`),
     root,
     target: "bun",
     format: "esm",
@@ -47,7 +46,9 @@ export async function bundleSettings(root: string): Promise<Bun.BuildConfig> {
 
 function sharedChunks(root: string, graph: ModuleGraph): Bun.BunPlugin {
   const editions = makeEditions(graph, PROGRAMS);
-  const commonGroups = shareChunks(graph, [...commonPrograms(PROGRAMS), ...otherCommands(graph)]);
+  const common = withEntries(graph, commonGroups(graph, PROGRAMS, editions));
+  const ofEdition = new Map(editions.map((edition) => [edition, withEntries(graph, edition.groups)]));
+  const chunksOf = (edition: Edition | undefined) => (edition && ofEdition.get(edition)) ?? common;
   const main = `${root}/${MAIN}`;
 
   /** Takes a path apart, of a module or of its entry. */
@@ -71,15 +72,15 @@ function sharedChunks(root: string, graph: ModuleGraph): Bun.BunPlugin {
         const { module, edition } = read(importer);
         const meant = graph.get(module)?.meant.get(path);
         if (meant === undefined) return undefined;
-        // A package stays as it is: it may have a default export, which an entry does not pass on.
-        const hasEntry = kind === "dynamic-import" && !meant.startsWith(PACKAGES);
-        if (!hasEntry) return edition && { path: pathOf(meant, edition) };
+        if (kind !== "dynamic-import" || isOfPackage(meant)) return edition && { path: pathOf(meant, edition) };
         if (isOutside({ importer: module, imported: meant, edition }, editions)) return { path: `${main}${OUTSIDE}` };
-        return { path: `${pathOf(meant, edition)}${ENTRY}` };
+        const [first = meant] = chunksOf(edition).entries.get(meant) ?? [];
+        return { path: `${pathOf(first, edition)}${ENTRY}` };
       });
       build.onLoad({ filter: /\.entry$/ }, ({ path }) => {
         const { module, edition } = read(path);
-        return entryOf(graph, module, edition?.groups ?? commonGroups, (other) => pathOf(other, edition));
+        const { groups, entries } = chunksOf(edition);
+        return entryOf(graph, entries.get(module) ?? [module], groups, (other) => pathOf(other, edition));
       });
       for (const { tag } of editions) {
         build.onLoad({ filter: new RegExp(`\\.${tag}$`) }, async ({ path }) => {
@@ -98,16 +99,17 @@ function sharedChunks(root: string, graph: ModuleGraph): Bun.BunPlugin {
   };
 }
 
-/** The module that stands for one that is imported dynamically, and brings the groups with it. */
-function entryOf(graph: ModuleGraph, module: string, groups: Groups, pathOf: (module: string) => string) {
-  const companions = loadedWith(graph, [module], (other) => groups.get(other) ?? []);
-  const imports = companions
-    .filter((other) => other !== module)
+function withEntries(graph: ModuleGraph, groups: Groups) {
+  return { groups, entries: shareEntries(graph, groups) };
+}
+
+/** The module that stands for some that are imported dynamically, and brings the groups with it. */
+function entryOf(graph: ModuleGraph, modules: readonly string[], groups: Groups, pathOf: (module: string) => string) {
+  const imports = loadedWith(graph, modules, (other) => groups.get(other) ?? [])
+    .filter((other) => !modules.includes(other))
     .map((other) => `import ${JSON.stringify(pathOf(other))};`);
-  return {
-    loader: "ts",
-    contents: [...imports, `export * from ${JSON.stringify(pathOf(module))};`].join("\n"),
-  } as const;
+  const exports = modules.map((module) => `export * from ${JSON.stringify(pathOf(module))};`);
+  return { loader: "ts", contents: [...imports, ...exports].join("\n") } as const;
 }
 
 /** The module that loads src/main.ts, in the edition of the command that was called. */

@@ -11,7 +11,7 @@
  * In an edition modules are called by their paths with the edition's tag behind, `src/sys/errno.ts.bunker-run`.
  */
 import { loadedWith, type ModuleGraph } from "./module-graph.ts";
-import { MAIN, type Program } from "./programs.ts";
+import { MAIN, otherCommands, type Program, STARTS, THREAD } from "./programs.ts";
 import { type Groups, shareChunks } from "./share-chunks.ts";
 
 /** A copy of the code for a command. */
@@ -43,11 +43,9 @@ export function makeEditions(graph: ModuleGraph, programs: readonly Program[]): 
     const always = own[0]?.modules ?? [];
     const modules = reachable(graph, [...always, REPORT]);
     const others = [...modules].flatMap((module) => later(graph, module).filter((other) => modules.has(other)));
-    const rarely = [...new Set(others)].map((module) => {
-      return { name: module, modules: [...always, module], weight: 1, isSpare: false };
-    });
+    const rarely = loadedRarely(others, always);
     const whatIsAlways = own.slice(0, 1).map((program) => ({ ...program, isSpare: true }));
-    const groups = shareChunks(graph, [...whatIsAlways, ...own.slice(1), ...rarely]);
+    const groups = shareChunks(graph, [...whatIsAlways, ...own.slice(1), ...rarely], STARTS);
     return { command, tag: editionTag(command), groups, always, modules };
   });
 }
@@ -66,11 +64,37 @@ export function isOutside(
   );
 }
 
-/** The programs by which those chunks are made that are in no edition. */
-export function commonPrograms(programs: readonly Program[]): readonly Program[] {
-  return programs.flatMap((program) => {
-    if (program.edition === undefined) return program;
-    return hasOneName(program.edition) ? [] : { ...program, weight: 1, isSpare: false };
+/** The groups of what is in no edition. */
+export function commonGroups(graph: ModuleGraph, programs: readonly Program[], editions: readonly Edition[]): Groups {
+  const used = programs.flatMap((program): readonly Program[] => {
+    if (program.edition === undefined) return [program];
+    return hasOneName(program.edition) ? [] : [{ ...program, weight: 1, isSpare: false }];
+  });
+  const common = [...used, ...otherCommands(graph)];
+  const known = new Set(common.flatMap(({ modules }) => loadedWith(graph, modules)));
+  const others = outside(graph, editions).filter((module) => !known.has(module));
+  return shareChunks(graph, [...common, ...loadedRarely(others, [MAIN])], STARTS);
+}
+
+/** What is imported dynamically outside of all editions. */
+function outside(graph: ModuleGraph, editions: readonly Edition[]): readonly string[] {
+  const found = new Set(loadedWith(graph, [MAIN, THREAD]));
+  const targets = new Set<string>();
+  // Grows while it is gone through.
+  for (const importer of found) {
+    for (const imported of later(graph, importer)) {
+      if (isOutside({ importer, imported, edition: undefined }, editions)) continue;
+      targets.add(imported);
+      for (const other of loadedWith(graph, [imported])) found.add(other);
+    }
+  }
+  return [...targets];
+}
+
+/** Uses of the executable in which one of some modules is loaded, besides what always is. */
+function loadedRarely(modules: readonly string[], always: readonly string[]): readonly Program[] {
+  return [...new Set(modules)].map((module) => {
+    return { name: module, modules: [...always, module], weight: 1, isSpare: false };
   });
 }
 

@@ -14,6 +14,8 @@ interface Module {
   readonly dynamicImports: readonly string[];
   /** Of each import, as it is written, the module that it means; none of what is not bundled. */
   readonly meant: ReadonlyMap<string, string>;
+  /** The names that it exports, as long as it is imported dynamically somewhere. */
+  readonly exported: readonly string[];
 }
 
 /** By the modules' paths from the root, in their order. */
@@ -22,7 +24,9 @@ export type ModuleGraph = ReadonlyMap<string, Module>;
 /** Reads a graph out of what Bun tells of a bundle. */
 export function readModuleGraph({ inputs, outputs }: Bun.BuildMetafile): ModuleGraph {
   const sizes = new Map<string, number>();
+  const exported = new Map<string, readonly string[]>();
   for (const output of Object.values(outputs)) {
+    if (output.entryPoint !== undefined) exported.set(output.entryPoint, output.exports);
     for (const [path, { bytesInOutput }] of Object.entries(output.inputs)) {
       sizes.set(path, (sizes.get(path) ?? 0) + bytesInOutput);
     }
@@ -43,10 +47,16 @@ export function readModuleGraph({ inputs, outputs }: Bun.BuildMetafile): ModuleG
         imports: targets.filter(({ isDynamic }) => !isDynamic).map(({ target }) => target),
         dynamicImports: targets.filter(({ isDynamic }) => isDynamic).map(({ target }) => target),
         meant: new Map(targets.map(({ written, target }) => [written, target])),
+        exported: exported.get(path) ?? [],
       },
     ];
   });
   return new Map(modules.sort(([first], [second]) => (first < second ? -1 : 1)));
+}
+
+/** Whether a module is of a package. */
+export function isOfPackage(module: string): boolean {
+  return module.startsWith("node_modules/");
 }
 
 /**

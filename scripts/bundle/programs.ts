@@ -18,6 +18,8 @@ export interface Program {
 
 /** Where all begin. */
 export const MAIN = "src/main.ts";
+/** Where a thread begins. */
+export const THREAD = "src/image/layers/unpack-worker.ts";
 const COMMAND = [MAIN, "src/cli/bunker.ts"];
 const INTERNAL = [MAIN, "src/cli/internal.ts"];
 
@@ -27,8 +29,8 @@ const SLIRP4NETNS = [...INTERNAL, "src/cli/slirp4netns/serve.ts"];
 
 /** Those whose speed or memory somebody notices. */
 export const PROGRAMS = [
-  { name: "version", modules: [...COMMAND, "src/cli/version.ts", "src/cli/build.ts"], weight: 10, isSpare: true },
-  { name: "help", modules: [...COMMAND, "src/cli/help.ts"], weight: 10, isSpare: true },
+  { name: "version", modules: [...COMMAND, "src/cli/version.ts", "src/cli/build.ts"], weight: 150, isSpare: false },
+  { name: "help", modules: [...COMMAND, "src/cli/help.ts"], weight: 150, isSpare: false },
   { name: "run", modules: RUN, weight: 30, isSpare: false, edition: "bunker run" },
   {
     name: "run of a stored image",
@@ -52,10 +54,10 @@ export const PROGRAMS = [
     edition: "bunker exec",
   },
   { name: "ps", modules: [...COMMAND, "src/cli/ps.ts"], weight: 12, isSpare: true, edition: "bunker ps" },
-  { name: "build", modules: [...COMMAND, "src/cli/image/build/build.ts"], weight: 6, isSpare: false },
+  { name: "build", modules: [...COMMAND, "src/cli/image/build/build.ts"], weight: 15, isSpare: false },
   // What removes a container's files that are not the user's own.
-  { name: "work as root", modules: [...INTERNAL, "src/cli/in-user-namespace.ts"], weight: 6, isSpare: false },
-  { name: "a build as root", modules: [...INTERNAL, "src/cli/image/build/build-here.ts"], weight: 6, isSpare: false },
+  { name: "work as root", modules: [...INTERNAL, "src/cli/in-user-namespace.ts"], weight: 15, isSpare: false },
+  { name: "a build as root", modules: [...INTERNAL, "src/cli/image/build/build-here.ts"], weight: 15, isSpare: false },
   {
     name: "runtime run",
     modules: [...COMMAND, "src/cli/runtime/runtime.ts", "src/cli/runtime/run.ts"],
@@ -92,6 +94,9 @@ export const PROGRAMS = [
     edition: "internal slirp4netns",
   },
 ] as const satisfies readonly Program[];
+
+/** How much all starts of the executable count together: those above and the others, each far more often than its weight. */
+export const STARTS = 600;
 
 /** The other commands: each part of the command line that is loaded when it is called, with what it loads of other rooms. */
 export function otherCommands(graph: ModuleGraph): readonly Program[] {

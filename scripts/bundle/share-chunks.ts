@@ -7,40 +7,50 @@
  *
  * Here is counted by programs instead (programs.ts). Modules that the same programs load are a group. Then groups are
  * merged, always those two first that save most: every program that loads both has a chunk less, weighed by how much that
- * program matters; every program that needs only one of them loads the other in vain, with all that it imports. What a
- * program loads with a group, then, is loaded by all that load the group, so that groups import each other in one
- * direction only. Nothing is merged when nothing is saved in all.
+ * program matters; every program that needs only one of them loads the other in vain, with all that it imports; and every
+ * start of the executable, whatever it does, has fewer chunks to list. What a program loads with a group, then, is loaded
+ * by all that load the group, so that groups import each other in one direction only. Nothing is merged when nothing is
+ * saved in all.
+ *
+ * A group that is imported dynamically has an entry (shareEntries below). The bundler makes the entry and the group's
+ * modules one chunk when only the entry reaches them, and two when other groups import them.
  */
-import { loadedWith, type ModuleGraph } from "./module-graph.ts";
-import type { Program } from "./programs.ts";
+import { isOfPackage, loadedWith, type ModuleGraph } from "./module-graph.ts";
+import { MAIN, type Program } from "./programs.ts";
 
 /** As much code takes as long to load as a chunk does besides its code. */
 const CHUNK_COST = 1400;
 /** As much code takes as long to load as every start takes for each chunk that there is, whether it is loaded or not. */
-const LISTING_COST = 100;
+const LISTING_COST = 180;
 
 interface Group {
   modules: readonly string[];
   size: number;
-  /** Whether a module in it is imported dynamically, which takes another chunk when it is merged. */
+  /** Whether a module in it is imported dynamically. */
   isTarget: boolean;
   /** For each program whether it loads the group. */
   readonly users: Uint8Array;
   /** What is loaded with it. */
   readonly needs: Set<Group>;
+  /** How many groups it is loaded with. */
+  dependents: number;
 }
 
 /** Of each module that a program loads the group that it is in. */
 export type Groups = ReadonlyMap<string, readonly string[]>;
 
-/** Divides modules into groups, each to be a chunk. */
-export function shareChunks(graph: ModuleGraph, programs: readonly Program[]): Groups {
+/**
+ * Divides modules into groups, each to be a chunk.
+ * @param starts the weight of all starts of the executable, also of programs that load none of these modules
+ */
+export function shareChunks(graph: ModuleGraph, programs: readonly Program[], starts: number): Groups {
   const groups = groupByUsers(graph, programs);
+  countDependents(groups);
   const savings = new Map(groups.map((group) => [group, new Map<Group, number>()]));
   const compare = (group: Group, others: readonly Group[]) => {
     for (const other of others) {
       if (other === group) continue;
-      const saved = saving(group, other, programs);
+      const saved = saving(group, other, programs, starts);
       savings.get(group)?.set(other, saved);
       savings.get(other)?.set(group, saved);
     }
@@ -56,7 +66,8 @@ export function shareChunks(graph: ModuleGraph, programs: readonly Program[]): G
     groups.splice(groups.indexOf(second), 1);
     savings.delete(second);
     for (const others of savings.values()) others.delete(second);
-    for (const changed of merge(first, second, groups)) compare(changed, groups);
+    const changed = new Set([...merge(first, second, groups), ...countDependents(groups)]);
+    for (const group of changed) compare(group, groups);
   }
   return new Map(groups.flatMap(({ modules }) => modules.map((module) => [module, modules] as const)));
 }
@@ -70,12 +81,19 @@ function groupByUsers(graph: ModuleGraph, programs: readonly Program[]): Group[]
       users.set(module, own);
     }
   }
-  const targets = new Set([...graph.values()].flatMap(({ dynamicImports }) => dynamicImports));
+  const targets = dynamicallyImported(graph);
   const groups = new Map<string, Group>();
   const groupOf = new Map<string, Group>();
   for (const [module, own] of users) {
     const key = own.join("");
-    const group: Group = groups.get(key) ?? { modules: [], size: 0, isTarget: false, users: own, needs: new Set() };
+    const group: Group = groups.get(key) ?? {
+      modules: [],
+      size: 0,
+      isTarget: false,
+      users: own,
+      needs: new Set(),
+      dependents: 0,
+    };
     group.modules = [...group.modules, module];
     group.size += graph.get(module)?.size ?? 0;
     group.isTarget ||= targets.has(module);
@@ -91,14 +109,38 @@ function groupByUsers(graph: ModuleGraph, programs: readonly Program[]): Group[]
   return [...groups.values()];
 }
 
+/** Counts anew by how many others each group is needed; returns those for which it changed. */
+function countDependents(groups: readonly Group[]): readonly Group[] {
+  const counts = new Map<Group, number>();
+  for (const { needs } of groups) for (const needed of needs) counts.set(needed, (counts.get(needed) ?? 0) + 1);
+  return groups.filter((group) => {
+    const count = counts.get(group) ?? 0;
+    const hasChanged = count !== group.dependents;
+    group.dependents = count;
+    return hasChanged;
+  });
+}
+
+/** How many chunks the executable has less when two groups are merged. */
+function chunksLess(first: Group, second: Group): number {
+  const between = Number(first.needs.has(second)) + Number(second.needs.has(first));
+  const dependents = first.dependents + second.dependents - between;
+  const isTarget = first.isTarget || second.isTarget;
+  return chunksOf(first) + chunksOf(second) - chunksOf({ isTarget, dependents });
+}
+
+/** How many chunks the bundler makes of a group. */
+function chunksOf({ isTarget, dependents }: Pick<Group, "isTarget" | "dependents">): number {
+  return isTarget && dependents > 0 ? 2 : 1;
+}
+
 /** What merging two groups saves all programs, in weighed bytes; 0 or less: they stay apart. */
-function saving(first: Group, second: Group, programs: readonly Program[]): number {
-  let saved = 0;
-  if (!first.isTarget && !second.isTarget) for (const { weight } of programs) saved += weight * LISTING_COST;
+function saving(first: Group, second: Group, programs: readonly Program[], starts: number): number {
+  let saved = chunksLess(first, second) * starts * LISTING_COST;
   for (let index = 0; index < programs.length; index++) {
     if (first.users[index] && second.users[index]) saved += (programs[index]?.weight ?? 0) * CHUNK_COST;
   }
-  if (saved === 0) return 0;
+  if (saved <= 0) return 0;
   saved -= first.size * weightOfNewUsers(first, second, programs);
   if (saved <= 0) return 0;
   saved -= second.size * weightOfNewUsers(second, first, programs);
@@ -155,4 +197,35 @@ function addUsers(group: Group, other: Group): boolean {
     isMore = true;
   }
   return isMore;
+}
+
+/**
+ * Has modules that are imported dynamically and lie in one group share an entry: for each of them the modules whose entry
+ * its own is, which export no name twice.
+ */
+export function shareEntries(graph: ModuleGraph, groups: Groups): ReadonlyMap<string, readonly string[]> {
+  const targets = dynamicallyImported(graph);
+  const entries = new Map<string, readonly string[]>();
+  for (const group of new Set(groups.values())) {
+    const shared: { readonly modules: string[]; readonly names: Set<string> }[] = [];
+    for (const module of group) {
+      // A package has none: it may have a default export, which an entry does not pass on.
+      if (!targets.has(module) || isOfPackage(module)) continue;
+      const exported = graph.get(module)?.exported ?? [];
+      let entry = shared.find(({ names }) => !exported.some((name) => names.has(name)));
+      if (entry === undefined) {
+        entry = { modules: [], names: new Set() };
+        shared.push(entry);
+      }
+      entry.modules.push(module);
+      for (const name of exported) entry.names.add(name);
+      entries.set(module, entry.modules);
+    }
+  }
+  return entries;
+}
+
+function dynamicallyImported(graph: ModuleGraph): ReadonlySet<string> {
+  // What the executable begins with imports the first.
+  return new Set([MAIN, ...[...graph.values()].flatMap(({ dynamicImports }) => dynamicImports)]);
 }

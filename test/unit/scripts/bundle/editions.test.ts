@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { commonPrograms, isOutside, makeEditions } from "../../../../scripts/bundle/editions.ts";
+import { commonGroups, isOutside, makeEditions } from "../../../../scripts/bundle/editions.ts";
 import type { ModuleGraph } from "../../../../scripts/bundle/module-graph.ts";
 
 const MODULES: Readonly<Record<string, readonly [imports: readonly string[], dynamicImports: readonly string[]]>> = {
@@ -22,7 +22,7 @@ const MODULES: Readonly<Record<string, readonly [imports: readonly string[], dyn
 };
 const GRAPH: ModuleGraph = new Map(
   Object.entries(MODULES).map(([name, [imports, dynamicImports]]) => {
-    return [name, { size: 1000, imports, dynamicImports, meant: new Map() }];
+    return [name, { size: 1000, imports, dynamicImports, meant: new Map(), exported: [] }];
   }),
 );
 const COMMON = { weight: 10, isSpare: false };
@@ -75,13 +75,19 @@ describe("outside of all editions", () => {
   test("is everything that can be called by another name", () => {
     const importer = "src/cli/bunker.ts";
     expect(isOutside({ importer, imported: "run", edition: undefined }, editions)).toBe(false);
-    expect(commonPrograms(PROGRAMS).find(({ name }) => name === "run")).toMatchObject({ weight: 1, isSpare: false });
+    expect(commonGroups(GRAPH, PROGRAMS, editions).has("run")).toBe(true);
+  });
+
+  test("is also what is rarely loaded, in groups as well", () => {
+    const groups = commonGroups(GRAPH, PROGRAMS, editions);
+    expect(groups.get("rare")).toContain("rarer");
   });
 
   test("is nothing that has one name only", () => {
     const importer = "src/cli/internal.ts";
     expect(isOutside({ importer, imported: "supervise", edition: undefined }, editions)).toBe(true);
     expect(isOutside({ importer, imported: "remove", edition: undefined }, editions)).toBe(false);
-    expect(commonPrograms(PROGRAMS).map(({ name }) => name)).toEqual(["run", "list"]);
+    const groups = commonGroups(GRAPH, PROGRAMS, editions);
+    expect([groups.has("supervise"), groups.has("remove")]).toEqual([false, true]);
   });
 });
