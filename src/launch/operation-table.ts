@@ -24,7 +24,7 @@ export interface Label {
 /** An operation as the builder keeps it, with names instead of numbers. */
 export interface Operation {
   readonly kind: OperationKind;
-  readonly systemCall?: SystemCallName | undefined;
+  readonly systemCall?: SystemCallName;
   readonly arguments: readonly Argument[];
   readonly result?: Slot | undefined;
   /** Errnos that do not fail a call. */
@@ -33,7 +33,7 @@ export interface Operation {
   readonly next?: Label | number | undefined;
   /** Where a branch, a forked child or an ignored error goes, if not to the following operation. */
   readonly otherwise?: Label | undefined;
-  readonly description?: OperationDescription | undefined;
+  readonly description?: OperationDescription;
 }
 
 /** What may be said about a system call besides its arguments. */
@@ -63,7 +63,6 @@ export interface Subroutine {
 /** How `branch` compares its two values; `less` is signed. */
 export type Relation = "equal" | "not equal" | "less";
 
-const NONE: readonly never[] = [];
 const lastCalls: ReadonlySet<SystemCallName | undefined> = new Set(["exit_group", "exit", "execve", "execveat"]);
 
 /**
@@ -78,7 +77,6 @@ export class OperationTable {
   readonly #slots: Slot[] = [];
   #released: number[] = [];
   readonly #positions = new Map<Label, number>();
-  #lastPlaced: Label | undefined;
   readonly #subroutines: Subroutine[] = [];
 
   /** @param slotsAddress where the SLOTS_SIZE bytes of the slots are going to be */
@@ -138,7 +136,6 @@ export class OperationTable {
   place(label: Label): void {
     if (this.#positions.has(label)) throw new Error(`label ${label.name} placed twice`);
     this.#positions.set(label, this.#operations.length);
-    this.#lastPlaced = label;
   }
 
   /**
@@ -148,8 +145,16 @@ export class OperationTable {
    * @param what names the operation and its object in the error
    */
   call(name: SystemCallName, args: readonly Argument[], what: OperationDescription, options: CallOptions = {}): void {
-    const { result, onSuccess, onIgnored, ignore = NONE } = options;
-    this.#append("systemCall", args, result, onSuccess, onIgnored, ignore, what, name);
+    this.#append({
+      kind: "systemCall",
+      systemCall: name,
+      arguments: args,
+      result: options.result,
+      ignore: options.ignore ?? [],
+      next: options.onSuccess,
+      otherwise: options.onIgnored,
+      description: what,
+    });
   }
 
   /**
@@ -163,8 +168,15 @@ export class OperationTable {
     what: OperationDescription,
     options: { child: Label; flags: number; result?: Slot; pidfdAddress?: number; stackEnd?: number },
   ): void {
-    const args = [options.flags, options.stackEnd ?? 0, options.pidfdAddress ?? 0];
-    this.#append("fork", args, options.result, undefined, options.child, NONE, what, "clone");
+    this.#append({
+      kind: "fork",
+      systemCall: "clone",
+      arguments: [options.flags, options.stackEnd ?? 0, options.pidfdAddress ?? 0],
+      result: options.result,
+      ignore: [],
+      otherwise: options.child,
+      description: what,
+    });
   }
 
   /**
@@ -172,39 +184,40 @@ export class OperationTable {
    * from it in memory, so that only a table of operations of fixed size can hold such a jump.
    */
   jump(target: Label | number): void {
-    this.#append("add", NONE, undefined, target);
+    this.#append({ kind: "add", arguments: [], ignore: [], next: target });
   }
 
   /** Goes to `label` if `left` has this relation to `right`, else to the following operation. */
   branch(left: Argument, relation: Relation, right: Argument, label: Label): void {
-    const compared = [left, right];
-    if (relation === "not equal") this.#append("equal", compared, undefined, label);
-    else this.#append(relation, compared, undefined, undefined, label);
+    const arguments_ = [left, right];
+    if (relation === "less") this.#append({ kind: "less", arguments: arguments_, ignore: [], otherwise: label });
+    else if (relation === "equal") this.#append({ kind: "equal", arguments: arguments_, ignore: [], otherwise: label });
+    else this.#append({ kind: "equal", arguments: arguments_, ignore: [], next: label });
   }
 
   /** result = the sign-extended 32-bit value at address + offset. */
   load32(result: Slot, address: Argument, offset: Argument = 0): void {
-    this.#append("load32", [address, offset], result);
+    this.#append({ kind: "load32", arguments: [address, offset], result, ignore: [] });
   }
 
   /** result = the 64-bit value at address + offset. */
   load64(result: Slot, address: Argument, offset: Argument = 0): void {
-    this.#append("load64", [address, offset], result);
+    this.#append({ kind: "load64", arguments: [address, offset], result, ignore: [] });
   }
 
   /** Stores the low 32 bits of `value` at address + offset. */
   store32(value: Argument, address: Argument, offset: Argument = 0): void {
-    this.#append("store32", [address, offset, value]);
+    this.#append({ kind: "store32", arguments: [address, offset, value], ignore: [] });
   }
 
   /** Stores `value` at address + offset. */
   store64(value: Argument, address: Argument, offset: Argument = 0): void {
-    this.#append("store64", [address, offset, value]);
+    this.#append({ kind: "store64", arguments: [address, offset, value], ignore: [] });
   }
 
   /** result = left + (right << shift). */
   add(result: Slot, left: Argument, right: Argument, shift = 0): void {
-    this.#append("add", [left, right, shift], result);
+    this.#append({ kind: "add", arguments: [left, right, shift], result, ignore: [] });
   }
 
   /** result = value. */
@@ -260,7 +273,7 @@ export class OperationTable {
    */
   fail(what: OperationDescription, cause: Argument = 0): void {
     const result = typeof cause === "number" ? -cause : cause;
-    this.#append("fail", [result], undefined, undefined, undefined, NONE, what);
+    this.#append({ kind: "fail", arguments: [result], ignore: [], description: what });
   }
 
   /**
@@ -303,20 +316,24 @@ export class OperationTable {
     first = 0,
   ): Buffer {
     if (end === "closed") this.#checkEnd();
-    const offsets = size === "fixed" ? undefined : this.#compactOffsets();
-    const offsetAt = (index: number) => (offsets === undefined ? index * OPERATION_SIZE : (offsets[index] ?? 0));
+    const offsets = [0];
+    let total = 0;
+    for (const {
+      arguments: { length },
+    } of this.#operations) {
+      total += size === "fixed" ? OPERATION_SIZE : OperationField.arguments + 8 * length;
+      offsets.push(total);
+    }
     const offsetOf = (target: Label | number | undefined, index: number) => {
-      if (target === undefined) return offsetAt(index + 1);
       if (typeof target === "number") return target - this.slotsAddress - SLOTS_SIZE;
-      return offsetAt(this.positionOf(target));
+      return offsets[target === undefined ? index + 1 : this.positionOf(target)] ?? total;
     };
-    const begin = offsetAt(first);
-    const encoded = new ArrayBuffer(offsetAt(this.#operations.length) - begin);
+    const begin = offsets[first] ?? total;
+    const encoded = new ArrayBuffer(total - begin);
     const words = new Int32Array(encoded);
-    for (let index = first; index < this.#operations.length; index++) {
-      const operation = this.#operations[index];
-      if (operation === undefined) break;
-      const offset = offsetAt(index);
+    let index = first;
+    for (const operation of this.#operations.slice(first)) {
+      const offset = offsets[index] ?? total;
       const { ignore } = operation;
       encodeOperation(words, (offset - begin) / 4, {
         kind: operation.kind,
@@ -328,46 +345,29 @@ export class OperationTable {
         next: offsetOf(operation.next, index) - offset,
         otherwise: offsetOf(operation.otherwise, index) - offset,
       });
+      index++;
     }
     return Buffer.from(encoded);
   }
 
-  /** Where each operation begins when arguments that are not named are left out; at last, where the table ends. */
-  #compactOffsets(): readonly number[] {
-    const offsets = [0];
-    let total = 0;
-    for (const { arguments: named } of this.#operations) {
-      total += OperationField.arguments + 8 * named.length;
-      offsets.push(total);
+  /** Takes an operation into the table. */
+  #append(operation: Operation): void {
+    if (operation.arguments.length > MAXIMUM_ARGUMENTS) throw new Error(`${operation.systemCall}: too many arguments`);
+    if (operation.ignore !== "any" && operation.ignore.length > 2) {
+      throw new Error(`${operation.systemCall}: at most two errnos can be ignored`);
     }
-    return offsets;
-  }
-
-  /** Takes an operation into the table. All have the same members in the same order, so that each finds them at once. */
-  #append(
-    kind: OperationKind,
-    args: readonly Argument[],
-    result?: Slot,
-    next?: Label | number,
-    otherwise?: Label,
-    ignore: Operation["ignore"] = NONE,
-    description?: OperationDescription,
-    systemCall?: SystemCallName,
-  ): void {
-    if (args.length > MAXIMUM_ARGUMENTS) throw new Error(`${systemCall}: too many arguments`);
-    if (ignore !== "any" && ignore.length > 2) throw new Error(`${systemCall}: at most two errnos can be ignored`);
-    for (const argument of args) {
+    for (const argument of operation.arguments) {
       if (typeof argument === "number" && !Number.isSafeInteger(argument)) {
         throw new BunkerError({
           code: "bad_launch_argument",
-          operation: description?.operation ?? kind,
-          object: description?.object,
+          operation: operation.description?.operation ?? operation.kind,
+          object: operation.description?.object,
           reason: `${argument} is not an integer that 53 bits can hold`,
         });
       }
     }
     this.checkRoom(this.#operations.length + 1);
-    this.#operations.push({ kind, systemCall, arguments: args, result, ignore, next, otherwise, description });
+    this.#operations.push(operation);
   }
 
   /** Throws if there is no room for so many operations. */
@@ -377,9 +377,8 @@ export class OperationTable {
     const last = this.#operations.at(-1);
     const isEnd = last !== undefined && !fallsThrough(last);
     if (!isEnd) throw new Error("the last operation of a launch program must not fall through");
-    const label = this.#lastPlaced;
-    if (label !== undefined && this.positionOf(label) === this.#operations.length) {
-      throw new Error(`label ${label.name} stands after the last operation`);
+    for (const [label, position] of this.#positions) {
+      if (position === this.#operations.length) throw new Error(`label ${label.name} stands after the last operation`);
     }
   }
 }
