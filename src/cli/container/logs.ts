@@ -13,7 +13,7 @@ import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { Event, Reactor } from "../../sys/reactor.ts";
 import { defineCommand } from "../command.ts";
-import { parsePointInTime } from "../filters/point-in-time.ts";
+import { parseNanoseconds } from "../filters/point-in-time.ts";
 import { shortId } from "../format/short-id.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { flag, single } from "../option.ts";
@@ -33,13 +33,13 @@ export const logs = defineCommand(
         name: "since",
         valueName: "TIME",
         description: "Only from a time on: a date, or so long before now (10m)",
-        parse: (text) => parsePointInTime(text, Date.now()),
+        parse: (text) => parseNanoseconds(text, Date.now()),
       }),
       until: single({
         name: "until",
         valueName: "TIME",
         description: "Only up to a time",
-        parse: (text) => parsePointInTime(text, Date.now()),
+        parse: (text) => parseNanoseconds(text, Date.now()),
       }),
       tail: single({
         name: "tail",

@@ -38,12 +38,15 @@ function filesOf(path: string): string[] {
   return existsSync(path) ? [...aside, path] : aside;
 }
 
+const SECOND = 1_000_000_000n;
+const FULL_LENGTH = "2026-01-02T03:04:05.123456789Z".length;
+
 /** Reads what is in a log now, and later what has been added; see the head of this file. */
 export class JsonFileReader implements LogReader {
   readonly directories: readonly string[];
   readonly #path: string;
-  readonly #from: string;
-  readonly #to: string;
+  readonly #from: string | undefined;
+  readonly #to: string | undefined;
   #file: number | undefined;
   #position = 0;
   /** The beginning of a line whose end is not there yet. */
@@ -54,8 +57,8 @@ export class JsonFileReader implements LogReader {
   constructor(path: string, query: LogQuery) {
     this.directories = [dirname(path)];
     this.#path = path;
-    this.#from = query.since === undefined ? "" : new Date(query.since).toISOString().slice(0, -1);
-    this.#to = query.until === undefined ? "~" : new Date(query.until).toISOString().slice(0, -1);
+    this.#from = query.since === undefined ? undefined : formatNanoseconds(query.since);
+    this.#to = query.until === undefined ? undefined : formatNanoseconds(query.until);
   }
 
   get isOver(): boolean {
@@ -134,8 +137,8 @@ export class JsonFileReader implements LogReader {
     for (let end = bytes.indexOf(NEWLINE); end >= 0 && !this.#isOver; end = bytes.indexOf(NEWLINE, start)) {
       const record = readRecord(bytes, start, end);
       start = end + 1;
-      if (record === undefined || record.time < this.#from) continue;
-      if (record.time > this.#to) this.#isOver = true;
+      if (record === undefined || (this.#from !== undefined && withAllDigits(record.time) < this.#from)) continue;
+      if (this.#to !== undefined && withAllDigits(record.time) > this.#to) this.#isOver = true;
       else onRecord(record);
     }
     // A copy, since the block is used again.
@@ -219,4 +222,18 @@ function readRecord(bytes: Buffer, start: number, end: number): LogRecord | unde
   if (!parsed.success) return undefined;
   const { log, stream, time } = parsed.output;
   return { stream, time, bytes: Buffer.from(log) };
+}
+
+/** A time as records have it, with all nine digits of its fraction, so that such texts are in the order of time. */
+function formatNanoseconds(time: bigint): string {
+  const fraction = ((time % SECOND) + SECOND) % SECOND;
+  const seconds = new Date(Number((time - fraction) / 1_000_000n)).toISOString();
+  return `${seconds.slice(0, -4)}${String(fraction).padStart(9, "0")}Z`;
+}
+
+/** Other writers leave the zeros at its end out. */
+function withAllDigits(time: string): string {
+  if (time.length === FULL_LENGTH) return time;
+  const [seconds = "", fraction = ""] = time.slice(0, -1).split(".");
+  return `${seconds}.${fraction.padEnd(9, "0")}Z`;
 }

@@ -1,9 +1,9 @@
 /** Which records of a log are wanted. */
 export interface LogQuery {
-  /** Times in milliseconds since 1970: from this one on. */
-  readonly since: number | undefined;
-  /** Up to this one. */
-  readonly until: number | undefined;
+  /** Times in nanoseconds since 1970: from this one on. */
+  readonly since: bigint | undefined;
+  /** Up to this one, and what was written just then. */
+  readonly until: bigint | undefined;
   /** So many of the last records; undefined for all. */
   readonly tail: number | undefined;
 }

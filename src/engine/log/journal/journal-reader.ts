@@ -88,8 +88,9 @@ export class JournalReader implements LogReader {
     this.#id = id;
     this.#name = name;
     this.#userId = userId;
-    this.#from = (query.since ?? 0) * 1000;
-    this.#to = (query.until ?? Number.POSITIVE_INFINITY) * 1000;
+    // To the microsecond, as journald has them: a later one is from then on, an earlier one up to then.
+    this.#from = query.since === undefined ? 0 : Number((query.since + 999n) / 1000n);
+    this.#to = query.until === undefined ? Number.POSITIVE_INFINITY : Number(query.until / 1000n);
     this.#onWarning = onWarning;
   }
 

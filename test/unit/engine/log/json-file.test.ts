@@ -23,7 +23,7 @@ function writer(configuration: ConstructorParameters<typeof JsonFileWriter>[1] =
   });
 }
 
-function read(query: { since?: number; until?: number; tail?: number } = {}): string[] {
+function read(query: { since?: bigint; until?: bigint; tail?: number } = {}): string[] {
   using reader = new JsonFileReader(path, { since: undefined, until: undefined, tail: undefined, ...query });
   const records: string[] = [];
   reader.readPresent(query.tail, ({ stream, bytes }) => records.push(`${stream}:${bytes}`));
@@ -213,8 +213,18 @@ describe("a log in Docker's json-file form", () => {
     const record = (time: string) => `{"log":"${time}\\n","stream":"stdout","time":"${time}"}\n`;
     const times = ["2026-01-01T00:00:00Z", "2026-01-01T00:00:01.5Z", "2026-01-01T00:00:02.000000001Z"];
     appendFileSync(path, times.map(record).join(""));
-    expect(read({ since: Date.parse("2026-01-01T00:00:01Z") }).length).toBe(2);
-    expect(read({ until: Date.parse("2026-01-01T00:00:01Z") }).length).toBe(1);
+    const at = (second: number, nanoseconds = 0) =>
+      BigInt(Date.UTC(2026, 0, 1, 0, 0, second)) * 1_000_000n + BigInt(nanoseconds);
+    expect(read({ since: at(1) }).length).toBe(2);
+    expect(read({ until: at(1) }).length).toBe(1);
+    // To the nanosecond, and with what was written just then.
+    expect(read({ since: at(2, 1) }).length).toBe(1);
+    expect(read({ since: at(2, 2) }).length).toBe(0);
+    expect(read({ until: at(2, 1) }).length).toBe(3);
+    expect(read({ until: at(2) }).length).toBe(2);
+    expect(read({ until: at(0) }).length).toBe(1);
+    expect(read({ since: at(0, 1), until: at(1, 500_000_000) }).length).toBe(1);
+    expect(read({ since: -1n }).length).toBe(3);
   });
 
   test("passes over lines that are no records", () => {

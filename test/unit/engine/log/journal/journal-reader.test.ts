@@ -142,9 +142,11 @@ describe("a journal", () => {
   test("is read from a time on, up to a time, and from its end", async () => {
     const entries = numbered(100);
     write("system.journal", entries);
-    const at = (seconds: number) => START / 1000 + seconds * 1000;
+    const at = (seconds: number) => BigInt(START + seconds * 1_000_000) * 1000n;
     expect(await read({ since: at(95) })).toEqual(linesOf(entries.slice(95)));
+    expect(await read({ since: at(95) + 1n })).toEqual(linesOf(entries.slice(96)));
     expect(await read({ until: at(3) })).toEqual(linesOf(entries.slice(0, 4)));
+    expect(await read({ until: at(3) - 1n })).toEqual(linesOf(entries.slice(0, 3)));
     expect(await read({ tail: 0 })).toEqual([]);
     expect(await read({ tail: 3 })).toEqual(linesOf(entries.slice(97)));
     expect(await read({ tail: 300 })).toEqual(linesOf(entries));
@@ -211,7 +213,7 @@ describe("a journal", () => {
 
   test("is over when something later than wanted comes", async () => {
     write("system.journal", numbered(3));
-    using reader = readerOf({ until: START / 1000 + 5000 });
+    using reader = readerOf({ until: BigInt(START + 5_000_000) * 1000n });
     const records: string[] = [];
     await reader.readPresent(undefined, ({ bytes }) => records.push(bytes.toString()));
     expect(reader.isOver).toBe(false);
