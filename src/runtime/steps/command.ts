@@ -3,6 +3,7 @@ import type { Slot } from "../../launch/operation.ts";
 import { OWN_PID_VARIABLE } from "../../launch/own-pid-variable.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { DECIMAL_SIZE, writeDecimal } from "../../launch/write-decimal.ts";
+import { hostArchitecture } from "../../sys/architecture.ts";
 import { Errno } from "../../sys/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 
@@ -128,6 +129,7 @@ export function executeCommand(
   const result = program.slot("exec");
   const denied = program.slot("denied");
   program.set(denied, 0);
+  const foreign = program.label("foreign");
   for (const candidate of candidates) {
     const next = program.label();
     const isDenied = program.label("denied");
@@ -136,12 +138,24 @@ export function executeCommand(
     program.branch(result, "equal", -Errno.ENOENT, next);
     program.branch(result, "equal", -Errno.ENOTDIR, next);
     program.branch(result, "equal", -Errno.EACCES, isDenied);
+    program.branch(result, "equal", -Errno.ENOEXEC, foreign);
     program.fail({ ...what, code: "command_not_executable", exitStatus: 126 }, result);
     program.place(isDenied);
     program.set(denied, 1);
     program.place(next);
   }
   failToFind(program, command, denied);
+  program.place(foreign);
+  program.fail(
+    {
+      code: "command_not_executable",
+      operation: "execute",
+      object: command,
+      exitStatus: 126,
+      hint: `it is neither a program for this machine (${hostArchitecture()}) nor a script that begins with #!`,
+    },
+    Errno.ENOEXEC,
+  );
 }
 
 /**

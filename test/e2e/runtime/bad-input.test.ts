@@ -100,7 +100,12 @@ test("an exec that fails at the start is told by start", () => {
   writeFileSync(join(suite.box.rootfs, "etc/garbage"), "\x7fELF nonsense", { mode: 0o755 });
   expect(created(suite.box.bundle(["/etc/garbage"])).status).toBe(0);
   const { status, errors } = suite.box.runtime("start", "test");
-  expect({ status, errors }).toEqual({ status: 126, errors: "bunker: execute /etc/garbage: ENOEXEC\n" });
+  expect({ status, errors }).toEqual({
+    status: 126,
+    errors: expect.stringMatching(
+      /^bunker: execute \/etc\/garbage: ENOEXEC\nhint: it is neither a program for this machine \(\S+\) nor a script that begins with #!\n$/,
+    ),
+  });
   expect(suite.stateOf()["status"]).toBe("stopped");
   expect(suite.box.runtime("delete", "test").status).toBe(0);
 });
