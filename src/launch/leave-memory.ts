@@ -7,9 +7,10 @@
  *
  * The child consists of a few system calls, made by machine code (memory-holder/) that touches neither the stack, which
  * is the running parent's, nor anything of libc. It closes all descriptors and leaves the directory: nobody who reads the
- * command's output waits for it, and no file system is kept busy by it. Then it has the kernel kill it when its parent ends, looks whether that has happened already, and waits.
- * Signals have their default actions in it, because the command's handlers would run in the command's memory. It is reaped
- * by whoever reaps orphans; a container whose first process does not keeps it as a zombie.
+ * command's output waits for it, and no file system is kept busy by it. Then it has the kernel kill it when its parent
+ * ends, looks whether that has happened already, and waits. Signals have their default actions in it, because the
+ * command's handlers would run in the command's memory. It is reaped by whoever reaps orphans; a container whose first
+ * process does not keeps it as a zombie.
  */
 import { hostArchitecture } from "../sys/architecture.ts";
 import { CloneFlag } from "../sys/clone.ts";
