@@ -159,9 +159,16 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("devices of %s", (userNa
         () => !isHeld(suite.user.data, id),
         () => `${who} to be gone`,
       );
+    const commandLine = (pid: number): string => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+      } catch {
+        // It has just ended.
+        return "";
+      }
+    };
     const killInternal = (work: "supervise" | "finish") => {
-      const isIt = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(`\0${work}\0`);
-      for (const pid of suite.user.processes().filter(isIt)) kill(pid);
+      for (const pid of suite.user.processes()) if (commandLine(pid).includes(`\0${work}\0`)) kill(pid);
     };
     killInternal("supervise");
     await untilFree("the supervisor");
@@ -184,6 +191,10 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("devices of %s", (userNa
     killInternal("supervise");
     await untilFree("the supervisor");
     expect(await said()).toBe(`${lost}; hooks of its devices are still running\n`);
+    await eventually(
+      () => suite.user.processes().some((pid) => commandLine(pid).includes(`${directory}/go`)),
+      () => "the hook to have begun",
+    );
     killInternal("finish");
     // The hook goes on by itself.
     expect(await said()).toBe(`${lost}; hooks of its devices are still running\n`);

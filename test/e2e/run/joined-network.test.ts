@@ -65,7 +65,7 @@ describe("the network of another container", () => {
       errors: expect.stringContaining("has other ids than this container's"),
     });
     await user.bunker(["rm", "-f", "owner"]);
-    expect(await join()).toMatchObject({ status: 1, errors: expect.stringContaining("No such container: owner") });
+    expect(await join()).toMatchObject({ status: 125, errors: expect.stringContaining("No such container: owner") });
   });
 
   test.each([
