@@ -1,9 +1,11 @@
-import { callersAutostartPlace, disableAutostart } from "../../engine/autostart/autostart.ts";
+import { disableAutostart } from "../../engine/autostart/autostart.ts";
 import { defineCommand } from "../command.ts";
+import { autostartFile } from "./place.ts";
 
 /** `bunker autostart disable`. */
 export const disable = defineCommand({ options: {}, required: [], failureStatus: 1 }, () => {
-  const done = disableAutostart(callersAutostartPlace());
-  console.log(done.length === 0 ? "not enabled" : done.join("\n"));
+  const removed = disableAutostart(autostartFile("disable autostart", "remove"));
+  if (removed.length === 0) console.log("not enabled");
+  for (const path of removed) console.log(`removed ${path}`);
   return 0;
 });

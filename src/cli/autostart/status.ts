@@ -1,14 +1,14 @@
-import { autostartState, callersAutostartPlace } from "../../engine/autostart/autostart.ts";
+import { autostartState } from "../../engine/autostart/autostart.ts";
 import { containersToStart } from "../../engine/autostart/containers-to-start.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { defineCommand } from "../command.ts";
-import { lingerAdvice, placeName } from "./place.ts";
+import { autostartFile, lingerAdvice } from "./place.ts";
 
 /** `bunker autostart status`: its status is 0 when it is enabled, as of `systemctl is-enabled`. */
 export const status = defineCommand({ options: {}, required: [], failureStatus: 1 }, async () => {
-  const place = callersAutostartPlace();
-  const state = autostartState(place);
-  console.log(state === "disabled" ? "disabled" : `enabled by ${placeName(place)}`);
+  const file = autostartFile("look whether autostart is enabled", "show");
+  const state = autostartState(file);
+  console.log(state === "disabled" ? "disabled" : `enabled by ${file.path}`);
   const names = containersToStart(dataDirectory()).map(({ name }) => name);
   console.log(`containers: ${names.join(" ") || "none has been started with --restart always or unless-stopped"}`);
   if (state === "disabled") return 1;
@@ -16,7 +16,7 @@ export const status = defineCommand({ options: {}, required: [], failureStatus: 
     ...(state === "outdated"
       ? ["it is for another executable or data directory; bunker autostart enable writes it anew"]
       : []),
-    lingerAdvice(place),
+    lingerAdvice(file),
   ];
   const { warning } = await import("../messages.ts");
   for (const text of advice) if (text !== undefined) warning(text);

@@ -11,8 +11,8 @@
  * would end all others. The containers' cgroups are in that of the unit, which is delegated for that, so that the unit's
  * end is theirs.
  *
- * Elsewhere cron has `@reboot`. Root's line goes into a file of /etc/cron.d where cron reads some, anybody else's into
- * their crontab (crontab.ts).
+ * Elsewhere cron has `@reboot`. Root's line goes into a file of /etc/cron.d. The crontab of a user is a file that only the
+ * set-group-id program crontab(1) can write, and Bunker runs no such program: so users get a line to type.
  */
 import { existsSync } from "node:fs";
 import { shellWord } from "../../notation/shell-word.ts";
@@ -42,13 +42,15 @@ export interface AutostartFile {
   readonly link: string | undefined;
 }
 
-/** A line that is to be in the caller's crontab. */
-interface AutostartLine {
-  readonly kind: "crontab";
-  readonly line: string;
-}
-
-export type AutostartPlace = AutostartFile | AutostartLine;
+export type AutostartPlace =
+  | AutostartFile
+  | {
+      readonly kind: "crontab";
+      /** The lines that a user can type: to have the line of a crontab added, removed and shown. */
+      readonly add: string;
+      readonly remove: string;
+      readonly show: string;
+    };
 
 const WORDS = ["autostart", "run"];
 
@@ -86,7 +88,12 @@ export function autostartPlace(input: AutostartInput): AutostartPlace {
     const text = `# Made by "bunker autostart enable"; "bunker autostart disable" removes it.\n${cronLine(input, "root")}\n`;
     return { kind: "cron", path: `${directory}/bunker-autostart`, text, link: undefined };
   }
-  return { kind: "crontab", line };
+  return {
+    kind: "crontab",
+    add: `(crontab -l 2>/dev/null; printf '%s\\n' ${shellWord(line)}) | crontab -`,
+    remove: `crontab -l | grep -vxF ${shellWord(line)} | crontab -`,
+    show: `crontab -l | grep -xF ${shellWord(line)}`,
+  };
 }
 
 function unitText({ uid, dataHome, command }: AutostartInput, target: string): string {
@@ -119,9 +126,4 @@ function cronLine({ dataHome, command }: AutostartInput, user?: string): string 
   const environment = dataHome === undefined ? [] : [`XDG_DATA_HOME=${shellWord(dataHome)}`];
   const words = [...environment, ...[...command, ...WORDS].map(shellWord)].join(" ").replaceAll("%", "\\%");
   return ["@reboot", ...(user === undefined ? [] : [user]), words].join(" ");
-}
-
-/** What a shell is to execute, of the line of a crontab. */
-export function commandOf(line: string): string {
-  return line.replace(/^@reboot /, "").replaceAll("\\%", "%");
 }

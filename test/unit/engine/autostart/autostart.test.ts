@@ -18,7 +18,6 @@ import {
   type AutostartFile,
   type AutostartInput,
   autostartPlace,
-  commandOf,
 } from "../../../../src/engine/autostart/autostart-place.ts";
 import { isToBeStartedWithMachine } from "../../../../src/engine/lifecycle/restart-policy.ts";
 
@@ -82,23 +81,27 @@ describe("with systemd", () => {
 describe("without systemd", () => {
   const line = "@reboot /opt/bunker autostart run";
 
-  test.each<[string, Partial<AutostartInput>, string, string]>([
-    ["a plain path", {}, line, "/opt/bunker autostart run"],
-    [
-      "odd paths",
-      { command: ["/a b/it's 100%"] },
-      "@reboot '/a b/it'\\''s 100\\%' autostart run",
-      "'/a b/it'\\''s 100%' autostart run",
-    ],
-    [
-      "a data directory",
-      { dataHome: "/my data" },
-      "@reboot XDG_DATA_HOME='/my data' /opt/bunker autostart run",
-      "XDG_DATA_HOME='/my data' /opt/bunker autostart run",
-    ],
-  ])("a user gets a line for %s", (_, change, expected, command) => {
-    expect(place(change)).toEqual({ kind: "crontab", line: expected });
-    expect(commandOf(expected)).toBe(command);
+  /** Carries a line to type out, with a crontab(1) that keeps the crontab in a file. */
+  function type(words: string) {
+    const crontab = `${root}/crontab`;
+    const program = `#!/bin/sh\ncase $1 in -l) cat ${crontab};; -) cat >${crontab}.new; mv ${crontab}.new ${crontab};; esac`;
+    mkdirSync(`${root}/bin`, { recursive: true });
+    writeFileSync(`${root}/bin/crontab`, program, { mode: 0o755 });
+    const child = Bun.spawnSync(["sh", "-c", words], { env: { PATH: `${root}/bin:/usr/bin:/bin` } });
+    return { shown: child.stdout.toString(), crontab: readFileSync(crontab, "utf8") };
+  }
+
+  test.each<[string, Partial<AutostartInput>, string]>([
+    ["a plain path", {}, line],
+    ["odd paths", { command: ["/a b/it's 100%"] }, "@reboot '/a b/it'\\''s 100\\%' autostart run"],
+    ["a data directory", { dataHome: "/my data" }, "@reboot XDG_DATA_HOME='/my data' /opt/bunker autostart run"],
+  ])("a user gets lines to type for %s", (_, change, expected) => {
+    const found = place(change);
+    if (found.kind !== "crontab") throw new Error("no lines");
+    expect(type(found.add).crontab).toBe(`${expected}\n`);
+    writeFileSync(`${root}/crontab`, `0 0 * * * true\n${expected}\n`);
+    expect(type(found.show).shown).toBe(`${expected}\n`);
+    expect(type(found.remove).crontab).toBe("0 0 * * * true\n");
   });
 
   test("root gets a file where cron reads some", () => {
@@ -123,7 +126,7 @@ describe("enable, disable and status", () => {
     const { path, link = "" } = unit;
     expect(autostartState(unit)).toBe("disabled");
     expect(disableAutostart(unit)).toEqual([]);
-    expect(enableAutostart(unit)).toEqual([`wrote ${path}`, `linked ${link}`]);
+    expect(enableAutostart(unit)).toEqual([path, link]);
     expect(autostartState(unit)).toBe("enabled");
     expect([readFileSync(path, "utf8"), readlinkSync(link), readFileSync(link, "utf8")]).toEqual([
       unit.text,
@@ -131,7 +134,7 @@ describe("enable, disable and status", () => {
       unit.text,
     ]);
     expect(enableAutostart(unit)).toEqual([]);
-    expect(disableAutostart(unit)).toEqual([`removed ${link}`, `removed ${path}`]);
+    expect(disableAutostart(unit)).toEqual([link, path]);
     expect(readdirSync(`${root}/home/.config/systemd/user`)).toEqual([]);
     expect(autostartState(unit)).toBe("disabled");
   });
@@ -140,7 +143,7 @@ describe("enable, disable and status", () => {
     const unit = file();
     enableAutostart(file({ command: ["/old/bunker"] }));
     expect(autostartState(unit)).toBe("outdated");
-    expect(enableAutostart(unit)).toEqual([`wrote ${unit.path}`]);
+    expect(enableAutostart(unit)).toEqual([unit.path]);
     expect(autostartState(unit)).toBe("enabled");
   });
 
@@ -155,7 +158,7 @@ describe("enable, disable and status", () => {
     unlinkSync(link);
     symlinkSync("/dev/null", link);
     expect(autostartState(unit)).toBe("disabled");
-    expect(enableAutostart(unit)).toEqual([`linked ${link}`]);
+    expect(enableAutostart(unit)).toEqual([link]);
     expect(autostartState(unit)).toBe("enabled");
   });
 
