@@ -143,11 +143,15 @@ describe("filters in the kernel", () => {
     const through80: TaskCall = { by: "int80", number, args: [SCHED_FIFO] };
     const refused = probing({ action: "SCMP_ACT_ERRNO", errnoRet: Errno.EXDEV });
     const listed: Seccomp = { ...refused, architectures: ["SCMP_ARCH_X86"] };
-    expect((await run(listed, through80, { ...through80, number: 20 })).results).toEqual([
-      -Errno.EXDEV,
-      expect.any(Number),
-    ]);
-    expect((await run(refused, through80)).signal).toBe("SIGSYS");
+    // Under some hypervisors the instruction is a fault; what the filters say of it, compile.test.ts looks at everywhere.
+    const allowing: Seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86"] };
+    if ((await run(allowing, through80)).signal !== "SIGSEGV") {
+      expect((await run(listed, through80, { ...through80, number: 20 })).results).toEqual([
+        -Errno.EXDEV,
+        expect.any(Number),
+      ]);
+      expect((await run(refused, through80)).signal).toBe("SIGSYS");
+    }
     expect((await run(refused, call(0x4000_0000 + SystemCall.getppid))).signal).toBe("SIGSYS");
   });
 });
