@@ -7,6 +7,7 @@
 import { checkTerminal, receiveSignals } from "./attach/attachment.ts";
 import { attendContainer } from "./attach/attend-container.ts";
 import { dataDirectory } from "./data-directory.ts";
+import { beginStart } from "./lifecycle/begin-start.ts";
 import { type CreationCallbacks, createContainer } from "./lifecycle/create-container.ts";
 import { removeFiles } from "./lifecycle/remove-container.ts";
 import { startContainer } from "./lifecycle/start-container.ts";
@@ -37,15 +38,20 @@ export async function runContainer(
   checkTerminal(options);
   const data = dataDirectory();
   using database = openContainers(data);
-  const container = await createContainer(database, data, options, callbacks);
-  using _lock = container.lock;
-  // Until now a signal has ended this process, as it should; from here on signals are the container's.
-  using signals = receiveSignals(attachment.proxiesSignals);
   // A restart policy is the supervisor's business.
   const recordsEnd = options.restart.name === "no";
+  const takesInput = options.attached.input && options.interactive;
+  const { preservedDescriptors } = attachment;
+  const container = await createContainer(database, data, options, callbacks, (made) =>
+    beginStart(data, made, { recordsEnd, takesInput, preservedDescriptors }),
+  );
+  using _lock = container.lock;
+  using _begun = container.begun;
+  // Until now a signal has ended this process, as it should; from here on signals are the container's.
+  using signals = receiveSignals(attachment.proxiesSignals);
   const wanted = {
     ...options.attached,
-    input: options.attached.input && options.interactive,
+    input: takesInput,
     terminal: options.terminal,
     detachKeys: attachment.detachKeys,
     signals,
@@ -56,7 +62,7 @@ export async function runContainer(
     started = await startContainer(database, data, container, {
       attachment: wanted,
       recordsEnd,
-      preservedDescriptors: attachment.preservedDescriptors,
+      preservedDescriptors,
       restartDelay: 0,
       // The default profile names calls of every architecture; only a user's own profile deserves a word about them.
       onWarning: options.security.seccomp === undefined ? undefined : callbacks.onWarning,
@@ -83,8 +89,11 @@ export async function runDetached(
 ): Promise<string> {
   const data = dataDirectory();
   using database = openContainers(data);
-  const container = await createContainer(database, data, options, callbacks);
+  const container = await createContainer(database, data, options, callbacks, (made) =>
+    beginStart(data, made, { recordsEnd: false, takesInput: false, preservedDescriptors }),
+  );
   using _lock = container.lock;
+  using _begun = container.begun;
   onCreated(container.id);
   try {
     const started = await startContainer(database, data, container, {

@@ -11,7 +11,7 @@
  *   program -> runtime   its namespaces, as descriptors                              something is to be done in them)
  *   program -> runtime   the namespaces are made                                    (if something is to be done in them
  *   runtime -> program   it has been done                                            and the id maps were not waited for)
- *   runtime -> program   the rest of the program is there                           (where it begins before; see below)
+ *   runtime -> program   the rest of the program is there, or more of it           (where it begins before; see below)
  *   both                 copies into new tmpfs mounts, see launch/remote-calls.ts  (for each mount with tmpcopyup)
  *   program -> runtime   everything is mounted                                      (with hooks for that moment)
  *   runtime -> program   the prestart and createRuntime hooks have run, and the container's state is in its file
@@ -25,7 +25,9 @@
  * and one that is killed later has left word of it. That exec succeeded is seen by the error descriptor closing.
  *
  * Emitting the program takes the runtime about as long as executing it takes the child. So where nothing stands against
- * it, the runtime hands the first part over, up to the mounts and devices, and emits the second while the child obeys.
+ * it, the runtime hands the first part over, up to the mounts and devices, and emits the second while the child obeys;
+ * where the process was cloned before that (begun-launch.ts), it hands over what mounts the root file system before, and what
+ * leaves the host's after that.
  *
  * Order within the program: namespaces; the root file system and all mounts, while the host's paths can still be
  * reached; then pivot_root, which leaves the host behind; then the process's attributes, from those that need most
@@ -107,6 +109,8 @@ export interface ContainerSetting extends ProcessSetting {
    * where it is not executed before it is finished.
    */
   readonly beginEarly: (() => void) | undefined;
+  /** Whether the process waits already, so that smaller parts are worth being handed over. */
+  readonly waitsAlready: boolean;
   /** Whether it waits for the runtime as soon as it is in its namespaces. */
   readonly waitsForNamespaces: boolean;
   /** Those that it sends to the runtime then. */
@@ -219,17 +223,23 @@ export interface Supervision {
   readonly becomeSupervisor: (program: LaunchProgram, container: Slot) => void;
 }
 
+/** What the beginning of the program is made from. */
+export interface ProgramBeginning {
+  readonly namespaces: NamespacePlan;
+  readonly oomScoreAdj: number | undefined;
+  readonly mounts: readonly PlannedMount[];
+  /** Bytes of the program's arena. */
+  readonly size: number;
+}
+
 /**
  * Begins the launch program of a container's first process: up to the wait for the id maps, if it makes a user
  * namespace itself. It may be launched then, and finished while the maps are being written.
  * @param supervision makes the container the child of another process than the runtime
  */
 export function beginContainerProgram(
-  process: Process,
-  namespaces: NamespacePlan,
-  mounts: readonly PlannedMount[],
+  { namespaces, oomScoreAdj, mounts, size }: ProgramBeginning,
   setting: Pick<ProcessSetting, "closed" | "preservedDescriptors" | "socket">,
-  size: number,
   supervision?: Supervision,
 ): BegunProgram {
   const program = new LaunchProgram(size);
@@ -258,10 +268,10 @@ export function beginContainerProgram(
     program.call("setresgid", [0, 0, 0], { operation: "become group 0", hint: "id 0 must be in the id map" });
     program.call("setresuid", [0, 0, 0], { operation: "become user 0", hint: "id 0 must be in the id map" });
   };
-  if (process.oomScoreAdj !== undefined) {
-    writeFile(program, proc, "self/oom_score_adj", String(process.oomScoreAdj), {
+  if (oomScoreAdj !== undefined) {
+    writeFile(program, proc, "self/oom_score_adj", String(oomScoreAdj), {
       operation: "set the OOM score adjustment",
-      object: String(process.oomScoreAdj),
+      object: String(oomScoreAdj),
       hint: "an ordinary user may raise it but not lower it",
     });
   }
@@ -318,6 +328,13 @@ export function finishContainerProgram(
   if ((namespaces.created & NamespaceFlag.network) !== 0) startLoopback(program);
   const shared = takesPartInPropagation(configuration) ? cloneSharedSources(program, setting.mounts) : [];
   const root = emitRoot(program, setting);
+  const handOver = () => {
+    if (setting.beginEarly === undefined) return;
+    program.placeSubroutines();
+    waitForRuntime(program, setting.socket, "wait for the rest of the program");
+    setting.beginEarly();
+  };
+  if (setting.waitsAlready) handOver();
   const copyUps = emitMounts(
     program,
     { root, rootPath: setting.rootPath },
@@ -329,11 +346,7 @@ export function finishContainerProgram(
   if (!setting.mounts.some((mount) => mount.kind === "bind" && mount.destination === "/dev")) {
     provideDevices(program, root, linux.devices ?? [], setting.canMakeNodes);
   }
-  if (setting.beginEarly !== undefined) {
-    program.placeSubroutines();
-    waitForRuntime(program, setting.socket, "wait for the rest of the program");
-    setting.beginEarly();
-  }
+  handOver();
   if (setting.stateDescriptor !== undefined) {
     tellRuntime(program, setting.socket, "tell that everything is mounted");
     waitForRuntime(program, setting.socket, "wait for the hooks");
@@ -392,6 +405,7 @@ export function finishContainerProgram(
   if (linux.personality !== undefined) setPersonality(program, linux.personality);
   if (linux.memoryPolicy !== undefined) setMemoryPolicy(program, linux.memoryPolicy);
   if (terminal === undefined) emitStandardStreams(program, setting);
+  if (setting.waitsAlready) handOver();
   program.placeSubroutines();
   emitProcess(program, process, setting, {
     proc,

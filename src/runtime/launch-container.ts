@@ -4,10 +4,7 @@
  * Whatever fails on either side, nothing of the container is left: the child is killed and reaped.
  */
 import { launch, launchReportingTo, type ObservedProcess } from "../launch/launch.ts";
-import type { Slot } from "../launch/operation.ts";
-import { keepMemoryFromChildren } from "../launch/private-memory.ts";
 import type { LaunchProgram } from "../launch/program.ts";
-import { CloneFlag } from "../sys/clone.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
@@ -16,10 +13,17 @@ import { openFile } from "../sys/named-file.ts";
 import { OpenFlag } from "../sys/open.ts";
 import { readIfThere } from "../sys/read-if-there.ts";
 import { resolvePath } from "../sys/resolve-path.ts";
-import { receiveDescriptor, socketPair } from "../sys/socket.ts";
+import { receiveDescriptor } from "../sys/socket.ts";
+import {
+  type BecomeSupervisor,
+  type BegunLaunch,
+  type LaunchBeginning,
+  launchSupervisor,
+  prepareLaunch,
+} from "./begun-launch.ts";
 import type { Configuration, Linux } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
-import { beginContainerProgram, finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
+import { finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
 import {
   awaitFirst,
   awaitSuccessor,
@@ -30,7 +34,6 @@ import {
   sendByte,
 } from "./conversation.ts";
 import { runHostHooks } from "./host-hooks.ts";
-import { helpersToLaunch } from "./id-map/id-map-helpers.ts";
 import { openIdMapNamespace } from "./id-map/id-map-namespace.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
 import { mountIdMap, withoutIdMap } from "./id-map/mount-id-map.ts";
@@ -39,7 +42,6 @@ import {
   beginIdMap,
   isInInitialUserNamespace,
   isPrivileged,
-  needsHelpers,
   permitsSetGroups,
   writeIdMap,
 } from "./id-map/write-id-map.ts";
@@ -105,7 +107,9 @@ export interface LaunchContainerOptions {
    * Makes the container the child of another process, which outlives us: emits what the launched process does when it
    * has cloned the container's, whose pid is in the slot, ending with an exec. It reaps no child before it is told to.
    */
-  readonly supervisor?: ((program: LaunchProgram, container: Slot) => void) | undefined;
+  readonly supervisor?: BecomeSupervisor | undefined;
+  /** The launch, where it was begun before the configuration was known, by the same `supervisor`. */
+  readonly begun?: BegunLaunch | undefined;
   /** Receives what the container works in spite of: data about things that have no effect. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Is shown the finished launch program before it runs. */
@@ -213,15 +217,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   const makesUserNamespace = (namespaces.created & NamespaceFlag.user) !== 0;
   const idMap: IdMap = { uidMappings: linux.uidMappings ?? [], gidMappings: linux.gidMappings ?? [] };
   const joinedUserNamespace = namespaces.joined.find(({ type }) => type === "user")?.descriptor;
-  const [ours, theirs] = socketPair();
-  cleanup.use(ours);
-  cleanup.use(theirs);
   const stateFile = hasHooksAtCreation(configuration) ? cleanup.use(new MemoryFile("container state")) : undefined;
-  const common = {
-    socket: theirs.number,
-    closed: [ours.number],
-    preservedDescriptors: options.preservedDescriptors ?? 0,
-  };
   // Before the launch, since the child has to inherit the descriptors that are opened here.
   checkSecurityModules({ selinuxLabel: linux.mountLabel });
   checkMountNamespace(linux);
@@ -244,26 +240,20 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       return joinedUserNamespace;
     },
   });
-  const size = arenaSize(process, configuration) + (options.mountSize ?? 0);
-  // While newuidmap and newgidmap run, there is time to write the rest of the program.
-  const isFinishedLater = makesUserNamespace && !needsIntermediate(namespaces);
-  const helpers =
-    options.supervisor !== undefined && isFinishedLater && needsHelpers(idMap, privileged)
-      ? cleanup.use(helpersToLaunch(idMap))
-      : undefined;
-  const built = beginContainerProgram(
-    process,
+  const beginning: LaunchBeginning = {
     namespaces,
+    idMap,
+    oomScoreAdj: process.oomScoreAdj,
     mounts,
-    common,
-    size,
-    options.supervisor && { startHelpers: helpers?.start, becomeSupervisor: options.supervisor },
-  );
+    preservedDescriptors: options.preservedDescriptors ?? 0,
+    size: arenaSize(process, configuration) + (options.mountSize ?? 0),
+    supervisor: options.supervisor,
+  };
+  const inherits = joinDescriptors.length > 0 || stateFile !== undefined || options.init !== undefined;
+  const taken = options.begun?.takeFor(beginning, inherits);
+  const prepared = cleanup.use(taken?.prepared ?? prepareLaunch(beginning));
+  const { ours, theirs, helpers, setting, built, isFinishedLater } = prepared;
   const { program } = built;
-  let isLaunched = false;
-  cleanup.defer(() => {
-    if (!isLaunched) program[Symbol.dispose]();
-  });
   let listener: CompiledFilter["listener"];
   let copyUps: readonly CopyUp[] = [];
   const finishProgram = (beginEarly?: () => void) => {
@@ -271,7 +261,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     if (seccomp === undefined && linux.seccomp !== undefined) throw new Error("the seccomp filter was not compiled");
     listener = seccomp?.listener;
     copyUps = finishContainerProgram(built, {
-      ...common,
+      ...setting,
       ...processSettingOf(process, seccomp, options.onWarning),
       configuration,
       process,
@@ -297,6 +287,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       dieWithParent: options.dieWithParent ?? false,
       gate: gate?.start.number,
       beginEarly,
+      waitsAlready: taken !== undefined,
       waitsForNamespaces,
       sentNamespaces: isHidden(namespaces) ? SENT_NAMESPACES : [],
       renewsCgroupNamespace: options.changesCgroup === true && (namespaces.created & NamespaceFlag.cgroup) !== 0,
@@ -310,17 +301,19 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     !mounts.some((mount) => mount.kind === "filesystem" && mount.options.copyUp);
   // There too the container waits in its namespaces; elsewhere it has to be told to.
   const waitsForNamespaces = options.onNamespaces !== undefined && !isFinishedLater;
-  if (isFinishedLater) program.waitForRest();
-  else finishProgram();
-
   const flags = firstCloneFlags(namespaces);
   const isSupervised = options.supervisor !== undefined;
-  const child = isSupervised ? launchSupervisor(program) : startChild(program, flags, gate);
+  const launchIt = () => {
+    if (isFinishedLater) program.waitForRest();
+    else finishProgram();
+    return isSupervised ? launchSupervisor(program) : startChild(program, flags, gate);
+  };
+  const child = taken?.child ?? launchIt();
   theirs.close();
   gate?.failure.writeEnd.close();
   const conversation: Conversation = { child, program, socket: ours };
-  // From here on it belongs to what is launched.
-  isLaunched = true;
+  // From here on the program belongs to what is launched.
+  prepared.handOver();
   const state = (pid: number, status: State["status"]): State => ({
     ociVersion: OCI_VERSION,
     id: options.id,
@@ -361,12 +354,16 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
           const { number } = container.pidfd;
           const found = { user: number, network: number, mount: undefined };
           tellNamespaces(options, found, container.pid, conversation, isSupervised);
+          let hasBegun = false;
           finishProgram(
             beginsEarly
               ? () => {
                   program.extend();
-                  awaitMaps();
-                  whileItLives(conversation, () => options.beforeGoingOn?.());
+                  if (!hasBegun) {
+                    awaitMaps();
+                    whileItLives(conversation, () => options.beforeGoingOn?.());
+                  }
+                  hasBegun = true;
                   sendByte(conversation);
                 }
               : undefined,
@@ -449,15 +446,6 @@ function whileItLives(conversation: Conversation, work: () => void): void {
     if (error instanceof BunkerError && error.errno === Errno.ESRCH) throw failureOf(conversation);
     throw error;
   }
-}
-
-/**
- * Its own part of the program ends with an exec, and until then it has this process's memory rather than a copy. The copy
- * that the container's process gets is made by it, while JavaScript goes on here.
- */
-function launchSupervisor(program: LaunchProgram): ObservedProcess {
-  keepMemoryFromChildren();
-  return launch(program, { flags: CloneFlag.VM });
 }
 
 function startChild(program: LaunchProgram, flags: number, gate: LaunchContainerOptions["gate"]): ObservedProcess {

@@ -51,6 +51,7 @@ import { checkLabels } from "../volumes/check-labels.ts";
 import { giveTo } from "../volumes/give-to.ts";
 import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
+import type { BegunStart, UnfinishedContainer } from "./begin-start.ts";
 import { writeRequest } from "./creation-request.ts";
 import { findContainer, lookUpContainer } from "./find-container.ts";
 import { randomName } from "./random-name.ts";
@@ -242,6 +243,8 @@ export interface CreationCallbacks {
 
 /**
  * Makes a container, which the caller holds the lock of.
+ * @param begin begins its start when its image is there, before the rest of it is made; not called for a container that
+ * joins another one's namespaces
  * @throws BunkerError; nothing is left then
  */
 export async function createContainer(
@@ -249,6 +252,7 @@ export async function createContainer(
   data: string,
   given: RunOptions,
   callbacks: CreationCallbacks,
+  begin?: (container: UnfinishedContainer) => BegunStart | undefined,
 ): Promise<StartableContainer> {
   const { onWarning } = callbacks;
   const resolved = await resolvedOptions(database, data, given);
@@ -280,9 +284,11 @@ export async function createContainer(
   using _ = relyOnImages(data);
   const directory = containerDirectory(data, id);
   const lock = makeContainerDirectory(data, id);
+  let begun: BegunStart | undefined;
   try {
     const place = { ...ownership, data, directory, ephemeral: options.remove, readOnly: options.readOnly };
     const root = await prepareRootFileSystem(options.image, options.platform, place, images);
+    if (resolved.joined === undefined && owner === undefined) begun = begin?.({ id, lock, options, userNamespace });
     const facts = readHostFacts(options);
     const host = isUtsJoined ? { ...facts, hostname: hostnameOwner && hostnameOf(data, hostnameOwner) } : facts;
     if (options.replaces === true && options.name !== undefined) replaceContainer(database, data, options.name);
@@ -390,8 +396,9 @@ export async function createContainer(
     if (options.name !== undefined) lookUpContainer(database, data, name);
     insertContainer(database, container);
     recordContainerEvent(data, "create", container);
-    return { ...container, lock, configuration };
+    return { ...container, lock, configuration, begun };
   } catch (error) {
+    begun?.[Symbol.dispose]();
     removeOwnedTree(directory, () => userNamespace);
     releaseVolumes(database, data, id, true);
     deleteEndpoints(database, id);

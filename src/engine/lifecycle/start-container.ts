@@ -9,20 +9,15 @@
 
 import type { LaunchProgram } from "../../launch/program.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
-import { inheritedSockets } from "../../runtime/inherited-sockets.ts";
 import { launchContainer } from "../../runtime/launch-container.ts";
 import type { Boundary } from "../../runtime/planned-mounts.ts";
-import { checkedDescriptors } from "../../runtime/preserved-descriptors.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { messageSocketPair } from "../../sys/message-socket.ts";
 import { putText } from "../../sys/named-file.ts";
 import { mountNamespaceId } from "../../sys/namespace.ts";
 import { identify, sendSignal } from "../../sys/process-identity.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
-import { socketPair } from "../../sys/socket.ts";
-import { makeStreams } from "../attach/attachment.ts";
 import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../attach/supervised-attachment.ts";
 import { recordContainerEvent, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
 import { newHealth } from "../health/health-check.ts";
@@ -42,12 +37,12 @@ import {
   recordStatus,
   resetRestartCount,
 } from "../state/containers.ts";
-import { becomeSupervisor } from "../supervisor/become-supervisor.ts";
-import { listenForSupervisor, tell } from "../supervisor/connect.ts";
+import { tell } from "../supervisor/connect.ts";
 import type { EarlyWatch } from "../supervisor/early-end.ts";
 import type { Supervise } from "../supervisor/protocol.ts";
 import { endOf } from "../supervisor/supervisor-loss.ts";
 import { beginChanges } from "../volumes/begin-changes.ts";
+import { type BegunStart, openChannels, supervisorOf } from "./begin-start.ts";
 import { containerResources } from "./container-resources.ts";
 import { findContainer } from "./find-container.ts";
 import { openNetwork } from "./open-network.ts";
@@ -64,6 +59,8 @@ export interface StartableContainer {
   /** The lock on it, which its supervisor inherits. */
   readonly lock: ContainerLock;
   readonly configuration: Configuration;
+  /** Its start, where that has begun already. */
+  readonly begun?: BegunStart | undefined;
 }
 
 export interface StartOptions {
@@ -131,8 +128,26 @@ async function launchSupervised(
   );
   const pidNamespace = pidNamespaceOf(joined.configuration);
   const isWhole = pidNamespace === "own";
-  const sockets = inheritedSockets(process.env, process.pid);
-  const preserved = Math.max(sockets?.count ?? 0, checkedDescriptors(options.preservedDescriptors ?? 0));
+  using cleanup = new DisposableStack();
+  const begun = container.begun && cleanup.use(container.begun);
+  const links = devicesToStart(database, { ...container, hostname: joined.configuration.hostname });
+  const channels =
+    begun?.channels ??
+    cleanup.use(
+      openChannels(data, id, {
+        terminal: definition.terminal,
+        openInput: definition.openInput,
+        mayEndEarly:
+          options.recordsEnd &&
+          options.attachment?.input === false &&
+          isWhole &&
+          !definition.terminal &&
+          // Those that it shares with others are served before it has started.
+          links.every(({ membership }) => membership === undefined),
+        preservedDescriptors: options.preservedDescriptors ?? 0,
+      }),
+    );
+  const { socket, theirs, watching, streams, sockets } = channels;
   const configuration = withEnvironment(joined.configuration, sockets?.environment ?? []);
   const directory = containerDirectory(data, id);
   for (const { source, changes, image } of definition.mountPoints) {
@@ -151,32 +166,6 @@ async function launchSupervised(
   const images = definition.mountPoints.some(({ type }) => type === "image")
     ? (await import("../volumes/image-mounts.ts")).mountsOfImages(data, definition.mountPoints, userNamespace)
     : undefined;
-  using cleanup = new DisposableStack();
-  const links = devicesToStart(database, { ...container, hostname: configuration.hostname });
-  const mayEndEarly =
-    options.recordsEnd &&
-    options.attachment?.input === false &&
-    isWhole &&
-    !definition.terminal &&
-    // Those that it shares with others are served before it has started.
-    links.every(({ membership }) => membership === undefined);
-  const [socket, theirs] = messageSocketPair();
-  const [watching, waiting] = mayEndEarly ? socketPair() : [];
-  // What outlives the start.
-  const kept = watching === undefined ? [socket] : [socket, watching];
-  let isStarted = false;
-  cleanup.defer(() => {
-    if (!isStarted) for (const end of kept) end.close();
-  });
-  for (const end of [theirs, waiting]) if (end !== undefined) cleanup.use(end);
-  const streams = definition.terminal ? undefined : makeStreams(definition.openInput);
-  for (const end of [...(streams?.inner ?? []), streams?.outer.input]) if (end !== undefined) cleanup.use(end);
-  for (const end of [streams?.outer.output, streams?.outer.error]) {
-    if (end === undefined) continue;
-    if (mayEndEarly) kept.push(end);
-    else cleanup.use(end);
-  }
-  const listener = cleanup.use(listenForSupervisor(data, id));
   const { forwards = [] } = definition.networkPlan ?? definition.membership ?? {};
   const network = cleanup.use(await openNetwork(links, forwards, uidMappings !== undefined));
   const resources = await containerResources(id, definition, configuration, options.onUnkeptLimits);
@@ -218,14 +207,9 @@ async function launchSupervised(
         cgroup = settleGroup?.();
       },
       changesCgroup: resources.beginGroup !== undefined,
-      supervisor: (program, pid) =>
-        becomeSupervisor(
-          program,
-          { control: theirs.number, lock: lock.number, listener: listener.number },
-          { data, id, pid },
-          { passedOn: preserved, earlyEnd: waiting?.number },
-        ),
-      preservedDescriptors: preserved,
+      supervisor: supervisorOf(data, id, lock, channels),
+      preservedDescriptors: channels.preserved,
+      begun: begun?.launch,
       onWarning: options.onWarning,
       onProgram: options.onProgram,
     }),
@@ -299,7 +283,7 @@ async function launchSupervised(
   recordContainerEvent(data, "start", container);
   recordVolumeMounts(data, "mount", container);
   devices?.runPoststartHooks(data, id, pid, options.onDeviceWarning);
-  isStarted = true;
+  channels.keep();
   const started = { socket, streams: attached, supervisor: launched.supervisor?.pid };
   if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };
   const { output, error } = streams.outer;

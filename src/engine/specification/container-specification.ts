@@ -24,7 +24,7 @@ import { containerMounts } from "./container-mounts.ts";
 import { deviceProtection, deviceRules } from "./device-rules.ts";
 import type { ImageConfiguration } from "./image-configuration.ts";
 import { protectedPaths } from "./protected-paths.ts";
-import type { PlacedRunOptions } from "./run-options.ts";
+import type { PlacedRunOptions, RunOptions } from "./run-options.ts";
 import { securityLabels } from "./security-labels.ts";
 import { type ContainerUser, lookUpUser } from "./user-lookup.ts";
 
@@ -222,7 +222,14 @@ function containerHostname({ id, options, host }: ContainerInput): string | unde
   });
 }
 
-function containerNamespaces({ options, userNamespace }: ContainerInput): readonly Namespace[] {
+/** The namespaces that a container is in; `path`s of those that it joins come when it starts. */
+export function containerNamespaces({
+  options,
+  userNamespace,
+}: {
+  readonly options: Pick<RunOptions, "network" | "utsNamespace" | "pidNamespace" | "ipcNamespace" | "cgroupNamespace">;
+  readonly userNamespace: IdMap | undefined;
+}): readonly Namespace[] {
   const types: Namespace["type"][] = ["mount"];
   if (options.network !== "host") types.push("network");
   if (options.utsNamespace !== "host") types.push("uts");
