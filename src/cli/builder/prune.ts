@@ -3,7 +3,7 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { filterOption } from "../filters/filter-option.ts";
-import { parsePointInTime } from "../filters/point-in-time.ts";
+import { untilFilter } from "../filters/filter-value.ts";
 import { humanSize } from "../format/human-size.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { flag, single } from "../option.ts";
@@ -40,7 +40,7 @@ export const prune = defineCommand(
     failureStatus: 1,
   },
   async ({ options: { all, filters, force, free, maximum, reserved } }) => {
-    const times = filters("until").map((text) => parsePointInTime(text, Date.now()));
+    const times = filters("until").map((text) => untilFilter(text, Date.now()));
     if (!force) {
       const what = all ? "all build cache" : "all build cache that no image has";
       await confirm(`WARNING! This will remove ${what}.`, "builder prune");

@@ -2,14 +2,8 @@ import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import type { Filters } from "../filters/filter-option.ts";
-import {
-  choiceFilter,
-  expressionFilter,
-  invalidFilter,
-  nameFilter,
-  truthFilter,
-  untilFilter,
-} from "../filters/filter-value.ts";
+import { choiceFilter, expressionFilter, nameFilter, truthFilter, untilFilter } from "../filters/filter-value.ts";
+import { invalidFilter } from "../filters/invalid-filter.ts";
 import { fitsLabels } from "../filters/label-filter.ts";
 import type { ContainerFilterKey } from "./container-filter-keys.ts";
 import { networksOf } from "./container-networks.ts";

@@ -1,6 +1,7 @@
 import { InvalidValue } from "../invalid-value.ts";
 import { list, type Option } from "../option.ts";
 import { oneOf } from "../values/choice.ts";
+import { invalidFilter } from "./invalid-filter.ts";
 
 /** One `--filter KEY=VALUE`. */
 interface Filter<Key extends string> {
@@ -12,7 +13,8 @@ interface Filter<Key extends string> {
 export type Filters<Key extends string = string> = (key: Key) => readonly string[];
 
 /**
- * `--filter KEY=VALUE`, again and again. Of one key any value has to fit, of several keys all, as in Docker.
+ * `--filter KEY=VALUE`, again and again. Of one key any value has to fit, of several keys all, as in Docker. What is no
+ * filter at all is a mistake in how the command was called; a key that it does not know makes it fail, like a value.
  * @param keys what a command can filter by, in the order of messages
  */
 export function filterOption<const Key extends string>(
@@ -44,7 +46,12 @@ function optionOf<Key extends string>(
     parse: (text): Filter<Key> => {
       const equals = text.indexOf("=");
       if (equals < 0) throw new InvalidValue("expected KEY=VALUE");
-      return { key: parseKey(text.slice(0, equals).trim().toLowerCase()), value: text.slice(equals + 1).trim() };
+      try {
+        return { key: parseKey(text.slice(0, equals).trim().toLowerCase()), value: text.slice(equals + 1).trim() };
+      } catch (error) {
+        if (error instanceof InvalidValue) throw invalidFilter(text, error.message);
+        throw error;
+      }
     },
   });
   return {

@@ -1,12 +1,28 @@
 /* What the values of `--filter` mean that several lists have. */
-import { BunkerError } from "../../sys/error.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { parseBoolean } from "../option.ts";
+import { invalidFilter } from "./invalid-filter.ts";
 import { parsePointInTime } from "./point-in-time.ts";
 
-/** The error for a filter that means nothing: `until=yesterday`. */
-export function invalidFilter(filter: string, reason: string): BunkerError {
-  return new BunkerError({ code: "invalid_filter", operation: "filter by", object: filter, reason, exitStatus: 1 });
+/**
+ * Reads the values of a filter.
+ * @param key,values of it
+ * @param parse reads one; throws InvalidValue
+ * @throws BunkerError `invalid_filter`
+ */
+export function readFilter<Result>(
+  key: string,
+  values: readonly string[],
+  parse: (text: string) => Result,
+): readonly Result[] {
+  return values.map((text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error;
+      throw invalidFilter(`${key}=${text}`, error.message);
+    }
+  });
 }
 
 /**

@@ -4,14 +4,13 @@
  */
 import type { ImageStore } from "../../image/store/image-store.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
-import { BunkerError } from "../../sys/error.ts";
 import type { Filters } from "../filters/filter-option.ts";
+import { readFilter } from "../filters/filter-value.ts";
 import { fitsLabels } from "../filters/label-filter.ts";
 import { parsePointInTime } from "../filters/point-in-time.ts";
 import { referenceTest } from "../filters/reference-filter.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { parseBoolean } from "../option.ts";
-import { quote } from "../option-table.ts";
 
 /** What `images` can filter by; Docker's keys, and Podman's beside them. */
 export const IMAGE_FILTERS = [
@@ -26,7 +25,7 @@ type Test = (image: StoredImage) => boolean;
  * @param filters by all of `IMAGE_FILTERS` but `containers`, and their negations
  * @param now milliseconds since 1970
  * @returns tells whether an image fits
- * @throws BunkerError `invalid_value`, and as `ImageStore.find` for the images of `before` and `since`
+ * @throws BunkerError `invalid_filter`, and as `ImageStore.find` for the images of `before` and `since`
  */
 export function imageFilter(filters: Filters, store: ImageStore, now: number): Test {
   const isOlder = (time: number): Test => timeTest((created) => created < time);
@@ -80,7 +79,7 @@ export function imageFilter(filters: Filters, store: ImageStore, now: number): T
 
 /**
  * Whether images are as the filter `containers` wants: used by a container, or by none.
- * @throws BunkerError `invalid_value`
+ * @throws BunkerError `invalid_filter`
  */
 export function useFilter(filters: Filters, containersOf: (image: StoredImage) => number): Test {
   return testOf(
@@ -93,10 +92,10 @@ export function useFilter(filters: Filters, containersOf: (image: StoredImage) =
 /**
  * Leaves images only those names that fit a pattern of `reference`, and the digests of their repositories: whoever asks
  * for `debian:12` does not ask for the other names of that image.
- * @throws BunkerError `invalid_value`
+ * @throws BunkerError `invalid_filter`
  */
 export function fittingNames(filters: Filters): (image: StoredImage) => StoredImage {
-  const patterns = read(filters, "reference", referenceTest);
+  const patterns = readFilter("reference", filters("reference"), referenceTest);
   if (patterns.length === 0) return (image) => image;
   const fits = (name: string) => patterns.some((fitsPattern) => fitsPattern(name));
   return (image) => {
@@ -113,7 +112,7 @@ export function fittingNames(filters: Filters): (image: StoredImage) => StoredIm
  * The test of one key.
  * @param makeTest makes that of one value
  * @param combination how many of several values have to fit
- * @throws BunkerError `invalid_value`
+ * @throws BunkerError `invalid_filter`
  */
 function testOf(
   filters: Filters,
@@ -121,8 +120,8 @@ function testOf(
   makeTest: (value: string) => Test,
   combination: "some" | "every" = "some",
 ): Test {
-  const wanted = read(filters, key, makeTest);
-  const unwanted = read(filters, `${key}!`, makeTest);
+  const wanted = readFilter(key, filters(key), makeTest);
+  const unwanted = readFilter(`${key}!`, filters(`${key}!`), makeTest);
   return (image) =>
     (wanted.length === 0 || wanted[combination]((test) => test(image))) && !unwanted.some((test) => test(image));
 }
@@ -152,17 +151,4 @@ function notEmpty(name: string): string {
 /** A digest that may have been written without its algorithm. */
 function asDigest(text: string): string {
   return text.includes(":") ? text : `sha256:${text}`;
-}
-
-/** Reads the values of a key; a mistake is the user's. */
-function read<Result>(filters: Filters, key: string, parse: (text: string) => Result): Result[] {
-  return filters(key).map((text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      if (!(error instanceof InvalidValue)) throw error;
-      const operation = `invalid value ${quote(`${key}=${text}`)} for --filter: ${error.message}`;
-      throw new BunkerError({ code: "invalid_value", operation }, { cause: error });
-    }
-  });
 }

@@ -3,8 +3,7 @@ import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { filterOption } from "../filters/filter-option.ts";
-import { truthFilter } from "../filters/filter-value.ts";
-import { parsePointInTime } from "../filters/point-in-time.ts";
+import { truthFilter, untilFilter } from "../filters/filter-value.ts";
 import { humanSize } from "../format/human-size.ts";
 import { flag } from "../option.ts";
 import { imageFilter } from "./image-filters.ts";
@@ -39,7 +38,7 @@ export const prune = defineCommand(
       ? await pruneBuildsOf(
           data,
           false,
-          filters("until").map((text) => parsePointInTime(text, Date.now())),
+          filters("until").map((text) => untilFilter(text, Date.now())),
         )
       : 0;
     console.log(`Total reclaimed space: ${humanSize(images + builds, RECLAIMED_DIGITS)}`);

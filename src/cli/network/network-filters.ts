@@ -1,7 +1,8 @@
 import { type PredefinedNetwork, predefinedNetwork } from "../../engine/network/predefined-networks.ts";
 import type { Network } from "../../engine/state/networks.ts";
 import type { Filters } from "../filters/filter-option.ts";
-import { invalidFilter, nameFilter, truthFilter, untilFilter } from "../filters/filter-value.ts";
+import { nameFilter, truthFilter, untilFilter } from "../filters/filter-value.ts";
+import { invalidFilter } from "../filters/invalid-filter.ts";
 import { fitsLabels } from "../filters/label-filter.ts";
 import { driverOf } from "./inspection.ts";
 

@@ -6,11 +6,11 @@ import type { RegistryClient } from "../../image/registry/registry-client.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { type Filters, filterOption } from "../filters/filter-option.ts";
+import { readFilter } from "../filters/filter-value.ts";
 import { listFormatOption } from "../format/format-option.ts";
 import { formatList, type ListDescription } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
 import { shorten } from "../format/shorten.ts";
-import { InvalidValue } from "../invalid-value.ts";
 import { flag, parseBoolean, single } from "../option.ts";
 import { integerBetween } from "../values/numbers.ts";
 import { registryOptions, registrySettings } from "./registry-options.ts";
@@ -149,25 +149,13 @@ async function findTags(registries: Registries, term: string, limit: number, sig
 }
 
 function readFilters(filters: Filters<FilterKey>): (repository: FoundRepository) => boolean {
-  const official = read(filters("is-official"), parseBoolean);
-  const automated = read(filters("is-automated"), parseBoolean);
-  const stars = read(filters("stars"), integerBetween(0, Number.MAX_SAFE_INTEGER));
+  const official = readFilter("is-official", filters("is-official"), parseBoolean);
+  const automated = readFilter("is-automated", filters("is-automated"), parseBoolean);
+  const stars = readFilter("stars", filters("stars"), integerBetween(0, Number.MAX_SAFE_INTEGER));
   return (repository) =>
     (official.length === 0 || official.includes(repository.isOfficial)) &&
     (automated.length === 0 || automated.includes(repository.isAutomated)) &&
     stars.every((least) => repository.stars >= least);
-}
-
-function read<Value>(texts: readonly string[], parse: (text: string) => Value): readonly Value[] {
-  return texts.map((text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      if (!(error instanceof InvalidValue)) throw error;
-      const operation = `invalid value ${JSON.stringify(text)} for --filter: ${error.message}`;
-      throw new BunkerError({ code: "invalid_value", operation }, { cause: error });
-    }
-  });
 }
 
 function mark(holds: boolean): string {

@@ -8,7 +8,7 @@ import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
 
 import { pruneContainers } from "../container/prune.ts";
-import { parsePointInTime } from "../filters/point-in-time.ts";
+import { untilFilter } from "../filters/filter-value.ts";
 import { pruneFilter, pruneFilterOption } from "../filters/prune-filter.ts";
 import { humanSize } from "../format/human-size.ts";
 import { imageFilter } from "../image/image-filters.ts";
@@ -62,7 +62,7 @@ export const prune = defineCommand(
     using store = openImageStore(data);
     const isWanted = imageFilter((key) => (key === "dangling" ? [] : filters(key)), store, Date.now());
     const images = pruneImagesHere(store, all, isWanted);
-    const times = filters("until").map((text) => parsePointInTime(text, Date.now()));
+    const times = filters("until").map((text) => untilFilter(text, Date.now()));
     const builds = await pruneBuildsOf(data, all, times);
     console.log(`Total reclaimed space: ${humanSize(containers.reclaimed + pruned.reclaimed + images + builds)}`);
     return 0;

@@ -148,7 +148,7 @@ describe("images", () => {
   ])("are not filtered by %s", async (filter, reason) => {
     const { status, output, errors } = await user.bunker(["images", "-f", filter]);
     expect({ status, output }).toEqual({ status: 1, output: "" });
-    expect(errors).toContain(`invalid value "${filter}" for --filter: ${reason}`);
+    expect(errors).toContain(`filter by ${filter}: ${reason}`);
   });
 
   test("have Podman's fields for templates, and Docker's JSON", async () => {
@@ -198,8 +198,9 @@ describe("images", () => {
   });
 
   test.each([
-    [["-f", "lable=x"], 125, /expected after, before, .*did you mean label\?/],
-    [["-f", "dangling=perhaps"], 1, /invalid value "dangling=perhaps" for --filter: expected true or false/],
+    [["-f", "lable=x"], 1, /filter by lable=x: expected after, before, .*did you mean label\?/],
+    [["-f", "dangling"], 125, /invalid value "dangling" for --filter: expected KEY=VALUE/],
+    [["-f", "dangling=perhaps"], 1, /filter by dangling=perhaps: expected true or false/],
     [["-f", "before=nothing"], 1, /nothing: no such image/],
     [["--format", "{{.Tga}}"], 1, /can't evaluate field Tga in type struct\nhint: Did you mean \.Tag\?/],
     [["--format", "{{.ID"], 64, /template parsing error: template: :1: unclosed action/],

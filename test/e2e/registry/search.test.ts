@@ -57,13 +57,17 @@ test("the tags of a repository are listed", async () => {
   const { errors, status } = await search("--list-tags", `${registry.host}/none`);
   expect(status).toBe(1);
   expect(errors).toBe(
-    `bunker: list the tags of ${registry.host}/none: ${registry.host} answers 404: NAME_UNKNOWN: repository name not known to registry\n`,
+    `bunker: list the tags of ${registry.host}/none: ${registry.host} answers 404: NAME_UNKNOWN: repository name not known to registry\nhint: Check the name, ${registry.host}/none, or log in if it is private: bunker login ${registry.host}\n`,
   );
 });
 
 test.each<[string[], string, number]>([
-  [["--filter", "starz=1", "x"], "did you mean stars?", 125],
-  [["--filter", "stars=many", "x"], 'invalid value "many" for --filter: expected a whole number', 1],
+  [
+    ["--filter", "starz=1", "x"],
+    "filter by starz=1: expected is-official, is-automated or stars; did you mean stars?",
+    1,
+  ],
+  [["--filter", "stars=many", "x"], "filter by stars=many: expected a whole number", 1],
   [["--limit", "0", "x"], "expected a whole number from 1 to 100", 125],
   [["--list-tags", "debian:12"], "--list-tags takes the name of a repository, without a tag", 1],
 ])("search %j is refused", async (words, message, expected) => {

@@ -97,7 +97,7 @@ describe("what is loaded for", () => {
     ["run", 370_500],
     ["exec", 148_000],
     ["version", 22_200],
-    ["ps", 48_000],
+    ["ps", 48_200],
     ["build", 361_500],
     ["work as root", 107_900],
     ["a build as root", 354_500],

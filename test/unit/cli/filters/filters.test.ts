@@ -23,7 +23,7 @@ test("filters are gathered by their keys", () => {
 
 test.each([
   ["label", 'invalid value "label" for --filter: expected KEY=VALUE'],
-  ["lable=x", 'invalid value "lable=x" for --filter: expected label, until or dangling; did you mean label?'],
+  ["lable=x", "filter by lable=x: expected label, until or dangling; did you mean label?"],
 ])("--filter %s is refused", (value, message) => {
   expect(() => filtersOf("--filter", value)).toThrow(message);
 });
