@@ -35,16 +35,21 @@ export function findListIfThere(store: ImageStore, text: string): NamedList | un
   return { name, list: parseManifestList(store.readDocument(found.target.digest), text) };
 }
 
-/** The same; throws BunkerError `manifest_list_not_found` when there is none. */
-export function findList(store: ImageStore, text: string): NamedList {
+/**
+ * The same.
+ * @param hint what can be done about it when there is none
+ * @throws BunkerError `manifest_list_not_found`, and as `findListIfThere`
+ */
+export function findList(store: ImageStore, text: string, hint?: string): NamedList {
   const found = findListIfThere(store, text);
   if (found !== undefined) return found;
+  const isImage = store.target(listName(text)) !== undefined;
   throw new BunkerError({
     code: "manifest_list_not_found",
     operation: "find the list",
     object: text,
-    reason: "no such list",
-    hint: `bunker manifest create ${text} makes one.`,
+    reason: isImage ? "it is the name of an image" : "no such list",
+    hint: isImage ? undefined : hint,
   });
 }
 

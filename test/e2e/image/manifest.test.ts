@@ -316,8 +316,9 @@ test.each([
   [["annotate", "there", `sha256:${"0".repeat(64)}`], /find sha256:0+ in the list there: it is not in it/],
   [["annotate", "there", "nothing"], /no image of it is known by this name here/],
   [["remove", "there", `sha256:${"0".repeat(64)}`], /it is not in it/],
-  [["rm", "missing"], /no such list/],
-  [["push", "missing"], /no such list/],
+  [["rm", "missing"], /find the list missing: no such list\n$/],
+  [["rm", "app:amd64"], /find the list app:amd64: it is the name of an image\n$/],
+  [["push", "missing"], /find the list missing: no such list\n$/],
   [["inspect", "there", "nothing"], /no image of it is known by this name here/],
   [["create", "there", "app:amd64"], /there is one with this name\nhint: Add to it with --amend/],
 ])("manifest %j fails", async (words, message) => {
