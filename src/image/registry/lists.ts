@@ -4,7 +4,7 @@ import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "../documents.ts";
 import { pullScope } from "./manifests.ts";
 import { nextPage } from "./pagination.ts";
 import type { Repository } from "./registries.ts";
-import type { RegistryClient } from "./registry-client.ts";
+import type { ApiRequest, RegistryClient } from "./registry-client.ts";
 
 const names = v.nullish(v.array(v.string()), []);
 const tagsPage = v.pipe(
@@ -29,7 +29,12 @@ const CATALOG_SCOPE = "registry:catalog:*";
  * @throws BunkerError `image_not_found`, `image_invalid`, and what `RegistryClient` can meet
  */
 export function listTags({ client, path }: Repository, name: string, signal: AbortSignal): AsyncGenerator<string> {
-  return listPages(client, `${path}/tags/list?n=1000`, [pullScope(path)], tagsPage, `the tags of ${name}`, signal);
+  return listPages(client, tagsPage, signal, {
+    target: `${path}/tags/list?n=1000`,
+    scopes: [pullScope(path)],
+    object: `the tags of ${name}`,
+    missingHint: `Check the name, ${client.registry}/${path}`,
+  });
 }
 
 /**
@@ -37,21 +42,24 @@ export function listTags({ client, path }: Repository, name: string, signal: Abo
  * @throws BunkerError `image_not_found` when the registry has no catalogue, and as `listTags`
  */
 export function listRepositories(client: RegistryClient, signal: AbortSignal): AsyncGenerator<string> {
-  const what = `the catalogue of ${client.registry}`;
-  return listPages(client, "_catalog?n=1000", [CATALOG_SCOPE], catalogPage, what, signal);
+  return listPages(client, catalogPage, signal, {
+    target: "_catalog?n=1000",
+    scopes: [CATALOG_SCOPE],
+    object: `the catalogue of ${client.registry}`,
+    missingHint: `Not every registry has one; of a repository that you know, bunker search --list-tags shows the tags`,
+  });
 }
 
 async function* listPages(
   client: RegistryClient,
-  first: string,
-  scopes: readonly string[],
   page: typeof tagsPage | typeof catalogPage,
-  what: string,
   signal: AbortSignal,
+  first: Required<Pick<ApiRequest, "target" | "scopes" | "missingHint">> & { readonly object: string },
 ): AsyncGenerator<string> {
-  let target: string | URL | undefined = first;
+  const what = first.object;
+  let target: string | URL | undefined = first.target;
   while (target !== undefined) {
-    const request = { method: "GET", target, scopes, expected: [200], operation: "list", object: what, signal };
+    const request = { ...first, method: "GET", target, expected: [200], operation: "list", signal };
     const { response, bytes } = await client.read(request, MAXIMUM_DOCUMENT_SIZE);
     if (bytes === undefined) throw invalidDocument(what, "a page of it has more than 4 MiB");
     const result = v.safeParse(page, bytes.toString("utf8"));
