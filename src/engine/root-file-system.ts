@@ -3,6 +3,7 @@
 import type { Image } from "../image/image.ts";
 import type { ImageSource } from "../image/image-source.ts";
 import { type LayerMapping, layerDirectory, missingLayers } from "../image/layers/layer-directory.ts";
+import type { Platform } from "../image/platform.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { hostViewProgramSize, mountHostView, planHostView } from "../mount/host-view.ts";
 import { readLayeredFile } from "../mount/layered-file.ts";
@@ -23,6 +24,8 @@ export interface RootFileSystem {
   readonly image: ImageConfiguration;
   /** The digest of the image's configuration; empty for a directory. */
   readonly imageId: string;
+  /** What the image says that it is for; undefined for a directory. */
+  readonly platform: Platform | undefined;
   /** What it is mounted from, to be kept for later starts. */
   readonly plan: RootPlan;
   /** A file of it, by a path relative to its root, as it is before the container has run. */
@@ -78,23 +81,18 @@ export async function prepareRootFileSystem(
   // There is one driver so far, and this says what is missing where it cannot be had.
   chooseUnionDriver(unionSupport(place.data), place.data);
   if (source.kind === "rootfs") return hostView(realRootPath(resolvePath(source.path)), place);
-  const { image, imageId, lower } = await prepareImage(source, platform, place, images);
+  const { lower, ...prepared } = await prepareImage(source, platform, place, images);
   const { upper, work, root } = writableDirectories(place.directory);
   makeDirectory(root);
   if (!place.readOnly) {
     makeSharedDirectory(upper, 0o755);
     makeDirectory(work);
   }
-  return {
-    image,
-    imageId,
-    plan: { kind: "layers", lower: [...lower] },
-    readFile: (file) => readLayeredFile(lower, file),
-  };
+  return { ...prepared, plan: { kind: "layers", lower: [...lower] }, readFile: (file) => readLayeredFile(lower, file) };
 }
 
 /** An image whose layers are there. */
-export interface UnpackedImage extends Pick<RootFileSystem, "image" | "imageId"> {
+export interface UnpackedImage extends Pick<RootFileSystem, "image" | "imageId" | "platform"> {
   /** Their directories, the uppermost first; at least one. */
   readonly lower: readonly string[];
 }
@@ -119,7 +117,8 @@ export async function prepareImage(
     makeDirectories(nothing, 0o777);
     lower.push(nothing);
   }
-  return { image: image.configuration, imageId: image.configurationDigest, lower };
+  const { configuration, configurationDigest } = image;
+  return { image: configuration, imageId: configurationDigest, platform: configuration.platform, lower };
 }
 
 function writableDirectories(directory: string) {
@@ -130,6 +129,7 @@ function plainDirectory(path: string): RootFileSystem {
   return {
     image: {},
     imageId: "",
+    platform: undefined,
     plan: { kind: "directory", path },
     readFile: (file) => readLayeredFile([path], file),
   };
@@ -140,6 +140,7 @@ function hostView(source: string, place: RootPlace): RootFileSystem {
   return {
     image: {},
     imageId: "",
+    platform: undefined,
     plan: { kind: "view", source },
     readFile: (file) => readLayeredFile([source], file),
   };

@@ -78,3 +78,12 @@ function impliedVariant({ architecture, variant }: Platform): string {
   if (architecture === "arm64") return "v8";
   return architecture === "arm" ? "v7" : "";
 }
+
+/** Other architectures whose programs a processor runs as well, where it was made for that. */
+const included: Readonly<Record<string, string>> = { amd64: "386", arm64: "arm" };
+
+/** Whether this machine is made for the programs of a platform, as far as their architecture tells. */
+export function isHostsOwn({ os, architecture }: Platform): boolean {
+  const host = hostPlatform();
+  return os === host.os && (architecture === host.architecture || architecture === included[host.architecture]);
+}

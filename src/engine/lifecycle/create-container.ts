@@ -5,6 +5,7 @@
  */
 
 import { formatImageSource } from "../../image/image-source.ts";
+import { formatPlatform, hostPlatform, isHostsOwn, type Platform } from "../../image/platform.ts";
 import { relyOnImages } from "../../image/store/images-lock.ts";
 import { parseAddress } from "../../network/address.ts";
 import { type Configuration, formatConfiguration } from "../../runtime/configuration/configuration.ts";
@@ -120,6 +121,17 @@ async function resolvedOptions(database: StateDatabase, data: string, given: Run
 /** The host name of a container. */
 function hostnameOf(data: string, { id }: Container): string {
   return readConfiguration(data, id).hostname ?? id.slice(0, 12);
+}
+
+/** An image for another machine may run here, by an emulator; where nobody has asked for that it is said, as in Docker. */
+function warnOfPlatform(
+  wanted: string | undefined,
+  found: Platform | undefined,
+  onWarning: (message: string) => void,
+): void {
+  if (wanted !== undefined || found === undefined || found.architecture === "" || isHostsOwn(found)) return;
+  const [images, own] = [formatPlatform(found), formatPlatform(hostPlatform())];
+  onWarning(`the image's platform (${images}) does not match this machine's (${own}), and --platform was not given`);
 }
 
 /** Where ports cannot be published it is said, and the container is made, as in Docker. */
@@ -289,6 +301,7 @@ export async function createContainer(
     const place = { ...ownership, data, directory, ephemeral: options.remove, readOnly: options.readOnly };
     const root = await prepareRootFileSystem(options.image, options.platform, place, images);
     if (resolved.joined === undefined && owner === undefined) begun = begin?.({ id, lock, options, userNamespace });
+    warnOfPlatform(options.platform, root.platform, onWarning);
     const facts = readHostFacts(options);
     const host = isUtsJoined ? { ...facts, hostname: hostnameOwner && hostnameOf(data, hostnameOwner) } : facts;
     if (options.replaces === true && options.name !== undefined) replaceContainer(database, data, options.name);

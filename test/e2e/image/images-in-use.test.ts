@@ -63,6 +63,26 @@ test("an image that a container was made from stays until it is forced", async (
   expect(await ok("start", "-a", "kept")).toBe("");
 });
 
+test("an image for another machine runs with a warning, unless it was asked for", async () => {
+  const [other, own] = ARCHITECTURE === "amd64" ? ["arm64", "386"] : ["amd64", "arm"];
+  const named = (architecture: string) => ({
+    ...busybox(),
+    names: [`docker.io/library/busybox:${architecture}`],
+    configuration: { ...configuration, architecture },
+  });
+  storeImages(user, [busybox(), named(other), named(own)]);
+  const run = (...words: string[]) => user.bunker(["run", "--rm", "--network", "none", ...words, "echo", "here"]);
+  const { status, output, errors } = await run(`busybox:${other}`);
+  expect({ status, output }).toEqual({ status: 0, output: "here\n" });
+  expect(errors).toMatch(
+    new RegExp(`^warning: the image's platform \\(linux/${other}\\) does not match this machine's \\(linux/\\S+\\),`),
+  );
+  for (const words of [["--platform", `linux/${other}`, `busybox:${other}`], [`busybox:${own}`], ["busybox:latest"]]) {
+    expect(await run(...words)).toEqual({ status: 0, output: "here\n", errors: "" });
+  }
+  await ok("rmi", `busybox:${other}`, `busybox:${own}`);
+});
+
 test("images are mounted in containers, and stay as long as those", async () => {
   const data = archive([
     { name: "data/", type: "5", mode: 0o755 },
