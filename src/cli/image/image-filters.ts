@@ -14,7 +14,7 @@ import { parseBoolean } from "../option.ts";
 
 /** What `images` can filter by; Docker's keys, and Podman's beside them. */
 export const IMAGE_FILTERS = [
-  ...["after", "before", "containers", "dangling", "digest", "id", "intermediate", "label"],
+  ...["after", "before", "containers", "dangling", "digest", "id", "intermediate", "label", "manifest"],
   ...["readonly", "reference", "since", "until"],
 ];
 
@@ -22,7 +22,7 @@ type Test = (image: StoredImage) => boolean;
 
 /**
  * Makes a test of the filters that were given.
- * @param filters by all of `IMAGE_FILTERS` but `containers`, and their negations
+ * @param filters by all of `IMAGE_FILTERS` but `containers` and `manifest`, and their negations
  * @param now milliseconds since 1970
  * @returns tells whether an image fits
  * @throws BunkerError `invalid_filter`, and as `ImageStore.find` for the images of `before` and `since`
@@ -87,6 +87,18 @@ export function useFilter(filters: Filters, containersOf: (image: StoredImage) =
     "containers",
     truth((image) => containersOf(image) > 0),
   );
+}
+
+/**
+ * Whether lists of images are shown, and images, as the filter `manifest` wants; images alone without it.
+ * @throws BunkerError `invalid_filter`
+ */
+export function shownKinds(filters: Filters): { readonly images: boolean; readonly lists: boolean } {
+  const wanted = readFilter("manifest", filters("manifest"), parseBoolean);
+  const unwanted = readFilter("manifest!", filters("manifest!"), parseBoolean);
+  const isGiven = wanted.length + unwanted.length > 0;
+  const fits = (isList: boolean) => (wanted.length === 0 || wanted.includes(isList)) && !unwanted.includes(isList);
+  return { images: fits(false), lists: isGiven && fits(true) };
 }
 
 /**

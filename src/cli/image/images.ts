@@ -12,9 +12,10 @@ import { formatList } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
 import { flag, single } from "../option.ts";
 import { oneOf } from "../values/choice.ts";
-import { fittingNames, IMAGE_FILTERS, imageFilter, useFilter } from "./image-filters.ts";
+import { fittingNames, IMAGE_FILTERS, imageFilter, shownKinds, useFilter } from "./image-filters.ts";
 import { imageOrder, rowOrder } from "./image-order.ts";
 import { imageRows, imageTitles, withoutTwins } from "./image-rows.ts";
+import { listAsImage } from "./list-as-image.ts";
 import { formatPlatforms } from "./platforms-tree.ts";
 
 /** `bunker images`, `bunker image ls`. */
@@ -57,7 +58,9 @@ export const images = defineCommand(
     // As in Docker, the operand is one more pattern.
     const patterns = [...filters("reference"), ...(pattern === undefined ? [] : [pattern])];
     const wanted = (key: string) => (key === "reference" ? patterns : filters(key));
-    const all = store.list();
+    const kinds = shownKinds(wanted);
+    const all = kinds.images ? store.list() : [];
+    if (kinds.lists) all.push(...store.lists().map((list) => listAsImage(list, data)));
     const containersOf = containerCounts(data);
     let usage: ImageUsage | undefined;
     const usageOfAll = () => {

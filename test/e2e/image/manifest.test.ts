@@ -98,6 +98,19 @@ test("a list is made, changed, shown and removed", async () => {
   expect(await ok("images", "-q", "app")).toMatch(/^[0-9a-f]{12}\n[0-9a-f]{12}\n$/);
 });
 
+test("lists are shown where images are filtered by being one", async () => {
+  await ok("manifest", "create", "list", "app:amd64");
+  const shown = (...words: string[]) =>
+    ok("images", ...words, "--format", "{{.Repository}}:{{.Tag}} {{.CreatedSince}} {{.Size}}");
+  const images = await shown();
+  expect(images).toMatch(/^app:\S+ .*\napp:\S+ .*\n$/);
+  expect(await shown("--filter", "manifest=false")).toBe(images);
+  expect(await shown("--filter", "manifest!=true")).toBe(images);
+  expect(await shown("--filter", "manifest=true")).toBe("list:latest N/A 0B\n");
+  expect(await shown("--filter", "manifest=true", "--filter", "manifest=false")).toBe(`${images}list:latest N/A 0B\n`);
+  expect(await shown("--filter", "manifest=true", "other")).toBe("");
+});
+
 test("a list's name means its image for this machine, or the whole list where a list can go", async () => {
   await ok("manifest", "create", "list", "app:amd64", "app:arm64");
   expect(await ok("image", "inspect", "--format", "{{.Architecture}}", "list")).toBe("amd64\n");
