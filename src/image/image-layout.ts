@@ -8,11 +8,8 @@ import { type Descriptor, type Index, invalidDocument, parseDocument } from "./d
 import type { Image, Layer } from "./image.ts";
 import { blobPath, type LayoutFiles, readBlob } from "./layout-files.ts";
 import { checkPlatform, chooseManifest } from "./manifest-choice.ts";
+import { isLayer } from "./media-types.ts";
 import type { Platform } from "./platform.ts";
-
-/** Archives with one file system change set each, as OCI and Docker name them. */
-const layerMediaType =
-  /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+(?:gzip|zstd))?|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.(?:gzip|zstd))?)$/;
 
 /**
  * Reads what a layout names.
@@ -91,7 +88,7 @@ export function identifyDescriptors(
     const descriptor = descriptors[position];
     if (descriptor === undefined) throw new Error("a layer without a descriptor");
     const { mediaType, digest, size } = descriptor;
-    if (!layerMediaType.test(mediaType)) {
+    if (!isLayer(descriptor)) {
       throw invalidDocument(name, `layers.${position}.mediaType: ${JSON.stringify(mediaType)} is not supported`);
     }
     return { ...identity, mediaType, digest, size };

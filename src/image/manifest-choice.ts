@@ -3,24 +3,15 @@
  * may name further indexes, usually one for each image, with a manifest for each platform.
  */
 import { BunkerError } from "../sys/error.ts";
+import type { Digest } from "./digest.ts";
 import { type Descriptor, type Index, invalidDocument } from "./documents.ts";
+import { isIndex } from "./media-types.ts";
 import { formatPlatform, hostPlatform, type Platform, platformRank } from "./platform.ts";
 
 /** The annotation that names an entry of a layout's index.json. */
 export const TAG_ANNOTATION = "org.opencontainers.image.ref.name";
-/** The media type of an OCI image index. */
-export const INDEX_MEDIA_TYPE = "application/vnd.oci.image.index.v1+json";
 /** How deep indexes may be nested. */
 export const MAXIMUM_DEPTH = 4;
-const indexMediaTypes: readonly string[] = [
-  INDEX_MEDIA_TYPE,
-  "application/vnd.docker.distribution.manifest.list.v2+json",
-];
-
-/** Whether a media type is that of an index, which names manifests for several platforms. */
-export function isIndex(mediaType: string): boolean {
-  return indexMediaTypes.includes(mediaType);
-}
 
 /**
  * Finds what a name in an index stands for, a manifest or an index. Where it is several manifests, that is the one for
@@ -55,7 +46,8 @@ export function chooseManifest(
 ): Descriptor {
   const named = filterByTag(index.manifests, tag, name);
   const wanted = platform ?? hostPlatform();
-  const candidates = named.flatMap((descriptor) => resolveIndex(descriptor, wanted, readIndex, name, 0));
+  const seen = new Set<Digest>();
+  const candidates = named.flatMap((descriptor) => resolveIndex(descriptor, wanted, readIndex, name, 0, seen));
   const single = onlyOne(candidates);
   if (single !== undefined) return single;
   const fitting = bestOf(candidates, wanted);
@@ -129,6 +121,8 @@ function filterByTag(manifests: readonly Descriptor[], tag: string | undefined, 
 /**
  * The manifests that a descriptor stands for, with the platform of the index entry where they have none. Of an index
  * that is the first of those that fit best, or all when none fits.
+ * @param seen the indexes that have been looked into. Each is once: where a hostile one names another a thousand times,
+ *   and that does so with a third, nobody would come to an end
  */
 function resolveIndex(
   descriptor: Descriptor,
@@ -136,11 +130,21 @@ function resolveIndex(
   readIndex: (descriptor: Descriptor) => Index,
   name: string,
   depth: number,
+  seen: Set<Digest>,
 ): readonly Descriptor[] {
   if (!isIndex(descriptor.mediaType)) return isImage(descriptor) ? [descriptor] : [];
+  if (seen.has(descriptor.digest)) return [];
+  seen.add(descriptor.digest);
   if (depth === MAXIMUM_DEPTH) throw invalidDocument(name, `its indexes are nested more than ${MAXIMUM_DEPTH} deep`);
   const manifests = readIndex(descriptor).manifests.flatMap((inner) =>
-    resolveIndex({ ...inner, platform: inner.platform ?? descriptor.platform }, wanted, readIndex, name, depth + 1),
+    resolveIndex(
+      { ...inner, platform: inner.platform ?? descriptor.platform },
+      wanted,
+      readIndex,
+      name,
+      depth + 1,
+      seen,
+    ),
   );
   const [first] = bestOf(manifests, wanted);
   return first === undefined ? manifests : [first];

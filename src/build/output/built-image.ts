@@ -1,8 +1,8 @@
 import { streamBlob } from "../../image/blob-stream.ts";
 import { type Digest, digestOf } from "../../image/digest.ts";
-import { INDEX_MEDIA_TYPE } from "../../image/manifest-choice.ts";
+import { DOCKER_MANIFEST, INDEX_MEDIA_TYPE, OCI_CONFIGURATION, OCI_MANIFEST } from "../../image/media-types.ts";
 import type { Platform } from "../../image/platform.ts";
-import { DOCKER_MANIFEST, manifestOf, OCI_MANIFEST } from "../../image/transport/manifest.ts";
+import { manifestOf } from "../../image/transport/manifest.ts";
 import { dockerMediaType, ociMediaType } from "../../image/transport/manifest-conversion.ts";
 import type { ImageReader, Manifest } from "../../image/transport/transport.ts";
 import type { PackedLayer } from "./packed-layers.ts";
@@ -71,7 +71,7 @@ export function readerOfBuiltImages(
   const mediaType = isOci ? OCI_MANIFEST : DOCKER_MANIFEST;
   const configurations: Blob[] = [];
   const entries = images.flatMap(({ platform, configuration, layers, statements }) => {
-    const config = put(convert("application/vnd.oci.image.config.v1+json"), configuration);
+    const config = put(convert(OCI_CONFIGURATION), configuration);
     configurations.push(config);
     for (const layer of layers) files.set(layer.digest, layer);
     const manifest = seal(mediaType, {
@@ -91,7 +91,7 @@ export function readerOfBuiltImages(
       schemaVersion: 2,
       mediaType: OCI_MANIFEST,
       config: put(
-        "application/vnd.oci.image.config.v1+json",
+        OCI_CONFIGURATION,
         Buffer.from(
           JSON.stringify({
             architecture: "unknown",

@@ -10,14 +10,15 @@
 import { streamBlob } from "../../image/blob-stream.ts";
 import { type Digest, digestOf } from "../../image/digest.ts";
 import type { Descriptor } from "../../image/documents.ts";
-import { INDEX_MEDIA_TYPE, TAG_ANNOTATION } from "../../image/manifest-choice.ts";
+import { TAG_ANNOTATION } from "../../image/manifest-choice.ts";
+import { DOCKER_MANIFEST_LIST, INDEX_MEDIA_TYPE, OCI_MANIFEST } from "../../image/media-types.ts";
 import { parseReference } from "../../image/reference.ts";
 import { Registries } from "../../image/registry/registries.ts";
 import { RegistryWriter } from "../../image/registry/registry-writer.ts";
 import { copyBlobs } from "../../image/transport/copy-image.ts";
 import { openDirectorySink } from "../../image/transport/directory-sink.ts";
 import { openLayoutOutput } from "../../image/transport/layout-output.ts";
-import { DOCKER_MANIFEST_LIST, manifestOf, OCI_MANIFEST } from "../../image/transport/manifest.ts";
+import { manifestOf } from "../../image/transport/manifest.ts";
 import { dockerMediaType } from "../../image/transport/manifest-conversion.ts";
 import type { BlobReadOptions, ImageReader, ImageWriter, Manifest } from "../../image/transport/transport.ts";
 import { BunkerError } from "../../sys/error.ts";

@@ -2,12 +2,14 @@
  * Reading a build cache that is kept elsewhere. Its documents are foreign: what they say is checked as far as it can be, and
  * a cache in which something is wrong is as good as none.
  */
+
 import * as v from "valibot";
 import { type Digest, digestSchema } from "../../image/digest.ts";
 import { type Descriptor, invalidDocument, parseDocument } from "../../image/documents.ts";
 import { readLayoutIndex } from "../../image/image-layout.ts";
 import { directoryFiles } from "../../image/layout-files.ts";
-import { isIndex, TAG_ANNOTATION } from "../../image/manifest-choice.ts";
+import { TAG_ANNOTATION } from "../../image/manifest-choice.ts";
+import { isIndex } from "../../image/media-types.ts";
 import { parseReference } from "../../image/reference.ts";
 import type { Registries } from "../../image/registry/registries.ts";
 import { RegistryReader } from "../../image/registry/registry-reader.ts";

@@ -1,14 +1,13 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { parseDocument } from "../../image/documents.ts";
-import { isIndex } from "../../image/manifest-choice.ts";
 import { openListReader } from "../../image/manifest-list/list-reader.ts";
 import { findList, findListIfThere } from "../../image/manifest-list/list-store.ts";
 import { findMember } from "../../image/manifest-list/manifest-list.ts";
+import { DOCKER_MANIFEST, isIndex } from "../../image/media-types.ts";
 import { fullRepository, parseReference } from "../../image/reference.ts";
 import { Registries } from "../../image/registry/registries.ts";
 import { RegistryReader } from "../../image/registry/registry-reader.ts";
 import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
-import { DOCKER_MANIFEST } from "../../image/transport/manifest.ts";
 import type { ImageReader, Manifest } from "../../image/transport/transport.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";

@@ -3,18 +3,18 @@
  * through registries (signatures, bills of materials, charts). OCI image specification 1.1, manifest.md, "Guidelines for
  * artifact usage".
  */
+
 import { basename } from "node:path";
 import { openFile } from "../blob.ts";
 import { streamBlob } from "../blob-stream.ts";
 import { DigestHasher, digestOf } from "../digest.ts";
+import { OCI_CONFIGURATION, OCI_MANIFEST } from "../media-types.ts";
 import type { BlobStaging } from "../store/blob-staging.ts";
 import type { BlobDescriptor } from "../store/stored-image.ts";
-import { OCI_MANIFEST } from "../transport/manifest.ts";
 import type { FoundMember } from "./find-members.ts";
 
 const TITLE = "org.opencontainers.image.title";
 const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
-const CONFIGURATION_TYPE = "application/vnd.oci.image.config.v1+json";
 const EMPTY = Buffer.from("{}");
 
 /** What an artifact is made of. */
@@ -49,7 +49,7 @@ export async function makeArtifact(
   const config =
     configuration === undefined
       ? stageEmpty(configurationType ?? EMPTY_TYPE, staging)
-      : await stage(configuration, configurationType ?? CONFIGURATION_TYPE);
+      : await stage(configuration, configurationType ?? OCI_CONFIGURATION);
   const layers = [];
   for (const path of files) {
     const layer = await stage(path, layerType ?? mediaTypeOf(path));

@@ -1,15 +1,16 @@
 /** Images that a list is to have, found by their names: in the store, or in a registry. */
+
 import { BunkerError } from "../../sys/error.ts";
 import { verifyDigest } from "../blob.ts";
 import { type Descriptor, invalidDocument, MAXIMUM_DOCUMENT_SIZE, parseDocument } from "../documents.ts";
-import { chooseManifest, isIndex } from "../manifest-choice.ts";
+import { chooseManifest } from "../manifest-choice.ts";
+import { isConfiguration, isIndex } from "../media-types.ts";
 import { fullRepository, parseReference } from "../reference.ts";
 import type { Registries } from "../registry/registries.ts";
 import { RegistryReader } from "../registry/registry-reader.ts";
 import type { ImageStore } from "../store/image-store.ts";
 import { openStoreReader } from "../store/store-reader.ts";
 import type { BlobDescriptor } from "../store/stored-image.ts";
-import { IMAGE_CONFIGURATION } from "../transport/manifest.ts";
 import { readRoot } from "../transport/read-manifests.ts";
 import type { ImageReader, Manifest } from "../transport/transport.ts";
 import type { Arrival } from "./list-store.ts";
@@ -118,7 +119,7 @@ async function memberOf(
   const member = { mediaType, digest, size: bytes.length };
   if (isIndex(mediaType)) return { manifest, repository, member };
   const { artifactType, config } = parseDocument("manifest", bytes, `manifest ${digest} of ${reader.name}`);
-  if (!IMAGE_CONFIGURATION.test(config.mediaType)) {
+  if (!isConfiguration(config.mediaType)) {
     // An artifact is for no platform.
     return { manifest, repository, member: { ...member, artifactType: artifactType ?? config.mediaType } };
   }

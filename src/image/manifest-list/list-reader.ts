@@ -1,6 +1,6 @@
 import type { Digest } from "../digest.ts";
 import { parseDocument } from "../documents.ts";
-import { isIndex } from "../manifest-choice.ts";
+import { isIndex } from "../media-types.ts";
 import { parseReference } from "../reference.ts";
 import type { Registries } from "../registry/registries.ts";
 import { RegistryReader } from "../registry/registry-reader.ts";

@@ -2,11 +2,12 @@
  * Lists of images for several platforms that a user puts together: OCI image indexes, edited. Nothing of an index that
  * is changed gets lost, so fields that are not known here stay as they are.
  */
+
 import * as v from "valibot";
 import { BunkerError } from "../../sys/error.ts";
 import { type Digest, digestSchema } from "../digest.ts";
 import { invalidDocument } from "../documents.ts";
-import { INDEX_MEDIA_TYPE } from "../manifest-choice.ts";
+import { INDEX_MEDIA_TYPE } from "../media-types.ts";
 import type { BlobDescriptor } from "../store/stored-image.ts";
 
 const textMap = v.record(v.string(), v.string());

@@ -3,17 +3,13 @@ import { BunkerError } from "../../sys/error.ts";
 import { verifyDigest } from "../blob.ts";
 import { type Digest, digestOf, splitDigest } from "../digest.ts";
 import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "../documents.ts";
+import { DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, INDEX_MEDIA_TYPE, OCI_MANIFEST } from "../media-types.ts";
 import type { Manifest } from "../transport/transport.ts";
 import type { HttpResponse } from "./http/http-client.ts";
 import type { Repository } from "./registries.ts";
 
 /** What Bunker understands; OCI and Docker's own forms. */
-const MANIFEST_TYPES = [
-  "application/vnd.oci.image.index.v1+json",
-  "application/vnd.oci.image.manifest.v1+json",
-  "application/vnd.docker.distribution.manifest.list.v2+json",
-  "application/vnd.docker.distribution.manifest.v2+json",
-] as const;
+const MANIFEST_TYPES: readonly string[] = [INDEX_MEDIA_TYPE, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST];
 
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
 
@@ -151,10 +147,10 @@ function mediaTypeOf(bytes: Buffer, { headers }: HttpResponse, what: string): st
   if (memberOf(content, "schemaVersion") === 1 || SCHEMA_1.test(mediaType)) {
     throw unsupported(what, "it is in Docker's schema 1, which was given up in 2017", "Push the image again.");
   }
-  if (MANIFEST_TYPES.some((known) => known === mediaType)) return mediaType;
+  if (MANIFEST_TYPES.includes(mediaType)) return mediaType;
   // Old registries answer with types of their own; the form tells what it is.
-  if (Array.isArray(memberOf(content, "manifests"))) return MANIFEST_TYPES[0];
-  if (memberOf(content, "config") !== undefined) return MANIFEST_TYPES[1];
+  if (Array.isArray(memberOf(content, "manifests"))) return INDEX_MEDIA_TYPE;
+  if (memberOf(content, "config") !== undefined) return OCI_MANIFEST;
   throw unsupported(what, `its media type is ${JSON.stringify(mediaType)}, which is no image`);
 }
 

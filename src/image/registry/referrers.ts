@@ -7,12 +7,11 @@ import * as v from "valibot";
 import { BunkerError } from "../../sys/error.ts";
 import { type Digest, digestOf, digestSchema, splitDigest } from "../digest.ts";
 import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "../documents.ts";
+import { INDEX_MEDIA_TYPE } from "../media-types.ts";
 import type { Manifest } from "../transport/transport.ts";
 import { pullScope, putManifest, readManifest } from "./manifests.ts";
 import { nextPage } from "./pagination.ts";
 import type { Repository } from "./registries.ts";
-
-const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 
 const referrer = v.object({
   mediaType: v.string(),
@@ -63,7 +62,7 @@ export async function listReferrers(
       {
         method: "GET",
         target,
-        headers: { accept: INDEX_TYPE },
+        headers: { accept: INDEX_MEDIA_TYPE },
         scopes: [pullScope(path)],
         expected: [200, 404],
         operation: "list what refers to",
@@ -72,7 +71,8 @@ export async function listReferrers(
       },
       MAXIMUM_DOCUMENT_SIZE,
     );
-    const isKnown = response.status === 200 && response.headers.get("content-type")?.startsWith(INDEX_TYPE) === true;
+    const isKnown =
+      response.status === 200 && response.headers.get("content-type")?.startsWith(INDEX_MEDIA_TYPE) === true;
     if (!isKnown) {
       found.push(...(await taggedReferrers(repository, digest, name, signal)));
       break;
@@ -106,9 +106,9 @@ export async function addReferrer(
     artifactType: artifactType ?? config?.mediaType ?? undefined,
     annotations: annotations ?? undefined,
   };
-  const list = { schemaVersion: 2, mediaType: INDEX_TYPE, manifests: [...others, own] };
+  const list = { schemaVersion: 2, mediaType: INDEX_MEDIA_TYPE, manifests: [...others, own] };
   const bytes = Buffer.from(JSON.stringify(list));
-  const index: Manifest = { mediaType: INDEX_TYPE, digest: digestOf(bytes), bytes };
+  const index: Manifest = { mediaType: INDEX_MEDIA_TYPE, digest: digestOf(bytes), bytes };
   await putManifest(repository, index, referrersTag(subject), name, signal);
 }
 

@@ -13,11 +13,12 @@ import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { statusThroughLinks } from "../../sys/file.ts";
 import { readText, statusIfThere } from "../../sys/named-file.ts";
 import { AT_FDCWD } from "../../sys/open.ts";
-import { identifyLayers } from "../chain-id.ts";
 import type { Digest } from "../digest.ts";
 import { type Descriptor, parseDocument } from "../documents.ts";
+import { identifyDescriptors } from "../image-layout.ts";
 import { blobPath, directoryFiles, readBlob } from "../layout-files.ts";
 import { TAG_ANNOTATION } from "../manifest-choice.ts";
+import { isConfiguration, isLayer, isManifest } from "../media-types.ts";
 import { REPOSITORY_DIGESTS_ANNOTATION } from "./layout-index.ts";
 import type { StoredImage } from "./stored-image.ts";
 
@@ -84,7 +85,8 @@ function failureToFind(path: string): number | undefined {
 }
 
 /**
- * Reads the images of an additional store. An index in it stands for nothing here: a store names manifests.
+ * Reads the images of an additional store. An index in it stands for nothing here, since a store names manifests; nor do
+ * signatures and other artifacts.
  * @throws BunkerError `image_invalid`, `image_unreadable`, `digest_mismatch`
  */
 export function readAdditionalStore(directory: string): StoredImage[] {
@@ -113,12 +115,19 @@ function namesOf({ annotations }: Descriptor) {
   };
 }
 
+/** @returns undefined for what is no image, and for what its owner removes meanwhile */
 function readImage(directory: string, { mediaType, digest, size }: Descriptor): StoredImage | undefined {
-  if (!mediaType.includes("manifest.v")) return undefined;
+  if (!isManifest(mediaType)) return undefined;
   const files = directoryFiles(directory, directory);
+  if (!files.has(blobPath(digest))) return undefined;
   const manifest = parseDocument("manifest", readBlob(files, { digest, size }, "manifest"), `manifest ${digest}`);
-  const { config } = manifest;
+  const { config, layers } = manifest;
+  if (!isConfiguration(config.mediaType) || !layers.every(isLayer) || !files.has(blobPath(config.digest))) {
+    return undefined;
+  }
   const configuration = parseDocument("imageConfiguration", readBlob(files, config, "configuration"), config.digest);
+  // Build tools put attestations beside images in the form of images.
+  if (configuration.platform.os === "unknown") return undefined;
   const created = Date.parse(configuration.created ?? "");
   return {
     id: config.digest,
@@ -130,10 +139,7 @@ function readImage(directory: string, { mediaType, digest, size }: Descriptor): 
     created: Number.isNaN(created) ? undefined : created,
     added: modificationTime(`${directory}/${blobPath(digest)}`),
     labels: configuration.labels,
-    layers: identifyLayers(configuration.diffIds).flatMap((identity, position) => {
-      const layer = manifest.layers[position];
-      return layer === undefined ? [] : [{ ...identity, ...layer }];
-    }),
+    layers: identifyDescriptors(layers, configuration.diffIds, `manifest ${digest} in ${directory}`),
     store: directory,
     isReadOnly: true,
   };

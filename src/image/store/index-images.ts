@@ -1,5 +1,5 @@
 import type { Digest } from "../digest.ts";
-import { isIndex } from "../manifest-choice.ts";
+import { isIndex } from "../media-types.ts";
 import type { ImageStore } from "./image-store.ts";
 import { manifestsOf } from "./index-members.ts";
 

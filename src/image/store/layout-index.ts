@@ -5,6 +5,7 @@
  * An entry names the manifest of an image, also where a whole index was pulled under that name: of such an index the
  * store has one platform only, and a layout must have all that it names.
  */
+
 import { encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { errnoOf } from "../../sys/error.ts";
@@ -12,7 +13,8 @@ import { setSize, synchronize, unlinkAt } from "../../sys/file.ts";
 import { exists, openFile, renameFile, statusIfThere, writeOpenText } from "../../sys/named-file.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { check } from "../../sys/system-call.ts";
-import { INDEX_MEDIA_TYPE, TAG_ANNOTATION } from "../manifest-choice.ts";
+import { TAG_ANNOTATION } from "../manifest-choice.ts";
+import { INDEX_MEDIA_TYPE } from "../media-types.ts";
 import type { StoredImage, StoredList } from "./stored-image.ts";
 
 /** The digests under which registries know an image, with their repositories and spaces between them. */

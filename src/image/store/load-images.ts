@@ -4,7 +4,7 @@ import { readArchiveMembers } from "../archive-members.ts";
 import type { Digest } from "../digest.ts";
 import { type Descriptor, invalidDocument } from "../documents.ts";
 import { archiveFiles, directoryFiles } from "../layout-files.ts";
-import { isIndex } from "../manifest-choice.ts";
+import { isIndex } from "../media-types.ts";
 import type { Platform } from "../platform.ts";
 import { type ArchiveOrigin, openArchiveInput } from "../transport/archive-input.ts";
 import { archivedImages } from "../transport/archived-images.ts";

@@ -1,7 +1,8 @@
 import { streamBlob } from "../blob-stream.ts";
 import { digestOf } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
-import { DOCKER_MANIFEST, manifestOf, OCI_MANIFEST } from "../transport/manifest.ts";
+import { DOCKER_MANIFEST, OCI_CONFIGURATION, OCI_MANIFEST } from "../media-types.ts";
+import { manifestOf } from "../transport/manifest.ts";
 import { dockerMediaType, ociMediaType } from "../transport/manifest-conversion.ts";
 import type { ImageReader } from "../transport/transport.ts";
 
@@ -27,7 +28,7 @@ export function readerOfNewImage({ name, configuration, layers, format }: NewIma
   const [convert, mediaType] =
     format === "oci" ? ([ociMediaType, OCI_MANIFEST] as const) : ([dockerMediaType, DOCKER_MANIFEST] as const);
   const config = {
-    mediaType: convert("application/vnd.oci.image.config.v1+json"),
+    mediaType: convert(OCI_CONFIGURATION),
     digest: digestOf(configuration),
     size: configuration.length,
   };

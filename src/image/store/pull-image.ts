@@ -24,8 +24,8 @@ import { openPackedLayer, type PackedLayer } from "../layers/layer-stream.ts";
 import { unpackLayers } from "../layers/unpack-layers.ts";
 import { UnpackThreads } from "../layers/unpack-threads.ts";
 import { checkPlatform } from "../manifest-choice.ts";
+import { isConfiguration } from "../media-types.ts";
 import type { Platform } from "../platform.ts";
-import { IMAGE_CONFIGURATION } from "../transport/manifest.ts";
 import { readManifestFor, readRoot } from "../transport/read-manifests.ts";
 import type { ImageReader, Manifest } from "../transport/transport.ts";
 import { type ArrivingBlob, BlobStaging } from "./blob-staging.ts";
@@ -281,7 +281,7 @@ class Transfer {
 /** @throws BunkerError for what registries keep beside images: charts, signatures, modules */
 function checkIsImage(mediaType: string, artifactType: string | null | undefined, name: string): void {
   // Old registries name no type of a configuration.
-  if (IMAGE_CONFIGURATION.test(mediaType) || mediaType === "application/octet-stream") return;
+  if (isConfiguration(mediaType) || mediaType === "application/octet-stream") return;
   throw new BunkerError({
     code: "not_an_image",
     operation: "pull",

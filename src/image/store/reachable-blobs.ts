@@ -1,6 +1,6 @@
 import type { Digest } from "../digest.ts";
 import { parseDocument } from "../documents.ts";
-import { isIndex } from "../manifest-choice.ts";
+import { isIndex, isManifest } from "../media-types.ts";
 import type { ImageStore } from "./image-store.ts";
 import type { BlobDescriptor } from "./stored-image.ts";
 
@@ -23,7 +23,7 @@ export function addReachableBlobs(
     seen.add(digest);
     const { manifests } = parseDocument("index", store.readDocument(digest), `index ${digest}`);
     for (const child of manifests) addReachableBlobs(store, child, reachable, seen);
-  } else if (/manifest\.v\d/.test(mediaType)) {
+  } else if (isManifest(mediaType)) {
     seen.add(digest);
     const { config, layers } = parseDocument("manifest", store.readDocument(digest), `manifest ${digest}`);
     for (const blob of [config, ...layers]) reachable.add(blob.digest);

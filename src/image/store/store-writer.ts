@@ -3,9 +3,9 @@ import { verifyDigest } from "../blob.ts";
 import { streamBlob } from "../blob-stream.ts";
 import type { Digest } from "../digest.ts";
 import { type Descriptor, type ImageConfiguration, parseDocument } from "../documents.ts";
-import { isIndex } from "../manifest-choice.ts";
+import { identifyDescriptors } from "../image-layout.ts";
+import { isConfiguration, isIndex, isLayer } from "../media-types.ts";
 import { hostPlatform, platformRank } from "../platform.ts";
-import { IMAGE_CONFIGURATION } from "../transport/manifest.ts";
 import type { ImageReader, ImageWriter, Manifest } from "../transport/transport.ts";
 import { BlobStaging } from "./blob-staging.ts";
 import type { ImageStore } from "./image-store.ts";
@@ -108,12 +108,15 @@ export class StoreWriter implements ImageWriter {
   #images(): Manifest[] {
     const host = hostPlatform();
     const ranked = this.#manifests.flatMap((manifest) => {
-      const { config } = parseDocument("manifest", manifest.bytes, `manifest ${manifest.digest} of ${this.name}`);
-      // Other manifests (signatures, charts) are kept and are no images.
-      if (!IMAGE_CONFIGURATION.test(config.mediaType)) return [];
-      const { platform } = this.#configuration(config.digest);
+      const name = `manifest ${manifest.digest} of ${this.name}`;
+      const { config, layers } = parseDocument("manifest", manifest.bytes, name);
+      // Other manifests (signatures, charts) are kept and are no images, whatever they give for a configuration.
+      if (!isConfiguration(config.mediaType) || !layers.every(isLayer)) return [];
+      const { platform, diffIds } = this.#configuration(config.digest);
       // Build tools put attestations beside images in the form of images.
-      return platform.os === "unknown" ? [] : [{ manifest, rank: platformRank(host, platform) }];
+      if (platform.os === "unknown") return [];
+      identifyDescriptors(layers, diffIds, name);
+      return [{ manifest, rank: platformRank(host, platform) }];
     });
     return ranked.sort((one, other) => one.rank - other.rank).map(({ manifest }) => manifest);
   }

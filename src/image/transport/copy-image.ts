@@ -8,10 +8,11 @@
  *
  * The first failure stops what else is being moved.
  */
+
 import { BunkerError } from "../../sys/error.ts";
 import type { Digest } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
-import { isIndex } from "../manifest-choice.ts";
+import { isIndex } from "../media-types.ts";
 import { blobsOf } from "./manifest.ts";
 import { convertManifests, type ManifestKind } from "./manifest-conversion.ts";
 import { type ImageChoice, readChosenManifests, readRoot } from "./read-manifests.ts";

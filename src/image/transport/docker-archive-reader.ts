@@ -6,6 +6,7 @@
  * made, of Docker's kind, with the layers as they lie in the archive; it has the form that containers/image gives it,
  * and so the same digest everywhere.
  */
+
 import { readSync } from "node:fs";
 import { type BlobLocation, openFile } from "../blob.ts";
 import { streamBlob } from "../blob-stream.ts";
@@ -15,13 +16,12 @@ import { chooseArchivedImage, type DockerImage, readDockerManifest } from "../do
 import { type Descriptor, parseDocument } from "../documents.ts";
 import { readLayoutIndex } from "../image-layout.ts";
 import { blobPath, type LayoutFiles, readBlob } from "../layout-files.ts";
-import { isIndex } from "../manifest-choice.ts";
+import { DOCKER_CONFIGURATION, DOCKER_MANIFEST, isIndex } from "../media-types.ts";
 import type { Platform } from "../platform.ts";
 import { layoutReader } from "./layout-reader.ts";
-import { DOCKER_MANIFEST, manifestOf } from "./manifest.ts";
+import { manifestOf } from "./manifest.ts";
 import type { ImageReader } from "./transport.ts";
 
-const DOCKER_CONFIGURATION = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
 const layerMediaTypes = { none: DOCKER_LAYER, gzip: `${DOCKER_LAYER}.gzip`, zstd: `${DOCKER_LAYER}.zstd` } as const;
 
@@ -50,9 +50,11 @@ export async function dockerImageReader(files: LayoutFiles, image: DockerImage, 
 /** The manifest in the archive's image layout that has this configuration. */
 function findOwnManifest(files: LayoutFiles, configuration: Digest, name: string): Descriptor | undefined {
   if (!files.has("oci-layout") || !files.has("index.json")) return undefined;
+  const seen = new Set<Digest>();
   const search = (descriptors: readonly Descriptor[], depth: number): Descriptor | undefined => {
     for (const descriptor of descriptors) {
-      if (!files.has(blobPath(descriptor.digest))) continue;
+      if (seen.has(descriptor.digest) || !files.has(blobPath(descriptor.digest))) continue;
+      seen.add(descriptor.digest);
       const bytes = readBlob(files, descriptor, "manifest");
       const document = `manifest ${descriptor.digest} of ${name}`;
       if (!isIndex(descriptor.mediaType)) {

@@ -6,11 +6,13 @@
  *
  * Several images share one output: each has a writer of its own, and the output is committed when all are.
  */
+
 import * as v from "valibot";
 import type { Digest } from "../digest.ts";
 import { type Descriptor, parseDocument } from "../documents.ts";
 import { blobPath } from "../layout-files.ts";
-import { chooseManifest, INDEX_MEDIA_TYPE, isIndex, TAG_ANNOTATION } from "../manifest-choice.ts";
+import { chooseManifest, TAG_ANNOTATION } from "../manifest-choice.ts";
+import { INDEX_MEDIA_TYPE, isIndex } from "../media-types.ts";
 import type { LayoutSink } from "./layout-sink.ts";
 import type { ImageWriter, Manifest } from "./transport.ts";
 import { verifyBlob } from "./verified-blob.ts";

@@ -4,12 +4,18 @@
  * and old registries take no other. So a manifest on its way there gets the other media types, and with them another
  * digest. What else is in it stays.
  */
-import * as v from "valibot";
+
 import { BunkerError } from "../../sys/error.ts";
-import { type Digest, digestOf } from "../digest.ts";
-import { invalidDocument } from "../documents.ts";
-import { INDEX_MEDIA_TYPE } from "../manifest-choice.ts";
-import { DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_MANIFEST } from "./manifest.ts";
+import { digestOf } from "../digest.ts";
+import {
+  DOCKER_CONFIGURATION,
+  DOCKER_MANIFEST,
+  DOCKER_MANIFEST_LIST,
+  INDEX_MEDIA_TYPE,
+  OCI_CONFIGURATION,
+  OCI_MANIFEST,
+} from "../media-types.ts";
+import { type EditableDescriptor, parseEditableManifest } from "./editable-manifest.ts";
 import type { Manifest } from "./transport.ts";
 
 const LAYER = "application/vnd.oci.image.layer.v1.tar";
@@ -18,7 +24,7 @@ const FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar";
 const mediaTypes: ReadonlyMap<string, string> = new Map([
   [DOCKER_MANIFEST, OCI_MANIFEST],
   [DOCKER_MANIFEST_LIST, INDEX_MEDIA_TYPE],
-  ["application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"],
+  [DOCKER_CONFIGURATION, OCI_CONFIGURATION],
   ["application/vnd.docker.image.rootfs.diff.tar", LAYER],
   ["application/vnd.docker.image.rootfs.diff.tar.gzip", `${LAYER}+gzip`],
   ["application/vnd.docker.image.rootfs.diff.tar.zstd", `${LAYER}+zstd`],
@@ -46,15 +52,6 @@ const conversions: Readonly<Record<ManifestKind, (mediaType: string) => string>>
   docker: dockerMediaType,
 };
 
-const descriptor = v.looseObject({ mediaType: v.string(), digest: v.string(), size: v.number() });
-const document = v.looseObject({
-  mediaType: v.optional(v.string()),
-  config: v.optional(descriptor),
-  layers: v.optional(v.array(descriptor)),
-  manifests: v.optional(v.array(descriptor)),
-});
-type Named = v.InferOutput<typeof descriptor>;
-
 /**
  * Converts manifests.
  * @param manifests what an index names is before it
@@ -65,33 +62,36 @@ type Named = v.InferOutput<typeof descriptor>;
 export function convertManifests(manifests: readonly Manifest[], kind: ManifestKind, name: string): Manifest[] {
   const converted = new Map<string, Manifest>();
   return manifests.map((manifest) => {
-    const parsed = v.safeParse(document, JSON.parse(manifest.bytes.toString("utf8")));
-    if (!parsed.success) throw invalidDocument(`manifest ${manifest.digest} of ${name}`, parsed.issues[0].message);
-    const { config, layers, manifests: inner } = parsed.output;
+    const document = parseEditableManifest(manifest, name);
+    const { config, layers, manifests: inner } = document;
     const mediaType = conversions[kind](manifest.mediaType);
     const isOfKind = mediaType === manifest.mediaType;
     if (isOfKind && inner?.every(({ digest }) => !converted.has(digest)) !== false) return manifest;
     if (kind === "docker") checkForDocker(layers ?? [], name);
-    const convert = (named: Named) => convertDescriptor(named, kind, converted);
+    const convert = (named: EditableDescriptor) => convertDescriptor(named, kind, converted);
     const bytes = Buffer.from(
       JSON.stringify({
-        ...parsed.output,
+        ...document,
         mediaType,
-        ...(config === undefined ? {} : { config: convert(config) }),
-        ...(layers === undefined ? {} : { layers: layers.map(convert) }),
+        ...(config == null ? {} : { config: convert(config) }),
+        ...(layers == null ? {} : { layers: layers.map(convert) }),
         // What is not there to be converted remains what it is.
-        ...(inner === undefined
+        ...(inner == null
           ? {}
           : { manifests: inner.map((named) => (converted.has(named.digest) ? convert(named) : named)) }),
       }),
     );
-    const result: Manifest = { mediaType, digest: digestOf(bytes) as Digest, bytes };
+    const result: Manifest = { mediaType, digest: digestOf(bytes), bytes };
     converted.set(manifest.digest, result);
     return result;
   });
 }
 
-function convertDescriptor(named: Named, kind: ManifestKind, converted: ReadonlyMap<string, Manifest>): Named {
+function convertDescriptor(
+  named: EditableDescriptor,
+  kind: ManifestKind,
+  converted: ReadonlyMap<string, Manifest>,
+): EditableDescriptor {
   const manifest = converted.get(named.digest);
   const mediaType = conversions[kind](named.mediaType);
   if (manifest === undefined) return { ...named, mediaType };
@@ -99,7 +99,7 @@ function convertDescriptor(named: Named, kind: ManifestKind, converted: Readonly
 }
 
 /** Docker's manifests name no layers that are packed with zstd, and no other kinds of blobs. */
-function checkForDocker(layers: readonly Named[], name: string): void {
+function checkForDocker(layers: readonly EditableDescriptor[], name: string): void {
   const odd = layers.find(({ mediaType }) => {
     const converted = dockerMediaType(mediaType);
     return !converted.startsWith("application/vnd.docker.") || converted.endsWith("zstd");

@@ -6,15 +6,8 @@
 import * as v from "valibot";
 import { type Digest, digestOf } from "../digest.ts";
 import { type Descriptor, invalidDocument, parseDocument } from "../documents.ts";
-import { INDEX_MEDIA_TYPE, isIndex } from "../manifest-choice.ts";
+import { INDEX_MEDIA_TYPE, isIndex, isManifest, OCI_MANIFEST } from "../media-types.ts";
 import type { Manifest } from "./transport.ts";
-
-export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
-export const DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
-/** Media types of the configurations of images; those of other artifacts have others. */
-export const IMAGE_CONFIGURATION = /^application\/vnd\.(?:oci\.image\.config\.v1|docker\.container\.image\.v1)\+json$/;
-const manifestMediaTypes: readonly string[] = [OCI_MANIFEST, DOCKER_MANIFEST];
 
 const shape = v.looseObject({ mediaType: v.optional(v.string()), manifests: v.optional(v.unknown()) });
 
@@ -31,7 +24,7 @@ export function manifestOf(
 ): Manifest {
   const digest = known.digest ?? digestOf(bytes);
   const mediaType = known.mediaType || ownMediaType(bytes, `manifest ${digest} of ${name}`);
-  if (!isIndex(mediaType) && !manifestMediaTypes.includes(mediaType)) {
+  if (!isIndex(mediaType) && !isManifest(mediaType)) {
     throw invalidDocument(
       `manifest ${digest} of ${name}`,
       `its media type ${JSON.stringify(mediaType)} is not supported`,

@@ -1,14 +1,20 @@
 /*
  * Reading what a name stands for at its source: a manifest, or an index, which names manifests and further indexes.
- * Everything is verified. Digests make circles of indexes impossible; how deep they may be nested is bounded.
+ * Everything is verified. Digests make circles of indexes impossible; how deep they may be nested is bounded, and how much
+ * there may be of everything together, since it is kept until the image has been moved.
  */
+
 import { BunkerError } from "../../sys/error.ts";
 import { verifyDigest } from "../blob.ts";
 import type { Digest } from "../digest.ts";
 import { type Descriptor, type Index, invalidDocument, parseDocument } from "../documents.ts";
-import { checkArchitecture, chooseManifest, isIndex, MAXIMUM_DEPTH } from "../manifest-choice.ts";
+import { checkArchitecture, chooseManifest, MAXIMUM_DEPTH } from "../manifest-choice.ts";
+import { isIndex } from "../media-types.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../platform.ts";
 import type { ImageReader, Manifest } from "./transport.ts";
+
+/** Bytes of all manifests and indexes of a name; an image for ten platforms with all attestations has some ten thousand. */
+const MAXIMUM_SIZE = 64 << 20;
 
 /**
  * Reads the manifest or index that the image's name stands for.
@@ -103,13 +109,18 @@ export async function readAllManifests(
   root: Manifest,
   isWanted: (descriptor: Descriptor) => boolean = () => true,
 ): Promise<Manifest[]> {
-  const read = new Map((await readIndexes(reader, root, isWanted)).map((index) => [index.digest, index]));
+  const indexes = await readIndexes(reader, root, isWanted);
+  const read = new Map(indexes.map((index) => [index.digest, index]));
   const ordered = new Map<Digest, Manifest>();
+  let size = sizeOf(indexes);
   const visit = async (manifest: Manifest) => {
     const entries = isIndex(manifest.mediaType) ? parseIndex(manifest, reader).manifests : [];
     for (const entry of entries) {
       if (ordered.has(entry.digest) || !isWanted(entry)) continue;
-      await visit(read.get(entry.digest) ?? verified(await reader.readManifest(entry), entry, reader));
+      const index = read.get(entry.digest);
+      const member = index ?? verified(await reader.readManifest(entry), entry, reader);
+      if (index === undefined) size = boundedSum(size, member, reader);
+      await visit(member);
     }
     ordered.set(manifest.digest, manifest);
   };
@@ -124,11 +135,13 @@ async function readIndexes(
   isWanted: (descriptor: Descriptor) => boolean = () => true,
 ): Promise<Manifest[]> {
   const read = new Map<Digest, Manifest>();
+  let size = 0;
   const visit = async (manifest: Manifest, depth: number) => {
     if (!isIndex(manifest.mediaType)) return;
     if (depth > MAXIMUM_DEPTH) {
       throw invalidDocument(reader.name, `its indexes are nested more than ${MAXIMUM_DEPTH} deep`);
     }
+    size = boundedSum(size, manifest, reader);
     read.set(manifest.digest, manifest);
     for (const entry of parseIndex(manifest, reader).manifests) {
       if (!isIndex(entry.mediaType) || read.has(entry.digest) || !isWanted(entry)) continue;
@@ -137,6 +150,17 @@ async function readIndexes(
   };
   await visit(root, 0);
   return [...read.values()];
+}
+
+function sizeOf(manifests: readonly Manifest[]): number {
+  return manifests.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}
+
+/** @throws BunkerError `image_invalid` when that is too much */
+function boundedSum(size: number, { bytes }: Manifest, { name }: ImageReader): number {
+  const sum = size + bytes.length;
+  if (sum <= MAXIMUM_SIZE) return sum;
+  throw invalidDocument(name, `its manifests have more than ${MAXIMUM_SIZE >> 20} MiB together`);
 }
 
 function parseIndex({ digest, bytes }: Manifest, { name }: ImageReader): Index {

@@ -9,14 +9,13 @@
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
-import * as v from "valibot";
 import { streamBlob } from "../blob-stream.ts";
-import type { Digest } from "../digest.ts";
 import { invalidDocument } from "../documents.ts";
 import type { Compression } from "../layers/decompress.ts";
 import { packLayer } from "../layers/pack-layer.ts";
 import { lockStore } from "../layers/store-lock.ts";
 import { decompressed } from "./archive-input.ts";
+import { type EditableDescriptor, parseEditableManifest } from "./editable-manifest.ts";
 import { manifestOf } from "./manifest.ts";
 import { convertManifests, ociMediaType } from "./manifest-conversion.ts";
 import { type ImageChoice, readChosenManifests, readRoot } from "./read-manifests.ts";
@@ -24,23 +23,11 @@ import type { ImageReader, Manifest } from "./transport.ts";
 import { verifyBlob } from "./verified-blob.ts";
 import { writeError } from "./write-error.ts";
 
-const layerDescriptor = v.looseObject({ mediaType: v.string(), digest: v.string(), size: v.number() });
-const manifestSchema = v.looseObject({
-  layers: v.optional(v.array(layerDescriptor)),
-  manifests: v.optional(v.array(layerDescriptor)),
-});
 /** Of OCI's kind. */
 const LAYER_OF_FILES = /^application\/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+\w+)?$/;
-type LayerDescriptor = v.InferOutput<typeof layerDescriptor>;
-
-function parseManifest({ digest, bytes }: Manifest): v.InferOutput<typeof manifestSchema> {
-  const parsed = v.safeParse(manifestSchema, JSON.parse(bytes.toString("utf8")));
-  if (!parsed.success) throw invalidDocument(`manifest ${digest}`, parsed.issues[0].message);
-  return parsed.output;
-}
 
 /** Whether a layer is not packed, by its media type, OCI's or Docker's. */
-export function isPlainLayer({ mediaType }: Pick<LayerDescriptor, "mediaType">): boolean {
+export function isPlainLayer({ mediaType }: Pick<EditableDescriptor, "mediaType">): boolean {
   return mediaType.endsWith(".tar");
 }
 
@@ -71,7 +58,7 @@ export function openRecompressedReader(
   const packed = new Map<string, { readonly path: string; readonly size: number }>();
   let manifests: Promise<readonly Manifest[]> | undefined;
 
-  const isToBePacked = (layer: LayerDescriptor): boolean => {
+  const isToBePacked = (layer: EditableDescriptor): boolean => {
     const mediaType = ociMediaType(layer.mediaType);
     if (!LAYER_OF_FILES.test(mediaType)) return false;
     if (which === "plain") return isPlainLayer({ mediaType });
@@ -79,9 +66,9 @@ export function openRecompressedReader(
     return which === "all" || !mediaType.endsWith(`+${compression}`);
   };
 
-  const repack = async (layer: LayerDescriptor): Promise<LayerDescriptor> => {
+  const repack = async (layer: EditableDescriptor): Promise<EditableDescriptor> => {
     if (!isToBePacked(layer)) return layer;
-    const source = { ...layer, digest: layer.digest as Digest, annotations: {} };
+    const source = { ...layer, annotations: {} };
     const verified = verifyBlob(source, reader.readBlob(source, { signal }), () => {});
     const path = `${lock.stagingPath}/${randomUUID()}`;
     await using file = await open(path, "wx", 0o600);
@@ -106,12 +93,13 @@ export function openRecompressedReader(
 
   const makeManifests = async (): Promise<readonly Manifest[]> => {
     const found = await readChosenManifests(reader, await readRoot(reader), images);
-    if (!found.some((manifest) => parseManifest(manifest).layers?.some(isToBePacked))) return found;
+    if (!found.some((manifest) => parseEditableManifest(manifest, reader.name).layers?.some(isToBePacked)))
+      return found;
     // Docker's manifests know no zstd.
     const originals = convertManifests(found, "oci", reader.name);
     const repacked = new Map<string, Manifest>();
     for (const original of originals) {
-      const document = parseManifest(original);
+      const document = parseEditableManifest(original, reader.name);
       const { layers, manifests: members } = document;
       if (layers?.some(isToBePacked) === true) {
         document.layers = [];

@@ -186,6 +186,17 @@ describe("a choice", () => {
     writeLayout(path, [descriptor]);
     expect(failure(open).message).toContain("nested more than 4 deep");
   });
+
+  test("ends soon where indexes name each other a thousand times", () => {
+    const platform = { os: "linux", architecture: "s390x" };
+    let descriptor = { ...image("hidden", "s390x"), platform };
+    for (let depth = 0; depth < 4; depth++) {
+      const manifests = new Array(1000).fill(descriptor);
+      descriptor = { ...writeJson(path, { schemaVersion: 2, manifests }, INDEX_TYPE), platform };
+    }
+    writeLayout(path, [descriptor]);
+    expect(open("", parsePlatform("linux/s390x")).name).toBe(`oci:${path}`);
+  });
 });
 
 describe("what is wrong is named", () => {

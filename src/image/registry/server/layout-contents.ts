@@ -3,13 +3,15 @@
  * find there what was pushed: `skopeo inspect oci:DIR:team/app:1`. A manifest without a tag (one image of an index, a
  * signature) is an entry without a name, whose repository stands in an annotation of its own.
  */
+
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
 import { synchronizeFileSystem } from "../../../sys/file.ts";
 import { check } from "../../../sys/system-call.ts";
 import { digestSchema } from "../../digest.ts";
 import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "../../documents.ts";
-import { INDEX_MEDIA_TYPE, TAG_ANNOTATION } from "../../manifest-choice.ts";
+import { TAG_ANNOTATION } from "../../manifest-choice.ts";
+import { INDEX_MEDIA_TYPE } from "../../media-types.ts";
 import { type LayoutStaging, lockLayout } from "../../transport/layout-staging.ts";
 import type { RegistryContents, ServedManifest } from "./registry-contents.ts";
 import { servedName } from "./served-name.ts";

@@ -1,4 +1,5 @@
 /** Manifests and referrers of the server; distribution specification, "Pulling manifests", "Listing referrers". */
+
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { dirname } from "node:path";
@@ -6,7 +7,8 @@ import * as v from "valibot";
 import { type Digest, digestOf, digestSchema, splitDigest } from "../../digest.ts";
 import { MAXIMUM_DOCUMENT_SIZE } from "../../documents.ts";
 import { blobPath } from "../../layout-files.ts";
-import { INDEX_MEDIA_TYPE, isIndex, MAXIMUM_DEPTH } from "../../manifest-choice.ts";
+import { MAXIMUM_DEPTH } from "../../manifest-choice.ts";
+import { INDEX_MEDIA_TYPE, isIndex } from "../../media-types.ts";
 import { ApiError } from "./api-error.ts";
 import { parseDigest } from "./blobs-api.ts";
 import type { RegistryContents, ServedManifest } from "./registry-contents.ts";

@@ -12,6 +12,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { BunkerError } from "../../../sys/error.ts";
+import { INDEX_MEDIA_TYPE } from "../../media-types.ts";
 import type { LayoutStaging } from "../../transport/layout-staging.ts";
 import { isLoopbackHost } from "../http/proxy.ts";
 import { ApiError } from "./api-error.ts";
@@ -118,12 +119,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, apis: 
     case "manifests":
       return apis.manifests.manifest(request, response, repository, last);
     case "referrers":
-      return sendJson(
-        request,
-        response,
-        apis.manifests.referrers(repository, last, url, response),
-        "application/vnd.oci.image.index.v1+json",
-      );
+      return sendJson(request, response, apis.manifests.referrers(repository, last, url, response), INDEX_MEDIA_TYPE);
     default:
       if (last !== "list" || !READING.includes(method))
         throw new ApiError("UNSUPPORTED", "no such part of the API", 404);

@@ -5,22 +5,19 @@
  * Images of an index come before it and without a name. They are remembered until then; the one for this machine
  * becomes the store's image.
  */
+
 import { existsSync, readFileSync } from "node:fs";
 import * as v from "valibot";
 import { BunkerError } from "../../../sys/error.ts";
 import { parseDocument } from "../../documents.ts";
 import { blobPath } from "../../layout-files.ts";
-import { chooseManifest, isIndex } from "../../manifest-choice.ts";
+import { chooseManifest } from "../../manifest-choice.ts";
+import { isConfiguration, isIndex } from "../../media-types.ts";
 import type { ImageStore } from "../../store/image-store.ts";
 import type { BlobDescriptor } from "../../store/stored-image.ts";
 import { ApiError } from "./api-error.ts";
 import type { RegistryContents, ServedManifest } from "./registry-contents.ts";
 import { servedName } from "./served-name.ts";
-
-const CONFIGURATION_TYPES: readonly string[] = [
-  "application/vnd.oci.image.config.v1+json",
-  "application/vnd.docker.container.image.v1+json",
-];
 
 const imageManifest = v.pipe(
   v.string(),
@@ -72,7 +69,7 @@ export function storeContents(store: ImageStore, registry: () => string, isReadO
       const { repository, tag, mediaType } = manifest;
       if (!isIndex(mediaType)) {
         const content = v.safeParse(imageManifest, readBlob(manifest).toString("utf8"));
-        const isImage = content.success && CONFIGURATION_TYPES.includes(content.output.config.mediaType);
+        const isImage = content.success && isConfiguration(content.output.config.mediaType);
         if (!isImage || content.output.subject != null) {
           throw new ApiError("UNSUPPORTED", "Bunker's store holds images only; serve a directory for artifacts", 415);
         }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Digest } from "../../../../src/image/digest.ts";
 import { lockStore } from "../../../../src/image/layers/store-lock.ts";
+import { blobPath } from "../../../../src/image/layout-files.ts";
 import { parsePlatform } from "../../../../src/image/platform.ts";
 import { collectGarbage } from "../../../../src/image/store/collect-garbage.ts";
 import { familiarName, type ImageStore, openImageStore } from "../../../../src/image/store/image-store.ts";
@@ -11,7 +12,7 @@ import { type ImageUser, removeImage } from "../../../../src/image/store/remove-
 import { type BlobDescriptor, contentSize } from "../../../../src/image/store/stored-image.ts";
 import { openStateDatabase } from "../../../../src/state/state-database.ts";
 import { BunkerError } from "../../../../src/sys/error.ts";
-import { INDEX_TYPE, pack, writeImage, writeJson } from "../image-builder.ts";
+import { INDEX_TYPE, MANIFEST_TYPE, pack, tagged, writeImage, writeJson, writeLayout } from "../image-builder.ts";
 import { archive } from "../tar-builder.ts";
 
 let data: string;
@@ -260,6 +261,33 @@ describe("a second store", () => {
       expect(blobs()).toBe(3);
     } finally {
       rmSync(own, { recursive: true });
+    }
+  });
+
+  test("may have artifacts, attestations and what is just being removed beside its images", () => {
+    const other = mkdtempSync(join(tmpdir(), "bunker-images-"));
+    try {
+      const image = writeImage(other, [base]);
+      const gone = writeImage(other, [top]);
+      const config = writeJson(other, {}, "application/vnd.oci.empty.v1+json");
+      const artifact = writeJson(other, { schemaVersion: 2, config, layers: [] }, MANIFEST_TYPE);
+      const statement = { ...base, mediaType: "application/vnd.in-toto+json" };
+      const unknown = { os: "unknown", architecture: "unknown" };
+      const others = [writeImage(other, [statement]), writeImage(other, [base], unknown)];
+      const unconfigured = writeImage(other, [base], { author: "removed" });
+      const { digest } = JSON.parse(readFileSync(`${other}/${blobPath(unconfigured.digest as Digest)}`, "utf8")).config;
+      for (const removed of [gone.digest as Digest, digest]) rmSync(`${other}/${blobPath(removed)}`);
+      writeLayout(other, [
+        tagged(artifact, "docker.io/library/artifact:1"),
+        ...others,
+        gone,
+        unconfigured,
+        tagged(image, "docker.io/library/there:1"),
+      ]);
+      using both = openImageStore(data, [other]);
+      expect(both.list()).toMatchObject([{ names: ["docker.io/library/there:1"], store: other }]);
+    } finally {
+      rmSync(other, { recursive: true });
     }
   });
 

@@ -114,6 +114,15 @@ test("of an index all images arrive, and the name stands for this machine's", as
   expect(store.target(NAME)?.mediaType).toBe(INDEX_TYPE);
 });
 
+test("what is no image is kept by its name alone, also with the configuration of one", async () => {
+  const signature = { ...top, mediaType: "application/vnd.dev.cosign.simplesigning.v1+json" };
+  const manifest = writeImage(layout, [signature]);
+  writeLayout(layout, [manifest]);
+  await copy(reader());
+  expect(store.list()).toEqual([]);
+  expect(store.lists()).toMatchObject([{ name: NAME, target: { digest: manifest.digest } }]);
+});
+
 describe("nothing is seen of an image", () => {
   beforeEach(() =>
     writeLayout(layout, [writeImage(layout, [base, top], { architecture: hostPlatform().architecture })]),
@@ -130,6 +139,21 @@ describe("nothing is seen of an image", () => {
     writeFileSync(path, good);
     await copy(reader());
     expect(store.list()).toHaveLength(1);
+  });
+
+  test("whose configuration does not tell of all of its layers", async () => {
+    const { architecture } = hostPlatform();
+    const manifest = writeImage(layout, [base, top], {
+      architecture,
+      rootfs: { type: "layers", diff_ids: [base.diffId] },
+    });
+    const index = writeJson(layout, { schemaVersion: 2, manifests: [manifest] }, INDEX_TYPE);
+    for (const root of [manifest, index]) {
+      writeLayout(layout, [root]);
+      expect(await codeOf(copy(reader(), "all"))).toBe("image_invalid");
+      expect({ images: store.list(), lists: store.lists() }).toEqual({ images: [], lists: [] });
+      expect([...blobs(), ...unfinished()]).toEqual([]);
+    }
   });
 
   test("that stops in the middle; the rest is fetched the next time", async () => {

@@ -19,11 +19,13 @@ import type { Platform } from "../../../../src/image/platform.ts";
 import { type CopyEvent, copyImage } from "../../../../src/image/transport/copy-image.ts";
 import { type LocalPlace, parseImagePlace } from "../../../../src/image/transport/image-place.ts";
 import { openLocalReader, openLocalWriter } from "../../../../src/image/transport/local-places.ts";
+import { openRecompressedReader } from "../../../../src/image/transport/recompressed-reader.ts";
 import { busyboxLayout, debianImages } from "../../../fixtures/images.ts";
 import { output } from "../../../unprivileged-user.ts";
 import {
   configuration,
   INDEX_TYPE,
+  MANIFEST_TYPE,
   pack,
   tagged,
   writeBlob,
@@ -382,6 +384,33 @@ describe("a source", () => {
       writeFileSync(`${directory}/image.tar`, archive([manifest, link]));
       const { code } = await failure(copy(`docker-archive:${directory}/image.tar`, `oci:${directory}/out`));
       expect(code).toBe("image_invalid");
+    }
+  });
+
+  test("whose manifest is nothing, or names what has no digest, is refused", async () => {
+    const path = `${directory}/source`;
+    const escaping = {
+      mediaType: "application/vnd.oci.image.layer.v1.tar",
+      digest: "sha256:../../../../etc/passwd",
+      size: 1,
+    };
+    const config = writeJson(path, configuration([]), "application/vnd.oci.image.config.v1+json");
+    for (const [text, reason] of [
+      ["not JSON", "it is not JSON"],
+      ["0", "Expected Object"],
+      [JSON.stringify({ schemaVersion: 2, config, layers: [escaping] }), "expected sha256:HEX or sha512:HEX"],
+    ] as const) {
+      writeLayout(path, [writeBlob(path, text, MANIFEST_TYPE)]);
+      for (const kind of kinds) {
+        const { code, message } = await failure(copy(`oci:${path}`, destination(kind, "out")));
+        expect({ code, message }).toEqual({ code: "image_invalid", message: expect.stringContaining(reason) });
+      }
+      const { signal } = new AbortController();
+      const packing = { compression: "zstd", level: undefined, layers: "all" } as const;
+      await using reader = await openLocalReader(place(`oci:${path}`), undefined);
+      await using repacked = openRecompressedReader(reader, packing, `${directory}/store`, signal);
+      const { code, message } = await failure(repacked.readManifest());
+      expect({ code, message }).toEqual({ code: "image_invalid", message: expect.stringContaining(reason) });
     }
   });
 

@@ -55,6 +55,19 @@ test("of nested indexes the platform's image is read, or everything, what is nam
   expect(asked.toSorted()).toEqual([amd64, shared, inner, arm64].map(({ digest }) => digest).toSorted());
 });
 
+test("indexes that name each other a thousand times are read once", async () => {
+  const { asked, describe, image, index, read } = source();
+  const only = image("s390x");
+  let root = index(...new Array(1000).fill(describe(only, "s390x")));
+  for (let depth = 0; depth < 4; depth++) root = index(...new Array(1000).fill(describe(root)));
+  expect(await readManifestFor(read(root), root, parsePlatform("linux/s390x"))).toEqual(only);
+  await expect(readManifestFor(read(root), root, parsePlatform("linux/mips"))).rejects.toMatchObject({
+    code: "platform_mismatch",
+  });
+  expect(await readAllManifests(read(root), root)).toHaveLength(6);
+  expect(asked).toHaveLength(4 + 1 + 4 + 4 + 1);
+});
+
 test("an index's only image is not taken for another machine's, or where none is wanted, for this one's", async () => {
   const { describe, image, index, read } = source();
   const only = image("s390x");
@@ -96,6 +109,26 @@ describe("both ways refuse", () => {
     await expect(way(read(root), root)).rejects.toMatchObject({
       code: "image_invalid",
       message: expect.stringContaining("source: its indexes are nested more than 4 deep"),
+    });
+  });
+
+  test.each(ways)("more than can be kept, %s", async (_, way) => {
+    const { describe, image, index, read } = source();
+    const filler = "x".repeat(3 << 20);
+    const members = Array.from({ length: 24 }, (_, place) =>
+      index({ ...describe(image(String(place))), annotations: { filler, place: String(place) } }),
+    );
+    const some = index(...members.slice(0, 12).map((member) => describe(member)));
+    expect(
+      await way(read(some), some).then(
+        () => "there",
+        ({ code }) => code,
+      ),
+    ).not.toBe("image_invalid");
+    const root = index(...members.map((member) => describe(member)));
+    await expect(way(read(root), root)).rejects.toMatchObject({
+      code: "image_invalid",
+      message: expect.stringContaining("its manifests have more than 64 MiB together"),
     });
   });
 
