@@ -42,10 +42,10 @@ export function buildDisplay(
   const terminal = {
     write,
     get columns() {
-      return stderr.columns ?? 80;
+      return stderr.columns || 80;
     },
     get rows() {
-      return stderr.rows ?? 24;
+      return stderr.rows || 24;
     },
   };
   const observer = terminalProgress(terminal, now);
