@@ -4,11 +4,18 @@
  * A record that this Bunker has written has a tail of fixed length, and mostly a text without escapes but for the line's
  * end: then its text is a piece of the file and nothing is parsed. Everything else is parsed as JSON; a line that is none
  * (the end of a log that lost its power) is passed over. For the last N records files are searched from their end.
+ *
+ * Files get other names while they are read, perhaps several times. So they are opened before the first is read, from the
+ * newest name on: one that moves meanwhile moves to a name that is still to come. And whoever follows the log knows the
+ * file that he is in by its inode or, when it has been compressed since, by the time of its last change, which the
+ * compressed one has as well (compress-file.ts): what is newer than that is still to be read.
  */
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { gunzipSync } from "node:zlib";
 import * as v from "valibot";
+import { Errno } from "../../sys/errno.ts";
+import { errnoOf } from "../../sys/error.ts";
 import type { LogQuery, LogReader, LogRecord } from "./log-query.ts";
 
 const BLOCK = 1 << 20;
@@ -27,15 +34,58 @@ const recordSchema = v.object({
   time: v.pipe(v.string(), v.isoTimestamp()),
 });
 
-/** The files of a log that are there, oldest first. */
-function filesOf(path: string): string[] {
-  const aside: string[] = [];
-  for (let number = 1; ; number++) {
-    const found = [`${path}.${number}`, `${path}.${number}.gz`].find(existsSync);
-    if (found === undefined) break;
-    aside.unshift(found);
+/** One of the files of a log, open. */
+interface Part {
+  readonly file: number;
+  readonly isCompressed: boolean;
+}
+
+/** A file that is being rotated has no name for a moment; two that are missing are the log's end. */
+const MOST_MISSING = 1;
+
+/**
+ * Opens the files of a log, the newest first.
+ * @param known leaves out this one, and what is older
+ */
+function openParts(path: string, known?: Part): Part[] {
+  const parts: Part[] = [];
+  for (let number = 0, missing = 0; missing <= MOST_MISSING; number++) {
+    const part = number === 0 ? openPart(path, false) : openNumbered(`${path}.${number}`);
+    if (part === undefined) {
+      if (number > 0) missing++;
+      continue;
+    }
+    missing = 0;
+    const last = parts.at(-1);
+    const isKnown = known !== undefined && isSame(part, known);
+    if (!isKnown && (last === undefined || !isSame(part, last))) {
+      parts.push(part);
+      continue;
+    }
+    closeSync(part.file);
+    if (isKnown) break;
   }
-  return existsSync(path) ? [...aside, path] : aside;
+  return parts;
+}
+
+function openNumbered(path: string): Part | undefined {
+  return openPart(path, false) ?? openPart(`${path}.gz`, true);
+}
+
+function openPart(path: string, isCompressed: boolean): Part | undefined {
+  try {
+    return { file: openSync(path, "r"), isCompressed };
+  } catch (error) {
+    if (errnoOf(error) === Errno.ENOENT) return undefined;
+    throw error;
+  }
+}
+
+/** Whether two parts are the same, or one is the other compressed. */
+function isSame(one: Part, other: Part): boolean {
+  const [first, second] = [one, other].map(({ file }) => fstatSync(file, { bigint: true }));
+  if (first?.ino === second?.ino) return true;
+  return one.isCompressed !== other.isCompressed && first?.mtimeNs === second?.mtimeNs;
 }
 
 const SECOND = 1_000_000_000n;
@@ -47,7 +97,8 @@ export class JsonFileReader implements LogReader {
   readonly #path: string;
   readonly #from: string | undefined;
   readonly #to: string | undefined;
-  #file: number | undefined;
+  /** The newest file that has been read so far. */
+  #part: Part | undefined;
   #position = 0;
   /** The beginning of a line whose end is not there yet. */
   #rest = Buffer.alloc(0);
@@ -66,57 +117,53 @@ export class JsonFileReader implements LogReader {
   }
 
   readPresent(tail: number | undefined, onRecord: (record: LogRecord) => void): void {
-    const files = filesOf(this.#path);
-    let wanted = tail ?? Number.POSITIVE_INFINITY;
-    const starts: { readonly file: string; readonly start: number }[] = [];
-    for (const file of files.toReversed()) {
-      if (wanted <= 0 && file !== this.#path) break;
-      const { start, count } = Number.isFinite(wanted) ? lastRecords(file, wanted) : { start: 0, count: 0 };
-      starts.unshift({ file, start });
-      wanted -= count;
-    }
-    for (const { file, start } of starts) {
-      if (file === this.#path) {
-        this.#open();
-        this.#position = start;
-        this.#readOn(onRecord);
-      } else if (file.endsWith(".gz")) {
-        this.#lines(gunzipSync(readFileSync(file)).subarray(start), onRecord);
-      } else {
-        const opened = openSync(file, "r");
-        this.#copyOut(opened, start, onRecord);
-        closeSync(opened);
+    const parts = openParts(this.#path);
+    const starts: number[] = [];
+    if (tail !== undefined) {
+      let wanted = tail;
+      for (const part of parts) {
+        if (wanted <= 0 && starts.length > 0) break;
+        const { start, count } = lastRecords(part, wanted);
+        starts.push(start);
+        wanted -= count;
       }
-      if (this.#isOver) return;
+      for (const { file } of parts.splice(starts.length)) closeSync(file);
     }
+    this.#readParts(parts, onRecord, starts);
   }
 
   readAdded(onRecord: (record: LogRecord) => void): void {
-    if (this.#file === undefined && !this.#open()) return;
-    this.#readOn(onRecord);
-    if (this.#file !== undefined && isReplaced(this.#file, this.#path)) {
+    for (;;) {
+      this.#readOn(onRecord);
+      if (this.#isOver || (this.#part !== undefined && isAt(this.#part, this.#path))) return;
+      const parts = openParts(this.#path, this.#part);
+      if (parts.length === 0) return;
       // What was written between the last read and the rotation.
       this.#readOn(onRecord);
-      this.#close();
-      if (this.#open()) this.#readOn(onRecord);
+      this.#readParts(parts, onRecord);
     }
   }
 
-  #open(): boolean {
-    if (this.#file !== undefined) return true;
-    if (!existsSync(this.#path)) return false;
-    this.#file = openSync(this.#path, "r");
-    this.#position = 0;
-    return true;
+  /** @param parts newest first, as are `starts`, where to begin in them */
+  #readParts(parts: Part[], onRecord: (record: LogRecord) => void, starts: readonly number[] = []): void {
+    for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+      this.#close();
+      this.#part = part;
+      this.#position = starts[parts.length] ?? 0;
+      this.#rest = Buffer.alloc(0);
+      if (part.isCompressed && !this.#isOver) this.#lines(readCompressed(part).subarray(this.#position), onRecord);
+      else this.#readOn(onRecord);
+    }
   }
 
   #close(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = undefined;
+    if (this.#part !== undefined) closeSync(this.#part.file);
+    this.#part = undefined;
   }
 
   #readOn(onRecord: (record: LogRecord) => void): void {
-    if (this.#file !== undefined) this.#position = this.#copyOut(this.#file, this.#position, onRecord);
+    if (this.#part === undefined || this.#part.isCompressed) return;
+    this.#position = this.#copyOut(this.#part.file, this.#position, onRecord);
   }
 
   #copyOut(file: number, start: number, onRecord: (record: LogRecord) => void): number {
@@ -150,32 +197,26 @@ export class JsonFileReader implements LogReader {
   }
 }
 
-function isReplaced(file: number, path: string): boolean {
-  try {
-    const now = openSync(path, "r");
-    const isOther = fstatSync(now).ino !== fstatSync(file).ino;
-    closeSync(now);
-    return isOther;
-  } catch {
-    return true;
-  }
+function isAt({ file }: Part, path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(file).ino;
+}
+
+function readCompressed({ file }: Part): Buffer {
+  const bytes = Buffer.allocUnsafe(fstatSync(file).size);
+  return gunzipSync(bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0)));
 }
 
 /** Where the last `wanted` records of a file begin, and how many there are. */
-function lastRecords(path: string, wanted: number): { readonly start: number; readonly count: number } {
-  if (path.endsWith(".gz")) {
-    const whole = gunzipSync(readFileSync(path));
+function lastRecords(part: Part, wanted: number): { readonly start: number; readonly count: number } {
+  const { file, isCompressed } = part;
+  if (isCompressed) {
+    const whole = readCompressed(part);
     return searchBackwards(whole.length, wanted, (start, length) => whole.subarray(start, start + length));
   }
-  const file = openSync(path, "r");
-  try {
-    const block = Buffer.allocUnsafe(BLOCK);
-    return searchBackwards(fstatSync(file).size, wanted, (start, length) => {
-      return block.subarray(0, readSync(file, block, 0, length, start));
-    });
-  } finally {
-    closeSync(file);
-  }
+  const block = Buffer.allocUnsafe(BLOCK);
+  return searchBackwards(fstatSync(file).size, wanted, (start, length) => {
+    return block.subarray(0, readSync(file, block, 0, length, start));
+  });
 }
 
 function searchBackwards(size: number, wanted: number, read: (start: number, length: number) => Buffer) {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compressFile } from "../../../../src/engine/log/compress-file.ts";
@@ -243,6 +243,41 @@ describe("a log in Docker's json-file form", () => {
       add();
     }
     expect(found.join("")).toBe("0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+  });
+
+  for (const compress of [false, true]) {
+    test(`follows over several rotations at once, ${compress ? "with" : "without"} compression`, async () => {
+      using reader = new JsonFileReader(path, { since: undefined, until: undefined, tail: undefined });
+      const found: string[] = [];
+      const aside: string[] = [];
+      const log = writer({ driver: "json-file", maximumSize: 200, maximumFiles: 9, compress }, aside);
+      let line = 0;
+      // What has been read to its end is compressed as well, and the oldest files go.
+      for (let round = 0; round < 8; round++) {
+        for (let count = 0; count < 7; count++) {
+          log.write("stdout", Buffer.from(`${line++}\n`));
+          for (const file of aside.splice(0)) await compressFile(file);
+        }
+        reader.readAdded(({ bytes }) => found.push(bytes.toString()));
+      }
+      log.end();
+      expect(found).toEqual(Array.from({ length: line }, (_, index) => `${index}\n`));
+      expect(existsSync(`${path}.8`) || existsSync(`${path}.8.gz`)).toBe(true);
+    });
+  }
+
+  test("is read with a file that has no name for a moment", () => {
+    const log = writer({ driver: "json-file", maximumSize: 200, maximumFiles: 4, compress: false });
+    for (let line = 0; line < 7; line++) log.write("stdout", Buffer.from(`${line}\n`));
+    log.end();
+    const all = read();
+    // As between two of a rotation's renames.
+    renameSync(`${path}.2`, `${path}.3`);
+    expect(read()).toEqual(all);
+    renameSync(`${path}.1`, `${path}.2`);
+    expect(read()).toEqual(all);
+    renameSync(path, `${path}.1`);
+    expect(read()).toEqual(all);
   });
 
   test("counts what a full disk does not take, and goes on", () => {
