@@ -1,15 +1,18 @@
 /* The rest of a command that has started a container in the foreground: it is there until the end, and records it. */
 import type { StateDatabase } from "../../state/state-database.ts";
+import type { KeepOpen } from "../../sys/remove-tree.ts";
 import { recordContainerEnd } from "../lifecycle/record-end.ts";
 import { removeFiles } from "../lifecycle/remove-container.ts";
 import type { StartableContainer, StartedContainer } from "../lifecycle/start-container.ts";
 import { tell } from "../supervisor/connect.ts";
-import { awaitEarlyEnd, dismissSupervisor, keepRemoved } from "../supervisor/early-end.ts";
+import { awaitEarlyEnd, copyOutputs, dismissSupervisor, keepRemoved } from "../supervisor/early-end.ts";
+import type { Exit } from "../supervisor/protocol.ts";
 import { supervisorLost } from "../supervisor/supervisor-loss.ts";
-import { type AttachmentEnd, type AttachmentOptions, stayAttached } from "./supervised-attachment.ts";
+import { type AttachmentOptions, stayAttached } from "./supervised-attachment.ts";
 
 /**
- * Stays attached to a container until it has ended, and records the end if that is this command's business.
+ * Stays attached to a container until it has ended, and records the end if that is this command's business. That comes
+ * before the rest of the output is shown: whoever reads that may take long, and for others the container has ended.
  * @param started the container, which was started with `attachment`
  * @returns its exit status; 0 when the user has detached from it
  * @throws BunkerError `supervisor_lost`
@@ -24,22 +27,37 @@ export async function attendContainer(
 ): Promise<number> {
   using socket = started.socket;
   using earlyWatch = started.earlyWatch;
-  const earlyEnd = earlyWatch === undefined ? undefined : awaitEarlyEnd(earlyWatch, attachment);
-  const end: AttachmentEnd =
-    earlyEnd ??
-    (started.streams === undefined ? { kind: "detached" } : await stayAttached(socket, started.streams, attachment));
+  const record = ({ kind: _kind, ...end }: Exit, keepOpen?: KeepOpen) => {
+    if (!recordsEnd) return;
+    recordContainerEnd(database, data, id, end, keepOpen);
+    lock.release();
+    tell(socket, { kind: "recorded" });
+  };
+  const earlyEnd = earlyWatch === undefined ? undefined : awaitEarlyEnd(earlyWatch, attachment.signals);
+  if (earlyEnd !== undefined && earlyWatch !== undefined) {
+    try {
+      record(earlyEnd, keepRemoved(earlyWatch));
+    } finally {
+      copyOutputs(earlyWatch, attachment);
+    }
+    dismissSupervisor(earlyWatch);
+    return earlyEnd.exitStatus;
+  }
+  if (started.streams === undefined) return 0;
+  let unrecorded: { readonly error: unknown } | undefined;
+  const end = await stayAttached(socket, started.streams, attachment, (exit) => {
+    try {
+      record(exit);
+    } catch (error) {
+      // The user still sees all of the output.
+      unrecorded = { error };
+    }
+  });
+  if (unrecorded !== undefined) throw unrecorded.error;
   if (end.kind === "detached") return 0;
   if (end.kind === "lost") {
     if (definition.remove) removeFiles(database, data, { id, name, definition }, true);
     throw supervisorLost(name, end, started.supervisor);
-  }
-  if (recordsEnd) {
-    const { kind: _kind, ...known } = end;
-    const keepOpen = earlyEnd === undefined || earlyWatch === undefined ? undefined : keepRemoved(earlyWatch);
-    recordContainerEnd(database, data, id, known, keepOpen);
-    lock.release();
-    tell(socket, { kind: "recorded" });
-    if (earlyEnd !== undefined && earlyWatch !== undefined) dismissSupervisor(earlyWatch);
   }
   return end.exitStatus;
 }

@@ -69,11 +69,15 @@ export function requestAttachment(socket: FileDescriptor, options: AttachmentOpt
   return { input, output, error };
 }
 
-/** Copies the streams until the container ends or somebody types the detach keys. */
+/**
+ * Copies the streams until the container ends or somebody types the detach keys.
+ * @param onExit told at once how the container has ended; whoever reads its outputs may take long over the rest of them
+ */
 export async function stayAttached(
   socket: FileDescriptor,
   streams: AttachedStreams,
   options: AttachmentOptions,
+  onExit: (exit: Exit) => void = () => {},
 ): Promise<AttachmentEnd> {
   using cleanup = new DisposableStack();
   const reactor = cleanup.use(new Reactor());
@@ -139,8 +143,9 @@ export async function stayAttached(
     const answer = received.kind === "message" ? parseAnswer(received.text) : undefined;
     if (answer?.kind === "failed") failure = answer.reason;
     if (received.kind === "message" && answer?.kind !== "exit") return;
-    end = answer?.kind === "exit" ? answer : { kind: "lost", reason: failure };
     reactor.remove(socket.number);
+    end = answer?.kind === "exit" ? answer : { kind: "lost", reason: failure };
+    if (end.kind === "exit") onExit(end);
     stopIfDone();
   });
   reactor.run();

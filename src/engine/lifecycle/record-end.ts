@@ -81,11 +81,17 @@ export function recordContainerEnd(
  * @returns what failed
  */
 function runPoststopHooks(data: string, id: string): readonly string[] {
-  const { stdout } = Bun.spawnSync({
-    ...internalCommand(["poststop", data, id]),
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const said = stdout.toString();
+  let said: string;
+  try {
+    const { stdout } = Bun.spawnSync({
+      ...internalCommand(["poststop", data, id]),
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    said = stdout.toString();
+  } catch {
+    // The end is recorded all the same.
+    return ["the hooks of its devices were not run: the host permits no further process"];
+  }
   // Nothing when it was killed.
   return said === "" ? ["the hooks of its devices were interrupted"] : JSON.parse(said);
 }

@@ -11,14 +11,16 @@ export const ownChildren: ReadonlySet<number> = running;
 /**
  * Starts `bunker internal …` without waiting for it.
  * @param onEnd called in the reactor when it has ended, with its end
- * @returns a function that waits for its end
+ * @returns a function that waits for its end; undefined when the host permits no further process now, which is no reason
+ * to give up the container
  */
 export function spawnInternal(
   reactor: Reactor,
   words: readonly string[],
   onEnd: (end: ReturnType<typeof waitForExit>) => void,
-): () => void {
-  const child = Bun.spawn({ ...internalCommand(words), stdio: ["ignore", "ignore", "ignore"] });
+): (() => void) | undefined {
+  const child = spawned(words);
+  if (child === undefined) return undefined;
   running.add(child.pid);
   const pidfd = openProcess(child.pid);
   const end = () => {
@@ -29,4 +31,12 @@ export function spawnInternal(
   };
   reactor.add(pidfd.number, Event.IN, end);
   return end;
+}
+
+function spawned(words: readonly string[]) {
+  try {
+    return Bun.spawn({ ...internalCommand(words), stdio: ["ignore", "ignore", "ignore"] });
+  } catch {
+    return undefined;
+  }
 }

@@ -76,7 +76,10 @@ export class ContainerStreams {
       this.#log = new JournalWriter(JOURNAL_SOCKET, { id, ...log.journal });
     } else if (log.driver !== "none") {
       const path = logFile(containerDirectory(data, id), id);
-      this.#log = new JsonFileWriter(path, log, (aside) => spawnInternal(this.#reactor, ["compress", aside], () => {}));
+      this.#log = new JsonFileWriter(path, log, (aside) => {
+        // One that cannot be compressed now stays as it is, and is read like the others.
+        return spawnInternal(this.#reactor, ["compress", aside], () => {}) ?? (() => {});
+      });
     }
     if (first === undefined) return;
     if (terminal) {

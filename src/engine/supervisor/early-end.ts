@@ -5,8 +5,9 @@
  * that somebody waits for in the foreground have ended by the time it is there. So the process that is to become the
  * supervisor first stays in the launch program, a few system calls of machine code, and waits for whatever comes first:
  *
- *   the container's end    it tells the command how the container has ended, waits until that has recorded it, reaps the
- *                          container and is gone right after the command: no supervisor has ever been there
+ *   the container's end    it tells the command how the container has ended, waits until that has recorded it and shown
+ *                          its output, reaps the container and is gone right after the command: no supervisor has ever
+ *                          been there
  *   the command            wants the supervisor, by closing its end of a socket pair: the container has not ended in the
  *                          first milliseconds, a signal has come for it, or it has left output that has to be logged
  *   the command's death    closes that end, too
@@ -153,27 +154,34 @@ export interface EarlyWatch extends Disposable {
 }
 
 /**
- * Waits for an early end. The outputs are copied to this command's own.
- * @param options which outputs the user wants, and the signals that are the container's
+ * Waits for an early end.
+ * @param signals those that are the container's
  * @returns how the container has ended, which is then to be recorded, or undefined when it has its supervisor instead
  */
-export function awaitEarlyEnd(
-  watch: EarlyWatch,
-  options: { readonly output: boolean; readonly error: boolean; readonly signals: SignalPipe | undefined },
-): Exit | undefined {
+export function awaitEarlyEnd(watch: EarlyWatch, signals: SignalPipe | undefined): Exit | undefined {
   const { socket, output, error, isLogged } = watch;
-  const end = awaitEnd(socket, options.signals);
+  const end = awaitEnd(socket, signals);
   const isKnown = end !== undefined && (!isLogged || (isExhausted(output) && isExhausted(error)));
   if (!isKnown) {
     // First the outputs, so that the supervisor has them alone.
     watch[Symbol.dispose]();
     return undefined;
   }
-  copyRest([
-    ...(options.output ? [{ source: output, destination: 1 }] : []),
-    ...(options.error ? [{ source: error, destination: 2 }] : []),
-  ]);
   return end;
+}
+
+/**
+ * Copies what the container has left in its outputs to this command's own, which may wait for whoever reads those.
+ * @param wanted which of them the user wants
+ */
+export function copyOutputs(
+  { output, error }: EarlyWatch,
+  wanted: { readonly output: boolean; readonly error: boolean },
+): void {
+  copyRest([
+    ...(wanted.output ? [{ source: output, destination: 1 }] : []),
+    ...(wanted.error ? [{ source: error, destination: 2 }] : []),
+  ]);
 }
 
 /** Keeps directories that are removed for whoever is dismissed then. */

@@ -20,10 +20,11 @@ export class HealthTimer implements Disposable {
     reactor.add(this.#timer.descriptor.number, Event.IN, () => {
       this.#timer.acknowledge();
       const phase = isStarting() ? "starting" : "started";
-      spawnInternal(reactor, ["health", data, id, phase], (end) => {
+      const check = spawnInternal(reactor, ["health", data, id, phase], (end) => {
         if (!("exitCode" in end && end.exitCode === STARTUP_GOES_ON)) startupInterval = undefined;
         if (!this.#isDisposed) arm();
       });
+      if (check === undefined) arm();
     });
     arm();
   }

@@ -54,11 +54,11 @@ class MemoryWatcher implements Disposable {
   #report(): void {
     if (this.#counts.size === 0 || this.#awaitChild !== undefined || this.#isDisposed) return;
     const counts = [...this.#counts].map(([event, count]) => `${event}=${count}`).join(",");
-    this.#counts.clear();
     this.#awaitChild = spawnInternal(this.#reactor, [...this.#words, counts], () => {
       this.#awaitChild = undefined;
       this.#report();
     });
+    if (this.#awaitChild !== undefined) this.#counts.clear();
   }
 
   /** What has not been written down by then, whoever records the container's end reads of its cgroup. */

@@ -106,6 +106,8 @@ class Supervisor {
   #isOutOfMemory = false;
   #isRecorded = false;
   #isLoopOver = false;
+  /** Whether it waits to start the container again. */
+  #isBetweenRuns = false;
   /** Whether somebody wants to be let in whose requests cannot be read yet. */
   #isParserWanted = false;
   /** Devices whose failure is to be written down. */
@@ -320,7 +322,7 @@ class Supervisor {
         if (request.isRestart === true) this.#isRestart = true;
         this.#signal(request.signal);
         // A container that waits to be started again is stopped by not being started.
-        if (this.#container === undefined && request.isStop) this.#endLoop();
+        if (this.#isBetweenRuns && request.isStop) this.#endLoop();
         return false;
       case "resize":
         this.#streams.resize(request);
@@ -436,7 +438,7 @@ class Supervisor {
       this.#reactor.remove(pidfd.number);
       this.#end = waitForExit(pid);
       this.#container = undefined;
-      if (supervise.terminal || supervise.pidNamespace !== "own") this.#streams.finishOutputs();
+      this.#streams.finishOutputs();
       this.#stopWhenDone();
     });
     await this.#runLoop();
@@ -455,8 +457,9 @@ class Supervisor {
       while (signals.next() !== undefined) {
         this.#isShutDown = true;
         this.#signal(stopSignal);
-        patience.start(stopTimeout * 1000 || 1);
+        if (stopTimeout >= 0) patience.start(stopTimeout * 1000 || 1);
       }
+      if (this.#isBetweenRuns) this.#endLoop();
     });
     this.#reactor.add(patience.descriptor.number, Event.IN, () => {
       patience.acknowledge();
@@ -519,6 +522,7 @@ class Supervisor {
       this.#endLoop();
     });
     const signals = this.#stopOnSignals(supervise);
+    this.#isBetweenRuns = true;
     await this.#runLoop();
     signals[Symbol.dispose]();
     this.#stopListening(listener);

@@ -1,6 +1,6 @@
 /* What becomes of containers whose supervisor was killed or has failed, and of those of `--rm` whatever happens. */
 import { expect, test } from "bun:test";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { containerComponent } from "../../../src/engine/state/container-component.ts";
 import { isHeld } from "../../../src/engine/state/container-directory.ts";
 import { supervisedContainers } from "../../../src/engine/state/supervised-containers.ts";
@@ -180,6 +180,51 @@ test("what is in the way of the supervisor's socket is named", async () => {
   expect({ status, errors }).toEqual({ status: 1, errors: "bunker: make the socket supervisor: EADDRINUSE\n" });
   expect(await bunker("inspect", "--format", state, "blocked")).toMatch(/^created 125 make the socket .*EADDRINUSE/);
   await bunker("rm", "blocked");
+});
+
+test("a supervisor that is told to end gives the container all the time that it has", async () => {
+  // As at a logout.
+  const script = "trap 'echo bye; exit 6' TERM; echo ready; while :; do sleep 0.01; done";
+  await bunker("run", "-d", "--name", "box", "--stop-timeout", "-1", suite.image, "sh", "-c", script);
+  while ((await bunker("logs", "box")) !== "ready\n");
+  for (const pid of suite.user.processes()) {
+    if (commandLine(pid).includes("internal\0supervise")) process.kill(pid, "SIGTERM");
+  }
+  expect(await bunker("wait", "box")).toBe("6\n");
+  expect(await bunker("inspect", "--format", state, "box")).toBe("exited 6 \n");
+  expect(await bunker("logs", "box")).toBe("ready\nbye\n");
+  await bunker("rm", "box");
+});
+
+test("a supervisor that cannot start what checks the health keeps its container, and checks again", async () => {
+  const options = ["--name", "box", "--health-cmd", "true", "--health-interval", "20ms"];
+  const id = (
+    await bunker("run", "-d", ...options, suite.image, "sh", "-c", "while :; do echo; sleep 0.01; done")
+  ).trim();
+  const [supervisor] = suite.user.processes().filter((pid) => commandLine(pid).includes("internal\0supervise"));
+  const limit = async (files: string) => {
+    const words = ["prlimit", `--nofile=${files}`, "--pid", String(supervisor)];
+    expect(await suite.user.execute(words)).toMatchObject({ status: 0 });
+  };
+  // Not asked for by a command, to which the supervisor could not talk either.
+  const logged = () =>
+    statSync(`${suite.user.data}/containers/${id}/${id}-json.log`, { throwIfNoEntry: false })?.size ?? 0;
+  await eventually(
+    () => logged() > 0,
+    () => "a line of the log",
+  );
+  await limit("3:");
+  const then = logged() + 5000;
+  await eventually(
+    () => logged() > then,
+    () => "more lines of the log",
+  );
+  await limit("1000:");
+  const health = () => bunker("inspect", "--format", "{{json .State.Health.Log}}", "box");
+  const before = await health();
+  while ((await health()) === before);
+  expect(await bunker("inspect", "--format", state, "box")).toBe("running 0 \n");
+  await bunker("rm", "-f", "box");
 });
 
 test("a list sets right all whose supervisors were killed", async () => {

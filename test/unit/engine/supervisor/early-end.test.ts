@@ -129,7 +129,6 @@ function dismiss(watch: EarlyWatch): void {
   closeSync(number);
 }
 
-const nothing = { output: false, error: false, signals: undefined };
 const supervised = { end: { exitCode: 3 } };
 
 describe("a container that ends early", () => {
@@ -138,7 +137,7 @@ describe("a container that ends early", () => {
     one.go.close();
     poll([one.socket.number], 10_000);
     using watch = one.watch(true);
-    expect(awaitEarlyEnd(watch, nothing)).toMatchObject({ kind: "exit", exitStatus: 7, isStopped: false });
+    expect(awaitEarlyEnd(watch, undefined)).toMatchObject({ kind: "exit", exitStatus: 7, isStopped: false });
     dismiss(watch);
     expect(one.finish()).toEqual({ end: { exitCode: 0 }, printed: "" });
   });
@@ -149,7 +148,7 @@ describe("a container that ends early", () => {
     sendSignal(container, Signal.SIGKILL);
     poll([one.socket.number], 10_000);
     using watch = one.watch(true);
-    expect(awaitEarlyEnd(watch, nothing)?.exitStatus).toBe(137);
+    expect(awaitEarlyEnd(watch, undefined)?.exitStatus).toBe(137);
     dismiss(watch);
     expect(one.finish().end).toEqual({ exitCode: 0 });
   });
@@ -159,7 +158,7 @@ describe("a container that ends early", () => {
     one.go.close();
     poll([one.socket.number], 10_000);
     using watch = one.watch(true);
-    expect(awaitEarlyEnd(watch, nothing)?.exitStatus).toBe(7);
+    expect(awaitEarlyEnd(watch, undefined)?.exitStatus).toBe(7);
     // The end of a pipe shows who is the last to have it open.
     const [last, removed] = pipe();
     using _last = last;
@@ -181,7 +180,7 @@ describe("a container that ends early", () => {
     one.go.close();
     poll([one.socket.number], 10_000);
     using watch = one.watch(true);
-    expect(awaitEarlyEnd(watch, nothing)?.exitStatus).toBe(7);
+    expect(awaitEarlyEnd(watch, undefined)?.exitStatus).toBe(7);
     // No descriptor: sendmsg(2) refuses it.
     keepRemoved(watch)(new FileDescriptor(1_000_000));
     dismiss(watch);
@@ -193,7 +192,7 @@ describe("a container that ends early", () => {
     const left = openSync(`/proc/self/fd/${one.output.number}`, "r");
     one.go.close();
     poll([one.socket.number], 10_000);
-    expect(awaitEarlyEnd(one.watch(true), nothing)).toBeUndefined();
+    expect(awaitEarlyEnd(one.watch(true), undefined)).toBeUndefined();
     // Not reaped: the supervisor learns of the end, and finds the output where it was.
     expect(one.finish()).toEqual({ ...supervised, printed: "ended\n" });
     const bytes = Buffer.alloc(16);
@@ -206,7 +205,7 @@ describe("a container that ends early", () => {
     one.go.close();
     poll([one.socket.number], 10_000);
     using watch = one.watch(false);
-    expect(awaitEarlyEnd(watch, nothing)?.exitStatus).toBe(7);
+    expect(awaitEarlyEnd(watch, undefined)?.exitStatus).toBe(7);
     dismiss(watch);
     expect(one.finish().end).toEqual({ exitCode: 0 });
   });
@@ -232,7 +231,7 @@ describe("a container that ends early", () => {
 describe("a container that goes on has a supervisor", () => {
   test("after some milliseconds", () => {
     using one = arrange();
-    expect(awaitEarlyEnd(one.watch(true), nothing)).toBeUndefined();
+    expect(awaitEarlyEnd(one.watch(true), undefined)).toBeUndefined();
     expect(one.finish()).toEqual({ ...supervised, printed: "running\n" });
   });
 
@@ -240,7 +239,7 @@ describe("a container that goes on has a supervisor", () => {
     using one = arrange();
     using signals = new SignalPipe([Signal.SIGUSR1]);
     process.kill(process.pid, "SIGUSR1");
-    expect(awaitEarlyEnd(one.watch(true), { ...nothing, signals })).toBeUndefined();
+    expect(awaitEarlyEnd(one.watch(true), signals)).toBeUndefined();
     expect(signals.next()).toBe(Signal.SIGUSR1);
     expect(one.finish()).toEqual({ ...supervised, printed: "running\n" });
   });
@@ -257,7 +256,7 @@ describe("a container that goes on has a supervisor", () => {
     expect(typeof connection).toBe("object");
     // The end of the socket is how the command learns of it.
     expect(poll([one.socket.number], 10_000)[0]).not.toBe(0);
-    expect(awaitEarlyEnd(one.watch(true), nothing)).toBeUndefined();
+    expect(awaitEarlyEnd(one.watch(true), undefined)).toBeUndefined();
     expect(one.finish()).toEqual({ ...supervised, printed: "running\n" });
     if (typeof connection !== "number") connection.close();
   });
