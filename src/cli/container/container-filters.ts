@@ -12,8 +12,8 @@ import { type ContainerPort, exposedPorts } from "./port-text.ts";
 const STATUSES = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
 const HEALTH_STATES = ["starting", "healthy", "unhealthy", "none"];
 const RESTART_POLICIES = ["no", "always", "on-failure", "unless-stopped"];
-/** What users may call the network that a container has unless it is put on another. */
-const DEFAULT_NETWORK_NAMES = ["bridge", "default"];
+/** What else users may call `bridge`, the network that a container has unless it is put on another. */
+const NAMES_OF_BRIDGE = ["default", "private", "slirp", "slirp4netns"];
 
 /**
  * Makes the test of `--filter`.
@@ -62,8 +62,8 @@ export async function containerFilter(
   }
   any("network", (container, wanted) => {
     const { names, ids } = networksOf(database, container);
-    const isDefault = DEFAULT_NETWORK_NAMES.includes(wanted) && names.includes("slirp");
-    return isDefault || names.includes(wanted) || ids.some((id) => isBeginningOfId(wanted, id));
+    const isBridge = NAMES_OF_BRIDGE.includes(wanted) && names.includes("bridge");
+    return isBridge || names.includes(wanted) || ids.some((id) => isBeginningOfId(wanted, id));
   });
   const published = filters("publish").map((text) => portsOf("publish", text));
   if (published.length > 0) {

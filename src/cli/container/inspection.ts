@@ -3,6 +3,7 @@ import { stopSignalOf } from "../../engine/lifecycle/stop-container.ts";
 import { logFile } from "../../engine/log/log-file.ts";
 import { joinedContainer, joinedPath } from "../../engine/namespaces/namespace-mode.ts";
 import { namesOf, sharedLink } from "../../engine/network/container-links.ts";
+import { predefinedNetwork } from "../../engine/network/predefined-networks.ts";
 import { readConfiguration } from "../../engine/state/container-configuration.ts";
 import type { MountPoint } from "../../engine/state/container-definition.ts";
 import { containerDirectory } from "../../engine/state/container-lock.ts";
@@ -116,6 +117,7 @@ function networksOf(database: StateDatabase, container: Container): [string, Str
     const shown = isUp ? subnets : undefined;
     const settings = networkSettings(shown?.ipv4, shown?.ipv6, {
       hardwareAddress: definition.networkPlan?.hardwareAddress ?? "",
+      networkId: predefinedNetwork(definition.network)?.id ?? "",
     });
     own.push([definition.network, settings]);
   }
