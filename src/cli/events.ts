@@ -51,28 +51,22 @@ export const events = defineCommand(
     const onEvent = (event: RecordedEvent) => {
       const { name = "", image = "" } = event.attributes;
       const images = event.type === "image" ? [event.id, name] : [image];
+      // As with Docker, the beginning of a name will do.
+      const isOf = (type: string) => (wanted: string) =>
+        event.type === type && (name.startsWith(wanted) || event.id.startsWith(wanted));
       const isWanted =
         event.time >= from &&
         event.time <= (until ?? Number.POSITIVE_INFINITY) &&
-        any(
-          filters("container"),
-          (wanted) => event.type === "container" && (name === wanted || event.id.startsWith(wanted)),
-        ) &&
+        any(filters("container"), isOf("container")) &&
         any(filters("event"), (wanted) => event.action === wanted || event.action.startsWith(`${wanted}: `)) &&
         any(filters("id"), (wanted) => event.id.startsWith(wanted)) &&
         any(filters("image"), (wanted) => images.some((text) => text === wanted || text.startsWith(`${wanted}:`))) &&
         any(filters("name"), (wanted) => name === wanted) &&
-        any(
-          filters("network"),
-          (wanted) => event.type === "network" && (name === wanted || event.id.startsWith(wanted)),
-        ) &&
+        any(filters("network"), isOf("network")) &&
         any(scopes, (wanted) => wanted === "local") &&
-        any(
-          filters("secret"),
-          (wanted) => event.type === "secret" && (name === wanted || event.id.startsWith(wanted)),
-        ) &&
+        any(filters("secret"), isOf("secret")) &&
         any(types, (wanted) => event.type === wanted) &&
-        any(filters("volume"), (wanted) => event.type === "volume" && event.id === wanted) &&
+        any(filters("volume"), isOf("volume")) &&
         hasLabels(event.attributes, filters("label"));
       if (isWanted) show(event);
     };

@@ -24,7 +24,7 @@ export const ps = defineCommand(
         short: "n",
         valueName: "NUMBER",
         description: "Show the last containers that were created, running or not",
-        parse: integerBetween(-1, 1_000_000),
+        parse: integerBetween(-(2 ** 31), 2 ** 31 - 1),
         initial: -1,
       }),
       latest: flag({ name: "latest", short: "l", description: "Show the last one only" }),

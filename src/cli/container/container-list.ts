@@ -101,6 +101,7 @@ function row(
     get CreatedAt() {
       return localTime(created);
     },
+    HealthStatus: health?.status ?? "",
     ID,
     Image,
     Label: (key) => labels[key] ?? "",

@@ -72,6 +72,7 @@ export const exec = defineCommand(
   async ({ options, operands: [reference, ...command] }) => {
     const { detach, interactive, terminal } = options;
     if (!detach) checkTerminal(options);
+    const detachKeys = parseDetachKeys(options.detachKeys);
     const data = dataDirectory();
     using database = openContainers(data);
     const container = namedOrLatest(database, data, reference, options);
@@ -108,7 +109,7 @@ export const exec = defineCommand(
     const end = await attachDetachably(launched, signals, streams?.ends, {
       interactive,
       whole: false,
-      detachKeys: parseDetachKeys(options.detachKeys),
+      detachKeys,
     });
     if (end === "detached") {
       recordContainerEvent(data, "exec_detach", told, { execID });

@@ -3,6 +3,7 @@ import { attendContainer } from "../../engine/attach/attend-container.ts";
 import { parseDetachKeys } from "../../engine/attach/detach-keys.ts";
 import { tellSize } from "../../engine/attach/supervised-attachment.ts";
 import { startByCommand, takeToStart } from "../../engine/lifecycle/start-container.ts";
+import { notRunning } from "../../engine/lifecycle/stop-container.ts";
 import { leaveMemory } from "../../launch/leave-memory.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
@@ -12,6 +13,9 @@ import { type ContainerWork, eachContainer } from "./each-container.ts";
 import { detachKeysOption, signalProxyOption } from "./life-options.ts";
 import { hasFilters, meantContainers, selectionOptions } from "./meant-containers.ts";
 import { isAlive } from "./status-text.ts";
+
+/** For who has no terminal. */
+const REMEDY = "leave -i out, or start from a terminal";
 
 /** `bunker start`. */
 export const start = defineCommand(
@@ -44,7 +48,15 @@ export const start = defineCommand(
       meantContainers("bunker start", operands, options, (container) => !isAlive(container)),
       async ({ database, data, container, reference }) => {
         const taken = takeToStart(database, data, container.id);
-        if (taken === undefined) return reference;
+        if (taken === undefined) {
+          if (!isAttached) return reference;
+          // What hardly anybody asks of start.
+          const { attachToRunning } = await import("../../engine/attach/attach-to-running.ts");
+          const attached = await attachToRunning(database, data, container, { ...options, remedy: REMEDY });
+          if (attached === undefined) throw notRunning("attach to container", container);
+          status = attached;
+          return undefined;
+        }
         using lock = taken.lock;
         if (!isAttached) {
           const { socket } = await startByCommand(database, data, taken, {
@@ -74,7 +86,7 @@ async function startAttached(
 ): Promise<number> {
   const { terminal, openInput, restart } = container.definition;
   const input = options.interactive && openInput;
-  checkTerminal({ interactive: input, terminal }, "leave -i out, or start from a terminal");
+  checkTerminal({ interactive: input, terminal }, REMEDY);
   using signals = receiveSignals(options.signalProxy);
   const attachment = {
     input,

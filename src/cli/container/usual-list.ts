@@ -26,7 +26,7 @@ export interface ListOptions {
   readonly filters: Filters<ContainerFilterKey>;
   readonly format: OutputFormat | undefined;
   readonly isWithoutHeading: boolean;
-  /** How many at most; negative for all. */
+  /** How many at most; as with Docker, no limit unless it is positive. */
   readonly last: number;
   readonly latest: boolean;
   readonly namespaces: boolean;
@@ -42,6 +42,7 @@ export const containerFields: ListDescription = {
   titles: {
     Command: "COMMAND",
     CreatedAt: "CREATED AT",
+    HealthStatus: "HEALTH STATUS",
     ID: "CONTAINER ID",
     Image: "IMAGE",
     Labels: "LABELS",
@@ -100,10 +101,10 @@ export function chosenOf<Listed extends Pick<ContainerOutline, "status">>(
 ): readonly Listed[] {
   const count = latest ? 1 : last;
   // Whoever names a status, or how many, wants to see also those that do not run.
-  const isAll = all || count >= 0 || filters("status").length > 0 || filters("exited").length > 0;
+  const isAll = all || count > 0 || filters("status").length > 0 || filters("exited").length > 0;
   const found: Listed[] = [];
   for (const container of containers) if (isAll || isAlive(container)) found.push(container);
-  return count >= 0 ? found.slice(0, count) : found;
+  return count > 0 ? found.slice(0, count) : found;
 }
 
 /** A list of ids alone. */

@@ -1,4 +1,4 @@
-import { findContainer } from "../../engine/lifecycle/find-container.ts";
+import { findContainer, lookUpContainer } from "../../engine/lifecycle/find-container.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import { waitForEnd } from "../../engine/supervisor/connect.ts";
@@ -16,6 +16,7 @@ import { meantContainers } from "./meant-containers.ts";
 const NO_EXIT_STATUS = "-1";
 
 const CONDITIONS = [
+  "configured",
   "created",
   "exited",
   "healthy",
@@ -26,6 +27,9 @@ const CONDITIONS = [
   "stopped",
   "unhealthy",
 ] as const;
+
+/** States of Podman's that no container of Bunker's is ever in: nobody would see the end of the wait. */
+const NEVER_MET = ["initialized", "stopping"];
 
 type Condition = (typeof CONDITIONS)[number];
 
@@ -38,7 +42,7 @@ export const wait = defineCommand(
         name: "condition",
         valueName: "STATE",
         description: `Wait for any of ${CONDITIONS.join(", ")}, instead of its end`,
-        parse: oneOf(...CONDITIONS),
+        parse: parseCondition,
       }),
       ignore: flag({ name: "ignore", description: "No error if a container is not there; its line is -1" }),
       interval: single({
@@ -67,6 +71,11 @@ export const wait = defineCommand(
     ),
 );
 
+function parseCondition(text: string): Condition {
+  if (NEVER_MET.includes(text)) throw new InvalidValue("containers of Bunker are never seen in this state");
+  return oneOf(...CONDITIONS)(text);
+}
+
 function parseInterval(text: string): number {
   const milliseconds = /^\d+$/.test(text) ? Number(text) : parseDuration(text);
   if (milliseconds === 0) throw new InvalidValue("expected more than 0");
@@ -87,15 +96,32 @@ async function awaitCondition(
   interval: number,
 ): Promise<string> {
   for (;;) {
-    const container = findContainer(database, data, id);
+    const container = conditions.has("removing")
+      ? lookUpContainer(database, data, id)
+      : findContainer(database, data, id);
+    // Who waits for the removal may look when it is over.
+    if (container === undefined) return NO_EXIT_STATUS;
     const met = conditionsOf(container).filter((condition) => conditions.has(condition));
     if (met.length > 0) return met.includes("exited") ? String(container.exitStatus ?? 0) : NO_EXIT_STATUS;
     await Bun.sleep(interval);
   }
 }
 
+/** The conditions that a status meets. */
+function conditionsOfStatus(status: Container["status"]): readonly Condition[] {
+  switch (status) {
+    case "created":
+      return ["configured", "created"];
+    case "exited":
+    case "dead":
+      return ["exited", "stopped"];
+    default:
+      return [status];
+  }
+}
+
 /** What is true of a container now. */
 function conditionsOf({ status, health }: Container): readonly Condition[] {
-  const state: readonly Condition[] = status === "exited" || status === "dead" ? ["exited", "stopped"] : [status];
+  const state = conditionsOfStatus(status);
   return health === undefined || health.status === "starting" ? state : [...state, health.status];
 }

@@ -2,10 +2,13 @@ import { BunkerError } from "../../sys/error.ts";
 
 /** Docker's default: ctrl-p, ctrl-q. */
 const DEFAULT_KEYS = [0x10, 0x11];
+const DELETE = 0x7f;
+/** A terminal sends several bytes for what comes after it. */
+const LAST_OF_ASCII = "\x7f";
 
 /**
- * Reads a sequence of keys as Docker writes it: letters, or `ctrl-` with a letter or one of `@ [ \ ] ^ _`, with commas
- * between. An empty text is no sequence.
+ * Reads a sequence of keys as Docker writes it: characters of ASCII, `ctrl-` with a letter or one of `@ [ \ ] ^ _`, and
+ * `DEL`, with commas between. An empty text is no sequence.
  * @param text undefined for Docker's default, which is at hand: each start in the foreground asks for it
  * @returns the bytes that a terminal sends for it
  * @throws BunkerError `invalid_detach_keys`
@@ -14,7 +17,8 @@ export function parseDetachKeys(text: string | undefined): Buffer {
   if (text === undefined) return Buffer.from(DEFAULT_KEYS);
   if (text === "") return Buffer.alloc(0);
   const bytes = text.split(",").map((key) => {
-    if (key.length === 1) return key.charCodeAt(0);
+    if (key.length === 1 && key <= LAST_OF_ASCII) return key.charCodeAt(0);
+    if (key === "DEL") return DELETE;
     const [, letter] = /^ctrl-([a-zA-Z@[\\\]^_])$/.exec(key) ?? [];
     if (letter !== undefined) return letter.toUpperCase().charCodeAt(0) & 0x1f;
     throw new BunkerError({
@@ -30,7 +34,7 @@ export function parseDetachKeys(text: string | undefined): Buffer {
 
 /**
  * Looks for the detach keys in what is typed. Keys that may be the beginning of the sequence are held back until it is
- * clear that they are not.
+ * clear that they are not; of `a,a,b` that is seen too late by whoever does not look for it in what was held back.
  * @param keys the bytes of the sequence; empty for none
  * @returns a function that takes what was typed and gives what is to be passed on, or undefined when the sequence is complete
  */
@@ -40,9 +44,10 @@ export function detachKeyFilter(keys: Buffer): (typed: Buffer) => Buffer | undef
     if (keys.length === 0) return typed;
     const passed: number[] = [];
     for (const byte of typed) {
-      if (byte !== keys[matched]) {
-        passed.push(...keys.subarray(0, matched));
-        matched = 0;
+      while (matched > 0 && byte !== keys[matched]) {
+        const shorter = longestBeginning(keys.subarray(0, matched));
+        passed.push(...keys.subarray(0, matched - shorter));
+        matched = shorter;
       }
       if (byte === keys[matched]) matched++;
       else passed.push(byte);
@@ -50,4 +55,11 @@ export function detachKeyFilter(keys: Buffer): (typed: Buffer) => Buffer | undef
     }
     return Buffer.from(passed);
   };
+}
+
+/** The length of the longest beginning of some keys that they also end with, other than all of them. */
+function longestBeginning(keys: Buffer): number {
+  let length = keys.length - 1;
+  while (length > 0 && !keys.subarray(0, length).equals(keys.subarray(keys.length - length))) length--;
+  return length;
 }

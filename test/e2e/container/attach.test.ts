@@ -1,6 +1,9 @@
 /* Attaching to a container, detaching from it, and its log. */
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import { readSync, writeSync } from "node:fs";
+import { setBlocking } from "../../../src/sys/blocking.ts";
+import { pipe } from "../../../src/sys/socket.ts";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
@@ -119,6 +122,95 @@ describe("pipes", () => {
     await other.expect("got two\n");
     await bunker("rm", "-f", "echo");
     expect((await other.finish()).status).toBe(137);
+  });
+});
+
+describe("whoever does not read what he is attached to", () => {
+  /** Starts a command whose output nobody reads. */
+  function startUnread(words: readonly string[], isFull: boolean) {
+    const [output, inner] = pipe();
+    if (isFull) {
+      setBlocking(inner.number, false);
+      expect(() => {
+        for (;;) writeSync(inner.number, Buffer.alloc(4096, "-"));
+      }).toThrow("EAGAIN");
+      setBlocking(inner.number, true);
+    }
+    const child = Bun.spawn(suite.user.as([suite.user.bunkerPath, ...words]), {
+      env: suite.user.environment,
+      cwd: suite.user.home,
+      stdin: "pipe",
+      stdout: inner.number,
+      stderr: "inherit",
+    });
+    inner.close();
+    return {
+      child,
+      /** Reads the output after all. */
+      async finish(): Promise<{ readonly zeros: number; readonly status: number }> {
+        using _ = output;
+        const buffer = Buffer.alloc(1 << 20);
+        let zeros = 0;
+        for (let length = 1; length > 0; ) {
+          length = readSync(output.number, buffer);
+          for (const byte of buffer.subarray(0, length)) if (byte === 0) zeros++;
+          await Bun.sleep(0);
+        }
+        return { zeros, status: await child.exited };
+      },
+    };
+  }
+
+  const untilExited = async () => {
+    while (!(await bunker("ps", "-a", "--format", "{{.Status}}")).startsWith("Exited"));
+  };
+
+  test("keeps nobody from ending the container", async () => {
+    const script = "read x; head -c 1000000 /dev/zero; sleep 1000";
+    await bunker("run", "-di", "--name", "box", suite.image, "sh", "-c", script);
+    const attached = startUnread(["attach", "box"], false);
+    attached.child.stdin.write("go\n");
+    attached.child.stdin.flush();
+    // More than all pipes on the way hold, so that the container waits by now, or soon.
+    while ((await bunker("logs", "box")).length < 3 * 65536);
+    await bunker("kill", "box");
+    await untilExited();
+    await bunker("rm", "box");
+    const { zeros, status } = await attached.finish();
+    expect(status).toBe(137);
+    expect(zeros).toBeGreaterThanOrEqual(3 * 65536);
+  });
+
+  test.each([
+    ["with a log", []],
+    ["without a log, and so perhaps without a supervisor", ["--log-driver", "none"]],
+  ])("keeps a container that has ended from nothing, %s", async (_name, options) => {
+    const script = "head -c 60000 /dev/zero; exit 3";
+    const words = ["run", "--name", "box", "--network", "none", ...options, suite.image, "sh", "-c", script];
+    const run = startUnread(words, true);
+    await untilExited();
+    await bunker("start", "box");
+    await bunker("stop", "box");
+    await bunker("rm", "box");
+    expect(await run.finish()).toEqual({ zeros: 60_000, status: 3 });
+  });
+});
+
+describe("start", () => {
+  test("attaches also to a container that runs already", async () => {
+    await bunker("run", "-di", "--name", "box", suite.image, "sh", "-c", "while read x; do echo got $x; done; exit 5");
+    const session = suite.user.talk([suite.user.bunkerPath, "start", "-ai", "box"]);
+    session.type("one\n");
+    await session.expect("got one\n");
+    const looking = suite.user.talk([suite.user.bunkerPath, "start", "-a", "box"]);
+    const isAttached = async () =>
+      (await bunker("events", "--since", "1h", "--until", "0s", "--filter", "event=attach")).split("\n").length > 2;
+    while (!(await isAttached()));
+    session.type("two\n");
+    for (const one of [session, looking]) await one.expect("got two\n");
+    await bunker("kill", "box");
+    for (const one of [session, looking]) expect((await one.finish()).status).toBe(137);
+    await bunker("rm", "box");
   });
 });
 

@@ -199,8 +199,8 @@ describe("a container in the background", () => {
     await bunker("stop", "-t", "0", "ended");
     await bunker("start", "ended");
     await bunker("rm", "-f", "ended");
-    await run("ended-once", "--rm");
-    await bunker("stop", "-t", "0", "ended-once");
+    await run("once", "--rm");
+    await bunker("stop", "-t", "0", "once");
     const told = async (name: string) => {
       const format = "{{.Action}}{{with .Actor.Attributes.signal}} {{.}}{{end}}";
       const words = ["--since=1h", "--until=0s", `--filter=container=${name}`, `--format=${format}`];
@@ -212,7 +212,10 @@ describe("a container in the background", () => {
       ...[...stopped, "start", "restart"],
       ...[...stopped, "start", "kill 9", "die", "destroy"],
     ]);
-    expect(await told("ended-once")).toEqual(["create", "start", ...stopped, "destroy"]);
+    expect(await told("once")).toEqual(["create", "start", ...stopped, "destroy"]);
+    // As with Docker, the beginning of a name will do, but not its middle.
+    expect(await told("on")).toEqual(await told("once"));
+    expect(await told("nce")).toEqual([""]);
   });
 
   test("is counted in what is told of the host and of Bunker", async () => {
@@ -291,6 +294,10 @@ describe("exec", () => {
       const errors = `bunker: change to directory ${directory}: ${error}\n`;
       expect(refused).toEqual({ status: 127, output: "", errors });
     }
+    // Before anything is executed.
+    const keys = await suite.user.bunker(["exec", "--detach-keys", "ctrl-", "room", "touch", "/executed"]);
+    expect(keys).toMatchObject({ status: 125, errors: expect.stringContaining('"ctrl-" is no key') });
+    expect((await suite.user.bunker(["exec", "room", "ls", "/executed"])).status).toBe(1);
     const { output } = await suite.user.bunker(["exec", "-i", "room", "wc", "-c"], { input: "x".repeat(1_000_000) });
     expect(output.trim()).toBe("1000000");
     await bunker("exec", "-d", "room", "sh", "-c", "echo to nobody; echo to nobody >&2; echo done >/written");

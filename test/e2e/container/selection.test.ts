@@ -28,6 +28,7 @@ test("filters, --ignore and --depend choose the containers of a command", async 
   expect(await bunker("start", "--all")).toBe(`${two}\n`);
   expect(await bunker("wait", "--condition", "running", "--condition", "paused", "-i", "5", "one")).toBe("-1\n");
   expect(await bunker("wait", "--ignore", "three")).toBe("-1\n");
+  expect(await refused("wait", "--condition", "initialized", "one")).toContain("never seen in this state");
   const three = (await bunker("run", "-d", "--network", "container:two", "--name", "three", suite.image, "top")).trim();
   expect(await names("--filter", "expose=50-60/udp")).toEqual(["two", ""]);
   expect(await names("--filter", "expose=53")).toEqual([""]);
@@ -43,6 +44,10 @@ test("filters, --ignore and --depend choose the containers of a command", async 
     "bunker: names of containers, --latest and --filter exclude each other\n",
   );
   expect(await bunker("wait", "--condition", "exited", "one")).toBe("137\n");
+  // As with Docker, only a positive number is one.
+  expect(await bunker("ps", "-n", "0", "--format", "{{.Names}}")).toBe("three\n");
+  expect(await bunker("ps", "-n", "-2", "--format", "{{.Names}}")).toBe("three\n");
+  expect(await bunker("ps", "-n", "2", "--format", "{{.Names}}")).toBe("three\ntwo\n");
   expect(await refused("rm", "--time", "1", "one")).toStartWith("bunker: --time needs --force");
   expect(await bunker("rm", "-f", "-t", "0", "--depend", "two")).toBe("two\n");
   expect(await bunker("ps", "-aq", "--no-trunc", "--filter", `id=${three}`)).toBe("");
@@ -80,6 +85,8 @@ test("a list takes what fits any value of a filter and all filters", async () =>
     ["three two one ", "command=^sl"],
     ["", "command=1000"],
     ["three ", "network=bridge"],
+    ["three ", "network=slirp4netns"],
+    ["three ", `network=${"b".repeat(12)}`],
     ["three two ", "network=bridge", "network=none", "ancestor=child"],
     ["", "health=healthy"],
     ["three two one ", "health=none", "health=healthy"],
@@ -87,6 +94,12 @@ test("a list takes what fits any value of a filter and all filters", async () =>
   for (const [expected, ...filters] of found) {
     expect({ filters, names: await fitting(...filters) }).toEqual({ filters, names: expected });
   }
+  // It has the same name, and id, wherever it is shown.
+  const network = "{{.HostConfig.NetworkMode}} {{.NetworkSettings.Networks.bridge.NetworkID}}";
+  const bridge = await bunker("network", "ls", "--no-trunc", "-f", "name=^bridge$", "--format", "{{.Name}} {{.ID}}");
+  expect(await bunker("inspect", "-f", network, "three")).toBe(bridge);
+  expect(await bunker("ps", "-a", "-f", "name=three", "--format", "{{.Networks}}")).toBe("bridge\n");
+  expect(await bunker("wait", "--condition", "configured", "three")).toBe("-1\n");
   expect(await names("--sort", "size")).toEqual(["three", "two", "one", ""]);
   expect(await refused("ps", "-f", "health=fine")).toBe(
     "bunker: filter by health=fine: expected one of starting, healthy, unhealthy, none\n",
