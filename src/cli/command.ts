@@ -30,6 +30,14 @@ export interface Command<Globals = unknown> extends DescribedCommand {
 }
 
 /**
+ * A umask takes no right from whoever makes a file here: the command itself could not use its directories then, and would
+ * leave them to others, which cannot either.
+ */
+function keepOwnRights(): void {
+  process.umask(process.umask(0o077) & 0o077);
+}
+
+/**
  * Ties a command's words to what it does.
  * @param syntax its options and operands
  * @param run gets them read and typed, with the group's own options, and as they were written; returns the exit status
@@ -52,6 +60,7 @@ export function defineCommand<
       if (syntax.isBrief !== true) compileReadily();
       const given = await readWords(name, syntax, rawArgs);
       if (given !== "help") {
+        keepOwnRights();
         const status =
           syntax.failureStatus === undefined
             ? await run(given, globals, rawArgs)

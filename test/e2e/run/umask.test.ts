@@ -4,7 +4,7 @@ import { containerSuite } from "./suite.ts";
 
 const suite = containerSuite();
 
-test.each(["077", "000"])("with a umask of %s", async (umask) => {
+test.each(["077", "000", "777"])("with a umask of %s", async (umask) => {
   const bunker = async (...words: readonly string[]) => {
     const shell = ["sh", "-c", `umask ${umask}; exec "$0" "$@"`, suite.user.bunkerPath];
     const { status, output, errors } = await suite.user.execute([...shell, ...words]);
