@@ -21,7 +21,8 @@ export const kill = defineCommand(
   },
   ({ options, operands: [id, signal = "SIGTERM"] }, globals: RuntimeGlobals) => {
     const root = stateRoot(globals.root);
-    const number = parseSignal(signal);
+    // As with kill(2): whether there is somebody to signal.
+    const number = signal === "0" ? 0 : parseSignal(signal);
     return actOnChosen(root, id, options.regex, globals, (chosen) => {
       using directory = ContainerDirectory.open(root, chosen);
       killContainer(directory, number, options.all);

@@ -33,15 +33,21 @@ test("a container is created, started, signalled and deleted", async () => {
       "bunker: start container test: it is running, not created\n",
     );
     expect(suite.box.runtime("delete", "test")).toMatchObject({ status: 1 });
+    for (const probe of [["test"], ["--all", "test"]]) {
+      expect(suite.box.runtime("kill", ...probe, "0")).toEqual({ status: 0, output: "", errors: "" });
+    }
+    expect(suite.stateOf()["status"]).toBe("running");
     expect(suite.box.runtime("kill", "test", "SIGTERM").status).toBe(0);
     await eventually(
       () => suite.stateOf()["status"] === "stopped",
       () => "the container to stop",
     );
     expect(suite.stateOf()["pid"]).toBe(0);
-    expect(suite.box.runtime("kill", "test").errors).toBe(
-      "bunker: signal container test: the container is not running\n",
-    );
+    for (const signal of ["TERM", "0"]) {
+      expect(suite.box.runtime("kill", "test", signal).errors).toBe(
+        "bunker: signal container test: the container is not running\n",
+      );
+    }
     expect(suite.box.runtime("delete", "test")).toEqual({ status: 0, output: "", errors: "" });
     expect(suite.box.runtime("state", "test")).toEqual({
       status: 1,
