@@ -76,10 +76,21 @@ export async function placeMounts(
   for (const request of [...options.mounts, ...further]) {
     placed.push(await placeMount(database, data, request, container, onWarning));
   }
+  const mounts = placed.map(({ mount }) => mount);
+  if (container.userNamespace !== undefined) warnOfSharing(mounts, onWarning);
   return {
-    mounts: placed.map(({ mount }) => mount),
+    mounts,
     mountPoints: placed.flatMap(({ point }) => (point === undefined ? [] : [point])),
   };
+}
+
+/** Says once what propagation cannot do: the kernel lets no mount of a user namespace appear in the one above it. */
+function warnOfSharing(mounts: readonly PlacedMount[], onWarning: (message: string) => void): void {
+  const shared = mounts.find((mount) => mount.type === "bind" && /^r?shared$/.test(mount.propagation));
+  if (shared === undefined) return;
+  onWarning(
+    `mounts that the container makes below ${shared.destination} do not appear on the host: only root's containers can share theirs`,
+  );
 }
 
 /** Podman's `--image-volume=tmpfs`. */

@@ -48,6 +48,16 @@ describe("bind mounts", () => {
     expect(existsSync(`${source}/denied`)).toBe(false);
   });
 
+  test("that are shared share nothing with the host, which is said once", async () => {
+    const options = ["-v", `${source}:/a:rshared`, "--mount", `type=bind,src=${source},dst=/b,bind-propagation=shared`];
+    expect(await suite.user.run([...options, "-v", `${source}:/c:rslave`, suite.image, "echo", "runs"])).toEqual({
+      status: 0,
+      output: "runs\n",
+      errors:
+        "warning: mounts that the container makes below /a do not appear on the host: only root's containers can share theirs\n",
+    });
+  });
+
   test("of one file", async () => {
     const script = "cat /etc/file; stat -c %F /etc/file";
     expect(await inside(["-v", `${source}/file:/etc/file:ro`], script)).toBe("of the host\nregular file\n");
