@@ -14,7 +14,7 @@ import type { Mount } from "../../runtime/configuration/configuration.ts";
 import { type IdMap, outerId } from "../../runtime/id-map/id-mapping.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { ContainerFiles } from "./container-input.ts";
-import { deviceProtection } from "./device-rules.ts";
+import { type DeviceProtection, deviceProtection } from "./device-rules.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { DeviceRequest, OverlayMount, PlacedMount, PlacedRunOptions } from "./run-options.ts";
 
@@ -37,7 +37,7 @@ export interface ContainerMountsInput {
 export function containerMounts(input: ContainerMountsInput): readonly Mount[] {
   const wished = [
     ...input.options.mounts.map(wishedMount),
-    ...input.options.devices.map((device) => deviceMount(device, deviceProtection(input) === "filter")),
+    ...input.options.devices.map((device) => deviceMount(device, deviceProtection(input))),
   ];
   refuseDuplicates(wished);
   const taken = new Set(wished.map(({ destination }) => destination));
@@ -167,14 +167,15 @@ function overlayMount({ source, changes, destination, readOnly, options }: Overl
  * A device of the host: its node is bound, because nobody without root can make one. Where nobody filters its use, its own
  * permissions decide.
  */
-function deviceMount({ hostPath, containerPath, permissions }: DeviceRequest, isFiltered: boolean): Mount {
-  if (isFiltered) return bind(hostPath, containerPath, ["rbind", "rprivate", "nosuid", "noexec"]);
-  if (!permissions.includes("r") || !permissions.includes("w")) {
+function deviceMount({ hostPath, containerPath, permissions }: DeviceRequest, protection: DeviceProtection): Mount {
+  if (protection !== "filter" && !(permissions.includes("r") && permissions.includes("w"))) {
+    const needs =
+      protection === "user namespace" ? "can be enforced for root's containers only" : "need a cgroup of v2";
     throw new BunkerError({
       code: "unsupported_device_permissions",
       operation: "add device",
       object: hostPath,
-      reason: `permissions "${permissions}" cannot be enforced without root`,
+      reason: `permissions "${permissions}" ${needs}`,
       hint: "The device's own permissions on the host decide; leave the permissions out, or write rwm.",
     });
   }

@@ -195,7 +195,7 @@ describe("devices", () => {
   test("that do not exist, or with permissions that cannot be kept, are refused", async () => {
     expect(await refusal("--device", "/dev/nothing-here")).toMatch(/^bunker: .*\/dev\/nothing-here.*: ENOENT\n/);
     expect(await refusal("--device", "/dev/fuse:r")).toContain(
-      'permissions "r" cannot be enforced without root\nhint: ',
+      'permissions "r" can be enforced for root\'s containers only\nhint: ',
     );
   });
 });
