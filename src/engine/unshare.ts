@@ -11,6 +11,7 @@ import { readFailure } from "../launch/launch.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
 import { SignalPipe } from "../launch/signal-pipe.ts";
+import { wordsSize } from "../launch/words-size.ts";
 import { callersIdMap } from "../runtime/id-map/callers-id-map.ts";
 import { isPrivileged } from "../runtime/id-map/write-id-map.ts";
 import { launchAsRoot } from "../runtime/launch-as-root.ts";
@@ -26,7 +27,6 @@ import { SystemCall, systemCall } from "../sys/system-call.ts";
 import { dataDirectory } from "./data-directory.ts";
 
 const PROGRAM_SIZE = 65536;
-const FOR_EACH_WORD = 32;
 
 /** What a terminal sends to its whole process group, the command included: caught here, and not passed on. */
 const FROM_TERMINAL: readonly number[] = [Signal.SIGINT, Signal.SIGQUIT];
@@ -55,8 +55,7 @@ export function unshare(command: readonly string[], onWarning: (message: string)
   const environment = Object.entries({ ...process.env, ...namespaceEnvironment() }).map(
     ([name, value]) => `${name}=${value}`,
   );
-  const size = [...words, ...environment].reduce((sum, word) => sum + Buffer.byteLength(word) + FOR_EACH_WORD, 0);
-  using program = new LaunchProgram(PROGRAM_SIZE + size);
+  using program = new LaunchProgram(PROGRAM_SIZE + wordsSize([...words, ...environment]));
   using signals = new SignalPipe([...FROM_TERMINAL, ...FORWARDED]);
   const child = launchAsRoot(program, map, CloneFlag.NEWNS, () => {
     program.call("mount", [0, program.text("/"), 0, MountFlag.MS_REC | MountFlag.MS_SLAVE, 0], {

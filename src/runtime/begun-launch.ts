@@ -32,14 +32,19 @@ import { needsIntermediate, planNamespaces } from "./steps/namespaces.ts";
 /** The arena of a launch whose container is not known yet; one with more than usual to be told needs another. */
 const USUAL_SIZE = 512 * 1024;
 
-/** Emits what the launched process does when it has cloned the container's, whose pid is in the slot, ending with an exec. */
-export type BecomeSupervisor = (program: LaunchProgram, container: Slot) => void;
+/** What the launched process does when it has cloned the container's. */
+export interface SupervisorProgram {
+  /** Bytes that it may need in the arena. */
+  readonly size: number;
+  /** Emits it; the slot has the pid of the container's process. It ends with an exec. */
+  readonly emit: (program: LaunchProgram, container: Slot) => void;
+}
 
 /** What the beginning of a launch depends on. */
 export interface LaunchBeginning extends ProgramBeginning {
   readonly idMap: IdMap;
   readonly preservedDescriptors: number;
-  readonly supervisor: BecomeSupervisor | undefined;
+  readonly supervisor: SupervisorProgram | undefined;
 }
 
 /** A launch whose program is emitted up to the wait for the id maps, and of which nothing has been executed. */
@@ -77,7 +82,7 @@ export function prepareLaunch(beginning: LaunchBeginning): PreparedLaunch {
   const built = beginContainerProgram(
     beginning,
     setting,
-    supervisor && { startHelpers: helpers?.start, becomeSupervisor: supervisor },
+    supervisor && { startHelpers: helpers?.start, becomeSupervisor: supervisor.emit },
   );
   let isHandedOver = false;
   cleanup.defer(() => {
@@ -129,7 +134,7 @@ export interface LaunchGuess {
   readonly idMap: IdMap;
   readonly oomScoreAdj: number | undefined;
   readonly preservedDescriptors: number;
-  readonly supervisor: BecomeSupervisor;
+  readonly supervisor: SupervisorProgram;
 }
 
 /**
@@ -143,7 +148,7 @@ export function beginLaunch(guess: LaunchGuess): BegunLaunch | undefined {
   });
   const makesUserNamespace = (namespaces.created & NamespaceFlag.user) !== 0;
   if (!makesUserNamespace || needsIntermediate(namespaces)) return undefined;
-  const prepared = prepareLaunch({ ...guess, namespaces, mounts: [], size: USUAL_SIZE });
+  const prepared = prepareLaunch({ ...guess, namespaces, mounts: [], size: USUAL_SIZE + guess.supervisor.size });
   const { built, ours, theirs, helpers } = prepared;
   const { program } = built;
   let child: ObservedProcess;

@@ -5,6 +5,7 @@
 import { launch, readFailure } from "../launch/launch.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
+import { wordsSize } from "../launch/words-size.ts";
 import { BunkerError } from "../sys/error.ts";
 import { MemoryFile } from "../sys/memory-file.ts";
 import { waitForExit } from "../sys/process.ts";
@@ -15,7 +16,7 @@ import type { State } from "./state.ts";
 import { openDirectory } from "./steps/files.ts";
 import { becomeHook } from "./steps/hooks.ts";
 
-const PROGRAM_SIZE = 65536;
+const PROGRAM_SIZE = 32768;
 
 /**
  * Runs hooks in their order.
@@ -29,7 +30,8 @@ export function runHostHooks(hooks: readonly Hook[], state: State): void {
 }
 
 function runHook(hook: Hook, stateDescriptor: number): void {
-  using program = new LaunchProgram(PROGRAM_SIZE);
+  const { path, args = [], env = [] } = hook;
+  using program = new LaunchProgram(PROGRAM_SIZE + wordsSize([path, ...args, ...env]));
   resetSignals(program);
   const proc = openDirectory(program, "/proc", "proc");
   becomeHook(program, hook, stateDescriptor, proc);

@@ -15,11 +15,11 @@ import { readIfThere } from "../sys/read-if-there.ts";
 import { resolvePath } from "../sys/resolve-path.ts";
 import { receiveDescriptor } from "../sys/socket.ts";
 import {
-  type BecomeSupervisor,
   type BegunLaunch,
   type LaunchBeginning,
   launchSupervisor,
   prepareLaunch,
+  type SupervisorProgram,
 } from "./begun-launch.ts";
 import type { Configuration, Linux } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
@@ -103,11 +103,8 @@ export interface LaunchContainerOptions {
   readonly changesCgroup?: boolean | undefined;
   /** Where the container waits before its exec; without it, it goes on. */
   readonly gate?: Gate | undefined;
-  /**
-   * Makes the container the child of another process, which outlives us: emits what the launched process does when it
-   * has cloned the container's, whose pid is in the slot, ending with an exec. It reaps no child before it is told to.
-   */
-  readonly supervisor?: BecomeSupervisor | undefined;
+  /** Makes the container the child of another process, which outlives us, and reaps no child before it is told to. */
+  readonly supervisor?: SupervisorProgram | undefined;
   /** The launch, where it was begun before the configuration was known, by the same `supervisor`. */
   readonly begun?: BegunLaunch | undefined;
   /** Receives what the container works in spite of: data about things that have no effect. */
@@ -246,7 +243,10 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
     oomScoreAdj: process.oomScoreAdj,
     mounts,
     preservedDescriptors: options.preservedDescriptors ?? 0,
-    size: arenaSize(process, configuration) + (options.mountSize ?? 0),
+    size:
+      arenaSize(process, options.init !== undefined, configuration) +
+      (options.mountSize ?? 0) +
+      (options.supervisor?.size ?? 0),
     supervisor: options.supervisor,
   };
   const inherits = joinDescriptors.length > 0 || stateFile !== undefined || options.init !== undefined;

@@ -122,7 +122,7 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
     dieWithParent: false,
     gate: undefined,
   };
-  const program = new LaunchProgram(arenaSize(process));
+  const program = new LaunchProgram(arenaSize(process, false));
   const programOwner = cleanup.use(new DisposableStack());
   programOwner.use(program);
   const successor = program.slot("process pid");

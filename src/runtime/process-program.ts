@@ -4,10 +4,11 @@
  */
 import type { Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
+import { wordsSize } from "../launch/words-size.ts";
 import { Errno } from "../sys/errno.ts";
 import { AT_FDCWD, OPEN_HOW_SIZE, OpenFlag, openHowBytes, Resolve } from "../sys/open.ts";
 import type { Configuration, Process } from "./configuration/configuration.ts";
-import { checkCommand, commandCandidates, executeCommand, executeInit } from "./steps/command.ts";
+import { COMMAND_OF_INIT, checkCommand, commandCandidates, executeCommand, executeInit } from "./steps/command.ts";
 import { useTerminal } from "./steps/console.ts";
 import { closeSlot, writeFile } from "./steps/files.ts";
 import {
@@ -182,7 +183,7 @@ export function emitProcess(
   changeDirectory(program, process.cwd, []);
   if (setting.dieWithParent) dieWithParent(program);
   if (noNewPrivileges) setNoNewPrivileges(program);
-  const command = process.args[setting.init === undefined ? 0 : 2] ?? "";
+  const command = commandOf(process, setting.init !== undefined);
   const candidates = commandCandidates(command, process.env ?? []);
   if (setting.gate !== undefined) checkCommand(program, command, candidates);
   if (noNewPrivileges && setting.seccompListener) installFilter();
@@ -213,23 +214,31 @@ export function emitStandardStreams(program: LaunchProgram, setting: Pick<Proces
   }
 }
 
+/** The name or path of the program that a process is to execute, by an init or without one. */
+function commandOf({ args }: Process, hasInit: boolean): string {
+  return args[hasInit ? COMMAND_OF_INIT : 0] ?? "";
+}
+
 /**
  * How large the arena of a process's launch program has to be. Arguments and environment alone may be 6 MiB (execve(2)),
  * but rarely are more than a few KiB.
+ * @param hasInit whether there is an init
  * @param configuration of the container, for its first process
  */
-export function arenaSize(process: Process, configuration?: Configuration): number {
+export function arenaSize(process: Process, hasInit: boolean, configuration?: Configuration): number {
   const BASE = 2 ** 18;
-  const FOR_EACH_WORD = 32;
+  const FOR_EACH_GROUP = 4;
   const FOR_EACH_MEMBER = 8192;
   const { hooks = {}, linux = {}, mounts = [] } = configuration ?? {};
   const hookWords = Object.values(hooks).flatMap((list) =>
     (list ?? []).flatMap(({ path, args = [], env = [] }) => [path, ...args, ...env]),
   );
-  const words = [...process.args, ...(process.env ?? []), ...hookWords];
+  const environment = process.env ?? [];
+  const candidates = commandCandidates(commandOf(process, hasInit), environment);
+  const words = [...process.args, ...environment, ...candidates, ...hookWords];
   const { devices = [], maskedPaths = [], readonlyPaths = [], sysctl = {} } = linux;
   const members = [mounts, devices, maskedPaths, readonlyPaths, Object.keys(sysctl), hookWords];
   const memberCount = members.reduce((count, list) => count + list.length, 0);
-  const wordBytes = words.reduce((bytes, word) => bytes + Buffer.byteLength(word) + FOR_EACH_WORD, 0);
-  return BASE + wordBytes + FOR_EACH_MEMBER * memberCount;
+  const groupCount = process.user.additionalGids?.length ?? 0;
+  return BASE + wordsSize(words) + FOR_EACH_GROUP * groupCount + FOR_EACH_MEMBER * memberCount;
 }

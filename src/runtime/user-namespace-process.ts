@@ -17,6 +17,7 @@ import { readFailure } from "../launch/launch.ts";
 import type { Slot } from "../launch/operation.ts";
 import { LaunchProgram } from "../launch/program.ts";
 import { resetSignals } from "../launch/reset-signals.ts";
+import { wordsSize } from "../launch/words-size.ts";
 import { lazily } from "../lazily.ts";
 import { F_DUPFD_CLOEXEC } from "../sys/duplicate.ts";
 import { BunkerError } from "../sys/error.ts";
@@ -137,7 +138,10 @@ function startInUserNamespace(map: IdMap | undefined, command: NamespaceCommand)
   using writeEnd = reportWrite;
   const inputFile = cleanup.use(new MemoryFile("bunker-input"));
   inputFile.write(input);
-  const program = cleanup.use(new LaunchProgram(PROGRAM_SIZE + prepareSize));
+  const all = { ...process.env, HOME: knownHomeDirectory() ?? NO_HOME, ...environment };
+  const variables = Object.entries(all).map(([name, value]) => `${name}=${value}`);
+  const size = PROGRAM_SIZE + wordsSize([...words, ...variables]) + prepareSize;
+  const program = cleanup.use(new LaunchProgram(size));
   const what = { operation: "start Bunker in a user namespace" };
   const child = launchAsRoot(program, map, flags, () => {
     dieWithParent(program);
@@ -153,8 +157,6 @@ function startInUserNamespace(map: IdMap | undefined, command: NamespaceCommand)
       program.call("fcntl", [from, F_DUPFD_CLOEXEC, REPORT_DESCRIPTOR + passed.length], what, { result: safe });
     }
     for (const { to, safe } of passed) program.call("dup3", [safe, to, 0], what);
-    const all = { ...process.env, HOME: knownHomeDirectory() ?? NO_HOME, ...environment };
-    const variables = Object.entries(all).map(([name, value]) => `${name}=${value}`);
     program.call(
       "execve",
       [program.text("/proc/self/exe"), program.texts([...ownCommand(), ...words]), program.texts(variables)],

@@ -9,14 +9,14 @@
  * other one that of its own.
  */
 
-import type { Slot } from "../../launch/operation.ts";
-import type { LaunchProgram } from "../../launch/program.ts";
-import { type BegunLaunch, beginLaunch } from "../../runtime/begun-launch.ts";
+import { wordsSize } from "../../launch/words-size.ts";
+import { type BegunLaunch, beginLaunch, type SupervisorProgram } from "../../runtime/begun-launch.ts";
 import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { type InheritedSockets, inheritedSockets } from "../../runtime/inherited-sockets.ts";
 import { checkedDescriptors } from "../../runtime/preserved-descriptors.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { messageSocketPair } from "../../sys/message-socket.ts";
+import { servingEnvironment } from "../../sys/own-command.ts";
 import { socketPair } from "../../sys/socket.ts";
 import { makeStreams, type Streams } from "../attach/attachment.ts";
 import { containerNamespaces } from "../specification/container-specification.ts";
@@ -100,20 +100,30 @@ export function openChannels(data: string, id: string, options: ChannelOptions):
 }
 
 /** What a launched process does to become the supervisor of the container whose process it has cloned. */
-export function supervisorOf(data: string, id: string, lock: ContainerLock, channels: StartChannels) {
+export function supervisorOf(
+  data: string,
+  id: string,
+  lock: ContainerLock,
+  channels: StartChannels,
+): SupervisorProgram {
   const { theirs, listener, preserved, waiting } = channels;
-  return (program: LaunchProgram, pid: Slot) =>
-    becomeSupervisor(
-      program,
-      { control: theirs.number, lock: lock.number, listener: listener.number },
-      { data, id, pid },
-      { passedOn: preserved, earlyEnd: waiting?.number },
-    );
+  const environment = servingEnvironment();
+  return {
+    size: wordsSize(environment),
+    emit: (program, pid) =>
+      becomeSupervisor(
+        program,
+        { control: theirs.number, lock: lock.number, listener: listener.number },
+        { data, id, pid },
+        { environment, passedOn: preserved, earlyEnd: waiting?.number },
+      ),
+  };
 }
 
 /** A start that has begun. To be gone on with by `startContainer`, or given up by `dispose`. */
 export interface BegunStart extends Disposable {
   readonly channels: StartChannels;
+  readonly supervisor: SupervisorProgram;
   readonly launch: BegunLaunch;
 }
 
@@ -161,17 +171,18 @@ export function beginStart(
         preservedDescriptors,
       }),
     );
+    const supervisor = supervisorOf(data, id, lock, channels);
     const launch = beginLaunch({
       namespaces: containerNamespaces({ options, userNamespace }),
       idMap: userNamespace,
       oomScoreAdj: options.oomScoreAdjustment,
       preservedDescriptors: channels.preserved,
-      supervisor: supervisorOf(data, id, lock, channels),
+      supervisor,
     });
     if (launch === undefined) return undefined;
     cleanup.use(launch);
     const begun = cleanup.move();
-    return { channels, launch, [Symbol.dispose]: () => begun.dispose() };
+    return { channels, supervisor, launch, [Symbol.dispose]: () => begun.dispose() };
   } catch {
     // There is no container yet whose failed start could be recorded.
     return undefined;

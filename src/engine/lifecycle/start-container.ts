@@ -207,7 +207,7 @@ async function launchSupervised(
         cgroup = settleGroup?.();
       },
       changesCgroup: resources.beginGroup !== undefined,
-      supervisor: supervisorOf(data, id, lock, channels),
+      supervisor: begun?.supervisor ?? supervisorOf(data, id, lock, channels),
       preservedDescriptors: channels.preserved,
       begun: begun?.launch,
       onWarning: options.onWarning,

@@ -3,7 +3,7 @@ import type { LaunchProgram } from "../../launch/program.ts";
 import { resetSignals } from "../../launch/reset-signals.ts";
 import { setInteger64 } from "../../sys/integer64.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
-import { ownCommand, servingEnvironment } from "../../sys/own-command.ts";
+import { ownCommand } from "../../sys/own-command.ts";
 import { Signal } from "../../sys/signal.ts";
 import { SIG_SETMASK, SIGNAL_SET_SIZE } from "../../sys/signal-set.ts";
 import { waitForEarlyEnd } from "./early-end.ts";
@@ -16,14 +16,18 @@ const PR_SET_CHILD_SUBREAPER = 36;
  * @param inherited the descriptors of the socket to this command, of the container's lock, and of the socket that other
  * commands connect to
  * @param container with the slot of its process's pid
- * @param others `passedOn`: how many descriptors from 3 on are the container's alone; `earlyEnd`: the descriptor by which
- * this command learns of an early end of the container, early-end.ts
+ * @param others `environment`: what it is started with; `passedOn`: how many descriptors from 3 on are the container's
+ * alone; `earlyEnd`: the descriptor by which this command learns of an early end of the container, early-end.ts
  */
 export function becomeSupervisor(
   program: LaunchProgram,
   inherited: { readonly control: number; readonly lock: number; readonly listener: number },
   container: { readonly data: string; readonly id: string; readonly pid: Slot },
-  { passedOn, earlyEnd }: { readonly passedOn: number; readonly earlyEnd: number | undefined },
+  {
+    environment,
+    passedOn,
+    earlyEnd,
+  }: { readonly environment: readonly string[]; readonly passedOn: number; readonly earlyEnd: number | undefined },
 ): void {
   const what = { operation: "start the container's supervisor" };
   program.call("setsid", [], what);
@@ -47,6 +51,5 @@ export function becomeSupervisor(
   program.call("chdir", [program.text("/")], what);
   if (earlyEnd !== undefined) waitForEarlyEnd(program, container.pid, { kept, listener, command: earlyEnd });
   const words = [...ownCommand(), "internal", "supervise", ...kept.map(String), container.data, container.id];
-  const environment = program.texts(servingEnvironment());
-  program.call("execve", [program.text("/proc/self/exe"), program.texts(words), environment], what);
+  program.call("execve", [program.text("/proc/self/exe"), program.texts(words), program.texts(environment)], what);
 }

@@ -8,9 +8,11 @@ import { Errno } from "../../sys/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 
 const { O_CLOEXEC, O_DIRECTORY, O_PATH } = OpenFlag;
-const X_OK = 1;
 /** Where the command stands in the arguments of an init: `NAME -- COMMAND`. */
-const COMMAND_OF_INIT = 2;
+export const COMMAND_OF_INIT = 2;
+const X_OK = 1;
+/** Bytes; no file has a longer name. */
+const LONGEST_NAME = 255;
 const AT_EACCESS = 0x200;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -18,7 +20,7 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export function commandCandidates(command: string, environment: readonly string[]): string[] {
   if (command.includes("/")) return [command];
   // Without a name a directory of PATH itself would be meant.
-  if (command === "") return [];
+  if (command === "" || Buffer.byteLength(command) > LONGEST_NAME) return [];
   const path = environment.findLast((entry) => entry.startsWith("PATH="))?.slice("PATH=".length) ?? DEFAULT_PATH;
   return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${command}`);
 }
@@ -51,19 +53,19 @@ export function checkCommand(
   program: LaunchProgram,
   command: string,
   candidates: readonly string[],
-  whenFound?: (path: number) => void,
+  whenFound?: (path: Slot) => void,
 ): void {
   const found = program.label("found");
   const result = program.slot("access");
   const denied = program.slot("denied");
   program.set(denied, 0);
-  for (const candidate of candidates) {
+  const rows = candidates.map((candidate) => [program.text(candidate)] as const);
+  program.forEach(["candidate"], rows, (path) => {
     const next = program.label();
     const permitted = program.label("permitted");
     const fit = program.label("fit");
     const unfit = program.label("unfit");
-    const path = program.text(candidate);
-    const what = { operation: "look for", object: candidate };
+    const what = { operation: "look for", object: command };
     program.call("faccessat2", [AT_FDCWD, path, X_OK, AT_EACCESS], what, {
       result,
       ignore: "any",
@@ -86,7 +88,7 @@ export function checkCommand(
     whenFound?.(path);
     program.jump(found);
     program.place(next);
-  }
+  });
   failToFind(program, command, denied);
   program.place(found);
   program.release(result);
@@ -130,11 +132,12 @@ export function executeCommand(
   const denied = program.slot("denied");
   program.set(denied, 0);
   const foreign = program.label("foreign");
-  for (const candidate of candidates) {
+  const rows = candidates.map((candidate) => [program.text(candidate)] as const);
+  program.forEach(["candidate"], rows, (path) => {
     const next = program.label();
     const isDenied = program.label("denied");
-    const what = { operation: "execute", object: candidate };
-    program.call("execve", [program.text(candidate), argv, envp], what, { result, ignore: "any" });
+    const what = { operation: "execute", object: command };
+    program.call("execve", [path, argv, envp], what, { result, ignore: "any" });
     program.branch(result, "equal", -Errno.ENOENT, next);
     program.branch(result, "equal", -Errno.ENOTDIR, next);
     program.branch(result, "equal", -Errno.EACCES, isDenied);
@@ -143,7 +146,7 @@ export function executeCommand(
     program.place(isDenied);
     program.set(denied, 1);
     program.place(next);
-  }
+  });
   failToFind(program, command, denied);
   program.place(foreign);
   program.fail(

@@ -62,6 +62,15 @@ describe("environment", () => {
     [["-e", "PATH=/bin"], "echo $PATH", "/bin\n"],
   ]);
 
+  test("the caller's may be large", async () => {
+    const large = "export A=$(head -c 120000 /dev/zero | tr '\\0' a); export B=$A C=$A D=$A E=$A";
+    const words = [suite.user.bunkerPath, "run", "--rm", "--network", "none", "-e", "E", suite.image];
+    // The supervisor is there in time, and has it, too.
+    const script = "sleep 0.2; echo $(env | grep ^D= | wc -c) $(env | grep ^E= | wc -c)";
+    const shell = ["sh", "-c", `${large}; exec "$0" "$@"`, ...words, "sh", "-c", script];
+    expect(await suite.user.execute(shell)).toEqual({ status: 0, output: "0 120003\n", errors: "" });
+  });
+
   test("a file of variables", async () => {
     const file = `${suite.user.directory}/variables`;
     writeFileSync(file, '# comment\nA=from file\nB="quoted"\nUSER\nABSENT\n\nC=a=b\n');

@@ -58,6 +58,13 @@ test("no-new-privileges, umask, groups", () => {
   ).toEqual(["Umask: 0027", "Uid: 3 3 3 3", "Gid: 4 4 4 4", "Groups: 5 6", "NoNewPrivs: 1"]);
 });
 
+test("thousands of groups, and of directories to look for the command in", () => {
+  const directories = Array.from({ length: 3000 }, (_, index) => `/none/${index}`);
+  const additionalGids = Array.from({ length: 60_000 }, (_, index) => index + 1);
+  const process = { env: [`PATH=${directories.join(":")}:/bin`], user: { uid: 0, gid: 0, additionalGids } };
+  expect(suite.box.shell("id -G | wc -w", { process })).toBe("60001");
+});
+
 test("HOME is the user's in the container's own /etc/passwd, unless it is given", async () => {
   const passwd = suite.box.file("passwd", "root:x:0:0::/root:/bin/sh\nsomebody:x:7:7::/home/somebody:/bin/sh\n");
   const mounts = [{ destination: "/etc/passwd", source: passwd, options: ["bind"] }];

@@ -21,7 +21,13 @@ function supervisor(program: LaunchProgram): void {
   program.jump(again);
 }
 
-const guess = { namespaces, idMap, oomScoreAdj: undefined, preservedDescriptors: 0, supervisor };
+const guess = {
+  namespaces,
+  idMap,
+  oomScoreAdj: undefined,
+  preservedDescriptors: 0,
+  supervisor: { size: 0, emit: supervisor },
+};
 const wanted: LaunchBeginning = {
   namespaces: planNamespaces(namespaces, undefined, () => -1),
   idMap,
@@ -29,7 +35,7 @@ const wanted: LaunchBeginning = {
   mounts: [],
   preservedDescriptors: 0,
   size: 1000,
-  supervisor,
+  supervisor: guess.supervisor,
 };
 
 let begun: BegunLaunch | undefined;

@@ -9,6 +9,7 @@ test.each<[string, string, string[], string[]]>([
   ["a relative directory", "sh", ["PATH=bin"], ["bin/sh"]],
   ["a path is not searched for", "/bin/sh", ["PATH=/a"], ["/bin/sh"]],
   ["nor is a relative one", "./sh", ["PATH=/a"], ["./sh"]],
+  ["a name that no file can have is nowhere", "x".repeat(256), ["PATH=/a"], []],
   ["a name that only looks like PATH", "sh", ["PATHS=/a", "PATH=/b", "XPATH=/c"], ["/b/sh"]],
 ])("%s", (_, command, environment, expected) => {
   expect(commandCandidates(command, environment)).toEqual(expected);
