@@ -45,6 +45,7 @@ export function runHooksInContainer(
     const what = { operation: "run hook", object: hook.path };
     const child = program.label("hook");
     const exited = program.label("hook exited");
+    const killed = program.label("hook killed");
     const done = program.label("hook done");
     const pid = program.slot("hook pid");
     const result = program.slot("hook result");
@@ -74,9 +75,12 @@ export function runHooksInContainer(
     program.call("wait4", [pid, status.address, 0, 0], what);
     program.load32(result, status.address);
     program.branch(result, "equal", 0, done);
-    // The exit code is the status's second byte.
+    // The exit code is the status's second byte; below it stands the signal.
     program.load32(result, status.address + 1);
+    program.branch(result, "equal", 0, killed);
     program.fail({ ...what, hint: "the hook's own messages say why" }, result);
+    program.place(killed);
+    program.fail({ ...what, reason: "a signal has killed it" });
     program.place(child);
     becomeHook(program, hook, stateDescriptor, proc);
     program.place(done);

@@ -57,6 +57,20 @@ test.each(["prestart", "createRuntime", "createContainer"])("%s that fails ends 
   expect(errors).toMatch(/^bunker: run hook \/bin\/sh: (exit )?status 3\n/);
 });
 
+test.each(["createRuntime", "createContainer"])("%s that a signal kills ends the creation, too", (kind) => {
+  const killed = [{ path: "/bin/sh", args: ["sh", "-c", "kill -9 $$"] }];
+  const bundle = suite.box.bundle(["true"], { rest: { hooks: { [kind]: killed } } });
+  const { status, errors } = suite.box.runtime("create", "--bundle", bundle, "test");
+  expect(status).toBe(1);
+  expect(errors).toMatch(/^bunker: run hook \/bin\/sh: (killed by signal 9|a signal has killed it)\n/);
+});
+
+test.each(["createRuntime", "createContainer"])("%s may have a large environment", (kind) => {
+  const env = ["PATH=/bin:/usr/bin", ...["A", "B", "C"].map((name) => `${name}=${"x".repeat(100_000)}`)];
+  const hooks = { [kind]: [{ path: "/bin/sh", args: ["sh", "-c", "[ $(printenv C | wc -c) = 100001 ]"], env }] };
+  expect(suite.box.run(["true"], { rest: { hooks } })).toEqual({ status: 0, output: "", errors: "" });
+});
+
 test.each(["createRuntime", "createContainer"])("%s that exceeds its timeout is killed", (kind) => {
   const slow = [{ path: "/bin/sleep", args: ["sleep", "1000"], env: [suite.box.mark], timeout: 1 }];
   const { status, errors } = suite.box.runtime(
