@@ -7,6 +7,7 @@
  */
 import { dlopen, FFIType, read, toArrayBuffer } from "bun:ffi";
 import { BunkerError } from "./error.ts";
+import { leaveTerminals } from "./leave-terminals.ts";
 import { type Memory, memoryOver } from "./memory.ts";
 import { mmap, mprotect, munmap } from "./own-system-calls.ts";
 
@@ -53,6 +54,9 @@ export function systemCall(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f 
   const result = Number(libc.syscall(number, a, b, c, d, e, f));
   return result === -1 ? -read.i32(errnoAddress as Parameters<typeof read.i32>[0], 0) : result;
 }
+
+// A thread's end is not the process's.
+if (Bun.isMainThread) process.once("exit", () => leaveTerminals(systemCall));
 
 /**
  * Turns a kernel result into a value or an error.

@@ -201,6 +201,21 @@ describe("the caller's terminal", () => {
       await session.expect("host$ ");
     }));
 
+  test("is as others have left it meanwhile, when a command ends in the background", async () => {
+    const place = suite.user.makeDirectory("signs");
+    const command = [suite.user.bunkerPath, "run", "--rm", "--network", "none", "-v", `${place}:/signs`, suite.image];
+    const script = [
+      '"$@" &',
+      `until [ -e ${place}/up ]; do sleep 0.01; done; stty -echo; touch ${place}/go; wait`,
+      "stty -a | grep -o -- '-echo '",
+    ].join("\n");
+    const inside = "touch /signs/up; until [ -e /signs/go ]; do sleep 0.01; done";
+    const session = suite.user.startInTerminal(["sh", "-c", script, "sh", ...command, "sh", "-c", inside]);
+    sessions.push(session);
+    expect(await session.process.exited).toBe(0);
+    expect(session.shown()).toBe("-echo \r\n");
+  });
+
   test.each(["TERM", "KILL"])("and after Bunker got SIG%s", (signal) =>
     expectRestored(async (session) => {
       session.type(`${bunker()} sh -c "trap 'exit 6' TERM; echo in''side; while :; do read x; done"\n`);
