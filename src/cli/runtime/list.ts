@@ -5,6 +5,7 @@ import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
 import { formatOption } from "./format-option.ts";
 import type { RuntimeGlobals } from "./globals.ts";
+import { warn } from "./log.ts";
 import { renderTable } from "./table.ts";
 
 /** `bunker runtime list`. */
@@ -24,7 +25,7 @@ export const list = defineCommand(
       for (const id of ids) console.log(id);
       return 0;
     }
-    const states = ids.flatMap((id) => stateOf(root, id) ?? []);
+    const states = ids.flatMap((id) => stateOf(root, id, globals) ?? []);
     if (options.format === "json") console.log(JSON.stringify(states));
     else {
       const rows = states.map((state) => [
@@ -41,13 +42,18 @@ export const list = defineCommand(
   },
 );
 
-/** The state of a container, or undefined when it has been deleted meanwhile. */
-function stateOf(root: string, id: string): ShownState | undefined {
+/**
+ * The state of a container.
+ * @returns undefined when it has been deleted meanwhile; and with a warning when it cannot be read: that is no reason to
+ * leave out the others
+ */
+function stateOf(root: string, id: string, globals: RuntimeGlobals): ShownState | undefined {
   try {
     using directory = ContainerDirectory.open(root, id);
     return directory.state();
   } catch (error) {
-    if (error instanceof BunkerError && error.code === "container_not_found") return undefined;
-    throw error;
+    if (!(error instanceof BunkerError)) throw error;
+    if (error.code !== "container_not_found") warn(globals, error.message);
+    return undefined;
   }
 }

@@ -74,6 +74,7 @@ export class ContainerDirectory implements Disposable {
   readonly path: string;
   readonly #descriptor: FileDescriptor;
   #configuration: Configuration | undefined;
+  #isLocked = false;
 
   private constructor(id: string, path: string, descriptor: FileDescriptor) {
     this.id = id;
@@ -133,15 +134,19 @@ export class ContainerDirectory implements Disposable {
   /** Waits until no other command changes the container, and keeps others from it until `unlock`. */
   lock(): void {
     check(lock(this.#descriptor.number, Lock.exclusive), "lock container", this.id);
+    this.#isLocked = true;
   }
 
   /** Explicitly, because a child that was launched meanwhile holds copies of our descriptors until its exec. */
   unlock(): void {
     lock(this.#descriptor.number, Lock.release);
+    this.#isLocked = false;
   }
 
   /** Whether another command is changing the container now. */
   isBusy(): boolean {
+    // A second lock by the same descriptor would take the place of the first.
+    if (this.#isLocked) return false;
     const result = lock(this.#descriptor.number, Lock.shared | Lock.nonBlocking);
     if (result === 0) this.unlock();
     return result === -Errno.EAGAIN;
@@ -185,7 +190,8 @@ export class ContainerDirectory implements Disposable {
       code: "record_unreadable",
       operation: "read",
       object: `${this.path}/state.json`,
-      reason: result.issues[0].message,
+      reason: "that is no record of a container's",
+      hint: `remove ${this.path} if the container has ended`,
     });
   }
 

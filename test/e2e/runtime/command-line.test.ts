@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatConfiguration } from "../../../src/runtime/configuration/configuration.ts";
 import { runtimeSuite } from "./suite.ts";
@@ -51,6 +51,20 @@ test("--config names another file than the bundle's", () => {
     status: 1,
     errors: expect.stringContaining("elsewhere.json.none: ENOENT"),
   });
+});
+
+test("list goes on after what cannot be read", () => {
+  const bundle = suite.box.bundle(["sleep", "1000"]);
+  expect(suite.box.runtime("run", "--detach", "-b", bundle, "sound").status).toBe(0);
+  mkdirSync(`${suite.box.stateRoot}/damaged`);
+  suite.box.file("state/damaged/state.json", "{");
+  mkdirSync(`${suite.box.stateRoot}/no id`);
+  const { status, output, errors } = suite.box.runtime("list", "--format", "json");
+  expect(status).toBe(0);
+  expect(JSON.parse(output)).toEqual([expect.objectContaining({ id: "sound", status: "running" })]);
+  expect(errors).toMatch(/^warning: read .*\/damaged\/state.json: .*\nwarning: use container id "no id": .*\n$/);
+  for (const name of ["damaged", "no id"]) rmSync(`${suite.box.stateRoot}/${name}`, { recursive: true });
+  expect(suite.box.runtime("delete", "-f", "sound").status).toBe(0);
 });
 
 test("kill and delete --regex take all containers that match, and go on after one that fails", () => {
