@@ -49,6 +49,14 @@ export function terminalGuard(architecture: Architecture, attributes: Buffer): U
   return encodeProgramFile(architecture, table, stack, "compact");
 }
 
+function dismiss(pipe: number): void {
+  try {
+    nodeFileSystem().writeSync(pipe, ".");
+  } catch {
+    // Somebody has killed the guard, and the terminal is as it was all the same.
+  }
+}
+
 /**
  * Puts a terminal into raw mode, under guard.
  * @returns a function that puts back the attributes found and dismisses the guard
@@ -83,7 +91,7 @@ export function makeRawGuarded(descriptor: number): () => void {
   const restore = makeRaw(descriptor);
   return () => {
     restore();
-    nodeFileSystem().writeSync(writeEnd.number, ".");
+    dismiss(writeEnd.number);
     writeEnd.close();
     waitForExit(guard.pid);
   };

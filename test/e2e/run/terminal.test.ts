@@ -1,7 +1,7 @@
 /* `-t` and `-it` in a real terminal: what the container sees of it, what passes, and how it is left. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { busyboxLayout } from "../../fixtures/images.ts";
-import { eventually, type TerminalSession } from "../../unprivileged-user.ts";
+import { eventually, output, type TerminalSession } from "../../unprivileged-user.ts";
 import { containerSuite } from "./suite.ts";
 
 const suite = containerSuite();
@@ -198,6 +198,17 @@ describe("the caller's terminal", () => {
     expectRestored(async (session) => {
       session.type(`${bunker()} no-such-program\n`);
       await session.expect("no-such-program: executable file not found in $PATH");
+      await session.expect("host$ ");
+    }));
+
+  test("and after the guard was killed, which takes no exit status", () =>
+    expectRestored(async (session) => {
+      session.type(`${bunker()} sh -c 'echo in""side; read x; exit 3'; echo status $?\n`);
+      await session.expect("inside\r\n");
+      const command = suite.user.processes().find((candidate) => isCommand(candidate));
+      output(["pkill", "-KILL", "-P", String(command), "-f", "^bunker-terminal-guard"]);
+      session.type("\n");
+      await session.expect("status 3\r\n");
       await session.expect("host$ ");
     }));
 
