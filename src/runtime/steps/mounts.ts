@@ -176,7 +176,8 @@ export function bindMount(
   const tree = bind.copied ?? copySource(program, bind, what);
   mapIds(program, tree, bind, source, what);
   applyOptions(program, tree, options, what);
-  attach(program, tree, openOrMake(program, root, destination, bind.sourceKind), what);
+  const hint = "a file is mounted on files only, and a directory on directories";
+  attach(program, tree, openOrMake(program, root, destination, bind.sourceKind), { ...what, hint });
 }
 
 /** Gives a detached mount the id map of a user namespace, where it has one. */

@@ -58,6 +58,13 @@ describe("bind mounts", () => {
     });
   });
 
+  test("on something of another kind are refused", async () => {
+    expect(await refusal("-v", `${source}:/etc/passwd`)).toBe(
+      `bunker: bind mount ${source} on /etc/passwd: EINVAL\n` +
+        "hint: a file is mounted on files only, and a directory on directories\n",
+    );
+  });
+
   test("of one file", async () => {
     const script = "cat /etc/file; stat -c %F /etc/file";
     expect(await inside(["-v", `${source}/file:/etc/file:ro`], script)).toBe("of the host\nregular file\n");
