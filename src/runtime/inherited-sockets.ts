@@ -1,7 +1,8 @@
 /*
  * Sockets that systemd, or who acts like it, has opened for this process: sd_listen_fds(3). They are descriptors from 3
- * on, and are passed on to the container under the same numbers. They are for its first process, or for the one behind its
- * init, which finds its own id in its environment when it is executed (steps/command.ts, launch/container-init.ts). A container that is started again by its restart policy has none: they were this process's.
+ * on, and are passed on to the container under the same numbers. They are for its first process, or for the one behind
+ * its init, which finds its own id in its environment when it is executed (steps/command.ts, launch/container-init.ts).
+ * A container that is started again by its restart policy has none: they were this process's.
  */
 
 import { BunkerError } from "../sys/error.ts";

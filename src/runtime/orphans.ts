@@ -11,8 +11,8 @@
  * What this guarantees: nothing that descends from the container's first process survives an orderly end, whatever it
  * did about its session, its parent or its signals; the right to kill it we have as the owner of its user namespace.
  * What it does not: if we are killed ourselves, the kernel kills the first process along, but the others go to the host's
- * init, and without a control group nobody knows whose they were. And a process that forks faster than we kill is not caught up with, since nothing can freeze it. Only a control
- * group can do better.
+ * init, and without a control group nobody knows whose they were. And a process that forks faster than we kill is not
+ * caught up with, since nothing can freeze it. Only a control group can do better.
  *
  * Children that this process had from the beginning (the program that it was before an exec may have started some), and
  * those that it starts itself, are not the container's, and are left alone.
