@@ -26,7 +26,7 @@ interface Event {
 /** Writes an event down, with the present time. */
 export function recordEvent(data: string, { type, action, id, attributes }: Event): void {
   const milliseconds = Date.now();
-  const line = JSON.stringify({
+  const event = JSON.stringify({
     status: action,
     id,
     from: attributes["image"],
@@ -34,14 +34,14 @@ export function recordEvent(data: string, { type, action, id, attributes }: Even
     Action: action,
     Actor: { ID: id, Attributes: attributes },
     scope: "local",
-    time: Math.floor(milliseconds / 1000),
-    // Beyond 2^53; JSON's numbers have no such limit.
-    timeNano: 0,
-  }).replace(/"timeNano":0}$/, `"timeNano":${milliseconds}000000}`);
+    time: (milliseconds - (milliseconds % 1000)) / 1000,
+  });
+  // Its last member is put behind the others as text: beyond 2^53, where JSON's numbers have no limit but JavaScript's do.
+  const line = `${event.slice(0, -1)},"timeNano":${milliseconds}000000}\n`;
   const path = eventsFile(data);
   try {
     using file = openFile(path, OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_APPEND, 0o600);
-    writeOpenText(file.number, path, `${line}\n`);
+    writeOpenText(file.number, path, line);
     if (statusOfOpen(file.number, path).size > LARGEST_FILE) renameFile(path, `${path}.1`);
   } catch {
     // See the head of this file.

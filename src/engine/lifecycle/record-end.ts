@@ -16,7 +16,7 @@ import {
 } from "../state/containers.ts";
 import { endpointsOfContainer } from "../state/networks.ts";
 import type { Exit } from "../supervisor/protocol.ts";
-import { findContainer } from "./find-container.ts";
+import { findContainer, heldContainer } from "./find-container.ts";
 import { removeFiles } from "./remove-container.ts";
 import { isToBeRestarted } from "./restart-policy.ts";
 
@@ -36,7 +36,7 @@ export function recordContainerEnd(
   keepOpen?: KeepOpen,
 ): boolean {
   const { exitStatus } = end;
-  const container = findContainer(database, data, id);
+  const container = heldContainer(database, id);
   const { definition } = container;
   const { name } = definition.restart;
   const { cgroup } = container;

@@ -138,6 +138,12 @@ export function recordedContainer(database: StateDatabase, reference: string): C
   return row === undefined ? undefined : containerOf(row);
 }
 
+/** The container with an id, all of it. */
+export function containerWithId(database: StateDatabase, id: string): Container | undefined {
+  const row = database.get<Row>("SELECT * FROM container WHERE id = ?", id);
+  return row === undefined ? undefined : containerOf(row);
+}
+
 /** Two containers at most whose ids have this beginning. */
 export function recordedContainersFrom(database: StateDatabase, beginning: string): Container[] {
   return database

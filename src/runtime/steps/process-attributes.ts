@@ -154,14 +154,22 @@ export function joinNewKeyring(program: LaunchProgram): void {
   );
 }
 
-function bits(names: readonly string[] | undefined): bigint {
-  return (names ?? []).filter(isCapability).reduce((all, name) => all | (1n << BigInt(Capability[name])), 0n);
+/** Sets the bits of a set of capabilities in the low and the high word that capset(2) has for it. */
+function putCapabilities(names: readonly string[] | undefined, view: DataView, low: number, high: number): void {
+  for (const name of names ?? []) {
+    if (!isCapability(name)) continue;
+    const number = Capability[name];
+    const offset = number < 32 ? low : high;
+    // The shift takes the number modulo 32.
+    view.setUint32(offset, view.getUint32(offset, true) | (1 << number), true);
+  }
 }
 
 /** Drops every capability that the bounding set does not name; capabilities(7). */
 export function dropBoundingSet(program: LaunchProgram, capabilities: Capabilities | undefined): void {
   const kept = new Set(capabilities?.bounding);
-  const dropped = CAPABILITY_NAMES.filter((name) => !kept.has(name)).map((name) => [Capability[name]] as const);
+  const dropped: (readonly [number])[] = [];
+  for (const name of CAPABILITY_NAMES) if (!kept.has(name)) dropped.push([Capability[name]]);
   program.forEach(["capability"], dropped, (capability) => {
     // EINVAL: a capability that this kernel does not know and therefore nobody has.
     const what = { operation: "drop from the bounding set capability", objectSlot: capability.index };
@@ -180,9 +188,9 @@ export function becomeUser(program: LaunchProgram, user: User, groups: "set" | "
   program.call("prctl", [Prctl.PR_SET_KEEPCAPS, 1, 0, 0, 0], { operation: "keep capabilities across setuid" });
   if (groups === "set") {
     const ids = user.additionalGids ?? [];
-    const list = Buffer.from(new ArrayBuffer(Math.max(4 * ids.length, 8)));
-    for (const [index, id] of ids.entries()) list.writeUInt32LE(id, 4 * index);
-    program.call("setgroups", [ids.length, program.bytes(list)], {
+    const list = program.reserve(4 * Math.max(ids.length, 1));
+    for (const [index, id] of ids.entries()) list.view.setUint32(4 * index, id, true);
+    program.call("setgroups", [ids.length, list.address], {
       operation: "set supplementary groups",
       object: ids.join(",") || "to none",
     });
@@ -215,25 +223,23 @@ export function impossibleAmbient({ ambient = [], inheritable = [], permitted = 
 /** Takes the effective, permitted, inheritable and ambient sets, but for what is not known and `impossibleAmbient`; capset(2), prctl(2). */
 export function setCapabilities(program: LaunchProgram, capabilities: Capabilities): void {
   program.call("prctl", [Prctl.PR_SET_KEEPCAPS, 0, 0, 0, 0], { operation: "stop keeping capabilities" });
-  const header = Buffer.from(new ArrayBuffer(8));
-  header.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
-  const data = Buffer.from(new ArrayBuffer(24));
-  const sets = [capabilities.effective, capabilities.permitted, capabilities.inheritable];
-  for (const [index, names] of sets.entries()) {
-    data.writeUInt32LE(Number(bits(names) & 0xffff_ffffn), 4 * index);
-    data.writeUInt32LE(Number(bits(names) >> 32n), 12 + 4 * index);
-  }
-  program.call("capset", [program.bytes(header), program.bytes(data)], {
+  const header = program.reserve(8);
+  header.view.setUint32(0, LINUX_CAPABILITY_VERSION_3, true);
+  const data = program.reserve(24);
+  putCapabilities(capabilities.effective, data.view, 0, 12);
+  putCapabilities(capabilities.permitted, data.view, 4, 16);
+  putCapabilities(capabilities.inheritable, data.view, 8, 20);
+  program.call("capset", [header.address, data.address], {
     operation: "set the capabilities",
     hint: "a capability that the user namespace or the caller does not have cannot be given",
   });
   program.call("prctl", [Prctl.PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0], {
     operation: "clear the ambient capabilities",
   });
-  const impossible = impossibleAmbient(capabilities);
-  for (const name of (capabilities.ambient ?? [])
-    .filter(isCapability)
-    .filter((candidate) => !impossible.includes(candidate))) {
+  const { ambient = [] } = capabilities;
+  const impossible = ambient.length === 0 ? [] : impossibleAmbient(capabilities);
+  for (const name of ambient) {
+    if (!isCapability(name) || impossible.includes(name)) continue;
     program.call("prctl", [Prctl.PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, Capability[name], 0, 0], {
       operation: "raise ambient capability",
       object: name,
@@ -279,12 +285,12 @@ export function installSeccompFilter(
   options: Parameters<LaunchProgram["call"]>[3] = {},
 ): void {
   const SECCOMP_SET_MODE_FILTER = 1;
-  const header = Buffer.from(new ArrayBuffer(16));
-  header.writeUInt16LE(filter.instructions.length / 8, 0);
-  setInteger64(new DataView(header.buffer), 8, program.bytes(filter.instructions));
+  const header = program.reserve(16);
+  header.view.setUint16(0, filter.instructions.length / 8, true);
+  setInteger64(header.view, 8, program.bytes(filter.instructions));
   program.call(
     "seccomp",
-    [SECCOMP_SET_MODE_FILTER, filter.flags, program.bytes(header)],
+    [SECCOMP_SET_MODE_FILTER, filter.flags, header.address],
     { operation: "install the seccomp filter" },
     options,
   );
