@@ -1,7 +1,8 @@
 import { decodeText, encodeText } from "./byte-string.ts";
-import { readLinkAt } from "./file.ts";
+import { openAt, readLinkAt } from "./file.ts";
+import { FileDescriptor } from "./file-descriptor.ts";
 import { allocate } from "./memory.ts";
-import { AT_FDCWD } from "./open.ts";
+import { AT_FDCWD, OpenFlag } from "./open.ts";
 import { SystemCall, systemCall } from "./system-call.ts";
 
 /** ioctl_ns(2). */
@@ -21,6 +22,15 @@ export function namespaceOf(pid: number | string, file: NamespaceFile): string |
 /** The same for a namespace's file that is open. */
 export function openedNamespace(descriptor: number): string | undefined {
   return readLink(`/proc/self/fd/${descriptor}`);
+}
+
+/**
+ * Opens a namespace that a process is in; it stays as long as the descriptor.
+ * @returns undefined for a process that has ended or that we may not look at
+ */
+export function openNamespaceOf(pid: number, file: NamespaceFile): FileDescriptor | undefined {
+  const opened = openAt(AT_FDCWD, encodeText(`/proc/${pid}/ns/${file}`), OpenFlag.O_RDONLY | OpenFlag.O_CLOEXEC);
+  return opened < 0 ? undefined : new FileDescriptor(opened);
 }
 
 /**

@@ -15,7 +15,7 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { putText } from "../../sys/named-file.ts";
-import { mountNamespaceId } from "../../sys/namespace.ts";
+import { mountNamespaceId, openNamespaceOf } from "../../sys/namespace.ts";
 import { identify, sendSignal } from "../../sys/process-identity.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
 import { type AttachedStreams, type AttachmentOptions, requestAttachment } from "../attach/supervised-attachment.ts";
@@ -217,6 +217,10 @@ async function launchSupervised(
   // As long as it is open here, a message to a supervisor that was killed seems to arrive. One that is killed from here on
   // takes the container with it; one killed earlier may have died before the container had tied its life to it.
   theirs.close();
+  const left: FileDescriptor[] = [];
+  const mounts =
+    watching !== undefined && hasMountsAlone(definition) ? openNamespaceOf(launched.pid, "mnt") : undefined;
+  if (mounts !== undefined) left.push(mounts);
   const health = definition.health === undefined ? undefined : newHealth(definition.health);
   const { pid } = launched;
   recordStart(
@@ -287,18 +291,22 @@ async function launchSupervised(
   const started = { socket, streams: attached, supervisor: launched.supervisor?.pid };
   if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };
   const { output, error } = streams.outer;
-  const removed: FileDescriptor[] = [];
   const earlyWatch = {
     socket: watching,
     output,
     error,
     isLogged: definition.log.driver !== "none" && !definition.remove,
-    removed,
+    left,
     [Symbol.dispose]: () => {
-      for (const descriptor of [output, error, watching, ...removed]) descriptor.close();
+      for (const descriptor of [output, error, watching, ...left]) descriptor.close();
     },
   };
   return { ...started, earlyWatch };
+}
+
+/** Whether nobody else has to do with what a container has mounted, and will not mount it again. */
+function hasMountsAlone({ remove, root, mountPoints, namedDevices }: ContainerDefinition): boolean {
+  return remove && root.kind === "layers" && mountPoints.length === 0 && namedDevices === undefined;
 }
 
 /** Prepares the compilation of a container's own seccomp profile, whose code most have no need of. */

@@ -26,6 +26,9 @@
  *                  when it is closed for the last time, and where the file system discards what it frees (mount option
  *                  `discard`) each one waits for the disk, 0.2 milliseconds and more. So the command leaves them open,
  *                  without names by then, and sends them with its last word, which stays in the socket unread.
+ *   mounts         The kernel takes a container's mounts down when the last user of their namespace ends, and waits for all
+ *                  processors several times meanwhile. So the command has the namespace open, if there is nothing of the
+ *                  user's own in it that would be in use a moment longer, and sends it as well.
  *
  * It is for containers whose end is the end of all their processes, and which need nobody to copy what they read: those
  * with a pid namespace of their own, without a terminal and without input.
@@ -149,8 +152,8 @@ export interface EarlyWatch extends Disposable {
   readonly error: FileDescriptor;
   /** Whether there is a log that lacks what they hold. */
   readonly isLogged: boolean;
-  /** The container's directories that are removed and open. */
-  readonly removed: FileDescriptor[];
+  /** What of the container is left to that process to be freed: what was removed and is open, and its mounts. */
+  readonly left: FileDescriptor[];
 }
 
 /**
@@ -185,16 +188,16 @@ export function copyOutputs(
 }
 
 /** Keeps directories that are removed for whoever is dismissed then. */
-export function keepRemoved({ removed }: EarlyWatch): KeepOpen {
+export function keepRemoved({ left }: EarlyWatch): KeepOpen {
   return (directory) => {
-    if (removed.length < MOST_REMOVED) removed.push(directory);
+    if (left.length < MOST_REMOVED) left.push(directory);
     else directory.close();
   };
 }
 
-/** Lets the process that has waited for it reap the container, and free what was removed. */
-export function dismissSupervisor({ socket, removed }: EarlyWatch): void {
-  if (removed.length === 0 || !handOver(socket, removed)) {
+/** Lets the process that has waited for it reap the container, and free what is left of it. */
+export function dismissSupervisor({ socket, left }: EarlyWatch): void {
+  if (left.length === 0 || !handOver(socket, left)) {
     const byte = allocate(1);
     systemCall(SystemCall.sendto, socket.number, byte.address, 1, MSG_NOSIGNAL, 0, 0);
   }
@@ -202,12 +205,12 @@ export function dismissSupervisor({ socket, removed }: EarlyWatch): void {
   socket.release();
 }
 
-function handOver(socket: FileDescriptor, removed: readonly FileDescriptor[]): boolean {
+function handOver(socket: FileDescriptor, left: readonly FileDescriptor[]): boolean {
   try {
     sendDescriptors(
       socket.number,
       Buffer.alloc(1),
-      removed.map(({ number }) => number),
+      left.map(({ number }) => number),
     );
     return true;
   } catch {

@@ -82,15 +82,15 @@ function arrange({ says = "" } = {}) {
   stack.use(launched.pidfd);
   stack.use(launched.errors);
   for (const end of [command, wait, outputInner, errorInner, print, listener]) end.close();
-  const removed: FileDescriptor[] = [];
+  const left: FileDescriptor[] = [];
   const watch = (isLogged: boolean) => ({
     socket,
     output,
     error,
     isLogged,
-    removed,
+    left,
     [Symbol.dispose]: () => {
-      for (const end of [socket, output, error, ...removed]) end.close();
+      for (const end of [socket, output, error, ...left]) end.close();
     },
   });
   return {
