@@ -3,6 +3,7 @@ import type { CreationCallbacks } from "../engine/lifecycle/create-container.ts"
 import { namespaceMode } from "../engine/namespaces/namespace-mode.ts";
 import type { MountRequest, RunOptions } from "../engine/specification/run-options.ts";
 import { formatImageSource, type ImageSource, parseImageSource } from "../image/image-source.ts";
+import { endProcess } from "../sys/end-process.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
 import { detachKeysOption, preservedDescriptorsOption, signalProxyOption } from "./container/life-options.ts";
@@ -56,7 +57,13 @@ export const run = defineCommand(
       return 0;
     }
     const keys = parseDetachKeys(detachKeys);
-    const attachment = { detachKeys: keys, proxiesSignals: signalProxy, onCreated, preservedDescriptors };
+    const attachment = {
+      detachKeys: keys,
+      proxiesSignals: signalProxy,
+      onCreated,
+      preservedDescriptors,
+      leave: endProcess,
+    };
     return runContainer(request, attachment, callbacks);
   },
 );

@@ -23,6 +23,8 @@ export interface RunAttachment {
   readonly onCreated: (id: string) => void;
   /** How many descriptors from 3 on the container gets of this process's. */
   readonly preservedDescriptors: number;
+  /** Told the exit status when the command has nothing left to do but to end with it; it need not return. */
+  readonly leave: (exitStatus: number) => void;
 }
 
 /**
@@ -74,7 +76,7 @@ export async function runContainer(
     if (options.remove) removeFiles(database, data, container, true);
     throw error;
   }
-  return await attendContainer(database, data, container, started, wanted, recordsEnd);
+  return await attendContainer(database, data, container, started, wanted, recordsEnd, attachment.leave);
 }
 
 /**

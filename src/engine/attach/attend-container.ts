@@ -14,6 +14,7 @@ import { type AttachmentOptions, stayAttached } from "./supervised-attachment.ts
  * Stays attached to a container until it has ended, and records the end if that is this command's business. That comes
  * before the rest of the output is shown: whoever reads that may take long, and for others the container has ended.
  * @param started the container, which was started with `attachment`
+ * @param leave is told the status when nothing is left to be done; it need not return
  * @returns its exit status; 0 when the user has detached from it
  * @throws BunkerError `supervisor_lost`
  */
@@ -24,6 +25,7 @@ export async function attendContainer(
   started: StartedContainer,
   attachment: AttachmentOptions,
   recordsEnd: boolean,
+  leave?: (exitStatus: number) => void,
 ): Promise<number> {
   using socket = started.socket;
   using earlyWatch = started.earlyWatch;
@@ -41,6 +43,7 @@ export async function attendContainer(
       copyOutputs(earlyWatch, attachment);
     }
     dismissSupervisor(earlyWatch);
+    leave?.(earlyEnd.exitStatus);
     return earlyEnd.exitStatus;
   }
   if (started.streams === undefined) return 0;
