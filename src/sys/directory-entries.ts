@@ -27,14 +27,17 @@ let memory: Memory | undefined;
  */
 export function* directoryEntries(directory: number): Generator<DirectoryEntry, void, undefined> {
   for (;;) {
-    const batch = readBatch(directory);
+    const batch = nextEntries(directory);
     if (batch.length === 0) return;
     yield* batch;
   }
 }
 
-/** The next entries; none at the end of the directory only. */
-function readBatch(directory: number): DirectoryEntry[] {
+/**
+ * The next entries of a directory; none at its end only. As `directoryEntries` otherwise.
+ * @throws BunkerError `system_call_failed`
+ */
+export function nextEntries(directory: number): DirectoryEntry[] {
   memory ??= mapMemory(BUFFER_SIZE, "private");
   const { address } = memory;
   for (;;) {

@@ -4,14 +4,15 @@
  * Every step is relative to an open directory, follows no symbolic link and enters no mount, so nothing outside the
  * tree can be hit, whatever is in it and whoever changes it meanwhile: at worst a name has become something else
  * between two calls, and then the call fails and the name is looked at again. What has gone by itself is what was
- * wanted. Directories that their owner may not read or write (a container made them so) are made accessible first.
+ * wanted. Directories that their owner may not read or write (a container made them so) are made accessible where that is
+ * refused.
  *
  * One descriptor per level is open. A tree may be deeper than a process may have descriptors, and deeper than any path
  * can name: what lies below `MAXIMUM_DEPTH` is moved up into the top directory and removed in the next round there.
  */
 import type { ByteString } from "./byte-string.ts";
 import { encodeText } from "./byte-string.ts";
-import { directoryEntries } from "./directory-entries.ts";
+import { type DirectoryEntry, nextEntries } from "./directory-entries.ts";
 import { Errno } from "./errno.ts";
 import { BunkerError } from "./error.ts";
 import {
@@ -92,21 +93,27 @@ export function removeTreeAt(parent: number, name: ByteString, keepOpen?: KeepOp
 
 /** Tries to remove a name; false means that something was moved or has changed meanwhile: another round is needed. */
 function removeEntry(parent: number, name: ByteString, depth: number, removal: Removal): boolean {
-  const opened = openDirectory(parent, name);
+  const opened = openDirectory(parent, name, depth);
   if (opened === -Errno.ENOENT) return true;
-  if (opened === -Errno.ENOTDIR || opened === -Errno.ELOOP) return removeFile(parent, name);
+  if (opened === -Errno.ENOTDIR || opened === -Errno.ELOOP) return removeFile(parent, name, depth);
   using directory = new FileDescriptor(check(opened, "open the directory", shown(name)));
   removal.top ??= directory.number;
   if (depth >= MAXIMUM_DEPTH) {
     moveUp(parent, name, removal, removal.top);
     return false;
   }
-  for (const entry of directoryEntries(directory.number)) {
-    if (entry.type === "directory" || !removeFile(directory.number, entry.name)) {
-      removeEntry(directory.number, entry.name, depth + 1, removal);
+  let result: number;
+  let entries: readonly DirectoryEntry[];
+  // It is empty, most often, when those are gone that the kernel has told of at once; to ask for more costs a call.
+  do {
+    entries = nextEntries(directory.number);
+    for (const entry of entries) {
+      if (entry.type === "directory" || !removeFile(directory.number, entry.name, depth + 1)) {
+        removeEntry(directory.number, entry.name, depth + 1, removal);
+      }
     }
-  }
-  const result = removeDirectoryAt(parent, name);
+    result = withAccess(parent, depth, () => removeDirectoryAt(parent, name));
+  } while (result === -Errno.ENOTEMPTY && entries.length > 0);
   if (result === 0) removal.keepOpen?.(new FileDescriptor(directory.release()));
   if (result === 0 || result === -Errno.ENOENT) return true;
   if (result !== -Errno.ENOTEMPTY && result !== -Errno.ENOTDIR) check(result, "remove the directory", shown(name));
@@ -126,28 +133,35 @@ function moveUp(parent: number, name: ByteString, removal: Removal, top: number)
 }
 
 /** Removes anything but a directory; false when it is a directory. */
-function removeFile(parent: number, name: ByteString): boolean {
-  const result = unlinkAt(parent, name);
+function removeFile(parent: number, name: ByteString, depth: number): boolean {
+  const result = withAccess(parent, depth, () => unlinkAt(parent, name));
   if (result === -Errno.EISDIR) return false;
   if (result !== -Errno.ENOENT) check(result, "remove", shown(name));
   return true;
 }
 
-/** Opens a directory for reading, with all permissions for its owner; the descriptor or a negated error number. */
-function openDirectory(parent: number, name: ByteString): number {
-  let result = openAt2(parent, name, OPEN_DIRECTORY, RESOLVE_NO_XDEV);
-  if (result === -Errno.EACCES) {
-    const located = openAt2(parent, name, OpenFlag.O_PATH | OPEN_DIRECTORY, RESOLVE_NO_XDEV);
-    if (located < 0) return located;
-    using unreadable = new FileDescriptor(located);
-    if (changeModeThroughProc(unreadable.number, 0o700) < 0) return result;
-    result = openAt2(parent, name, OPEN_DIRECTORY, RESOLVE_NO_XDEV);
-  }
-  if (result < 0) return result;
-  const status = statusOf(result);
-  // A refusal shows when something in the directory cannot be removed.
-  if (typeof status !== "number" && (status.mode & 0o700) !== 0o700) changeMode(result, 0o700);
-  return result;
+/** Opens a directory for reading, with that permission for its owner; the descriptor or a negated error number. */
+function openDirectory(parent: number, name: ByteString, depth: number): number {
+  const open = (flags: number) => openAt2(parent, name, flags | OPEN_DIRECTORY, RESOLVE_NO_XDEV);
+  const result = withAccess(parent, depth, () => open(0));
+  if (result !== -Errno.EACCES) return result;
+  const located = open(OpenFlag.O_PATH);
+  if (located < 0) return located;
+  using unreadable = new FileDescriptor(located);
+  return changeModeThroughProc(unreadable.number, 0o700) < 0 ? result : open(0);
+}
+
+/**
+ * Does something to a name in a directory, and if that is refused once more with all permissions for the directory's owner.
+ * @param depth of the name: the directory that the tree lies in, at 0, is left as it is
+ * @returns what it returns
+ */
+function withAccess(directory: number, depth: number, work: () => number): number {
+  const result = work();
+  if (result !== -Errno.EACCES || depth === 0) return result;
+  const status = statusOf(directory);
+  const isAccessible = typeof status === "number" || (status.mode & 0o700) === 0o700;
+  return isAccessible || changeMode(directory, 0o700) < 0 ? result : work();
 }
 
 function shown(name: ByteString): string {
