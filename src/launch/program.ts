@@ -33,7 +33,7 @@
  * which lives on without exec has to close `errorDescriptor` there, or the reader waits for it as well.
  */
 import { hostArchitecture } from "../sys/architecture.ts";
-import { getInteger64, setInteger64 } from "../sys/integer64.ts";
+import { getInteger64, putInteger64, setInteger64 } from "../sys/integer64.ts";
 import { type Memory, memoryOver } from "../sys/memory.ts";
 import { type MappedMemory, mapMemory } from "../sys/system-call.ts";
 import { type SystemCallName, systemCallNumber } from "../sys/system-call-number.ts";
@@ -66,6 +66,8 @@ export class LaunchProgram extends OperationTable implements Disposable {
   /** The number of the error descriptor in the child, to be moved or kept open by the program's own calls. */
   readonly errorDescriptor: Slot = { name: "error descriptor", index: ERROR_DESCRIPTOR_SLOT };
   readonly #arena: MappedMemory;
+  /** The arena as 32-bit words, which cost less to write than by the methods of a DataView. */
+  readonly #words: Int32Array;
   readonly #texts = new Map<string, number>();
   readonly #byteTexts = new Map<string, number>();
   /** What stands at the offsets that were handed out, for `describe`. */
@@ -84,6 +86,7 @@ export class LaunchProgram extends OperationTable implements Disposable {
     const arena = mapMemory(size, "shared");
     super(arena.address);
     this.#arena = arena;
+    this.#words = new Int32Array(arena.view.buffer, 0, size >> 2);
     this.#dataStart = (size & ~7) - UNUSED_AT_THE_END;
   }
 
@@ -110,9 +113,12 @@ export class LaunchProgram extends OperationTable implements Disposable {
 
   /** Puts an array of pointers to texts, ended by a null pointer, into the arena: argv, envp. Returns its address. */
   texts(values: readonly (string | Uint8Array)[]): number {
-    const addresses = values.map((value) => this.text(value));
     const start = this.#take(8 * (values.length + 1), values);
-    for (const [index, text] of addresses.entries()) setInteger64(this.#arena.view, start + 8 * index, text);
+    let word = start / 4;
+    for (const value of values) {
+      putInteger64(this.#words, word, this.text(value));
+      word += 2;
+    }
     return this.#arena.address + start;
   }
 
@@ -152,7 +158,7 @@ export class LaunchProgram extends OperationTable implements Disposable {
     let offset = start;
     for (const row of rows) {
       for (const value of row) {
-        setInteger64(this.#arena.view, offset, value);
+        putInteger64(this.#words, offset / 4, value);
         offset += 8;
       }
     }

@@ -140,16 +140,16 @@ function bindReadOnly(program: LaunchProgram, source: string, target: string): v
 /** Takes the mark of a volatile mount away, if there is one and it means nothing; else it ends the program. */
 function settleMark(program: LaunchProgram, { upper, work, volatile }: WritableLayer, target: string): void {
   const record = `${work}.boot`;
-  const present = readText("/proc/sys/kernel/random/boot_id");
-  const first = readIfThere(record);
+  const present = () => readText("/proc/sys/kernel/random/boot_id");
   // The kernel makes that directory at the first mount, and only root of the namespace sees what is in it.
-  const isNew = !exists(`${work}/work`);
-  if (volatile && isNew) putText(record, present);
-  if (isNew) return;
+  if (!exists(`${work}/work`)) {
+    if (volatile) putText(record, present());
+    return;
+  }
   const path = `${work}/work/incompat/volatile`;
   const mark = program.text(path);
   const what = { operation: "look for the mark of a volatile mount in", object: work };
-  if (first === present) {
+  if (readIfThere(record) === present()) {
     program.call("unlinkat", [AT_FDCWD, program.text(`${path}/dirty`), 0], what, { ignore: [Errno.ENOENT] });
     program.call("unlinkat", [AT_FDCWD, mark, AT_REMOVEDIR], what, { ignore: [Errno.ENOENT] });
     return;

@@ -49,7 +49,7 @@ export interface ProcessSetting {
   /** A FIFO's read end that the program waits at before its exec. */
   readonly gate: number | undefined;
   /** AppArmor's interface, below /proc/thread-self. */
-  readonly apparmorFile: "attr/apparmor/exec" | "attr/exec";
+  readonly apparmorFile: () => "attr/apparmor/exec" | "attr/exec";
 }
 
 /** Emits the wait for the runtime's byte. Exits quietly when the runtime is gone. */
@@ -155,7 +155,7 @@ export function emitProcess(
   }
   if (setting.newKeyring) joinNewKeyring(program);
   if (process.apparmorProfile !== undefined && process.apparmorProfile !== "") {
-    writeLabel(program, proc, setting.apparmorFile, `exec ${process.apparmorProfile}`, "AppArmor profile");
+    writeLabel(program, proc, setting.apparmorFile(), `exec ${process.apparmorProfile}`, "AppArmor profile");
   }
   if (process.selinuxLabel !== undefined && process.selinuxLabel !== "") {
     writeLabel(program, proc, "attr/exec", process.selinuxLabel, "SELinux label");

@@ -50,7 +50,7 @@ export function processSettingOf(
   return {
     seccomp: seccomp === undefined ? undefined : { instructions: seccomp.program, flags: seccomp.flags },
     seccompListener: seccomp?.listener !== undefined,
-    apparmorFile: apparmorFile(),
+    apparmorFile,
   };
 }
 

@@ -31,10 +31,19 @@ const LARGE_INTEGER = "large integer";
 /** Keeps what was asked for. */
 export function writeRequest(data: string, id: string, options: RunOptions): void {
   const request = { version: VERSION, directory: process.cwd(), options };
-  const text = JSON.stringify(request, (_key, value: unknown) =>
+  putText(requestFile(data, id), format(request), 0o600);
+}
+
+function format(request: CreationRequest): string {
+  try {
+    // As in configuration.ts: a large integer is rare, and to look for one in each member takes longer than all else.
+    return JSON.stringify(request);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+  return JSON.stringify(request, (_key, value: unknown) =>
     typeof value === "bigint" ? { [LARGE_INTEGER]: String(value) } : value,
   );
-  putText(requestFile(data, id), text, 0o600);
 }
 
 /**

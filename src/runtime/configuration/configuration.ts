@@ -101,6 +101,12 @@ export function formatConfiguration(configuration: Configuration): string {
  * @param indent how many spaces; everything on one line without it
  */
 export function formatExactJson(value: unknown, indent?: number): string {
+  try {
+    // To be asked for each member takes longer than all else, and hardly any text has a bigint.
+    return JSON.stringify(value, undefined, indent);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
   const { rawJSON } = JSON as typeof JSON & RawJson;
   return JSON.stringify(value, (_, member) => (typeof member === "bigint" ? rawJSON(`${member}`) : member), indent);
 }
