@@ -91,7 +91,7 @@ export interface ContainerSetting extends ProcessSetting {
   readonly configuration: Configuration;
   readonly process: Process;
   readonly bundle: string;
-  /** The root file system's directory: absolute, without symbolic links. */
+  /** The root file system's directory: absolute, and without symbolic links unless `mountRoot` mounts it there. */
   readonly rootPath: string;
   /** Mounts the root file system on `rootPath`; without it the directory itself is the root file system. */
   readonly mountRoot: ((program: LaunchProgram) => void) | undefined;

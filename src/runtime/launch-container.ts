@@ -99,6 +99,11 @@ export interface LaunchContainerOptions {
   readonly onNamespaces?: ((namespaces: ContainerNamespaces, pids: ContainerPids) => void) | undefined;
   /** Called after that, as late as the container still waits; what it throws ends the container. */
   readonly beforeGoingOn?: (() => void) | undefined;
+  /**
+   * Called when the container's process has all of its program and goes on to its exec, without a gate: there is time until
+   * it is there. What it throws ends the container.
+   */
+  readonly meanwhile?: ((pid: number) => void) | undefined;
   /** Whether `onNamespaces` moves the container into a cgroup, so that its cgroup namespace begins anew there. */
   readonly changesCgroup?: boolean | undefined;
   /** Where the container waits before its exec; without it, it goes on. */
@@ -254,6 +259,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
   const prepared = cleanup.use(taken?.prepared ?? prepareLaunch(beginning));
   const { ours, theirs, helpers, setting, built, isFinishedLater } = prepared;
   const { program } = built;
+  const rootPath = resolvePath(configuration.root?.path ?? "", bundle);
   let listener: CompiledFilter["listener"];
   let copyUps: readonly CopyUp[] = [];
   const finishProgram = (beginEarly?: () => void) => {
@@ -266,7 +272,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
       configuration,
       process,
       bundle,
-      rootPath: realRootPath(resolvePath(configuration.root?.path ?? "", bundle)),
+      rootPath: options.mountRoot === undefined ? realRootPath(rootPath) : rootPath,
       mountRoot: options.mountRoot,
       mountSources: options.mountSources,
       mounts,
@@ -401,6 +407,7 @@ export function launchContainer(options: LaunchContainerOptions): LaunchedContai
         passListener(conversation, built.listener, container, listener, state(container.pid, "creating"));
       }
       if (gate === undefined) {
+        options.meanwhile?.(container.pid);
         awaitExec(conversation);
         return;
       }

@@ -11,7 +11,7 @@ import { resolvePath } from "../sys/resolve-path.ts";
 import { FileMode, isType } from "../sys/stat.ts";
 import type { Mount } from "./configuration/configuration.ts";
 import { checkBindOptions, type MountOptions, parseMountOptions } from "./mount-options.ts";
-import { realPath } from "./root-path.ts";
+import { realPath, realRootPath } from "./root-path.ts";
 import type { CopyUp } from "./steps/copy-up.ts";
 import { fetchForeignMount } from "./steps/foreign-mounts.ts";
 import { bindMount, bindOperation, copySource, filesystemMount, remount, withoutClonesOf } from "./steps/mounts.ts";
@@ -159,7 +159,7 @@ function isAbove({ source, sourceKind, options, boundary, mountNamespace }: Plan
   // What the path leads to is somewhere else then.
   if (boundary !== undefined || mountNamespace !== undefined) return false;
   const real = realPath(source);
-  return typeof real === "string" && path.startsWith(real === "/" ? real : `${real}/`);
+  return typeof real === "string" && realRootPath(path).startsWith(real === "/" ? real : `${real}/`);
 }
 
 function kindOf(source: string, destination: string): "directory" | "file" {

@@ -94,6 +94,11 @@ export class StateDatabase implements Disposable {
     process.once("exit", this.#close);
   }
 
+  /** Compiles a statement that is going to be executed. */
+  prepare(sql: string): void {
+    this.#try(() => this.#database.query(sql));
+  }
+
   /** All rows of a query; `Row` is as the STRICT tables have it. */
   all<Row>(sql: string, ...parameters: Parameters): Row[] {
     return this.#try(() => this.#database.query<Row, Parameters>(sql).all(...parameters));

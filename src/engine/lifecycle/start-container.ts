@@ -32,6 +32,7 @@ import { type ContainerLock, containerDirectory } from "../state/container-lock.
 import {
   isKnown,
   openContainers,
+  prepareStart,
   recordFailedStart,
   recordStart,
   recordStatus,
@@ -173,11 +174,17 @@ async function launchSupervised(
   let settleGroup: (() => string | undefined) | undefined;
   let cgroup: string | undefined;
   let mountNamespace: string | undefined;
+  let startTime = 0;
+  let attached: AttachedStreams | undefined;
   const init = definition.init
     ? cleanup.use(
         (await import("../../launch/container-init.ts")).memfdWithContainerInit({ tellsPid: sockets !== undefined }),
       )
     : undefined;
+  let isStarted = false;
+  cleanup.defer(() => {
+    if (!isStarted) for (const end of [attached?.input, attached?.output, attached?.error]) end?.close();
+  });
   const launched = cleanup.use(
     launchContainer({
       id,
@@ -209,6 +216,12 @@ async function launchSupervised(
       changesCgroup: resources.beginGroup !== undefined,
       supervisor: begun?.supervisor ?? supervisorOf(data, id, lock, channels),
       preservedDescriptors: channels.preserved,
+      meanwhile: (pid) => {
+        startTime = identify(pid)?.startTime ?? 0;
+        // Before `supervise`, so that the container's first output finds its reader.
+        if (options.attachment !== undefined) attached = requestAttachment(socket, options.attachment);
+        prepareStart(database, watching !== undefined && definition.remove);
+      },
       begun: begun?.launch,
       onWarning: options.onWarning,
       onProgram: options.onProgram,
@@ -223,15 +236,8 @@ async function launchSupervised(
   if (mounts !== undefined) left.push(mounts);
   const health = definition.health === undefined ? undefined : newHealth(definition.health);
   const { pid } = launched;
-  recordStart(
-    database,
-    id,
-    { pid, startTime: identify(pid)?.startTime ?? 0, cgroup, mountNamespace },
-    { health, ports: network?.bindings ?? [] },
-  );
+  recordStart(database, id, { pid, startTime, cgroup, mountNamespace }, { health, ports: network?.bindings ?? [] });
   if (definition.pidFile !== undefined) writePidFile(definition.pidFile, pid);
-  // Before `supervise`, so that the container's first output finds its reader.
-  const attached = options.attachment === undefined ? undefined : requestAttachment(socket, options.attachment);
   network?.handOver(socket);
   const passed =
     streams === undefined
@@ -288,6 +294,7 @@ async function launchSupervised(
   recordVolumeMounts(data, "mount", container);
   devices?.runPoststartHooks(data, id, pid, options.onDeviceWarning);
   channels.keep();
+  isStarted = true;
   const started = { socket, streams: attached, supervisor: launched.supervisor?.pid };
   if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };
   const { output, error } = streams.outer;

@@ -127,6 +127,13 @@ function containerOf(row: Row): Container {
   };
 }
 
+const SELECT_BY_ID = "SELECT * FROM container WHERE id = ?";
+const UPDATE_START = `UPDATE container SET status = 'running', pid = ?, start_time = ?, started = ?, finished = NULL,
+  exit_status = NULL, error = '', stopped_by_user = 0, cgroup = ?, mount_namespace = ?, out_of_memory = 0, health = ?,
+  ports = ? WHERE id = ?`;
+const UPDATE_STATUS = "UPDATE container SET status = ? WHERE id = ?";
+const DELETE_BY_ID = "DELETE FROM container WHERE id = ?";
+
 /** All containers, the newest first. */
 export function recordedContainers(database: StateDatabase): Container[] {
   return database.all<Row>("SELECT * FROM container ORDER BY created DESC, id").map(containerOf);
@@ -140,7 +147,7 @@ export function recordedContainer(database: StateDatabase, reference: string): C
 
 /** The container with an id, all of it. */
 export function containerWithId(database: StateDatabase, id: string): Container | undefined {
-  const row = database.get<Row>("SELECT * FROM container WHERE id = ?", id);
+  const row = database.get<Row>(SELECT_BY_ID, id);
   return row === undefined ? undefined : containerOf(row);
 }
 
@@ -207,9 +214,7 @@ export function recordStart(
   { health, ports }: { readonly health: Health | undefined; readonly ports: readonly PortBinding[] },
 ): void {
   database.run(
-    `UPDATE container SET status = 'running', pid = ?, start_time = ?, started = ?, finished = NULL,
-     exit_status = NULL, error = '', stopped_by_user = 0, cgroup = ?, mount_namespace = ?, out_of_memory = 0, health = ?,
-     ports = ? WHERE id = ?`,
+    UPDATE_START,
     process.pid,
     process.startTime,
     Date.now(),
@@ -293,7 +298,7 @@ export function knownIds(database: StateDatabase): ReadonlySet<string> {
 
 /** Records another status. */
 export function recordStatus(database: StateDatabase, id: string, status: ContainerStatus): void {
-  database.run("UPDATE container SET status = ? WHERE id = ?", status, id);
+  database.run(UPDATE_STATUS, status, id);
 }
 
 /** Records the results of health checks. */
@@ -317,5 +322,14 @@ export function resetRestartCount(database: StateDatabase, id: string): void {
 
 /** Forgets a container. */
 export function deleteContainer(database: StateDatabase, id: string): void {
-  database.run("DELETE FROM container WHERE id = ?", id);
+  database.run(DELETE_BY_ID, id);
+}
+
+/**
+ * Gets the statements ready that are next, for who has time until a container is started.
+ * @param isRemoved whether it is removed at its end
+ */
+export function prepareStart(database: StateDatabase, isRemoved: boolean): void {
+  const next = isRemoved ? [UPDATE_START, SELECT_BY_ID, UPDATE_STATUS, DELETE_BY_ID] : [UPDATE_START];
+  for (const sql of next) database.prepare(sql);
 }
