@@ -68,8 +68,9 @@ export function takeHealth<Values extends HealthValues>(values: Values) {
   return { health, rest };
 }
 
-function isAnySet(values: object): boolean {
-  return Object.values(values).some((value) => value !== undefined);
+function isAnySet<Values extends object>(values: Values): boolean {
+  for (const name in values) if (values[name] !== undefined) return true;
+  return false;
 }
 
 function conflict(options: string): BunkerError {

@@ -16,6 +16,9 @@ import { BunkerError } from "../sys/error.ts";
 import { InvalidValue } from "./invalid-value.ts";
 import type { Option } from "./option.ts";
 
+/** The values of an option that was not given. */
+const NONE: readonly never[] = [];
+
 /** The options of a command by the property under which it reads their results. */
 export type OptionTable = Readonly<Record<string, Option<unknown, unknown>>>;
 
@@ -66,17 +69,13 @@ export function parseArguments<const Table extends OptionTable, const Required e
   syntax: CommandSyntax<Table, Required>,
   words: readonly string[],
 ): ParsedArguments<Table, Required> | "help" {
-  const byLongName = new Map<string, Option<unknown, unknown>>();
-  const byLetter = new Map<string, Option<unknown, unknown>>();
+  const table = Object.values(syntax.options);
   const given = new Map<Option<unknown, unknown>, unknown[]>();
-  for (const option of Object.values(syntax.options)) {
-    given.set(option, []);
-    for (const name of [option.name, ...option.aliases]) byLongName.set(name, option);
-    if (option.short !== undefined) byLetter.set(option.short, option);
-  }
-
   const take = (option: Option<unknown, unknown>, text: string) => {
-    given.get(option)?.push(parseValue(option, text));
+    const value = parseValue(option, text);
+    const values = given.get(option);
+    if (values === undefined) given.set(option, [value]);
+    else values.push(value);
   };
   const operands: string[] = [];
   let position = 0;
@@ -91,10 +90,10 @@ export function parseArguments<const Table extends OptionTable, const Required e
   const readLong = (word: string): "help" | undefined => {
     const equals = word.indexOf("=");
     const name = word.slice(2, equals < 0 ? undefined : equals);
-    const option = byLongName.get(name);
+    const option = optionOfName(table, name);
     if (option === undefined) {
       if (word === "--help") return "help";
-      throw unknownOption(command, `--${name}`, name, byLongName.keys());
+      throw unknownOption(command, `--${name}`, name, longNames(table));
     }
     if (equals >= 0) take(option, word.slice(equals + 1));
     else take(option, option.valueName === undefined ? "true" : nextWord(`--${name}`));
@@ -104,12 +103,12 @@ export function parseArguments<const Table extends OptionTable, const Required e
   const readCluster = (word: string): "help" | undefined => {
     for (let index = 1; index < word.length; index++) {
       const letter = word.slice(index, index + 1);
-      const option = byLetter.get(letter);
+      const option = optionOfLetter(table, letter);
       if (option === undefined) {
         if (letter === "h") return "help";
         const written = word.length > 2 ? `-${letter} in ${word}` : word;
         // People write -name for --name.
-        throw unknownOption(command, written, word.slice(1), word.length > 2 ? byLongName.keys() : []);
+        throw unknownOption(command, written, word.slice(1), word.length > 2 ? longNames(table) : []);
       }
       const rest = word.slice(index + 1);
       if (rest.startsWith("=")) {
@@ -145,16 +144,40 @@ export function parseArguments<const Table extends OptionTable, const Required e
   // Loops, because methods of arrays that are JavaScript inside the engine cost every command 0.1 ms at their first call.
   for (const property of syntax.insteadOfFirst ?? []) {
     const option = syntax.options[property];
-    if (option === undefined || option.collect(given.get(option) ?? []) !== true) continue;
+    if (option === undefined || option.collect(given.get(option) ?? NONE) !== true) continue;
     operands.unshift("");
     break;
   }
   checkOperands(command, syntax, operands);
-  const results: Record<string, unknown> = {};
-  for (const [property, option] of Object.entries(syntax.options))
-    results[property] = option.collect(given.get(option) ?? []);
+  // Written over a copy of the table: an object that gets a hundred members one by one takes several times as long.
+  const results: Record<string, unknown> = { ...syntax.options };
+  for (const property of Object.keys(syntax.options)) {
+    const option = syntax.options[property];
+    if (option !== undefined) results[property] = option.collect(given.get(option) ?? NONE);
+  }
   // The table's own parsers made every result, and the operands were just counted.
   return { options: results, operands } as unknown as ParsedArguments<Table, Required>;
+}
+
+/*
+ * Searches, because few options are given: maps of all names take longer to make than the table takes to look through.
+ */
+
+function optionOfName(table: readonly Option<unknown, unknown>[], name: string): Option<unknown, unknown> | undefined {
+  for (const option of table) if (option.name === name || option.aliases.includes(name)) return option;
+  return undefined;
+}
+
+function optionOfLetter(
+  table: readonly Option<unknown, unknown>[],
+  letter: string,
+): Option<unknown, unknown> | undefined {
+  for (const option of table) if (option.short === letter) return option;
+  return undefined;
+}
+
+function longNames(table: readonly Option<unknown, unknown>[]): readonly string[] {
+  return table.flatMap((option) => [option.name, ...option.aliases]);
 }
 
 /**
@@ -181,8 +204,8 @@ function checkOperands(command: string, syntax: AnyCommandSyntax, operands: read
   if (missing !== undefined) {
     throw refusal("missing_operand", `${command} needs ${missing}; ${command} --help shows how it is used`);
   }
-  const limit = syntax.optional === undefined ? 0 : (syntax.optionalLimit ?? Number.POSITIVE_INFINITY);
-  const surplus = operands[syntax.required.length + limit];
+  const limit = syntax.optional === undefined ? 0 : syntax.optionalLimit;
+  const surplus = limit === undefined ? undefined : operands[syntax.required.length + limit];
   if (surplus !== undefined) {
     throw refusal(
       "unexpected_operand",

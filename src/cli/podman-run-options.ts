@@ -20,7 +20,10 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** Of a check's output: as much as a pipe holds. */
 const LONGEST_OUTPUT = 65_536;
-const PROXIES = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy"].flatMap((name) => [name, name.toUpperCase()]);
+const PROXIES = [
+  ...["http_proxy", "https_proxy", "ftp_proxy", "no_proxy"],
+  ...["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY"],
+];
 
 const asWritten = (text: string) => text;
 
@@ -207,7 +210,7 @@ export function takePodmanOptions<Values extends PodmanValues & OtherValues>(val
   if (rest.replaces && rest.name === undefined) throw conflict("--replace without --name");
   if (rest.noHosts && rest.addedHosts.length > 0) throw conflict("--no-hosts and --add-host");
   const environmentRules: EnvironmentRules = {
-    host: hostEnvironment((name) => environmentOfHost || (httpProxy && PROXIES.includes(name))),
+    host: hostEnvironment(environmentOfHost ? Object.keys(process.env) : httpProxy ? PROXIES : []),
     merged: environmentMerged,
     unset: environmentUnsetAll ? "all" : environmentUnset,
   };
@@ -221,9 +224,14 @@ export function takePodmanOptions<Values extends PodmanValues & OtherValues>(val
   };
 }
 
-function hostEnvironment(isWanted: (name: string) => boolean): readonly string[] {
-  const wanted = Object.entries(process.env).filter(([name]) => isWanted(name));
-  return wanted.map(([name, value]) => `${name}=${value}`);
+/** Those variables of the caller's that are set. */
+function hostEnvironment(names: readonly string[]): readonly string[] {
+  const variables: string[] = [];
+  for (const name of names) {
+    const value = process.env[name];
+    if (value !== undefined) variables.push(`${name}=${value}`);
+  }
+  return variables;
 }
 
 function hostsBaseOf(text: string): NonNullable<RunOptions["hostsBase"]> {

@@ -247,7 +247,7 @@ export function takeResources<Values extends ResourceValues>(
   }
   const quota = (processors ?? 0) > 0 ? Math.round((processors ?? 0) * CPU_PERIOD) : cpuQuota;
   const period = (processors ?? 0) > 0 ? CPU_PERIOD : cpuPeriod;
-  const resources: Resources = withoutEmpty({
+  const resources: Resources | undefined = given({
     memory: given({
       limit: memory,
       reservation: memoryReservation,
@@ -264,21 +264,26 @@ export function takeResources<Values extends ResourceValues>(
       throttleReadIOPSDevice: some(readOperations),
       throttleWriteIOPSDevice: some(writeOperations),
     }),
-    unified: given(Object.fromEntries(controlFiles)),
+    unified: controlFiles.length === 0 ? undefined : Object.fromEntries(controlFiles),
   });
-  return { resources: Object.keys(resources).length > 0 ? resources : undefined, rest };
+  return { resources, rest };
 }
 
-/** The members that say something: neither undefined nor 0, which is the absence of a limit everywhere. */
+/**
+ * The members that say something: neither undefined nor 0, which is the absence of a limit everywhere. A loop, which makes
+ * nothing where there is nothing: the usual case of every container.
+ */
 function given<Members extends object>(members: Members): Members | undefined {
-  const entries = Object.entries(members).filter(([, value]) => value !== undefined && value !== 0);
-  return entries.length === 0 ? undefined : (Object.fromEntries(entries) as Members);
+  let those: Partial<Members> | undefined;
+  for (const name in members) {
+    const value: unknown = members[name];
+    if (value === undefined || value === 0) continue;
+    those ??= {};
+    those[name] = members[name];
+  }
+  return those as Members | undefined;
 }
 
 function some<Value>(values: readonly Value[]): readonly Value[] | undefined {
   return values.length === 0 ? undefined : values;
-}
-
-function withoutEmpty<Members extends object>(members: Members): Members {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Members;
 }

@@ -121,8 +121,8 @@ export async function runOptionsOf(
     resources: deviceRules.length === 0 ? resources : { ...resources, devices: deviceRules },
     image,
     command,
-    labels: Object.fromEntries([...(await readLabelFiles(labelFiles)), ...labels]),
-    annotations: Object.fromEntries(annotations),
+    labels: recordOf([...(await readLabelFiles(labelFiles)), ...labels]),
+    annotations: recordOf(annotations),
     health,
     log: logConfigurationOf(logDriver, logOptions),
     attached: attachedStreams(attach, rest.interactive),
@@ -132,15 +132,24 @@ export async function runOptionsOf(
       ...environment.filter((entry) => entry !== undefined),
     ],
     mounts,
-    devices: devices.flatMap((device) => ("name" in device ? [] : [device])),
+    devices: devices.filter((device) => "hostPath" in device),
     namedDevices: await namedDevices(devices, gpus, deviceDirectories),
     secrets: await secretsOf(secrets),
     security: await securityOptionsOf(security),
-    resourceLimits: [...new Map(options.resourceLimits.map((limit) => [limit.type, limit])).values()],
-    sysctls: Object.fromEntries(sysctls),
+    resourceLimits: lastOfEachType(options.resourceLimits),
+    sysctls: recordOf(sysctls),
     sharedMemorySize: sharedMemorySize(rest),
     ...networking,
   };
+}
+
+/** Of pairs, the later of two with one name. What nobody has asked for is not made: the methods for it take 0.2 ms. */
+function recordOf<Value>(pairs: readonly (readonly [string, Value])[]): Readonly<Record<string, Value>> {
+  return pairs.length === 0 ? {} : Object.fromEntries(pairs);
+}
+
+function lastOfEachType(limits: RunOptionValues["resourceLimits"]): RunOptions["resourceLimits"] {
+  return limits.length < 2 ? limits : [...new Map(limits.map((limit) => [limit.type, limit])).values()];
 }
 
 /** Who has no shared memory of its own cannot choose its size. */
@@ -188,7 +197,8 @@ async function namedDevices(
   gpus: readonly string[],
   directories: readonly string[],
 ): Promise<RunOptions["namedDevices"]> {
-  const names = devices.flatMap((device) => ("name" in device ? device.name : []));
+  const names: string[] = [];
+  for (const device of devices) if ("name" in device) names.push(device.name);
   if (names.length + gpus.length === 0) return undefined;
   const { namedDevicesOf } = await import("./values/named-devices.ts");
   return namedDevicesOf(names, gpus, directories);
