@@ -21,10 +21,10 @@ interface HealthValues {
 }
 
 /**
- * Takes them out of all options.
+ * What they ask for together.
  * @throws BunkerError `conflicting_options`
  */
-export function takeHealth<Values extends HealthValues>(values: Values) {
+export function healthOf(values: HealthValues): HealthOptions {
   const {
     healthCommand,
     healthInterval,
@@ -40,7 +40,6 @@ export function takeHealth<Values extends HealthValues>(values: Values) {
     healthResults,
     healthOutputLength,
     noHealthCheck,
-    ...rest
   } = values;
   const startup: StartupOptions = {
     command: healthStartupCommand || undefined,
@@ -64,8 +63,7 @@ export function takeHealth<Values extends HealthValues>(values: Values) {
     throw conflict("--health-startup-* options without --health-startup-cmd");
   }
   if (noHealthCheck && isAnySet(checks)) throw conflict("--no-healthcheck and --health-* options");
-  const health: HealthOptions = { ...checks, disabled: noHealthCheck };
-  return { health, rest };
+  return { ...checks, disabled: noHealthCheck };
 }
 
 function isAnySet<Values extends object>(values: Values): boolean {

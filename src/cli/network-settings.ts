@@ -38,15 +38,11 @@ function conflict(options: string): BunkerError {
 
 /**
  * Puts the options about the network together.
- * @returns also the other options
  * @throws BunkerError `conflicting_options`, in Docker's words
  */
-export function takeNetworkSettings<Values extends NetworkOptionValues & Pick<RunOptionValues, "hostname">>(
-  values: Values,
-): {
-  readonly networking: Pick<RunOptions, "network" | "networkSettings">;
-  readonly rest: Omit<Values, NetworkOptionName>;
-} {
+export function networkingOf(
+  values: NetworkOptionValues & Pick<RunOptionValues, "hostname">,
+): Pick<RunOptions, "network" | "networkSettings"> {
   const {
     networks,
     ipv4,
@@ -65,7 +61,6 @@ export function takeNetworkSettings<Values extends NetworkOptionValues & Pick<Ru
     rate,
     delay,
     loss,
-    ...rest
   } = values;
   if (dnsServers.includes(NO_DNS) && dnsServers.length + dnsSearch.length + dnsOptions.length > 1) {
     throw conflict("dns none and other settings of /etc/resolv.conf");
@@ -98,7 +93,7 @@ export function takeNetworkSettings<Values extends NetworkOptionValues & Pick<Ru
     shared: first.kind === "shared" ? placesOf(first, more, values) : [],
     hardwareAddress: first.kind === "slirp" ? hardwareAddress : undefined,
   };
-  return { networking: { network: first.kind, networkSettings }, rest };
+  return { network: first.kind, networkSettings };
 }
 
 /** What belongs to a network cannot be asked for where another container's is joined. */

@@ -1,6 +1,6 @@
 /* Options of `run` and `create` that Podman has and Docker has not, and what they come to. */
 
-import type { EnvironmentRules, RunOptions } from "../engine/specification/run-options.ts";
+import type { RunOptions } from "../engine/specification/run-options.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { nodeFileSystem } from "../sys/node-modules.ts";
 import { resolvePath } from "../sys/resolve-path.ts";
@@ -186,41 +186,26 @@ function parseTimeZone(text: string): string {
   throw new InvalidValue(`the host has no such time zone in ${ZONES}`);
 }
 
-/** Takes the options of this file out of all, and adds what they come to. */
-export function takePodmanOptions<Values extends PodmanValues & OtherValues>(values: Values) {
-  const {
-    architecture,
-    os,
-    platform,
-    variant,
-    authFile,
-    certificateDirectory,
-    credentials,
-    retries,
-    retryDelay,
-    tlsVerify,
-    environmentOfHost,
-    environmentMerged,
-    environmentUnset,
-    environmentUnsetAll,
-    hostsBase,
-    httpProxy,
-    ...rest
-  } = values;
-  if (rest.replaces && rest.name === undefined) throw conflict("--replace without --name");
-  if (rest.noHosts && rest.addedHosts.length > 0) throw conflict("--no-hosts and --add-host");
-  const environmentRules: EnvironmentRules = {
-    host: hostEnvironment(environmentOfHost ? Object.keys(process.env) : httpProxy ? PROXIES : []),
-    merged: environmentMerged,
-    unset: environmentUnsetAll ? "all" : environmentUnset,
-  };
+/**
+ * What those of the options of this file come to that are not settings of a container as they stand.
+ * @throws BunkerError `conflicting_options`, `hosts_file_unreadable`
+ */
+export function podmanSettings(
+  options: PodmanValues & OtherValues,
+): Required<Pick<RunOptions, "remove" | "platform" | "registry" | "environmentRules" | "hostsBase">> {
+  const { environmentUnsetAll, name, remove, removesImage } = options;
+  if (options.replaces && name === undefined) throw conflict("--replace without --name");
+  if (options.noHosts && options.addedHosts.length > 0) throw conflict("--no-hosts and --add-host");
   return {
-    ...rest,
-    remove: rest.remove || rest.removesImage,
-    platform: platformOf({ architecture, os, platform, variant }),
-    registry: registrySettings({ authFile, certificateDirectory, credentials, retries, retryDelay, tlsVerify }),
-    environmentRules,
-    hostsBase: hostsBaseOf(hostsBase),
+    remove: remove || removesImage,
+    platform: platformOf(options),
+    registry: registrySettings(options),
+    environmentRules: {
+      host: hostEnvironment(options.environmentOfHost ? Object.keys(process.env) : options.httpProxy ? PROXIES : []),
+      merged: options.environmentMerged,
+      unset: environmentUnsetAll ? "all" : options.environmentUnset,
+    },
+    hostsBase: hostsBaseOf(options.hostsBase),
   };
 }
 

@@ -193,15 +193,12 @@ function conflict(reason: string): BunkerError {
 }
 
 /**
- * Takes the limits out of a command's options.
+ * The limits that a command's options ask for.
  * @param isChange whether they are put over limits that are there, so that what is not said stays
- * @returns them as `linux.resources`, undefined without any, and the other options
+ * @returns them as `linux.resources`, undefined without any
  * @throws BunkerError `conflicting_options`
  */
-export function takeResources<Values extends ResourceValues>(
-  values: Values,
-  isChange = false,
-): { readonly resources: Resources | undefined; readonly rest: Omit<Values, keyof ResourceValues> } {
+export function resourcesOf(values: ResourceValues, isChange = false): Resources | undefined {
   const {
     memory,
     memoryReservation,
@@ -219,13 +216,8 @@ export function takeResources<Values extends ResourceValues>(
     readOperations,
     writeOperations,
     blockWeights,
-    swappiness: _swappiness,
-    kernelMemory: _kernelMemory,
-    realTimePeriod: _realTimePeriod,
-    realTimeRuntime: _realTimeRuntime,
     oomKillDisable,
     controlFiles,
-    ...rest
   } = values;
   if (oomKillDisable) {
     throw new BunkerError({
@@ -247,7 +239,7 @@ export function takeResources<Values extends ResourceValues>(
   }
   const quota = (processors ?? 0) > 0 ? Math.round((processors ?? 0) * CPU_PERIOD) : cpuQuota;
   const period = (processors ?? 0) > 0 ? CPU_PERIOD : cpuPeriod;
-  const resources: Resources | undefined = given({
+  return given<Resources>({
     memory: given({
       limit: memory,
       reservation: memoryReservation,
@@ -266,7 +258,6 @@ export function takeResources<Values extends ResourceValues>(
     }),
     unified: controlFiles.length === 0 ? undefined : Object.fromEntries(controlFiles),
   });
-  return { resources, rest };
 }
 
 /**

@@ -7,13 +7,13 @@ import { endProcess } from "../sys/end-process.ts";
 import { BunkerError } from "../sys/error.ts";
 import { defineCommand } from "./command.ts";
 import { detachKeysOption, preservedDescriptorsOption, signalProxyOption } from "./container/life-options.ts";
-import { takeHealth } from "./health-options.ts";
+import { healthOf } from "./health-options.ts";
 import { contentTrustUnknown } from "./image/content-trust-option.ts";
-import { takeNetworkSettings } from "./network-settings.ts";
+import { networkingOf } from "./network-settings.ts";
 import { flag } from "./option.ts";
 import { type OptionValues, parseValue } from "./option-table.ts";
-import { takePodmanOptions } from "./podman-run-options.ts";
-import { takeResources } from "./resource-options.ts";
+import { podmanSettings } from "./podman-run-options.ts";
+import { resourcesOf } from "./resource-options.ts";
 import { runOptionsTable } from "./run-options-table.ts";
 import { logConfigurationOf } from "./values/life-values.ts";
 import { parseRootfs } from "./values/rootfs-operand.ts";
@@ -89,57 +89,101 @@ export async function idFileWriter(path: string | undefined): Promise<(id: strin
 }
 
 /**
- * Puts together what was asked for, with the files that options name read in.
+ * Puts together what was asked for, with the files that options name read in. Each setting is named, since copies of all
+ * options but some take longer than all that is done with them.
  * @param options as given on the command line
  * @param image where the root file system comes from
  * @param command the words behind the image
+ * @returns all settings, so that none of a new option is forgotten
  * @throws BunkerError when a file cannot be read or two mounts have one destination
  */
 export async function runOptionsOf(
   options: RunOptionValues,
   image: ImageSource,
   command: readonly string[],
-): Promise<RunOptions> {
-  const { entrypoint, environment, environmentFiles, rootfs, security, sysctls, tmpfsMounts, volumes, ...others } =
-    takePodmanOptions(options);
-  const { networking, rest: further } = takeNetworkSettings(others);
-  // Of volume drivers there is one.
-  const { volumeDriver: _driver, disableContentTrust, ...meaningful } = further;
-  if (!disableContentTrust) throw contentTrustUnknown("use image", formatImageSource(image));
-  const { devices, deviceDirectories, gpus, secrets, ...withoutDevices } = meaningful;
-  const { attach, idFile, labels, labelFiles, annotations, logDriver, logOptions, ...healthAndRest } = withoutDevices;
-  const { health, rest: withResources } = takeHealth(healthAndRest);
-  const { deviceRules, ...limits } = withResources;
-  const { resources, rest } = takeResources(limits);
-  if (rest.remove && rest.restart.name !== "no") throw conflict("--restart and --rm");
-  const mounts = [...volumes, ...options.mounts, ...tmpfsMounts];
+): Promise<Required<RunOptions>> {
+  const { remove, platform, registry, environmentRules, hostsBase } = podmanSettings(options);
+  const { network, networkSettings } = networkingOf(options);
+  if (!options.disableContentTrust) throw contentTrustUnknown("use image", formatImageSource(image));
+  const health = healthOf(options);
+  const resources = resourcesOf(options);
+  if (remove && options.restart.name !== "no") throw conflict("--restart and --rm");
+  const mounts = [...options.volumes, ...options.mounts, ...options.tmpfsMounts];
   checkDestinations(mounts);
   const hasImages = image.kind !== "rootfs" || mounts.some(({ type }) => type === "image");
-  if (rest.platform !== undefined && !hasImages) throw conflict("--platform and --rootfs");
+  if (platform !== undefined && !hasImages) throw conflict("--platform and --rootfs");
+  const { deviceRules, devices, entrypoint } = options;
   return {
-    ...rest,
-    resources: deviceRules.length === 0 ? resources : { ...resources, devices: deviceRules },
     image,
+    pull: options.pull,
+    quiet: options.quiet,
     command,
-    labels: recordOf([...(await readLabelFiles(labelFiles)), ...labels]),
-    annotations: recordOf(annotations),
-    health,
-    log: logConfigurationOf(logDriver, logOptions),
-    attached: attachedStreams(attach, rest.interactive),
     entrypoint: entrypoint === undefined ? undefined : entrypointWords(entrypoint),
+    interactive: options.interactive,
+    terminal: options.terminal,
     environment: [
-      ...(await readEnvironmentFiles(environmentFiles)),
-      ...environment.filter((entry) => entry !== undefined),
+      ...(await readEnvironmentFiles(options.environmentFiles)),
+      ...options.environment.filter((entry) => entry !== undefined),
     ],
+    environmentRules,
     mounts,
-    devices: devices.filter((device) => "hostPath" in device),
-    namedDevices: await namedDevices(devices, gpus, deviceDirectories),
-    secrets: await secretsOf(secrets),
-    security: await securityOptionsOf(security),
+    imageVolumes: options.imageVolumes,
+    volumesFrom: options.volumesFrom,
+    workingDirectory: options.workingDirectory,
+    user: options.user,
+    additionalGroups: options.additionalGroups,
+    hostname: options.hostname,
+    noHostname: options.noHostname,
+    noHosts: options.noHosts,
+    hostsBase,
+    chrootDirectories: options.chrootDirectories,
+    domainname: options.domainname,
+    readOnly: options.readOnly,
+    readOnlyTmpfs: options.readOnlyTmpfs,
+    remove,
+    removesImage: options.removesImage,
+    personality: options.personality,
+    labels: recordOf([...(await readLabelFiles(options.labelFiles)), ...options.labels]),
+    annotations: recordOf(options.annotations),
+    restart: options.restart,
+    runTimeout: options.runTimeout,
+    pidFile: options.pidFile,
+    stopSignal: options.stopSignal,
+    stopTimeout: options.stopTimeout,
+    health,
+    healthAction: options.healthAction,
+    log: logConfigurationOf(options.logDriver, options.logOptions),
+    attached: attachedStreams(options.attach, options.interactive),
+    name: options.name,
+    replaces: options.replaces,
+    init: options.init,
+    capabilitiesAdded: options.capabilitiesAdded,
+    capabilitiesDropped: options.capabilitiesDropped,
+    security: await securityOptionsOf(options.security),
+    privileged: options.privileged,
+    pidNamespace: options.pidNamespace,
+    ipcNamespace: options.ipcNamespace,
+    utsNamespace: options.utsNamespace,
+    cgroupNamespace: options.cgroupNamespace,
+    cgroups: options.cgroups,
+    systemd: options.systemd,
+    cgroupParent: options.cgroupParent,
+    userNamespace: options.userNamespace,
+    network,
+    networkSettings,
+    sharedMemorySize: sharedMemorySize(options),
     resourceLimits: lastOfEachType(options.resourceLimits),
-    sysctls: recordOf(sysctls),
-    sharedMemorySize: sharedMemorySize(rest),
-    ...networking,
+    resources: deviceRules.length === 0 ? resources : { ...resources, devices: deviceRules },
+    sysctls: recordOf(options.sysctls),
+    oomScoreAdjustment: options.oomScoreAdjustment,
+    devices: devices.filter((device) => "hostPath" in device),
+    namedDevices: await namedDevices(devices, options.gpus, options.deviceDirectories),
+    secrets: await secretsOf(options.secrets),
+    registry,
+    timeZone: options.timeZone,
+    umask: options.umask,
+    platform,
+    debugLaunch: options.debugLaunch,
   };
 }
 

@@ -9,7 +9,7 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag, single } from "../option.ts";
-import { resourceOptions, takeResources } from "../resource-options.ts";
+import { resourceOptions, resourcesOf } from "../resource-options.ts";
 import { creationCallbacks } from "../run.ts";
 import { parseContainerName } from "../values/words.ts";
 import { readContainerNameOperand } from "./name-operand.ts";
@@ -30,8 +30,8 @@ export const clone = defineCommand(
     optionalLimit: 1,
   },
   async ({ options, operands: [reference, nameOperand] }) => {
-    const { resources: changes, rest } = takeResources(options);
-    const { destroy, force, run } = rest;
+    const changes = resourcesOf(options);
+    const { destroy, force, run } = options;
     const data = dataDirectory();
     using database = openContainers(data);
     const container = findContainer(database, data, reference);
@@ -41,7 +41,7 @@ export const clone = defineCommand(
     const kept = readConfiguration(data, container.id).linux?.resources;
     // Which devices it may use is found out anew; `update` changes nothing about that.
     const resources = { ...mergeResources(kept ?? {}, changes ?? {}), devices: request.resources?.devices };
-    const given = nameOperand === undefined ? rest.name : readContainerNameOperand(nameOperand);
+    const given = nameOperand === undefined ? options.name : readContainerNameOperand(nameOperand);
     const name = given ?? freeName(database, container.name);
     const { createOnly, runDetached } = await import("../../engine/run.ts");
     const wanted = { ...request, name, resources, restart: container.definition.restart };

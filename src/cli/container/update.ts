@@ -2,7 +2,7 @@ import { updateContainer } from "../../engine/lifecycle/update-container.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { single } from "../option.ts";
-import { resourceOptions, takeResources } from "../resource-options.ts";
+import { resourceOptions, resourcesOf } from "../resource-options.ts";
 import { parseRestartPolicy } from "../values/life-values.ts";
 import { eachContainer } from "./each-container.ts";
 
@@ -22,8 +22,8 @@ export const update = defineCommand(
     optional: "[CONTAINER...]",
   },
   ({ options, operands }) => {
-    const { resources, rest } = takeResources(options, true);
-    const { restart } = rest;
+    const resources = resourcesOf(options, true);
+    const { restart } = options;
     if (resources === undefined && restart === undefined) {
       throw new BunkerError({
         code: "nothing_to_change",

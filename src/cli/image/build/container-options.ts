@@ -6,7 +6,7 @@ import { BunkerError } from "../../../sys/error.ts";
 import { InvalidValue } from "../../invalid-value.ts";
 import { flag, list, single } from "../../option.ts";
 import type { OptionValues } from "../../option-table.ts";
-import { resourceOptions, takeResources } from "../../resource-options.ts";
+import { resourceOptions, resourcesOf } from "../../resource-options.ts";
 import { parseCapabilityOption } from "../../values/capability-option.ts";
 import { parseCgroupParent } from "../../values/cgroup-parent-option.ts";
 import {
@@ -114,7 +114,7 @@ function parseBuildVolume(text: string): BindMountRequest {
 
 /**
  * What the options say of containers.
- * @throws BunkerError `conflicting_options`, and as `checkLabels`, `securityOptionsOf` and `takeResources`
+ * @throws BunkerError `conflicting_options`, and as `checkLabels`, `securityOptionsOf` and `resourcesOf`
  */
 export async function containerOptionsOf(values: OptionValues<typeof containerOptions>): Promise<ContainerOptions> {
   const { addedHosts, noHosts, additionalGroups, capabilitiesAdded, capabilitiesDropped, cgroupParent } = values;
@@ -124,7 +124,7 @@ export async function containerOptionsOf(values: OptionValues<typeof containerOp
   const { dnsServers, dnsOptions, dnsSearch, resourceLimits, sharedMemorySize, volumes } = values;
   checkLabels(volumes);
   const security = await securityOptionsOf(values.security);
-  const { resources } = takeResources(values);
+  const resources = resourcesOf(values);
   return {
     ...{ addedHosts, noHosts, capabilitiesAdded, capabilitiesDropped, cgroupParent, dnsServers, dnsOptions, dnsSearch },
     ...{ additionalGroups, volumes, resourceLimits, sharedMemorySize, security, resources },
