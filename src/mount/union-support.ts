@@ -58,6 +58,8 @@ export function unionDrivers({ overlay, dataOnlyLayers, fuse }: UnionSupport): r
  * @throws BunkerError `no_union` when there is no way that Bunker can go
  */
 export function chooseUnionDriver(support: UnionSupport, store: string): UnionDriver["name"] {
+  // The first of them, nearly always: the others are not looked through then.
+  if (support.overlay.works) return "overlay";
   const drivers = unionDrivers(support);
   const chosen = drivers.find(({ missing }) => missing === undefined);
   if (chosen !== undefined) return chosen.name;

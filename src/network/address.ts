@@ -17,10 +17,6 @@ export const UNSPECIFIED_6: Address = [0, 0, 0, 0];
 /** `::1`. */
 export const LOOPBACK_6: Address = [0, 0, 0, 1];
 
-/** A number below 256 without leading zeros: inet_aton(3) takes those for octal, others for decimal. */
-const OCTET = /^(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$/;
-const GROUP = /^[\da-f]{1,4}$/i;
-
 /**
  * Reads an IPv4 or IPv6 address without a zone; RFC 4291, section 2.2. node:net could say what is well-formed, but
  * brings all of Node's streams with it, a millisecond of every start.
@@ -40,7 +36,7 @@ export function parseAddress(text: string): Address | undefined {
 /** The 32 bits of an IPv4 address. */
 function version4Value(text: string): number | undefined {
   const octets = text.split(".");
-  if (octets.length !== 4 || !octets.every((octet) => OCTET.test(octet))) return undefined;
+  if (octets.length !== 4 || !octets.every((octet) => isOctet(octet))) return undefined;
   return octets.reduce((value, octet) => (value << 8) | Number(octet), 0);
 }
 
@@ -52,8 +48,7 @@ function groupsOf(text: string): readonly number[] | undefined {
   if (before === undefined || more.length > 0) return undefined;
   const given = [...before, ...(after ?? [])];
   const missing = 8 - given.length;
-  if (!given.every((group) => GROUP.test(group)) || (after === undefined ? missing !== 0 : missing < 1))
-    return undefined;
+  if (!given.every((group) => isGroup(group)) || (after === undefined ? missing !== 0 : missing < 1)) return undefined;
   const zeros = Array<string>(missing).fill("0");
   return [...before, ...zeros, ...(after ?? [])].map((group) => Number.parseInt(group, 16));
 }
@@ -113,4 +108,13 @@ export function isMulticast(address: Address): boolean {
 /** The network mask of a prefix length of IPv4, as a signed 32-bit number. */
 export function version4Mask(prefixLength: number): number {
   return prefixLength === 0 ? 0 : (-1 << (32 - prefixLength)) | 0;
+}
+
+/** A number below 256 without leading zeros: inet_aton(3) takes those for octal, others for decimal. */
+function isOctet(text: string): boolean {
+  return /^(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$/.test(text);
+}
+
+function isGroup(text: string): boolean {
+  return /^[\da-f]{1,4}$/i.test(text);
 }

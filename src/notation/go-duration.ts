@@ -9,8 +9,6 @@ const NANOSECONDS: Readonly<Record<string, number>> = {
   h: 3600e9,
 };
 
-const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y;
-
 /**
  * Reads a duration as Go's `time.ParseDuration` does: `1m30s`, `500ms`, `1.5h`, `-2s`, `0`.
  * @returns nanoseconds, undefined for what is no duration
@@ -19,14 +17,15 @@ export function parseGoDuration(text: string): number | undefined {
   const [sign = "", amount = ""] = /^([+-]?)(.*)$/s.exec(text)?.slice(1) ?? [];
   if (amount === "0") return 0;
   if (amount === "") return undefined;
+  const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y;
   let sum = 0;
   let position = 0;
   while (position < amount.length) {
-    PART.lastIndex = position;
-    const part = PART.exec(amount);
-    if (part === null) return undefined;
-    sum += Number(part[1]) * (NANOSECONDS[part[2] ?? ""] ?? 0);
-    position += part[0].length;
+    part.lastIndex = position;
+    const found = part.exec(amount);
+    if (found === null) return undefined;
+    sum += Number(found[1]) * (NANOSECONDS[found[2] ?? ""] ?? 0);
+    position += found[0].length;
   }
   return Math.round(sign === "-" ? -sum : sum);
 }

@@ -140,5 +140,6 @@ export const Errno = {
  */
 export function errnoName(errno: number): string {
   // No index by number: every command would pay for it at its start, and only errors need it.
-  return Object.entries(Errno).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`;
+  for (const [name, number] of Object.entries(Errno)) if (number === errno) return name;
+  return `errno ${errno}`;
 }

@@ -51,5 +51,5 @@ export class BunkerError extends Error {
 /** The positive error number of an error thrown by `node:fs` and its like; undefined for any other error. */
 export function errnoOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errno" in error) || typeof error.errno !== "number") return undefined;
-  return Math.abs(error.errno);
+  return error.errno < 0 ? -error.errno : error.errno;
 }

@@ -18,5 +18,12 @@ export function fileSystemIdentity(path: string): string {
   const name = allocate(4096);
   name.buffer.write(`${encodeText(path)}\0`, "latin1");
   check(systemCall(SystemCall.statfs, name.address, memory.address), "look at the filesystem of", path);
-  return [TYPE, IDENTITY].map((offset) => memory.view.getBigUint64(offset, true).toString(16)).join(":");
+  return `${hexadecimal(memory.view, TYPE)}:${hexadecimal(memory.view, IDENTITY)}`;
+}
+
+/** An integer of 64 bits, without the engine's large integers: their first use takes 0.1 ms of every start. */
+function hexadecimal(view: DataView, offset: number): string {
+  const low = view.getUint32(offset, true).toString(16);
+  const high = view.getUint32(offset + 4, true);
+  return high === 0 ? low : high.toString(16) + low.padStart(8, "0");
 }

@@ -18,8 +18,9 @@ export function poll(descriptors: readonly number[], patience: number): number[]
     view.setInt32(POLL_ENTRY_SIZE * index, descriptor, true);
     view.setInt16(POLL_ENTRY_SIZE * index + 4, POLLIN, true);
   }
-  view.setUint32(time, Math.floor(patience / 1000), true);
-  view.setUint32(time + 8, Math.floor((patience % 1000) * 1e6), true);
+  // The view leaves fractions out.
+  view.setUint32(time, patience / 1000, true);
+  view.setUint32(time + 8, (patience % 1000) * 1e6, true);
   let result: number;
   // Linux's own ppoll(2) leaves the rest of the time in the structure.
   do result = systemCall(SystemCall.ppoll, address, descriptors.length, address + time, 0, 8);

@@ -18,7 +18,10 @@ export function readAt(file: number, data: Uint8Array, start: number, end: numbe
   memory ??= allocate(MOST);
   const { address, buffer } = memory;
   for (;;) {
-    const count = systemCall(SystemCall.pread64, file, address, Math.min(end - start, MOST), position);
+    // Not by Math; integer64.ts.
+    let wanted = end - start;
+    if (wanted > MOST) wanted = MOST;
+    const count = systemCall(SystemCall.pread64, file, address, wanted, position);
     if (count === -Errno.EINTR) continue;
     if (count > 0) data.set(buffer.subarray(0, count), start);
     return count;

@@ -60,7 +60,8 @@ export type KeepOpen = (directory: FileDescriptor) => void;
  * @throws BunkerError `system_call_failed`; EXDEV when something is mounted in the tree
  */
 export function removeTree(path: string, keepOpen?: KeepOpen): void {
-  const trimmed = encodeText(path).replace(/\/+$/, "");
+  let trimmed: string = encodeText(path);
+  while (trimmed.endsWith("/")) trimmed = trimmed.slice(0, -1);
   const slash = trimmed.lastIndexOf("/");
   const parent = (slash < 0 ? "." : trimmed.slice(0, slash + 1)) as ByteString;
   const result = openAt(AT_FDCWD, parent, OpenFlag.O_PATH | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC);

@@ -1,5 +1,6 @@
 import { nearestName } from "../nearest-name.ts";
 import { BunkerError } from "./error.ts";
+import { isDecimal } from "./is-decimal.ts";
 
 /** Signal numbers, the same on x86-64 and arm64; signal(7). */
 export const Signal = {
@@ -50,12 +51,13 @@ const aliases = { SIGIOT: Signal.SIGABRT, SIGCLD: Signal.SIGCHLD, SIGPOLL: Signa
  * @throws BunkerError `invalid_signal`, which names the nearest known signal
  */
 export function parseSignal(text: string): number {
-  if (/^\d+$/.test(text)) {
+  if (isDecimal(text)) {
     const number = Number(text);
     if (number >= 1 && number <= SIGRTMAX) return number;
     throw invalidSignal(text, `a signal's number is from 1 to ${SIGRTMAX}`);
   }
-  const name = text.toUpperCase().replace(/^(?!SIG)/, "SIG");
+  const upper = text.toUpperCase();
+  const name = upper.startsWith("SIG") ? upper : `SIG${upper}`;
   const known: Readonly<Record<string, number>> = { ...Signal, ...aliases };
   const number = Object.hasOwn(known, name) ? known[name] : realTimeSignal(name);
   if (number !== undefined) return number;

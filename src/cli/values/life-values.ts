@@ -67,9 +67,6 @@ export function parseStreamName(text: string): "stdin" | "stdout" | "stderr" {
 /** Where the output of a container may go. */
 export const LOG_DRIVERS = ["json-file", "local", "journald", "none"] as const;
 
-/** The fields of Docker's that a tag may have. */
-const TAG = /^(?:[^{}\p{Cc}]|\{\{\.(?:ID|FullID|Name|ImageName)\}\})+$/u;
-
 /**
  * Reads the name of a log driver.
  * @throws InvalidValue
@@ -104,7 +101,7 @@ export function logConfigurationOf(
       });
     if (driver === "none") throw refuse("the log driver none takes no options");
     if (key === "tag" && driver === "journald") {
-      if (!TAG.test(value)) throw refuse("a tag is text, with {{.ID}}, {{.FullID}}, {{.Name}} and {{.ImageName}}");
+      if (!isTag(value)) throw refuse("a tag is text, with {{.ID}}, {{.FullID}}, {{.Name}} and {{.ImageName}}");
       tag = value;
     } else if (driver === "journald") {
       throw refuse("the log driver journald has the option tag; how much is kept is the journal's business");
@@ -141,4 +138,9 @@ export function logConfigurationOf(
     compress,
     ...(tag === undefined ? {} : { tag }),
   };
+}
+
+/** Whether it is text with those fields of Docker's that a tag may have. */
+function isTag(text: string): boolean {
+  return /^(?:[^{}\p{Cc}]|\{\{\.(?:ID|FullID|Name|ImageName)\}\})+$/u.test(text);
 }

@@ -280,8 +280,9 @@ export async function createContainer(
   if (options.namedDevices !== undefined)
     (await import("../devices/find-devices.ts")).findDevices(options.namedDevices);
   makeMissingSources(options.mounts);
-  const mounted = options.mounts.flatMap((mount) => (mount.type === "image" ? mount.image : []));
-  const store = await fetchImages(database, data, [options.image, ...mounted], options, ownership, callbacks);
+  const wantedImages = [options.image];
+  for (const mount of options.mounts) if (mount.type === "image") wantedImages.push(mount.image);
+  const store = await fetchImages(database, data, wantedImages, options, ownership, callbacks);
   cleanUp(database, data);
   // Unpacking is a large part of the program that a container whose image is there has no need of.
   const unpack = async (request: ImageRequest) => {

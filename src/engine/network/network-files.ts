@@ -58,7 +58,7 @@ export function resolverFile(
   if (servers === "reachable" && isUnchanged) return hostText;
   const chosen = given.servers.length > 0 ? given.servers : typeof servers === "string" ? undefined : servers;
   const kept = hostText.split("\n").filter((line) => {
-    const [keyword = "", value = ""] = line.trim().split(/\s+/);
+    const [keyword = "", value = ""] = words(line);
     if (keyword === "nameserver") return chosen === undefined && (servers === "reachable" || !isLoopback(value));
     if (keyword === "search" || keyword === "domain") return given.search.length === 0;
     return keyword === "sortlist" || (keyword === "options" && given.options.length === 0);
@@ -73,7 +73,16 @@ export function resolverFile(
   return lines.map((line) => `${line}\n`).join("");
 }
 
+/** resolv.conf(5): spaces and tabs stand between words. */
+function words(line: string): readonly string[] {
+  return line
+    .split("\t")
+    .join(" ")
+    .split(" ")
+    .filter((word) => word !== "");
+}
+
 function isLoopback(address: string): boolean {
   const withoutZone = address.split("%")[0];
-  return withoutZone === "::1" || /^(::ffff:)?127\./i.test(address);
+  return withoutZone === "::1" || address.startsWith("127.") || address.toLowerCase().startsWith("::ffff:127.");
 }

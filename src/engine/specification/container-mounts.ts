@@ -136,11 +136,12 @@ function fileMounts({ options, files }: ContainerMountsInput): readonly Mount[] 
     ["/etc/localtime", files.localtime],
   ] as const;
   const roots = ["", ...(options.chrootDirectories ?? []).map((path) => path.replace(/\/+$/, ""))];
-  return sources.flatMap(([destination, source]) =>
-    source === undefined
-      ? []
-      : roots.map((root) => bind(source, `${root}${destination}`, ["rbind", "rprivate", writability])),
-  );
+  const mounts: Mount[] = [];
+  for (const [destination, source] of sources) {
+    if (source === undefined) continue;
+    for (const root of roots) mounts.push(bind(source, `${root}${destination}`, ["rbind", "rprivate", writability]));
+  }
+  return mounts;
 }
 
 function wishedMount(request: PlacedMount): Mount {

@@ -7,14 +7,18 @@ import type { ContainerInput } from "./container-input.ts";
 import { deviceRuleText } from "./device-rules.ts";
 import type { MountRequest, RunOptions, UserNamespaceMode } from "./run-options.ts";
 
+/** What every container gets, and is not shown. */
+const OWN_VARIABLES = ["HOME=", "HOSTNAME=", "TERM="];
+
 /** A volume option as Docker shows binds, among which it counts volumes with a name. */
-function bindText(mount: MountRequest): string[] {
-  if (mount.type === "tmpfs" || mount.type === "image" || (mount.type === "bind" && !mount.createSource)) return [];
+function bindText(mount: MountRequest): string | undefined {
+  if (mount.type === "tmpfs" || mount.type === "image" || (mount.type === "bind" && !mount.createSource))
+    return undefined;
   const source = mount.type === "volume" ? mount.name : mount.source;
-  if (source === undefined) return [];
+  if (source === undefined) return undefined;
   const options = [mount.readOnly ? "ro" : "", mount.propagation === "rprivate" ? "" : mount.propagation];
   const shown = options.filter((word) => word !== "").join(",");
-  return [`${source}:${mount.destination}${shown === "" ? "" : `:${shown}`}`];
+  return `${source}:${mount.destination}${shown === "" ? "" : `:${shown}`}`;
 }
 
 function securityOptions({ security }: RunOptions): string[] {
@@ -30,7 +34,14 @@ function securityOptions({ security }: RunOptions): string[] {
 
 /** Docker writes a set as an object. */
 function emptyMembers(names: readonly string[]): Readonly<Record<string, object>> {
-  return Object.fromEntries(names.map((name) => [name, {}]));
+  return names.length === 0 ? {} : Object.fromEntries(names.map((name) => [name, {}]));
+}
+
+function tmpfsTexts(mounts: readonly MountRequest[]): Readonly<Record<string, string>> {
+  const those = mounts.filter((mount) => mount.type === "tmpfs");
+  return those.length === 0
+    ? {}
+    : Object.fromEntries(those.map((mount) => [mount.destination, mount.options.join(",")]));
 }
 
 /** The ports that options name, in an image's notation; those that are published count, as with Docker. */
@@ -77,7 +88,7 @@ export function shownConfiguration({
       Tty: options.terminal,
       OpenStdin: options.interactive,
       StdinOnce: options.interactive && options.attached.input,
-      Env: environment.filter((entry) => !/^(HOME|HOSTNAME|TERM)=/.test(entry)),
+      Env: environment.filter((entry) => !OWN_VARIABLES.some((name) => entry.startsWith(name))),
       Cmd: options.command.length > 0 ? options.command : (image.command ?? []),
       WorkingDir: options.workingDirectory ?? image.workingDirectory ?? "",
       Entrypoint: options.entrypoint ?? (image.entrypoint?.length ? image.entrypoint : null),
@@ -88,7 +99,7 @@ export function shownConfiguration({
       Args: words.slice(1),
     },
     hostConfiguration: {
-      Binds: options.mounts.flatMap(bindText),
+      Binds: options.mounts.map(bindText).filter((text) => text !== undefined),
       NetworkMode: networkMode(options),
       AutoRemove: options.remove,
       VolumesFrom: options.volumesFrom.map(
@@ -121,11 +132,7 @@ export function shownConfiguration({
         Soft: typeof limit.soft === "bigint" ? -1 : limit.soft,
         Hard: typeof limit.hard === "bigint" ? -1 : limit.hard,
       })),
-      Tmpfs: Object.fromEntries(
-        options.mounts.flatMap((mount) =>
-          mount.type === "tmpfs" ? [[mount.destination, mount.options.join(",")]] : [],
-        ),
-      ),
+      Tmpfs: tmpfsTexts(options.mounts),
     },
   };
 }

@@ -53,7 +53,7 @@ export function startsSystemd(
     });
   }
   const [program = ""] = containerArguments(options, image);
-  return obstacle === undefined && (INITS.has(program) || /(?:^|\/)systemd$/.test(program));
+  return obstacle === undefined && (INITS.has(program) || program === "systemd" || program.endsWith("/systemd"));
 }
 
 /** What is asked of a container that starts systemd, with what that expects; what the user says goes first. */

@@ -4,6 +4,7 @@
  * entry; a name must have one.
  */
 import { BunkerError } from "../../sys/error.ts";
+import { isDecimal } from "../../sys/is-decimal.ts";
 
 /** The ids a container's process starts with, and where it is at home. */
 export interface ContainerUser {
@@ -91,23 +92,27 @@ function outOfRange(code: string, kind: string, name: string): BunkerError {
 }
 
 function parsePasswd(text: string): readonly PasswdEntry[] {
-  return text.split("\n").flatMap((line) => {
+  const entries: PasswdEntry[] = [];
+  for (const line of text.split("\n")) {
     const [name = "", , uidText = "", gidText = "", , home = ""] = line.split(":");
     const uid = parseId(uidText);
     const gid = parseId(gidText);
-    return name === "" || uid === undefined || gid === undefined ? [] : [{ name, uid, gid, home }];
-  });
+    if (name !== "" && uid !== undefined && gid !== undefined) entries.push({ name, uid, gid, home });
+  }
+  return entries;
 }
 
 function parseGroups(text: string): readonly GroupEntry[] {
-  return text.split("\n").flatMap((line) => {
+  const entries: GroupEntry[] = [];
+  for (const line of text.split("\n")) {
     const [name = "", , gidText = "", members = ""] = line.split(":");
     const gid = parseId(gidText);
-    if (name === "" || gid === undefined) return [];
-    return [{ name, gid, members: members.split(",").filter((member) => member !== "") }];
-  });
+    if (name === "" || gid === undefined) continue;
+    entries.push({ name, gid, members: members.split(",").filter((member) => member !== "") });
+  }
+  return entries;
 }
 
 function parseId(text: string): number | undefined {
-  return /^\d+$/.test(text) ? Number(text) : undefined;
+  return isDecimal(text) ? Number(text) : undefined;
 }

@@ -32,7 +32,9 @@ const ADMINISTRATORS_FILE = "/etc/bunker/image-stores";
 export function additionalStoreDirectories(): string[] {
   const variable = process.env[VARIABLE];
   if (variable !== undefined) return checkStores(variable.split(":"), VARIABLE);
-  return [...usersFiles(), ADMINISTRATORS_FILE].flatMap((path) => checkStores(linesOf(path), path));
+  const directories: string[] = [];
+  for (const path of [...usersFiles(), ADMINISTRATORS_FILE]) directories.push(...checkStores(linesOf(path), path));
+  return directories;
 }
 
 /** The user's file; none where nobody says where his files are. */
@@ -46,6 +48,8 @@ function usersFiles(): string[] {
 function linesOf(path: string): string[] {
   let text: string;
   try {
+    // It is there on few machines, and an error that nobody sees takes longer to make than this.
+    if (statusIfThere(path) === undefined) return [];
     text = readText(path);
   } catch (cause) {
     const errno = errnoOf(cause);

@@ -63,7 +63,14 @@ export function readImages(state: StateDatabase, directory: string, manifests?: 
   );
   const images = select<ImageRow>("image", "manifest", "added").map((row): StoredImage => {
     const ownLayers = layers.get(row.manifest) ?? [];
+    const ownLabels = labels.get(row.manifest);
     const identities = identifyLayers(ownLayers.map(({ diff_id }) => diff_id));
+    const storedLayers: StoredImage["layers"][number][] = [];
+    for (const [position, layer] of ownLayers.entries()) {
+      const identity = identities[position];
+      if (identity === undefined) continue;
+      storedLayers.push({ ...identity, digest: layer.digest, mediaType: layer.media_type, size: layer.size });
+    }
     return {
       id: row.id,
       manifest: { mediaType: row.media_type, digest: row.manifest, size: row.size },
@@ -73,17 +80,13 @@ export function readImages(state: StateDatabase, directory: string, manifests?: 
       platform: { os: row.os, architecture: row.architecture, variant: row.variant ?? undefined },
       created: row.created ?? undefined,
       added: row.added,
-      labels: Object.fromEntries((labels.get(row.manifest) ?? []).map(({ name, value }) => [name, value])),
-      layers: identities.flatMap((identity, position) => {
-        const layer = ownLayers[position];
-        if (layer === undefined) return [];
-        return [{ ...identity, digest: layer.digest, mediaType: layer.media_type, size: layer.size }];
-      }),
+      labels: ownLabels === undefined ? {} : Object.fromEntries(ownLabels.map(({ name, value }) => [name, value])),
+      layers: storedLayers,
       store: directory,
       isReadOnly: false,
     };
   });
   if (manifests === undefined) return images;
   const byManifest = new Map(images.map((image) => [image.manifest.digest, image]));
-  return manifests.flatMap((digest) => byManifest.get(digest) ?? []);
+  return manifests.map((digest) => byManifest.get(digest)).filter((image) => image !== undefined);
 }

@@ -46,7 +46,8 @@ import { manifestsOf } from "./index-members.ts";
 import { writeLayoutIndex } from "./layout-index.ts";
 import type { BlobDescriptor, StoredImage, StoredList } from "./stored-image.ts";
 
-const ID_PREFIX = /^(?:sha256:)?([0-9a-f]{1,64})$/;
+/** The hexadecimal digits of a whole id. */
+const ID_LENGTH = 64;
 
 /** An image to be added, all of whose blobs are in the store. */
 export interface NewImage {
@@ -124,8 +125,8 @@ export class ImageStore implements Disposable {
 
   /** The same, undefined when there is none; an id that is another platform's is an error. */
   findIfThere(text: string, platform?: Platform): StoredImage | undefined {
-    const prefix = ID_PREFIX.exec(text)?.[1];
-    const isWholeId = prefix?.length === 64;
+    const prefix = idPrefix(text);
+    const isWholeId = prefix?.length === ID_LENGTH;
     if (!isWholeId && !text.startsWith("sha256:")) {
       const named = this.findByReference(withDefaultTag(parseReference(text)), platform);
       if (named !== undefined) return named;
@@ -441,6 +442,17 @@ export function imageStoreIn(directory: string, state: StateDatabase): ImageStor
   const store = new ImageStore(directory, state, additionalStoreDirectories());
   store.completeIndex();
   return store;
+}
+
+/** The hexadecimal digits of what may be an id or its beginning. Not by a pattern: see sys/is-decimal.ts. */
+function idPrefix(text: string): string | undefined {
+  const digits = text.startsWith("sha256:") ? text.slice("sha256:".length) : text;
+  if (digits === "" || digits.length > ID_LENGTH) return undefined;
+  for (let index = 0; index < digits.length; index++) {
+    const code = digits.charCodeAt(index);
+    if (!((code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66))) return undefined;
+  }
+  return digits;
 }
 
 /** The one that fits a platform best; the first when none is asked for. */

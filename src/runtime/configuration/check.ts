@@ -123,7 +123,8 @@ function mappingsFault(mappings: readonly IdMapping[], at: string): string | und
   for (const [index, mapping] of mappings.entries()) {
     const { containerID, hostID, size } = mapping;
     if (size === 0) return `${at}.${index}.size: expected at least 1, got 0`;
-    if (Math.max(containerID, hostID) + size > ID_COUNT) return `${at}.${index}: ends beyond the last id, 4294967294`;
+    if (containerID + size > ID_COUNT || hostID + size > ID_COUNT)
+      return `${at}.${index}: ends beyond the last id, 4294967294`;
     for (const member of ["containerID", "hostID"] as const) {
       const earlier = mappings.findIndex((other) => other === mapping || overlap(other, mapping, member));
       if (earlier < index) return `${at}.${index}.${member}: overlaps the ids of ${at}.${earlier}`;
@@ -173,9 +174,13 @@ function parameterNamespace(path: string): NamespaceType | undefined {
  * @returns for instance `net/core/somaxconn`
  */
 export function parameterPath(name: string): string {
-  const separator = /[./]/.exec(name)?.[0];
-  if (separator !== ".") return name;
-  return name.replace(/[./]/g, (character) => (character === "." ? "/" : "."));
+  const dot = name.indexOf(".");
+  const slash = name.indexOf("/");
+  if (dot < 0 || (slash >= 0 && slash < dot)) return name;
+  return name
+    .split(".")
+    .map((part) => part.split("/").join("."))
+    .join("/");
 }
 
 function mountsFault(mounts: readonly Mount[]): string | undefined {

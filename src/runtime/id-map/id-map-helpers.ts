@@ -17,8 +17,9 @@ import { BunkerError } from "../../sys/error.ts";
 import { MemoryFile } from "../../sys/memory-file.ts";
 import { poll } from "../../sys/poll.ts";
 import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
+import type { IdMapping } from "../configuration/configuration.ts";
 import { findHelper, type HelperName } from "./find-helper.ts";
-import { formatMap, type IdMap } from "./id-mapping.ts";
+import type { IdMap } from "./id-mapping.ts";
 
 const PROGRAM_SIZE = 16384;
 const STANDARD_ERROR = 2;
@@ -129,15 +130,17 @@ function startHelper(helper: Helper, pid: number): () => BunkerError | undefined
 }
 
 function helpersFor({ uidMappings, gidMappings }: IdMap): readonly Helper[] {
-  return [helperFor("newuidmap", formatMap(uidMappings)), helperFor("newgidmap", formatMap(gidMappings))];
+  return [helperFor("newuidmap", uidMappings), helperFor("newgidmap", gidMappings)];
 }
 
-function helperFor(name: HelperName, map: string): Helper {
+function helperFor(name: HelperName, mappings: readonly IdMapping[]): Helper {
   const search = findHelper(name);
   if (search.kind === "unusable") {
     throw new BunkerError({ code: "id_map_refused", operation: "map subordinate ids", reason: search.problem });
   }
-  return { name, path: search.path, map: map.split(/\s+/).filter((word) => word !== "") };
+  const map: string[] = [];
+  for (const { containerID, hostID, size } of mappings) map.push(String(containerID), String(hostID), String(size));
+  return { name, path: search.path, map };
 }
 
 /** @param pid the text that says for whose user namespace, which is in its place when this is executed */

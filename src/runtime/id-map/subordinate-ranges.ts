@@ -1,4 +1,5 @@
 import { BunkerError } from "../../sys/error.ts";
+import { isDecimal } from "../../sys/is-decimal.ts";
 
 /** Ids that the administrator lets a user have besides their own. */
 export interface SubordinateRange {
@@ -11,6 +12,7 @@ export interface SubordinateRange {
 
 /** Ids are 32 bits wide and the last one, 4294967295, means "no id". */
 const END_OF_IDS = 0xffff_ffff;
+const MOST_DIGITS = 10;
 
 /**
  * Finds a user's ranges in /etc/subuid or /etc/subgid; subuid(5). Lines name their user by login name or by number, and
@@ -30,10 +32,11 @@ export function subordinateRanges(
   uid: number,
 ): readonly SubordinateRange[] {
   const ranges: SubordinateRange[] = [];
-  for (const [index, raw] of fileText.split("\n").entries()) {
+  let line = 0;
+  for (const raw of fileText.split("\n")) {
+    line++;
     const content = raw.trim();
     if (content === "" || content.startsWith("#")) continue;
-    const line = index + 1;
     const [owner, first, count, ...rest] = content.split(":");
     if (first === undefined) throw malformed(path, line, content);
     if (owner !== userName && owner !== String(uid)) continue;
@@ -59,7 +62,7 @@ export function end(range: SubordinateRange): number {
 
 /** NaN, which compares as invalid, for anything but a decimal number. */
 function parseId(text: string | undefined): number {
-  return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  return text !== undefined && text.length <= MOST_DIGITS && isDecimal(text) ? Number(text) : Number.NaN;
 }
 
 function malformed(path: string, line: number, content: string): BunkerError {
