@@ -6,6 +6,7 @@ import {
   terminalSize,
 } from "../../engine/attach/attachment.ts";
 import { parseDetachKeys } from "../../engine/attach/detach-keys.ts";
+import { LostOutput } from "../../engine/attach/lost-output.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { startExec } from "../../engine/lifecycle/exec-process.ts";
@@ -106,10 +107,12 @@ export const exec = defineCommand(
     };
     if (signals === undefined) return keepTerminal();
     for (const end of streams?.ends.inner ?? []) end.close();
+    const lost = new LostOutput();
     const end = await attachDetachably(launched, signals, streams?.ends, {
       interactive,
       whole: false,
       detachKeys,
+      lost,
     });
     if (end === "detached") {
       recordContainerEvent(data, "exec_detach", told, { execID });
@@ -117,6 +120,7 @@ export const exec = defineCommand(
     }
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
     recordContainerEvent(data, "exec_die", told, { execID, exitCode: String(exitStatus) });
+    lost.check();
     return exitStatus;
   },
 );

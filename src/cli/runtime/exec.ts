@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { attach, receiveSignals } from "../../engine/attach/attachment.ts";
+import { LostOutput } from "../../engine/attach/lost-output.ts";
 import type { CapabilityName } from "../../runtime/configuration/capabilities.ts";
 import { type Capabilities, type Process, parseProcess } from "../../runtime/configuration/configuration.ts";
 import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts";
@@ -114,7 +115,10 @@ export const exec = defineCommand(
       onDebug: debugLog(globals),
     });
     if (signals === undefined) return 0;
-    return exitStatusOf(await attach(launched, signals, undefined, { interactive: true, whole: false }));
+    const lost = new LostOutput();
+    const end = await attach(launched, signals, undefined, { interactive: true, whole: false, lost });
+    lost.check();
+    return exitStatusOf(end);
   },
 );
 

@@ -1,4 +1,5 @@
 import { attach, receiveSignals } from "../../engine/attach/attachment.ts";
+import { LostOutput } from "../../engine/attach/lost-output.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import { createContainer } from "../../runtime/lifecycle/create-container.ts";
 import { deleteContainer } from "../../runtime/lifecycle/delete-container.ts";
@@ -48,8 +49,10 @@ export const run = defineCommand(
     }
     if (signals === undefined) return 0;
     directory.unlock();
-    const end = await attach(container, signals, undefined, { interactive: true, whole: false, orphans });
+    const lost = new LostOutput();
+    const end = await attach(container, signals, undefined, { interactive: true, whole: false, orphans, lost });
     if (!options.keep) deleteContainer(directory, true, onWarning);
+    lost.check();
     return exitStatusOf(end);
   },
 );

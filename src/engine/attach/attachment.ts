@@ -25,6 +25,7 @@ import { pipe } from "../../sys/socket.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { isTerminal, setWindowSize, windowSize } from "../../sys/terminal.ts";
 import { detachKeyFilter } from "./detach-keys.ts";
+import type { LostOutput } from "./lost-output.ts";
 
 const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;
@@ -173,6 +174,8 @@ export async function attachDetachably(
     readonly whole: boolean;
     readonly orphans?: Orphans | undefined;
     readonly detachKeys: Buffer;
+    /** Is told of what of the output could not be written. */
+    readonly lost: LostOutput;
   },
 ): Promise<AttachmentEnd> {
   using cleanup = new DisposableStack();
@@ -185,10 +188,12 @@ export async function attachDetachably(
     if (ended && outputs.size === 0) reactor.stop();
   };
   const { terminal } = container;
-  const copyOut = (source: FileDescriptor, to: number) => {
+  const copyOut = (source: FileDescriptor, stream: "output" | "error") => {
+    const to = stream === "output" ? STANDARD_OUTPUT : STANDARD_ERROR;
     const destination = cleanup.use(openNonBlocking(to, "w").descriptor);
     const pump: Pump = new Pump(reactor, { source: source.number, destination: destination.number }, (end: PumpEnd) => {
       outputs.delete(pump);
+      options.lost.note(stream, end.destinationError);
       // Nobody reads our output any more: the container's writes shall fail as ours have.
       if (end.destinationError !== undefined && source !== terminal) source.close();
       finishIfDone();
@@ -215,15 +220,15 @@ export async function attachDetachably(
 
   if (terminal !== undefined) {
     setBlocking(terminal.number, false);
-    copyOut(terminal, STANDARD_OUTPUT);
+    copyOut(terminal, "output");
     if (options.interactive) {
       // Its own descriptor, because the reactor knows each only in one role.
       copyIn(cleanup.use(duplicate(terminal.number)));
       if (isTerminal(STANDARD_INPUT)) cleanup.defer(await makeInputRaw());
     }
   } else if (streams !== undefined) {
-    copyOut(streams.outer.output, STANDARD_OUTPUT);
-    copyOut(streams.outer.error, STANDARD_ERROR);
+    copyOut(streams.outer.output, "output");
+    copyOut(streams.outer.error, "error");
     if (streams.outer.input !== undefined) copyIn(streams.outer.input);
   }
 

@@ -8,6 +8,7 @@ import { tell } from "../supervisor/connect.ts";
 import { awaitEarlyEnd, copyOutputs, dismissSupervisor, keepRemoved } from "../supervisor/early-end.ts";
 import type { Exit } from "../supervisor/protocol.ts";
 import { supervisorLost } from "../supervisor/supervisor-loss.ts";
+import { LostOutput } from "./lost-output.ts";
 import { type AttachmentOptions, stayAttached } from "./supervised-attachment.ts";
 
 /**
@@ -16,7 +17,7 @@ import { type AttachmentOptions, stayAttached } from "./supervised-attachment.ts
  * @param started the container, which was started with `attachment`
  * @param leave is told the status when nothing is left to be done; it need not return
  * @returns its exit status; 0 when the user has detached from it
- * @throws BunkerError `supervisor_lost`
+ * @throws BunkerError `supervisor_lost`, `output_lost`
  */
 export async function attendContainer(
   database: StateDatabase,
@@ -37,12 +38,14 @@ export async function attendContainer(
   };
   const earlyEnd = earlyWatch === undefined ? undefined : awaitEarlyEnd(earlyWatch, attachment.signals);
   if (earlyEnd !== undefined && earlyWatch !== undefined) {
+    const lost = new LostOutput();
     try {
       record(earlyEnd, keepRemoved(earlyWatch));
     } finally {
-      copyOutputs(earlyWatch, attachment);
+      copyOutputs(earlyWatch, attachment, lost);
     }
     dismissSupervisor(earlyWatch);
+    lost.check();
     leave?.(earlyEnd.exitStatus);
     return earlyEnd.exitStatus;
   }

@@ -22,6 +22,7 @@ import { type Exit, parseAnswer } from "../supervisor/parse-answer.ts";
 import type { SupervisorLoss } from "../supervisor/supervisor-loss.ts";
 import { makeInputRaw, openNonBlocking } from "./attachment.ts";
 import { detachKeyFilter } from "./detach-keys.ts";
+import { LostOutput } from "./lost-output.ts";
 
 /** What a command wants of a container's streams. */
 export interface AttachmentOptions {
@@ -72,6 +73,7 @@ export function requestAttachment(socket: FileDescriptor, options: AttachmentOpt
 /**
  * Copies the streams until the container ends or somebody types the detach keys.
  * @param onExit told at once how the container has ended; whoever reads its outputs may take long over the rest of them
+ * @throws BunkerError `output_lost` when it has ended, and its output could not be written
  */
 export async function stayAttached(
   socket: FileDescriptor,
@@ -84,6 +86,7 @@ export async function stayAttached(
   const outputs = new Set<Pump>();
   let end: AttachmentEnd | undefined;
   let failure: string | undefined;
+  const lost = new LostOutput();
   const stopIfDone = () => {
     if (end !== undefined && (end.kind === "detached" || outputs.size === 0)) reactor.stop();
   };
@@ -100,6 +103,7 @@ export async function stayAttached(
       { source: source.number, destination: destination.number },
       ({ destinationError }) => {
         outputs.delete(pump);
+        lost.note(stream, destinationError);
         if (destinationError !== undefined) {
           // Nobody reads our output any more: the container's writes shall fail as ours have.
           source.close();
@@ -149,6 +153,7 @@ export async function stayAttached(
     stopIfDone();
   });
   reactor.run();
+  if (end?.kind === "exit") lost.check();
   return end ?? { kind: "lost", reason: failure };
 }
 

@@ -47,6 +47,7 @@ import type { KeepOpen } from "../../sys/remove-tree.ts";
 import { sendDescriptors } from "../../sys/socket.ts";
 import { SystemCall, systemCall } from "../../sys/system-call.ts";
 import { openNonBlocking } from "../attach/attachment.ts";
+import type { LostOutput } from "../attach/lost-output.ts";
 import type { Exit } from "./protocol.ts";
 
 /** Milliseconds that a container has to end in; its first output may wait so long and for the supervisor's start. */
@@ -176,15 +177,20 @@ export function awaitEarlyEnd(watch: EarlyWatch, signals: SignalPipe | undefined
 /**
  * Copies what the container has left in its outputs to this command's own, which may wait for whoever reads those.
  * @param wanted which of them the user wants
+ * @param lost is told of what could not be written
  */
 export function copyOutputs(
   { output, error }: EarlyWatch,
   wanted: { readonly output: boolean; readonly error: boolean },
+  lost: LostOutput,
 ): void {
-  copyRest([
-    ...(wanted.output ? [{ source: output, destination: 1 }] : []),
-    ...(wanted.error ? [{ source: error, destination: 2 }] : []),
-  ]);
+  copyRest(
+    [
+      ...(wanted.output ? [{ stream: "output", source: output, destination: 1 } as const] : []),
+      ...(wanted.error ? [{ stream: "error", source: error, destination: 2 } as const] : []),
+    ],
+    lost,
+  );
 }
 
 /** Keeps directories that are removed for whoever is dismissed then. */
@@ -247,15 +253,22 @@ function isExhausted({ number }: FileDescriptor): boolean {
   return poll([number], 0)[0] === Event.HUP;
 }
 
-function copyRest(copies: readonly { readonly source: FileDescriptor; readonly destination: number }[]): void {
+interface Copy {
+  readonly stream: "output" | "error";
+  readonly source: FileDescriptor;
+  readonly destination: number;
+}
+
+function copyRest(copies: readonly Copy[], lost: LostOutput): void {
   const left = copies.filter(({ source }) => !isExhausted(source));
   if (left.length === 0) return;
   using cleanup = new DisposableStack();
   const reactor = cleanup.use(new Reactor());
-  for (const { source, destination } of left) {
+  for (const { stream, source, destination } of left) {
     const own = cleanup.use(openNonBlocking(destination, "w").descriptor);
-    // A reader that has gone is no fault of the container's, which has ended.
-    new Pump(reactor, { source: source.number, destination: own.number }, () => {});
+    new Pump(reactor, { source: source.number, destination: own.number }, ({ destinationError }) =>
+      lost.note(stream, destinationError),
+    );
   }
   reactor.run();
 }

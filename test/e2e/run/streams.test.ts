@@ -117,18 +117,25 @@ describe("output", () => {
     expect((await finish(child)).status).toBe(9);
   });
 
-  test("to a full disk ends with the container's own error", async () => {
-    expect(await shell('"$BUNKER" run --rm "$IMAGE" sh -c "head -c 1000000 /dev/zero" >/dev/full')).toMatchObject({
-      status: expect.any(Number),
-    });
-  });
-
   test("to a file is appended where that was asked", async () => {
     expect(
       await shell(
         'cd "$HOME/../tmp" && echo first >log && "$BUNKER" run --rm "$IMAGE" echo second >>log && cat log && rm log',
       ),
     ).toMatchObject({ output: "first\nsecond\n", errors: "" });
+  });
+
+  test.each([
+    [">/dev/full", "echo lost"],
+    [">/dev/full", "sleep 0.1; echo lost"],
+    [">/dev/full", "head -c 1000000 /dev/zero"],
+    ["2>/dev/full", "echo lost >&2"],
+  ])("to a full disk is no success: %s of %s", async (redirection, script) => {
+    const { status, output, errors } = await shell(`"$BUNKER" run --rm "$IMAGE" sh -c "${script}" ${redirection}`);
+    expect({ status, output }).toEqual({ status: 125, output: "" });
+    // Where this is said is full as well in one case.
+    const message = "bunker: write what the container has written to its standard output: ENOSPC\n";
+    if (redirection.startsWith(">")) expect(errors).toEndWith(message);
   });
 
   test("can be closed from the start", async () => {
