@@ -20,7 +20,6 @@
  * Whoever uses a layer holds a shared lock (flock) on its directory, by a descriptor that is kept until the build ends;
  * whoever removes it needs the lock exclusively.
  */
-import { randomUUID } from "node:crypto";
 import { closeSync, lstatSync, mkdirSync, openSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Digest } from "../../image/digest.ts";
 import { type LayerMapping, SIZE_FILE } from "../../image/layers/layer-directory.ts";
@@ -118,7 +117,7 @@ export class BuildCache implements Disposable {
 
   /** Makes a new directory of one's own in `tmp/`, open to those who are root in a container of another id map. */
   makeStaging(): string {
-    const path = `${this.#storeLock.stagingPath}/${randomUUID()}`;
+    const path = `${this.#storeLock.stagingPath}/${crypto.randomUUID()}`;
     makeSharedDirectory(path, 0o755);
     return path;
   }
@@ -162,7 +161,7 @@ export class BuildCache implements Disposable {
    * @returns the layer, held
    */
   add({ staging, lower, description, keys, created }: NewLayer): BuiltLayer {
-    const id = randomUUID();
+    const id = crypto.randomUUID();
     const size = treeSize(`${staging}/diff`);
     writeFileSync(`${staging}/${SIZE_FILE}`, String(size));
     renameSync(staging, this.#layerPath(id));

@@ -2,7 +2,6 @@
  * Files from the web: what ADD gets by a URL, and build contexts. Redirects are followed, failures that may pass are tried
  * again from the beginning, and a file is only there once it is whole and is what `--checksum` says.
  */
-import { randomUUID } from "node:crypto";
 import { open, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, DigestHasher, splitDigest } from "../../image/digest.ts";
@@ -39,7 +38,7 @@ export async function downloadFile(
 ): Promise<Download> {
   const name = downloadName(url);
   const path = join(directory, name);
-  const partial = join(directory, `.${randomUUID()}`);
+  const partial = join(directory, `.${crypto.randomUUID()}`);
   const algorithm = checksum === undefined ? "sha256" : splitDigest(checksum).algorithm;
   try {
     return await withRetries(USUAL_PATIENCE, signal, async () => {

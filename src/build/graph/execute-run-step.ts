@@ -2,7 +2,6 @@
  * Executing a RUN: what it has mounted is opened or made, and the command runs in a container over the layers below. Nothing
  * of this is loaded by a build whose steps are all in the cache.
  */
-import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
 import type { PlacedMount } from "../../engine/specification/run-options.ts";
@@ -58,7 +57,7 @@ export async function executeRunStep(
     return executeRun(
       {
         ...step,
-        id: randomUUID().replaceAll("-", ""),
+        id: crypto.randomUUID().replaceAll("-", ""),
         words,
         environment: [...step.environment, ...step.proxies, ...opened.environment],
         mounts: [...volumes.mounts, ...opened.mounts, ...(written === undefined ? [] : [written.mount])],
@@ -139,13 +138,13 @@ async function openMounts(
         if (mount.environmentVariable !== undefined)
           environment.push(`${mount.environmentVariable}=${value.toString()}`);
         if (mount.target === undefined) break;
-        const path = `${await secrets.memory()}/${randomUUID()}`;
+        const path = `${await secrets.memory()}/${crypto.randomUUID()}`;
         writeOwned(path, value, mount);
         placed.push(bindMount(path, mount.target, true));
         break;
       }
       case "ssh": {
-        const path = `${await secrets.memory()}/${randomUUID()}`;
+        const path = `${await secrets.memory()}/${crypto.randomUUID()}`;
         const agent = secrets.agent(mount.id, path);
         if (agent === undefined) {
           if (mount.isRequired) throw missing("ssh", mount.id);

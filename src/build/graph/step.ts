@@ -19,7 +19,6 @@
  * A step that must not be taken from the cache (--no-cache) has a key that nothing else has, and so have all that depend on
  * it. What it comes to also takes the place of what its ordinary key came to.
  */
-import { randomUUID } from "node:crypto";
 import { type Digest, digestOf } from "../../image/digest.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import type { BuiltLayer } from "../cache/build-cache.ts";
@@ -169,7 +168,7 @@ export class Step implements RootNode {
       }),
     ]);
     const ordinary = keyOf({ definition, below: lower?.ordinary, inputs: read.map((keys) => keys.ordinary) });
-    if (ignoresCache) return { key: keyOf({ ordinary, only: randomUUID() }), ordinary };
+    if (ignoresCache) return { key: keyOf({ ordinary, only: crypto.randomUUID() }), ordinary };
     return { key: keyOf({ definition, below: lower?.key, inputs: read.map(({ key }) => key) }), ordinary };
   }
 
@@ -224,7 +223,7 @@ export class Step implements RootNode {
       contents.push(await (input.kind === "root" ? input.contentKey(rest.next().value ?? []) : input.contentKey()));
     }
     const on = isIndependent ? undefined : (layers.at(-1)?.id ?? base?.key ?? "scratch");
-    return keyOf({ definition, on, contents, ...(ignoresCache ? { only: randomUUID() } : {}) });
+    return keyOf({ definition, on, contents, ...(ignoresCache ? { only: crypto.randomUUID() } : {}) });
   }
 
   async #find(key: Digest): Promise<Root | undefined> {

@@ -6,7 +6,6 @@
  * The archive depends on the layer's files and on nothing else (image/layers/layer-diff.ts), and with SOURCE_DATE_EPOCH no
  * time in it is later than that: so whoever builds the same gets the same digests.
  */
-import { randomUUID } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { Digest } from "../../image/digest.ts";
 import type { Compression } from "../../image/layers/decompress.ts";
@@ -164,6 +163,6 @@ async function packAnew(
   signal: AbortSignal,
 ): Promise<PackedLayer> {
   const { packDirectories } = await import("./pack-directories.ts");
-  const path = `${staging}/${randomUUID()}`;
+  const path = `${staging}/${crypto.randomUUID()}`;
   return { ...(await packDirectories(content, packing, path, warn, signal)), path };
 }

@@ -2,18 +2,21 @@ import type { PullObserver } from "../../engine/images/pull.ts";
 import type { PullRequest } from "../../engine/images/pull-request.ts";
 import { type Digest, splitDigest } from "../../image/digest.ts";
 import { familiarReference, formatReference, withDefaultTag } from "../../image/reference.ts";
+import { isTerminal } from "../../sys/terminal.ts";
 import { warning } from "../messages.ts";
 import { LayerProgress } from "./layer-progress.ts";
-import { terminalOf } from "./terminal.ts";
+import { terminalOf, writeWhole } from "./terminal.ts";
+
+const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
 
 /**
  * What `docker pull` says: which image, what happens to each layer, its digest, and whether anything was new. On a
  * terminal with progress, elsewhere one line for each step.
  */
 export function pullOutput({ output, stream }: PullRequest): PullObserver & Disposable {
-  const file = stream === "stdout" ? process.stdout : process.stderr;
-  const terminal = terminalOf(file);
-  const { write } = terminal;
+  const descriptor = stream === "stdout" ? STANDARD_OUTPUT : STANDARD_ERROR;
+  const write = (text: string) => writeWhole(descriptor, text);
   const showsSteps = output === "steps";
   let progress: LayerProgress | undefined;
   const say = (line: string) => (progress === undefined ? write(`${line}\n`) : progress.print(line));
@@ -32,7 +35,10 @@ export function pullOutput({ output, stream }: PullRequest): PullObserver & Disp
     layers(layers) {
       if (!showsSteps) return;
       seen.clear();
-      if (file.isTTY) progress = new LayerProgress(terminal);
+      // The objects for streams bring all of Node's streams with them.
+      if (isTerminal(descriptor)) {
+        progress = new LayerProgress(terminalOf(stream === "stdout" ? process.stdout : process.stderr));
+      }
       for (const { digest, size } of new Map(layers.map((layer) => [layer.digest, layer])).values()) {
         if (progress === undefined) write(`${shortDigest(digest)}: Pulling fs layer\n`);
         else progress.add(shortDigest(digest), size);

@@ -7,10 +7,7 @@ import type { ProgressTerminal } from "./layer-progress.ts";
  */
 export function terminalOf(file: NodeJS.WriteStream & { readonly fd: number }): ProgressTerminal {
   return {
-    write(text) {
-      let bytes = Buffer.from(text);
-      while (bytes.length > 0) bytes = bytes.subarray(writeSync(file.fd, bytes));
-    },
+    write: (text) => writeWhole(file.fd, text),
     get columns() {
       return file.columns || 80;
     },
@@ -18,4 +15,10 @@ export function terminalOf(file: NodeJS.WriteStream & { readonly fd: number }): 
       return file.rows || 24;
     },
   };
+}
+
+/** Writes at once, and all of it. */
+export function writeWhole(descriptor: number, text: string): void {
+  let bytes = Buffer.from(text);
+  while (bytes.length > 0) bytes = bytes.subarray(writeSync(descriptor, bytes));
 }

@@ -6,7 +6,6 @@
  * Whoever knows the files is root of the container's user namespace, and whoever may write to the store is the user; so a
  * file for the layer is opened here and written there.
  */
-import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import * as v from "valibot";
@@ -94,7 +93,7 @@ export async function commitContainer(
     parametersOf(container, options.includeVolumes),
   );
   using lock = lockStore(store.directory);
-  const path = `${lock.stagingPath}/${randomUUID()}`;
+  const path = `${lock.stagingPath}/${crypto.randomUUID()}`;
   using _ = { [Symbol.dispose]: () => rmSync(path, { force: true }) };
   const epoch = sourceDateEpoch();
   const request = { layers, content: options.squash ? "everything" : "changes", latestTime: epoch };

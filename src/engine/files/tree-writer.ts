@@ -12,7 +12,6 @@
  * nothing is added to them any more.
  */
 
-import { randomUUID } from "node:crypto";
 import { type Loss, setEntryAttributes } from "../../image/layers/entry-attributes.ts";
 import { normalisePath, splitPath } from "../../image/layers/entry-path.ts";
 import { forEachDataPart } from "../../image/layers/zero-blocks.ts";
@@ -297,7 +296,7 @@ export class TreeWriter implements TarReceiver, Disposable {
 }
 
 function temporaryName(): ByteString {
-  return `.bunker-${randomUUID()}` as ByteString;
+  return `.bunker-${crypto.randomUUID()}` as ByteString;
 }
 
 /**

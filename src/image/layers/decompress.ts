@@ -9,7 +9,7 @@
  * The handle is driven as node does it: `write(flush, input, offset, length, output, offset, length)`, then a callback,
  * and in `state` what is left of output and input. It is finished when the input is, and output remains.
  */
-import { constants, createGunzip, createZstdDecompress } from "node:zlib";
+import { lazily } from "../../lazily.ts";
 import { BunkerError } from "../../sys/error.ts";
 
 /** Where packed bytes come from, from the first to the last. */
@@ -32,6 +32,9 @@ export interface DecompressionBuffers {
   readonly outputs: readonly Buffer[];
 }
 
+/** Brings all of Node's streams with it. */
+const nodeCompression = lazily(() => process.getBuiltinModule("node:zlib"));
+
 /** What is known of the handles. */
 interface Handle {
   onerror: (message: string, errno: number, code: string) => void;
@@ -46,6 +49,11 @@ interface Handle {
     outputLength: number,
   ): void;
   close(): void;
+}
+
+/** Loads what decompressing takes, some milliseconds of work, for whoever has nothing else to do just then. */
+export function prepareDecompression(): void {
+  nodeCompression();
 }
 
 /**
@@ -117,6 +125,7 @@ async function* decompressByHandle(
   { handle, state, write }: OpenHandle,
   { input, outputs }: DecompressionBuffers,
 ) {
+  const { constants } = nodeCompression();
   const [goOn, finish] =
     compression === "gzip"
       ? [constants.Z_NO_FLUSH, constants.Z_FINISH]
@@ -151,7 +160,8 @@ async function* decompressByHandle(
 
 /** A handle of one's own; undefined where this Bun has none that is understood. */
 function openHandle(compression: "gzip" | "zstd"): OpenHandle | undefined {
-  const stream: object = compression === "gzip" ? createGunzip() : createZstdDecompress();
+  const { constants } = nodeCompression();
+  const stream: object = openStream(compression);
   const known: unknown = "_handle" in stream ? stream._handle : undefined;
   if (!isHandle(known)) return undefined;
   const state = new Uint32Array(new ArrayBuffer(8));
@@ -165,7 +175,7 @@ function openHandle(compression: "gzip" | "zstd"): OpenHandle | undefined {
     handle.onerror = (message) => settle?.reject(damaged(message));
     if (compression === "gzip")
       handle.init(WINDOW_BITS, 0, MEMORY_LEVEL, constants.Z_DEFAULT_STRATEGY, state, done, undefined);
-    else handle.init(new Uint32Array(LAST_ZSTD_PARAMETER).fill(UNSET), undefined, state, done);
+    else handle.init(new Uint32Array(constants.ZSTD_d_windowLogMax + 1).fill(UNSET), undefined, state, done);
     return {
       handle,
       state,
@@ -180,11 +190,15 @@ function openHandle(compression: "gzip" | "zstd"): OpenHandle | undefined {
   }
 }
 
+function openStream(compression: Compression) {
+  const { createGunzip, createZstdDecompress } = nodeCompression();
+  return compression === "gzip" ? createGunzip() : createZstdDecompress();
+}
+
 const GUNZIP = 4;
 const ZSTD_DECOMPRESS = 11;
 const WINDOW_BITS = 15;
 const MEMORY_LEVEL = 8;
-const LAST_ZSTD_PARAMETER = constants.ZSTD_d_windowLogMax + 1;
 const UNSET = 0xffffffff;
 
 function isHandle(value: unknown): value is Handle {
@@ -197,7 +211,7 @@ export async function* decompressByStream(
   source: PackedSource,
   compression: Compression,
 ): AsyncGenerator<Buffer, void> {
-  const decompressor = compression === "gzip" ? createGunzip() : createZstdDecompress();
+  const decompressor = openStream(compression);
   const feed = async () => {
     for await (const piece of alternate((buffer) => source.read(buffer), makeBuffers(INPUT_SIZE))) {
       // The stream keeps what it is given until it has read it.

@@ -5,7 +5,6 @@
  * Whether and how a layer is compressed is told from its first bytes and not from its media type, which is often
  * wrong and which `docker save` does not state; the digests decide what is right.
  */
-import { open } from "node:fs/promises";
 import { BunkerError } from "../../sys/error.ts";
 import type { BlobLocation } from "../blob.ts";
 import { detectCompression, SIGNATURE_SIZE } from "../compression.ts";
@@ -23,7 +22,7 @@ export interface PackedLayer extends PackedSource, AsyncDisposable {
  * @param digest of the packed bytes, unless they are not to be verified
  */
 export async function openPackedLayer(blob: BlobLocation, digest: Digest | undefined): Promise<PackedLayer> {
-  const file = await open(blob.path);
+  const file = await process.getBuiltinModule("node:fs/promises").open(blob.path);
   const hasher = digest === undefined ? undefined : new DigestHasher(splitDigest(digest).algorithm);
   let position = 0;
   return {

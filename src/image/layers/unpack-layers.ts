@@ -11,7 +11,6 @@
  * layer takes its lock as well. The lock files live in `tmp/` too: that is swept only when nobody can be holding or
  * awaiting one.
  */
-import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { asRoot, RootCalls } from "../../runtime/root-calls.ts";
@@ -149,7 +148,7 @@ function beginWork(
   threads: UnpackThreads,
 ): Work {
   const staging = storeLock.staging.number;
-  const name = randomUUID() as string as ByteString;
+  const name = crypto.randomUUID() as string as ByteString;
   // Open to all, in a store that is not: the caller looks into layers that belong to a container's other root.
   check(makeDirectoryAt(staging, name, 0o755), "create a directory in", storeLock.stagingPath);
   const path = `${storeLock.stagingPath}/${name}/diff`;

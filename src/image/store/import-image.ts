@@ -2,7 +2,6 @@
  * A tar archive of a root file system as an image of one layer; `docker import`. The archive is checked and packed while
  * it streams, into the directory for what is on its way, and the image is then brought into the store from there.
  */
-import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { BunkerError } from "../../sys/error.ts";
@@ -39,7 +38,7 @@ export async function importImage(store: ImageStore, origin: ArchiveOrigin, opti
   const platform = options.platform ?? hostPlatform();
   const name = typeof origin === "string" ? origin : origin.name;
   using lock = lockStore(store.directory);
-  const path = `${lock.stagingPath}/${randomUUID()}`;
+  const path = `${lock.stagingPath}/${crypto.randomUUID()}`;
   using _ = { [Symbol.dispose]: () => rmSync(path, { force: true }) };
   const layer = await packInto(path, origin, options.signal, name);
   const created = new Date((sourceDateEpoch() ?? Date.now() / 1000) * 1000).toISOString();

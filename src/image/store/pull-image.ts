@@ -19,6 +19,7 @@ import type { Digest } from "../digest.ts";
 import { type Descriptor, invalidDocument, MAXIMUM_DOCUMENT_SIZE, parseDocument } from "../documents.ts";
 import type { Image, Layer } from "../image.ts";
 import { identifyDescriptors } from "../image-layout.ts";
+import { prepareDecompression } from "../layers/decompress.ts";
 import { type LayerMapping, missingLayers } from "../layers/layer-directory.ts";
 import { openPackedLayer, type PackedLayer } from "../layers/layer-stream.ts";
 import { unpackLayers } from "../layers/unpack-layers.ts";
@@ -102,7 +103,10 @@ async function pullStaged(
   checkIsImage(config.mediaType, document.artifactType, reader.name);
   using threads = new UnpackThreads();
   if (options.unpacking !== undefined) {
-    threads.start(document.layers.filter((layer) => !staging.has(layer)).map(({ size }) => size));
+    const absent = document.layers.filter((layer) => !staging.has(layer));
+    threads.start(absent.map(({ size }) => size));
+    // When the request for the configuration has set out.
+    if (absent.length > 0) setImmediate(prepareDecompression);
   }
   const configurationBytes = await receiveDocument(reader, store, staging, config, signal);
   const configuration = parseDocument("imageConfiguration", configurationBytes, `configuration of ${reader.name}`);

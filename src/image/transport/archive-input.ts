@@ -3,7 +3,6 @@
  * compressed, is written to the store's directory for what is on its way first, decompressed; it is removed when it has
  * been read, and swept with everything else there when this process dies.
  */
-import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
@@ -35,7 +34,7 @@ export async function openArchiveInput(
     return { path: origin, [Symbol.asyncDispose]: async () => {} };
   }
   const lock = lockStore(store);
-  const path = `${lock.stagingPath}/${randomUUID()}`;
+  const path = `${lock.stagingPath}/${crypto.randomUUID()}`;
   const close = () => {
     rmSync(path, { force: true });
     lock[Symbol.dispose]();

@@ -2,7 +2,6 @@
  * Where an archive goes: a file, which grows beside its place and is renamed to it when it is whole, so that what was
  * at the place stays until then and nothing half-written is ever seen there; or a stream, which cannot be taken back.
  */
-import { randomUUID } from "node:crypto";
 import { statSync, unlinkSync } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -37,7 +36,7 @@ export async function openFileOutput(path: string): Promise<FileOutput> {
   }
   const isReplaced = status === undefined || status.isFile();
   const place = resolve(path);
-  const aside = isReplaced ? `${dirname(place)}/.bunker-${randomUUID()}` : undefined;
+  const aside = isReplaced ? `${dirname(place)}/.bunker-${crypto.randomUUID()}` : undefined;
   let file: FileHandle;
   try {
     file = await open(aside ?? path, aside === undefined ? "w" : "wx", 0o600);

@@ -4,7 +4,6 @@
  * one layout at once share its blobs, and change index.json one after the other, under a lock. What a killed writer has
  * left is known by its free lock, and the next one removes it.
  */
-import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -40,7 +39,7 @@ export function openDirectorySink(directory: string): LayoutSink {
     has: ({ digest, size }) =>
       staged.has(digest) || statSync(`${path}/${blobPath(digest)}`, { throwIfNoEntry: false })?.size === size,
     add: async ({ digest }, pieces) => {
-      const aside = `${staging.path}/${randomUUID()}`;
+      const aside = `${staging.path}/${crypto.randomUUID()}`;
       await using file = await open(aside, "wx", 0o644).catch((cause) => {
         throw writeError(cause, "write to", directory);
       });

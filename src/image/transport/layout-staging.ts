@@ -2,7 +2,6 @@
  * Where the files of an image layout grow before they are renamed to their places: a directory in the layout, locked as
  * long as its owner lives. Whoever comes next removes those whose lock is free.
  */
-import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { encodeText } from "../../sys/byte-string.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -29,7 +28,7 @@ export function openLayoutStaging(layout: string): LayoutStaging {
     // Nobody sweeps a directory away that its maker has not locked yet.
     using _layout = lockLayout(layout);
     sweep(layout);
-    const path = `${layout}/${STAGING_PREFIX}${randomUUID()}`;
+    const path = `${layout}/${STAGING_PREFIX}${crypto.randomUUID()}`;
     mkdirSync(path);
     const own = openDirectory(path);
     check(lock(own.number, Lock.exclusive), "lock", path);

@@ -6,7 +6,6 @@
  * A new image takes the place of one that is there, and only of such a one: it grows beside the directory and is
  * renamed to its place.
  */
-import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { open, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -76,7 +75,7 @@ export function openPlainDirectoryWriter(directory: string, name: string): Image
     }
   };
   refuseOtherDirectories(path, name);
-  const staging = `${dirname(path)}/.bunker-${randomUUID()}`;
+  const staging = `${dirname(path)}/.bunker-${crypto.randomUUID()}`;
   try {
     mkdirSync(staging, { recursive: true });
   } catch (cause) {

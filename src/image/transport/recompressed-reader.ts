@@ -6,7 +6,6 @@
  * bytes. The manifest of an image whose layers changed is another one, and so is the index that names it; all others
  * keep their bytes, and where no layer changes, Docker's manifests are Docker's still.
  */
-import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { streamBlob } from "../blob-stream.ts";
@@ -70,7 +69,7 @@ export function openRecompressedReader(
     if (!isToBePacked(layer)) return layer;
     const source = { ...layer, annotations: {} };
     const verified = verifyBlob(source, reader.readBlob(source, { signal }), () => {});
-    const path = `${lock.stagingPath}/${randomUUID()}`;
+    const path = `${lock.stagingPath}/${crypto.randomUUID()}`;
     await using file = await open(path, "wx", 0o600);
     packed.set(path, { path, size: 0 });
     const write = async (bytes: Buffer) => {

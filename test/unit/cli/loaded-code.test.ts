@@ -99,7 +99,7 @@ describe("what is loaded for", () => {
     ["version", 22_400],
     ["ps", 49_000],
     ["build", 361_500],
-    ["work as root", 107_900],
+    ["work as root", 110_200],
     ["a build as root", 354_500],
     ["a supervisor", 42_300],
     ["slirp4netns", 86_400],
@@ -126,6 +126,12 @@ describe("what is loaded for", () => {
       expect(usersOf(chunksOfProgram(name), SLOW_MODULES)).toEqual([]);
     },
   );
+
+  test("pull is none of Node's modules that bring its streams with them, which takes 10 ms and more", () => {
+    const chunks = chunksOf(["src/cli/pull.ts", "src/engine/images/pull-for-user.ts", "src/cli/progress/pull-here.ts"]);
+    expect(chunks.flatMap(modulesOf)).toContain("src/image/layers/decompress.ts");
+    expect(usersOf(chunks, /^(?:node:)?(?:crypto|fs\/promises|net|stream(?:\/promises)?|tls|tty|zlib)$/)).toEqual([]);
+  });
 
   test("node:fs would be found", () => {
     expect(usersOf(chunksOf(["src/image/store/collect-garbage.ts"]))).not.toEqual([]);

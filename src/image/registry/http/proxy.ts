@@ -3,10 +3,13 @@
  * golang.org/x/net/http/httpproxy, because Docker, Podman and skopeo follow them: users have one setting for all.
  * Bun reads the same variables with rules of its own, so requests name their proxy, or none, explicitly.
  */
-import { BlockList, isIP } from "node:net";
+import { lazily } from "../../../lazily.ts";
 import { BunkerError } from "../../../sys/error.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Brings all of Node's streams with it, and is only needed where NO_PROXY says something. */
+const nodeNetwork = lazily(() => process.getBuiltinModule("node:net"));
 
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:": "443" };
 
@@ -49,7 +52,7 @@ function isExempt(url: URL, exemptions: string): boolean {
     if (entry === "") return false;
     const { name, wantedPort } = splitPort(entry);
     if (wantedPort !== undefined && wantedPort !== port) return false;
-    return isIP(host) === 0 ? nameMatches(host, name) : addressMatches(host, name);
+    return nodeNetwork().isIP(host) === 0 ? nameMatches(host, name) : addressMatches(host, name);
   });
 }
 
@@ -62,6 +65,7 @@ function nameMatches(host: string, name: string): boolean {
 
 /** An address or a block of addresses, `10.0.0.0/8`. */
 function addressMatches(host: string, name: string): boolean {
+  const { BlockList, isIP } = nodeNetwork();
   const [network = "", prefix] = name.split("/");
   const kind = isIP(network);
   if (kind === 0 || kind !== isIP(host)) return false;
@@ -84,7 +88,7 @@ function bareHost(hostname: string): string {
 }
 
 function isLoopbackAddress(host: string): boolean {
-  return host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+  return host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 
 /** Whether a `HOST[:PORT]` is on this machine, where Docker allows connections without TLS. */

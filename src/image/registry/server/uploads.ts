@@ -3,7 +3,6 @@
  * digest is the one that the client says, it is renamed to its place. An upload that pauses for an hour is forgotten, and
  * all of them are with the server.
  */
-import { randomUUID } from "node:crypto";
 import {
   closeSync,
   existsSync,
@@ -55,7 +54,7 @@ export class Uploads implements Disposable {
     for (const [other, upload] of this.#uploads) {
       if (!upload.isBusy && now - upload.touched > LONGEST_PAUSE) this.#forget(other, upload);
     }
-    const name = randomUUID();
+    const name = crypto.randomUUID();
     const path = `${this.#staging.path}/${name}`;
     const file = openSync(path, "wx+", 0o644);
     const hasher = new DigestHasher("sha256");
