@@ -1,5 +1,6 @@
 import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import type { ByteString } from "../../sys/byte-string.ts";
+import { compileReadily, compileReluctantly } from "../../sys/just-in-time.ts";
 import type { Digest } from "../digest.ts";
 import { TarReader } from "../tar/tar-reader.ts";
 import type { PackedSource } from "./decompress.ts";
@@ -9,6 +10,9 @@ import { streamLayer } from "./layer-stream.ts";
 import { Losses } from "./losses.ts";
 import { QueuedLayerWriter } from "./queued-layer-writer.ts";
 import { PIECES, type UnpackToolbox } from "./unpack-tools.ts";
+
+/** Pieces of an archive after which what is called for each entry has been compiled once. */
+const FIRST_PIECES = 2;
 
 /** A layer that is to be unpacked, in a form that other threads understand as well. */
 export interface UnpackTarget {
@@ -69,6 +73,7 @@ export function unpackHere({ content, mapping, diffId }: UnpackTarget, toolbox: 
           writer.beginPiece(bytes, tools.addressOf(bytes));
           reader.feed(bytes);
           submitted.push(writer.submit());
+          if (submitted.length === FIRST_PIECES) compileReluctantly();
           // The memory of the piece before the last one is filled next.
           writer.waitFor(submitted.at(1 - PIECES) ?? 0);
         };
@@ -79,6 +84,7 @@ export function unpackHere({ content, mapping, diffId }: UnpackTarget, toolbox: 
       }),
     async finish(lower) {
       if (unpacked === undefined) throw new Error("a layer was finished before it was unpacked");
+      compileReadily();
       unpacked.finish(lower);
       return { size: unpacked.size, losses: losses.messages() };
     },

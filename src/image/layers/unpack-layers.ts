@@ -19,6 +19,7 @@ import { type ByteString, encodeText } from "../../sys/byte-string.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { Lock, lock, makeDirectoryAt, renameAt, setUmask, synchronize, synchronizeFileSystem } from "../../sys/file.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { compileReadily } from "../../sys/just-in-time.ts";
 import { removeTreeAt } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
 import { isBadImage } from "../bad-image.ts";
@@ -113,6 +114,7 @@ export async function unpackLayers(
     check(synchronize(directory.number), "write to disk", `${store}/layers`);
     losses.forEach(options.onWarning);
   } finally {
+    compileReadily();
     setUmask(umask);
   }
 }
