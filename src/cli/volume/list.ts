@@ -14,16 +14,22 @@ import { VOLUME_FILTERS, volumeFilter } from "./volume-filters.ts";
 
 const volumeList: ListDescription = {
   titles: {
+    Availability: "AVAILABILITY",
     Driver: "DRIVER",
+    Group: "GROUP",
     Labels: "LABELS",
     Links: "LINKS",
     Mountpoint: "MOUNTPOINT",
     Name: "VOLUME NAME",
     Scope: "SCOPE",
     Size: "SIZE",
+    Status: "STATUS",
   },
   columns: ["Driver", "Name"],
 };
+
+/** What Docker shows of volumes of a Swarm's cluster. */
+const NOT_OF_A_CLUSTER = { Availability: "N/A", Group: "N/A", Status: "N/A" };
 
 /** `bunker volume ls`. */
 export const list = defineCommand(
@@ -52,6 +58,7 @@ export const list = defineCommand(
       return 0;
     }
     const rows = volumes.map(({ name, labels }) => ({
+      ...NOT_OF_A_CLUSTER,
       Driver: "local",
       Label: (key: string) => labels[key] ?? "",
       Labels: Object.entries(labels)

@@ -7,6 +7,7 @@ const hints: Readonly<Record<number, string>> = {
   [Errno.ENOSPC]: "Free some space there, or choose another place.",
   [Errno.EDQUOT]: "Free some space there, or choose another place.",
   [Errno.EBUSY]: "Something is mounted there, so it cannot be replaced.",
+  [Errno.EROFS]: "What is mounted there is read-only.",
 };
 
 /** That something could not be copied, or where it is wanted. */

@@ -18,6 +18,7 @@ import type { ByteString } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { errnoOf } from "../../sys/error.ts";
 import { openAt2, statusOf } from "../../sys/file.ts";
+import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag, Resolve } from "../../sys/open.ts";
 import { FileMode, type FileStatus, isType } from "../../sys/stat.ts";
 import { copyError } from "./copy-error.ts";
@@ -75,14 +76,17 @@ export async function copyHere(request: CopyRequest): Promise<CopyReport> {
     if (source.kind === "archive") throw new Error("an archive is not copied to an archive");
     using from = locateSource(source, request.followLinks);
     let size = 0;
-    const entries = treeEntries(from, isContentMeant(source) ? ("" as ByteString) : nameOf(source, from), undefined);
+    const entries = treeEntries(from, isContentMeant(source) ? ("" as ByteString) : nameOf(source, from), {
+      forbidden: undefined,
+      closed: kernelDirectories(source),
+    });
     for (const piece of archiveEntries(entries, { latestTime: undefined, lose })) {
       writeFully(1, piece, "standard output");
       size += piece.length;
     }
     return { size, warnings: losses.messages() };
   }
-  using to = locate(rootOf(destination), destination.path as ByteString, true);
+  using to = locate(rootOf(destination), destination.path as ByteString, true, destination.shown);
   if (source.kind === "archive") {
     if (!isDirectory(to)) throw refused(destination, "an archive is unpacked in a directory, and it is none");
     using target = openTarget(to, destination);
@@ -98,7 +102,7 @@ export async function copyHere(request: CopyRequest): Promise<CopyReport> {
   using _ = target;
   using writer = new TreeWriter({ ...target.tree(request.owner), overwrites: request.overwrites }, lose);
   const reader = new TarReader(writer);
-  const entries = treeEntries(from, name, target.status);
+  const entries = treeEntries(from, name, { forbidden: target.status, closed: kernelDirectories(source) });
   for (const piece of archiveEntries(entries, { latestTime: undefined, lose })) reader.feed(piece);
   reader.finish();
   writer.finish();
@@ -110,10 +114,27 @@ function rootOf({ root }: TreeEnd): number {
 }
 
 function locateSource(source: TreeEnd, followLinks: boolean): Location {
-  const found = locate(rootOf(source), source.path as ByteString, followLinks);
+  const found = locate(rootOf(source), source.path as ByteString, followLinks, source.shown);
   if (found.status !== undefined) return found;
   found[Symbol.dispose]();
   throw copyError({ operation: "find", object: source.shown, errno: Errno.ENOENT });
+}
+
+/**
+ * Where a container that runs has the kernel's file systems, and its devices: nothing without its processes, and as with
+ * Docker not part of a copy of what is above them.
+ */
+function kernelDirectories(source: TreeEnd): FileStatus[] {
+  if (source.kind !== "container") return [];
+  const root = statusOf(rootOf(source));
+  return ["proc", "sys", "dev"].flatMap((name) => {
+    const opened = openInRoot(rootOf(source), name);
+    if (opened < 0) return [];
+    using directory = new FileDescriptor(opened);
+    const status = statusOf(directory.number);
+    if (typeof status === "number" || typeof root === "number") return [];
+    return status.fileSystem === root.fileSystem ? [] : [status];
+  });
 }
 
 /** Whether the source is what a directory holds, and not the directory: `DIRECTORY/.`. */

@@ -3,13 +3,13 @@
  * each directory on the way with that root (RESOLVE_IN_ROOT of openat2(2)), so that no link and no `..` leads out of it,
  * whatever becomes of them. The last component is looked at, and followed, here: it decides what a copy means.
  */
-import { type ByteString, decodeText } from "../../sys/byte-string.ts";
+import type { ByteString } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { openAt2, readLinkAt, statusAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag, Resolve } from "../../sys/open.ts";
 import { FileMode, type FileStatus, isType } from "../../sys/stat.ts";
-import { checkCopy, copyError } from "./copy-error.ts";
+import { copyError } from "./copy-error.ts";
 
 const DIRECTORY_PATH = OpenFlag.O_PATH | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC;
 /** As the kernel's own limit. */
@@ -37,17 +37,18 @@ export function openInRoot(root: number, path: string): number {
  * @param root a descriptor of the root directory
  * @param path from the root; a slash at the end, or a last component `.` or `..`, asks for a directory
  * @param followLinks whether a symbolic link at the end is followed
+ * @param shown what the user calls it
  * @throws BunkerError `copy_failed`, also when a directory on the way is missing
  */
-export function locate(root: number, path: ByteString, followLinks: boolean): Location {
+export function locate(root: number, path: ByteString, followLinks: boolean, shown: string): Location {
   let current = path;
   for (let links = 0; links <= MOST_LINKS; links++) {
     const bare = current.replace(/\/+$/, "");
     const slash = bare.lastIndexOf("/");
     const base = bare.slice(slash + 1) as ByteString;
-    if (base === "" || base === "." || base === "..") return directoryItself(root, bare as ByteString, path);
+    if (base === "" || base === "." || base === "..") return directoryItself(root, bare as ByteString, shown);
     const directory = bare.slice(0, Math.max(slash, 0));
-    const parent = new FileDescriptor(checkCopy(openInRoot(root, directory), "find", path));
+    const parent = new FileDescriptor(found(openInRoot(root, directory), shown));
     const status = statusAt(parent.number, base);
     const isDirectoryWanted = bare !== current;
     if (typeof status !== "number" && isType(status, FileMode.symbolicLink) && (followLinks || isDirectoryWanted)) {
@@ -62,7 +63,7 @@ export function locate(root: number, path: ByteString, followLinks: boolean): Lo
     const isWrong = typeof status === "number" ? !isMissing : isDirectoryWanted && !isType(status, FileMode.directory);
     if (isWrong) {
       parent.close();
-      checkCopy(typeof status === "number" ? status : -Errno.ENOTDIR, "find", path);
+      found(typeof status === "number" ? status : -Errno.ENOTDIR, shown);
     }
     return {
       parent,
@@ -72,14 +73,14 @@ export function locate(root: number, path: ByteString, followLinks: boolean): Lo
       [Symbol.dispose]: () => parent.close(),
     };
   }
-  throw copyError({ operation: "find", object: decodeText(path), errno: Errno.ELOOP });
+  throw copyError({ operation: "find", object: shown, errno: Errno.ELOOP });
 }
 
-function directoryItself(root: number, path: ByteString, asked: ByteString): Location {
-  const parent = new FileDescriptor(checkCopy(openInRoot(root, path === "" ? "." : path), "find", asked));
+function directoryItself(root: number, path: ByteString, shown: string): Location {
+  const parent = new FileDescriptor(found(openInRoot(root, path === "" ? "." : path), shown));
   const base = "." as ByteString;
   const status = statusAt(parent.number, base);
-  checkCopy(typeof status === "number" ? status : 0, "find", asked);
+  found(typeof status === "number" ? status : 0, shown);
   return {
     parent,
     base,
@@ -87,4 +88,9 @@ function directoryItself(root: number, path: ByteString, asked: ByteString): Loc
     status: typeof status === "number" ? undefined : status,
     [Symbol.dispose]: () => parent.close(),
   };
+}
+
+function found(result: number, shown: string): number {
+  if (result >= 0) return result;
+  throw copyError({ operation: "find", object: shown, errno: -result });
 }

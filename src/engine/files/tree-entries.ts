@@ -10,19 +10,33 @@ import type { Location } from "./locate.ts";
 
 const DIRECTORY_FLAGS = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
 
+/** What a walk comes by in a special way. */
+interface Exceptions {
+  /** A directory that must not be met: the one that is being copied to. */
+  readonly forbidden: FileStatus | undefined;
+  /** Directories below that are given without what is in them. */
+  readonly closed: readonly FileStatus[];
+}
+
 /**
  * Walks through a file, or a directory with all that is in it, without following links; what has gone meanwhile is left
  * out. A directory comes before its content.
  * @param name what it is called in the paths of the entries; empty leaves a directory itself without a name
- * @param forbidden a directory that must not be met: the one that is being copied to
  * @throws BunkerError `copy_failed`
  */
 export function* treeEntries(
   { parent, base, status }: Location,
   name: ByteString,
-  forbidden: FileStatus | undefined,
+  exceptions: Exceptions,
 ): Generator<UpperEntry, void, undefined> {
-  if (status !== undefined) yield* fileAndContent(parent.number, base, name, status, forbidden);
+  if (status === undefined) return;
+  // Who asks for such a directory itself gets what is in it.
+  const closed = exceptions.closed.filter((directory) => !isSame(directory, status));
+  yield* fileAndContent(parent.number, base, name, status, { ...exceptions, closed });
+}
+
+function isSame(one: FileStatus, other: FileStatus): boolean {
+  return one.inode === other.inode && one.fileSystem === other.fileSystem;
 }
 
 function* fileAndContent(
@@ -30,8 +44,9 @@ function* fileAndContent(
   base: ByteString,
   path: ByteString,
   status: FileStatus,
-  forbidden: FileStatus | undefined,
+  exceptions: Exceptions,
 ): Generator<UpperEntry, void, undefined> {
+  const { forbidden, closed } = exceptions;
   const common = { path, lower: undefined, hidden: undefined };
   if (!isType(status, FileMode.directory)) {
     yield { kind: "other", parent, base, status, ...common };
@@ -42,15 +57,16 @@ function* fileAndContent(
   using directory = new FileDescriptor(checkCopy(opened, "open the directory", path));
   const own = statusOf(directory.number);
   if (typeof own === "number") return;
-  if (own.inode === forbidden?.inode && own.fileSystem === forbidden.fileSystem) {
+  if (forbidden !== undefined && isSame(own, forbidden)) {
     throw copyError({ operation: "copy", object: `/${path}`, reason: "a directory cannot be copied into itself" });
   }
   yield { kind: "directory", parent: directory.number, base: "." as ByteString, status: own, ...common };
+  if (closed.some((directory) => isSame(own, directory))) return;
   const names = [...directoryEntries(directory.number)].map((entry) => entry.name).sort();
   for (const inside of names) {
     const found = statusAt(directory.number, inside);
     const insidePath = (path === "" ? inside : `${path}/${inside}`) as ByteString;
-    if (typeof found !== "number") yield* fileAndContent(directory.number, inside, insidePath, found, forbidden);
+    if (typeof found !== "number") yield* fileAndContent(directory.number, inside, insidePath, found, exceptions);
     else if (!isGone(found)) checkCopy(found, "read the status of", insidePath);
   }
 }

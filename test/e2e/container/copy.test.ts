@@ -290,6 +290,21 @@ for (const name of ["bunker-test", "bunker-bare"] as const) {
       });
     }
 
+    test("all of a container that runs, but for the kernel's file systems", async () => {
+      await runs("box", "echo text > /file; echo shared > /dev/shm/file");
+      await bunker("cp", "box:/", `${work}/all`);
+      expect(readFileSync(`${work}/all/file`, "utf8")).toBe("text\n");
+      for (const directory of ["proc", "sys", "dev"]) expect(readdirSync(`${work}/all/${directory}`)).toEqual([]);
+      await bunker("cp", "box:/proc/version", `${work}/version`);
+      await bunker("cp", "box:/dev/shm", `${work}/shm`);
+      expect(existsSync(`${work}/version`)).toBe(true);
+      expect(readFileSync(`${work}/shm/file`, "utf8")).toBe("shared\n");
+      const file = write("a", "a");
+      expect(await refused(file, "box:/none/a")).toBe("bunker: find box:/none/a: ENOENT\n");
+      expect(await refused("box:/none/a", `${work}/a`)).toBe("bunker: find box:/none/a: ENOENT\n");
+      await bunker("rm", "-f", "box");
+    });
+
     test("what makes no sense", async () => {
       expect(await refused("a", "b")).toMatch(/neither of the two places is in a container/);
       expect(await refused("nowhere:/a", "b")).toBe("bunker: No such container: nowhere\n");
