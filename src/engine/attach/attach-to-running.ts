@@ -1,5 +1,7 @@
 import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
 import { recordContainerEvent } from "../events/journal.ts";
+import { lookUpContainer } from "../lifecycle/find-container.ts";
 import { supervisorOf } from "../lifecycle/stop-container.ts";
 import type { Container } from "../state/containers.ts";
 import { tell } from "../supervisor/connect.ts";
@@ -23,7 +25,7 @@ interface AttachOptions {
 /**
  * Attaches to a container that runs, until it has ended or the user detaches from it.
  * @returns its exit status, 0 when the user has detached from it, undefined when it does not run
- * @throws BunkerError `no_terminal`, `invalid_detach_keys`, `supervisor_lost`
+ * @throws BunkerError `no_terminal`, `invalid_detach_keys`, `container_busy`, `supervisor_lost`
  */
 export async function attachToRunning(
   database: StateDatabase,
@@ -31,7 +33,10 @@ export async function attachToRunning(
   container: Container,
   options: AttachOptions,
 ): Promise<number | undefined> {
-  const { terminal, openInput } = container.definition;
+  const { name, status, definition } = container;
+  const { terminal, openInput } = definition;
+  if (status === "paused") throw refused(name, "it is paused", "Unpause it first.");
+  if (status === "restarting") throw beingStarted(name);
   const detachKeys = parseDetachKeys(options.detachKeys);
   using socket = supervisorOf(database, data, container.id);
   if (socket === undefined) return undefined;
@@ -48,6 +53,19 @@ export async function attachToRunning(
     recordContainerEvent(data, "detach", container);
     return 0;
   }
-  if (end.kind === "lost") throw supervisorLost(container.name, end);
+  if (end.kind === "lost") {
+    const now = lookUpContainer(database, data, container.id)?.status;
+    // A supervisor that starts its container again hands it to another one.
+    throw now === "restarting" || now === "running" ? beingStarted(name) : supervisorLost(name, end);
+  }
   return end.exitStatus;
+}
+
+function beingStarted(name: string): BunkerError {
+  return refused(name, "it is just being started again", "Wait until it is running.");
+}
+
+function refused(name: string, reason: string, hint: string): BunkerError {
+  const what = { code: "container_busy", operation: "attach to container", object: name, reason };
+  return new BunkerError({ ...what, hint, exitStatus: 1 });
 }

@@ -6,7 +6,8 @@
  * pipe is the end of the stream. Signals, window sizes and the exit status go through the socket.
  *
  * With a terminal of the container's, this command's own is put into raw mode, and what is typed is searched for the
- * detach keys: then this command ends, and the container goes on.
+ * detach keys: then this command ends, and the container goes on. So it does when this command's terminal has gone, which
+ * SIGHUP says: as with Docker the container's is still there for whoever attaches next.
  */
 import type { SignalPipe } from "../../launch/signal-pipe.ts";
 import { setBlocking } from "../../sys/blocking.ts";
@@ -138,7 +139,10 @@ export async function stayAttached(
   reactor.add(signals.descriptor, Event.IN, () => {
     for (let signal = signals.next(); signal !== undefined; signal = signals.next()) {
       if (signal === Signal.SIGWINCH) tellSize(socket, options.terminal);
-      else tell(socket, { kind: "signal", signal, isStop: false });
+      else if (signal === Signal.SIGHUP && options.terminal) {
+        end ??= { kind: "detached" };
+        stopIfDone();
+      } else tell(socket, { kind: "signal", signal, isStop: false });
     }
   });
   reactor.add(socket.number, Event.IN, () => {

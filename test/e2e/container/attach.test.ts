@@ -39,6 +39,26 @@ describe("a terminal", () => {
     await bunker("rm", "shell");
   });
 
+  test("goes on when that of whoever is attached has gone", async () => {
+    const first = suite.user.startInTerminal([
+      suite.user.bunkerPath,
+      ...["run", "-it", "--name", "shell", "-e", "PS1=#:", suite.image, "sh"],
+    ]);
+    await first.expect("#:");
+    first.type("x=kept\n");
+    await first.expect("#:");
+    // The end of the terminal is SIGHUP for the command.
+    first.process.kill("SIGHUP");
+    await first.process.exited;
+    first.terminal.close();
+    const second = suite.user.startInTerminal([suite.user.bunkerPath, "attach", "shell"]);
+    second.type("echo $x; exit 4\n");
+    await second.expect("kept\r\n");
+    expect(await second.process.exited).toBe(4);
+    second.terminal.close();
+    await bunker("rm", "shell");
+  });
+
   test("shows the same to all who are attached", async () => {
     await bunker("run", "-dit", "--name", "shared", "-e", "PS1=#:", suite.image, "sh");
     const sessions = [1, 2].map(() => suite.user.startInTerminal([suite.user.bunkerPath, "attach", "shared"]));
@@ -171,14 +191,16 @@ describe("whoever does not read what he is attached to", () => {
     const attached = startUnread(["attach", "box"], false);
     attached.child.stdin.write("go\n");
     attached.child.stdin.flush();
-    // More than all pipes on the way hold, so that the container waits by now, or soon.
-    while ((await bunker("logs", "box")).length < 3 * 65536);
+    // All pipes on the way are full when nothing more is logged.
+    const logged = async () => (await bunker("logs", "box")).length;
+    for (let before = 0, now = await logged(); now === 0 || now > before; [before, now] = [now, await logged()]);
     await bunker("kill", "box");
     await untilExited();
+    const all = await logged();
     await bunker("rm", "box");
     const { zeros, status } = await attached.finish();
     expect(status).toBe(137);
-    expect(zeros).toBeGreaterThanOrEqual(3 * 65536);
+    expect(zeros).toBe(all);
   });
 
   test.each([
@@ -212,6 +234,33 @@ describe("start", () => {
     for (const one of [session, looking]) expect((await one.finish()).status).toBe(137);
     await bunker("rm", "box");
   });
+});
+
+test("attach to a container that is being started again is refused", async () => {
+  await bunker(
+    "run",
+    "-d",
+    "--restart",
+    "always",
+    "--name",
+    "box",
+    "--network",
+    "none",
+    suite.image,
+    "sh",
+    "-c",
+    "exit 7",
+  );
+  for (;;) {
+    const { status, errors } = await suite.user.bunker(["attach", "box"]);
+    // It may just have been running.
+    if (status === 7) continue;
+    const refusal =
+      "bunker: attach to container box: it is just being started again\nhint: Wait until it is running.\n";
+    expect({ status, errors }).toEqual({ status: 1, errors: refusal });
+    break;
+  }
+  await bunker("rm", "-f", "box");
 });
 
 describe("logs", () => {
