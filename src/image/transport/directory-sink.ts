@@ -4,7 +4,7 @@
  * one layout at once share its blobs, and change index.json one after the other, under a lock. What a killed writer has
  * left is known by its free lock, and the next one removes it.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { synchronizeFileSystem } from "../../sys/file.ts";
@@ -12,7 +12,7 @@ import { check } from "../../sys/system-call.ts";
 import { blobPath } from "../layout-files.ts";
 import { checkRoom } from "../room.ts";
 import type { LayoutSink } from "./layout-sink.ts";
-import { lockLayout, openLayoutStaging, refuseOtherDirectories } from "./layout-staging.ts";
+import { lockLayout, openLayoutStaging, refuseOtherDirectories, removeMade } from "./layout-staging.ts";
 import { writeError } from "./write-error.ts";
 
 /**
@@ -73,16 +73,7 @@ export function openDirectorySink(directory: string): LayoutSink {
     },
     [Symbol.asyncDispose]: async () => {
       staging[Symbol.dispose]();
-      if (!isCommitted && firstMade !== undefined) removeEmpty(path, firstMade);
+      if (!isCommitted && firstMade !== undefined) removeMade(path, firstMade);
     },
   };
-}
-
-/** Removes the directories that were made, unless somebody has put something there. */
-function removeEmpty(path: string, firstMade: string): void {
-  try {
-    for (let directory = path; directory.startsWith(firstMade); directory = dirname(directory)) rmdirSync(directory);
-  } catch {
-    // Not empty any more.
-  }
 }

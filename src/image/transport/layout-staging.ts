@@ -1,8 +1,9 @@
 /*
- * Where the files of an image layout grow before they are renamed to their places: a directory in the layout, locked as
- * long as its owner lives. Whoever comes next removes those whose lock is free.
+ * Where the files of an image directory grow before they are renamed to their places: a directory in it, locked as long as
+ * its owner lives. Whoever comes next removes those whose lock is free.
  */
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { encodeText } from "../../sys/byte-string.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { Lock, lock, openAt } from "../../sys/file.ts";
@@ -57,7 +58,7 @@ export function lockLayout(layout: string): FileDescriptor {
  * @throws BunkerError `not_a_layout`
  */
 export function refuseOtherDirectories(path: string, shown: string): void {
-  const names = readdirSync(path).filter((name) => !name.startsWith(STAGING_PREFIX));
+  const names = namesIn(path);
   if (names.length === 0 || names.includes("oci-layout")) return;
   throw new BunkerError({
     code: "not_a_layout",
@@ -68,9 +69,25 @@ export function refuseOtherDirectories(path: string, shown: string): void {
   });
 }
 
+/** The names in an image directory, without those of directories for files that grow. */
+export function namesIn(path: string): string[] {
+  return readdirSync(path).filter((name) => !name.startsWith(STAGING_PREFIX));
+}
+
+/** Removes directories that were made, down to the first of them, unless somebody has put something there. */
+export function removeMade(path: string, firstMade: string): void {
+  try {
+    for (let directory = path; directory.startsWith(firstMade); directory = dirname(directory)) rmdirSync(directory);
+  } catch {
+    // Not empty any more.
+  }
+}
+
 function sweep(path: string): void {
-  for (const name of readdirSync(path)) {
-    if (!name.startsWith(STAGING_PREFIX)) continue;
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    const { name } = entry;
+    // An archive that somebody is writing into the same directory has such a name, too.
+    if (!name.startsWith(STAGING_PREFIX) || !entry.isDirectory()) continue;
     using left = openDirectory(`${path}/${name}`);
     if (lock(left.number, Lock.exclusive | Lock.nonBlocking) === 0) rmSync(`${path}/${name}`, { recursive: true });
   }

@@ -3,23 +3,22 @@
  * manifest or index is manifest.json, a manifest that an index names is HEX.manifest.json, and a blob is HEX, each
  * without its algorithm; `version` says that it is such a directory.
  *
- * A new image takes the place of one that is there, and only of such a one: it grows beside the directory and is
- * renamed to its place.
+ * A new image takes the place of one that is there, and only of such a one. It grows in a directory there; then its files
+ * are renamed to their places, the manifest last, and those that are of the old image alone are removed. So whoever is
+ * killed leaves one image or the other, and the directory itself stays what it is: a link, a mount, or where somebody is.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { open, writeFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { encodeText } from "../../sys/byte-string.ts";
+import { resolve } from "node:path";
 import { BunkerError } from "../../sys/error.ts";
-import { openAt, synchronizeFileSystem } from "../../sys/file.ts";
-import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { synchronizeFileSystem } from "../../sys/file.ts";
 import { check } from "../../sys/system-call.ts";
 import { verifyDigest } from "../blob.ts";
 import { streamBlob } from "../blob-stream.ts";
 import { type Digest, splitDigest } from "../digest.ts";
 import { directoryFiles } from "../layout-files.ts";
 import { checkRoom } from "../room.ts";
+import { lockLayout, namesIn, openLayoutStaging, removeMade } from "./layout-staging.ts";
 import { manifestOf } from "./manifest.ts";
 import type { ImageReader, ImageWriter } from "./transport.ts";
 import { verifyBlob } from "./verified-blob.ts";
@@ -29,6 +28,8 @@ const VERSION_FILE = "version";
 const VERSION_PREFIX = "Directory Transport Version: ";
 const VERSION = `${VERSION_PREFIX}1.1\n`;
 const MANIFEST_FILE = "manifest.json";
+/** The files of an image but its manifest; signatures are those of other programs. */
+const FILE_OF_IMAGE = /^(?:(?:[0-9a-f]{64}|[0-9a-f]{128})(?:\.manifest\.json)?|signature-\d+)$/;
 
 function blobFile(digest: Digest): string {
   return splitDigest(digest).hex;
@@ -74,24 +75,26 @@ export function openPlainDirectoryWriter(directory: string, name: string): Image
       throw writeError(cause, "write to", name);
     }
   };
+  const firstMade = attemptNow(() => mkdirSync(path, { recursive: true }), name);
   refuseOtherDirectories(path, name);
-  const staging = `${dirname(path)}/.bunker-${crypto.randomUUID()}`;
-  try {
-    mkdirSync(staging, { recursive: true });
-  } catch (cause) {
-    throw writeError(cause, "write to", name);
-  }
+  const staging = openLayoutStaging(path);
+  const staged = new Set<string>();
+  let isCommitted = false;
+  const stage = (file: string) => {
+    staged.add(file);
+    return `${staging.path}/${file}`;
+  };
   return {
     name,
     checkRoom: (blobs) =>
       checkRoom(
-        dirname(staging),
+        path,
         blobs.reduce((sum, { size }) => sum + size, 0),
         name,
       ),
-    hasBlob: async ({ digest }) => existsSync(`${staging}/${blobFile(digest)}`),
+    hasBlob: async ({ digest }) => staged.has(blobFile(digest)),
     writeBlob: async (descriptor, read, { onProgress }) => {
-      await using file = await attempt(() => open(`${staging}/${blobFile(descriptor.digest)}`, "wx", 0o644));
+      await using file = await attempt(() => open(stage(blobFile(descriptor.digest)), "wx", 0o644));
       for await (const piece of verifyBlob(descriptor, read(0), onProgress)) {
         await attempt(async () => {
           for (let at = 0; at < piece.length; ) at += (await file.write(piece, at, piece.length - at)).bytesWritten;
@@ -99,35 +102,38 @@ export function openPlainDirectoryWriter(directory: string, name: string): Image
       }
     },
     writeManifest: ({ digest, bytes }, isRoot) =>
-      attempt(() => writeFile(`${staging}/${isRoot ? MANIFEST_FILE : innerManifestFile(digest)}`, bytes)),
+      attempt(() => writeFile(stage(isRoot ? MANIFEST_FILE : innerManifestFile(digest)), bytes)),
     commit: () =>
       attempt(async () => {
-        await writeFile(`${staging}/${VERSION_FILE}`, VERSION);
-        using own = openDirectory(staging);
+        await writeFile(stage(VERSION_FILE), VERSION);
+        using own = lockLayout(path);
         check(synchronizeFileSystem(own.number), "write to disk", name);
-        // A directory is only renamed over an empty one.
-        if (existsSync(path)) renameSync(path, `${staging}.old`);
-        renameSync(staging, path);
-        rmSync(`${staging}.old`, { recursive: true, force: true });
+        staged.delete(MANIFEST_FILE);
+        for (const file of [...staged, MANIFEST_FILE]) renameSync(`${staging.path}/${file}`, `${path}/${file}`);
+        isCommitted = true;
+        const old = namesIn(path).filter((file) => FILE_OF_IMAGE.test(file) && !staged.has(file));
+        for (const file of old) rmSync(`${path}/${file}`);
       }),
-    [Symbol.asyncDispose]: async () => rmSync(staging, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => {
+      staging[Symbol.dispose]();
+      if (!isCommitted && firstMade !== undefined) removeMade(path, firstMade);
+    },
   };
 }
 
-function openDirectory(path: string): FileDescriptor {
-  const flags = OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY | OpenFlag.O_CLOEXEC;
-  return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), flags), "open the directory", path));
-}
-
-function refuseOtherDirectories(path: string, name: string): void {
-  if (!existsSync(path)) return;
+function attemptNow<Result>(work: () => Result, name: string): Result {
   try {
-    if (readdirSync(path).length === 0) return;
-    const version = `${path}/${VERSION_FILE}`;
-    if (existsSync(version) && readFileSync(version, "utf8").startsWith(VERSION_PREFIX)) return;
+    return work();
   } catch (cause) {
     throw writeError(cause, "write to", name);
   }
+}
+
+function refuseOtherDirectories(path: string, name: string): void {
+  const version = `${path}/${VERSION_FILE}`;
+  const isFine = () =>
+    namesIn(path).length === 0 || (existsSync(version) && readFileSync(version, "utf8").startsWith(VERSION_PREFIX));
+  if (attemptNow(isFine, name)) return;
   throw new BunkerError({
     code: "not_an_image_directory",
     operation: "write an image to",

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOf } from "../../../../src/image/digest.ts";
@@ -103,3 +103,50 @@ test.each([true, false])(
     }
   },
 );
+
+test("what another writer is receiving, or has just received, is not discarded with a bad image", async () => {
+  const store = mkdtempSync(join(tmpdir(), "bunker-blob-staging-"));
+  try {
+    const bytes = Buffer.from("a blob");
+    const blob = { mediaType: "", digest: digestOf(bytes), size: bytes.length };
+    const options = { signal: new AbortController().signal, onProgress: () => undefined };
+    const partial = `${store}/partial/${blob.digest.replace(":", "-")}`;
+    for (const isArrived of [false, true]) {
+      const rest = Promise.withResolvers<void>();
+      const asked = Promise.withResolvers<void>();
+      using one = new BlobStaging(store);
+      using other = new BlobStaging(store);
+      const club = async function* () {
+        yield Buffer.from("a b");
+        throw new Error("refused");
+      };
+      await expect(one.receive(blob, club, options).arrival).rejects.toThrow("refused");
+      const { arrival } = other.receive(
+        blob,
+        async function* (offset) {
+          asked.resolve();
+          yield bytes.subarray(offset, 4);
+          await rest.promise;
+          yield bytes.subarray(4);
+        },
+        options,
+      );
+      await asked.promise;
+      if (isArrived) {
+        rest.resolve();
+        await arrival;
+      }
+      one.discard(false);
+      // The lock tells of the one who is at it; what has arrived has another name already.
+      expect(existsSync(partial)).toBe(!isArrived);
+      rest.resolve();
+      await arrival;
+      expect(other.read(blob.digest)).toEqual(bytes);
+      other.publish();
+      expect(existsSync(partial)).toBe(false);
+      rmSync(`${store}/blobs/${blob.digest.replace(":", "/")}`);
+    }
+  } finally {
+    rmSync(store, { recursive: true });
+  }
+});

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -9,6 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -300,6 +302,22 @@ describe("a destination", () => {
     expect(rawDigest(`dir:${directory}/image`)).toBe(digest);
     expect(readdirSync(`${directory}/image`)).toHaveLength(4);
     expect(readdirSync(directory)).toEqual(["image"]);
+  });
+
+  test("of dir: stays the directory that it is, with what else is in it", async () => {
+    mkdirSync(`${directory}/image`);
+    symlinkSync("image", `${directory}/link`);
+    const { ino } = statSync(`${directory}/image`);
+    await copy(debianImages().layered, `dir:${directory}/link`);
+    writeFileSync(`${directory}/image/notes`, "mine");
+    // A dead writer's, and what an archive's is called that grows there.
+    mkdirSync(`${directory}/image/.bunker-dead`);
+    writeFileSync(`${directory}/image/.bunker-archive`, "");
+    const digest = await copy(`oci:${busyboxLayout()}:latest`, `dir:${directory}/link`);
+    expect(rawDigest(`dir:${directory}/link`)).toBe(digest);
+    expect([statSync(`${directory}/image`).ino, lstatSync(`${directory}/link`).isSymbolicLink()]).toEqual([ino, true]);
+    const others = readdirSync(`${directory}/image`).filter((name) => !/^[0-9a-f]{64}$/.test(name));
+    expect(others.sort()).toEqual([".bunker-archive", "manifest.json", "notes", "version"]);
   });
 
   test("that is an archive has the same bytes every time", async () => {
