@@ -97,7 +97,11 @@ export function readRegistriesFiles(): RegistriesFile {
         })),
       });
     }
-    for (const [name, target] of Object.entries(content.aliases)) aliases.set(name, target);
+    for (const [name, target] of Object.entries(content.aliases)) {
+      // An empty one takes away what an earlier file has said.
+      if (target === "") aliases.delete(name);
+      else aliases.set(name, target);
+    }
   }
   return { searchRegistries, shortNameMode, registries, aliases };
 }
@@ -119,8 +123,10 @@ function dropIns(directory: string): readonly string[] {
   try {
     const names = readdirSync(directory).filter((name) => name.endsWith(".conf"));
     return names.sort().map((name) => `${directory}/${name}`);
-  } catch {
-    return [];
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === Errno.ENOENT || errno === Errno.ENOTDIR) return [];
+    throw new BunkerError({ code: CODE, operation: "read", object: directory, errno }, { cause });
   }
 }
 

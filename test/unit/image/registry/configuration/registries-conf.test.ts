@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatReference, parseReference } from "../../../../../src/image/reference.ts";
@@ -127,16 +127,23 @@ test("what is blocked is refused", async () => {
 test("drop-ins replace what they name, in the order of their names", () => {
   write(
     "config/containers/registries.conf.d/20.conf",
-    '[[registry]]\nlocation="a.com"\nblocked=false\n[aliases]\nx="q.io/x"',
+    '[[registry]]\nlocation="a.com"\nblocked=false\n[aliases]\nx="q.io/x"\ngone=""',
   );
   write(
     "config/containers/registries.conf.d/10.conf",
-    'unqualified-search-registries=["ten.com"]\n[aliases]\nx="r.io/x"',
+    'unqualified-search-registries=["ten.com"]\n[aliases]\nx="r.io/x"\ngone="r.io/gone"',
   );
   const file = configure('unqualified-search-registries=["main.com"]\n[[registry]]\nlocation="a.com"\nblocked=true');
   expect(file.searchRegistries).toEqual(["ten.com"]);
   expect(file.registries.get("a.com")?.blocked).toBe(false);
   expect(file.aliases.get("x")).toBe("q.io/x");
+  expect(resolveShortName(file, "gone:1").map(formatReference)).toEqual(["ten.com/gone:1"]);
+});
+
+test("drop-ins that cannot be looked for are told of", () => {
+  write("config/containers/other", "");
+  symlinkSync("registries.conf.d", join(directory, "config/containers/registries.conf.d"));
+  expect(() => configure("")).toThrow(/^read \S+\/registries\.conf\.d: ELOOP$/);
 });
 
 test.each([
