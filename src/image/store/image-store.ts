@@ -5,7 +5,7 @@
  *                              store, when somebody was killed in between
  *   blobs/sha256/<hex>         manifests, configurations and packed layers, as they came
  *   layers/<chain id>/diff/    unpacked layers; a cache: what is missing is unpacked when it is needed
- *   partial/                   blobs on their way, kept when the way is interrupted; see partial-blob.ts
+ *   partial/                   blobs on their way, kept when the way is interrupted; see blob-staging.ts
  *   state.db                   which images exist and what their names are; see image-tables.ts
  *   lock, images.lock
  *
