@@ -134,6 +134,24 @@ test("without a directory Bunker's own images are served, and what is pushed bec
   await again.stop();
 });
 
+test("an image of Bunker's own is deleted with all its names in a repository, and stays by those it has elsewhere", async () => {
+  await using server = await serve([]);
+  const name = (tag: string) => `docker://${server.address}/${tag}`;
+  for (const tag of ["gone:1", "gone:2", "left:1"])
+    await skopeo("copy", "-q", "--dest-tls-verify=false", image, name(tag));
+  await skopeo("delete", "--tls-verify=false", name("gone:1"));
+  const names = async (...words: string[]) =>
+    (await user.bunker(["images", "--digests", "--format", "{{.Repository}}:{{.Tag}}", ...words])).output;
+  const shown = await names("--filter", `reference=localhost:*/*`);
+  expect(shown).toBe(`${server.address.replace(/^[^:]*/, "localhost")}/left:1\n`);
+  const asked = await fetch(`http://${server.address}/v2/gone/manifests/1`);
+  expect(asked.status).toBe(404);
+  await skopeo("inspect", "--tls-verify=false", name("left:1"));
+  await skopeo("delete", "--tls-verify=false", name("left:1"));
+  await server.stop();
+  expect((await user.bunker(["image", "prune", "-f"])).status).toBe(0);
+});
+
 test("a list of images is pushed to Bunker's own", async () => {
   const layout = image.slice("oci:".length, -":latest".length);
   const manifest = JSON.parse(await skopeo("inspect", image)).Digest;

@@ -73,6 +73,8 @@ export function layoutContents(directory: string, staging: LayoutStaging | undef
   return {
     directory,
     isReadOnly: staging === undefined,
+    // Nobody removes any.
+    rely: () => ({ [Symbol.dispose]: () => undefined }),
     manifests: () => read().manifests.flatMap((entry) => servedManifest(entry) ?? []),
     add: ({ repository, tag, mediaType, digest, size }) => {
       const annotations =

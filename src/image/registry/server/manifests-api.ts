@@ -9,6 +9,7 @@ import { MAXIMUM_DOCUMENT_SIZE } from "../../documents.ts";
 import { blobPath } from "../../layout-files.ts";
 import { MAXIMUM_DEPTH } from "../../manifest-choice.ts";
 import { INDEX_MEDIA_TYPE, isIndex } from "../../media-types.ts";
+import type { LayoutStaging } from "../../transport/layout-staging.ts";
 import { ApiError } from "./api-error.ts";
 import { parseDigest } from "./blobs-api.ts";
 import type { RegistryContents, ServedManifest } from "./registry-contents.ts";
@@ -41,9 +42,12 @@ type ParsedManifest = v.InferOutput<typeof manifestSchema>;
 
 export class ManifestsApi {
   readonly #contents: RegistryContents;
+  readonly #staging: LayoutStaging | undefined;
 
-  constructor(contents: RegistryContents) {
+  /** @param staging where manifests grow; undefined where nothing may be written */
+  constructor(contents: RegistryContents, staging: LayoutStaging | undefined) {
     this.#contents = contents;
+    this.#staging = staging;
   }
 
   /** `/v2/NAME/manifests/TAG-OR-DIGEST` */
@@ -96,6 +100,8 @@ export class ManifestsApi {
   }
 
   async #put(request: IncomingMessage, response: ServerResponse, repository: string, at: string): Promise<void> {
+    const staging = this.#staging;
+    if (staging === undefined) throw new ApiError("UNSUPPORTED", "this registry is read-only");
     const bytes = await readBody(request);
     const algorithm = at.includes(":") ? splitDigest(parseDigest(at)).algorithm : "sha256";
     const digest = digestOf(bytes, algorithm);
@@ -104,6 +110,7 @@ export class ManifestsApi {
     const mediaType = content.mediaType || (request.headers["content-type"] ?? "").split(";")[0]?.trim();
     if (mediaType === undefined || mediaType === "") throw new ApiError("MANIFEST_INVALID", "it has no media type");
     const { config, layers, blobs, manifests } = content;
+    using _ = this.#contents.rely();
     for (const part of [...(config == null ? [] : [config]), ...layers, ...blobs, ...manifests]) {
       // Layers that may not be distributed are elsewhere.
       if (part.urls.length === 0 && !existsSync(this.#path(part.digest))) {
@@ -113,7 +120,7 @@ export class ManifestsApi {
     const place = this.#path(digest);
     if (!existsSync(place)) {
       mkdirSync(dirname(place), { recursive: true });
-      const aside = `${place}.${crypto.randomUUID()}`;
+      const aside = `${staging.path}/${crypto.randomUUID()}`;
       writeFileSync(aside, bytes, { mode: 0o644 });
       renameSync(aside, place);
     }

@@ -15,8 +15,11 @@ export interface RegistryContents {
   readonly isReadOnly: boolean;
   /** The manifests that somebody has pushed or named, as they are now. */
   manifests(): readonly ServedManifest[];
+  /** Holds off whoever removes blobs: from looking whether a manifest's are there until it is added. */
+  rely(): Disposable;
   /**
-   * Adds a manifest, whose bytes are a blob of the layout already; a tag leaves the manifest that it stood for.
+   * Adds a manifest, whose bytes are a blob of the layout already; a tag leaves the manifest that it stood for. All that it
+   * names is on the disk before it is seen.
    * @throws ApiError `MANIFEST_INVALID`, `UNSUPPORTED`
    */
   add(manifest: ServedManifest): void;

@@ -51,7 +51,7 @@ export async function startRegistryServer(settings: RegistryServerSettings): Pro
   const { contents, staging, host, port, onFault } = settings;
   const uploads = staging === undefined ? undefined : new Uploads(contents.directory, staging);
   const blobs = new BlobsApi(contents, uploads);
-  const manifests = new ManifestsApi(contents);
+  const manifests = new ManifestsApi(contents, staging);
   const server = createServer(async (request, response) => {
     try {
       await answer(request, response, { contents, blobs, manifests });

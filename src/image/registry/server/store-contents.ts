@@ -3,13 +3,17 @@
  * `localhost:PORT/REPOSITORY:TAG`. The store knows images and nothing else, so artifacts are refused.
  *
  * Images of an index come before it and without a name. They are remembered until then; the one for this machine
- * becomes the store's image.
+ * becomes the store's image. An image that is deleted loses its names here, and stays until it is pruned.
  */
 
 import { existsSync, readFileSync } from "node:fs";
 import * as v from "valibot";
 import { BunkerError } from "../../../sys/error.ts";
+import { synchronizeFileSystem } from "../../../sys/file.ts";
+import { check } from "../../../sys/system-call.ts";
+import type { Digest } from "../../digest.ts";
 import { parseDocument } from "../../documents.ts";
+import { openDirectory } from "../../layers/store-lock.ts";
 import { blobPath } from "../../layout-files.ts";
 import { chooseManifest } from "../../manifest-choice.ts";
 import { isConfiguration, isIndex } from "../../media-types.ts";
@@ -65,6 +69,7 @@ export function storeContents(store: ImageStore, registry: () => string, isReadO
     directory: store.directory,
     isReadOnly,
     manifests,
+    rely: () => store.rely(),
     add: (manifest) => {
       const { repository, tag, mediaType } = manifest;
       if (!isIndex(mediaType)) {
@@ -74,21 +79,42 @@ export function storeContents(store: ImageStore, registry: () => string, isReadO
           throw new ApiError("UNSUPPORTED", "Bunker's store holds images only; serve a directory for artifacts", 415);
         }
       }
+      if (tag !== undefined) synchronize(store.directory);
       if (tag === undefined) pending.set(`${repository}@${manifest.digest}`, manifest);
       else if (!isIndex(mediaType)) addImage(manifest, manifest, repository, tag);
       else addImage(imageOf(store, manifest, readBlob), manifest, repository, tag);
     },
     remove: (repository, which) => {
-      if ("digest" in which) {
-        throw new ApiError("UNSUPPORTED", "images of Bunker's store are removed by bunker rmi; tags can be deleted");
-      }
-      const names = [...store.list().flatMap((image) => image.names), ...store.lists().map(({ name }) => name)];
-      for (const name of names) {
+      const isMeant = (name: string, digest: Digest) => {
         const served = servedName(name);
-        if (served?.repository === repository && served.tag === which.tag) store.untag(name);
-      }
+        if (served?.repository !== repository) return false;
+        return "tag" in which ? served.tag === which.tag : digest === which.digest;
+      };
+      const names = [
+        ...store.own().flatMap(({ names: own, manifest }) => own.filter((name) => isMeant(name, manifest.digest))),
+        ...store.lists().flatMap(({ name, target }) => (isMeant(name, target.digest) ? name : [])),
+      ];
+      const digests = "tag" in which ? [] : store.own([which.digest]).flatMap((image) => image.repositoryDigests);
+      const repositories = digests
+        .map((name) => name.slice(0, name.indexOf("@")))
+        .filter((name) => servedName(name)?.repository === repository);
+      if ("digest" in which) pending.delete(`${repository}@${which.digest}`);
+      if (names.length + repositories.length === 0) return;
+      store.change((state) => {
+        for (const name of names) state.run("DELETE FROM name WHERE reference = ?", name);
+        if ("tag" in which) return;
+        for (const name of repositories) {
+          state.run("DELETE FROM repository_digest WHERE repository = ? AND image = ?", name, which.digest);
+        }
+      });
     },
   };
+}
+
+/** Brings what has been uploaded to the disk. */
+function synchronize(directory: string): void {
+  using own = openDirectory(directory);
+  check(synchronizeFileSystem(own.number), "write to disk", directory);
 }
 
 function servedManifest(name: string, { mediaType, digest, size }: BlobDescriptor): readonly ServedManifest[] {
