@@ -6,7 +6,7 @@
  * A refusal of the kernel is a BunkerError `system_call_failed` with its errno, which `errnoOf` knows as well.
  */
 import { decodeText, encodeText } from "./byte-string.ts";
-import { directoryEntries } from "./directory-entries.ts";
+import { nextEntries } from "./directory-entries.ts";
 import { Errno } from "./errno.ts";
 import { BunkerError } from "./error.ts";
 import {
@@ -127,7 +127,12 @@ export function writeOpenText(file: number, path: string, text: string): void {
  */
 export function directoryNames(path: string): string[] {
   using directory = openFile(path, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY);
-  return [...directoryEntries(directory.number)].map(({ name }) => decodeText(name));
+  const names: string[] = [];
+  // In batches, because a process's first generator takes 0.2 ms.
+  for (let batch = nextEntries(directory.number); batch.length > 0; batch = nextEntries(directory.number)) {
+    for (const { name } of batch) names.push(decodeText(name));
+  }
+  return names;
 }
 
 /**
