@@ -6,32 +6,26 @@
  * a `fail` operation took from a slot. What the operation was about only the side that built the program knows; it
  * keeps the descriptions as a table, which is plain JSON so that a process that comes later can read a record too.
  */
-import * as v from "valibot";
 import { BunkerError } from "../sys/error.ts";
 import { OPERATION_SIZE, SLOTS_SIZE } from "./operation.ts";
-
-const descriptionSchema = v.object({
-  operation: v.string(),
-  object: v.optional(v.string()),
-  /** Instead of `object`: the index of the slot that holds it, for operations in a loop; see `LaunchProgram.forEach`. */
-  objectSlot: v.optional(v.number()),
-  reason: v.optional(v.string()),
-  hint: v.optional(v.string()),
-  code: v.optional(v.string()),
-  exitStatus: v.optional(v.number()),
-});
 
 /**
  * What an operation does, for the error if it fails: the fields of `BunkerError` without errno. The code is
  * `launch_failed` unless given.
  */
-export interface OperationDescription extends v.InferOutput<typeof descriptionSchema> {}
-
-/** The valibot schema of a `FailureTable` read back from a file. */
-export const failureTableSchema = v.array(v.object({ index: v.number(), ...descriptionSchema.entries }));
+export interface OperationDescription {
+  readonly operation: string;
+  readonly object?: string | undefined;
+  /** Instead of `object`: the index of the slot that holds it, for operations in a loop; see `LaunchProgram.forEach`. */
+  readonly objectSlot?: number | undefined;
+  readonly reason?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly code?: string | undefined;
+  readonly exitStatus?: number | undefined;
+}
 
 /** The descriptions of those operations that can fail, by the operation's index. */
-export type FailureTable = readonly Readonly<v.InferOutput<typeof failureTableSchema>[number]>[];
+export type FailureTable = readonly (OperationDescription & { readonly index: number })[];
 
 /** Bytes of a failure record. */
 export const FAILURE_RECORD_SIZE = 8;

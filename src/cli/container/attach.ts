@@ -1,10 +1,11 @@
 import { attachToRunning } from "../../engine/attach/attach-to-running.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { notRunning } from "../../engine/lifecycle/stop-container.ts";
+import { notRunning } from "../../engine/lifecycle/not-running.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
-import { latestOption, namedOrLatest } from "./latest-container.ts";
+import { namedOrLatest } from "./latest-container.ts";
+import { latestOption } from "./latest-option.ts";
 import { detachKeysOption, signalProxyOption } from "./life-options.ts";
 
 /** `bunker attach`. */

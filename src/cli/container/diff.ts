@@ -7,7 +7,8 @@ import { changesFormat, printChanges } from "../changes-output.ts";
 import { defineCommand } from "../command.ts";
 
 import { untilInterrupted } from "../interruption.ts";
-import { latestOption, namedOrLatest } from "./latest-container.ts";
+import { namedOrLatest } from "./latest-container.ts";
+import { latestOption } from "./latest-option.ts";
 
 /** `bunker diff`. */
 export const diff = defineCommand(

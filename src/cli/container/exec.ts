@@ -10,10 +10,12 @@ import { LostOutput } from "../../engine/attach/lost-output.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { startExec } from "../../engine/lifecycle/exec-process.ts";
+import { findRunning } from "../../engine/lifecycle/find-running.ts";
 import { newContainerId } from "../../engine/state/container-directory.ts";
-import { openContainers } from "../../engine/state/containers.ts";
-import { connectToSupervisor, tell } from "../../engine/supervisor/connect.ts";
+import { openContainers } from "../../engine/state/open-containers.ts";
+import type { RunningContainer } from "../../engine/state/running-container.ts";
 import { leaveMemory } from "../../launch/leave-memory.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
 import { openFile } from "../../sys/named-file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { defineCommand } from "../command.ts";
@@ -21,7 +23,7 @@ import { flag, list, singleOrEmpty } from "../option.ts";
 import { parseEnvironmentOption } from "../values/environment-option.ts";
 import { parseContainerPath } from "../values/paths.ts";
 import { parseUser } from "../values/words.ts";
-import { latestOption, namedOrLatest } from "./latest-container.ts";
+import { latestOption } from "./latest-option.ts";
 import { detachKeysOption, preservedDescriptorsOption } from "./life-options.ts";
 
 /** `bunker exec`. */
@@ -76,7 +78,7 @@ export const exec = defineCommand(
     const detachKeys = parseDetachKeys(options.detachKeys);
     const data = dataDirectory();
     using database = openContainers(data);
-    const container = namedOrLatest(database, data, reference, options);
+    const container = await containerToEnter(database, data, reference, options);
     const told = { id: container.id, name: container.name, definition: container.summary };
     using signals = detach ? undefined : receiveSignals();
     // Nobody reads what a detached process writes, and it must not end of that.
@@ -98,11 +100,13 @@ export const exec = defineCommand(
       },
       nobody === undefined ? streams?.ends.inner : [nobody, nobody, nobody],
     );
-    const keepTerminal = () => {
-      using socket = launched.terminal === undefined ? undefined : connectToSupervisor(data, container.id);
-      if (socket !== undefined && launched.terminal !== undefined) {
-        tell(socket, { kind: "keep" }, [launched.terminal.number]);
-      }
+    const keepTerminal = async () => {
+      const { terminal } = launched;
+      if (terminal === undefined) return 0;
+      // With all that reads a supervisor's answers, which few need.
+      const { connectToSupervisor, tell } = await import("../../engine/supervisor/connect.ts");
+      using socket = connectToSupervisor(data, container.id);
+      if (socket !== undefined) tell(socket, { kind: "keep" }, [terminal.number]);
       return 0;
     };
     if (signals === undefined) return keepTerminal();
@@ -124,6 +128,18 @@ export const exec = defineCommand(
     return exitStatus;
   },
 );
+
+/** The container that is meant; one that runs, and is called by its name or whole id, is found without the code for others. */
+async function containerToEnter(
+  database: StateDatabase,
+  data: string,
+  reference: string,
+  options: { readonly latest: boolean },
+): Promise<RunningContainer> {
+  const running = options.latest ? undefined : findRunning(database, data, reference);
+  if (running !== undefined) return running;
+  return (await import("./latest-container.ts")).namedOrLatest(database, data, reference, options);
+}
 
 function owned(ends: ReturnType<typeof makeStreams>) {
   return {

@@ -4,7 +4,8 @@ import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { inspectFormatOption, printInspections } from "../inspect-output.ts";
 import { inspectContainer, inspectSizeOption } from "./inspection.ts";
-import { latestOption, namedOrLatest } from "./latest-container.ts";
+import { namedOrLatest } from "./latest-container.ts";
+import { latestOption } from "./latest-option.ts";
 
 /** `bunker container inspect`. */
 export const inspect = defineCommand(

@@ -1,14 +1,6 @@
 import { findContainer, latestContainer } from "../../engine/lifecycle/find-container.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
-import { flag } from "../option.ts";
-
-/** Podman's way to mean a container without naming it. */
-export const latestOption = flag({
-  name: "latest",
-  short: "l",
-  description: "The container that was created last, instead of naming it",
-});
 
 /**
  * The container that a command for one is about, whose syntax says `insteadOfFirst: ["latest"]`.

@@ -17,7 +17,8 @@ import { parseNanoseconds } from "../filters/point-in-time.ts";
 import { shortId } from "../format/short-id.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { flag, single } from "../option.ts";
-import { latestOption, namedOrLatest } from "./latest-container.ts";
+import { namedOrLatest } from "./latest-container.ts";
+import { latestOption } from "./latest-option.ts";
 import { LogPrinter } from "./log-printer.ts";
 
 /** Of the terminal, by which the names of several containers differ. */

@@ -8,7 +8,7 @@ import { flag, list } from "../option.ts";
 import { CONTAINER_FILTERS, type ContainerFilterKey } from "./container-filter-keys.ts";
 import type { ContainerReferences } from "./each-container.ts";
 import { readIdFile } from "./id-file.ts";
-import { latestOption } from "./latest-container.ts";
+import { latestOption } from "./latest-option.ts";
 
 /** Podman's ways to mean several containers without naming them. */
 export const selectionOptions = {

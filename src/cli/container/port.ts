@@ -6,7 +6,8 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { shortId } from "../format/short-id.ts";
 import { flag } from "../option.ts";
-import { latestOption, namedOrLatest } from "./latest-container.ts";
+import { namedOrLatest } from "./latest-container.ts";
+import { latestOption } from "./latest-option.ts";
 import { publishedPorts } from "./port-text.ts";
 
 /** `bunker port`. */

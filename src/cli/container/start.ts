@@ -2,8 +2,8 @@ import { checkTerminal, receiveSignals } from "../../engine/attach/attachment.ts
 import { attendContainer } from "../../engine/attach/attend-container.ts";
 import { parseDetachKeys } from "../../engine/attach/detach-keys.ts";
 import { tellSize } from "../../engine/attach/supervised-attachment.ts";
+import { notRunning } from "../../engine/lifecycle/not-running.ts";
 import { startByCommand, takeToStart } from "../../engine/lifecycle/start-container.ts";
-import { notRunning } from "../../engine/lifecycle/stop-container.ts";
 import { leaveMemory } from "../../launch/leave-memory.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";

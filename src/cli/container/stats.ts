@@ -18,7 +18,7 @@ import { liveList, liveListOptions } from "../format/live-list.ts";
 import { shortId } from "../format/short-id.ts";
 import type { Structure } from "../format/template/value.ts";
 import { flag } from "../option.ts";
-import { latestOption } from "./latest-container.ts";
+import { latestOption } from "./latest-option.ts";
 import { meantContainers } from "./meant-containers.ts";
 import { isAlive } from "./status-text.ts";
 

@@ -2,13 +2,14 @@ import { guestProcesses, processesOfEach } from "../../engine/container-processe
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { listContainers } from "../../engine/lifecycle/find-container.ts";
-import { notRunning } from "../../engine/lifecycle/stop-container.ts";
+import { notRunning } from "../../engine/lifecycle/not-running.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
 import { alignColumns } from "../format/align-columns.ts";
 import { printText } from "../format/print-text.ts";
-import { latestOption, namedOrLatest } from "./latest-container.ts";
+import { namedOrLatest } from "./latest-container.ts";
+import { latestOption } from "./latest-option.ts";
 import { processTable } from "./processes/process-table.ts";
 
 /** `bunker top`. */

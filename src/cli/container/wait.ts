@@ -9,7 +9,7 @@ import { flag, list, single } from "../option.ts";
 import { oneOf } from "../values/choice.ts";
 import { parseDuration } from "../values/duration.ts";
 import { type ContainerWork, eachContainer } from "./each-container.ts";
-import { latestOption } from "./latest-container.ts";
+import { latestOption } from "./latest-option.ts";
 import { meantContainers } from "./meant-containers.ts";
 
 /** What Podman prints when what was waited for is no end. */

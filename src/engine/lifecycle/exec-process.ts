@@ -23,11 +23,10 @@ import { readInRoot } from "../../sys/read-in-root.ts";
 import type { Streams } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { defaultSeccompFilter } from "../specification/default-seccomp-filter.ts";
-import { lookUpUser } from "../specification/user-lookup.ts";
-import { readEnteredConfiguration } from "../state/container-configuration.ts";
 import { containerDirectory } from "../state/container-lock.ts";
-import type { Container } from "../state/containers.ts";
-import { notRunning } from "./stop-container.ts";
+import { readEnteredConfiguration } from "../state/entered-configuration.ts";
+import type { RunningContainer } from "../state/running-container.ts";
+import { notRunning } from "./not-running.ts";
 
 /** What a user may ask of a further process. */
 export interface ExecOptions {
@@ -52,7 +51,7 @@ export interface ExecOptions {
  */
 export async function startExec(
   data: string,
-  container: Container,
+  container: RunningContainer,
   options: ExecOptions,
   streams: Streams["inner"] | undefined,
 ): Promise<LaunchedContainer> {
@@ -61,7 +60,7 @@ export async function startExec(
   const pidfd = isRunning ? openIdentified({ pid, startTime }) : undefined;
   if (!isRunning || pidfd === undefined) throw notRunning("execute in container", container);
   using _pidfd = pidfd;
-  const configuration = readEnteredConfiguration(data, id);
+  const configuration = await readEnteredConfiguration(data, id);
   const { process } = configuration;
   if (process === undefined) throw notRunning("execute in container", container);
   using cgroup = container.cgroup === undefined ? undefined : await joinGroup(container.cgroup, pid);
@@ -72,7 +71,7 @@ export async function startExec(
     state: { ociVersion: OCI_VERSION, id, status: "running", pid, bundle: containerDirectory(data, id) },
     pidfd,
     configuration,
-    process: processOf(process, pid, configuration.linux?.uidMappings !== undefined, options),
+    process: await processOf(process, pid, configuration.linux?.uidMappings !== undefined, options),
     preservedDescriptors: checkedDescriptors(options.preservedDescriptors ?? 0),
     cgroup: cgroup?.number,
     standardStreams: streams === undefined ? undefined : [streams[0].number, streams[1].number, streams[2].number],
@@ -108,8 +107,13 @@ async function filterFor(configuration: EnteredConfiguration, isDefault: boolean
   return filterOf(configuration, undefined);
 }
 
-function processOf(container: Process, pid: number, hasUserNamespace: boolean, options: ExecOptions): Process {
-  const user = options.user === undefined ? undefined : userIn(pid, options.user);
+async function processOf(
+  container: Process,
+  pid: number,
+  hasUserNamespace: boolean,
+  options: ExecOptions,
+): Promise<Process> {
+  const user = options.user === undefined ? undefined : await userIn(pid, options.user);
   const variables = new Map((container.env ?? []).map((entry) => splitEntry(entry)));
   if (user !== undefined) variables.set("HOME", user.home);
   if (options.terminal && !variables.has("TERM")) variables.set("TERM", "xterm");
@@ -142,7 +146,8 @@ function splitEntry(entry: string): [name: string, value: string] {
 }
 
 /** Finds a user in the container's own files as they are now. */
-function userIn(pid: number, user: string) {
+async function userIn(pid: number, user: string) {
+  const { lookUpUser } = await import("../specification/user-lookup.ts");
   using root = openFile(`/proc/${pid}/root`, OpenFlag.O_PATH | OpenFlag.O_DIRECTORY);
   const read = (path: string) => readInRoot(root.number, path) ?? "";
   return lookUpUser(user, read("etc/passwd"), read("etc/group"), []);

@@ -3,7 +3,7 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { type Container, recordPaused } from "../state/containers.ts";
-import { notRunning } from "./stop-container.ts";
+import { notRunning } from "./not-running.ts";
 
 /**
  * Freezes all processes of a container where they are.

@@ -1,5 +1,4 @@
 import type { StateDatabase } from "../../state/state-database.ts";
-import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { endsWithin } from "../../sys/process-identity.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
@@ -8,6 +7,7 @@ import type { ContainerDefinition } from "../state/container-definition.ts";
 import { type Container, isKnown } from "../state/containers.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
 import { findContainer } from "./find-container.ts";
+import { notRunning } from "./not-running.ts";
 
 const DEFAULT_SIGNAL = "SIGTERM";
 const DEFAULT_TIMEOUT = 10;
@@ -93,15 +93,4 @@ export function killContainer(database: StateDatabase, data: string, container: 
     // See above; or it will not be started again.
     isTold = true;
   }
-}
-
-/** The error for a container that has to run for what was asked. */
-export function notRunning(operation: string, { name, id, status }: Container): BunkerError {
-  return new BunkerError({
-    code: "container_not_running",
-    operation,
-    object: name,
-    reason: `container ${id.slice(0, 12)} is not running, it is ${status}`,
-    exitStatus: 1,
-  });
 }

@@ -1,6 +1,7 @@
 import { readSync, writeSync } from "node:fs";
 import * as v from "valibot";
-import { errorFromFailureRecord, FAILURE_RECORD_SIZE, failureTableSchema } from "../../launch/failure.ts";
+import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "../../launch/failure.ts";
+import { failureTableSchema } from "../../launch/failure-table-schema.ts";
 import { setBlocking } from "../../sys/blocking.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";

@@ -3,7 +3,8 @@ import { closeSync, mkdtempSync, openSync, readFileSync, readlinkSync, readSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
-import { errorFromFailureRecord, FAILURE_RECORD_SIZE, failureTableSchema } from "../../../src/launch/failure.ts";
+import { errorFromFailureRecord, FAILURE_RECORD_SIZE } from "../../../src/launch/failure.ts";
+import { failureTableSchema } from "../../../src/launch/failure-table-schema.ts";
 import { launch, launchReportingTo, readFailure } from "../../../src/launch/launch.ts";
 import { LaunchProgram } from "../../../src/launch/program.ts";
 import { resetSignals } from "../../../src/launch/reset-signals.ts";
