@@ -16,7 +16,7 @@ import { openContainers } from "./state/containers.ts";
 
 /** How `run` is attached to its container. */
 export interface RunAttachment {
-  readonly detachKeys: Buffer;
+  readonly detachKeys: Uint8Array;
   /** Whether signals that the command gets go to the container. */
   readonly proxiesSignals: boolean;
   /** Told the container's id before it starts: for `--cidfile`. */

@@ -72,7 +72,7 @@ function stopIgnoringChildren(): void {
   const action = allocate(SIGNAL_ACTION_SIZE);
   systemCall(SystemCall.rt_sigaction, Signal.SIGCHLD, 0, action.address, SIGNAL_SET_SIZE);
   if (getInteger64(action.view, 0) !== SIG_IGN) return;
-  action.buffer.fill(0);
+  action.bytes.fill(0);
   systemCall(SystemCall.rt_sigaction, Signal.SIGCHLD, action.address, 0, SIGNAL_SET_SIZE);
 }
 
@@ -130,6 +130,6 @@ export function readFailure(process: ObservedProcess, program: LaunchProgram): B
     const count = systemCall(SystemCall.read, process.errors.number, record.address, FAILURE_RECORD_SIZE);
     if (count === -Errno.EINTR) continue;
     check(count, "read the launch program's failure");
-    return count === FAILURE_RECORD_SIZE ? errorFromFailureRecord(record.buffer, program.failureTable()) : undefined;
+    return count === FAILURE_RECORD_SIZE ? errorFromFailureRecord(record.bytes, program.failureTable()) : undefined;
   }
 }

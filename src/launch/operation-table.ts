@@ -314,7 +314,7 @@ export class OperationTable {
     size: "fixed" | "compact",
     end: "open" | "closed" = "closed",
     first = 0,
-  ): Buffer {
+  ): Uint8Array {
     if (end === "closed") this.#checkEnd();
     const offsets = [0];
     let total = 0;
@@ -347,7 +347,7 @@ export class OperationTable {
       });
       index++;
     }
-    return Buffer.from(encoded);
+    return new Uint8Array(encoded);
   }
 
   /** Takes an operation into the table. */

@@ -80,7 +80,7 @@ export class SignalPipe implements Disposable {
     for (const end of [this.#readEnd, this.#writeEnd]) setBlocking(end.number, false);
     const { code, restorer } = emitSignalHandler(hostArchitecture(), this.#writeEnd.number);
     this.#page = mapMemory(PAGE_SIZE, "private");
-    this.#page.buffer.set(code);
+    this.#page.bytes.set(code);
     makeExecutable(this.#page);
     // The kernel's struct sigaction: handler, flags, restorer, mask; arm64 has the same fields and ignores the restorer.
     const action = allocate(SIGNAL_ACTION_SIZE);
@@ -104,11 +104,11 @@ export class SignalPipe implements Disposable {
 
   /** The next signal's number, or undefined when there is none. */
   next(): number | undefined {
-    const { address, buffer } = this.#byte;
+    const { address, bytes } = this.#byte;
     const result = systemCall(SystemCall.read, this.#readEnd.number, address, 1);
     if (result === -Errno.EAGAIN || result === -Errno.EINTR) return undefined;
     check(result, "read a signal");
-    return buffer[0];
+    return bytes[0];
   }
 
   [Symbol.dispose](): void {

@@ -229,16 +229,20 @@ export function arenaSize(process: Process, hasInit: boolean, configuration?: Co
   const BASE = 2 ** 18;
   const FOR_EACH_GROUP = 4;
   const FOR_EACH_MEMBER = 8192;
-  const { hooks = {}, linux = {}, mounts = [] } = configuration ?? {};
-  const hookWords = Object.values(hooks).flatMap((list) =>
-    (list ?? []).flatMap(({ path, args = [], env = [] }) => [path, ...args, ...env]),
-  );
   const environment = process.env ?? [];
   const candidates = commandCandidates(commandOf(process, hasInit), environment);
-  const words = [...process.args, ...environment, ...candidates, ...hookWords];
-  const { devices = [], maskedPaths = [], readonlyPaths = [], sysctl = {} } = linux;
-  const members = [mounts, devices, maskedPaths, readonlyPaths, Object.keys(sysctl), hookWords];
-  const memberCount = members.reduce((count, list) => count + list.length, 0);
   const groupCount = process.user.additionalGids?.length ?? 0;
-  return BASE + wordsSize(words) + FOR_EACH_GROUP * groupCount + FOR_EACH_MEMBER * memberCount;
+  let size = BASE + wordsSize(process.args) + wordsSize(environment) + wordsSize(candidates);
+  size += FOR_EACH_GROUP * groupCount;
+  if (configuration === undefined) return size;
+  const { hooks = {}, linux = {}, mounts = [] } = configuration;
+  const { devices = [], maskedPaths = [], readonlyPaths = [], sysctl = {} } = linux;
+  let members = mounts.length + devices.length + maskedPaths.length + readonlyPaths.length + Object.keys(sysctl).length;
+  for (const list of Object.values(hooks)) {
+    for (const { path, args = [], env = [] } of list ?? []) {
+      size += wordsSize([path, ...args, ...env]);
+      members += 1 + args.length + env.length;
+    }
+  }
+  return size + FOR_EACH_MEMBER * members;
 }

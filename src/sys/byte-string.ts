@@ -1,3 +1,6 @@
+import type { Memory } from "./memory.ts";
+import { decodeUtf8 } from "./utf8.ts";
+
 declare const brand: unique symbol;
 
 /**
@@ -25,6 +28,14 @@ export function decodeText(bytes: ByteString): string {
 /** Takes the bytes `start` to `end` of `buffer` as a byte string. */
 export function byteStringOf(buffer: Buffer, start = 0, end: number = buffer.length): ByteString {
   return buffer.toString("latin1", start, end) as ByteString;
+}
+
+/** Takes the first bytes of some memory as a byte string. */
+export function byteStringAt(memory: Memory, length: number): ByteString {
+  const { address, bytes } = memory;
+  for (let index = 0; index < length; index++)
+    if ((bytes[index] ?? 0) > 0x7f) return byteStringOf(memory.buffer, 0, length);
+  return decodeUtf8(address, length) as ByteString;
 }
 
 /** Short texts are all that is looked at; for those a loop is as quick as what is built in, and needs no Buffer. */

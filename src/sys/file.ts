@@ -10,7 +10,7 @@
  * The arguments lie in two path buffers and one scratch buffer made at first use: calls are synchronous, so that one
  * set is enough.
  */
-import type { ByteString } from "./byte-string.ts";
+import { type ByteString, byteStringAt } from "./byte-string.ts";
 import { Errno } from "./errno.ts";
 import { setInteger64 } from "./integer64.ts";
 import { allocate, type Memory } from "./memory.ts";
@@ -324,9 +324,15 @@ export function readLinkAt(directory: number, name: ByteString): ByteString | nu
   const invalid = putName(first, name);
   if (invalid !== 0) return invalid;
   const length = systemCall(SystemCall.readlinkat, directory, first.address, second.address, PATH_MAX);
-  return length < 0 ? length : (second.buffer.toString("latin1", 0, length) as ByteString);
+  return length < 0 ? length : byteStringAt(second, length);
 }
 
+/** Where an open file's next reading or writing begins, which is behind what was appended last; lseek(2). */
+export function position(file: number): number {
+  return systemCall(SystemCall.lseek, file, 0, SEEK_CUR);
+}
+
+const SEEK_CUR = 1;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 

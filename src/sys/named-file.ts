@@ -25,6 +25,7 @@ import { allocate, type Memory } from "./memory.ts";
 import { AT_FDCWD, OpenFlag } from "./open.ts";
 import { FileMode, type FileStatus, isType } from "./stat.ts";
 import { check, mapMemory, SystemCall, systemCall } from "./system-call.ts";
+import { decodeUtf8, encodeUtf8, encodeUtf8Into } from "./utf8.ts";
 
 const BUFFER_SIZE = 1 << 14;
 const F_OK = 0;
@@ -62,15 +63,23 @@ export function readText(path: string): string {
  */
 export function readOpenText(file: number, path: string): string {
   allocated ??= allocate(BUFFER_SIZE);
-  const { address, buffer } = allocated;
-  const parts: Buffer[] = [];
-  for (;;) {
-    const length = systemCall(SystemCall.read, file, address, BUFFER_SIZE);
+  const { address, bytes } = allocated;
+  const parts: Uint8Array[] = [];
+  for (let filled = 0; ; ) {
+    const length = systemCall(SystemCall.read, file, address + filled, BUFFER_SIZE - filled);
     if (length === -Errno.EINTR) continue;
-    // The buffer is written over by the next read.
-    if (check(length, "read", path) > 0) parts.push(Buffer.from(buffer.subarray(0, length)));
-    else return Buffer.concat(parts).toString("utf8");
+    filled += check(length, "read", path);
+    if (length === 0)
+      return parts.length === 0 ? decodeUtf8(address, filled) : textOf([...parts, bytes.slice(0, filled)]);
+    if (filled < BUFFER_SIZE) continue;
+    parts.push(bytes.slice());
+    filled = 0;
   }
+}
+
+/** A function of its own, because most texts fit into the memory that they are read into; see utf8.ts. */
+function textOf(parts: readonly Uint8Array[]): string {
+  return Buffer.concat(parts).toString("utf8");
 }
 
 /**
@@ -110,13 +119,21 @@ export function putSharedText(path: string, text: string, mode: number): void {
  * @throws BunkerError `system_call_failed`
  */
 export function writeOpenText(file: number, path: string, text: string): void {
-  const bytes = Buffer.from(text, "utf8");
-  using mapped = bytes.length > BUFFER_SIZE ? mapMemory(bytes.length, "private") : undefined;
   allocated ??= allocate(BUFFER_SIZE);
-  const { address, buffer } = mapped ?? allocated;
-  bytes.copy(buffer);
-  for (let written = 0; written < bytes.length; ) {
-    const result = systemCall(SystemCall.write, file, address + written, bytes.length - written);
+  const length = encodeUtf8Into(text, allocated.bytes);
+  if (length !== undefined) {
+    writeMemory(file, path, allocated.address, length);
+    return;
+  }
+  const bytes = encodeUtf8(text);
+  using mapped = mapMemory(bytes.length, "private");
+  mapped.bytes.set(bytes);
+  writeMemory(file, path, mapped.address, bytes.length);
+}
+
+function writeMemory(file: number, path: string, address: number, length: number): void {
+  for (let written = 0; written < length; ) {
+    const result = systemCall(SystemCall.write, file, address + written, length - written);
     if (result !== -Errno.EINTR) written += check(result, "write", path);
   }
 }

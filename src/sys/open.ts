@@ -1,4 +1,5 @@
 /** Flags of open(2) and openat2(2) and the layout of struct open_how; the same numbers on all architectures but where noted. */
+import { setInteger64 } from "./integer64.ts";
 
 export const AT_FDCWD = -100;
 export const AT_EMPTY_PATH = 0x1000;
@@ -43,10 +44,10 @@ export const Resolve = {
 export const OPEN_HOW_SIZE = 24;
 
 /** The bytes of struct open_how. */
-export function openHowBytes(flags: number, mode: number, resolve: number): Buffer {
-  const bytes = Buffer.from(new ArrayBuffer(OPEN_HOW_SIZE));
-  bytes.writeBigUInt64LE(BigInt(flags), 0);
-  bytes.writeBigUInt64LE(BigInt(mode), 8);
-  bytes.writeBigUInt64LE(BigInt(resolve), 16);
-  return bytes;
+export function openHowBytes(flags: number, mode: number, resolve: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(OPEN_HOW_SIZE));
+  setInteger64(view, 0, flags);
+  setInteger64(view, 8, mode);
+  setInteger64(view, 16, resolve);
+  return new Uint8Array(view.buffer);
 }

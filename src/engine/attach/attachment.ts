@@ -154,7 +154,7 @@ export async function attach(
   streams: Streams | undefined,
   options: Omit<Parameters<typeof attachDetachably>[3], "detachKeys">,
 ): Promise<ProcessEnd> {
-  const end = await attachDetachably(container, signals, streams, { ...options, detachKeys: Buffer.alloc(0) });
+  const end = await attachDetachably(container, signals, streams, { ...options, detachKeys: new Uint8Array() });
   return end === "detached" ? waitForExit(container.pid) : end;
 }
 
@@ -173,7 +173,7 @@ export async function attachDetachably(
     readonly interactive: boolean;
     readonly whole: boolean;
     readonly orphans?: Orphans | undefined;
-    readonly detachKeys: Buffer;
+    readonly detachKeys: Uint8Array;
     /** Is told of what of the output could not be written. */
     readonly lost: LostOutput;
   },

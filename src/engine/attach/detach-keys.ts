@@ -13,9 +13,9 @@ const LAST_OF_ASCII = "\x7f";
  * @returns the bytes that a terminal sends for it
  * @throws BunkerError `invalid_detach_keys`
  */
-export function parseDetachKeys(text: string | undefined): Buffer {
-  if (text === undefined) return Buffer.from(DEFAULT_KEYS);
-  if (text === "") return Buffer.alloc(0);
+export function parseDetachKeys(text: string | undefined): Uint8Array {
+  if (text === undefined) return new Uint8Array(DEFAULT_KEYS);
+  if (text === "") return new Uint8Array();
   const bytes = text.split(",").map((key) => {
     if (key.length === 1 && key <= LAST_OF_ASCII) return key.charCodeAt(0);
     if (key === "DEL") return DELETE;
@@ -29,7 +29,7 @@ export function parseDetachKeys(text: string | undefined): Buffer {
       hint: "Write letters or ctrl-LETTER, with commas between, such as ctrl-p,ctrl-q.",
     });
   });
-  return Buffer.from(bytes);
+  return new Uint8Array(bytes);
 }
 
 /**
@@ -38,7 +38,7 @@ export function parseDetachKeys(text: string | undefined): Buffer {
  * @param keys the bytes of the sequence; empty for none
  * @returns a function that takes what was typed and gives what is to be passed on, or undefined when the sequence is complete
  */
-export function detachKeyFilter(keys: Buffer): (typed: Buffer) => Buffer | undefined {
+export function detachKeyFilter(keys: Uint8Array): (typed: Buffer) => Buffer | undefined {
   let matched = 0;
   return (typed) => {
     if (keys.length === 0) return typed;
@@ -58,8 +58,9 @@ export function detachKeyFilter(keys: Buffer): (typed: Buffer) => Buffer | undef
 }
 
 /** The length of the longest beginning of some keys that they also end with, other than all of them. */
-function longestBeginning(keys: Buffer): number {
+function longestBeginning(keys: Uint8Array): number {
+  const isEnd = (length: number) => keys.subarray(-length).every((byte, index) => byte === keys[index]);
   let length = keys.length - 1;
-  while (length > 0 && !keys.subarray(0, length).equals(keys.subarray(keys.length - length))) length--;
+  while (length > 0 && !isEnd(length)) length--;
   return length;
 }

@@ -33,7 +33,7 @@ export interface AttachmentOptions {
   /** Whether the container has a terminal, which is one stream for both outputs. */
   readonly terminal: boolean;
   /** The bytes that end the attachment; empty for none. */
-  readonly detachKeys: Buffer;
+  readonly detachKeys: Uint8Array;
   /** The signals that are passed on. */
   readonly signals: SignalPipe;
 }

@@ -4,7 +4,8 @@
  * When the file has grown to some megabytes it becomes events.jsonl.1, in the place of the one before: what is kept is
  * bounded. An event that cannot be written (a full disk) is lost; what it tells of has happened all the same.
  */
-import { openFile, renameFile, statusOfOpen, writeOpenText } from "../../sys/named-file.ts";
+import { position } from "../../sys/file.ts";
+import { openFile, renameFile, writeOpenText } from "../../sys/named-file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import type { MountPoint } from "../state/container-definition.ts";
 
@@ -42,7 +43,7 @@ export function recordEvent(data: string, { type, action, id, attributes }: Even
   try {
     using file = openFile(path, OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_APPEND, 0o600);
     writeOpenText(file.number, path, line);
-    if (statusOfOpen(file.number, path).size > LARGEST_FILE) renameFile(path, `${path}.1`);
+    if (position(file.number) > LARGEST_FILE) renameFile(path, `${path}.1`);
   } catch {
     // See the head of this file.
   }

@@ -22,6 +22,6 @@ export function hasDefaultSeccompFilter(options: RunOptions): boolean {
 /** The filter of the default profile for the default capabilities. */
 export function defaultSeccompFilter(): CompiledFilter {
   const { program, flags } = compiled[hostArchitecture()];
-  const instructions = new Uint8Array(Buffer.from(program, "base64"));
+  const instructions = Uint8Array.fromBase64(program);
   return { program: instructions, instructionCount: instructions.length / 8, flags, listener: undefined, warnings: [] };
 }

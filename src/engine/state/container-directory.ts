@@ -32,7 +32,7 @@ import { type ContainerLock, containerDirectory, inheritedLock } from "./contain
 
 /** A new container id: 64 hexadecimal digits, as Docker's. */
 export function newContainerId(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
+  return crypto.getRandomValues(new Uint8Array(32)).toHex();
 }
 
 function lockFile(data: string, id: string): string {

@@ -46,9 +46,9 @@ export const Capability = {
 /** A capability's name with its `CAP_` prefix. */
 export type CapabilityName = keyof typeof Capability;
 
-export function isCapability(name: string): name is CapabilityName {
-  return Object.hasOwn(Capability, name);
-}
-
 /** Every capability's name, in the order of their numbers. */
 export const CAPABILITY_NAMES = Object.keys(Capability) as readonly CapabilityName[];
+
+export function isCapability(name: string): name is CapabilityName {
+  return (CAPABILITY_NAMES as readonly string[]).includes(name);
+}

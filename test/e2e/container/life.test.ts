@@ -307,6 +307,24 @@ describe("exec", () => {
     const gone = await suite.user.bunker(["exec", "room", "true"]);
     expect(gone).toMatchObject({ status: 1, errors: "bunker: No such container: room\n" });
   });
+
+  test("finds its container by all that it is called by, and gives the process its limits", async () => {
+    const id = (
+      await bunker("run", "-d", "--name", "limited", "--ulimit", "nofile=100:200", suite.image, "sh", "-c", idle)
+    ).trim();
+    for (const reference of ["limited", "/limited", id, id.slice(0, 5)]) {
+      expect(await bunker("exec", reference, "sh", "-c", "ulimit -n; ulimit -Hn")).toBe("100\n200\n");
+    }
+    await bunker("rm", "-f", "limited");
+  });
+
+  test("with keys that are none executes nothing", async () => {
+    await bunker("run", "-d", "--name", "room", suite.image, "sh", "-c", idle);
+    const refused = await suite.user.bunker(["exec", "--detach-keys", "nokey", "room", "sh", "-c", ": >/executed"]);
+    expect(refused.errors).toStartWith('bunker: read the detach keys "nokey": "nokey" is no key\n');
+    expect((await suite.user.bunker(["exec", "room", "sh", "-c", "test ! -e /executed"])).status).toBe(0);
+    await bunker("rm", "-f", "room");
+  });
 });
 
 /** Waits until a container has written something. */

@@ -34,7 +34,7 @@ const usual = {
     uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
     gidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
     maskedPaths: ["/proc/kcore"],
-    resources: { memory: { limit: 9_007_199_254_740_993 } },
+    resources: { memory: { limit: 2 ** 60 } },
   },
 };
 
