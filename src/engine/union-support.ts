@@ -9,6 +9,7 @@
 import { lockStore } from "../image/layers/store-lock.ts";
 import { probeUnions } from "../mount/probe-unions.ts";
 import type { Attempt, UnionSupport } from "../mount/union-support.ts";
+import { isObject } from "../notation/is-object.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { fileSystemIdentity } from "../sys/file-system-identity.ts";
 import { kernelRelease } from "../sys/kernel-release.ts";
@@ -105,8 +106,4 @@ function isAttempt(value: unknown): value is Attempt {
   return (
     isObject(value) && (value["works"] === true || (value["works"] === false && typeof value["failure"] === "string"))
   );
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

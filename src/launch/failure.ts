@@ -6,22 +6,17 @@
  * a `fail` operation took from a slot. What the operation was about only the side that built the program knows; it
  * keeps the descriptions as a table, which is plain JSON so that a process that comes later can read a record too.
  */
-import { BunkerError } from "../sys/error.ts";
+import { BunkerError, type ErrorDetails } from "../sys/error.ts";
 import { OPERATION_SIZE, SLOTS_SIZE } from "./operation.ts";
 
 /**
- * What an operation does, for the error if it fails: the fields of `BunkerError` without errno. The code is
+ * What an operation does, for the error if it fails: the details of a `BunkerError` without errno. The code is
  * `launch_failed` unless given.
  */
-export interface OperationDescription {
-  readonly operation: string;
-  readonly object?: string | undefined;
+export interface OperationDescription extends Omit<ErrorDetails, "code" | "errno" | "excerpt"> {
   /** Instead of `object`: the index of the slot that holds it, for operations in a loop; see `LaunchProgram.forEach`. */
   readonly objectSlot?: number | undefined;
-  readonly reason?: string | undefined;
-  readonly hint?: string | undefined;
   readonly code?: string | undefined;
-  readonly exitStatus?: number | undefined;
 }
 
 /** The descriptions of those operations that can fail, by the operation's index. */

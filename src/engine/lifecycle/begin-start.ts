@@ -25,6 +25,25 @@ import type { ContainerLock } from "../state/container-lock.ts";
 import { becomeSupervisor } from "../supervisor/become-supervisor.ts";
 import { listenForSupervisor } from "../supervisor/connect.ts";
 
+/** What decides whether a command sees the end of its container. */
+export interface EarlyEndCase {
+  /** Whether the command records the end when it sees it. */
+  readonly recordsEnd: boolean;
+  /** Whether the command passes its own input on. */
+  readonly takesInput: boolean;
+  readonly terminal: boolean;
+  /** Whether the container's end is that of all its processes. */
+  readonly hasOwnPidNamespace: boolean;
+  /** Whether it is on networks that it shares with others: they are served before it has started. */
+  readonly sharesNetworks: boolean;
+}
+
+/** Whether a command sees an end that comes before the supervisor, where early-end.ts is for such containers. */
+export function mayEndEarly(start: EarlyEndCase): boolean {
+  const { recordsEnd, takesInput, terminal, hasOwnPidNamespace, sharesNetworks } = start;
+  return recordsEnd && !takesInput && !terminal && hasOwnPidNamespace && !sharesNetworks;
+}
+
 /** How a container is started, as far as descriptors depend on it. */
 export interface ChannelOptions {
   readonly terminal: boolean;
@@ -61,12 +80,11 @@ export interface StartChannels extends Disposable {
  * @throws BunkerError
  */
 export function openChannels(data: string, id: string, options: ChannelOptions): StartChannels {
-  const { mayEndEarly } = options;
   const sockets = inheritedSockets(process.env, process.pid);
   const preserved = Math.max(sockets?.count ?? 0, checkedDescriptors(options.preservedDescriptors));
   using cleanup = new DisposableStack();
   const [socket, theirs] = messageSocketPair();
-  const [watching, waiting] = mayEndEarly ? socketPair() : [];
+  const [watching, waiting] = options.mayEndEarly ? socketPair() : [];
   // What outlives the start.
   const kept = watching === undefined ? [socket] : [socket, watching];
   let isStarted = false;
@@ -78,7 +96,7 @@ export function openChannels(data: string, id: string, options: ChannelOptions):
   for (const end of [...(streams?.inner ?? []), streams?.outer.input]) if (end !== undefined) cleanup.use(end);
   for (const end of [streams?.outer.output, streams?.outer.error]) {
     if (end === undefined) continue;
-    if (mayEndEarly) kept.push(end);
+    if (options.mayEndEarly) kept.push(end);
     else cleanup.use(end);
   }
   const listener = cleanup.use(listenForSupervisor(data, id));
@@ -136,11 +154,7 @@ export interface UnfinishedContainer {
 }
 
 /** What is known of a start beforehand. */
-interface StartGuess {
-  /** Whether the command records the end when it sees it. */
-  readonly recordsEnd: boolean;
-  /** Whether the command passes its own input on. */
-  readonly takesInput: boolean;
+interface StartGuess extends Pick<EarlyEndCase, "recordsEnd" | "takesInput"> {
   readonly preservedDescriptors: number;
 }
 
@@ -152,7 +166,7 @@ interface StartGuess {
 export function beginStart(
   data: string,
   { id, lock, options, userNamespace }: UnfinishedContainer,
-  { recordsEnd, takesInput, preservedDescriptors }: StartGuess,
+  guess: StartGuess,
 ): BegunStart | undefined {
   if (userNamespace === undefined || options.init) return undefined;
   using cleanup = new DisposableStack();
@@ -161,14 +175,13 @@ export function beginStart(
       openChannels(data, id, {
         terminal: options.terminal,
         openInput: options.interactive,
-        mayEndEarly:
-          recordsEnd &&
-          !takesInput &&
-          !options.terminal &&
-          options.pidNamespace !== "host" &&
-          // Those that it shares with others are served before it has started.
-          options.network !== "shared",
-        preservedDescriptors,
+        mayEndEarly: mayEndEarly({
+          ...guess,
+          terminal: options.terminal,
+          hasOwnPidNamespace: options.pidNamespace !== "host",
+          sharesNetworks: options.network === "shared",
+        }),
+        preservedDescriptors: guess.preservedDescriptors,
       }),
     );
     const supervisor = supervisorOf(data, id, lock, channels);

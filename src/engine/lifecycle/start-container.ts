@@ -43,7 +43,7 @@ import type { EarlyWatch } from "../supervisor/early-end.ts";
 import type { Supervise } from "../supervisor/protocol.ts";
 import { endOf } from "../supervisor/supervisor-loss.ts";
 import { beginChanges } from "../volumes/begin-changes.ts";
-import { type BegunStart, openChannels, supervisorOf } from "./begin-start.ts";
+import { type BegunStart, mayEndEarly, openChannels, supervisorOf } from "./begin-start.ts";
 import { containerResources } from "./container-resources.ts";
 import { findContainer } from "./find-container.ts";
 import { openNetwork } from "./open-network.ts";
@@ -128,7 +128,6 @@ async function launchSupervised(
     devices?.withDevices(data, container, options.onDeviceWarning) ?? container,
   );
   const pidNamespace = pidNamespaceOf(joined.configuration);
-  const isWhole = pidNamespace === "own";
   using cleanup = new DisposableStack();
   const begun = container.begun && cleanup.use(container.begun);
   const links = devicesToStart(database, { ...container, hostname: joined.configuration.hostname });
@@ -138,13 +137,14 @@ async function launchSupervised(
       openChannels(data, id, {
         terminal: definition.terminal,
         openInput: definition.openInput,
-        mayEndEarly:
-          options.recordsEnd &&
-          options.attachment?.input === false &&
-          isWhole &&
-          !definition.terminal &&
-          // Those that it shares with others are served before it has started.
-          links.every(({ membership }) => membership === undefined),
+        mayEndEarly: mayEndEarly({
+          recordsEnd: options.recordsEnd,
+          // Who is not attached does not wait for the end.
+          takesInput: options.attachment?.input !== false,
+          terminal: definition.terminal,
+          hasOwnPidNamespace: pidNamespace === "own",
+          sharesNetworks: links.some(({ membership }) => membership !== undefined),
+        }),
         preservedDescriptors: options.preservedDescriptors ?? 0,
       }),
     );

@@ -2,6 +2,7 @@
  * What a further process has to know of its container. It is read without what checks whole definitions, which is more code
  * than all of this, and takes longer than starting the process.
  */
+import { isObject } from "../../notation/is-object.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import type { Container } from "./containers.ts";
 
@@ -48,7 +49,7 @@ export function recordedRunning(database: StateDatabase, reference: string): Run
 }
 
 function isMapOfTexts(value: unknown): value is Readonly<Record<string, string>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  if (!isObject(value)) return false;
   for (const text of Object.values(value)) if (typeof text !== "string") return false;
   return true;
 }

@@ -5,10 +5,12 @@
  * stands still only until it is forced, one that runs always. With the last name of an index all of its images go that
  * are here for its sake alone. The blobs and layers of what is gone are garbage then, and removed as such.
  */
+
 import { BunkerError } from "../../sys/error.ts";
 import { type Digest, splitDigest } from "../digest.ts";
 import { formatReference, parseReference, withDefaultTag } from "../reference.ts";
 import { collectGarbage, type StoreUsers } from "./collect-garbage.ts";
+import { deleteNames } from "./delete-names.ts";
 import { familiarName, type ImageStore } from "./image-store.ts";
 import { imagesOfIndexes } from "./index-images.ts";
 import type { StoredImage } from "./stored-image.ts";
@@ -70,14 +72,7 @@ export function removeImage(
   const { digest } = image.manifest;
   const before = imagesOfIndexes(store);
   store.change((state) => {
-    for (const name of gone) {
-      const at = name.indexOf("@");
-      if (at < 0) state.run("DELETE FROM name WHERE reference = ? AND image = ?", name, digest);
-      else {
-        const values = [name.slice(0, at), name.slice(at + 1), digest];
-        state.run("DELETE FROM repository_digest WHERE repository = ? AND digest = ? AND image = ?", ...values);
-      }
-    }
+    deleteNames(state, digest, gone);
     if (isLast) state.run("DELETE FROM image WHERE manifest = ?", digest);
   });
   const untagged = gone.map(familiarName);

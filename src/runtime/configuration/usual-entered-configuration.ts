@@ -3,6 +3,7 @@
  * `exec` would load them for nothing else. So a configuration that has only what most have is checked here, member by
  * member, and any other, also one that is wrong, is left to them.
  */
+import { isObject } from "../../notation/is-object.ts";
 import type { EnteredConfiguration, Process } from "./configuration.ts";
 import { NamespaceFlag } from "./namespaces.ts";
 
@@ -38,10 +39,6 @@ function jsonOf(text: string): unknown {
 /** The members of an object; none of anything else. */
 function membersOf(value: unknown): Members {
   return isObject(value) ? value : {};
-}
-
-function isObject(value: unknown): value is Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 // Loops, because methods of arrays cost 0.1 ms at their first call.

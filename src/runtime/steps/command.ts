@@ -6,6 +6,7 @@ import { DECIMAL_SIZE, writeDecimal } from "../../launch/write-decimal.ts";
 import { hostArchitecture } from "../../sys/architecture.ts";
 import { Errno } from "../../sys/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { encodeUtf8 } from "../../sys/utf8.ts";
 
 const { O_CLOEXEC, O_DIRECTORY, O_PATH } = OpenFlag;
 /** Where the command stands in the arguments of an init: `NAME -- COMMAND`. */
@@ -20,7 +21,7 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export function commandCandidates(command: string, environment: readonly string[]): string[] {
   if (command.includes("/")) return [command];
   // Without a name a directory of PATH itself would be meant.
-  if (command === "" || Buffer.byteLength(command) > LONGEST_NAME) return [];
+  if (command === "" || encodeUtf8(command).length > LONGEST_NAME) return [];
   const path = environment.findLast((entry) => entry.startsWith("PATH="))?.slice("PATH=".length) ?? DEFAULT_PATH;
   return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${command}`);
 }

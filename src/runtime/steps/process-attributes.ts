@@ -154,17 +154,13 @@ export function joinNewKeyring(program: LaunchProgram): void {
   );
 }
 
-const numbers: Readonly<Record<string, unknown>> = Capability;
-
 /** Puts a set of capabilities into the low and the high word that capset(2) has for it. */
 function putCapabilities(names: readonly string[] | undefined, view: DataView, low: number, high: number): void {
   let lowBits = 0;
   let highBits = 0;
   for (const name of names ?? []) {
-    // Without `isCapability`, whose Object.hasOwn takes longer than all of this before the compiler knows it.
-    const number = numbers[name];
-    // What every object has is no number.
-    if (typeof number !== "number") continue;
+    if (!isCapability(name)) continue;
+    const number = Capability[name];
     // The shift takes the number modulo 32.
     if (number < 32) lowBits |= 1 << number;
     else highBits |= 1 << number;

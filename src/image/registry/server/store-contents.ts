@@ -17,6 +17,7 @@ import { openDirectory } from "../../layers/store-lock.ts";
 import { blobPath } from "../../layout-files.ts";
 import { chooseManifest } from "../../manifest-choice.ts";
 import { isConfiguration, isIndex } from "../../media-types.ts";
+import { deleteNames } from "../../store/delete-names.ts";
 import type { ImageStore } from "../../store/image-store.ts";
 import type { BlobDescriptor } from "../../store/stored-image.ts";
 import { ApiError } from "./api-error.ts";
@@ -85,28 +86,18 @@ export function storeContents(store: ImageStore, registry: () => string, isReadO
       else addImage(imageOf(store, manifest, readBlob), manifest, repository, tag);
     },
     remove: (repository, which) => {
-      const isMeant = (name: string, digest: Digest) => {
-        const served = servedName(name);
-        if (served?.repository !== repository) return false;
-        return "tag" in which ? served.tag === which.tag : digest === which.digest;
-      };
-      const names = [
-        ...store.own().flatMap(({ names: own, manifest }) => own.filter((name) => isMeant(name, manifest.digest))),
-        ...store.lists().flatMap(({ name, target }) => (isMeant(name, target.digest) ? name : [])),
-      ];
-      const digests = "tag" in which ? [] : store.own([which.digest]).flatMap((image) => image.repositoryDigests);
-      const repositories = digests
-        .map((name) => name.slice(0, name.indexOf("@")))
-        .filter((name) => servedName(name)?.repository === repository);
+      const isHere = (name: string) => servedName(name)?.repository === repository;
+      const isMeant = (name: string, digest: Digest) =>
+        isHere(name) && ("tag" in which ? servedName(name)?.tag === which.tag : digest === which.digest);
       if ("digest" in which) pending.delete(`${repository}@${which.digest}`);
-      if (names.length + repositories.length === 0) return;
-      store.change((state) => {
-        for (const name of names) state.run("DELETE FROM name WHERE reference = ?", name);
-        if ("tag" in which) return;
-        for (const name of repositories) {
-          state.run("DELETE FROM repository_digest WHERE repository = ? AND image = ?", name, which.digest);
-        }
-      });
+      for (const { name, target } of store.lists()) if (isMeant(name, target.digest)) store.untag(name);
+      for (const { names, repositoryDigests, manifest } of store.own()) {
+        const { digest } = manifest;
+        const isItself = "digest" in which && digest === which.digest;
+        const known = isItself ? repositoryDigests.filter((name) => isHere(name.slice(0, name.indexOf("@")))) : [];
+        const gone = [...names.filter((name) => isMeant(name, digest)), ...known];
+        if (gone.length > 0) store.change((state) => deleteNames(state, digest, gone));
+      }
     },
   };
 }
