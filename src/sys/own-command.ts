@@ -12,14 +12,20 @@ export function ownCommand(): string[] {
 }
 
 /**
- * Settings of JavaScriptCore for processes that serve for long, in the environment that they are started with.
+ * Settings of JavaScriptCore and of the allocator for processes that serve for long, in the environment that they are
+ * started with.
  *
  * They hand data from one descriptor to the other, and what their JavaScript costs beside the kernel's work is little,
  * whichever compiler has made it. The last one, FTL, takes half a second of processor time in the first seconds of
  * traffic, just when the programs at both ends want it. And a thread that keeps memory ready for a heap that grows costs
- * each of them, most of which never need it, more than half a megabyte.
+ * each of them, most of which never need it, more than half a megabyte. Large pages, by which commands begin sooner
+ * (scripts/executable/large-pages.ts), would cost each of them several megabytes.
  */
-export const SERVING_SETTINGS: readonly string[] = ["BUN_JSC_useFTLJIT=0", "BUN_JSC_useWarmUpMarkedBlocks=0"];
+export const SERVING_SETTINGS: readonly string[] = [
+  "BUN_JSC_useFTLJIT=0",
+  "BUN_JSC_useWarmUpMarkedBlocks=0",
+  "MIMALLOC_ALLOW_THP=0",
+];
 
 /** The environment of a process that is started again to serve for long: this one's, and the settings. */
 export function servingEnvironment(): string[] {

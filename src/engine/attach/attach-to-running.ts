@@ -54,11 +54,20 @@ export async function attachToRunning(
     return 0;
   }
   if (end.kind === "lost") {
-    const now = lookUpContainer(database, data, container.id)?.status;
-    // A supervisor that starts its container again hands it to another one.
-    throw now === "restarting" || now === "running" ? beingStarted(name) : supervisorLost(name, end);
+    throw end.reason === undefined && isStartedAgain(database, data, container)
+      ? beingStarted(name)
+      : supervisorLost(name, end);
   }
   return end.exitStatus;
+}
+
+/**
+ * Whether a container whose supervisor has gone is being started again: for that it is handed to another one. It is not
+ * because it still runs by its row: a supervisor that was killed holds its lock a moment longer.
+ */
+function isStartedAgain(database: StateDatabase, data: string, { id, pid }: Container): boolean {
+  const now = lookUpContainer(database, data, id);
+  return now?.status === "restarting" || (now?.status === "running" && now.pid !== pid);
 }
 
 function beingStarted(name: string): BunkerError {

@@ -79,26 +79,26 @@ describe("signals", () => {
   test("go to the container, or with --sig-proxy=false to the command alone", async () => {
     // Its output tells that the trap is set.
     const script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done";
-    const words = ["--network", "none", "--name", "box", suite.image, "sh", "-c", script];
+    const words = ["--network", "none", "--name", "signalled", suite.image, "sh", "-c", script];
     const session = (...command: string[]) => suite.user.talk([suite.user.bunkerPath, ...command]);
     const run = session("run", "--sig-proxy=false", ...words);
     await run.expect("ready\n");
-    const attached = session("attach", "--sig-proxy=false", "--no-stdin", "box");
+    const attached = session("attach", "--sig-proxy=false", "--no-stdin", "signalled");
     // It is recorded when the command is attached.
-    const isAttached = async () =>
-      (await bunker("events", "--since", "1h", "--until", "0s", "--filter", "event=attach")) !== "";
+    const filters = ["--filter", "event=attach", "--filter", "container=signalled"];
+    const isAttached = async () => (await bunker("events", "--since", "1h", "--until", "0s", ...filters)) !== "";
     while (!(await isAttached()));
     for (const { process } of [run, attached]) {
       process.kill("SIGTERM");
       expect(await process.exited).toBe(143);
     }
-    expect(await bunker("ps", "--format", "{{.Names}}")).toBe("box\n");
-    await bunker("stop", "-t", "5", "box");
-    const started = session("start", "--attach", "box");
+    expect(await bunker("ps", "--format", "{{.Names}}")).toBe("signalled\n");
+    await bunker("stop", "-t", "5", "signalled");
+    const started = session("start", "--attach", "signalled");
     await started.expect("ready\n");
     started.process.kill("SIGTERM");
     expect(await started.process.exited).toBe(9);
-    await bunker("rm", "box");
+    await bunker("rm", "signalled");
   });
 });
 
@@ -220,13 +220,15 @@ describe("whoever does not read what he is attached to", () => {
 
 describe("start", () => {
   test("attaches also to a container that runs already", async () => {
-    await bunker("run", "-di", "--name", "box", suite.image, "sh", "-c", "while read x; do echo got $x; done; exit 5");
+    const script = "while read x; do echo got $x; done; exit 5";
+    const id = (await bunker("run", "-di", "--name", "box", suite.image, "sh", "-c", script)).trim();
     const session = suite.user.talk([suite.user.bunkerPath, "start", "-ai", "box"]);
     session.type("one\n");
     await session.expect("got one\n");
     const looking = suite.user.talk([suite.user.bunkerPath, "start", "-a", "box"]);
+    const filters = ["--filter", "event=attach", "--filter", `container=${id}`];
     const isAttached = async () =>
-      (await bunker("events", "--since", "1h", "--until", "0s", "--filter", "event=attach")).split("\n").length > 2;
+      (await bunker("events", "--since", "1h", "--until", "0s", ...filters)).split("\n").length > 2;
     while (!(await isAttached()));
     session.type("two\n");
     for (const one of [session, looking]) await one.expect("got two\n");

@@ -90,6 +90,20 @@ test("restart keeps a container of --rm, and stop does not", async () => {
   expect(await bunker("ps", "-aq")).toBe("");
 });
 
+test.if(process.arch === "x64")("a command asks the kernel for large pages, and a supervisor does not", async () => {
+  const session = suite.user.talkTo(["--name", "paged", suite.image, "sh", "-c", "echo ready; cat"]);
+  await session.expect("ready\n");
+  const pages = (words: string) => {
+    const pids = suite.user.processes().filter((pid) => commandLine(pid).includes(words));
+    return pids.map((pid) => /^VmFlags:.* hg( |$)/m.test(readFileSync(`/proc/${pid}/smaps`, "latin1")));
+  };
+  expect({ command: pages("run\0--rm"), supervisor: pages("internal\0supervise") }).toEqual({
+    command: [true],
+    supervisor: [false],
+  });
+  expect((await session.finish()).status).toBe(0);
+});
+
 test("who is attached is told how the supervisor has ended, and nothing is left of --rm", async () => {
   const session = suite.user.talkTo(["--name", "watched", suite.image, "sh", "-c", "echo ready; sleep 1000"]);
   await session.expect("ready\n");

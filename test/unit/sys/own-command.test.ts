@@ -7,7 +7,7 @@ test("a process that serves has this one's environment, and the settings once", 
     process.env["BUN_JSC_useFTLJIT"] = "1";
     const environment = servingEnvironment();
     expect(environment).toContain(`PATH=${process.env["PATH"]}`);
-    expect(environment.filter((entry) => entry.startsWith("BUN_JSC_use"))).toEqual([...SERVING_SETTINGS]);
+    expect(environment.filter((entry) => /^(BUN_JSC_use|MIMALLOC_)/.test(entry))).toEqual([...SERVING_SETTINGS]);
   } finally {
     if (inherited === undefined) delete process.env["BUN_JSC_useFTLJIT"];
     else process.env["BUN_JSC_useFTLJIT"] = inherited;
