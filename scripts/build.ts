@@ -14,22 +14,12 @@
  * stack trace only. Bun's executable has no debugging symbols that could be stripped. What is built reads no
  * configuration of the directory that it happens to be started in.
  */
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeSync,
-} from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { bundleSettings } from "./bundle/bundle.ts";
-import { largePagesOption } from "./executable/large-pages.ts";
+import { setAllocatorOptions } from "./executable/allocator-options.ts";
 
 const root = resolve(import.meta.dir, "..");
 const executable = `${root}/dist/bunker`;
@@ -62,28 +52,14 @@ const built = await Bun.build({
 for (const message of built.logs) console.error(String(message));
 // The executable has its own copy of the source maps.
 for (const output of built.outputs) if (output.kind === "sourcemap") rmSync(output.path);
-allowLargePages(unfinished);
+const content = readFileSync(unfinished);
+if (setAllocatorOptions(content)) writeFileSync(unfinished, content);
+else console.log("the allocator's options are left as they are; see scripts/executable/allocator-options.ts");
 
 renameSync(unfinished, executable);
 symlinkSync("bunker", unfinished);
 renameSync(unfinished, runtimeLink);
 console.log(`dist/bunker ${(statSync(executable).size / 1e6).toFixed(1)} MB`);
-
-function allowLargePages(path: string): void {
-  const value = largePagesOption(readFileSync(path));
-  if (value === undefined) {
-    console.log(
-      "its memory will be in small pages: there is nothing that scripts/executable/large-pages.ts could change",
-    );
-    return;
-  }
-  const file = openSync(path, "r+");
-  try {
-    writeSync(file, Buffer.of(1), 0, 1, value);
-  } finally {
-    closeSync(file);
-  }
-}
 
 /** The short hash of the commit that is checked out, "unknown" outside a git working tree. */
 function gitCommit(): string {

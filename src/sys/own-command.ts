@@ -18,13 +18,14 @@ export function ownCommand(): string[] {
  * They hand data from one descriptor to the other, and what their JavaScript costs beside the kernel's work is little,
  * whichever compiler has made it. The last one, FTL, takes half a second of processor time in the first seconds of
  * traffic, just when the programs at both ends want it. And a thread that keeps memory ready for a heap that grows costs
- * each of them, most of which never need it, more than half a megabyte. Large pages, by which commands begin sooner
- * (scripts/executable/large-pages.ts), would cost each of them several megabytes.
+ * each of them, most of which never need it, more than half a megabyte. Large pages, and memory that is never given back,
+ * by which commands are done sooner (scripts/executable/allocator-options.ts), would cost each of them several megabytes.
  */
 export const SERVING_SETTINGS: readonly string[] = [
   "BUN_JSC_useFTLJIT=0",
   "BUN_JSC_useWarmUpMarkedBlocks=0",
   "MIMALLOC_ALLOW_THP=0",
+  "MIMALLOC_PURGE_DELAY=100",
 ];
 
 /** The environment of a process that is started again to serve for long: this one's, and the settings. */
