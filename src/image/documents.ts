@@ -58,6 +58,9 @@ const manifest = lazily(() =>
 
 const nanoseconds = v.nullish(v.pipe(v.number(), v.safeInteger()));
 
+/** An OCI image manifest, or Docker's of schema 2. */
+export type ManifestDocument = v.InferOutput<ReturnType<typeof manifest>>;
+
 const imageConfiguration = lazily(() =>
   v.pipe(
     v.object({

@@ -79,6 +79,8 @@ interface Batch<Subject> {
   readonly operations: Memory;
   readonly words: Int32Array;
   readonly bytes: Memory;
+  /** The same. */
+  readonly buffer: Buffer;
   /** What its operations are about, by their index. */
   readonly subjects: (Subject | undefined)[];
 }
@@ -89,6 +91,8 @@ export class CallQueue<Subject> implements Disposable {
   readonly #resources = new DisposableStack();
   readonly #program: LaunchProgram;
   readonly #batches: readonly Batch<Subject>[];
+  /** The one that is being filled. */
+  #batch: Batch<Subject>;
   /** How many batches were submitted, and executed; the kernel and the child look at them. */
   readonly #counters: Memory;
   readonly #counts: Int32Array;
@@ -102,7 +106,7 @@ export class CallQueue<Subject> implements Disposable {
   #isRunning = true;
   #failure: { readonly cause: unknown } | undefined;
   #submitted = 0;
-  /** Of the batch that is being filled. */
+  /** Of that batch. */
   #operationCount = 0;
   #byteCount = 0;
 
@@ -123,12 +127,14 @@ export class CallQueue<Subject> implements Disposable {
     const event = check(systemCall(SystemCall.eventfd2, 0, EFD_CLOEXEC), "make an event descriptor");
     this.#event = cleanup.use(new FileDescriptor(event));
     this.#batches = Array.from({ length: BATCH_COUNT }, () => makeBatch<Subject>(program));
+    this.#batch = this.#batchAfter(0);
     this.#written = program.slot("bytes written");
     this.#writeFrames();
     const [errors, errorWriter] = pipe();
     this.#errors = cleanup.use(errors);
     // Not closed before the child has ended: both have the same descriptors.
     cleanup.use(errorWriter);
+    withoutSlowestCompiler(CallQueue, this.#operation, encodeOperation);
     this.#emitStart(userNamespace);
     this.#child = launchReportingTo(errorWriter.number, program, { flags: CloneFlag.VM | CloneFlag.FILES });
     cleanup.use(this.#child.pidfd);
@@ -171,10 +177,10 @@ export class CallQueue<Subject> implements Disposable {
 
   /** Puts a NUL-terminated text into the batch. Returns its address. */
   text(value: ByteString): number {
-    const { bytes } = this.#batch;
+    const { bytes, buffer } = this.#batch;
     const start = this.#byteCount;
-    bytes.buffer.write(value, start, "latin1");
-    bytes.buffer[start + value.length] = 0;
+    buffer.write(value, start, "latin1");
+    buffer[start + value.length] = 0;
     this.#byteCount = start + value.length + 1;
     return bytes.address + start;
   }
@@ -239,6 +245,7 @@ export class CallQueue<Subject> implements Disposable {
     const unused = BATCH_OPERATIONS - this.#operationCount;
     if (unused > 0) this.#operation("add", [0, 0, 0], DISCARD_SLOT, unused * OPERATION_SIZE);
     this.#submitted++;
+    this.#batch = this.#batchAfter(this.#submitted);
     this.#operationCount = 0;
     this.#byteCount = 0;
     Atomics.store(this.#counts, 0, this.#submitted);
@@ -291,8 +298,9 @@ export class CallQueue<Subject> implements Disposable {
     this.#resources.dispose();
   }
 
-  get #batch(): Batch<Subject> {
-    const batch = this.#batches[this.#submitted % BATCH_COUNT];
+  /** The batch that is filled after so many. */
+  #batchAfter(submitted: number): Batch<Subject> {
+    const batch = this.#batches[submitted % BATCH_COUNT];
     if (batch === undefined) throw new Error("there is no such batch");
     return batch;
   }
@@ -420,8 +428,6 @@ function makeBatch<Subject>(program: LaunchProgram): Batch<Subject> {
   const operations = program.reserve(BATCH_SIZE);
   const { buffer, byteOffset } = operations.view;
   const words = new Int32Array(buffer, byteOffset, BATCH_SIZE / 4);
-  return { operations, words, bytes: program.reserve(BATCH_BYTES), subjects: [] };
+  const bytes = program.reserve(BATCH_BYTES);
+  return { operations, words, bytes, buffer: bytes.buffer, subjects: [] };
 }
-
-// Called for every system call.
-withoutSlowestCompiler(CallQueue, encodeOperation);

@@ -105,6 +105,17 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
     this.#writer = new LayerWriter(layer, mapping, lose, "layer", this.#space);
     const status = asRoot(root, () => statusOf(layer));
     this.#belongsToRoot = typeof status !== "number" && status.gid === 0;
+    // Called for every entry of an archive.
+    withoutSlowestCompiler(
+      QueuedLayerWriter,
+      this.#enter,
+      this.#note,
+      this.#makeParents,
+      this.#createFile,
+      this.#makeSymbolicLink,
+      this.#isRoots,
+      isWritable,
+    );
   }
 
   /** Bytes of all files so far, as their lengths say. */
@@ -374,6 +385,3 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
 function isWritable(text: ByteString): boolean {
   return text.length < PATH_MAX && !text.includes("\0");
 }
-
-// Called for every entry of an archive.
-withoutSlowestCompiler(QueuedLayerWriter);

@@ -13,9 +13,11 @@
  */
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import { asRoot, RootCalls } from "../../runtime/root-calls.ts";
 import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import { type ByteString, encodeText } from "../../sys/byte-string.ts";
+import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { Lock, lock, makeDirectoryAt, renameAt, setUmask, synchronize, synchronizeFileSystem } from "../../sys/file.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
@@ -38,6 +40,8 @@ import { lockStore, openDirectory, openLock, type StoreLock } from "./store-lock
 import { checkEntry } from "./unpack-error.ts";
 import { UnpackThreads } from "./unpack-threads.ts";
 
+/** Milliseconds between two looks whether another process is done with a layer. */
+const LOCK_INTERVAL = 20;
 /** Layers that are unpacked at the same time at most. */
 const MAXIMUM_PARALLEL = 4;
 
@@ -70,8 +74,8 @@ interface Work extends Disposable {
 
 /**
  * Unpacks layers into a store. Unless `root` is given it has to run as user 0 with all capabilities, in the user namespace
- * whose ids the files are to have or as real root, with /proc there. Sets the process's umask while it runs, and waits in
- * flock(2) while another process unpacks the same layers.
+ * whose ids the files are to have or as real root, with /proc there. Sets the process's umask while it runs, and waits while
+ * another process unpacks the same layers.
  * @param image whose layers are to be there in the end
  * @param missing as `missingLayers` has said; when it is empty nothing is done
  * @param store the store's directory
@@ -90,7 +94,7 @@ export async function unpackLayers(
     using root = options.root === undefined ? undefined : new RootCalls(options.root);
     using storeLock = lockStore(store, removal(root));
     using resources = new DisposableStack();
-    const { layers, locks } = lockLayers(image, store, options.mapping, storeLock);
+    const { layers, locks } = await lockLayers(image, store, options.mapping, storeLock, options.signal);
     resources.use(locks);
     for (const layer of missing) if (!layers.includes(layer)) options.onUnpacked?.(layer);
     const threads = options.threads ?? resources.use(new UnpackThreads());
@@ -121,15 +125,28 @@ export async function unpackLayers(
 
 /**
  * Locks the layers of an image: those that are missing exclusively, so that one process unpacks them, the others shared,
- * so that nobody removes what the former lie on.
+ * so that nobody removes what the former lie on. Asks again and again while another process has one: it may wait for a blob
+ * that this one is receiving, which would stop in flock(2).
  */
-function lockLayers(image: Image, store: string, mapping: LayerMapping, { stagingPath }: StoreLock) {
+async function lockLayers(
+  image: Image,
+  store: string,
+  mapping: LayerMapping,
+  { stagingPath }: StoreLock,
+  signal: AbortSignal | undefined,
+) {
   for (;;) {
     const missing = missingLayers(image, store, mapping);
     using locks = new DisposableStack();
     for (const layer of image.layers) {
       const file = locks.use(openLock(layerLockPath(stagingPath, layerName(layer, mapping))));
-      check(lock(file.number, missing.includes(layer) ? Lock.exclusive : Lock.shared), "lock the layer", layer.diffId);
+      const kind = missing.includes(layer) ? Lock.exclusive : Lock.shared;
+      let result = lock(file.number, kind | Lock.nonBlocking);
+      while (result === -Errno.EAGAIN) {
+        await setTimeout(LOCK_INTERVAL, undefined, { signal });
+        result = lock(file.number, kind | Lock.nonBlocking);
+      }
+      check(result, "lock the layer", layer.diffId);
     }
     const layers = missingLayers(image, store, mapping);
     // Otherwise one was removed just before it was locked.

@@ -7,16 +7,23 @@
  * beginning there, and the second half need not know how the bytes came. Decompression runs on threads of Bun's pool, and
  * files are made by processes without JavaScript (launch/call-queue.ts), beside this thread, which receives.
  *
- * Order: manifest; configuration, while threads for the layers start; then the locks of all layers to be unpacked, which
- * a second process that wants the same image waits for and then finds everything done; then blobs and layers; one syncfs;
- * layers, blobs, rows. See unpack-layers.ts and blob-staging.ts for what a kill leaves: nothing that has to be repaired.
+ * Order: manifest; configuration and blobs, which the manifest tells all of, while threads for the layers start; when the
+ * configuration is there, the locks of all layers to be unpacked, which a second process that wants the same image waits
+ * for, bringing blobs meanwhile, and then finds everything done; then layers; one syncfs; layers, blobs, rows. See
+ * unpack-layers.ts and blob-staging.ts for what a kill leaves: nothing that has to be repaired.
  */
 
 import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { isBadImage } from "../bad-image.ts";
 import type { Digest } from "../digest.ts";
-import { type Descriptor, invalidDocument, MAXIMUM_DOCUMENT_SIZE, parseDocument } from "../documents.ts";
+import {
+  type Descriptor,
+  invalidDocument,
+  MAXIMUM_DOCUMENT_SIZE,
+  type ManifestDocument,
+  parseDocument,
+} from "../documents.ts";
 import type { Image, Layer } from "../image.ts";
 import { identifyDescriptors } from "../image-layout.ts";
 import { prepareDecompression } from "../layers/decompress.ts";
@@ -101,6 +108,10 @@ async function pullStaged(
   const document = parseDocument("manifest", manifest.bytes, `manifest ${manifest.digest} of ${reader.name}`);
   const { config } = document;
   checkIsImage(config.mediaType, document.artifactType, reader.name);
+  checkDocumentSize(config, reader.name);
+  const blobs = [...new Map(document.layers.map((layer) => [layer.digest, layer])).values()];
+  staging.checkRoom(blobs, reader.name);
+  options.onLayers(document.layers);
   using threads = new UnpackThreads();
   if (options.unpacking !== undefined) {
     const absent = document.layers.filter((layer) => !staging.has(layer));
@@ -108,27 +119,15 @@ async function pullStaged(
     // When the request for the configuration has set out.
     if (absent.length > 0) setImmediate(prepareDecompression);
   }
-  const configurationBytes = await receiveDocument(reader, store, staging, config, signal);
-  const configuration = parseDocument("imageConfiguration", configurationBytes, `configuration of ${reader.name}`);
-  checkPlatform(configuration.platform, options.platform, reader.name);
-  for (const { digest, bytes } of [target, manifest]) {
-    if (!staging.has({ digest })) staging.put({ digest }, bytes);
-  }
-  const layers = identifyDescriptors(document.layers, configuration.diffIds, `manifest of ${reader.name}`);
-  const blobs = [...new Map(document.layers.map((layer) => [layer.digest, layer])).values()];
-  staging.checkRoom(blobs, reader.name);
-  options.onLayers(document.layers);
-
   const wasThere = isThere(store, manifest, target, options);
   const transfer = new Transfer(reader, staging, blobs, options);
-  const image: Image = {
-    name: reader.name,
-    digest: manifest.digest,
-    configurationDigest: config.digest,
-    configuration,
-    layers: layers.map((layer) => ({ ...layer, blob: { path: "", offset: 0, size: layer.size } })),
-  };
   try {
+    const arrival = receiveConfiguration(reader, store, staging, config, signal);
+    transfer.begin();
+    const image = describeImage(await arrival, manifest, document, reader.name, staging, options);
+    for (const { digest, bytes } of [target, manifest]) {
+      if (!staging.has({ digest })) staging.put({ digest }, bytes);
+    }
     if (options.unpacking !== undefined) {
       await unpack(image, transfer, threads, options.unpacking, (digest) => staging.refuse(digest), options);
     }
@@ -145,6 +144,36 @@ async function pullStaged(
     store.add({ manifest: sizeOf(manifest), target: sizeOf(target), names, repositories });
   }
   return { target, id: config.digest, wasThere };
+}
+
+/**
+ * The image that a manifest and a configuration describe.
+ * @throws BunkerError `image_invalid`, `platform_mismatch`; then what has come of its layers is as bad
+ */
+function describeImage(
+  bytes: Buffer,
+  manifest: Manifest,
+  document: ManifestDocument,
+  name: string,
+  staging: BlobStaging,
+  { platform }: PullOptions,
+): Image {
+  const { digest } = document.config;
+  try {
+    const configuration = parseDocument("imageConfiguration", bytes, `configuration of ${name}`);
+    checkPlatform(configuration.platform, platform, name);
+    const layers = identifyDescriptors(document.layers, configuration.diffIds, `manifest of ${name}`);
+    return {
+      name,
+      digest: manifest.digest,
+      configurationDigest: digest,
+      configuration,
+      layers: layers.map((layer) => ({ ...layer, blob: { path: "", offset: 0, size: layer.size } })),
+    };
+  } catch (error) {
+    staging.refuse(digest);
+    throw error;
+  }
 }
 
 /** Whether the names stand for this image already. */
@@ -190,7 +219,7 @@ async function unpack(
   });
 }
 
-/** The blobs of the layers, on their way: they set out when the first of them is asked for. */
+/** The blobs of the layers, on their way. */
 class Transfer {
   readonly #reader: ImageReader;
   readonly #staging: BlobStaging;
@@ -217,7 +246,6 @@ class Transfer {
   /** Opens the packed bytes of a layer, which may be arriving still. */
   async open({ digest, blob: { size } }: Layer): Promise<PackedLayer> {
     if (digest === undefined) throw new Error("a layer of a manifest without a digest");
-    this.#begin();
     const arriving = await this.#arriving.get(digest)?.promise;
     const path = this.#staging.path(digest);
     // A layer may be there twice: what was read once is read again from its file.
@@ -226,21 +254,22 @@ class Transfer {
     return { read: arriving.read, verify: () => undefined, [Symbol.asyncDispose]: async () => undefined };
   }
 
+  /** Has them set out; to be called once, first. */
+  begin(): void {
+    this.#all = this.#receiveAll();
+    // Whoever waits for it is told.
+    this.#all.catch(() => undefined);
+  }
+
   /** Waits until all are there. */
   async finish(): Promise<void> {
-    await this.#begin();
+    await this.#all;
   }
 
   /** Stops what is still on its way, and waits for that. */
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#all?.catch(() => undefined);
-  }
-
-  #begin(): Promise<unknown> {
-    this.#all ??= this.#receiveAll();
-    this.#all.catch(() => undefined);
-    return this.#all;
   }
 
   async #receiveAll(): Promise<void> {
@@ -295,18 +324,21 @@ function checkIsImage(mediaType: string, artifactType: string | null | undefined
   });
 }
 
+/** @throws BunkerError `image_invalid` for a configuration that is too large to be read */
+function checkDocumentSize({ size }: Descriptor, name: string): void {
+  if (size <= MAXIMUM_DOCUMENT_SIZE) return;
+  throw invalidDocument(`configuration of ${name}`, `it has ${size} bytes, more than 4 MiB`);
+}
+
 /** Receives a configuration, or takes it from the store. */
-async function receiveDocument(
+async function receiveConfiguration(
   reader: ImageReader,
   store: ImageStore,
   staging: BlobStaging,
   descriptor: Descriptor,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const { digest, size } = descriptor;
-  if (size > MAXIMUM_DOCUMENT_SIZE) {
-    throw invalidDocument(`configuration of ${reader.name}`, `it has ${size} bytes, more than 4 MiB`);
-  }
+  const { digest } = descriptor;
   if (staging.has(descriptor)) return store.readDocument(digest);
   const read = (offset: number) => reader.readBlob(descriptor, { signal, offset });
   await staging.receive(descriptor, read, { signal, onProgress: () => undefined }).arrival;

@@ -9,6 +9,7 @@
  * Judged here is only whether the archive is well-formed. Names pass through as they are.
  */
 import { type ByteString, byteStringOf } from "../../sys/byte-string.ts";
+import { withoutSlowestCompiler } from "../../sys/without-slowest-compiler.ts";
 import { type EntryHeaders, readEntryHeaders } from "./entry-headers.ts";
 import { type PaxRecord, parsePaxRecords } from "./pax-records.ts";
 import { checkSegments, readOldSegments, type Segment, TextMap } from "./sparse-map.ts";
@@ -64,6 +65,21 @@ export class TarReader {
 
   constructor(receiver: TarReceiver) {
     this.#receiver = receiver;
+    // Called for every header and every piece of data.
+    withoutSlowestCompiler(
+      TarReader,
+      this.#take,
+      this.#takeBlock,
+      this.#takeContent,
+      this.#handleBlock,
+      this.#handleHeader,
+      this.#beginEntry,
+      this.#beginData,
+      this.#reportData,
+      this.#endFile,
+      this.#beginContent,
+      this.#skipPadding,
+    );
   }
 
   /** Bytes from the beginning of the archive to where the next call of a receiver's method or of `feed` stands. */
