@@ -22,8 +22,8 @@ export interface PackedSource {
 export type Compression = "none" | "gzip" | "zstd";
 
 /** Bytes that a buffer for what is packed should have, and one for what is decompressed. */
-export const INPUT_SIZE = 256 << 10;
-export const OUTPUT_SIZE = 1 << 20;
+export const INPUT_SIZE = 1 << 20;
+export const OUTPUT_SIZE = 2 << 20;
 
 /** Memory that one stream at a time is decompressed in. */
 export interface DecompressionBuffers {

@@ -86,6 +86,8 @@ export interface PulledImage {
  *   image is a bad one, and nothing else; see `BlobStaging.discard`
  */
 export async function pullImage(reader: ImageReader, store: ImageStore, options: PullOptions): Promise<PulledImage> {
+  // When the first request has set out.
+  if (options.unpacking !== undefined) setImmediate(prepareDecompression);
   const target = await readRoot(reader);
   using staging = new BlobStaging(store.directory);
   try {
@@ -116,8 +118,6 @@ async function pullStaged(
   if (options.unpacking !== undefined) {
     const absent = document.layers.filter((layer) => !staging.has(layer));
     threads.start(absent.map(({ size }) => size));
-    // When the request for the configuration has set out.
-    if (absent.length > 0) setImmediate(prepareDecompression);
   }
   const wasThere = isThere(store, manifest, target, options);
   const transfer = new Transfer(reader, staging, blobs, options);
