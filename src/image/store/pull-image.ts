@@ -227,6 +227,8 @@ class Transfer {
   readonly #options: PullOptions;
   readonly #stopped = new AbortController();
   readonly #arriving = new Map<Digest, PromiseWithResolvers<ArrivingBlob | undefined>>();
+  /** Those that have the one reader that may follow their arrival. */
+  readonly #opened = new Set<Digest>();
   #all: Promise<unknown> | undefined;
 
   /** @param layers each once */
@@ -247,11 +249,15 @@ class Transfer {
   async open({ digest, blob: { size } }: Layer): Promise<PackedLayer> {
     if (digest === undefined) throw new Error("a layer of a manifest without a digest");
     const arriving = await this.#arriving.get(digest)?.promise;
+    if (arriving !== undefined && !this.#opened.has(digest)) {
+      this.#opened.add(digest);
+      return { read: arriving.read, verify: () => undefined, [Symbol.asyncDispose]: async () => undefined };
+    }
+    // An image may have a layer twice: what one reader follows, the next one reads from its file.
+    await arriving?.arrival;
     const path = this.#staging.path(digest);
-    // A layer may be there twice: what was read once is read again from its file.
-    if (path !== undefined) return openPackedLayer({ path, offset: 0, size }, digest);
-    if (arriving === undefined) throw new Error("a layer that did not set out");
-    return { read: arriving.read, verify: () => undefined, [Symbol.asyncDispose]: async () => undefined };
+    if (path === undefined) throw new Error("a layer that did not set out");
+    return openPackedLayer({ path, offset: 0, size }, digest);
   }
 
   /** Has them set out; to be called once, first. */

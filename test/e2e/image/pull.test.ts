@@ -46,6 +46,7 @@ beforeAll(async () => {
   writeLayout(layout, [
     tagged(writeImage(layout, [busybox], configuration), "latest"),
     tagged(writeImage(layout, [busybox, many, large], configuration), "large"),
+    tagged(writeImage(layout, [busybox, many, many, large, many], configuration), "repeated"),
   ]);
   server = await serveLayout(layout);
 }, 300_000);
@@ -193,6 +194,24 @@ describe("pull", () => {
     );
   });
 
+  test("leaves nothing of an image for another platform", async () => {
+    const { status, errors } = await user.bunker(["pull", "-q", "--platform", "plan9/mips", nameOf("large")]);
+    const reason = `it is for linux/${ARCHITECTURE}, not for plan9/mips`;
+    expect({ status, errors }).toEqual({ status: 125, errors: `bunker: use ${nameOf("large")}: ${reason}\n` });
+    expect(["layers", "partial"].flatMap((name) => namesIn(`${user.data}/${name}`))).toEqual([]);
+    expect(leftOver()).toEqual([]);
+  });
+
+  test("brings a layer once that an image has several times", async () => {
+    const before = blobRequests().length;
+    const name = nameOf("repeated");
+    expect(await user.bunker(["pull", "-q", name])).toEqual({ status: 0, output: `${name}\n`, errors: "" });
+    expect(blobRequests().length - before).toBe(4);
+    expect(namesIn(`${user.data}/layers`)).toHaveLength(5);
+    const { output: listed } = await user.run(["--network", "none", name, "sh", "-c", "ls /many | wc -l"]);
+    expect(listed.trim()).toBe("600");
+  });
+
   test("with --all-tags takes all", async () => {
     await using registry = await DockerRegistry.start();
     for (const tag of ["latest", "large"]) {
@@ -212,10 +231,14 @@ function disposing<Session extends { readonly process: Bun.Subprocess }>(value: 
 
 test("several pulls at once download an image once", async () => {
   const before = blobRequests().length;
-  const pulls = Array.from({ length: 4 }, () => user.bunker(["pull", "-q", nameOf("large")]));
-  for (const pull of pulls) expect(await pull).toEqual({ status: 0, output: `${nameOf("large")}\n`, errors: "" });
-  // Three layers and a configuration.
-  expect(blobRequests().length - before).toBe(4);
+  // All have blobs of the others', and layers to wait for.
+  const names = ["large", "repeated", "large", "repeated", "large"].map(nameOf);
+  const pulls = names.map((name) => user.bunker(["pull", "-q", name]));
+  for (const [index, pull] of pulls.entries()) {
+    expect(await pull).toEqual({ status: 0, output: `${names[index]}\n`, errors: "" });
+  }
+  // Three layers and two configurations.
+  expect(blobRequests().length - before).toBe(5);
   expect(leftOver()).toEqual([]);
 });
 
