@@ -114,7 +114,6 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
       this.#createFile,
       this.#makeSymbolicLink,
       this.#isRoots,
-      isWritable,
     );
   }
 

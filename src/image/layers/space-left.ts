@@ -6,7 +6,6 @@
 import { statfsSync } from "node:fs";
 import type { ByteString } from "../../sys/byte-string.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { withoutSlowestCompiler } from "../../sys/without-slowest-compiler.ts";
 import { showName } from "../tar/tar-error.ts";
 
 /** Of the file system's size, and bytes: what stays free is the lesser of both. */
@@ -60,6 +59,3 @@ export class SpaceLeft {
     this.#granted = blocks > 0 ? Math.max(bytes, Math.min(usable, STEP)) : STEP;
   }
 }
-
-// Asked for every piece of data.
-withoutSlowestCompiler(SpaceLeft);

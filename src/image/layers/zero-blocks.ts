@@ -1,5 +1,3 @@
-import { withoutSlowestCompiler } from "../../sys/without-slowest-compiler.ts";
-
 /** Bytes; a run of zeros is left out of a file when it fills a block at a multiple of this. */
 const BLOCK_SIZE = 16384;
 
@@ -35,6 +33,3 @@ function isZero(chunk: Buffer, start: number, end: number): boolean {
   // Almost every block with data shows it at one of its ends.
   return chunk[start] === 0 && chunk[end - 1] === 0 && chunk.compare(zeros, 0, end - start, start, end) === 0;
 }
-
-// Called for every block of data.
-withoutSlowestCompiler(isZero);
