@@ -50,17 +50,17 @@ interface Segment {
 /**
  * Changes the defaults in an executable: all of them, or none.
  *
- * @param file The whole of an ELF file, elf(5), for x86-64.
+ * @param file The whole of an ELF file, elf(5).
  * @returns Whether that was done. It is not where it is not certain what to change: another processor, an allocator
  *   without such an option or with another default, more than one table that could be meant.
  */
-export function setAllocatorOptions(file: Buffer, options: readonly AllocatorOption[] = ALLOCATOR_OPTIONS): boolean {
+export function setAllocatorOptions(file: Buffer): boolean {
   const isElf = file.subarray(0, 5).equals(Buffer.from("\x7fELF\x02", "latin1"));
   if (!isElf || file.readUInt16LE(18) !== MACHINE_X86_64) return false;
   const segments = loadedSegments(file);
-  const places = options.map((option) => placeOf(file, segments, option));
+  const places = ALLOCATOR_OPTIONS.map((option) => placeOf(file, segments, option));
   if (places.includes(undefined)) return false;
-  for (const [index, { to }] of options.entries()) file.writeBigInt64LE(to, places[index]);
+  for (const [index, { to }] of ALLOCATOR_OPTIONS.entries()) file.writeBigInt64LE(to, places[index]);
   return true;
 }
 

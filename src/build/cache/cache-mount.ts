@@ -4,11 +4,11 @@
  * `private`, by any number of them for `shared`. Whoever removes it needs it alone.
  */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync } from "node:fs";
+import { waitAMoment } from "../../image/layers/store-lock.ts";
 import { Errno } from "../../sys/errno.ts";
 import { errnoOf } from "../../sys/error.ts";
 import { Lock, lock } from "../../sys/file.ts";
 import type { BuildCache } from "./build-cache.ts";
-import { waitAMoment } from "./wait-a-moment.ts";
 
 /** Which directory is wanted. */
 export interface CacheMountRequest {

@@ -6,9 +6,8 @@
  */
 import { fstatSync, rmSync, statSync } from "node:fs";
 import { type Digest, splitDigest } from "../../image/digest.ts";
-import { openLock } from "../../image/layers/store-lock.ts";
+import { openLock, waitAMoment } from "../../image/layers/store-lock.ts";
 import { Lock, lock } from "../../sys/file.ts";
-import { waitAMoment } from "./wait-a-moment.ts";
 
 /**
  * Waits until no other process executes a step.

@@ -8,6 +8,7 @@
  * who is root among them removes it.
  */
 
+import { setTimeout } from "node:timers/promises";
 import { encodeText } from "../../sys/byte-string.ts";
 import { directoryEntries } from "../../sys/directory-entries.ts";
 import { Errno } from "../../sys/errno.ts";
@@ -19,6 +20,8 @@ import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { removeTreeAt } from "../../sys/remove-tree.ts";
 import { check } from "../../sys/system-call.ts";
 
+/** Milliseconds between two looks whether another process has given a lock back. */
+const INTERVAL = 20;
 const LOCK_FLAGS = OpenFlag.O_RDWR | OpenFlag.O_CREAT | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
 
 /** The right to use `<store>/tmp`. */
@@ -79,6 +82,20 @@ export function makeStoreDirectory(path: string): void {
  */
 export function openLock(path: string): FileDescriptor {
   return new FileDescriptor(check(openAt(AT_FDCWD, encodeText(path), LOCK_FLAGS, 0o666), "open", path));
+}
+
+/**
+ * Waits a moment before one looks again, while all else of this process goes on.
+ * @param signal ends it early
+ * @throws the reason of `signal`
+ */
+export async function waitAMoment(signal?: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(INTERVAL, undefined, { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
 }
 
 /** Opens a directory for reading. */

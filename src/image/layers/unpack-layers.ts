@@ -13,7 +13,6 @@
  */
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { setTimeout } from "node:timers/promises";
 import { asRoot, RootCalls } from "../../runtime/root-calls.ts";
 import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import { type ByteString, encodeText } from "../../sys/byte-string.ts";
@@ -36,12 +35,10 @@ import {
 } from "./layer-directory.ts";
 import { openPackedLayer, type PackedLayer } from "./layer-stream.ts";
 import type { LayerUnpacker, UnpackedLayer } from "./layer-unpacker.ts";
-import { lockStore, openDirectory, openLock, type StoreLock } from "./store-lock.ts";
+import { lockStore, openDirectory, openLock, type StoreLock, waitAMoment } from "./store-lock.ts";
 import { checkEntry } from "./unpack-error.ts";
 import { UnpackThreads } from "./unpack-threads.ts";
 
-/** Milliseconds between two looks whether another process is done with a layer. */
-const LOCK_INTERVAL = 20;
 /** Layers that are unpacked at the same time at most. */
 const MAXIMUM_PARALLEL = 4;
 
@@ -143,7 +140,7 @@ async function lockLayers(
       const kind = missing.includes(layer) ? Lock.exclusive : Lock.shared;
       let result = lock(file.number, kind | Lock.nonBlocking);
       while (result === -Errno.EAGAIN) {
-        await setTimeout(LOCK_INTERVAL, undefined, { signal });
+        await waitAMoment(signal);
         result = lock(file.number, kind | Lock.nonBlocking);
       }
       check(result, "lock the layer", layer.diffId);

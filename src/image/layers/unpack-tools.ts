@@ -1,7 +1,7 @@
 /*
  * What a layer is unpacked with: the process that makes files, and memory for pieces of the archive.
  *
- * A layer of 2 MiB is unpacked in 20 ms. Starting a process, and above all the first touch of five megabytes of memory,
+ * A layer of 2 MiB is unpacked in 20 ms. Starting a process, and above all the first touch of nine megabytes of memory,
  * would be a good part of that, for each layer once more. So the tools are handed on from one layer to the next, and
  * there are as many as layers that are unpacked at the same time.
  */

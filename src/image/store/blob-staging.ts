@@ -26,7 +26,6 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
-import { setTimeout } from "node:timers/promises";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { beginWriteBack, Lock, lock, synchronize } from "../../sys/file.ts";
@@ -37,13 +36,11 @@ import { writeAt } from "../../sys/write-at.ts";
 import { readDocument } from "../blob.ts";
 import { type Digest, DigestHasher, splitDigest } from "../digest.ts";
 import type { PackedSource } from "../layers/decompress.ts";
-import { openLock } from "../layers/store-lock.ts";
+import { openLock, waitAMoment } from "../layers/store-lock.ts";
 import { blobPath } from "../layout-files.ts";
 import { checkRoom } from "../room.ts";
 import type { BlobDescriptor } from "./stored-image.ts";
 
-/** Milliseconds between two looks whether another process is done with a blob. */
-const LOCK_INTERVAL = 20;
 const READ_SIZE = 1 << 20;
 /** Bytes after which the disk is told to begin with them: at the end there is less to wait for. */
 const WRITE_BACK_STEP = 4 << 20;
@@ -279,7 +276,7 @@ export class BlobStaging implements Disposable {
       // The one who had it before may have removed it.
       if (isLocked && isSame(path, file.number)) return file;
       file.close();
-      if (!isLocked) await setTimeout(LOCK_INTERVAL, undefined, { signal });
+      if (!isLocked) await waitAMoment(signal);
     }
   }
 
