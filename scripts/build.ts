@@ -20,12 +20,14 @@ import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { bundleSettings } from "./bundle/bundle.ts";
 import { setAllocatorOptions } from "./executable/allocator-options.ts";
+import { alignToLargePages } from "./executable/large-page-segments.ts";
 
 const root = resolve(import.meta.dir, "..");
 const executable = `${root}/dist/bunker`;
 const runtimeLink = `${root}/dist/bunker-runtime`;
 // Written aside and renamed: nobody ever finds half an executable, and containers go on running from the old one.
 const unfinished = `${root}/dist/.build-${process.pid}`;
+const compiled = `${root}/dist/.compiled-${process.pid}`;
 
 const { values } = parseArgs({
   options: { target: { type: "string" }, "bun-executable": { type: "string" } },
@@ -40,7 +42,7 @@ const built = await Bun.build({
   compile: {
     ...(values.target === undefined ? {} : { target: compileTarget(values.target) }),
     ...(values["bun-executable"] === undefined ? {} : { executablePath: values["bun-executable"] }),
-    outfile: unfinished,
+    outfile: compiled,
     // Until somebody calls compileReadily of sys/just-in-time.ts.
     jitPolicy: 20,
     autoloadDotenv: false,
@@ -52,9 +54,15 @@ const built = await Bun.build({
 for (const message of built.logs) console.error(String(message));
 // The executable has its own copy of the source maps.
 for (const output of built.outputs) if (output.kind === "sourcemap") rmSync(output.path);
-const content = readFileSync(unfinished);
-if (setAllocatorOptions(content)) writeFileSync(unfinished, content);
-else console.log("the allocator's options are left as they are; see scripts/executable/allocator-options.ts");
+const content = readFileSync(compiled);
+rmSync(compiled);
+if (!setAllocatorOptions(content))
+  console.log("the allocator's options are left as they are; see scripts/executable/allocator-options.ts");
+const aligned = alignToLargePages(content);
+if (aligned === undefined)
+  console.log("segments are left where they are; see scripts/executable/large-page-segments.ts");
+// A new file in one write: by that a file system chooses how large the pages are that it caches a file in.
+writeFileSync(unfinished, aligned ?? content, { mode: 0o755 });
 
 renameSync(unfinished, executable);
 symlinkSync("bunker", unfinished);

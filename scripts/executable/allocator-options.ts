@@ -19,6 +19,7 @@
  *
  * For x86-64 alone: a large page is 2 MiB there, but on arm64 32 or 512 MiB where the kernel's pages are of 16 or 64 KiB.
  */
+import { isElfForX86, SEGMENT_LOAD, type Segment, segmentsOf } from "./elf.ts";
 
 /** An option, the default that Bun gives it, and ours. */
 interface AllocatorOption {
@@ -36,17 +37,6 @@ const ALLOCATOR_OPTIONS: readonly AllocatorOption[] = [
 const INITIALISED = 8;
 const NAME = 16;
 
-const MACHINE_X86_64 = 62;
-const SEGMENT_LOAD = 1;
-const PROGRAM_HEADER_SIZE = 56;
-
-/** A part of the file and where it lies in memory. */
-interface Segment {
-  readonly offset: number;
-  readonly address: number;
-  readonly size: number;
-}
-
 /**
  * Changes the defaults in an executable: all of them, or none.
  *
@@ -55,9 +45,8 @@ interface Segment {
  *   without such an option or with another default, more than one table that could be meant.
  */
 export function setAllocatorOptions(file: Buffer): boolean {
-  const isElf = file.subarray(0, 5).equals(Buffer.from("\x7fELF\x02", "latin1"));
-  if (!isElf || file.readUInt16LE(18) !== MACHINE_X86_64) return false;
-  const segments = loadedSegments(file);
+  if (!isElfForX86(file)) return false;
+  const segments = segmentsOf(file).filter(({ type }) => type === SEGMENT_LOAD);
   const places = ALLOCATOR_OPTIONS.map((option) => placeOf(file, segments, option));
   if (places.includes(undefined)) return false;
   for (const [index, { to }] of ALLOCATOR_OPTIONS.entries()) file.writeBigInt64LE(to, places[index]);
@@ -81,20 +70,8 @@ function placeOf(file: Buffer, segments: readonly Segment[], { name, from }: All
   return found.length === 1 ? found[0] : undefined;
 }
 
-function loadedSegments(file: Buffer): readonly Segment[] {
-  const table = Number(file.readBigUInt64LE(32));
-  const headers = Array.from({ length: file.readUInt16LE(56) }, (_, index) => table + index * PROGRAM_HEADER_SIZE);
-  return headers
-    .filter((header) => file.readUInt32LE(header) === SEGMENT_LOAD)
-    .map((header) => ({
-      offset: Number(file.readBigUInt64LE(header + 8)),
-      address: Number(file.readBigUInt64LE(header + 16)),
-      size: Number(file.readBigUInt64LE(header + 32)),
-    }));
-}
-
 function addressOf(segments: readonly Segment[], offset: number): number | undefined {
-  const segment = segments.find((part) => offset >= part.offset && offset < part.offset + part.size);
+  const segment = segments.find((part) => offset >= part.offset && offset < part.offset + part.fileSize);
   return segment && segment.address + offset - segment.offset;
 }
 

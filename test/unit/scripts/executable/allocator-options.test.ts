@@ -19,7 +19,7 @@ const TABLE = 512;
 /** An ELF file of one segment with a table of options, by their names and values. */
 function elfWith(options: readonly (readonly [name: string, value: bigint])[], machine = 62): Buffer {
   const file = Buffer.alloc(1024);
-  file.write("\x7fELF\x02", "latin1");
+  file.write("\x7fELF\x02\x01", "latin1");
   file.writeUInt16LE(machine, 18);
   file.writeBigUInt64LE(64n, 32);
   file.writeUInt16LE(1, 56);
