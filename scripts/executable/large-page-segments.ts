@@ -58,7 +58,8 @@ export function alignToLargePages(file: Buffer): Buffer | undefined {
   if (parts === undefined) return undefined;
   const moved = (offset: number) => offset + (parts.findLast(({ from }) => offset >= from)?.by ?? 0);
 
-  const aligned = Buffer.alloc(moved(file.length));
+  // Memory that is there. What the kernel had yet to give, it could not take in one piece with the rest when this is written.
+  const aligned = Buffer.allocUnsafe(moved(file.length)).fill(0);
   for (const { from, to, by } of parts) file.copy(aligned, from + by, from, to);
   for (const field of fileOffsetFields(file)) writeNumber(aligned, moved(field), moved(readNumber(file, field)));
   for (const segment of loadedSegments(aligned)) writeSegment(aligned, { ...segment, alignment: LARGE_PAGE });
