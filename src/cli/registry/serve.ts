@@ -64,7 +64,7 @@ function openStore(registry: () => string, isReadOnly: boolean): Served {
   if (!isReadOnly) makeLayout(directory);
   const staging = isReadOnly ? undefined : openLayoutStaging(directory);
   return {
-    contents: storeContents(store, registry, isReadOnly),
+    contents: storeContents(store, registry, staging),
     staging,
     [Symbol.dispose]: () => {
       staging?.[Symbol.dispose]();

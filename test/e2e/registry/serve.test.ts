@@ -1,8 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxLayout } from "../../fixtures/images.ts";
 import { eventually, UnprivilegedUser } from "../../unprivileged-user.ts";
+import { namesIn } from "../image/check-store.ts";
 
 setDefaultTimeout(60_000);
 
@@ -31,9 +32,12 @@ interface Server extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Starts a server on a free port. */
-async function serve(words: readonly string[]): Promise<Server> {
-  const session = user.talk([user.bunkerPath, "registry", "serve", "--address", ":0", ...words]);
+/**
+ * Starts a server on a free port.
+ * @param tracer a program with its options that starts the server
+ */
+async function serve(words: readonly string[], tracer: readonly string[] = []): Promise<Server> {
+  const session = user.talk([...tracer, user.bunkerPath, "registry", "serve", "--address", ":0", ...words]);
   const said = await session.expect(/Serving .* at 127\.0\.0\.1:\d+\n/);
   return {
     address: said.trim().split(" at ")[1] ?? "",
@@ -171,6 +175,141 @@ test("a list of images is pushed to Bunker's own", async () => {
   expect(put.status).toBe(201);
   expect(digestOf(await skopeo("inspect", "--tls-verify=false", `docker://${server.address}/listed:1`))).toBe(manifest);
   await server.stop();
+});
+
+/** The image as what is sent to a server: its manifest, and the blobs that this names. */
+function imageParts() {
+  const blobs = `${image.slice("oci:".length, -":latest".length)}/blobs/sha256`;
+  const read = (digest: string) => readFileSync(`${blobs}/${digest.replace("sha256:", "")}`);
+  const index = JSON.parse(readFileSync(`${blobs}/../../index.json`, "utf8"));
+  const { digest, size } = index.manifests[0];
+  const manifest = read(digest);
+  const { config, layers } = JSON.parse(manifest.toString());
+  const parts: string[] = [config.digest, layers[0].digest];
+  return { digest: digest as string, size: size as number, manifest, parts, read };
+}
+
+/** Sends a blob to a server in one request. */
+async function upload({ address }: Server, repository: string, digest: string, bytes: Buffer): Promise<void> {
+  const url = `http://${address}/v2/${repository}/blobs/uploads/?digest=${digest}`;
+  expect((await fetch(url, { method: "POST", body: bytes })).status).toBe(201);
+}
+
+function putManifest({ address }: Server, at: string, body: Buffer | string, kind = "manifest"): Promise<Response> {
+  const headers = { "content-type": `application/vnd.oci.image.${kind}.v1+json` };
+  return fetch(`http://${address}/v2/${at}`, { method: "PUT", headers, body });
+}
+
+async function emptyStore(): Promise<void> {
+  expect((await user.bunker(["image", "prune", "-af"])).status).toBe(0);
+  expect(namesIn(join(user.data, "blobs/sha256"))).toEqual([]);
+}
+
+function storedBlob(digest: string): string {
+  return join(user.data, "blobs", digest.replace(":", "/"));
+}
+
+describe("a prune while an image is pushed to Bunker's own", () => {
+  beforeEach(emptyStore);
+  afterEach(emptyStore);
+
+  test("takes nothing away from it", async () => {
+    const { digest, manifest, parts, read } = imageParts();
+    await using server = await serve([]);
+    for (const part of parts) await upload(server, "pushed", part, read(part));
+    await emptyStore();
+    expect((await putManifest(server, "pushed/manifests/1", manifest)).status).toBe(201);
+    for (const part of [digest, ...parts]) expect(readFileSync(storedBlob(part))).toEqual(read(part));
+    // What an image has is not held any more.
+    const staging = readdirSync(user.data).find((name) => name.startsWith(".bunker-")) ?? "none";
+    expect(readdirSync(join(user.data, staging))).toEqual([]);
+    await server.stop();
+  });
+
+  test("takes nothing away that the client was told is there", async () => {
+    const { digest, manifest, parts, read } = imageParts();
+    await using server = await serve([]);
+    for (const part of parts) await upload(server, "first", part, read(part));
+    expect((await putManifest(server, "first/manifests/1", manifest)).status).toBe(201);
+    const [config, layer] = parts;
+    const asked = await fetch(`http://${server.address}/v2/second/blobs/${config}`, { method: "HEAD" });
+    expect(asked.status).toBe(200);
+    const mounted = `second/blobs/uploads/?mount=${layer}&from=first`;
+    expect((await fetch(`http://${server.address}/v2/${mounted}`, { method: "POST" })).status).toBe(201);
+    await emptyStore();
+    expect((await fetch(`http://${server.address}/v2/third/blobs/${config}`, { method: "HEAD" })).status).toBe(404);
+    expect((await putManifest(server, "second/manifests/1", manifest)).status).toBe(201);
+    for (const part of [digest, ...parts]) expect(readFileSync(storedBlob(part))).toEqual(read(part));
+    await server.stop();
+  });
+
+  test("takes nothing away from the images of an index", async () => {
+    const { digest, size, manifest, parts, read } = imageParts();
+    await using server = await serve([]);
+    for (const part of parts) await upload(server, "listed", part, read(part));
+    expect((await putManifest(server, `listed/manifests/${digest}`, manifest)).status).toBe(201);
+    await emptyStore();
+    const platform = { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };
+    const entry = { mediaType: "application/vnd.oci.image.manifest.v1+json", digest, size, platform };
+    const index = JSON.stringify({ schemaVersion: 2, manifests: [entry] });
+    expect((await putManifest(server, "listed/manifests/1", index, "index")).status).toBe(201);
+    for (const part of [digest, ...parts]) expect(readFileSync(storedBlob(part))).toEqual(read(part));
+    await server.stop();
+  });
+
+  test("is waited for before it is looked what is there", async () => {
+    const { digest, manifest, parts, read } = imageParts();
+    await using server = await serve([]);
+    for (const part of parts) await upload(server, "waiting", part, read(part));
+    // As a prune does, until the input ends.
+    const words = ["flock", "-x", join(user.data, "images.lock"), "sh", "-c", "echo locked; exec cat"];
+    const pruning = Bun.spawn(words, { stdin: "pipe", stdout: "pipe" });
+    try {
+      await pruning.stdout.getReader().read();
+      const put = putManifest(server, "waiting/manifests/1", manifest);
+      let hasAnswered = false;
+      put.finally(() => {
+        hasAnswered = true;
+      });
+      const waiting = new RegExp(`-> FLOCK +ADVISORY +READ +${server.process.pid} `);
+      await eventually(
+        () => hasAnswered || waiting.test(readFileSync("/proc/locks", "utf8")),
+        () => "the server to wait for the lock",
+      );
+      expect(hasAnswered).toBe(false);
+      for (const part of parts) rmSync(storedBlob(part));
+      pruning.stdin.end();
+      expect((await put).status).toBe(201);
+      for (const part of [digest, ...parts]) expect(readFileSync(storedBlob(part))).toEqual(read(part));
+    } finally {
+      pruning.kill();
+      await pruning.exited;
+    }
+    await server.stop();
+  });
+});
+
+test.each([
+  ["a directory", "renamed", () => [join(user.home, "images")]],
+  ["Bunker's own", "recorded", () => []],
+])("what is pushed to %s is on the disk before it is %s", async (_place, _how, words: () => readonly string[]) => {
+  const { manifest, parts, read } = imageParts();
+  const trace = join(user.home, "trace");
+  const calls = "trace=syncfs,rename,renameat,renameat2,pwrite64";
+  // With -D the server is the process that was started, and the tracer ends with it.
+  await using server = await serve(words(), ["strace", "-D", "-f", "-y", "-e", calls, "-o", trace]);
+  for (const part of parts) await upload(server, "synced", part, read(part));
+  expect((await putManifest(server, "synced/manifests/1", manifest)).status).toBe(201);
+  // Of those that come after the last blob is in its place.
+  const seen = readFileSync(trace, "utf8").split("\n");
+  const last = seen.findLastIndex((line) => /\brename.*blobs\/sha256\//.test(line));
+  const visible = words().length > 0 ? /\brename.*images\/index\.json/ : /\bpwrite64\(\d+<.*\/state\.db-wal>/;
+  const order = seen.slice(last + 1).filter((line) => /\bsyncfs\(.* = 0$/.test(line) || visible.test(line));
+  expect(order[0]).toMatch(/syncfs/);
+  expect(order.some((line) => visible.test(line))).toBe(true);
+  await server.stop();
+  for (const path of [trace, ...words()]) rmSync(path, { recursive: true });
+  await emptyStore();
 });
 
 test.each([

@@ -22,13 +22,20 @@ export class BlobsApi {
   }
 
   /** `/v2/NAME/blobs/DIGEST` */
-  async blob(request: IncomingMessage, response: ServerResponse, digestText: string): Promise<void> {
+  async blob(
+    request: IncomingMessage,
+    response: ServerResponse,
+    repository: string,
+    digestText: string,
+  ): Promise<void> {
     const { method } = request;
     const digest = parseDigest(digestText);
     if (method !== "GET" && method !== "HEAD") {
       throw new ApiError("UNSUPPORTED", "blobs are not deleted one by one: others may need them");
     }
     const path = this.#path(digest);
+    // Whoever asks only whether it is here will not bring it.
+    if (method === "HEAD") this.#hold(repository, digest);
     const size = statSync(path, { throwIfNoEntry: false })?.size;
     if (size === undefined) throw new ApiError("BLOB_UNKNOWN", "there is no such blob");
     const range = parseRange(request.headers.range, size);
@@ -68,7 +75,7 @@ export class BlobsApi {
     const digest = url.searchParams.get("digest");
     if (name === "" && request.method === "POST") {
       const mount = url.searchParams.get("mount");
-      if (mount !== null && this.has(parseDigest(mount)))
+      if (mount !== null && this.#hold(repository, parseDigest(mount)))
         return this.#created(response, repository, parseDigest(mount));
       const opened = uploads.open(repository);
       if (digest === null) return accepted(response, 202, repository, opened, 0);
@@ -97,9 +104,9 @@ export class BlobsApi {
     }
   }
 
-  /** Whether there is a blob. */
-  has(digest: Digest): boolean {
-    return statSync(this.#path(digest), { throwIfNoEntry: false })?.isFile() === true;
+  /** Keeps a blob for a manifest that is to come; returns whether there is such a blob. */
+  #hold(repository: string, digest: Digest): boolean {
+    return this.#contents.hold(repository, digest, this.#path(digest));
   }
 
   #path(digest: Digest): string {

@@ -74,6 +74,7 @@ export function layoutContents(directory: string, staging: LayoutStaging | undef
     directory,
     isReadOnly: staging === undefined,
     // Nobody removes any.
+    hold: (_repository, _digest, blob) => existsSync(blob),
     rely: () => ({ [Symbol.dispose]: () => undefined }),
     manifests: () => read().manifests.flatMap((entry) => servedManifest(entry) ?? []),
     add: ({ repository, tag, mediaType, digest, size }) => {

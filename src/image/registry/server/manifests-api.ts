@@ -110,7 +110,7 @@ export class ManifestsApi {
     const mediaType = content.mediaType || (request.headers["content-type"] ?? "").split(";")[0]?.trim();
     if (mediaType === undefined || mediaType === "") throw new ApiError("MANIFEST_INVALID", "it has no media type");
     const { config, layers, blobs, manifests } = content;
-    using _ = this.#contents.rely();
+    using _ = this.#contents.rely(repository);
     for (const part of [...(config == null ? [] : [config]), ...layers, ...blobs, ...manifests]) {
       // Layers that may not be distributed are elsewhere.
       if (part.urls.length === 0 && !existsSync(this.#path(part.digest))) {

@@ -15,8 +15,17 @@ export interface RegistryContents {
   readonly isReadOnly: boolean;
   /** The manifests that somebody has pushed or named, as they are now. */
   manifests(): readonly ServedManifest[];
-  /** Holds off whoever removes blobs: from looking whether a manifest's are there until it is added. */
-  rely(): Disposable;
+  /**
+   * Keeps a blob for the manifest of a repository that is to come, whoever removes blobs meanwhile.
+   * @param path where its bytes are
+   * @returns whether there is such a blob
+   */
+  hold(repository: string, digest: Digest, path: string): boolean;
+  /**
+   * Holds off whoever removes blobs: from looking whether a manifest's are there until it is added. What is held for the
+   * repository is there then.
+   */
+  rely(repository: string): Disposable;
   /**
    * Adds a manifest, whose bytes are a blob of the layout already; a tag leaves the manifest that it stood for. All that it
    * names is on the disk before it is seen.

@@ -49,7 +49,7 @@ const READING: readonly string[] = ["GET", "HEAD"];
  */
 export async function startRegistryServer(settings: RegistryServerSettings): Promise<RegistryServer> {
   const { contents, staging, host, port, onFault } = settings;
-  const uploads = staging === undefined ? undefined : new Uploads(contents.directory, staging);
+  const uploads = staging === undefined ? undefined : new Uploads(contents, staging);
   const blobs = new BlobsApi(contents, uploads);
   const manifests = new ManifestsApi(contents, staging);
   const server = createServer(async (request, response) => {
@@ -113,7 +113,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, apis: 
   if (!isRepository(repository)) throw new ApiError("NAME_INVALID", "that is no repository's name");
   switch (kind) {
     case "blobs":
-      return apis.blobs.blob(request, response, last);
+      return apis.blobs.blob(request, response, repository, last);
     case "blobs/uploads":
       return apis.blobs.upload(request, response, repository, last, url);
     case "manifests":

@@ -3,7 +3,7 @@
  * `localhost:PORT/REPOSITORY:TAG`. The store knows images and nothing else, so artifacts are refused.
  *
  * Images of an index come before it and without a name. They are remembered until then; the one for this machine
- * becomes the store's image. An image that is deleted loses its names here, and stays until it is pruned.
+ * becomes the store's image. Blobs come before their image, too; see held-blobs.ts. An image that is deleted loses its names here, and stays until it is pruned.
  */
 
 import { existsSync, readFileSync } from "node:fs";
@@ -19,8 +19,11 @@ import { chooseManifest } from "../../manifest-choice.ts";
 import { isConfiguration, isIndex } from "../../media-types.ts";
 import { deleteNames } from "../../store/delete-names.ts";
 import type { ImageStore } from "../../store/image-store.ts";
+import { addReachableBlobs } from "../../store/reachable-blobs.ts";
 import type { BlobDescriptor } from "../../store/stored-image.ts";
+import type { LayoutStaging } from "../../transport/layout-staging.ts";
 import { ApiError } from "./api-error.ts";
+import { HeldBlobs } from "./held-blobs.ts";
 import type { RegistryContents, ServedManifest } from "./registry-contents.ts";
 import { servedName } from "./served-name.ts";
 
@@ -33,11 +36,17 @@ const imageManifest = v.pipe(
 /**
  * Opens the store as a server's contents.
  * @param registry tells what pushed images are named after: `localhost:5000`
+ * @param staging where links to blobs are kept; undefined for a store that is only read
  */
-export function storeContents(store: ImageStore, registry: () => string, isReadOnly: boolean): RegistryContents {
+export function storeContents(
+  store: ImageStore,
+  registry: () => string,
+  staging: LayoutStaging | undefined,
+): RegistryContents {
+  const held = staging === undefined ? undefined : new HeldBlobs(store.directory, staging);
   const pending = new Map<string, ServedManifest>();
-  const readBlob = ({ digest }: Pick<BlobDescriptor, "digest">) =>
-    readFileSync(`${store.directory}/${blobPath(digest)}`);
+  const pathOf = ({ digest }: Pick<BlobDescriptor, "digest">) => `${store.directory}/${blobPath(digest)}`;
+  const readBlob = (blob: Pick<BlobDescriptor, "digest">) => readFileSync(pathOf(blob));
 
   const addImage = (manifest: BlobDescriptor, target: BlobDescriptor, repository: string, tag: string) => {
     const name = `${registry()}/${repository}`;
@@ -68,9 +77,15 @@ export function storeContents(store: ImageStore, registry: () => string, isReadO
 
   return {
     directory: store.directory,
-    isReadOnly,
+    isReadOnly: staging === undefined,
     manifests,
-    rely: () => store.rely(),
+    hold: (repository, digest, path) => held?.hold(repository, digest, path) ?? existsSync(path),
+    rely: (repository) => {
+      using lock = new DisposableStack();
+      lock.use(store.rely());
+      held?.putBack(repository);
+      return lock.move();
+    },
     add: (manifest) => {
       const { repository, tag, mediaType } = manifest;
       if (!isIndex(mediaType)) {
@@ -80,10 +95,17 @@ export function storeContents(store: ImageStore, registry: () => string, isReadO
           throw new ApiError("UNSUPPORTED", "Bunker's store holds images only; serve a directory for artifacts", 415);
         }
       }
-      if (tag !== undefined) synchronize(store.directory);
-      if (tag === undefined) pending.set(`${repository}@${manifest.digest}`, manifest);
-      else if (!isIndex(mediaType)) addImage(manifest, manifest, repository, tag);
+      if (tag === undefined) {
+        pending.set(`${repository}@${manifest.digest}`, manifest);
+        held?.hold(repository, manifest.digest, pathOf(manifest));
+        return;
+      }
+      synchronize(store.directory);
+      if (!isIndex(mediaType)) addImage(manifest, manifest, repository, tag);
       else addImage(imageOf(store, manifest, readBlob), manifest, repository, tag);
+      const named = new Set<Digest>();
+      addReachableBlobs(store, manifest, named);
+      held?.release(repository, named);
     },
     remove: (repository, which) => {
       const isHere = (name: string) => servedName(name)?.repository === repository;

@@ -19,6 +19,7 @@ import { type Digest, DigestHasher, splitDigest } from "../../digest.ts";
 import { blobPath } from "../../layout-files.ts";
 import type { LayoutStaging } from "../../transport/layout-staging.ts";
 import { ApiError } from "./api-error.ts";
+import type { RegistryContents } from "./registry-contents.ts";
 
 /** Milliseconds after which an upload that nobody goes on with is given up. */
 const LONGEST_PAUSE = 60 * 60 * 1000;
@@ -39,12 +40,12 @@ interface Upload {
 }
 
 export class Uploads implements Disposable {
-  readonly #directory: string;
+  readonly #contents: RegistryContents;
   readonly #staging: LayoutStaging;
   readonly #uploads = new Map<string, Upload>();
 
-  constructor(directory: string, staging: LayoutStaging) {
-    this.#directory = directory;
+  constructor(contents: RegistryContents, staging: LayoutStaging) {
+    this.#contents = contents;
     this.#staging = staging;
   }
 
@@ -102,7 +103,8 @@ export class Uploads implements Disposable {
       const { algorithm } = splitDigest(digest);
       const actual = algorithm === "sha256" ? upload.hasher.finish() : hashFile(upload.file, algorithm);
       if (actual !== digest) throw new ApiError("DIGEST_INVALID", `the blob's digest is ${actual}`);
-      const place = `${this.#directory}/${blobPath(digest)}`;
+      this.#contents.hold(repository, digest, upload.path);
+      const place = `${this.#contents.directory}/${blobPath(digest)}`;
       mkdirSync(dirname(place), { recursive: true });
       if (!existsSync(place)) renameSync(upload.path, place);
     } finally {
