@@ -12,6 +12,8 @@ export interface DockerRegistrySettings {
   readonly users?: Readonly<Record<string, string>>;
   /** Whether it speaks TLS; plain HTTP unless given. */
   readonly tls?: boolean;
+  /** Further hosts that its certificate is for. */
+  readonly hosts?: readonly string[];
 }
 
 /** A certificate authority of the tests' own and a certificate by it for `localhost` and 127.0.0.1, as files in PEM. */
@@ -21,8 +23,8 @@ export interface PrivateAuthority {
   readonly key: string;
 }
 
-/** Makes a certificate authority and a certificate in a directory. */
-export function makePrivateAuthority(directory: string): PrivateAuthority {
+/** Makes a certificate authority and a certificate in a directory, which is for further hosts, too. */
+export function makePrivateAuthority(directory: string, hosts: readonly string[] = []): PrivateAuthority {
   const path = (name: string) => join(directory, name);
   const [authority, certificate, key] = [path("ca.crt"), path("server.crt"), path("server.key")];
   const openssl = (...words: readonly string[]) => output(["openssl", ...words]);
@@ -39,7 +41,7 @@ export function makePrivateAuthority(directory: string): PrivateAuthority {
     authority,
   );
   openssl("req", ...newKey, "-subj", "/CN=localhost", "-keyout", key, "-out", path("request"));
-  writeFileSync(path("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
+  writeFileSync(path("names"), `subjectAltName=${["localhost", ...hosts].map((host) => `DNS:${host}`)},IP:127.0.0.1\n`);
   const signed = ["-in", path("request"), "-extfile", path("names"), "-out", certificate];
   openssl("x509", "-req", ...signed, "-CA", authority, "-CAkey", path("ca.key"), "-CAcreateserial");
   return { authority, certificate, key };
@@ -63,10 +65,10 @@ export class DockerRegistry implements AsyncDisposable {
   }
 
   /** Starts one and waits until it listens. */
-  static async start({ users, tls = false }: DockerRegistrySettings = {}): Promise<DockerRegistry> {
+  static async start({ users, tls = false, hosts }: DockerRegistrySettings = {}): Promise<DockerRegistry> {
     const directory = mkdtempSync(join(tmpdir(), "bunker-registry-"));
     try {
-      const certificates = tls ? makePrivateAuthority(directory) : undefined;
+      const certificates = tls ? makePrivateAuthority(directory, hosts) : undefined;
       mkdirSync(join(directory, "storage"));
       writeFileSync(join(directory, "config.json"), JSON.stringify(configuration(directory, users, certificates)));
       const log = join(directory, "log");

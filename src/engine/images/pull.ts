@@ -62,10 +62,11 @@ export async function executePull(
     observer.end(reference, image);
   };
   if (!allTags) {
-    await firstOf(candidates, pullOne, signal);
+    await firstOf(name, candidates, pullOne, signal);
     return;
   }
   await firstOf(
+    name,
     candidates,
     async (reference) => {
       if (reference.tag !== undefined || reference.digest !== undefined) {
@@ -84,20 +85,47 @@ export async function executePull(
   );
 }
 
-/** Tries the names that a short one may stand for, until a registry has it. The last failure is the one that is told. */
+/**
+ * Tries the names that a short one may stand for, until a registry has it.
+ * @param name as the user has written it
+ * @throws BunkerError what `work` throws; where several have failed, one that tells all of it
+ */
 async function firstOf(
+  name: string,
   candidates: readonly Reference[],
   work: (reference: Reference) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const [place, reference] of candidates.entries()) {
+  const failures: BunkerError[] = [];
+  for (const reference of candidates) {
     try {
       await work(reference);
       return;
     } catch (error) {
       signal.throwIfAborted();
-      const mayBeElsewhere = error instanceof BunkerError && /^(?:image_not_found|registry_)/.test(error.code);
-      if (place === candidates.length - 1 || !mayBeElsewhere) throw error;
+      if (!(error instanceof BunkerError)) throw error;
+      failures.push(error);
+      if (!/^(?:image_not_found|registry_)/.test(error.code)) break;
     }
   }
+  const last = failures.at(-1);
+  if (last === undefined) throw new Error("a name stands for at least one reference");
+  throw failures.length === 1 ? last : severalFailures(name, failures, last);
+}
+
+/** One failure of several: each has its line above the message, as Podman has it below. */
+function severalFailures(name: string, failures: readonly BunkerError[], last: BunkerError): BunkerError {
+  const isMissing = failures.every(({ code }) => code === "image_not_found");
+  const registries = `the ${failures.length} registries that were searched`;
+  return new BunkerError(
+    {
+      code: last.code,
+      operation: "pull",
+      object: name,
+      reason: isMissing ? `none of ${registries} has it` : `it did not come from any of ${registries}`,
+      hint: "Write the name with its registry in front to ask that one alone.",
+      excerpt: failures.map(({ message }) => ` * ${message}`).join("\n"),
+    },
+    { cause: last },
+  );
 }

@@ -1,8 +1,8 @@
-import { createServer } from "node:http";
+import { createServer, request as sendRequest } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 
 /**
- * Starts a proxy that leads every tunnel to one port of this machine, and tells what it was asked for. With it a test can
+ * Starts a proxy that leads every tunnel and every request to one port of this machine, and tells what it was asked for. With it a test can
  * be any host of the Internet.
  */
 export async function startProxy(port: number) {
@@ -10,7 +10,14 @@ export async function startProxy(port: number) {
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url} ${request.headers["proxy-authorization"]}`);
-    response.end();
+    const { method, headers } = request;
+    const { pathname, search } = new URL(request.url ?? "");
+    const upstream = sendRequest({ host: "127.0.0.1", port, method, path: pathname + search, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    upstream.on("error", () => response.destroy());
+    request.pipe(upstream);
   });
   server.on("connect", (request, client) => {
     asked.push(`CONNECT ${request.url} ${request.headers["proxy-authorization"]}`);
