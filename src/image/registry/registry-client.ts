@@ -2,7 +2,8 @@
  * Requests to the API of one registry; OCI distribution specification 1.1, which is Docker's registry API v2.
  *
  * A registry has TLS, unless the configuration or the user says that it may do without, or it is on this machine: then
- * it is asked once which it speaks, in a request that tells it nothing. Everything else happens around each request:
+ * it is asked once which it speaks, in a request that tells it nothing; on this machine, where there is nobody to be hidden
+ * from, by the first request itself. Everything else happens around each request:
  *
  * - A challenge is answered, and the request sent again with the authorization.
  * - Redirects are followed, for blobs mostly to some storage of the registry's. Credentials go to the registry itself
@@ -109,11 +110,17 @@ export class RegistryClient implements Disposable {
     });
   }
 
-  /** The URL of the API, with its slash at the end. */
-  async #home(signal: AbortSignal, attempt: Attempt): Promise<URL> {
-    this.#base ??= this.#findBase(signal, attempt);
+  /**
+   * The URL of the API, with its slash at the end.
+   * @returns also the answer to the request, if it was that by which the URL was found
+   */
+  async #home(request: ApiRequest): Promise<{ readonly home: URL; readonly answer: HttpResponse | undefined }> {
+    let answer: HttpResponse | undefined;
+    this.#base ??= this.#findBase(request, (response) => {
+      answer = response;
+    });
     try {
-      return await this.#base;
+      return { home: await this.#base, answer };
     } catch (error) {
       this.#base = undefined;
       throw error;
@@ -132,11 +139,12 @@ export class RegistryClient implements Disposable {
 
   async #attempt(request: ApiRequest): Promise<HttpResponse> {
     const { signal, scopes, expected } = request;
-    const home = await this.#home(signal, request);
+    const { home, answer } = await this.#home(request);
     const start = request.target instanceof URL ? request.target : new URL(request.target, home);
     let authorization = await this.#authorization.header(scopes, signal, request);
     for (let answered = 0; ; answered++) {
-      const response = await this.#follow(request, start, home.origin, authorization);
+      const response =
+        (answered === 0 ? answer : undefined) ?? (await this.#follow(request, start, home.origin, authorization));
       if (expected.includes(response.status)) return response;
       if (response.status !== 401 || response.url.origin !== home.origin || answered === 2) {
         throw await this.#failure(response, request);
@@ -189,20 +197,40 @@ export class RegistryClient implements Disposable {
     }
   }
 
-  /** Finds out whether a registry that may do without TLS does. */
-  async #findBase(signal: AbortSignal, attempt: Attempt): Promise<URL> {
+  /**
+   * Finds out whether a registry that may do without TLS does.
+   * @param onAnswer is given the answer if that is done by the request itself
+   */
+  async #findBase(request: ApiRequest, onAnswer: (response: HttpResponse) => void): Promise<URL> {
+    const { signal, method, target } = request;
     const host = apiHost(this.registry);
     const secure = new URL(`https://${host}/v2/`);
     if (!this.#mayBeInsecure(host, this.#trust(host))) return secure;
     const plain = new URL(`http://${host}/v2/`);
-    // On this machine there is nobody to be hidden from, and the first try of TLS takes a while to prepare.
+    // On this machine the first try of TLS takes a while to prepare.
     const [first, second] = isLoopbackHost(host) ? [plain, secure] : [secure, plain];
+    const mayAskByRequest = first === plain && typeof target === "string" && (method === "GET" || method === "HEAD");
     const ask = async (url: URL) => {
-      const response = await this.#connection(host).send({ method: "GET", url, headers: {}, signal, attempt });
-      await response.discard();
-      // What servers that have TLS say to those who come without.
-      if (url === plain && response.status === 400)
-        throw this.#refusal(attempt, "registry_unreachable", "it wants TLS");
+      // Nothing is known of credentials before there was a challenge.
+      const answer = mayAskByRequest
+        ? await this.#follow(request, new URL(target, url), url.origin, undefined)
+        : undefined;
+      if (answer === undefined || answer.status === 400) {
+        const response = await this.#connection(host).send({
+          method: "GET",
+          url,
+          headers: {},
+          signal,
+          attempt: request,
+        });
+        await response.discard();
+        // What servers that have TLS say to those who come without, whatever they come for.
+        if (url === plain && response.status === 400) {
+          await answer?.discard();
+          throw this.#refusal(request, "registry_unreachable", "it wants TLS");
+        }
+      }
+      if (answer !== undefined) onAnswer(answer);
       return url;
     };
     try {

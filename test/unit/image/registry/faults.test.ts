@@ -27,7 +27,7 @@ async function readManifestFrom(handler: Handler, settings: Parameters<typeof op
     () => "read",
     async (error) => failureOf(Promise.reject(error)),
   );
-  return { outcome, requests: server.requests, host: server.host };
+  return { outcome, requests: server.requests, questions: server.questions, host: server.host };
 }
 
 async function readLayerFrom(handler: Handler, settings: Parameters<typeof openReader>[1] = {}) {
@@ -39,6 +39,16 @@ async function readLayerFrom(handler: Handler, settings: Parameters<typeof openR
   );
   return { outcome, requests: server.requests.length };
 }
+
+test("a registry on this machine shows by the first answer which protocol it speaks", async () => {
+  const { outcome, requests, questions } = await readManifestFrom((_request, response) => sendManifest(response));
+  expect([outcome, requests, questions]).toEqual(["read", ["GET /v2/image/manifests/1"], 0]);
+});
+
+test("a registry that refuses the first request is asked whether it wants TLS", async () => {
+  const { requests, questions } = await readManifestFrom((_request, response) => refuse(response, 400, "NAME_INVALID"));
+  expect([requests.length, questions]).toEqual([1, 1]);
+});
 
 test.each([
   [401, "UNAUTHORIZED", "registry_unauthorized"],

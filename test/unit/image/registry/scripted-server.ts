@@ -15,6 +15,8 @@ export interface ScriptedServer extends AsyncDisposable {
   readonly requests: readonly string[];
   /** The Authorization headers of the same requests. */
   readonly authorizations: readonly (string | undefined)[];
+  /** How many there were that ask which protocol it speaks. */
+  readonly questions: number;
 }
 
 /**
@@ -24,8 +26,10 @@ export interface ScriptedServer extends AsyncDisposable {
 export async function startScriptedServer(handler: Handler, tls?: ServerOptions): Promise<ScriptedServer> {
   const requests: string[] = [];
   const authorizations: (string | undefined)[] = [];
+  let questions = 0;
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     if (request.url === "/v2/") {
+      questions++;
       response.end();
       return;
     }
@@ -39,6 +43,9 @@ export async function startScriptedServer(handler: Handler, tls?: ServerOptions)
     host: `${tls === undefined ? "127.0.0.1" : "localhost"}:${(server.address() as AddressInfo).port}`,
     requests,
     authorizations,
+    get questions() {
+      return questions;
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
