@@ -109,18 +109,20 @@ export const exec = defineCommand(
       if (socket !== undefined) tell(socket, { kind: "keep" }, [terminal.number]);
       return 0;
     };
-    if (signals === undefined) return keepTerminal();
+    if (signals === undefined) return await keepTerminal();
     for (const end of streams?.ends.inner ?? []) end.close();
     const lost = new LostOutput();
     const end = await attachDetachably(launched, signals, streams?.ends, {
       interactive,
       whole: false,
       detachKeys,
+      // As with Docker: the process is still there for who looks after it.
+      isLeftOnHangup: true,
       lost,
     });
     if (end === "detached") {
       recordContainerEvent(data, "exec_detach", told, { execID });
-      return keepTerminal();
+      return await keepTerminal();
     }
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
     recordContainerEvent(data, "exec_die", told, { execID, exitCode: String(exitStatus) });

@@ -152,9 +152,13 @@ export async function attach(
   container: LaunchedContainer,
   signals: SignalPipe,
   streams: Streams | undefined,
-  options: Omit<Parameters<typeof attachDetachably>[3], "detachKeys">,
+  options: Omit<Parameters<typeof attachDetachably>[3], "detachKeys" | "isLeftOnHangup">,
 ): Promise<ProcessEnd> {
-  const end = await attachDetachably(container, signals, streams, { ...options, detachKeys: new Uint8Array() });
+  const end = await attachDetachably(container, signals, streams, {
+    ...options,
+    detachKeys: new Uint8Array(),
+    isLeftOnHangup: false,
+  });
   return end === "detached" ? waitForExit(container.pid) : end;
 }
 
@@ -174,6 +178,8 @@ export async function attachDetachably(
     readonly whole: boolean;
     readonly orphans?: Orphans | undefined;
     readonly detachKeys: Uint8Array;
+    /** Whether a container's terminal is left, too, when our own has gone, which SIGHUP says. */
+    readonly isLeftOnHangup: boolean;
     /** Is told of what of the output could not be written. */
     readonly lost: LostOutput;
   },
@@ -188,6 +194,10 @@ export async function attachDetachably(
     if (ended && outputs.size === 0) reactor.stop();
   };
   const { terminal } = container;
+  const leave = () => {
+    isDetached = true;
+    reactor.stop();
+  };
   const copyOut = (source: FileDescriptor, stream: "output" | "error") => {
     const to = stream === "output" ? STANDARD_OUTPUT : STANDARD_ERROR;
     const destination = cleanup.use(openNonBlocking(to, "w").descriptor);
@@ -210,9 +220,7 @@ export async function attachDetachably(
       ({ isEndedByFilter = false }) => {
         // The container sees the end of its input.
         if (streams !== undefined) destination.close();
-        if (!isEndedByFilter) return;
-        isDetached = true;
-        reactor.stop();
+        if (isEndedByFilter) leave();
       },
       isTyped ? detachKeyFilter(options.detachKeys) : undefined,
     );
@@ -239,6 +247,7 @@ export async function attachDetachably(
   reactor.add(signals.descriptor, Event.IN, () => {
     for (let signal = signals.next(); signal !== undefined; signal = signals.next()) {
       if (signal === Signal.SIGWINCH) resize();
+      else if (signal === Signal.SIGHUP && terminal !== undefined && options.isLeftOnHangup) leave();
       else systemCall(SystemCall.pidfd_send_signal, container.pidfd.number, signal, 0, 0);
     }
   });

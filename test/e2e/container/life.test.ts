@@ -318,6 +318,25 @@ describe("exec", () => {
     await bunker("rm", "-f", "limited");
   });
 
+  test.each([
+    ["when that of the command has gone", ["-it"], "SIGHUP"],
+    ["when it is left by the detach keys", ["-it"], "keys"],
+    ["when it is started in the background", ["-dt"], "nothing"],
+  ] as const)("goes on with its terminal %s", async (_name, options, event) => {
+    await bunker("run", "-d", "--name", "room", suite.image, "sh", "-c", idle);
+    const script = "echo ready; while [ ! -e /go ]; do sleep 0.02; done; [ -t 1 ] && echo still here && : >/done";
+    const words = ["exec", ...options, "room", "sh", "-c", script];
+    const session = suite.user.startInTerminal([suite.user.bunkerPath, ...words]);
+    if (event !== "nothing") await session.expect("ready");
+    if (event === "SIGHUP") session.process.kill(event);
+    if (event === "keys") session.type("\x10\x11");
+    expect(await session.process.exited).toBe(0);
+    session.terminal.close();
+    await bunker("exec", "room", "touch", "/go");
+    while ((await suite.user.bunker(["exec", "room", "test", "-e", "/done"])).status !== 0);
+    await bunker("rm", "-f", "room");
+  });
+
   test("with keys that are none executes nothing", async () => {
     await bunker("run", "-d", "--name", "room", suite.image, "sh", "-c", idle);
     const refused = await suite.user.bunker(["exec", "--detach-keys", "nokey", "room", "sh", "-c", ": >/executed"]);
