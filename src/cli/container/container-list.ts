@@ -37,7 +37,7 @@ export async function containerList(
   const { format, isWithoutHeading, namespaces, quiet, size, sort, whole } = options;
   const fits = await filterOf(database, data, options);
   const order = sort === "size" ? await sizeOrder(data) : sort === undefined ? undefined : ORDERS[sort];
-  const sizeOf = size || format !== undefined ? await sizeReader(data) : () => "";
+  const sizeOf = await sizesFor(data, options);
   const platformOf = format === undefined ? () => "" : (await import("./container-images.ts")).platformReader(data);
   const { titles, columns } = containerFields;
   const list = { titles, columns: size ? [...columns, "Size"] : columns, isWithoutHeading };
@@ -73,8 +73,12 @@ async function sizeOrder(data: string): Promise<Order> {
   return (one, other) => sizeOf(one) - sizeOf(other);
 }
 
-/** What reads how much a container has written; most lists have no use for it. */
-async function sizeReader(data: string): Promise<(container: Container) => string> {
+/**
+ * What reads how much a container has written, for a list that has a use for it. To measure that is to walk through all
+ * of it, so `--format json` without `--size` says what Docker says then.
+ */
+async function sizesFor(data: string, { format, size }: ListOptions): Promise<(container: Container) => string> {
+  if (!size && (format === undefined || (format.kind === "template" && format.isJson))) return () => humanSize(0);
   const { containerMeasure } = await import("../../engine/files/container-size.ts");
   const measure = containerMeasure(data);
   return (container) => {

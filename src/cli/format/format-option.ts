@@ -6,7 +6,12 @@ const TABLE = "table";
 /** What `--format` asks for; a template of undefined is the command's own. */
 export type OutputFormat =
   | { readonly kind: "table"; readonly template: string | undefined }
-  | { readonly kind: "template"; readonly template: string };
+  | {
+      readonly kind: "template";
+      readonly template: string;
+      /** Whether it was the word `json`, which as with Docker asks for nothing that is costly. */
+      readonly isJson?: true;
+    };
 
 /** `--format` of a command that lists things: `table`, `table TEMPLATE`, `json` or `TEMPLATE`. */
 export const listFormatOption: Option<OutputFormat, OutputFormat | undefined> = single({
@@ -20,7 +25,7 @@ export const listFormatOption: Option<OutputFormat, OutputFormat | undefined> = 
  * Reads `--format` of a list. As in Docker, `\t` and `\n` stand for a tab and a line break.
  */
 export function parseListFormat(text: string): OutputFormat {
-  if (text === "json") return { kind: "template", template: "{{json .}}" };
+  if (text === "json") return { kind: "template", template: "{{json .}}", isJson: true };
   const unescaped = (source: string) => source.trim().replaceAll("\\t", "\t").replaceAll("\\n", "\n");
   if (!text.startsWith(TABLE)) return { kind: "template", template: unescaped(text) };
   const template = unescaped(text.slice(TABLE.length));

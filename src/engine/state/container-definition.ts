@@ -96,6 +96,9 @@ const mountPointSchema = lazily(() =>
 );
 
 /** Whatever the object holds: `v.record` would go through it member by member, for each container of a list. */
+/** What the usual network was called when older containers were recorded: by what makes it. */
+const FORMER_BRIDGE = "slirp";
+
 const shownSchema = v.custom<Readonly<Record<string, unknown>>>(
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),
 );
@@ -152,7 +155,10 @@ const definitionSchema = lazily(() =>
       }),
       { mode: "enabled" },
     ),
-    network: v.string(),
+    network: v.pipe(
+      v.string(),
+      v.transform((name) => (name === FORMER_BRIDGE ? "bridge" : name)),
+    ),
     /** The other namespaces that are another container's, `container:ID`, or have a path, `ns:PATH`. */
     joined: v.optional(
       v.object({
@@ -171,7 +177,10 @@ const definitionSchema = lazily(() =>
     membership: v.optional(membershipSchema()),
     /** What `docker inspect` shows under HostConfig and Config and nothing else depends on. */
     shown: v.object({
-      hostConfiguration: shownSchema,
+      hostConfiguration: v.pipe(
+        shownSchema,
+        v.transform((shown) => (shown["NetworkMode"] === FORMER_BRIDGE ? { ...shown, NetworkMode: "bridge" } : shown)),
+      ),
       configuration: shownSchema,
     }),
   }),

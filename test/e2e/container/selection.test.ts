@@ -99,7 +99,23 @@ test("a list takes what fits any value of a filter and all filters", async () =>
   const bridge = await bunker("network", "ls", "--no-trunc", "-f", "name=^bridge$", "--format", "{{.Name}} {{.ID}}");
   expect(await bunker("inspect", "-f", network, "three")).toBe(bridge);
   expect(await bunker("ps", "-a", "-f", "name=three", "--format", "{{.Networks}}")).toBe("bridge\n");
+  // Also one that was recorded when it had the name of what makes it.
+  const oldNetwork = `replace(definition, '"network":"bridge"', '"network":"slirp"')`;
+  const old = `replace(${oldNetwork}, '"NetworkMode":"bridge"', '"NetworkMode":"slirp"')`;
+  const script = `import sqlite3; d = sqlite3.connect("${suite.user.data}/state.db")
+print(d.execute("""UPDATE container SET definition = ${old} WHERE definition != ${old}""").rowcount); d.commit()`;
+  expect(await suite.user.execute(["python3", "-c", script])).toEqual({ status: 0, output: "1\n", errors: "" });
+  expect(await bunker("ps", "-a", "-f", "network=bridge", "--format", "{{.Names}} {{.Networks}}")).toBe(
+    "three bridge\n",
+  );
+  expect(await bunker("inspect", "--format", network, "three")).toBe(bridge);
   expect(await bunker("wait", "--condition", "configured", "three")).toBe("-1\n");
+  // As with Docker, the word json alone does not have it measured how much they have written.
+  const sizes = async (...words: string[]) =>
+    JSON.parse(await bunker("ps", "-a", "-f", "name=one", "--format", ...words)).Size as string;
+  expect(await sizes("json")).toBe("0B");
+  expect(await sizes("json", "--size")).toMatch(/^[1-9]\d*B \(virtual /);
+  expect(await sizes("{{json .}}")).toMatch(/^[1-9]\d*B \(virtual /);
   expect(await names("--sort", "size")).toEqual(["three", "two", "one", ""]);
   expect(await refused("ps", "-f", "health=fine")).toBe(
     "bunker: filter by health=fine: expected one of starting, healthy, unhealthy, none\n",
