@@ -201,7 +201,8 @@ function sharedMemorySize({
   sharedMemorySize: size,
   ipcNamespace,
 }: Pick<RunOptionValues, "sharedMemorySize" | "ipcNamespace">): number {
-  if (size === undefined) return DEFAULT_SHARED_MEMORY_SIZE;
+  // As with Docker, none at all is as if nothing were said.
+  if (size === undefined || size === 0) return DEFAULT_SHARED_MEMORY_SIZE;
   const isOwn =
     typeof ipcNamespace === "string"
       ? ipcNamespace !== "host" && ipcNamespace !== "none"

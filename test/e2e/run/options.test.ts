@@ -147,6 +147,8 @@ describe("limits and kernel parameters", () => {
     [["--ulimit", "core=0", "--ulimit=nofile=64"], "ulimit -c; ulimit -n; ulimit -Hn", "0\n64\n64\n"],
     [["--oom-score-adj", "500"], "cat /proc/self/oom_score_adj", "500\n"],
     [["--shm-size", "10m"], "df -k /dev/shm | tail -n 1 | awk '{print $2}'", "10240\n"],
+    // As with Docker, that is none, and so the usual one.
+    [["--shm-size", "0"], "df -k /dev/shm | tail -n 1 | awk '{print $2}'", "65536\n"],
     [[], "df -k /dev/shm | tail -n 1 | awk '{print $2}'", "65536\n"],
     [["--sysctl", "kernel.msgmax=4321"], "cat /proc/sys/kernel/msgmax", "4321\n"],
     [
