@@ -24,6 +24,8 @@ export interface ProcessIdentity {
 /** What /proc/PID/stat says; proc_pid_stat(5). Times are in clock ticks. */
 export interface ProcessStatus {
   readonly parent: number;
+  /** Whether it was stopped, by a signal or by a debugger. */
+  readonly isStopped: boolean;
   /** User and system time used by the process. */
   readonly time: number;
   /** The same of its children that it has waited for, and of theirs. */
@@ -48,6 +50,7 @@ export function processOrZombieStatus(pid: number): (ProcessStatus & { readonly 
   return {
     hasEnded: fields[0] === "Z" || fields[0] === "X",
     parent: field(4),
+    isStopped: fields[0] === "T" || fields[0] === "t",
     time: field(14) + field(15),
     childrenTime: field(16) + field(17),
     threads: field(20),

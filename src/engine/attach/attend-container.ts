@@ -1,5 +1,6 @@
 /* The rest of a command that has started a container in the foreground: it is there until the end, and records it. */
 import type { StateDatabase } from "../../state/state-database.ts";
+import { BunkerError } from "../../sys/error.ts";
 import type { KeepOpen } from "../../sys/remove-tree.ts";
 import { recordContainerEnd } from "../lifecycle/record-end.ts";
 import { removeFiles } from "../lifecycle/remove-container.ts";
@@ -17,7 +18,7 @@ import { type AttachmentOptions, stayAttached } from "./supervised-attachment.ts
  * @param started the container, which was started with `attachment`
  * @param leave is told the status when nothing is left to be done; it need not return
  * @returns its exit status; 0 when the user has detached from it
- * @throws BunkerError `supervisor_lost`, `output_lost`
+ * @throws BunkerError `supervisor_lost`, `output_lost`, `image_kept`
  */
 export async function attendContainer(
   database: StateDatabase,
@@ -30,9 +31,15 @@ export async function attendContainer(
 ): Promise<number> {
   using socket = started.socket;
   using earlyWatch = started.earlyWatch;
+  let incomplete: BunkerError | undefined;
   const record = ({ kind: _kind, ...end }: Exit, keepOpen?: KeepOpen) => {
     if (!recordsEnd) return;
-    recordContainerEnd(database, data, id, end, keepOpen);
+    try {
+      recordContainerEnd(database, data, { id, pid: started.pid }, end, keepOpen);
+    } catch (error) {
+      if (!(error instanceof BunkerError) || error.code !== "image_kept") throw error;
+      incomplete = error;
+    }
     lock.release();
     tell(socket, { kind: "recorded" });
   };
@@ -46,6 +53,7 @@ export async function attendContainer(
     }
     dismissSupervisor(earlyWatch);
     lost.check();
+    if (incomplete !== undefined) throw incomplete;
     leave?.(earlyEnd.exitStatus);
     return earlyEnd.exitStatus;
   }
@@ -60,6 +68,7 @@ export async function attendContainer(
     }
   });
   if (unrecorded !== undefined) throw unrecorded.error;
+  if (incomplete !== undefined) throw incomplete;
   if (end.kind === "detached") return 0;
   if (end.kind === "lost") {
     if (definition.remove) removeFiles(database, data, { id, name, definition }, true);

@@ -1,13 +1,7 @@
 /* How commands come by containers. What they get is true: a row that is not is set right first; settle.ts. */
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
-import {
-  type Container,
-  containerWithId,
-  recordedContainer,
-  recordedContainers,
-  recordedContainersFrom,
-} from "../state/containers.ts";
+import { type Container, recordedContainer, recordedContainers, recordedContainersFrom } from "../state/containers.ts";
 import { isAbandoned } from "./abandoned.ts";
 import { asLeft, settle } from "./settle.ts";
 
@@ -82,16 +76,6 @@ export function foundAgain(
     object: name,
     exitStatus: 1,
   });
-}
-
-/**
- * A container whose lock the caller holds, so that what its row says is true.
- * @throws BunkerError `no_such_container`
- */
-export function heldContainer(database: StateDatabase, id: string): Container {
-  const container = containerWithId(database, id);
-  if (container !== undefined) return container;
-  throw new BunkerError({ code: "no_such_container", operation: "No such container:", object: id, exitStatus: 1 });
 }
 
 /** Finds a container by its id or name; undefined when it is only just being made, or has just been removed. */

@@ -3,10 +3,13 @@ import { removeGroupMadeByHand } from "../../cgroup/group-by-hand.ts";
 import { outOfMemoryKills } from "../../cgroup/out-of-memory.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { errnoName } from "../../sys/errno.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { processStatus } from "../../sys/process-identity.ts";
 import type { KeepOpen } from "../../sys/remove-tree.ts";
 import { recordContainerEvent, recordDeath, recordNetworkEvent, recordVolumeMounts } from "../events/journal.ts";
 import { internalCommand } from "../internal-command.ts";
 import {
+  containerWithId,
   openContainers,
   recordEnd,
   recordError,
@@ -16,27 +19,36 @@ import {
 } from "../state/containers.ts";
 import { endpointsOfContainer } from "../state/networks.ts";
 import type { Exit } from "../supervisor/protocol.ts";
-import { findContainer, heldContainer } from "./find-container.ts";
+import { findContainer } from "./find-container.ts";
 import { removeFiles } from "./remove-container.ts";
 import { isToBeRestarted } from "./restart-policy.ts";
+
+/** One of a container's runs, by its first process. */
+export interface ContainerRun {
+  readonly id: string;
+  readonly pid: number;
+}
 
 /** What a supervisor says of an end. */
 export type End = Omit<Exit, "kind">;
 
 /**
  * Records the end, and removes a container of `--rm`, unless somebody is restarting it. To be called by who holds the container's lock.
+ * @param run whose end it is; nothing is done if that is on record, as it is when the command was stopped in between
  * @param keepOpen takes the directories of one that is removed
  * @returns whether the restart policy asks for another start
+ * @throws BunkerError `image_kept` when all but the removal of its image is done
  */
 export function recordContainerEnd(
   database: StateDatabase,
   data: string,
-  id: string,
+  { id, pid }: ContainerRun,
   end: End,
   keepOpen?: KeepOpen,
 ): boolean {
   const { exitStatus } = end;
-  const container = heldContainer(database, id);
+  const container = containerWithId(database, id);
+  if (container?.pid !== pid) return false;
   const { definition } = container;
   const { name } = definition.restart;
   const { cgroup } = container;
@@ -62,10 +74,10 @@ export function recordContainerEnd(
   if (definition.remove && !isAgain && !end.isRestart) {
     recordStatus(database, id, "removing");
     removeFiles(database, data, container, true, keepOpen);
-    if (definition.removesImage === true) removeImageOf(data, definition.image);
+    if (definition.removesImage === true) removeImageOf(data, definition.image, exitStatus);
     return false;
   }
-  recordEnd(database, id, { status: isAgain ? "restarting" : "exited", exitStatus });
+  recordEnd(database, { id, pid }, { status: isAgain ? "restarting" : "exited", exitStatus });
   if (end.isStopped) recordStop(database, id);
   if (end.lostBytes > 0) {
     const reason = end.lostErrno === undefined ? "" : `: ${errnoName(end.lostErrno)}`;
@@ -96,9 +108,29 @@ function runPoststopHooks(data: string, id: string): readonly string[] {
   return said === "" ? ["the hooks of its devices were interrupted"] : JSON.parse(said);
 }
 
-/** Podman's `--rmi`. What removes images is more than most ends need, so another process has it. */
-function removeImageOf(data: string, image: string): void {
-  Bun.spawnSync({ ...internalCommand(["remove-image", data, image]), stdio: ["ignore", "ignore", "inherit"] });
+/**
+ * Podman's `--rmi`. What removes images is more than most ends need, so another process has it.
+ * @throws BunkerError `image_kept`
+ */
+function removeImageOf(data: string, image: string, exitStatus: number): void {
+  try {
+    Bun.spawnSync({ ...internalCommand(["remove-image", data, image]), stdio: ["ignore", "ignore", "inherit"] });
+  } catch (error) {
+    throw new BunkerError({
+      code: "image_kept",
+      operation: "remove image",
+      object: image,
+      reason: "the host permits no further process",
+      errno: errnoOf(error),
+      hint: "Remove it with bunker rmi.",
+      exitStatus,
+    });
+  }
+}
+
+/** Whether the command that is to record the end, whose child its supervisor is, was stopped by a signal. */
+export function isRecorderStopped(): boolean {
+  return processStatus(process.ppid)?.isStopped === true;
 }
 
 /** Records that a container which waited to be started again will not be. */
@@ -116,7 +148,13 @@ export function recordSupervisorFailure(data: string, id: string, reason: string
 }
 
 /** `recordContainerEnd` for a supervisor, which has no database open. */
-export function recordEndFromSupervisor(data: string, id: string, end: End): boolean {
+export function recordEndFromSupervisor(data: string, run: ContainerRun, end: End): boolean {
   using database = openContainers(data);
-  return recordContainerEnd(database, data, id, end);
+  try {
+    return recordContainerEnd(database, data, run, end);
+  } catch (error) {
+    // Nobody is there to be told, and the container is gone.
+    if (error instanceof BunkerError && error.code === "image_kept") return false;
+    throw error;
+  }
 }

@@ -51,7 +51,7 @@ export function settleContainers(
 /** Has a process that nobody waits for, and that inherits the lock, finish a container. */
 function startFinishing(data: string, id: string, lock: number): void {
   const { cmd, argv0 } = internalCommand(["finish", data, id, "3"]);
-  Bun.spawn(cmd, { argv0, stdio: ["ignore", "ignore", "ignore", lock], detached: true }).unref();
+  inAnyCase(() => Bun.spawn(cmd, { argv0, stdio: ["ignore", "ignore", "ignore", lock], detached: true }).unref());
 }
 
 /**

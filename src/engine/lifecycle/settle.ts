@@ -49,10 +49,14 @@ export function withInterruptedHooks(container: Container): Container {
   return { ...container, error: container.error.replace(HOOKS_RUN, "; the hooks of its devices were interrupted") };
 }
 
-/** Has the rows of abandoned containers set right. */
+/** Has the rows of abandoned containers set right, if the host permits a further process. */
 export function settle(database: StateDatabase, data: string, ids: readonly string[]): void {
   if (database.isReadOnly) return;
-  Bun.spawnSync({ ...internalCommand(["settle", data, ...ids]), stdio: ["ignore", "ignore", "ignore"] });
+  try {
+    Bun.spawnSync({ ...internalCommand(["settle", data, ...ids]), stdio: ["ignore", "ignore", "ignore"] });
+  } catch {
+    // Whoever looks next sets them right.
+  }
 }
 
 /** What is to be said of a container that was abandoned: it could not be set right, or somebody is still removing it. */

@@ -83,6 +83,8 @@ export interface StartOptions {
 
 /** A container that has been started, as the command sees it. */
 export interface StartedContainer {
+  /** Its first process. */
+  readonly pid: number;
   /** To its supervisor; answers with the exit unasked. */
   readonly socket: FileDescriptor;
   readonly streams: AttachedStreams | undefined;
@@ -295,7 +297,7 @@ async function launchSupervised(
   devices?.runPoststartHooks(data, id, pid, options.onDeviceWarning);
   channels.keep();
   isStarted = true;
-  const started = { socket, streams: attached, supervisor: launched.supervisor?.pid };
+  const started = { pid, socket, streams: attached, supervisor: launched.supervisor?.pid };
   if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };
   const { output, error } = streams.outer;
   const earlyWatch = {
@@ -424,7 +426,12 @@ export async function restartFromSupervisor(
   const { name, definition } = findContainer(database, data, id);
   const container = { id, name, definition, lock, configuration: readConfiguration(data, id) };
   try {
-    await startContainer(database, data, container, { attachment: undefined, recordsEnd: false, restartDelay });
+    const started = await startContainer(database, data, container, {
+      attachment: undefined,
+      recordsEnd: false,
+      restartDelay,
+    });
+    started.socket.close();
   } catch (error) {
     recordStatus(database, id, "exited");
     lock.release();

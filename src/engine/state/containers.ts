@@ -236,20 +236,21 @@ export function recordFailedStart(database: StateDatabase, id: string, error: st
   );
 }
 
-/** Records a container's end, and what comes next: nothing, or another start. */
+/** Records the end of a container's run, which its first process names, and what comes next: nothing, or another start. */
 export function recordEnd(
   database: StateDatabase,
-  id: string,
+  { id, pid }: { readonly id: string; readonly pid: number },
   end: { readonly status: "exited" | "restarting"; readonly exitStatus: number },
 ): void {
   database.run(
     `UPDATE container SET status = ?, pid = NULL, finished = ?, exit_status = ?,
-     restart_count = restart_count + ? WHERE id = ?`,
+     restart_count = restart_count + ? WHERE id = ? AND pid = ?`,
     end.status,
     Date.now(),
     end.exitStatus,
     end.status === "restarting" ? 1 : 0,
     id,
+    pid,
   );
 }
 

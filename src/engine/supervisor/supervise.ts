@@ -24,7 +24,7 @@
  * SIGINT and SIGHUP, as at a logout or shutdown, stop the container in order.
  *
  * The end: all output is read and logged, the end is recorded (or by the command, if that is there and wants to: it has
- * the code for it loaded), whoever waits is told, and the lock is given back. With a restart policy the supervisor then
+ * the code for it loaded; one that was stopped by a signal is not waited for), whoever waits is told, and the lock is given back. With a restart policy the supervisor then
  * waits, still at the socket, and becomes the command that starts the container again, with a supervisor of its own.
  */
 import { setBlocking } from "../../sys/blocking.ts";
@@ -39,6 +39,9 @@ import { type ContainerLock, supervisorsLock } from "../state/container-lock.ts"
 import { ContainerStreams } from "./container-streams.ts";
 import { OutputCopier } from "./output-copier.ts";
 import type { Answer, Request, Supervise } from "./protocol.ts";
+
+/** Milliseconds between two looks at whether a command that is to record the end can do so. */
+const COMMAND_PATIENCE = 500;
 
 /** So many fit into a message. */
 const FLOWS_PER_ANSWER = 64;
@@ -108,6 +111,8 @@ class Supervisor {
   #isLoopOver = false;
   /** Whether it waits to start the container again. */
   #isBetweenRuns = false;
+  /** Whether it is time to see whether the command was stopped. */
+  #isCommandLate = false;
   /** Whether somebody wants to be let in whose requests cannot be read yet. */
   #isParserWanted = false;
   /** Devices whose failure is to be written down. */
@@ -144,11 +149,9 @@ class Supervisor {
     if (!isAgain) this.#lock.release();
     for (const connection of this.#connections) this.#tellExit(connection, exitStatus);
     if (isAgain) await this.#startAgain(supervise, listener);
-    else {
-      this.#stopListening(listener);
-      // Those who are attached and slow still get all.
-      if (this.#streams.areBusy) this.#reactor.run();
-    }
+    else this.#stopListening(listener);
+    // Those who are attached and slow still get all.
+    if (this.#streams.areBusy) this.#reactor.run();
   }
 
   /** Its standard error is nowhere: tells whoever listens, and the record, what it failed of. */
@@ -269,7 +272,10 @@ class Supervisor {
     const isParserWanted = this.#isParserWanted;
     this.#isParserWanted = false;
     if (isParserWanted) this.#parseForeign = (await import("./parse-request.ts")).parseRequest;
-    return isParserWanted || lost.length > 0;
+    const isCommandLate = this.#isCommandLate;
+    this.#isCommandLate = false;
+    if (isCommandLate && (await import("../lifecycle/record-end.ts")).isRecorderStopped()) return false;
+    return isParserWanted || isCommandLate || lost.length > 0;
   }
 
   #endLoop(): void {
@@ -502,13 +508,31 @@ class Supervisor {
       for (const connection of this.#connections) {
         if (connection.socket === this.#command) this.#tellExit(connection, exitStatus);
       }
+      using _watch = this.#watchCommand();
       if (this.#isCommandThere) await this.#runLoop();
     }
     this.#isWaitingForCommand = false;
     this.#isEnding = true;
     if (this.#isRecorded) return false;
     const { recordEndFromSupervisor } = await import("../lifecycle/record-end.ts");
-    return recordEndFromSupervisor(this.#data, this.#id, this.#endAs(exitStatus));
+    return recordEndFromSupervisor(this.#data, { id: this.#id, pid: supervise.pid }, this.#endAs(exitStatus));
+  }
+
+  /** Has the loop looked after a command that does not record the end. */
+  #watchCommand(): Disposable {
+    const timer = new Timer();
+    timer.start(COMMAND_PATIENCE, COMMAND_PATIENCE);
+    this.#reactor.add(timer.descriptor.number, Event.IN, () => {
+      timer.acknowledge();
+      this.#isCommandLate = true;
+      this.#reactor.stop();
+    });
+    return {
+      [Symbol.dispose]: () => {
+        this.#reactor.remove(timer.descriptor.number);
+        timer[Symbol.dispose]();
+      },
+    };
   }
 
   /** Waits as long as the policy says, and starts the container again unless somebody stops it meanwhile. */
@@ -532,7 +556,13 @@ class Supervisor {
       return this.#lock.release();
     }
     const { restartFromSupervisor } = await import("../lifecycle/start-container.ts");
-    await restartFromSupervisor(this.#data, this.#id, this.#lock, delay);
+    try {
+      await restartFromSupervisor(this.#data, this.#id, this.#lock, delay);
+    } catch (error) {
+      await this.tellFailure(error);
+    }
+    // Its successor's alone from now on.
+    this.#lock[Symbol.dispose]();
   }
 }
 

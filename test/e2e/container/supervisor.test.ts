@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { containerComponent } from "../../../src/engine/state/container-component.ts";
 import { isHeld } from "../../../src/engine/state/container-directory.ts";
 import { supervisedContainers } from "../../../src/engine/state/supervised-containers.ts";
-import { eventually, kill } from "../../unprivileged-user.ts";
+import { eventually, finish, kill } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
@@ -288,4 +288,89 @@ test("one whose state was migrated by a newer Bunker meanwhile still has its end
   } finally {
     await migrate(known, known);
   }
+});
+
+/** The pids of the processes whose command lines have these words. */
+function pidsOf(words: string): readonly number[] {
+  return suite.user.processes().filter((pid) => commandLine(pid).includes(words));
+}
+
+/** Waits until `ps` says of the only container what is expected. */
+async function untilListed(expected: RegExp | string): Promise<void> {
+  for (;;) {
+    const list = await bunker("ps", "-a", "--format", "{{.Status}}");
+    if (typeof expected === "string" ? list === expected : expected.test(list)) return;
+  }
+}
+
+test("a command that was stopped does not keep back the end of its container", async () => {
+  const script =
+    "echo ready; while [ ! -e /end ]; do sleep 0.02; done; [ -e /second ] && exec sleep 1000; : >/second; exit 3";
+  for (const options of [["--rm"], []]) {
+    const words = ["run", ...options, "--name", "held", suite.image, "sh", "-c", script];
+    const session = suite.user.talk([suite.user.bunkerPath, ...words]);
+    await session.expect("ready\n");
+    session.process.kill("SIGSTOP");
+    try {
+      await bunker("exec", "held", "touch", "/end");
+      await untilListed(options.length === 0 ? /^Exited \(3\)/ : "");
+      // The next run is none of the command's business.
+      if (options.length === 0) await bunker("start", "held");
+    } finally {
+      session.process.kill("SIGCONT");
+    }
+    expect(await session.finish()).toEqual({ status: 3, output: "ready\n", errors: "" });
+  }
+  expect(await bunker("inspect", "--format", "{{.State.Status}}", "held")).toBe("running\n");
+  await bunker("rm", "-f", "held");
+});
+
+test("a supervisor that is told to end while it waits to start its container again does not start it", async () => {
+  await bunker("run", "-d", "--restart", "always", "--name", "box", suite.image, "sh", "-c", "exit 7");
+  // By and by it waits for longer.
+  await untilListed(/^Restarting/);
+  for (const pid of pidsOf("internal\0supervise")) process.kill(pid, "SIGTERM");
+  await eventually(
+    () => pidsOf("internal\0supervise").length === 0,
+    () => "the supervisor to be gone",
+  );
+  expect(await bunker("inspect", "--format", state, "box")).toBe("exited 7 \n");
+  await bunker("rm", "box");
+});
+
+test("stop between a container's end and its record keeps it from being started again", async () => {
+  const id = (await bunker("run", "-d", "--restart", "always", "--name", "box", suite.image, "sleep", "1000")).trim();
+  const pid = Number(await bunker("inspect", "--format", "{{.State.Pid}}", "box"));
+  const [supervisor = 0] = pidsOf("internal\0supervise");
+  process.kill(supervisor, "SIGSTOP");
+  const stop = suite.user.start([suite.user.bunkerPath, "stop", "box"]);
+  try {
+    process.kill(pid, "SIGKILL");
+    const filters = ["--filter", "event=kill", "--filter", `container=${id}`];
+    while ((await bunker("events", "--since", "1h", "--until", "0s", ...filters)) === "");
+  } finally {
+    process.kill(supervisor, "SIGCONT");
+  }
+  expect(await finish(stop)).toEqual({ status: 0, output: "box\n", errors: "" });
+  expect(await bunker("inspect", "--format", state, "box")).toBe("exited 137 \n");
+  await bunker("rm", "box");
+});
+
+test("an image that --rmi cannot remove for want of a process is told of", async () => {
+  const archive = suite.image.slice("oci:".length, -":latest".length);
+  await bunker("load", "-i", archive);
+  await bunker("tag", (await bunker("images", "-q", "--no-trunc")).trim().split("\n")[0] ?? "", "kept:1");
+  const words = ["run", "-i", "--rmi", "--name", "box", "kept:1", "sh", "-c", "echo ready; cat; exit 4"];
+  const session = suite.user.talk([suite.user.bunkerPath, ...words]);
+  await session.expect("ready\n");
+  const limit = ["prlimit", "--nproc=1:1", "--pid", String(session.process.pid)];
+  expect(await suite.user.execute(limit)).toMatchObject({ status: 0 });
+  expect(await session.finish()).toEqual({
+    status: 4,
+    output: "ready\n",
+    errors:
+      "bunker: remove image kept:1: the host permits no further process: EAGAIN\nhint: Remove it with bunker rmi.\n",
+  });
+  expect(await bunker("ps", "-aq")).toBe("");
+  await bunker("rmi", "kept:1");
 });
