@@ -251,6 +251,23 @@ describe("start", () => {
   });
 });
 
+test("attach to a container that is paused is refused, as Docker does", async () => {
+  await bunker("run", "-d", "--name", "box", suite.image, "sleep", "1000");
+  // Also where the host lets this user freeze nothing.
+  const path = `${suite.user.data}/state.db`;
+  const put = (status: string) =>
+    suite.user.execute([
+      "python3",
+      "-c",
+      `import sqlite3; d = sqlite3.connect("${path}"); d.execute("UPDATE container SET status = '${status}'"); d.commit()`,
+    ]);
+  expect(await put("paused")).toMatchObject({ status: 0 });
+  const refusal = "bunker: attach to container box: it is paused\nhint: Unpause it first.\n";
+  expect(await suite.user.bunker(["attach", "box"])).toEqual({ status: 1, output: "", errors: refusal });
+  expect(await put("running")).toMatchObject({ status: 0 });
+  await bunker("rm", "-f", "box");
+});
+
 test("attach to a container that is being started again is refused", async () => {
   await bunker(
     "run",
