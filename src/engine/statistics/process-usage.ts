@@ -33,8 +33,9 @@ export function processUsage(pids: readonly number[]): ProcessUsage {
   for (const pid of pids) {
     const status = processOrZombieStatus(pid);
     if (status === undefined) continue;
-    processorTime += (status.time + status.childrenTime) / CLOCK_TICKS;
     const transfers = readIfThere(`/proc/${pid}/io`);
+    if (transfers === undefined && processOrZombieStatus(pid) === undefined) continue;
+    processorTime += (status.time + status.childrenTime) / CLOCK_TICKS;
     read = sum(read, transfers, "read_bytes");
     written = sum(written, transfers, "write_bytes");
     if (status.hasEnded) continue;

@@ -12,7 +12,7 @@
  */
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { errnoName } from "../../../sys/errno.ts";
+import { Errno, errnoName } from "../../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../../sys/error.ts";
 import { outerUserId } from "../../../sys/outer-user-id.ts";
 import { readIfThere } from "../../../sys/read-if-there.ts";
@@ -134,7 +134,7 @@ export class JournalReader implements LogReader {
     for (let before = -1; before < this.#tried.size; ) {
       before = this.#tried.size;
       for (const directory of this.directories) {
-        for (const name of readdirSync(directory)) {
+        for (const name of this.#namesIn(directory)) {
           if (/\.journal~?$/.test(name)) this.#openOnce(join(directory, name));
         }
       }
@@ -148,6 +148,16 @@ export class JournalReader implements LogReader {
         // Last, since whatever a counted entry has is there.
         if (entries.length > next) for (const value of [user, error, partial]) value.refresh();
       });
+    }
+  }
+
+  /** None where the directory has gone: journald removes the one in /run when it begins to write to the disk. */
+  #namesIn(directory: string): readonly string[] {
+    try {
+      return readdirSync(directory);
+    } catch (error) {
+      if (errnoOf(error) === Errno.ENOENT) return [];
+      throw error;
     }
   }
 

@@ -211,6 +211,21 @@ describe("a journal", () => {
     expect(await readAdded()).toBe(0);
   });
 
+  test("is read further when one of the directories has gone", async () => {
+    const volatile = join(directory, "volatile");
+    mkdirSync(volatile);
+    const entries = numbered(4);
+    write("volatile/system.journal", entries.slice(0, 2));
+    write("system.journal", [{ message: "another's", at: 0, id: OTHER_ID }]);
+    using reader = readerOf({}, [volatile, directory]);
+    const records: string[] = [];
+    await reader.readPresent(undefined, ({ bytes }) => records.push(`stdout:${bytes}`));
+    rmSync(volatile, { recursive: true });
+    write("system.journal", entries.slice(2));
+    await reader.readAdded(({ bytes }) => records.push(`stdout:${bytes}`));
+    expect(records).toEqual(linesOf(entries));
+  });
+
   test("is over when something later than wanted comes", async () => {
     write("system.journal", numbered(3));
     using reader = readerOf({ until: BigInt(START + 5_000_000) * 1000n });
