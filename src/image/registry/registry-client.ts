@@ -290,8 +290,8 @@ export class RegistryClient implements Disposable {
     const delay = retryAfter(headers);
     const code = status === 429 ? "registry_rate_limited" : "registry_failed";
     const later = delay === undefined ? "later" : `in ${Math.ceil(delay / 1000)} seconds`;
-    const login = status === 429 && !(await this.hasCredentials()) ? `, or log in: bunker login ${this.registry}` : "";
-    return new TransientFailure(new BunkerError({ ...details, code, hint: `Try again ${later}${login}.` }), delay);
+    const login = status === 429 && !(await this.hasCredentials()) ? `, or log in: bunker login ${this.registry}` : ".";
+    return new TransientFailure(new BunkerError({ ...details, code, hint: `Try again ${later}${login}` }), delay);
   }
 
   #lastingFailure(status: number, said: string): { code: string; hint?: string } {

@@ -7,7 +7,18 @@ import { digestOf } from "../../../src/image/digest.ts";
 import { DockerRegistry } from "../../docker-registry.ts";
 import { ARCHITECTURE, busyboxMembers } from "../../fixtures/images.ts";
 import { type LayoutServer, serveLayout } from "../../fixtures/layout-server.ts";
-import { MANIFEST_TYPE, pack, tagged, writeImage, writeJson, writeLayout } from "../../unit/image/image-builder.ts";
+import {
+  type DescriptorJson,
+  INDEX_TYPE,
+  MANIFEST_TYPE,
+  type PackedLayer,
+  pack,
+  tagged,
+  writeImage,
+  writeJson,
+  writeLayout,
+} from "../../unit/image/image-builder.ts";
+import { refuse, startScriptedServer } from "../../unit/image/registry/scripted-server.ts";
 import { archive } from "../../unit/image/tar-builder.ts";
 import { finish, output, UnprivilegedUser } from "../../unprivileged-user.ts";
 import { faultsOf, listing, namesIn } from "./check-store.ts";
@@ -427,6 +438,91 @@ describe("what is wrong is told, and nothing of it stays", () => {
     expect(errors).toMatch(message);
     expect(said).toStartWith("status 125\n");
     expect(said).not.toContain("sha256-");
+  });
+
+  /** Has an image made in a layout of its own and pulled; returns all that is said of it, for which all is cleared up. */
+  async function saidOf(write: (layout: string) => DescriptorJson): Promise<string> {
+    const directory = mkdtempSync(join(tmpdir(), "bunker-layout-"));
+    try {
+      writeLayout(directory, [tagged(write(directory), "bad")]);
+      await using other = await serveLayout(directory);
+      const { status, output: said, errors } = await user.bunker(["pull", "-q", `${other.host}/x:bad`]);
+      expect({ status, said }).toEqual({ status: 125, said: "" });
+      expect([...leftOver(), ...["layers", "partial"].flatMap((name) => namesIn(`${user.data}/${name}`))]).toEqual([]);
+      expect((await user.bunker(["images", "-aq"])).output).toBe("");
+      return errors.replaceAll(other.host, "HOST").replace(/sha256:[0-9a-f]{64}/g, "DIGEST");
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  }
+
+  const nested = (layout: string, depth: number): DescriptorJson => {
+    if (depth === 0) return writeImage(layout, [busybox], configuration);
+    const manifests = [nested(layout, depth - 1)];
+    return writeJson(layout, { schemaVersion: 2, mediaType: INDEX_TYPE, manifests }, INDEX_TYPE);
+  };
+  const withLayer = (layer: PackedLayer) => (layout: string) => writeImage(layout, [layer], configuration);
+
+  test.each<[string, (layout: string) => DescriptorJson, string]>([
+    [
+      "a tar archive with a wrong checksum",
+      withLayer(pack(archive([{ name: "n" }]).fill("x", 0, 1), "gzip")),
+      "unpack layer DIGEST of HOST/x:bad: read the archive: the checksum of a header is wrong",
+    ],
+    [
+      "a layer that is not whole, by the right digest",
+      withLayer({ ...busybox, bytes: busybox.bytes.subarray(0, -100) }),
+      "unpack layer DIGEST of HOST/x:bad: read: it cannot be decompressed (unexpected end of file)",
+    ],
+    [
+      "a layer of an unknown kind",
+      withLayer({ ...busybox, mediaType: "application/x-unknown" }),
+      'read manifest of HOST/x:bad: layers.0.mediaType: "application/x-unknown" is not supported',
+    ],
+    [
+      "indexes that are nested too deep",
+      (layout) => nested(layout, 6),
+      "read HOST/x:bad: its indexes are nested more than 4 deep",
+    ],
+    [
+      "a manifest of 10 MB",
+      (layout) =>
+        writeJson(
+          layout,
+          { schemaVersion: 2, mediaType: MANIFEST_TYPE, padding: "x".repeat(10_000_000) },
+          MANIFEST_TYPE,
+        ),
+      "read the manifest of HOST/x:bad: it has more than 4 MiB",
+    ],
+    [
+      "a manifest of an unknown kind",
+      (layout) => writeJson(layout, { schemaVersion: 2, mediaType: "text/x" }, "text/x"),
+      'read the manifest of HOST/x:bad: its media type is "text/x", which is no image',
+    ],
+  ])("%s", async (_, write, message) => {
+    expect(await saidOf(write)).toBe(`bunker: ${message}\n`);
+  });
+
+  test.each([
+    [401, "UNAUTHORIZED", "Check the name, or log in with: bunker login HOST"],
+    [403, "DENIED", "Log in as somebody who may do that: bunker login HOST"],
+    [
+      404,
+      "MANIFEST_UNKNOWN",
+      "Check the name and the tag (bunker search --list-tags HOST/x), or log in if it is private: bunker login HOST",
+    ],
+    [429, "TOOMANYREQUESTS", "Try again later, or log in: bunker login HOST"],
+    [500, "UNKNOWN", "Try again later."],
+    [503, "UNAVAILABLE", "Try again later."],
+  ])("a registry that answers %d", async (answer, code, hint) => {
+    await using refusing = await startScriptedServer((_request, response) => refuse(response, answer, code));
+    const { status, output: said, errors } = await user.bunker(["pull", "-q", "--retry", "0", `${refusing.host}/x:1`]);
+    expect({ status, said }).toEqual({ status: 125, said: "" });
+    const words = `${code}: ${code.toLowerCase().replace("_", " ")}`;
+    expect(errors.replaceAll(refusing.host, "HOST")).toBe(
+      `bunker: read the manifest of HOST/x:1: HOST answers ${answer}: ${words}\nhint: ${hint}\n`,
+    );
+    expect(leftOver()).toEqual([]);
   });
 
   test("a store that is read-only", async () => {
