@@ -46,8 +46,7 @@ export function chooseManifest(
 ): Descriptor {
   const named = filterByTag(index.manifests, tag, name);
   const wanted = platform ?? hostPlatform();
-  const seen = new Set<Digest>();
-  const candidates = named.flatMap((descriptor) => resolveIndex(descriptor, wanted, readIndex, name, 0, seen));
+  const candidates = resolveIndexes(named, wanted, readIndex, name);
   const single = onlyOne(candidates);
   if (single !== undefined) return single;
   const fitting = bestOf(candidates, wanted);
@@ -119,35 +118,30 @@ function filterByTag(manifests: readonly Descriptor[], tag: string | undefined, 
 }
 
 /**
- * The manifests that a descriptor stands for, with the platform of the index entry where they have none. Of an index
- * that is the first of those that fit best, or all when none fits.
- * @param seen the indexes that have been looked into. Each is once: where a hostile one names another a thousand times,
- *   and that does so with a third, nobody would come to an end
+ * The manifests that descriptors stand for, with the platform of the index entry where they have none. Of an index that is
+ * the first of those that fit best, or all when none fits.
  */
-function resolveIndex(
-  descriptor: Descriptor,
+function resolveIndexes(
+  descriptors: readonly Descriptor[],
   wanted: Platform,
   readIndex: (descriptor: Descriptor) => Index,
   name: string,
-  depth: number,
-  seen: Set<Digest>,
 ): readonly Descriptor[] {
-  if (!isIndex(descriptor.mediaType)) return isImage(descriptor) ? [descriptor] : [];
-  if (seen.has(descriptor.digest)) return [];
-  seen.add(descriptor.digest);
-  if (depth === MAXIMUM_DEPTH) throw invalidDocument(name, `its indexes are nested more than ${MAXIMUM_DEPTH} deep`);
-  const manifests = readIndex(descriptor).manifests.flatMap((inner) =>
-    resolveIndex(
-      { ...inner, platform: inner.platform ?? descriptor.platform },
-      wanted,
-      readIndex,
-      name,
-      depth + 1,
-      seen,
-    ),
-  );
-  const [first] = bestOf(manifests, wanted);
-  return first === undefined ? manifests : [first];
+  // Each index is looked into once: where a hostile one names another a thousand times, and that does so with a third,
+  // nobody would come to an end.
+  const seen = new Set<Digest>();
+  const resolve = (descriptor: Descriptor, depth: number): readonly Descriptor[] => {
+    if (!isIndex(descriptor.mediaType)) return isImage(descriptor) ? [descriptor] : [];
+    if (seen.has(descriptor.digest)) return [];
+    seen.add(descriptor.digest);
+    if (depth === MAXIMUM_DEPTH) throw invalidDocument(name, `its indexes are nested more than ${MAXIMUM_DEPTH} deep`);
+    const manifests = readIndex(descriptor).manifests.flatMap((inner) =>
+      resolve({ ...inner, platform: inner.platform ?? descriptor.platform }, depth + 1),
+    );
+    const [first] = bestOf(manifests, wanted);
+    return first === undefined ? manifests : [first];
+  };
+  return descriptors.flatMap((descriptor) => resolve(descriptor, 0));
 }
 
 /** Those that fit the platform best; none when none fits. */
