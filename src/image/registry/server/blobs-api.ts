@@ -77,11 +77,18 @@ export class BlobsApi {
       const mount = url.searchParams.get("mount");
       if (mount !== null && this.#hold(repository, parseDigest(mount)))
         return this.#created(response, repository, parseDigest(mount));
+      if (digest === null) return accepted(response, 202, repository, uploads.open(repository), 0);
+      const wanted = parseDigest(digest);
       const opened = uploads.open(repository);
-      if (digest === null) return accepted(response, 202, repository, opened, 0);
-      await uploads.append(repository, opened, request);
-      uploads.finish(repository, opened, parseDigest(digest));
-      return this.#created(response, repository, parseDigest(digest));
+      try {
+        await uploads.append(repository, opened, request);
+      } catch (error) {
+        // Nobody was told its name, so nobody will go on with it.
+        uploads.cancel(repository, opened);
+        throw error;
+      }
+      uploads.finish(repository, opened, wanted);
+      return this.#created(response, repository, wanted);
     }
     switch (name === "" ? undefined : request.method) {
       case "GET":

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOf } from "../../../../../src/image/digest.ts";
@@ -11,6 +12,7 @@ import { Registries } from "../../../../../src/image/registry/registries.ts";
 import { layoutContents, makeLayout } from "../../../../../src/image/registry/server/layout-contents.ts";
 import { type RegistryServer, startRegistryServer } from "../../../../../src/image/registry/server/registry-server.ts";
 import { openLayoutStaging } from "../../../../../src/image/transport/layout-staging.ts";
+import { eventually } from "../../../../unprivileged-user.ts";
 import { INDEX_TYPE, MANIFEST_TYPE, makeImage } from "../../image-builder.ts";
 import { archive } from "../../tar-builder.ts";
 import { contentsOf, failureOf, NEVER, openReader, readWhole, SHORT_PATIENCE } from "../reading.ts";
@@ -192,6 +194,28 @@ test.each([
   expect(Buffer.from(await response.bytes()).equals(blob.subarray(start, end))).toBe(true);
   const head = await send("HEAD", `ranges/blobs/${digestOf(blob)}`);
   expect([head.status, head.headers.get("content-length")]).toEqual([200, "1000"]);
+});
+
+test("of an upload in one request that breaks off, or has no digest, nothing is kept", async () => {
+  const staged = () =>
+    readdirSync(directory)
+      .filter((name) => name.startsWith("."))
+      .flatMap((name) => readdirSync(join(directory, name)));
+  expect(await refusal(send("POST", "one/blobs/uploads/?digest=none", {}, "bytes"))).toEqual([400, "DIGEST_INVALID"]);
+  expect(staged()).toEqual([]);
+  const [host = "", port] = server.address.split(":");
+  const socket = connect(Number(port), host);
+  const path = `/v2/one/blobs/uploads/?digest=${digestOf(Buffer.from("bytes"))}`;
+  socket.write(`POST ${path} HTTP/1.1\r\nHost: ${server.address}\r\nContent-Length: 5\r\n\r\nby`);
+  await eventually(
+    () => staged().length === 1,
+    () => "an upload to begin",
+  );
+  socket.destroy();
+  await eventually(
+    () => staged().length === 0,
+    () => "nothing to be left of it",
+  );
 });
 
 test("artifacts are listed under what they refer to, and by their kind", async () => {
