@@ -24,8 +24,9 @@
  * SIGINT and SIGHUP, as at a logout or shutdown, stop the container in order.
  *
  * The end: all output is read and logged, the end is recorded (or by the command, if that is there and wants to: it has
- * the code for it loaded; one that was stopped by a signal is not waited for), whoever waits is told, and the lock is given back. With a restart policy the supervisor then
- * waits, still at the socket, and becomes the command that starts the container again, with a supervisor of its own.
+ * the code for it loaded; one that was stopped by a signal is not waited for), whoever waits is told, and the lock is
+ * given back. With a restart policy the supervisor then waits, still at the socket, and becomes the command that starts
+ * the container again, with a supervisor of its own.
  */
 import { setBlocking } from "../../sys/blocking.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";

@@ -15,19 +15,9 @@
  * At the end everything is brought to the disk, and only then linked to `blobs/`: what is there is whole also after a
  * power cut. Rows come after that.
  */
-import {
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, rmSync, statSync } from "node:fs";
 import { Errno } from "../../sys/errno.ts";
-import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { BunkerError } from "../../sys/error.ts";
 import { beginWriteBack, Lock, lock, synchronize } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { giveBackMemory } from "../../sys/give-back-memory.ts";
@@ -38,6 +28,7 @@ import { type Digest, DigestHasher, splitDigest } from "../digest.ts";
 import type { PackedSource } from "../layers/decompress.ts";
 import { openLock, waitAMoment } from "../layers/store-lock.ts";
 import { blobPath } from "../layout-files.ts";
+import { linkBlob } from "../link-blob.ts";
 import { checkRoom } from "../room.ts";
 import type { BlobDescriptor } from "./stored-image.ts";
 
@@ -170,7 +161,7 @@ export class BlobStaging implements Disposable {
       const visible = `${this.#store}/${blobPath(digest)}`;
       if (statSync(visible, { throwIfNoEntry: false }) !== undefined) continue;
       synchronizeFile(path);
-      link(path, visible);
+      linkBlob(path, visible);
       directories.add(visible.slice(0, visible.lastIndexOf("/")));
       removeIfSame(this.#partialPath(digest), path);
     }
@@ -220,7 +211,7 @@ export class BlobStaging implements Disposable {
 
   #pin(digest: Digest, path: string): boolean {
     const own = this.#ownPath(digest);
-    if (!link(path, own)) return false;
+    if (!linkBlob(path, own)) return false;
     this.#staged.set(digest, own);
     return true;
   }
@@ -390,19 +381,6 @@ function hashBeginning(file: number, size: number, hasher: DigestHasher): number
     if (length === 0) return position;
     hasher.update(buffer.subarray(0, length));
     position += length;
-  }
-}
-
-/** Links a file; false when there is none, or none any more. */
-function link(path: string, name: string): boolean {
-  try {
-    linkSync(path, name);
-    return true;
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === Errno.EEXIST) return true;
-    if (errno === Errno.ENOENT) return false;
-    throw error;
   }
 }
 

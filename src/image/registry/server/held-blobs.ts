@@ -7,11 +7,10 @@
  * A link is given back when an image has its blob, or when its repository has been left alone for an hour; all are with
  * the server's staging directory.
  */
-import { linkSync, rmSync } from "node:fs";
-import { Errno } from "../../../sys/errno.ts";
-import { errnoOf } from "../../../sys/error.ts";
+import { rmSync } from "node:fs";
 import type { Digest } from "../../digest.ts";
 import { blobPath } from "../../layout-files.ts";
+import { linkBlob } from "../../link-blob.ts";
 import type { LayoutStaging } from "../../transport/layout-staging.ts";
 
 /** Milliseconds after which nobody is waited for any more who has brought blobs and no manifest. */
@@ -49,7 +48,7 @@ export class HeldBlobs {
     held.touched = now;
     if (!held.links.has(digest)) {
       const own = `${this.#staging.path}/${crypto.randomUUID()}`;
-      if (!link(path, own)) return false;
+      if (!linkBlob(path, own)) return false;
       held.links.set(digest, own);
       this.#repositories.set(repository, held);
     }
@@ -59,7 +58,7 @@ export class HeldBlobs {
   /** Puts back what is held for a repository and has gone from the store. */
   putBack(repository: string): void {
     for (const [digest, own] of this.#repositories.get(repository)?.links ?? []) {
-      link(own, `${this.#directory}/${blobPath(digest)}`);
+      linkBlob(own, `${this.#directory}/${blobPath(digest)}`);
     }
   }
 
@@ -73,18 +72,5 @@ export class HeldBlobs {
       held.links.delete(digest);
     }
     if (held.links.size === 0) this.#repositories.delete(repository);
-  }
-}
-
-/** Links a file, unless there is one of the new name; false when there is none to be linked. */
-function link(path: string, name: string): boolean {
-  try {
-    linkSync(path, name);
-    return true;
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === Errno.EEXIST) return true;
-    if (errno === Errno.ENOENT) return false;
-    throw error;
   }
 }

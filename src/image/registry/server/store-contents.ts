@@ -3,7 +3,8 @@
  * `localhost:PORT/REPOSITORY:TAG`. The store knows images and nothing else, so artifacts are refused.
  *
  * Images of an index come before it and without a name. They are remembered until then; the one for this machine
- * becomes the store's image. Blobs come before their image, too; see held-blobs.ts. An image that is deleted loses its names here, and stays until it is pruned.
+ * becomes the store's image. Blobs come before their image, too; see held-blobs.ts. An image that is deleted loses its
+ * names here, and stays until it is pruned.
  */
 
 import { existsSync, readFileSync } from "node:fs";
