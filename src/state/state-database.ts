@@ -18,7 +18,8 @@
  * Full disk. Who needs to remove something must be able to say so when nothing is left. So the log has its room on the
  * disk before the first change (fallocate(2), behind its end), and where there is none for the index of the log, which the
  * first connection makes anew in a file of shared memory, one does without: a connection that locks all others out has
- * it in its own memory (PRAGMA locking_mode).
+ * it in its own memory (PRAGMA locking_mode). Such a one is closed after each use, for a command may wait long for what
+ * another process has to record first; and it leaves the log's file, with its room, where it is.
  *
  * Versions. A supervisor, or any command, may still run when a newer Bunker migrates the tables that it uses. Beside each
  * component's version stands the oldest version that may go on with them (`compatible_from`), which follows from what
@@ -79,41 +80,44 @@ type Parameters = SQLQueryBindings[];
 
 /** The open database. Every method throws BunkerError with the codes that `openStateDatabase` names. */
 export class StateDatabase implements Disposable {
-  readonly #database: Database;
+  #database: Database | undefined;
   readonly #path: string;
   readonly #reader: Disposable | undefined;
+  /** Of a connection that locks all others out: connects again, for the next use. */
+  readonly #reconnect: (() => Database) | undefined;
   #isReadyToWrite = false;
   /** Whether changes are refused, because the file system or its permissions do not allow them. */
   readonly isReadOnly: boolean;
 
-  constructor(database: Database, path: string, reader: Disposable | undefined) {
+  constructor(database: Database, path: string, reader: Disposable | undefined, reconnect?: () => Database) {
     this.#database = database;
     this.#path = path;
     this.#reader = reader;
+    this.#reconnect = reconnect;
     this.isReadOnly = reader === undefined;
     process.once("exit", this.#close);
   }
 
   /** Compiles a statement that is going to be executed. */
   prepare(sql: string): void {
-    this.#try(() => this.#database.query(sql));
+    this.#use((database) => database.query(sql));
   }
 
   /** All rows of a query; `Row` is as the STRICT tables have it. */
   all<Row>(sql: string, ...parameters: Parameters): Row[] {
-    return this.#try(() => this.#database.query<Row, Parameters>(sql).all(...parameters));
+    return this.#use((database) => database.query<Row, Parameters>(sql).all(...parameters));
   }
 
   /** The first row of a query. */
   get<Row>(sql: string, ...parameters: Parameters): Row | undefined {
-    return this.#try(() => this.#database.query<Row, Parameters>(sql).get(...parameters) ?? undefined);
+    return this.#use((database) => database.query<Row, Parameters>(sql).get(...parameters) ?? undefined);
   }
 
   /** Executes a statement; returns how many rows it changed. */
   run(sql: string, ...parameters: Parameters): number {
-    return this.#try(() => {
-      this.#getReadyToWrite();
-      return this.#database.query<unknown, Parameters>(sql).run(...parameters).changes;
+    return this.#use((database) => {
+      this.#getReadyToWrite(database);
+      return database.query<unknown, Parameters>(sql).run(...parameters).changes;
     });
   }
 
@@ -127,7 +131,7 @@ export class StateDatabase implements Disposable {
 
   /** Executes statements that have no parameters: a migration. */
   script(sql: string): void {
-    this.#try(() => this.#database.run(sql));
+    this.#use((database) => database.run(sql));
   }
 
   /**
@@ -135,22 +139,22 @@ export class StateDatabase implements Disposable {
    * @param durable whether it must be on the disk when this returns (some milliseconds)
    */
   transaction<Result>(work: () => Result, { durable = false }: { readonly durable?: boolean } = {}): Result {
-    const database = this.#database;
-    this.#try(() => {
-      this.#getReadyToWrite();
+    this.#use((database) => {
+      this.#getReadyToWrite(database);
       if (durable) database.run("PRAGMA synchronous = FULL");
       database.run("BEGIN IMMEDIATE");
     });
     try {
       const result = work();
-      this.#try(() => database.run("COMMIT"));
+      this.#use((database) => database.run("COMMIT"));
       return result;
     } catch (error) {
       // SQLite has rolled back already after some failures, such as a full disk.
-      if (database.inTransaction) database.run("ROLLBACK");
+      if (this.#database?.inTransaction) this.#database.run("ROLLBACK");
       throw error;
     } finally {
-      if (durable) database.run("PRAGMA synchronous = NORMAL");
+      if (durable) this.#database?.run("PRAGMA synchronous = NORMAL");
+      this.#letOthersIn();
     }
   }
 
@@ -160,9 +164,9 @@ export class StateDatabase implements Disposable {
   }
 
   /** What the first change asks for, and those that only read need not wait for. */
-  #getReadyToWrite(): void {
+  #getReadyToWrite(database: Database): void {
     if (this.#isReadyToWrite || this.isReadOnly) return;
-    this.#database.run(
+    database.run(
       `PRAGMA synchronous = NORMAL;
       PRAGMA foreign_keys = ON;
       PRAGMA wal_autocheckpoint = ${LOG_LIMIT}`,
@@ -172,17 +176,29 @@ export class StateDatabase implements Disposable {
   }
 
   readonly #close = (): void => {
-    this.#database.close();
+    this.#database?.close();
     // Not before: by then the log would have been moved.
     this.#reader?.[Symbol.dispose]();
   };
 
-  #try<Result>(work: () => Result): Result {
+  #use<Result>(work: (database: Database) => Result): Result {
     try {
-      return work();
+      this.#database ??= this.#reconnect?.();
+      if (this.#database === undefined) throw new Error("a database was used after it was closed");
+      return work(this.#database);
     } catch (error) {
       throw explain(error, this.#path);
+    } finally {
+      this.#letOthersIn();
     }
+  }
+
+  /** Between two uses, if this connection locks others out. */
+  #letOthersIn(): void {
+    if (this.#reconnect === undefined || this.#database?.inTransaction !== false) return;
+    this.#database.close();
+    this.#database = undefined;
+    this.#isReadyToWrite = false;
   }
 }
 
@@ -236,30 +252,37 @@ function lockMadeDatabase(directory: string, path: string): Disposable {
   }
 }
 
-/**
- * Opens a database to read and write. The reader's lock is the connection's from now on.
- * @param pragmas what comes before anything else
- */
-function openToWrite(path: string, reader: Disposable, pragmas = ""): StateDatabase {
+/** Opens a database to read and write. The reader's lock is the connection's from now on. */
+function openToWrite(path: string, reader: Disposable): StateDatabase {
   try {
-    const database = new Database(path, constants.SQLITE_OPEN_READWRITE);
-    try {
-      database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT};${pragmas}`);
-      return new StateDatabase(database, path, reader);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    return new StateDatabase(connect(path), path, reader);
   } catch (error) {
     reader[Symbol.dispose]();
     throw error;
   }
 }
 
-/** Opens a database that nobody else can use meanwhile. */
+function connect(path: string): Database {
+  const database = new Database(path, constants.SQLITE_OPEN_READWRITE);
+  try {
+    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Opens a database that nobody else can use at the same moment. */
 function openAlone(path: string): StateDatabase {
+  const connectAlone = () => {
+    const database = connect(path);
+    database.run("PRAGMA locking_mode = EXCLUSIVE");
+    database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
+    return database;
+  };
   // A reader's lock would keep this very connection out.
-  return openToWrite(path, { [Symbol.dispose]: () => {} }, "PRAGMA locking_mode = EXCLUSIVE");
+  return new StateDatabase(connectAlone(), path, { [Symbol.dispose]: () => {} }, connectAlone);
 }
 
 /** Gives the log its room on the disk; see the head of this file. Without space, or where that is not to be had, it has none. */
