@@ -65,7 +65,7 @@ export async function* measurePull(workplace: Workplace, rounds: number): AsyncG
       { directory: join(workplace.directory, "home"), isSmall: false },
       { directory: memory, isSmall: true },
     ];
-    const last: (() => string)[] = [];
+    let measureCold: (() => string) | undefined;
     for (const [index, place] of places.entries()) {
       const type = workplace
         .run("findmnt", "--noheadings", "--output", "FSTYPE", "--first-only", "--target", place.directory)
@@ -80,11 +80,11 @@ export async function* measurePull(workplace: Workplace, rounds: number): AsyncG
         yield describeSteps(workplace, image, place, registry.host, compared.first);
         if (index > 0) continue;
         const cold = all.slice(0, 2).map((contender) => withColdCache(workplace, contender, registry.directory));
-        last.push(() => `${title}, cold page cache:\n\n${compareCosts(workplace, cold, rounds).table}`);
+        measureCold = () => `${title}, cold page cache:\n\n${compareCosts(workplace, cold, rounds).table}`;
       }
     }
     // What has been read from the disk again is cached in smaller pages than what was built just now.
-    for (const measure of last) yield measure();
+    if (measureCold !== undefined) yield measureCold();
   } finally {
     removeAsRoot(workplace, memory);
   }

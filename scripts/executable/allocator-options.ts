@@ -19,7 +19,7 @@
  *
  * For x86-64 alone: a large page is 2 MiB there, but on arm64 32 or 512 MiB where the kernel's pages are of 16 or 64 KiB.
  */
-import { isElfForX86, SEGMENT_LOAD, type Segment, segmentsOf } from "./elf.ts";
+import { isElfForX86, loadedSegments, type Segment } from "./elf.ts";
 
 /** An option, the default that Bun gives it, and ours. */
 interface AllocatorOption {
@@ -46,7 +46,7 @@ const NAME = 16;
  */
 export function setAllocatorOptions(file: Buffer): boolean {
   if (!isElfForX86(file)) return false;
-  const segments = segmentsOf(file).filter(({ type }) => type === SEGMENT_LOAD);
+  const segments = loadedSegments(file);
   const places = ALLOCATOR_OPTIONS.map((option) => placeOf(file, segments, option));
   if (places.includes(undefined)) return false;
   for (const [index, { to }] of ALLOCATOR_OPTIONS.entries()) file.writeBigInt64LE(to, places[index]);

@@ -12,7 +12,7 @@ const SECTION_HEADERS = 40;
 
 /** Types of segments that are told apart. */
 export const SEGMENT_UNUSED = 0;
-export const SEGMENT_LOAD = 1;
+const SEGMENT_LOAD = 1;
 
 /** Bits of a segment's flags. */
 export const SEGMENT_EXECUTABLE = 1;
@@ -41,9 +41,9 @@ export function isElfForX86(file: Buffer): boolean {
   );
 }
 
-/** All segments, in the order of their headers. */
-export function segmentsOf(file: Buffer): readonly Segment[] {
-  return headersOf(file, PROGRAM_HEADERS, 56, PROGRAM_HEADER_SIZE).map((header) => ({
+/** The segments that are loaded, in the order of their headers, which is that of their addresses. */
+export function loadedSegments(file: Buffer): readonly Segment[] {
+  const segments = headersOf(file, PROGRAM_HEADERS, 56, PROGRAM_HEADER_SIZE).map((header) => ({
     header,
     type: file.readUInt32LE(header),
     flags: file.readUInt32LE(header + 4),
@@ -53,6 +53,7 @@ export function segmentsOf(file: Buffer): readonly Segment[] {
     memorySize: readNumber(file, header + 40),
     alignment: readNumber(file, header + 48),
   }));
+  return segments.filter(({ type }) => type === SEGMENT_LOAD);
 }
 
 /** Writes a segment's header anew; its address stays as it is. */

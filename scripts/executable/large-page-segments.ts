@@ -24,13 +24,11 @@
 import {
   fileOffsetFields,
   isElfForX86,
+  loadedSegments,
   readNumber,
   SEGMENT_EXECUTABLE,
-  SEGMENT_LOAD,
   SEGMENT_UNUSED,
   SEGMENT_WRITABLE,
-  type Segment,
-  segmentsOf,
   writeNumber,
   writeSegment,
 } from "./elf.ts";
@@ -72,10 +70,10 @@ function partsOf(file: Buffer): readonly Part[] | undefined {
   const segments = loadedSegments(file);
   const parts: Part[] = [];
   let by = 0;
-  for (const [index, { offset, address, fileSize }] of segments.entries()) {
+  for (const [index, { offset, address, fileSize, memorySize }] of segments.entries()) {
     const next = segments[index + 1];
     if (index === 0 && offset !== 0) return undefined;
-    if (next && (next.offset < offset + fileSize || next.address < address + fileSize)) return undefined;
+    if (next && (next.offset < offset + fileSize || next.address < address + memorySize)) return undefined;
     by += modulo(address - offset - by, LARGE_PAGE);
     parts.push({ from: offset, to: next?.offset ?? file.length, by });
   }
@@ -97,10 +95,6 @@ function joinConstantsToCode(file: Buffer): void {
   const size = distance + code.fileSize;
   writeSegment(file, { ...constants, flags: constants.flags | code.flags, fileSize: size, memorySize: size });
   writeSegment(file, { ...code, type: SEGMENT_UNUSED });
-}
-
-function loadedSegments(file: Buffer): readonly Segment[] {
-  return segmentsOf(file).filter(({ type }) => type === SEGMENT_LOAD);
 }
 
 function modulo(value: number, divisor: number): number {

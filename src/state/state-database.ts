@@ -84,7 +84,7 @@ export class StateDatabase implements Disposable {
   readonly #path: string;
   readonly #reader: Disposable | undefined;
   /** Of a connection that locks all others out: connects again, for the next use. */
-  readonly #reconnect: (() => Database) | undefined;
+  #reconnect: (() => Database) | undefined;
   #isReadyToWrite = false;
   /** Whether changes are refused, because the file system or its permissions do not allow them. */
   readonly isReadOnly: boolean;
@@ -177,6 +177,8 @@ export class StateDatabase implements Disposable {
 
   readonly #close = (): void => {
     this.#database?.close();
+    this.#database = undefined;
+    this.#reconnect = undefined;
     // Not before: by then the log would have been moved.
     this.#reader?.[Symbol.dispose]();
   };
@@ -255,17 +257,22 @@ function lockMadeDatabase(directory: string, path: string): Disposable {
 /** Opens a database to read and write. The reader's lock is the connection's from now on. */
 function openToWrite(path: string, reader: Disposable): StateDatabase {
   try {
-    return new StateDatabase(connect(path), path, reader);
+    return new StateDatabase(connect(path, false), path, reader);
   } catch (error) {
     reader[Symbol.dispose]();
     throw error;
   }
 }
 
-function connect(path: string): Database {
+/** @param isAlone whether others are locked out, and the log's file is left where it is at the end */
+function connect(path: string, isAlone: boolean): Database {
   const database = new Database(path, constants.SQLITE_OPEN_READWRITE);
   try {
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
+    if (isAlone) {
+      database.run("PRAGMA locking_mode = EXCLUSIVE");
+      database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
+    }
     return database;
   } catch (error) {
     database.close();
@@ -275,12 +282,7 @@ function connect(path: string): Database {
 
 /** Opens a database that nobody else can use at the same moment. */
 function openAlone(path: string): StateDatabase {
-  const connectAlone = () => {
-    const database = connect(path);
-    database.run("PRAGMA locking_mode = EXCLUSIVE");
-    database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
-    return database;
-  };
+  const connectAlone = () => connect(path, true);
   // A reader's lock would keep this very connection out.
   return new StateDatabase(connectAlone(), path, { [Symbol.dispose]: () => {} }, connectAlone);
 }

@@ -2,8 +2,8 @@ import { createServer, request as sendRequest } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 
 /**
- * Starts a proxy that leads every tunnel and every request to one port of this machine, and tells what it was asked for. With it a test can
- * be any host of the Internet.
+ * Starts a proxy that leads every tunnel and every request to one port of this machine, and tells what it was asked for.
+ * With it a test can be any host of the Internet.
  */
 export async function startProxy(port: number) {
   const asked: string[] = [];
