@@ -1,12 +1,12 @@
 import type { StateDatabase } from "../../state/state-database.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { endsWithin } from "../../sys/process-identity.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { type Container, isKnown } from "../state/containers.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
 import { findContainer } from "./find-container.ts";
+import { endsUnhindered } from "./held-up-end.ts";
 import { notRunning } from "./not-running.ts";
 
 const DEFAULT_SIGNAL = "SIGTERM";
@@ -66,7 +66,11 @@ export function stopContainer(
     };
     tell(socket, { kind: "wait" });
     send(signal);
-    if (timeout >= 0 && !endsWithin(socket, timeout)) send(Signal.SIGKILL);
+    const { pid } = container;
+    if (!endsUnhindered(socket, pid, timeout < 0 ? Number.POSITIVE_INFINITY : timeout)) {
+      send(Signal.SIGKILL);
+      endsUnhindered(socket, pid, Number.POSITIVE_INFINITY);
+    }
     // A supervisor that was just starting the container again has not heard it, and another one is there now.
     if (waitForEnd(socket) !== undefined) return;
   }
@@ -89,7 +93,10 @@ export function killContainer(database: StateDatabase, data: string, container: 
     // Before its end goes on record.
     recordContainerEvent(data, "kill", container, { signal: String(number) });
     if (!tell(socket, { kind: "signal", signal: number, isStop })) continue;
-    if (number !== Signal.SIGKILL || waitForEnd(socket) !== undefined) return;
+    if (number !== Signal.SIGKILL) return;
+    tell(socket, { kind: "wait" });
+    endsUnhindered(socket, container.pid, Number.POSITIVE_INFINITY);
+    if (waitForEnd(socket) !== undefined) return;
     // See above; or it will not be started again.
     isTold = true;
   }

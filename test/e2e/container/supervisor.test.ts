@@ -198,6 +198,28 @@ test("what is in the way of the supervisor's socket is named", async () => {
   await bunker("rm", "blocked");
 });
 
+test.each([["stop"], ["kill"], ["rm", "-f"], ["restart"]])(
+  "a stopped exec does not keep a container from its end by %s",
+  async (...ending) => {
+    await bunker(
+      "run",
+      "-d",
+      "--name",
+      "held",
+      suite.image,
+      "sh",
+      "-c",
+      "trap 'exit 0' TERM; while :; do sleep 0.02; done",
+    );
+    const session = suite.user.talk([suite.user.bunkerPath, "exec", "held", "sh", "-c", "echo ready; sleep 1000"]);
+    await session.expect("ready\n");
+    session.process.kill("SIGSTOP");
+    expect(await bunker(...ending, "held")).toBe("held\n");
+    expect(await session.finish()).toEqual({ status: 137, output: "ready\n", errors: "" });
+    if (ending[0] !== "rm") await bunker("rm", "-f", "held");
+  },
+);
+
 test("a supervisor that is told to end gives the container all the time that it has", async () => {
   // As at a logout.
   const script = "trap 'echo bye; exit 6' TERM; echo ready; while :; do sleep 0.01; done";

@@ -1,0 +1,56 @@
+/*
+ * Who holds up a container's end. The kernel lets the first process of a pid namespace end when somebody has waited for
+ * all others in it (pid_namespaces(7)), and those of `exec` are waited for by their commands. A command that is stopped, by
+ * Ctrl-Z or SIGSTOP, does not. So whoever wants the container's end has it go on: it sees that its process was killed, and
+ * ends as well.
+ */
+import { decodeText, encodeText } from "../../sys/byte-string.ts";
+import { readLinkAt } from "../../sys/file.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { directoryNames } from "../../sys/named-file.ts";
+import { namespaceOf } from "../../sys/namespace.ts";
+import { AT_FDCWD } from "../../sys/open.ts";
+import { endsWithin, processOrZombieStatus } from "../../sys/process-identity.ts";
+import { Signal } from "../../sys/signal.ts";
+
+/** Seconds after which an end is late. */
+const PATIENCE = 1;
+
+/**
+ * Waits for a container's end, and sees to it that no stopped command holds it up.
+ * @param socket on which its supervisor says something by then
+ * @param pid its first process
+ * @param seconds how long at most
+ * @returns false when the time is over first
+ */
+export function endsUnhindered(socket: FileDescriptor, pid: number | undefined, seconds: number): boolean {
+  let left = seconds;
+  for (; left > PATIENCE; left -= PATIENCE) {
+    if (endsWithin(socket, PATIENCE)) return true;
+    if (pid !== undefined) continueCommands(pid);
+  }
+  return endsWithin(socket, left);
+}
+
+/** Has the stopped commands go on whose processes have ended in the pid namespace of a container's first process. */
+function continueCommands(first: number): void {
+  const namespace = namespaceOf(first, "pid");
+  if (namespace === undefined || namespace === namespaceOf("self", "pid")) return;
+  for (const name of directoryNames("/proc")) {
+    const pid = Number(name);
+    const member = Number.isInteger(pid) ? processOrZombieStatus(pid) : undefined;
+    if (member?.hasEnded !== true || namespaceOf(pid, "pid") !== namespace) continue;
+    const { parent } = member;
+    if (executableOf(parent) !== executableOf("self") || processOrZombieStatus(parent)?.isStopped !== true) continue;
+    try {
+      process.kill(parent, Signal.SIGCONT);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}
+
+function executableOf(pid: number | "self"): string {
+  const path = readLinkAt(AT_FDCWD, encodeText(`/proc/${pid}/exe`));
+  return typeof path === "number" ? "" : decodeText(path);
+}
