@@ -363,7 +363,8 @@ test("a supervisor that is told to end while it waits to start its container aga
 test("stop between a container's end and its record keeps it from being started again", async () => {
   const id = (await bunker("run", "-d", "--restart", "always", "--name", "box", suite.image, "sleep", "1000")).trim();
   const pid = Number(await bunker("inspect", "--format", "{{.State.Pid}}", "box"));
-  const [supervisor = 0] = pidsOf("internal\0supervise");
+  const [supervisor] = pidsOf("internal\0supervise");
+  if (supervisor === undefined) throw new Error("the container has no supervisor");
   process.kill(supervisor, "SIGSTOP");
   const stop = suite.user.start([suite.user.bunkerPath, "stop", "box"]);
   try {

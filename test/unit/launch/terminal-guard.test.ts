@@ -124,7 +124,8 @@ describe("makeRawGuarded", () => {
 
   test("signals to the guard do not end it", async () => {
     const { child, found, guard } = await startGuarded();
-    const [pid = 0] = guardsOf(child.pid);
+    const [pid] = guardsOf(child.pid);
+    if (pid === undefined) throw new Error("there is no guard");
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGTTOU"]) process.kill(pid, signal);
     expect(guardsOf(child.pid)).toEqual([pid]);
     child.kill("SIGKILL");
