@@ -198,25 +198,17 @@ test("what is in the way of the supervisor's socket is named", async () => {
   await bunker("rm", "blocked");
 });
 
-test.each([["stop"], ["kill"], ["rm", "-f"], ["restart"]])(
+test.each(["stop", "kill", "rm -f", "restart"])(
   "a stopped exec does not keep a container from its end by %s",
-  async (...ending) => {
-    await bunker(
-      "run",
-      "-d",
-      "--name",
-      "held",
-      suite.image,
-      "sh",
-      "-c",
-      "trap 'exit 0' TERM; while :; do sleep 0.02; done",
-    );
+  async (words) => {
+    const script = "trap 'exit 0' TERM; while :; do sleep 0.02; done";
+    await bunker("run", "-d", "--name", "held", suite.image, "sh", "-c", script);
     const session = suite.user.talk([suite.user.bunkerPath, "exec", "held", "sh", "-c", "echo ready; sleep 1000"]);
     await session.expect("ready\n");
     session.process.kill("SIGSTOP");
-    expect(await bunker(...ending, "held")).toBe("held\n");
+    expect(await bunker(...words.split(" "), "held")).toBe("held\n");
     expect(await session.finish()).toEqual({ status: 137, output: "ready\n", errors: "" });
-    if (ending[0] !== "rm") await bunker("rm", "-f", "held");
+    if (!words.startsWith("rm")) await bunker("rm", "-f", "held");
   },
 );
 
