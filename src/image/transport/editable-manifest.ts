@@ -3,7 +3,12 @@ import { digestSchema } from "../digest.ts";
 import { invalidDocument } from "../documents.ts";
 import type { Manifest } from "./transport.ts";
 
-const descriptor = v.looseObject({ mediaType: v.string(), digest: digestSchema, size: v.number() });
+const descriptor = v.looseObject({
+  mediaType: v.string(),
+  digest: digestSchema,
+  size: v.number(),
+  annotations: v.nullish(v.record(v.string(), v.unknown())),
+});
 
 const manifest = v.pipe(
   v.string(),

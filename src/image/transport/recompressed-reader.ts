@@ -9,6 +9,7 @@
 import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { streamBlob } from "../blob-stream.ts";
+import type { Digest } from "../digest.ts";
 import { invalidDocument } from "../documents.ts";
 import type { Compression } from "../layers/decompress.ts";
 import { packLayer } from "../layers/pack-layer.ts";
@@ -29,6 +30,13 @@ const LAYER_OF_FILES = /^application\/vnd\.oci\.image\.layer\.(?:nondistributabl
 export function isPlainLayer({ mediaType }: Pick<EditableDescriptor, "mediaType">): boolean {
   return mediaType.endsWith(".tar");
 }
+
+/**
+ * Annotations that say where in a layer's packed bytes something is, for programs that read parts of it (zstd:chunked,
+ * eStargz): of other bytes they are wrong.
+ */
+const ABOUT_PACKED_BYTES =
+  /^(?:io\.(?:github\.)?containers\.(?:zstd-chunked|estargz)\.|containerd\.io\/snapshot\/stargz\/)/;
 
 /** How layers are to be packed. */
 export interface Packing {
@@ -55,6 +63,8 @@ export function openRecompressedReader(
 ): ImageReader {
   const lock = lockStore(store);
   const packed = new Map<string, { readonly path: string; readonly size: number }>();
+  // Images for several platforms often have layers in common.
+  const repacked = new Map<Digest, Pick<EditableDescriptor, "mediaType" | "digest" | "size">>();
   let manifests: Promise<readonly Manifest[]> | undefined;
 
   const isToBePacked = (layer: EditableDescriptor): boolean => {
@@ -67,6 +77,14 @@ export function openRecompressedReader(
 
   const repack = async (layer: EditableDescriptor): Promise<EditableDescriptor> => {
     if (!isToBePacked(layer)) return layer;
+    const known = repacked.get(layer.digest) ?? (await packAnew(layer));
+    repacked.set(layer.digest, known);
+    const { annotations, urls: _, ...others } = layer;
+    const kept = Object.entries(annotations ?? {}).filter(([name]) => !ABOUT_PACKED_BYTES.test(name));
+    return { ...others, ...known, ...(kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) }) };
+  };
+
+  const packAnew = async (layer: EditableDescriptor) => {
     const source = { ...layer, annotations: {} };
     const verified = verifyBlob(source, reader.readBlob(source, { signal }), () => {});
     const path = `${lock.stagingPath}/${crypto.randomUUID()}`;
@@ -80,7 +98,7 @@ export function openRecompressedReader(
       const { digest, mediaType, size } = await packLayer(pieces, compression, write, level);
       packed.delete(path);
       packed.set(digest, { path, size });
-      return { ...layer, mediaType, digest, size };
+      return { mediaType, digest, size };
     } catch (cause) {
       throw writeError(
         cause,
@@ -96,26 +114,26 @@ export function openRecompressedReader(
       return found;
     // Docker's manifests know no zstd.
     const originals = convertManifests(found, "oci", reader.name);
-    const repacked = new Map<string, Manifest>();
+    const written = new Map<string, Manifest>();
     for (const original of originals) {
       const document = parseEditableManifest(original, reader.name);
       const { layers, manifests: members } = document;
       if (layers?.some(isToBePacked) === true) {
         document.layers = [];
         for (const layer of layers) document.layers.push(await repack(layer));
-      } else if (members?.some(({ digest }) => repacked.get(digest)?.digest !== digest) === true) {
+      } else if (members?.some(({ digest }) => written.get(digest)?.digest !== digest) === true) {
         document.manifests = members.map((member) => {
-          const manifest = repacked.get(member.digest);
+          const manifest = written.get(member.digest);
           return manifest === undefined ? member : { ...member, digest: manifest.digest, size: manifest.bytes.length };
         });
       } else {
-        repacked.set(original.digest, original);
+        written.set(original.digest, original);
         continue;
       }
       const bytes = Buffer.from(JSON.stringify(document));
-      repacked.set(original.digest, manifestOf({ mediaType: original.mediaType }, bytes, reader.name));
+      written.set(original.digest, manifestOf({ mediaType: original.mediaType }, bytes, reader.name));
     }
-    return [...repacked.values()];
+    return [...written.values()];
   };
 
   return {

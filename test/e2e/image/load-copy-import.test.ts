@@ -366,6 +366,35 @@ describe("copy", () => {
     const [chunked, again] = [`oci:${directory}/chunked:1`, `oci:${directory}/again:1`];
     output(["skopeo", "copy", "-q", "--dest-compress-format", "zstd:chunked", busybox(), chunked]);
     const manifest = output(["skopeo", "inspect", "--raw", chunked]);
+  test("packs layers of zstd:chunked anew without what was said of their bytes", async () => {
+    const chunked = `oci:${directory}/chunked:1`;
+    output(["skopeo", "copy", "-q", "--dest-compress-format", "zstd:chunked", busybox(), chunked]);
+    const index = `${directory}/chunked/index.json`;
+    const [descriptor] = JSON.parse(readFileSync(index, "utf8")).manifests;
+    const blob = (digest: string) => `${directory}/chunked/blobs/${digest.replace(":", "/")}`;
+    const manifest = JSON.parse(readFileSync(blob(descriptor.digest), "utf8"));
+    expect(JSON.stringify(manifest)).toContain("zstd-chunked.manifest-position");
+    for (const layer of manifest.layers) {
+      layer.annotations["containerd.io/snapshot/stargz/toc.digest"] = descriptor.digest;
+      layer.annotations.kept = "yes";
+    }
+    // The same layer twice is packed once, and is both.
+    const twice = { ...manifest, layers: [...manifest.layers, ...manifest.layers] };
+    writeLayout(`${directory}/chunked`, [tagged(writeJson(`${directory}/chunked`, twice, descriptor.mediaType), "2")]);
+    user.own(directory);
+    await bunker("copy", "-q", "--dest-compress-format", "gzip", `oci:${directory}/chunked:2`, `dir:${directory}/gzip`);
+    const { layers } = JSON.parse(readFileSync(`${directory}/gzip/manifest.json`, "utf8"));
+    expect(layers).toHaveLength(2);
+    for (const layer of layers) {
+      expect(layer).toEqual({
+        mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
+        digest: layers[0].digest,
+        size: expect.any(Number),
+        annotations: { kept: "yes" },
+      });
+    }
+  });
+
     expect(manifest).toContain("zstd-chunked.manifest-position");
     user.own(directory);
     await bunker("copy", "-q", chunked, "containers-storage:localhost/chunked:1");
