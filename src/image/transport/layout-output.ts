@@ -125,19 +125,20 @@ function json(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value));
 }
 
+/** What an entry of an index is known by. */
+interface NamedEntry {
+  readonly digest: string;
+  readonly annotations?: Readonly<Record<string, string>> | null | undefined;
+}
+
 /** Adds entries to an index; they take the place of those of the same name, or of the same image without a name. */
 function mergedIndex(present: Buffer | undefined, entries: readonly IndexEntry[]): Buffer {
-  const nameOf = (annotations: Readonly<Record<string, string>> | null | undefined) =>
-    annotations?.[FULL_NAME_ANNOTATION] ?? annotations?.[TAG_ANNOTATION];
-  const merged: { digest: string; annotations?: Readonly<Record<string, string>> | null | undefined }[] = [];
-  const add = (entry: (typeof merged)[number]) => {
-    const name = nameOf(entry.annotations);
-    const place = merged.findIndex((other) =>
-      name === undefined
-        ? nameOf(other.annotations) === undefined && other.digest === entry.digest
-        : nameOf(other.annotations) === name,
-    );
-    merged.splice(place < 0 ? merged.length : place, place < 0 ? 0 : 1, entry);
+  const merged: NamedEntry[] = [];
+  const add = (entry: NamedEntry) => {
+    const first = merged.findIndex((other) => isReplaced(other, entry));
+    const others = merged.splice(0).filter((other) => !isReplaced(other, entry));
+    merged.push(...others);
+    merged.splice(first < 0 ? merged.length : first, 0, entry);
   };
   if (present === undefined) {
     for (const entry of entries) add(entry);
@@ -145,8 +146,24 @@ function mergedIndex(present: Buffer | undefined, entries: readonly IndexEntry[]
   }
   parseDocument("index", present, "the layout's index.json");
   const kept = v.parse(keptIndex, JSON.parse(present.toString("utf8")));
-  for (const entry of [...(kept.manifests ?? []), ...entries]) add(entry);
+  merged.push(...(kept.manifests ?? []));
+  for (const entry of entries) add(entry);
   return json({ ...kept, manifests: merged });
+}
+
+/**
+ * Whether one entry would be found by the name of another. Two with full names may have a tag in common; where one of them
+ * has none (as skopeo and umoci write it), it is the tag that both are found by.
+ */
+function isReplaced(one: NamedEntry, other: NamedEntry): boolean {
+  const [[name, tag], [otherName, otherTag]] = [namesOf(one), namesOf(other)];
+  if (name !== undefined && otherName !== undefined) return name === otherName;
+  if (tag !== undefined || otherTag !== undefined) return tag === otherTag;
+  return name === otherName && one.digest === other.digest;
+}
+
+function namesOf({ annotations }: NamedEntry): readonly [name: string | undefined, tag: string | undefined] {
+  return [annotations?.[FULL_NAME_ANNOTATION], annotations?.[TAG_ANNOTATION]];
 }
 
 /** An image of manifest.json; of an index that is the one for this machine, or the first where there is none. */

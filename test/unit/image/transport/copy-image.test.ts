@@ -268,6 +268,24 @@ describe("a destination", () => {
     expect(readdirSync(`${directory}/layout`).sort()).toEqual(["blobs", "index.json", "oci-layout"]);
   });
 
+  test("that is a layout has an image by its tag alone, whoever gave it that", async () => {
+    const index = `${directory}/layout/index.json`;
+    await copy(`oci:${busyboxLayout()}:latest`, `oci:${directory}/layout:1`);
+    const layout = JSON.parse(readFileSync(index, "utf8"));
+    const [{ annotations: tag, ...image }] = layout.manifests;
+    // As BuildKit writes it; and another image that has the tag in another repository.
+    const named = (name: string) => ({ ...image, annotations: { "io.containerd.image.name": name, ...tag } });
+    const others = [{ ...image, annotations: { "io.containerd.image.name": "docker.io/library/x:2" } }, image];
+    const manifests = [named("docker.io/library/x:1"), named("docker.io/library/y:1"), ...others];
+    writeFileSync(index, JSON.stringify({ ...layout, manifests }));
+    const digest = await copy(`oci:${busyboxLayout()}:configured`, `oci:${directory}/layout:1`);
+    expect(rawDigest(`oci:${directory}/layout:1`)).toBe(digest);
+    expect(JSON.parse(readFileSync(index, "utf8")).manifests).toEqual([
+      { ...image, digest, size: expect.any(Number), annotations: tag },
+      ...others,
+    ]);
+  });
+
   test("that several write to at once has all images", async () => {
     const from = `oci:${busyboxLayout()}:latest`;
     await Promise.all(["a", "b", "c", "d"].map((tag) => copy(from, `oci:${directory}/layout:${tag}`)));
