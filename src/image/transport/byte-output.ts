@@ -1,12 +1,18 @@
 /*
- * Where an archive goes: a file, which grows beside its place and is renamed to it when it is whole, so that what was
- * at the place stays until then and nothing half-written is ever seen there; or a stream, which cannot be taken back.
+ * Where an archive goes: a file, which grows without a name and gets its place when it is whole, so that what was at the
+ * place stays until then, nothing half-written is ever seen there, and nothing is left of it when this process is killed;
+ * or a stream, which cannot be taken back. On a file system without files that have no name it grows beside its place.
  */
-import { statSync, unlinkSync } from "node:fs";
+import { constants, realpathSync, unlinkSync } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { linkDescriptorAt } from "../../sys/file.ts";
+import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { check } from "../../sys/system-call.ts";
+import { statusOf } from "./status.ts";
 import { writeError } from "./write-error.ts";
 
 /** Takes bytes in order. What was not committed is gone when it is disposed of, as far as that can be. */
@@ -25,25 +31,29 @@ export interface FileOutput extends ByteOutput {
 }
 
 /**
- * Opens a file for writing, readable by its owner only, as `docker save` makes it. A path that leads to a device, a
- * pipe or the like is written to directly.
+ * Opens a file for writing, readable by its owner only, as `docker save` makes it. Of a symbolic link the file is
+ * replaced that it leads to; what leads to a device, a pipe or the like is written to directly.
  * @throws BunkerError `write_failed`
  */
 export async function openFileOutput(path: string): Promise<FileOutput> {
-  const status = statSync(path, { throwIfNoEntry: false });
+  const status = statusOf(path);
   if (status?.isDirectory()) {
     throw new BunkerError({ code: "write_failed", operation: "write to", object: path, errno: Errno.EISDIR });
   }
   const isReplaced = status === undefined || status.isFile();
-  const place = resolve(path);
-  const aside = isReplaced ? `${dirname(place)}/.bunker-${crypto.randomUUID()}` : undefined;
+  let place: string;
+  let aside: string | undefined;
   let file: FileHandle;
+  let hasName = true;
   try {
-    file = await open(aside ?? path, aside === undefined ? "w" : "wx", 0o600);
+    place = status?.isFile() === true ? realpathSync(path) : resolve(path);
+    aside = isReplaced ? `${dirname(place)}/.bunker-${crypto.randomUUID()}` : undefined;
+    const nameless = aside === undefined ? undefined : await openNameless(dirname(place));
+    hasName = nameless === undefined;
+    file = nameless ?? (await open(aside ?? path, aside === undefined ? "w" : "wx", 0o600));
   } catch (cause) {
     throw writeError(cause, "write to", path);
   }
-  let isCommitted = false;
   const attempt = async (work: () => Promise<unknown>) => {
     try {
       await work();
@@ -62,14 +72,29 @@ export async function openFileOutput(path: string): Promise<FileOutput> {
       attempt(async () => {
         if (aside === undefined) return;
         await file.sync();
+        // What has a name can be replaced by nothing but what has one, too.
+        if (!hasName) check(linkDescriptorAt(file.fd, AT_FDCWD, encodeText(aside)), "write to", path);
+        hasName = true;
         await rename(aside, place);
-        isCommitted = true;
+        hasName = false;
       }),
     [Symbol.asyncDispose]: async () => {
       await file.close();
-      if (aside !== undefined && !isCommitted) unlinkSync(aside);
+      if (aside !== undefined && hasName) unlinkSync(aside);
     },
   };
+}
+
+/** Opens a file without a name; undefined where the file system has none. */
+async function openNameless(directory: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(directory, constants.O_WRONLY | OpenFlag.O_TMPFILE, 0o600);
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    // A kernel or a file system that does not know the flag takes it for a try to write to the directory.
+    if (errno === Errno.EOPNOTSUPP || errno === Errno.EISDIR) return undefined;
+    throw cause;
+  }
 }
 
 /** Standard output as an output. */

@@ -286,6 +286,31 @@ describe("a destination", () => {
     ]);
   });
 
+  test("that a symbolic link leads to is replaced, and the link stays", async () => {
+    const from = `oci:${busyboxLayout()}:latest`;
+    mkdirSync(`${directory}/other`);
+    writeFileSync(`${directory}/other/x.tar`, "old");
+    symlinkSync("other/x.tar", `${directory}/link.tar`);
+    const digest = await copy(from, `oci-archive:${directory}/link.tar:x`);
+    expect(lstatSync(`${directory}/link.tar`).isSymbolicLink()).toBe(true);
+    expect(rawDigest(`oci-archive:${directory}/other/x.tar:x`)).toBe(digest);
+    expect(readdirSync(`${directory}/other`)).toEqual(["x.tar"]);
+  });
+
+  test("that is an archive has no name until it is whole", async () => {
+    await using writer = await openLocalWriter(place(`oci-archive:${directory}/x.tar:x`));
+    // Whoever is killed now leaves nothing.
+    expect(readdirSync(directory)).toEqual([]);
+    await using reader = await openLocalReader(place(`oci:${busyboxLayout()}:latest`), undefined);
+    const signal = new AbortController().signal;
+    await copyImage(reader, writer, {
+      images: [],
+      signal,
+      onProgress: () => expect(readdirSync(directory)).toEqual([]),
+    });
+    expect(readdirSync(directory)).toEqual(["x.tar"]);
+  });
+
   test("that several write to at once has all images", async () => {
     const from = `oci:${busyboxLayout()}:latest`;
     await Promise.all(["a", "b", "c", "d"].map((tag) => copy(from, `oci:${directory}/layout:${tag}`)));
