@@ -6,7 +6,7 @@ import { whileThere } from "../../engine/files/while-there.ts";
 import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import { pauseContainer, unpauseContainer } from "../../engine/lifecycle/pause-container.ts";
 import { type Container, openContainers } from "../../engine/state/containers.ts";
-import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
+import { newImageName } from "../../image/new-name.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { defineCommand } from "../command.ts";
@@ -79,7 +79,7 @@ export const commit = defineCommand(
     const changes = parseChanges(options.changes);
     const data = dataDirectory();
     const writeId = idFile === undefined ? undefined : writeIdFile(idFile);
-    const fullName = name === undefined ? undefined : formatReference(withDefaultTag(parseReference(name)));
+    const fullName = name === undefined ? undefined : newImageName(name);
     using database = openContainers(data);
     using store = openImageStore(data);
     const container = findContainer(database, data, reference);

@@ -1,6 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { newImageName } from "../../image/new-name.ts";
 import { type Platform, parsePlatform } from "../../image/platform.ts";
-import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
 import { Registries } from "../../image/registry/registries.ts";
 import { RegistryReader } from "../../image/registry/registry-reader.ts";
 import { RegistryWriter } from "../../image/registry/registry-writer.ts";
@@ -167,7 +167,7 @@ async function openWriter(
 ): Promise<ImageWriter> {
   if (place.kind === "registry") return new RegistryWriter(registries, place.reference, signal);
   if (place.kind !== "store") return openLocalWriter(place);
-  const name = formatReference(withDefaultTag(parseReference(place.name)));
+  const name = newImageName(place.name);
   const store = opened.use(openImageStore(dataDirectory()));
   return new StoreWriter(store, place.name, { names: [name], repositories: [] });
 }

@@ -1,9 +1,9 @@
 import { parseChanges } from "../../build/dockerfile/parse-changes.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordImageEvent } from "../../engine/events/journal.ts";
+import { newImageName } from "../../image/new-name.ts";
 import { parsePlatform } from "../../image/platform.ts";
-import { familiarReference, formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
-import { openImageStore } from "../../image/store/image-store.ts";
+import { familiarName, openImageStore } from "../../image/store/image-store.ts";
 import { importImage } from "../../image/store/import-image.ts";
 import type { ArchiveOrigin } from "../../image/transport/archive-input.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -43,16 +43,16 @@ export const importArchive = defineCommand(
     const parsedChanges = parseChanges(options.changes);
     const platform = platformOf(options);
     using store = openImageStore(dataDirectory());
-    const reference = name === undefined ? undefined : withDefaultTag(parseReference(name));
+    const fullName = name === undefined ? undefined : newImageName(name);
     await untilInterrupted(async (signal) => {
       const id = await importImage(store, await originOf(source, signal), {
         changes: parsedChanges,
         message: options.message ?? `Imported from ${source}`,
         platform: platform === undefined ? undefined : parsePlatform(platform),
-        name: reference === undefined ? undefined : formatReference(reference),
+        name: fullName,
         signal,
       });
-      recordImageEvent(store.directory, "import", id, reference === undefined ? id : familiarReference(reference));
+      recordImageEvent(store.directory, "import", id, fullName === undefined ? id : familiarName(fullName));
       console.log(id);
     });
     return 0;

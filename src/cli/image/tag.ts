@@ -1,11 +1,9 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordImageEvent } from "../../engine/events/journal.ts";
 import { tagList } from "../../image/manifest-list/list-store.ts";
-import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
+import { newImageName } from "../../image/new-name.ts";
 import { familiarName, openImageStore } from "../../image/store/image-store.ts";
-import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
-import { quote } from "../option-table.ts";
 
 /** `bunker tag`, `bunker image tag`. */
 export const tag = defineCommand(
@@ -16,7 +14,7 @@ export const tag = defineCommand(
     failureStatus: 1,
   },
   ({ operands: [source, ...targets] }) => {
-    const names = targets.map(newName);
+    const names = targets.map(newImageName);
     using store = openImageStore(dataDirectory());
     const list = store.listOf(source);
     if (list !== undefined) {
@@ -31,14 +29,3 @@ export const tag = defineCommand(
     return 0;
   },
 );
-
-/** The full name that a user's new name means. */
-function newName(target: string): string {
-  const reference = parseReference(target);
-  if (reference.digest === undefined) return formatReference(withDefaultTag(reference));
-  throw new BunkerError({
-    code: "invalid_reference",
-    operation: `refusing to create a tag with a digest reference: ${quote(target)}`,
-    hint: "A digest says what an image is; it cannot be given. Leave it away.",
-  });
-}

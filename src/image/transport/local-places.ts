@@ -1,8 +1,10 @@
 /** Opening images on disk, whatever their form. */
 import { resolve } from "node:path";
+import { BunkerError } from "../../sys/error.ts";
 import { readArchiveMembers } from "../archive-members.ts";
 import { archiveFiles, directoryFiles } from "../layout-files.ts";
 import { TAG_ANNOTATION } from "../manifest-choice.ts";
+import { newImageName } from "../new-name.ts";
 import type { Platform } from "../platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../reference.ts";
 import { openArchiveSink } from "./archive-sink.ts";
@@ -40,12 +42,13 @@ export async function openLocalReader(
 
 /**
  * Opens a place on disk for one image, which takes the place of one of the same name; an archive is replaced whole.
- * @throws BunkerError `write_failed`, `no_space`, `not_a_layout`, `not_an_image_directory`, `invalid_reference`
+ * @throws BunkerError `write_failed`, `no_space`, `not_a_layout`, `not_an_image_directory`, `invalid_reference`,
+ *   `invalid_image_name`
  */
 export async function openLocalWriter(place: LocalPlace): Promise<ImageWriter> {
   const name = formatLocalPlace(place);
   if (place.kind === "dir") return openPlainDirectoryWriter(place.path, name);
-  const names = place.kind === "docker-archive" ? dockerNames(place.tag) : layoutNames(place.tag);
+  const names = place.kind === "docker-archive" ? dockerNames(place.tag) : layoutNames(place.tag, name);
   const sink =
     place.kind === "oci"
       ? openDirectorySink(place.path)
@@ -67,13 +70,21 @@ function onlyImage(output: LayoutOutput, name: string, names: OutputNames): Imag
 }
 
 /** A layout's image is called as the user says. */
-function layoutNames(tag: string | undefined): OutputNames {
+function layoutNames(tag: string | undefined, name: string): OutputNames {
+  if (tag !== undefined && /^@[0-9]+$/.test(tag)) {
+    throw new BunkerError({
+      code: "invalid_image_name",
+      operation: "write an image to",
+      object: name,
+      reason: `${tag} means the image at a place of the index and cannot be one's name`,
+    });
+  }
   return { annotations: tag === undefined ? [] : [{ [TAG_ANNOTATION]: tag }], repositoryTags: [] };
 }
 
 /** An archive of Docker's has full names, of which the tag is what its layout calls the image. */
 function dockerNames(text: string | undefined): OutputNames {
-  return text === undefined ? { annotations: [], repositoryTags: [] } : dockerArchiveNames([text]);
+  return text === undefined ? { annotations: [], repositoryTags: [] } : dockerArchiveNames([newImageName(text)]);
 }
 
 /**

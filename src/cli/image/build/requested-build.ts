@@ -1,7 +1,7 @@
 import type { BuildOptions, BuildOutput } from "../../../build/build-options.ts";
 import { PROXY_VARIABLES } from "../../../build/graph/stage-variables.ts";
+import { newImageName } from "../../../image/new-name.ts";
 import { hostPlatform } from "../../../image/platform.ts";
-import { formatReference, parseReference, withDefaultTag } from "../../../image/reference.ts";
 import { BunkerError } from "../../../sys/error.ts";
 import type { OptionValues } from "../../option-table.ts";
 import { registrySettings } from "../../registry/registry-options.ts";
@@ -93,7 +93,7 @@ function outputsOf({ outputs, tags, loads, pushes, format, rewritesTimes }: Buil
 function outputOf(output: OutputOption, tags: readonly string[], format: "oci" | "docker"): BuildOutput {
   const { destination, compression, level, rewritesTimes } = output;
   if (output.type === "local" || output.type === "tar") return { type: output.type, destination: destination ?? "" };
-  const own = output.names.map((name) => formatReference(withDefaultTag(parseReference(name))));
+  const own = output.names.map(newImageName);
   const names = [...new Set([...tags, ...own])];
   const mediaTypes = output.mediaTypes ?? format;
   const packing = { compression, level, mediaTypes, rewritesTimes };

@@ -286,6 +286,14 @@ describe("a destination", () => {
     ]);
   });
 
+  test("that is a layout or an archive cannot have a name that means something else", async () => {
+    const from = `oci:${busyboxLayout()}:latest`;
+    const digest = `sha256:${"0".repeat(64)}`;
+    expect((await failure(copy(from, `oci:${directory}/layout:@0`))).code).toBe("invalid_image_name");
+    expect((await failure(copy(from, `docker-archive:${directory}/x.tar:x@${digest}`))).code).toBe("invalid_reference");
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
   test("that a symbolic link leads to is replaced, and the link stays", async () => {
     const from = `oci:${busyboxLayout()}:latest`;
     mkdirSync(`${directory}/other`);
