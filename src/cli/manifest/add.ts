@@ -1,7 +1,7 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { makeArtifact } from "../../image/manifest-list/artifact.ts";
 import { findMembers, subjectOf } from "../../image/manifest-list/find-members.ts";
-import { findList, publishList } from "../../image/manifest-list/list-store.ts";
+import { findList, listName, publishList } from "../../image/manifest-list/list-store.ts";
 import { annotate, withMember } from "../../image/manifest-list/manifest-list.ts";
 import { Registries } from "../../image/registry/registries.ts";
 import { BlobStaging } from "../../image/store/blob-staging.ts";
@@ -25,7 +25,9 @@ export const add = defineCommand(
     const parts = artifactOf(options, others, options.all);
     using store = openImageStore(dataDirectory());
     using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
-    const { name, list } = findList(store, text, `bunker manifest create ${text} makes one.`);
+    const present = () => findList(store, text, `bunker manifest create ${text} makes one.`).list;
+    // Before anything is fetched.
+    present();
     const annotation = annotationOf(options);
     return await untilInterrupted(async (signal) => {
       const places = { store, registries, signal };
@@ -40,8 +42,9 @@ export const add = defineCommand(
                 signal,
               ),
             ];
-      const longer = members.reduce((sum, { member }) => withMember(sum, annotate(member, annotation)), list);
-      console.log(publishList(store, staging, { name, list: longer }, members));
+      const longer = () =>
+        members.reduce((sum, { member }) => withMember(sum, annotate(member, annotation)), present());
+      console.log(publishList(store, staging, listName(text), longer, members));
       return 0;
     });
   },

@@ -1,6 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { type MemberPlaces, subjectOf } from "../../image/manifest-list/find-members.ts";
-import { findList, type NamedList, saveList } from "../../image/manifest-list/list-store.ts";
+import { subjectOf } from "../../image/manifest-list/find-members.ts";
+import { findList, listName, saveList } from "../../image/manifest-list/list-store.ts";
 import {
   annotateList,
   annotate as annotateMember,
@@ -10,6 +10,7 @@ import {
 } from "../../image/manifest-list/manifest-list.ts";
 import { Registries } from "../../image/registry/registries.ts";
 import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
+import type { BlobDescriptor } from "../../image/store/stored-image.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
@@ -46,12 +47,15 @@ export const annotate = defineCommand(
   async ({ options, operands: [text, manifest] }) => {
     using store = openImageStore(dataDirectory());
     using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
-    const found = findList(store, text);
+    findList(store, text);
     return await untilInterrupted(async (signal) => {
-      const list = options.isOfList
-        ? await annotatedList(found, manifest, options, { store, registries, signal })
-        : withAnnotatedMember(store, found, manifest, text, options);
-      saveList(store, { name: found.name, list }, []);
+      if (options.isOfList) refuseForList(manifest, options);
+      const subject = options.isOfList ? await subjectOf(options.subject, { store, registries, signal }) : undefined;
+      const annotated = () =>
+        options.isOfList
+          ? annotatedList(findList(store, text).list, options, subject)
+          : withAnnotatedMember(store, text, manifest, options);
+      saveList(store, listName(text), annotated, []);
       return 0;
     });
   },
@@ -59,13 +63,18 @@ export const annotate = defineCommand(
 
 type Options = OptionValues<typeof annotateOptions>;
 
-async function annotatedList(
-  { list }: NamedList,
-  manifest: string | undefined,
-  options: Options,
-  places: MemberPlaces,
-): Promise<ManifestList> {
-  const { annotations, architecture, features, os, osFeatures, osVersion, variant } = options;
+function annotatedList(
+  list: ManifestList,
+  { annotations }: Options,
+  subject: BlobDescriptor | undefined,
+): ManifestList {
+  const annotated = annotateList(list, Object.fromEntries(annotations));
+  return subject === undefined ? annotated : withSubject(annotated, subject);
+}
+
+/** Refuses what is said of an image where the list itself is meant. */
+function refuseForList(manifest: string | undefined, options: Options): void {
+  const { architecture, features, os, osFeatures, osVersion, variant } = options;
   const ofMember = [manifest, architecture, os, osVersion, variant, ...features, ...osFeatures];
   if (ofMember.some((each) => each !== undefined)) {
     const operation = "of the list itself (--index) only --annotation and --subject can tell";
@@ -75,16 +84,12 @@ async function annotatedList(
       hint: "Name no image, and nothing of a platform.",
     });
   }
-  const annotated = annotateList(list, Object.fromEntries(annotations));
-  const subject = await subjectOf(options.subject, places);
-  return subject === undefined ? annotated : withSubject(annotated, subject);
 }
 
 function withAnnotatedMember(
   store: ImageStore,
-  found: NamedList,
-  manifest: string | undefined,
   text: string,
+  manifest: string | undefined,
   options: Options,
 ): ManifestList {
   if (manifest === undefined) {
@@ -99,6 +104,7 @@ function withAnnotatedMember(
       hint: "Of files that become an artifact it is said at once: bunker manifest add --artifact --artifact-subject IMAGE",
     });
   }
+  const found = findList(store, text);
   const { list } = found;
   const member = findMember(list, memberDigest(store, found, manifest), text);
   const better = annotateMember(member, annotationOf(options));

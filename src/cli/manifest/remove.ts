@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { findList, saveList } from "../../image/manifest-list/list-store.ts";
+import { findList, listName, saveList } from "../../image/manifest-list/list-store.ts";
 import { withoutMember } from "../../image/manifest-list/manifest-list.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
@@ -10,9 +10,11 @@ export const remove = defineCommand(
   { options: {}, required: ["MANIFEST_LIST", "MANIFEST"], failureStatus: 1 },
   ({ operands: [text, manifest] }) => {
     using store = openImageStore(dataDirectory());
-    const found = findList(store, text);
-    const list = withoutMember(found.list, memberDigest(store, found, manifest), text);
-    console.log(saveList(store, { name: found.name, list }, []));
+    const shorter = () => {
+      const found = findList(store, text);
+      return withoutMember(found.list, memberDigest(store, found, manifest), text);
+    };
+    console.log(saveList(store, listName(text), shorter, []));
     return 0;
   },
 );

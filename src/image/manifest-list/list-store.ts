@@ -62,13 +62,21 @@ export interface Arrival {
 
 /**
  * Stores a list under its name, which it takes from whatever had it.
+ * @param name full, with a tag
+ * @param make gives the list that is to be stored, of the one that is there; it is asked again when somebody else has
+ *   changed that one meanwhile, so that nothing of his gets lost
  * @param arrivals manifests of it that the store may not have yet
  * @returns the digest of the list
- * @throws BunkerError `store_read_only`, `no_space`
+ * @throws BunkerError `store_read_only`, `no_space`, and what `make` throws
  */
-export function saveList(store: ImageStore, list: NamedList, arrivals: readonly Arrival[]): Digest {
+export function saveList(
+  store: ImageStore,
+  name: string,
+  make: () => ManifestList,
+  arrivals: readonly Arrival[],
+): Digest {
   using staging = new BlobStaging(store.directory);
-  return publishList(store, staging, list, arrivals);
+  return publishList(store, staging, name, make, arrivals);
 }
 
 /**
@@ -78,25 +86,32 @@ export function saveList(store: ImageStore, list: NamedList, arrivals: readonly 
 export function publishList(
   store: ImageStore,
   staging: BlobStaging,
-  { name, list }: NamedList,
+  name: string,
+  make: () => ManifestList,
   arrivals: readonly Arrival[],
 ): Digest {
-  const bytes = serialiseManifestList(list);
-  const digest = digestOf(bytes);
-  for (const blob of [{ digest, bytes }, ...arrivals.map(({ manifest }) => manifest)]) {
-    if (!staging.has(blob)) staging.put(blob, blob.bytes);
-  }
-  using _ = store.rely();
-  staging.publish();
-  store.change((state) => {
-    const values = [name, digest, list.mediaType, bytes.length];
-    state.run("INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, NULL)", ...values);
-    for (const { manifest, repository } of arrivals) {
-      if (repository === undefined) continue;
-      state.run("INSERT OR REPLACE INTO list_origin VALUES (?, ?, ?)", name, manifest.digest, repository);
+  for (;;) {
+    const before = store.target(name);
+    const list = make();
+    const bytes = serialiseManifestList(list);
+    const digest = digestOf(bytes);
+    for (const blob of [{ digest, bytes }, ...arrivals.map(({ manifest }) => manifest)]) {
+      if (!staging.has(blob)) staging.put(blob, blob.bytes);
     }
-  });
-  return digest;
+    using _ = store.rely();
+    staging.publish();
+    const isSaved = store.change((state) => {
+      if (store.target(name)?.digest !== before?.digest) return false;
+      const values = [name, digest, list.mediaType, bytes.length];
+      state.run("INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, NULL)", ...values);
+      for (const { manifest, repository } of arrivals) {
+        if (repository === undefined) continue;
+        state.run("INSERT OR REPLACE INTO list_origin VALUES (?, ?, ?)", name, manifest.digest, repository);
+      }
+      return true;
+    });
+    if (isSaved) return digest;
+  }
 }
 
 /**

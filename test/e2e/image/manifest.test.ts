@@ -346,3 +346,25 @@ test("an existing list is amended", async () => {
   await ok("manifest", "create", "--amend", "list", "app:arm64");
   expect((await inspect("list")).manifests).toHaveLength(2);
 });
+
+test("a list that several change at once has everything", async () => {
+  await ok("manifest", "create", "list");
+  // As long as all read the list before the first of them stores it.
+  for (let round = 0; round < 4; round++) {
+    const changes = ["one", "other", "third"].map((key) =>
+      ok("manifest", "annotate", "--index", "--annotation", `${key}-${round}=x`, "list"),
+    );
+    await Promise.all([...changes, ok("manifest", "create", "--amend", "list", "app:amd64")]);
+    await Promise.all(["amd64", "arm64"].map((name) => ok("manifest", "add", "list", `app:${name}`)));
+    const { annotations, manifests } = await inspect("list");
+    expect(Object.keys(annotations)).toHaveLength(3 * (round + 1));
+    expect(manifests).toHaveLength(2);
+    await ok("manifest", "remove", "list", arm64.digest);
+  }
+});
+
+test("a list cannot be called by a digest", async () => {
+  const { errors, status } = await user.bunker(["manifest", "create", `list@${amd64.digest}`]);
+  expect(errors).toContain("refusing to create a tag with a digest reference");
+  expect(status).toBe(1);
+});
