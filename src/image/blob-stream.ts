@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { BunkerError } from "../sys/error.ts";
-import type { BlobLocation } from "./blob.ts";
+import { type BlobLocation, unreadable } from "./blob.ts";
 
 const PIECE_SIZE = 512 << 10;
 
@@ -9,7 +9,7 @@ const PIECE_SIZE = 512 << 10;
  * @param start bytes at the beginning that are left out
  * @param signal ends it between two pieces
  * @param name of the file, for messages
- * @throws BunkerError `image_invalid` when the file is shorter than it was
+ * @throws BunkerError `image_not_found`, `image_unreadable`; `image_invalid` when the file is shorter than it was
  */
 export async function* streamBlob(
   { path, offset, size }: BlobLocation,
@@ -17,11 +17,14 @@ export async function* streamBlob(
   start = 0,
   name = path,
 ): AsyncGenerator<Buffer, void, undefined> {
-  await using file = await open(path);
+  const fail = (cause: unknown): never => {
+    throw unreadable(name, cause);
+  };
+  await using file = await open(path).catch(fail);
   for (let position = start; position < size; ) {
     signal.throwIfAborted();
     const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE_SIZE, size - position));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset + position);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset + position).catch(fail);
     if (bytesRead === 0) {
       throw new BunkerError({ code: "image_invalid", operation: "read", object: name, reason: "it is truncated" });
     }

@@ -53,7 +53,11 @@ export function openFile(path: string, name: string): OpenFile {
   throw new BunkerError({ code: "image_unreadable", operation: "read", object: name, reason });
 }
 
-function unreadable(name: string, cause: unknown): unknown {
+/**
+ * Says that a file of an image cannot be read.
+ * @returns anything but a refusal of the kernel as it is
+ */
+export function unreadable(name: string, cause: unknown): unknown {
   const errno = errnoOf(cause);
   if (errno === undefined) return cause;
   const code = errno === Errno.ENOENT ? "image_not_found" : "image_unreadable";

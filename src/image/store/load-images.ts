@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { readArchiveMembers } from "../archive-members.ts";
 import type { Digest } from "../digest.ts";
@@ -7,9 +6,11 @@ import { archiveFiles, directoryFiles } from "../layout-files.ts";
 import { isIndex } from "../media-types.ts";
 import type { Platform } from "../platform.ts";
 import { type ArchiveOrigin, openArchiveInput } from "../transport/archive-input.ts";
-import { archivedImages } from "../transport/archived-images.ts";
+import { type ArchivedImage, archivedImages } from "../transport/archived-images.ts";
 import { type CopyEvent, copyImage } from "../transport/copy-image.ts";
+import { isPlainDirectory, openPlainDirectoryReader } from "../transport/plain-directory.ts";
 import { readRoot } from "../transport/read-manifests.ts";
+import { statusOf } from "../transport/status.ts";
 import type { ImageReader } from "../transport/transport.ts";
 import type { ImageStore } from "./image-store.ts";
 import { manifestsOf } from "./index-members.ts";
@@ -33,7 +34,7 @@ export interface LoadedImage {
 }
 
 /**
- * Brings all images of an archive, or of a directory that is an image layout, into the store. Their layers are unpacked
+ * Brings all images of an archive, or of a directory that is an image layout or has one image, into the store. Their layers are unpacked
  * when they are needed.
  * @param onLoaded is told of each image when it is there; those before a failure stay
  * @throws BunkerError as `openArchiveInput`, `archivedImages` and `pullImage` do
@@ -45,18 +46,23 @@ export async function loadImages(
   onLoaded: (image: LoadedImage) => void,
 ): Promise<void> {
   const name = typeof origin === "string" ? origin : origin.name;
-  const isDirectory = typeof origin === "string" && statSync(origin, { throwIfNoEntry: false })?.isDirectory();
+  const isDirectory = typeof origin === "string" && statusOf(origin)?.isDirectory() === true;
   await using input = await openArchiveInput(origin, store.directory, options.signal);
-  const files = isDirectory
-    ? directoryFiles(resolve(input.path), name)
-    : archiveFiles(readArchiveMembers(input.path, name), name);
-  for (const { reader, names } of await archivedImages(files, name)) {
+  const images = isDirectory
+    ? await imagesOfDirectory(resolve(input.path), name)
+    : await archivedImages(archiveFiles(readArchiveMembers(input.path, name), name), name);
+  for (const { reader, names } of images) {
     const isOne = options.platforms.length === 1 || !isIndex((await readRoot(reader)).mediaType);
     const ids = isOne
       ? ([await storeImage(store, reader, names, { ...options, platform: options.platforms[0] })] as const)
       : await storeIndex(store, reader, names, options);
     onLoaded({ ids, names });
   }
+}
+
+async function imagesOfDirectory(path: string, name: string): Promise<readonly ArchivedImage[]> {
+  if (isPlainDirectory(path)) return [{ names: [], reader: openPlainDirectoryReader(path, name) }];
+  return archivedImages(directoryFiles(path, name), name);
 }
 
 /** Brings images of an index into the store, their layers packed; the index comes with them. Returns their ids. */

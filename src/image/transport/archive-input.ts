@@ -3,13 +3,14 @@
  * compressed, is written to the store's directory for what is on its way first, decompressed; it is removed when it has
  * been read, and swept with everything else there when this process dies.
  */
-import { createReadStream, createWriteStream, rmSync, statSync } from "node:fs";
+import { createReadStream, createWriteStream, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { BunkerError } from "../../sys/error.ts";
 import { type Compression, detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { lockStore } from "../layers/store-lock.ts";
+import { statusOf } from "./status.ts";
 import { writeError } from "./write-error.ts";
 
 /** An archive in a file that can be read at any place; what was made for it goes with it. */
@@ -115,7 +116,7 @@ function nameOf(origin: ArchiveOrigin): string {
 
 /** Whether a path is a file that need not be written anywhere else. What it is not is left to whoever opens it. */
 async function isPlainFile(path: string): Promise<boolean> {
-  const status = statSync(path, { throwIfNoEntry: false });
+  const status = statusOf(path);
   if (status === undefined || status.isDirectory()) return true;
   if (!status.isFile()) return false;
   await using file = await open(path).catch((cause) => {

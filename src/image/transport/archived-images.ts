@@ -6,6 +6,7 @@
  * (Podman's way) and not just a tag.
  */
 
+import { BunkerError } from "../../sys/error.ts";
 import { openDockerImage, readDockerManifest } from "../docker-archive.ts";
 import { type Descriptor, invalidDocument } from "../documents.ts";
 import { readLayoutIndex } from "../image-layout.ts";
@@ -34,7 +35,19 @@ export async function archivedImages(files: LayoutFiles, name: string): Promise<
   const images = hasLayout ? imagesOfLayout(files, name) : [];
   if (images.length > 0) return images;
   if (files.has("manifest.json")) return imagesOfDocker(files, name);
-  throw invalidDocument(name, hasLayout ? "its index is empty" : "it has neither an image index nor a manifest.json");
+  if (hasLayout) throw invalidDocument(name, "its index is empty");
+  const isOld = files.has("repositories");
+  throw new BunkerError({
+    code: "image_invalid",
+    operation: "read",
+    object: name,
+    reason: isOld
+      ? "it is an archive of a Docker before 1.10, without a manifest.json"
+      : "it has neither an image index nor a manifest.json",
+    hint: isOld
+      ? "A Docker that still loads it can save it anew."
+      : "If it is the archive of a root file system, bunker import makes an image of it.",
+  });
 }
 
 function imagesOfLayout(files: LayoutFiles, name: string): ArchivedImage[] {
@@ -55,18 +68,20 @@ function isImage({ annotations }: Descriptor): boolean {
 function nameIn(annotations: Readonly<Record<string, string>>): string[] {
   const own = annotations[TAG_ANNOTATION] ?? "";
   const text = annotations[FULL_NAME_ANNOTATION] ?? (/[:/]/.test(own) ? own : undefined);
-  return text === undefined ? [] : [fullName(text)];
+  return text === undefined ? [] : fullNames([text]);
 }
 
-function fullName(text: string): string {
-  return formatReference(withDefaultTag(parseReference(text)));
+/** Names with a digest are none that an image can get. */
+function fullNames(texts: readonly string[]): string[] {
+  const references = texts.map(parseReference).filter(({ digest }) => digest === undefined);
+  return references.map((reference) => formatReference(withDefaultTag(reference)));
 }
 
 async function imagesOfDocker(files: LayoutFiles, name: string): Promise<ArchivedImage[]> {
   const images: ArchivedImage[] = [];
   for (const entry of readDockerManifest(files, name)) {
     const reader = await dockerImageReader(files, openDockerImage(files, entry, name), name);
-    images.push({ names: entry.RepoTags.map(fullName), reader });
+    images.push({ names: fullNames(entry.RepoTags), reader });
   }
   return images;
 }

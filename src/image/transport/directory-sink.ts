@@ -4,7 +4,7 @@
  * one layout at once share its blobs, and change index.json one after the other, under a lock. What a killed writer has
  * left is known by its free lock, and the next one removes it.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { synchronizeFileSystem } from "../../sys/file.ts";
@@ -13,6 +13,7 @@ import { blobPath } from "../layout-files.ts";
 import { checkRoom } from "../room.ts";
 import type { LayoutSink } from "./layout-sink.ts";
 import { lockLayout, openLayoutStaging, refuseOtherDirectories, removeMade } from "./layout-staging.ts";
+import { statusOf } from "./status.ts";
 import { writeError } from "./write-error.ts";
 
 /**
@@ -36,8 +37,7 @@ export function openDirectorySink(directory: string): LayoutSink {
   return {
     concurrency: undefined,
     checkRoom: (bytes, name) => checkRoom(path, bytes, name),
-    has: ({ digest, size }) =>
-      staged.has(digest) || statSync(`${path}/${blobPath(digest)}`, { throwIfNoEntry: false })?.size === size,
+    has: ({ digest, size }) => staged.has(digest) || statusOf(`${path}/${blobPath(digest)}`)?.size === size,
     add: async ({ digest }, pieces) => {
       const aside = `${staging.path}/${crypto.randomUUID()}`;
       await using file = await open(aside, "wx", 0o644).catch((cause) => {

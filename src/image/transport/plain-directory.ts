@@ -39,6 +39,12 @@ function innerManifestFile(digest: Digest): string {
   return `${splitDigest(digest).hex}.manifest.json`;
 }
 
+/** Whether a directory says that it is such a one. */
+export function isPlainDirectory(path: string): boolean {
+  const version = `${path}/${VERSION_FILE}`;
+  return existsSync(version) && readFileSync(version, "utf8").startsWith(VERSION_PREFIX);
+}
+
 /**
  * Reads the image of such a directory.
  * @param name of the image, for messages
@@ -48,6 +54,7 @@ export function openPlainDirectoryReader(directory: string, name: string): Image
   const files = directoryFiles(resolve(directory), name);
   return {
     name,
+    hasManifest: ({ digest }) => files.has(innerManifestFile(digest)),
     readManifest: async (descriptor) => {
       if (descriptor === undefined) return manifestOf({ mediaType: "" }, files.read(MANIFEST_FILE), name);
       const bytes = files.read(innerManifestFile(descriptor.digest));
@@ -130,10 +137,7 @@ function attemptNow<Result>(work: () => Result, name: string): Result {
 }
 
 function refuseOtherDirectories(path: string, name: string): void {
-  const version = `${path}/${VERSION_FILE}`;
-  const isFine = () =>
-    namesIn(path).length === 0 || (existsSync(version) && readFileSync(version, "utf8").startsWith(VERSION_PREFIX));
-  if (attemptNow(isFine, name)) return;
+  if (attemptNow(() => namesIn(path).length === 0 || isPlainDirectory(path), name)) return;
   throw new BunkerError({
     code: "not_an_image_directory",
     operation: "write an image to",

@@ -1,6 +1,6 @@
 /* Images come into the store from archives, and go from anywhere to anywhere. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -149,9 +149,9 @@ describe("load", () => {
   test("what podman has saved, in its forms", async () => {
     const podman = ["podman", "--root", `${directory}/podman`, "--runroot", `${directory}/run`, "--storage-driver=vfs"];
     output([...podman, "pull", "-q", busybox()]);
-    const [id = ""] = output([...podman, "images", "-q"]).split("\n");
+    const [id = ""] = output([...podman, "images", "-q", "--no-trunc"]).split("\n");
     output([...podman, "tag", id, "docker.io/library/saved:3"]);
-    for (const format of ["docker-archive", "oci-archive", "oci-dir"]) {
+    for (const format of ["docker-archive", "oci-archive", "oci-dir", "docker-dir"]) {
       output([
         ...podman,
         "save",
@@ -164,9 +164,28 @@ describe("load", () => {
       ]);
       output(["chmod", "-R", "a+rX", `${directory}/${format}`]);
       const { errors, output: said, status } = await bunker("load", "-i", `${directory}/${format}`);
-      expect({ errors, status, said }).toEqual({ errors: "", status: 0, said: "Loaded image: saved:3\n" });
-      await bunker("rmi", "saved:3");
+      // A directory with one image has no room for a name.
+      const loaded = format === "docker-dir" ? `Loaded image ID: ${id}\n` : "Loaded image: saved:3\n";
+      expect({ errors, status, said }).toEqual({ errors: "", status: 0, said: loaded });
+      await bunker("rmi", "-f", id);
     }
+  });
+
+  test("what save has written as a directory with one image, or some of an index", async () => {
+    const manifests = [ARCHITECTURE, "s390x", "riscv64"].map((architecture) => ({
+      ...writeImage(`${directory}/source`, [pack(archive([{ name: architecture }]), "gzip")], { architecture }),
+      platform: { os: "linux", architecture },
+    }));
+    const index = writeJson(`${directory}/source`, { schemaVersion: 2, mediaType: INDEX_TYPE, manifests }, INDEX_TYPE);
+    writeLayout(`${directory}/source`, [tagged(index, "all")]);
+    await bunker("copy", "-q", "-a", `oci:${directory}/source:all`, "several:1");
+    const platforms = ["--platform", `linux/${ARCHITECTURE}`, "--platform", "linux/s390x"];
+    await bunker("save", "--format", "docker-dir", ...platforms, "-o", `${directory}/dir`, "several:1");
+    output(["rm", "-rf", user.data]);
+    const { errors, output: said, status } = await bunker("load", "-i", `${directory}/dir`);
+    expect({ errors, status }).toEqual({ errors: "", status: 0 });
+    expect(said).toMatch(/^(?:Loaded image ID: sha256:[0-9a-f]{64}\n){2}$/);
+    expect((await bunker("images", "-aq")).output.match(/\S+/g)).toHaveLength(2);
   });
 
   test("an image without a name, told by its id", async () => {
@@ -189,7 +208,8 @@ describe("load", () => {
       [Buffer.from(xz, "base64"), "it cannot be decompressed (it ends in the middle)"],
       [damaged, "digest"],
       [Buffer.alloc(0), "neither an image index nor a manifest.json"],
-      [archive([{ name: "file" }]), "neither an image index nor a manifest.json"],
+      [archive([{ name: "file" }]), "bunker import makes an image of it"],
+      [archive([{ name: "repositories" }]), "an archive of a Docker before 1.10"],
       [Buffer.from("no archive ".repeat(100)), "checksum"],
     ];
     for (const [input, message] of cases) {
@@ -199,7 +219,15 @@ describe("load", () => {
       expect({ said, status }).toEqual({ said: "", status: 1 });
     }
     expect((await bunker("images", "-q")).output).toBe("");
-    expect((await bunker("load", "-i", `${directory}/missing`)).errors).toContain("ENOENT");
+    mkdirSync(`${directory}/closed`, { mode: 0o700 });
+    for (const [path, errno] of [
+      ["missing", "ENOENT"],
+      ["x.tar/y", "ENOTDIR"],
+      ["closed/x", "EACCES"],
+    ]) {
+      const errors = `bunker: read ${directory}/${path}: ${errno}\n`;
+      expect(await bunker("load", "-i", `${directory}/${path}`)).toEqual({ errors, output: "", status: 1 });
+    }
   });
 
   test("on a full disk says so, and leaves nothing half-written", async () => {
@@ -338,34 +366,6 @@ describe("copy", () => {
     }
   });
 
-  test("goes around by way of everything with the same digest", async () => {
-    const digest = rawDigest(busybox());
-    const places = [
-      `oci:${directory}/layout:x`,
-      `docker://${registry.host}/round/trip:1`,
-      `docker-archive:${directory}/x.tar:round/trip:1`,
-      "containers-storage:round/trip:1",
-      `dir:${directory}/dir`,
-      `oci-archive:${directory}/oci.tar:x`,
-      "round/trip:2",
-      `docker://${registry.host}/round/trip:2`,
-    ];
-    let from = busybox();
-    for (const to of places) {
-      const words = ["copy", "--digestfile", `${directory}/digest`, "--dest-tls-verify=false", from, to];
-      const { errors, output: said, status } = await bunker(...words);
-      expect({ errors, status }).toEqual({ errors: "", status: 0 });
-      expect(said).toEndWith(`Written: ${digest}\n`);
-      expect(readFileSync(`${directory}/digest`, "utf8")).toBe(digest);
-      from = to;
-    }
-    expect(rawDigest(from)).toBe(digest);
-  });
-
-  test("keeps zstd:chunked as it is, and runs it", async () => {
-    const [chunked, again] = [`oci:${directory}/chunked:1`, `oci:${directory}/again:1`];
-    output(["skopeo", "copy", "-q", "--dest-compress-format", "zstd:chunked", busybox(), chunked]);
-    const manifest = output(["skopeo", "inspect", "--raw", chunked]);
   test("packs layers of zstd:chunked anew without what was said of their bytes", async () => {
     const chunked = `oci:${directory}/chunked:1`;
     output(["skopeo", "copy", "-q", "--dest-compress-format", "zstd:chunked", busybox(), chunked]);
@@ -395,6 +395,64 @@ describe("copy", () => {
     }
   });
 
+  test("has one clear line for what is wrong, and leaves nothing", async () => {
+    mkdirSync(`${directory}/closed`, { mode: 0o700 });
+    writeFileSync(`${directory}/file`, "");
+    const digest = `sha256:${"0".repeat(64)}`;
+    const layout = `${directory}/layout`;
+    writeLayout(layout, [tagged(writeImage(layout, [pack(archive([{ name: "x" }]), "gzip")], configuration), "1")]);
+    const [{ digest: image }] = JSON.parse(readFileSync(`${layout}/index.json`, "utf8")).manifests;
+    const blob = (name: string) => `${layout}/blobs/${name.replace(":", "/")}`;
+    const layer = blob(JSON.parse(readFileSync(blob(image), "utf8")).layers[0].digest);
+    user.own(layout);
+    output(["chown", "root", layer]);
+    output(["chmod", "600", layer]);
+    const before = readdirSync(directory);
+    const cases: [from: string, to: string, errors: string][] = [
+      [busybox(), `oci-archive:${directory}/closed/x.tar`, `bunker: write to ${directory}/closed/x.tar: EACCES\n`],
+      [busybox(), `oci-archive:${directory}/file/x.tar`, `bunker: write to ${directory}/file/x.tar: ENOTDIR\n`],
+      [busybox(), `x@${digest}`, "refusing to create a tag with a digest reference"],
+      [`oci:${layout}:1`, `dir:${directory}/dir`, `bunker: read ${layer}: EACCES\n`],
+    ];
+    for (const [from, to, message] of cases) {
+      const { errors, output: said, status } = await bunker("copy", "-q", from, to);
+      expect(errors).toContain(message);
+      expect({ said, status }).toEqual({ said: "", status: 1 });
+    }
+    expect(readdirSync(directory)).toEqual(before);
+    expect((await bunker("images", "-q")).output).toBe("");
+    const imported = await bunker("import", `${directory}/file`, `x@${digest}`);
+    expect(imported.errors).toContain("refusing to create a tag with a digest reference");
+  });
+
+  test("goes around by way of everything with the same digest", async () => {
+    const digest = rawDigest(busybox());
+    const places = [
+      `oci:${directory}/layout:x`,
+      `docker://${registry.host}/round/trip:1`,
+      `docker-archive:${directory}/x.tar:round/trip:1`,
+      "containers-storage:round/trip:1",
+      `dir:${directory}/dir`,
+      `oci-archive:${directory}/oci.tar:x`,
+      "round/trip:2",
+      `docker://${registry.host}/round/trip:2`,
+    ];
+    let from = busybox();
+    for (const to of places) {
+      const words = ["copy", "--digestfile", `${directory}/digest`, "--dest-tls-verify=false", from, to];
+      const { errors, output: said, status } = await bunker(...words);
+      expect({ errors, status }).toEqual({ errors: "", status: 0 });
+      expect(said).toEndWith(`Written: ${digest}\n`);
+      expect(readFileSync(`${directory}/digest`, "utf8")).toBe(digest);
+      from = to;
+    }
+    expect(rawDigest(from)).toBe(digest);
+  });
+
+  test("keeps zstd:chunked as it is, and runs it", async () => {
+    const [chunked, again] = [`oci:${directory}/chunked:1`, `oci:${directory}/again:1`];
+    output(["skopeo", "copy", "-q", "--dest-compress-format", "zstd:chunked", busybox(), chunked]);
+    const manifest = output(["skopeo", "inspect", "--raw", chunked]);
     expect(manifest).toContain("zstd-chunked.manifest-position");
     user.own(directory);
     await bunker("copy", "-q", chunked, "containers-storage:localhost/chunked:1");
