@@ -7,7 +7,6 @@ import { type Endpoint, pullEndpoints, pushEndpoint, registryEndpoint } from "./
 import { type RegistriesFile, readRegistriesFiles } from "./configuration/registries-file.ts";
 import { resolveShortName } from "./configuration/short-names.ts";
 import { findCredentials } from "./credentials/credential-store.ts";
-import type { Credentials } from "./credentials/credentials.ts";
 import { adjustedPatience, USUAL_PATIENCE } from "./patience.ts";
 import { RegistryClient } from "./registry-client.ts";
 import type { RegistrySettings } from "./registry-settings.ts";
@@ -42,7 +41,8 @@ export class Registries implements Disposable {
    * @throws BunkerError `registry_blocked`, `invalid_registries_configuration`, `invalid_certificates`
    */
   forPull(reference: Reference): readonly Repository[] {
-    return pullEndpoints(this.#configuration(), reference).map((endpoint) => this.#repository(endpoint));
+    const { registry } = reference;
+    return pullEndpoints(this.#configuration(), reference).map((endpoint) => this.#repository(endpoint, registry));
   }
 
   /**
@@ -50,16 +50,15 @@ export class Registries implements Disposable {
    * @throws BunkerError as `forPull`
    */
   forPush(reference: Reference): Repository {
-    return this.#repository(pushEndpoint(this.#configuration(), reference));
+    return this.#repository(pushEndpoint(this.#configuration(), reference), reference.registry);
   }
 
   /**
    * The client for a registry itself.
-   * @param credentials used instead of those that are kept
    * @throws BunkerError as `forPull`
    */
-  registry(registry: string, credentials?: Credentials): RegistryClient {
-    return this.#client({ ...registryEndpoint(this.#configuration(), registry), repository: "" }, credentials);
+  registry(registry: string): RegistryClient {
+    return this.#client(registryEndpoint(this.#configuration(), registry), registry);
   }
 
   [Symbol.dispose](): void {
@@ -72,15 +71,19 @@ export class Registries implements Disposable {
     return this.#file;
   }
 
-  #repository(endpoint: Endpoint): Repository {
-    return { client: this.#client(endpoint), path: endpoint.repository };
+  #repository(endpoint: Endpoint, named: string): Repository {
+    return { client: this.#client(endpoint, named), path: endpoint.repository };
   }
 
-  /** Logins may be for parts of a registry, so there is one client for each repository. */
-  #client(endpoint: Endpoint, credentials = this.#settings.credentials): RegistryClient {
+  /**
+   * Logins may be for parts of a registry, so there is one client for each repository.
+   * @param named the registry that the user has named, and means by the login that he gave
+   */
+  #client(endpoint: Endpoint, named: string): RegistryClient {
     const { registry, repository, insecure } = endpoint;
     const name = repository === "" ? registry : fullRepository({ ...endpoint, tag: undefined, digest: undefined });
-    const key = `${name} ${insecure}`;
+    const credentials = registry === named ? this.#settings.credentials : undefined;
+    const key = `${name} ${insecure} ${credentials === undefined}`;
     let client = this.#clients.get(key);
     if (client === undefined) {
       const {

@@ -9,7 +9,10 @@ export interface RegistrySettings {
   readonly certificateDirectory?: string | undefined;
   /** `--authfile` */
   readonly authFile?: string | undefined;
-  /** `--creds`: used for every registry that asks, instead of what was kept at login. */
+  /**
+   * `--creds`: instead of what was kept at login, for the registry that a name has; mirrors, and others that
+   * registries.conf puts in its place, are not told it.
+   */
   readonly credentials?: Credentials | undefined;
   /** `--src-no-creds` of copy: no login is used, also where one is kept. */
   readonly withoutLogin?: boolean | undefined;

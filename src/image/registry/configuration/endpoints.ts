@@ -1,6 +1,7 @@
 /*
- * Which servers a name in a registry stands for: the mirrors that are configured for it, then the registry itself. The
- * entry with the longest matching prefix decides, and its location takes the prefix's place.
+ * Which servers a name in a registry stands for when it is pulled: the mirrors that are configured for it, then the
+ * registry itself. The entry with the longest matching prefix decides, and its location takes the prefix's place. All
+ * else goes to the registry that is named, as containers-registries.conf(5) says.
  */
 import { BunkerError } from "../../../sys/error.ts";
 import { familiarReference, formatReference, fullRepository, type Reference } from "../../reference.ts";
@@ -33,15 +34,20 @@ export function pullEndpoints(file: RegistriesFile, reference: Reference): reado
   const eligible = (entry?.mirrors ?? []).filter(
     ({ pulls }) => pulls === "all" || (pulls === "digest-only") === isDigest,
   );
-  return [...eligible.map((mirror) => relocated(reference, entry, mirror)), primary(entry, reference)];
+  refuseBlocked(entry, reference);
+  const own = { location: entry?.location ?? "", insecure: entry?.insecure ?? false };
+  return [...eligible, own].map((place) => relocated(reference, entry, place));
 }
 
 /**
- * Where a name is pushed to.
+ * Where a name is pushed to, and its tags are listed.
  * @throws BunkerError `registry_blocked`
  */
 export function pushEndpoint(file: RegistriesFile, reference: Reference): Endpoint {
-  return primary(longestMatch(file, reference), reference);
+  const entry = longestMatch(file, reference);
+  refuseBlocked(entry, reference);
+  const { registry, repository } = reference;
+  return { registry, repository, insecure: entry?.insecure ?? false };
 }
 
 /**
@@ -49,24 +55,17 @@ export function pushEndpoint(file: RegistriesFile, reference: Reference): Endpoi
  * @throws BunkerError `registry_blocked`
  */
 export function registryEndpoint(file: RegistriesFile, registry: string): Endpoint {
-  return primary(longestMatch(file, { registry, repository: "", tag: undefined, digest: undefined }), {
-    registry,
-    repository: "",
-    tag: undefined,
-    digest: undefined,
-  });
+  return pushEndpoint(file, { registry, repository: "", tag: undefined, digest: undefined });
 }
 
-function primary(entry: RegistryEntry | undefined, reference: Reference): Endpoint {
-  if (entry?.blocked === true) {
-    throw new BunkerError({
-      code: "registry_blocked",
-      operation: "use",
-      object: familiarReference(reference),
-      reason: `registries.conf blocks ${entry.prefix}`,
-    });
-  }
-  return relocated(reference, entry, { location: entry?.location ?? "", insecure: entry?.insecure ?? false });
+function refuseBlocked(entry: RegistryEntry | undefined, reference: Reference): void {
+  if (entry?.blocked !== true) return;
+  throw new BunkerError({
+    code: "registry_blocked",
+    operation: "use",
+    object: familiarReference(reference),
+    reason: `registries.conf blocks ${entry.prefix}`,
+  });
 }
 
 /** The repository with a location in the place of the prefix that matched. */

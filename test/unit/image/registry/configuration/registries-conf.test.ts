@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatReference, parseReference } from "../../../../../src/image/reference.ts";
-import { pullEndpoints, pushEndpoint } from "../../../../../src/image/registry/configuration/endpoints.ts";
+import { pullEndpoints, pushEndpoint, registryEndpoint } from "../../../../../src/image/registry/configuration/endpoints.ts";
 import { readRegistriesFiles } from "../../../../../src/image/registry/configuration/registries-file.ts";
 import { resolveShortName } from "../../../../../src/image/registry/configuration/short-names.ts";
 import { failureOf, openReader } from "../reading.ts";
@@ -111,8 +111,12 @@ test.each<[name: string, content: string, reference: string, expected: string[]]
   expect(pulls(content, reference)).toEqual(expected);
 });
 
-test("pushes go to the registry, never to a mirror", () => {
+test("pushes and logins go to the registry, never to a mirror or another location", () => {
   expect(pushEndpoint(configure(MIRRORED), parseReference("debian:12")).registry).toBe("docker.io");
+  const moved = configure('[[registry]]\nprefix = "docker.io"\nlocation = "cache.local/hub"\ninsecure = true');
+  const repository = "library/debian";
+  expect(pushEndpoint(moved, parseReference("debian:12"))).toEqual({ registry: "docker.io", repository, insecure: true });
+  expect(registryEndpoint(moved, "docker.io")).toEqual({ registry: "docker.io", repository: "", insecure: true });
 });
 
 test("what is blocked is refused", async () => {
@@ -203,4 +207,26 @@ test("what a mirror lacks comes from the registry", async () => {
   expect((await reader.readManifest()).digest).toBe(image.manifestDigest);
   expect(mirror.requests).toEqual(["GET /v2/copies/some/image/manifests/1"]);
   expect(registry.requests).toEqual(["GET /v2/some/image/manifests/1"]);
+});
+
+test("a login that was given for a registry is not told to its mirrors", async () => {
+  const image = smallImage();
+  const challenge = { "www-authenticate": 'Basic realm="any"' };
+  await using registry = await startScriptedServer((request, response) => {
+    if (request.headers.authorization === undefined) refuse(response, 401, "UNAUTHORIZED", challenge);
+    else response.end(image.manifest);
+  });
+  await using mirror = await startScriptedServer((_request, response) => {
+    refuse(response, 401, "UNAUTHORIZED", challenge);
+  });
+  write(
+    "registries.conf",
+    `[[registry]]\nlocation = "${registry.host}"\n[[registry.mirror]]\nlocation = "${mirror.host}"`,
+  );
+  process.env["CONTAINERS_REGISTRIES_CONF"] = join(directory, "registries.conf");
+  const credentials = { kind: "password", user: "alice", password: "secret" } as const;
+  await using reader = openReader(`${registry.host}/image:1`, { credentials, authFile: "/nowhere" });
+  expect((await reader.readManifest()).digest).toBe(image.manifestDigest);
+  expect(mirror.authorizations).toEqual([undefined]);
+  expect(registry.authorizations).toEqual([undefined, "Basic YWxpY2U6c2VjcmV0"]);
 });
