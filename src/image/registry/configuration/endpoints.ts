@@ -98,7 +98,10 @@ function longestMatch(file: RegistriesFile, reference: Reference): RegistryEntry
 
 /** Prefixes end at the end of a part of the name: `example.com/a` matches neither `/ab` nor another port. */
 function matches(prefix: string, name: string, registry: string): boolean {
-  if (prefix.startsWith("*.")) return registry.replace(/:\d+$/, "").endsWith(prefix.slice(1));
+  if (prefix.startsWith("*.")) {
+    const suffix = prefix.slice(1);
+    return registry.endsWith(suffix) || registry.replace(/:\d+$/, "").endsWith(suffix);
+  }
   if (!name.startsWith(prefix)) return false;
   const next = name.charAt(prefix.length);
   return next === "" || next === "/" || (prefix.includes("/") && (next === ":" || next === "@"));

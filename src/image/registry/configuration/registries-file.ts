@@ -9,16 +9,21 @@ import { Errno } from "../../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../../sys/error.ts";
 import { homeDirectory } from "../../../sys/home-directory.ts";
 
+const place = v.pipe(
+  v.string(),
+  v.check((text) => !/^https?:\/\//i.test(text), "it is HOST[:PORT] or HOST[:PORT]/PATH, not a URL"),
+);
+
 const mirror = v.object({
-  location: v.pipe(v.string(), v.nonEmpty("a mirror needs a location")),
+  location: v.pipe(place, v.nonEmpty("a mirror needs a location")),
   insecure: v.optional(v.boolean(), false),
   "pull-from-mirror": v.optional(v.picklist(["all", "digest-only", "tag-only"]), "all"),
 });
 
 const registry = v.pipe(
   v.object({
-    prefix: v.optional(v.string(), ""),
-    location: v.optional(v.string(), ""),
+    prefix: v.optional(place, ""),
+    location: v.optional(place, ""),
     insecure: v.optional(v.boolean(), false),
     blocked: v.optional(v.boolean(), false),
     "mirror-by-digest-only": v.optional(v.boolean(), false),
@@ -149,8 +154,8 @@ function readFile(path: string): v.InferOutput<typeof file> | undefined {
   const result = v.safeParse(file, value);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const place = v.getDotPath(issue);
-  const reason = place === null || place === "registries" ? issue.message : `${place}: ${issue.message}`;
+  const member = v.getDotPath(issue);
+  const reason = member === null || member === "registries" ? issue.message : `${member}: ${issue.message}`;
   throw new BunkerError({ code: CODE, operation: "read", object: path, reason });
 }
 

@@ -13,7 +13,7 @@ export function resolveShortName(file: RegistriesFile, text: string): readonly R
   const reference = parseReference(text);
   if (hasRegistry(text)) return [reference];
   const [, name = "", suffix = ""] = /^([^:@]*)(.*)$/.exec(text) ?? [];
-  const alias = file.shortNameMode === "disabled" ? undefined : file.aliases.get(name);
+  const alias = file.aliases.get(name);
   if (alias !== undefined) return [parseReference(alias + suffix)];
   if (file.searchRegistries.length === 0) return [reference];
   if (file.shortNameMode === "enforcing" && file.searchRegistries.length > 1) {

@@ -3,7 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatReference, parseReference } from "../../../../../src/image/reference.ts";
-import { pullEndpoints, pushEndpoint, registryEndpoint } from "../../../../../src/image/registry/configuration/endpoints.ts";
+import {
+  pullEndpoints,
+  pushEndpoint,
+  registryEndpoint,
+} from "../../../../../src/image/registry/configuration/endpoints.ts";
 import { readRegistriesFiles } from "../../../../../src/image/registry/configuration/registries-file.ts";
 import { resolveShortName } from "../../../../../src/image/registry/configuration/short-names.ts";
 import { failureOf, openReader } from "../reading.ts";
@@ -100,6 +104,13 @@ test.each<[name: string, content: string, reference: string, expected: string[]]
     ["long.com/i"],
   ],
   ["a wildcard", '[[registry]]\nprefix="*.a.com"\ninsecure=true', "x.y.a.com:5000/i:1", ["x.y.a.com:5000/i insecure"]],
+  [
+    "a wildcard with a port",
+    '[[registry]]\nprefix="*.a.com:5000"\ninsecure=true',
+    "x.a.com:5000/i:1",
+    ["x.a.com:5000/i insecure"],
+  ],
+  ["a wildcard with another port", '[[registry]]\nprefix="*.a.com:5000"\ninsecure=true', "x.a.com/i:1", ["x.a.com/i"]],
   ["a wildcard that moves", '[[registry]]\nprefix="*.a.com"\nlocation="b.com/c"', "x.a.com/i:1", ["b.com/c/i"]],
   [
     "a wildcard that is not the whole host",
@@ -115,7 +126,11 @@ test("pushes and logins go to the registry, never to a mirror or another locatio
   expect(pushEndpoint(configure(MIRRORED), parseReference("debian:12")).registry).toBe("docker.io");
   const moved = configure('[[registry]]\nprefix = "docker.io"\nlocation = "cache.local/hub"\ninsecure = true');
   const repository = "library/debian";
-  expect(pushEndpoint(moved, parseReference("debian:12"))).toEqual({ registry: "docker.io", repository, insecure: true });
+  expect(pushEndpoint(moved, parseReference("debian:12"))).toEqual({
+    registry: "docker.io",
+    repository,
+    insecure: true,
+  });
   expect(registryEndpoint(moved, "docker.io")).toEqual({ registry: "docker.io", repository: "", insecure: true });
 });
 
@@ -163,6 +178,11 @@ test.each([
   expect(resolveShortName(file, name).map(formatReference)).toEqual(expected);
 });
 
+test("without prompts, as other tools have them, short names are aliases still", () => {
+  const file = configure('short-name-mode = "disabled"\n[aliases]\nshort = "quay.io/long/name"');
+  expect(resolveShortName(file, "short:1").map(formatReference)).toEqual(["quay.io/long/name:1"]);
+});
+
 test("registries to search are tried in their order, or named where that is not allowed", async () => {
   const searching = 'unqualified-search-registries = ["one.com", "two.com"]\n';
   expect(resolveShortName(configure(searching), "no-alias:1").map(formatReference)).toEqual([
@@ -182,6 +202,14 @@ test.each([
   ['[[registry]]\nblocked = "yes"', "registry.0.blocked: "],
   ["[[registry]]\nblocked = true", "registry.0: a registry needs a prefix or a location"],
   ['[registries.search]\nregistries = ["docker.io"]', "it is in version 1 of its format"],
+  [
+    '[[registry]]\nprefix = "a.com"\nlocation = "https://b.com"',
+    "registry.0.location: it is HOST[:PORT] or HOST[:PORT]/PATH",
+  ],
+  [
+    '[[registry]]\nlocation = "a.com"\n[[registry.mirror]]\nlocation = "http://m.com"',
+    "registry.0.mirror.0.location: it is",
+  ],
   ['[[registry]]\nprefix = "a.*.com"', "registry.0: only a prefix of the form *.example.com may have a wildcard"],
 ])("a mistake is told with its place: %s", async (content, reason) => {
   const read = async () => configure(content);
