@@ -2,8 +2,11 @@ import { forgetCredentials, listLogins } from "../../image/registry/credentials/
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
+import { reportError } from "../report-error.ts";
 import { parseLoginName } from "./registry-name.ts";
 import { connectionOptions } from "./registry-options.ts";
+
+const FAILURE_STATUS = 1;
 
 /** `bunker logout`. */
 export const logout = defineCommand(
@@ -15,17 +18,36 @@ export const logout = defineCommand(
     required: [],
     optional: "[SERVER]",
     optionalLimit: 1,
-    failureStatus: 1,
+    failureStatus: FAILURE_STATUS,
   },
   async ({ options: { all, authFile }, operands: [server] }) => {
     if (all && server !== undefined) {
       throw new BunkerError({ code: "unexpected_operand", operation: "--all and a registry exclude each other" });
     }
-    const names = all ? await listLogins(authFile) : [parseLoginName(server ?? "docker.io").name];
-    for (const name of names) {
-      const found = await forgetCredentials(authFile, name);
-      console.log(found ? `Removing login credentials for ${name}` : `Not logged in to ${name}`);
-    }
+    if (all) return logOutOfAll(authFile);
+    const { name } = parseLoginName(server ?? "docker.io");
+    const found = await forgetCredentials(authFile, name);
+    console.log(found ? removal(name) : `Not logged in to ${name}`);
     return 0;
   },
 );
+
+/** A helper that fails keeps nobody from being logged out of the rest. */
+async function logOutOfAll(authFile: string | undefined): Promise<number> {
+  const { names, failures } = await listLogins(authFile);
+  const faults = new Map(failures.map((error) => [error.message, error]));
+  for (const name of names) {
+    try {
+      if (await forgetCredentials(authFile, name)) console.log(removal(name));
+    } catch (error) {
+      if (!(error instanceof BunkerError)) throw error;
+      faults.set(error.message, error);
+    }
+  }
+  for (const error of faults.values()) await reportError(error);
+  return faults.size === 0 ? 0 : FAILURE_STATUS;
+}
+
+function removal(name: string): string {
+  return `Removing login credentials for ${name}`;
+}

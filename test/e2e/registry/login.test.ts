@@ -84,6 +84,24 @@ test("a copy takes another login than the one that is kept, or none", async () =
   expect(await copy("--src-username", "alice", "--src-password", "wonderland")).toBe(missing);
 });
 
+test("logout --all goes on when a helper fails", async () => {
+  const entry = { auth: Buffer.from("alice:wonderland").toString("base64") };
+  const path = join(user.home, "logins.json");
+  const content = {
+    auths: { "a.example.com": entry, "c.example.com/team": entry },
+    credHelpers: { "b.example.com": "missing" },
+  };
+  writeFileSync(path, JSON.stringify(content));
+  user.own(path);
+  expect(await user.bunker(["logout", "--authfile", path, "--all"])).toEqual({
+    status: 1,
+    output: "Removing login credentials for a.example.com\nRemoving login credentials for c.example.com/team\n",
+    errors: expect.stringContaining("docker-credential-missing: there is no such program in PATH"),
+  });
+  expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ ...content, auths: {} });
+  rmSync(path);
+});
+
 test("a wrong password is not kept", async () => {
   expect(await login(["-u", "alice", "--password-stdin", registry.host], { input: "looking-glass" })).toEqual({
     status: 1,

@@ -83,19 +83,21 @@ export function entryCredentials(path: string, file: AuthFile, key: string): Cre
 }
 
 /**
- * Sets or removes the login of an entry.
- * @param credentials undefined removes it
+ * Sets or removes the login of entries.
+ * @param keys all that mean the same
+ * @param credentials undefined removes them
  * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`, `auth_file_unwritable`; the file is as it was then
  */
-export function changeAuthFile(path: string, key: string, credentials: Credentials | undefined): void {
+export function changeAuthFile(path: string, keys: readonly string[], credentials: Credentials | undefined): void {
   const target = followLink(path);
   try {
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     using directory = openDirectory(dirname(target));
     check(lock(directory.number, Lock.exclusive), "lock", dirname(target));
     const { auths, ...rest } = originalContent(path);
-    const { [key]: _previous, ...others } = auths;
-    const entries = credentials === undefined ? others : { ...others, [key]: entryOf(credentials) };
+    const others = Object.entries(auths).filter(([key]) => !keys.includes(key));
+    const changed = credentials === undefined ? [] : keys.map((key) => [key, entryOf(credentials)] as const);
+    const entries = Object.fromEntries([...others, ...changed]);
     const aside = `${dirname(target)}/.${basename(target)}-${process.pid}`;
     try {
       const text = `${JSON.stringify({ auths: entries, ...rest }, undefined, "\t")}\n`;

@@ -6,10 +6,11 @@
  *   ~/.config/containers/auth.json          where Bunker logs in
  *   ~/.docker/config.json                   where Docker logs in ($DOCKER_CONFIG is its directory)
  *
- * Within a file a helper for the registry (`credHelpers`) goes before the helper for all (`credsStore`), and that before
- * what the file itself holds. Logins may be for a part of a registry: the longest key that is a prefix of
- * `REGISTRY/REPOSITORY` wins.
+ * Within a file a helper for the registry (`credHelpers`) goes before what the file itself holds. Logins may be for a part
+ * of a registry: the longest key that is a prefix of `REGISTRY/REPOSITORY` wins. Helpers have logins for whole registries
+ * only, so the helper for all (`credsStore`) is asked after the keys for parts, and before that for the registry.
  */
+import { BunkerError } from "../../../sys/error.ts";
 import { homeDirectory } from "../../../sys/home-directory.ts";
 import { type AuthFile, changeAuthFile, entryCredentials, readAuthFile } from "./auth-file.ts";
 import { eraseFromHelper, getFromHelper, listHelper, storeInHelper } from "./credential-helper.ts";
@@ -17,6 +18,15 @@ import type { Credentials } from "./credentials.ts";
 
 /** What Docker calls its Hub in files of logins and for helpers. */
 const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
+
+/** Who keeps the logins for a registry instead of a file. */
+interface Helper {
+  readonly program: string;
+  /** What it knows the registry as. */
+  readonly server: string;
+  /** Whether it has the logins for all registries. */
+  readonly isForAll: boolean;
+}
 
 /** Where a login was kept. */
 interface KeptLogin {
@@ -38,12 +48,21 @@ export async function findCredentials(file: string | undefined, name: string): P
     const content = readAuthFile(path);
     if (content === undefined) continue;
     const helper = helperFor(content, registry);
-    const kept = helper === undefined ? undefined : await getFromHelper(helper, serverName(registry));
-    if (kept !== undefined) return kept;
-    for (const key of matchingKeys(content, name)) {
-      const credentials = entryCredentials(path, content, key);
-      if (credentials !== undefined) return credentials;
-    }
+    const fromHelper = async () =>
+      helper === undefined ? undefined : await getFromHelper(helper.program, helper.server);
+    const fromFile = (isMeant: (key: string) => boolean) => {
+      for (const key of matchingKeys(content, name).filter(isMeant)) {
+        const credentials = entryCredentials(path, content, key);
+        if (credentials !== undefined) return credentials;
+      }
+      return undefined;
+    };
+    const isForAll = (key: string) => normalizedKey(key) === registry;
+    const found =
+      helper?.isForAll === true
+        ? (fromFile((key) => !isForAll(key)) ?? (await fromHelper()) ?? fromFile(isForAll))
+        : ((await fromHelper()) ?? fromFile(() => true));
+    if (found !== undefined) return found;
   }
   return undefined;
 }
@@ -51,7 +70,8 @@ export async function findCredentials(file: string | undefined, name: string): P
 /**
  * Keeps a login: where there is one for the registry already, else with Docker's helper where there is one, else in
  * `~/.config/containers/auth.json`.
- * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`, `auth_file_unwritable`, `credential_helper_failed`
+ * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`, `auth_file_unwritable`, `credential_helper_failed`;
+ *   `invalid_login` for a part of a registry whose logins a helper has
  */
 export async function keepCredentials(
   file: string | undefined,
@@ -60,17 +80,27 @@ export async function keepCredentials(
 ): Promise<KeptLogin> {
   const [registry = ""] = name.split("/");
   const files = authFiles(file).map((path) => ({ path, content: readAuthFile(path) }));
-  const known = files.find(({ content }) => content !== undefined && exactKey(content, name) !== undefined);
+  const known = files.find(({ content }) => content !== undefined && exactKeys(content, name).length > 0);
   const helped = files.find(({ content }) => content !== undefined && helperFor(content, registry) !== undefined);
-  const chosen = known ?? helped;
-  const helper = chosen?.content === undefined ? undefined : helperFor(chosen.content, registry);
-  if (helper !== undefined) {
-    await storeInHelper(helper, serverName(registry), credentials);
-    return { place: `docker-credential-${helper}`, isPlain: false };
+  const own = { path: file ?? ownFile(), content: readAuthFile(file ?? ownFile()) };
+  const isPart = name !== registry;
+  const { path, content } = known ?? (isPart ? undefined : helped) ?? own;
+  const helper = content === undefined ? undefined : helperFor(content, registry);
+  if (helper !== undefined && isPart && !helper.isForAll) {
+    throw new BunkerError({
+      code: "invalid_login",
+      operation: "log in to",
+      object: name,
+      reason: `docker-credential-${helper.program}, which ${path} names for ${registry}, has no logins for parts of a registry`,
+      hint: `Log in to all of it: bunker login ${registry}`,
+    });
   }
-  const path = chosen?.path ?? file ?? ownFile();
-  const key = chosen?.content === undefined ? undefined : exactKey(chosen.content, name);
-  changeAuthFile(path, key ?? name, credentials);
+  if (helper !== undefined && !isPart) {
+    await storeInHelper(helper.program, helper.server, credentials);
+    return { place: `docker-credential-${helper.program}`, isPlain: false };
+  }
+  const keys = content === undefined ? [] : exactKeys(content, name);
+  changeAuthFile(path, keys.length === 0 ? [name] : keys, credentials);
   return { place: path, isPlain: true };
 }
 
@@ -85,31 +115,45 @@ export async function forgetCredentials(file: string | undefined, name: string):
   for (const path of authFiles(file)) {
     const content = readAuthFile(path);
     if (content === undefined) continue;
-    const helper = helperFor(content, registry);
-    if (helper !== undefined && (await eraseFromHelper(helper, serverName(registry)))) found = true;
-    const key = exactKey(content, name);
-    if (key === undefined) continue;
-    changeAuthFile(path, key, undefined);
+    const helper = name === registry ? helperFor(content, registry) : undefined;
+    if (helper !== undefined && (await eraseFromHelper(helper.program, helper.server))) found = true;
+    const keys = exactKeys(content, name);
+    if (keys.length === 0) continue;
+    changeAuthFile(path, keys, undefined);
     found = true;
   }
   return found;
 }
 
+/** The logins that could be found. */
+export interface LoginList {
+  /** The registries, and parts of them, that there may be logins for. */
+  readonly names: readonly string[];
+  /** What went wrong with helpers that were asked for theirs. */
+  readonly failures: readonly BunkerError[];
+}
+
 /**
- * The registries, and parts of them, that there are logins for.
- * @throws BunkerError as `findCredentials`
+ * Lists the registries that there are logins for.
+ * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`
  */
-export async function listLogins(file: string | undefined): Promise<readonly string[]> {
+export async function listLogins(file: string | undefined): Promise<LoginList> {
   const names = new Set<string>();
+  const failures: BunkerError[] = [];
   for (const path of authFiles(file)) {
     const content = readAuthFile(path);
     if (content === undefined) continue;
     for (const key of Object.keys(content.auths)) names.add(normalizedKey(key));
     for (const registry of Object.keys(content.credHelpers)) names.add(normalizedKey(registry));
-    if (content.credsStore !== "")
+    if (content.credsStore === "") continue;
+    try {
       for (const key of await listHelper(content.credsStore)) names.add(normalizedKey(key));
+    } catch (error) {
+      if (!(error instanceof BunkerError)) throw error;
+      failures.push(error);
+    }
   }
-  return [...names].sort();
+  return { names: [...names].sort(), failures };
 }
 
 function authFiles(file: string | undefined): readonly string[] {
@@ -125,13 +169,13 @@ function ownFile(): string {
   return REGISTRY_AUTH_FILE || `${XDG_CONFIG_HOME || `${homeDirectory()}/.config`}/containers/auth.json`;
 }
 
-function helperFor(content: AuthFile, registry: string): string | undefined {
-  const key = Object.keys(content.credHelpers).find((name) => normalizedKey(name) === registry);
-  return (key === undefined ? content.credsStore : content.credHelpers[key]) || undefined;
-}
-
-function serverName(registry: string): string {
-  return registry === "docker.io" ? DOCKER_HUB_KEY : registry;
+function helperFor({ credHelpers, credsStore }: AuthFile, registry: string): Helper | undefined {
+  const isHub = registry === "docker.io";
+  const key = Object.keys(credHelpers).find((name) => normalizedKey(name) === registry);
+  const program = key === undefined ? credsStore : (credHelpers[key] ?? "");
+  if (program === "") return undefined;
+  // Podman asks for docker.io, Docker by a name of its own: whoever wrote the entry has kept the login by its key.
+  return { program, server: isHub ? (key ?? DOCKER_HUB_KEY) : registry, isForAll: key === undefined };
 }
 
 /** The keys that a name falls under, the longest first. */
@@ -143,8 +187,8 @@ function matchingKeys(content: AuthFile, name: string): readonly string[] {
     .map(({ key }) => key);
 }
 
-function exactKey(content: AuthFile, name: string): string | undefined {
-  return Object.keys(content.auths).find((key) => normalizedKey(key) === name);
+function exactKeys(content: AuthFile, name: string): readonly string[] {
+  return Object.keys(content.auths).filter((key) => normalizedKey(key) === name);
 }
 
 /** Docker writes some keys as URLs, and its Hub's under a name of its own. */

@@ -87,7 +87,7 @@ test("a login is kept for the user alone, found again and forgotten", async () =
   expect(statSync(join(directory, "config/containers/auth.json")).mode & 0o777).toBe(0o600);
   expect(await findCredentials(undefined, "example.com:5000/some/image")).toEqual(ALICE);
   expect(await findCredentials(undefined, "example.com/some/image")).toBeUndefined();
-  expect(await listLogins(undefined)).toEqual(["example.com:5000"]);
+  expect(await listLogins(undefined)).toEqual({ names: ["example.com:5000"], failures: [] });
   expect(await forgetCredentials(undefined, "example.com:5000")).toBe(true);
   expect(await forgetCredentials(undefined, "example.com:5000")).toBe(false);
   expect(await findCredentials(undefined, "example.com:5000/some/image")).toBeUndefined();
@@ -166,7 +166,52 @@ test("Docker's store for all logins is used, and asked for its list", async () =
   await keepCredentials(undefined, "docker.io", ALICE);
   expect(readFileSync(join(directory, "kept-by-memory"), "utf8")).toContain('"https://index.docker.io/v1/"');
   expect(await findCredentials(undefined, "docker.io/library/debian")).toEqual(ALICE);
-  expect(await listLogins(undefined)).toEqual(["listed.example.com"]);
+  expect(await listLogins(undefined)).toEqual({ names: ["listed.example.com"], failures: [] });
+});
+
+test("a helper for Docker Hub alone is asked by the name that its entry has", async () => {
+  installHelper("memory");
+  write("runtime/containers/auth.json", { credHelpers: { "docker.io": "memory" } });
+  await keepCredentials(undefined, "docker.io", ALICE);
+  expect(readFileSync(join(directory, "kept-by-memory"), "utf8")).toContain('"ServerURL":"docker.io"');
+  expect(await findCredentials(undefined, "docker.io/library/debian")).toEqual(ALICE);
+});
+
+test("a login for a part of a registry does not touch the one that a helper has for all of it", async () => {
+  installHelper("memory");
+  write("docker/config.json", { credsStore: "memory" });
+  await keepCredentials(undefined, "example.com", ALICE);
+  expect(await keepCredentials(undefined, "example.com/team", BOB)).toMatchObject({ isPlain: true });
+  expect(await findCredentials(undefined, "example.com/team/image")).toEqual(BOB);
+  expect(await findCredentials(undefined, "example.com/other")).toEqual(ALICE);
+  expect(await forgetCredentials(undefined, "example.com/team")).toBe(true);
+  expect(await findCredentials(undefined, "example.com/team/image")).toEqual(ALICE);
+  const path = write("named.json", { credsStore: "memory", auths: { "example.com/team": encoded("bob:builder") } });
+  expect(await findCredentials(path, "example.com/team/image")).toEqual(BOB);
+  write("named.json", { credHelpers: { "example.com": "memory" } });
+  expect(await failureOf(keepCredentials(path, "example.com/team", BOB))).toEqual({
+    code: "invalid_login",
+    message: `log in to example.com/team: docker-credential-memory, which ${path} names for example.com, has no logins for parts of a registry`,
+    hint: "Log in to all of it: bunker login example.com",
+  });
+});
+
+test("all names that a file has for Docker Hub are changed and forgotten together", async () => {
+  const keys = ["docker.io", "https://index.docker.io/v1/", "https://registry-1.docker.io"];
+  write("docker/config.json", { auths: Object.fromEntries(keys.map((key) => [key, encoded("old:1")])) });
+  await keepCredentials(undefined, "docker.io", BOB);
+  expect(read("docker/config.json")).toEqual({
+    auths: Object.fromEntries(keys.map((key) => [key, encoded("bob:builder")])),
+  });
+  expect(await forgetCredentials(undefined, "docker.io")).toBe(true);
+  expect(await findCredentials(undefined, "docker.io")).toBeUndefined();
+});
+
+test("a helper that cannot list its logins does not hide the others", async () => {
+  write("docker/config.json", { credsStore: "no-such-helper", auths: { "example.com": encoded("a:b") } });
+  const { names, failures } = await listLogins(undefined);
+  expect(names).toEqual(["example.com"]);
+  expect(failures.map(({ code }) => code)).toEqual(["credential_helper_failed"]);
 });
 
 test("a helper that is not there or fails is told by its name", async () => {
