@@ -11,10 +11,12 @@ export const SIGNATURE_SIZE = 6;
  */
 export function detectCompression(start: Buffer): Compression | undefined {
   const signature = start.toString("hex", 0, SIGNATURE_SIZE);
-  if (signature.startsWith("1f8b")) return "gzip";
+  // Its only method is deflate.
+  if (signature.startsWith("1f8b08")) return "gzip";
   // A frame, or one of the sixteen kinds of frames to be skipped.
   if (signature.startsWith("28b52ffd") || /^5.2a4d18/.test(signature)) return "zstd";
   if (signature.startsWith("fd377a585a00")) return "xz";
-  if (signature.startsWith("425a68")) return "bzip2";
+  // The level, and the first block or the end: "BZh" alone may be the name of a file at the beginning of an archive.
+  if (/^425a683[1-9](?:3141|1772)/.test(signature)) return "bzip2";
   return undefined;
 }

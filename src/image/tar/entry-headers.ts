@@ -20,7 +20,7 @@ export interface Extensions {
 /** An entry and how its data lies in the archive. */
 export interface EntryHeaders {
   readonly entry: TarEntry;
-  /** Bytes of data in the archive, a map in text form included. */
+  /** Bytes of data in the archive, a map in text form included, whether or not they belong to the entry. */
   readonly stored: number;
   /** For a file with holes: its parts, or the form of the map that is still to come. */
   readonly sparse: readonly Segment[] | "old-map-follows" | "text-map-follows" | undefined;
@@ -58,18 +58,14 @@ export function readEntryHeaders(block: Buffer, extensions: Extensions): EntryHe
   const flag = typeFlag(block);
   let type = entryTypes[flag];
   if (type === undefined) throw archiveError(`entries of type ${JSON.stringify(flag)} are not supported`, name);
-  // Before there was a type for directories, a slash at the end marked them.
-  if (type === "file" && name.endsWith("/")) type = "directory";
-
   const isDevice = type === "character-device" || type === "block-device";
   const paxSize = records.get("size");
   // Only files have data: some writers state the size of a hard link's target, without its data.
+  const stored =
+    type !== "file" ? 0 : paxSize === undefined ? readUnsigned(block, HeaderField.size) : parsePaxUnsigned(paxSize);
+  // Before there was a type for directories, a slash at the end marked them; what data there is belongs to nothing.
+  if (type === "file" && name.endsWith("/")) type = "directory";
   const isFile = type === "file";
-  const stored = !isFile
-    ? 0
-    : paxSize === undefined
-      ? readUnsigned(block, HeaderField.size)
-      : parsePaxUnsigned(paxSize);
   const sparse = isFile ? readSparse(flag, records, extensions.records) : undefined;
   const modified = records.get("mtime");
   const accessed = records.get("atime");
@@ -81,7 +77,7 @@ export function readEntryHeaders(block: Buffer, extensions: Extensions): EntryHe
       mode: readNumber(block, HeaderField.mode) & 0o7777,
       uid: readId(block, HeaderField.uid, records.get("uid"), name),
       gid: readId(block, HeaderField.gid, records.get("gid"), name),
-      size: sparse === undefined ? stored : readRealSize(block, flag, records),
+      size: !isFile ? 0 : sparse === undefined ? stored : readRealSize(block, flag, records),
       modified:
         modified === undefined
           ? { seconds: readNumber(block, HeaderField.modified), nanoseconds: 0 }

@@ -78,6 +78,7 @@ export class TarReader {
       this.#reportData,
       this.#endFile,
       this.#beginContent,
+      this.#skipContent,
       this.#skipPadding,
     );
   }
@@ -203,10 +204,7 @@ export class TarReader {
       if (size === 0) this.#endExtension();
     } else if (flag === "V") {
       // The label of a GNU volume.
-      const size = readUnsigned(block, HeaderField.size);
-      this.#beginContent("skip", size);
-      this.#left += this.#padding;
-      if (this.#left === 0) this.#state = "header";
+      this.#skipContent(readUnsigned(block, HeaderField.size));
     } else {
       const own = this.#records ?? [];
       const records = this.#globalRecords.length === 0 ? own : [...this.#globalRecords, ...own];
@@ -240,6 +238,12 @@ export class TarReader {
   }
 
   #beginEntry({ entry, stored, sparse }: EntryHeaders, block: Buffer): void {
+    if (entry.type !== "file") {
+      this.#receiver.entry(entry);
+      this.#receiver.end();
+      this.#skipContent(stored);
+      return;
+    }
     const whole = sparse === undefined && stored > 0 ? [{ offset: 0, length: stored }] : [];
     const segments = typeof sparse === "object" ? [...sparse] : whole;
     this.#file = { entry, segments, stored, index: 0, passed: 0 };
@@ -311,6 +315,13 @@ export class TarReader {
     this.#state = state;
     this.#left = size;
     this.#padding = (BLOCK_SIZE - (size % BLOCK_SIZE)) % BLOCK_SIZE;
+  }
+
+  /** Begins content that nobody is told of. */
+  #skipContent(size: number): void {
+    this.#beginContent("skip", size);
+    this.#left += this.#padding;
+    if (this.#left === 0) this.#state = "header";
   }
 
   #skipPadding(): void {

@@ -74,6 +74,21 @@ describe("entries", () => {
     expect(readOne({ name: "n/" }).entry.type).toBe("directory");
   });
 
+  test("have no data but those of files: that of others is passed over, or not there", () => {
+    const next = { name: "next", content: "abc" };
+    for (const odd of [
+      { name: "old/", type: "0", content: "x".repeat(600) },
+      { name: "old/", type: "\0", content: "x" },
+      { name: "d/", type: "5", size: 600 },
+      { name: "l", type: "1", linkName: "next", size: 3 },
+    ]) {
+      const [first, second] = read(archive([odd, next]), 100);
+      expect(first?.entry.size).toBe(0);
+      expect(first?.content.length).toBe(0);
+      expect(second?.content.toString()).toBe("abc");
+    }
+  });
+
   test("carry owner, mode, devices and link targets", () => {
     const { entry } = readOne({
       name: "n",
