@@ -10,7 +10,7 @@ import { LayerWriter } from "../../image/layers/layer-writer.ts";
 import { showName } from "../../image/tar/tar-error.ts";
 import { BLOCK_SIZE, hasValidChecksum, isZeroBlock } from "../../image/tar/tar-header.ts";
 import { TarReader } from "../../image/tar/tar-reader.ts";
-import { decompressed, isCodecError } from "../../image/transport/archive-input.ts";
+import { decompressed } from "../../image/transport/archive-input.ts";
 import type { ByteString } from "../../sys/byte-string.ts";
 import { BunkerError } from "../../sys/error.ts";
 
@@ -27,7 +27,7 @@ export async function isArchive(file: number): Promise<boolean> {
     }
   } catch (error) {
     // What only looks compressed is a file like others.
-    if (isCodecError(error)) return false;
+    if (isInvalid(error)) return false;
     throw error;
   }
   return length === BLOCK_SIZE && isArchiveStart(start);
@@ -57,16 +57,22 @@ export async function unpackArchive(
   using writer = new LayerWriter(directory, mapping, lose, "tree");
   const reader = new TarReader(writer);
   try {
-    for await (const piece of decompressed({ name: showName(name), stream: readPieces(file) })) reader.feed(piece);
+    for await (const piece of decompressed({ name: "the archive", stream: readPieces(file) })) reader.feed(piece);
+    reader.finish();
   } catch (cause) {
-    if (!isCodecError(cause)) throw cause;
-    const reason = `it cannot be decompressed (${cause instanceof Error ? cause.message : String(cause)})`;
-    const details = { code: "archive_invalid", operation: "read", object: showName(name), reason, exitStatus: 1 };
-    throw new BunkerError(details, { cause });
+    if (!isInvalid(cause)) throw cause;
+    const { code, message } = cause;
+    throw new BunkerError(
+      { code, operation: "unpack", object: showName(name), reason: message, exitStatus: 1 },
+      { cause },
+    );
   }
-  reader.finish();
   writer.finish([]);
   return writer.size;
+}
+
+function isInvalid(error: unknown): error is BunkerError {
+  return error instanceof BunkerError && error.code === "archive_invalid";
 }
 
 async function* readPieces(file: number): AsyncGenerator<Buffer, void, undefined> {

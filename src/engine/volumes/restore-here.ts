@@ -3,9 +3,8 @@ import * as v from "valibot";
 import { LayerWriter } from "../../image/layers/layer-writer.ts";
 import { Losses } from "../../image/layers/losses.ts";
 import { TarReader } from "../../image/tar/tar-reader.ts";
-import { decompressed, isCodecError } from "../../image/transport/archive-input.ts";
+import { decompressed } from "../../image/transport/archive-input.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../../runtime/user-namespace-process.ts";
-import { BunkerError } from "../../sys/error.ts";
 import { setUmask } from "../../sys/file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 
@@ -37,9 +36,6 @@ export async function restoreHere({
     reader.finish();
     writer.finish([]);
     return losses.messages();
-  } catch (cause) {
-    if (!isCodecError(cause)) throw cause;
-    throw new BunkerError({ code: "archive_invalid", operation: "decompress", object: name }, { cause });
   } finally {
     closeSync(root);
     setUmask(umask);

@@ -10,7 +10,7 @@ import { type NewLayer, packLayer } from "../layers/pack-layer.ts";
 import { lockStore } from "../layers/store-lock.ts";
 import { hostPlatform, type Platform } from "../platform.ts";
 import { TarReader } from "../tar/tar-reader.ts";
-import { type ArchiveOrigin, decompressed, isCodecError } from "../transport/archive-input.ts";
+import { type ArchiveOrigin, decompressed } from "../transport/archive-input.ts";
 import { sourceDateEpoch } from "../transport/source-date-epoch.ts";
 import { writeError } from "../transport/write-error.ts";
 import type { ImageStore } from "./image-store.ts";
@@ -63,13 +63,21 @@ export async function importImage(store: ImageStore, origin: ArchiveOrigin, opti
 async function packInto(path: string, origin: ArchiveOrigin, signal: AbortSignal, name: string): Promise<NewLayer> {
   await using file = await open(path, "wx", 0o600);
   const reader = new TarReader({ entry: () => {}, data: () => {}, end: () => {} });
+  const read = (step: () => void) => {
+    try {
+      step();
+    } catch (cause) {
+      if (!(cause instanceof BunkerError)) throw cause;
+      throw new BunkerError({ code: cause.code, operation: "import", object: name, reason: cause.message }, { cause });
+    }
+  };
   const checked = async function* () {
     for await (const piece of decompressed(origin)) {
       signal.throwIfAborted();
-      reader.feed(piece);
+      read(() => reader.feed(piece));
       yield piece;
     }
-    reader.finish();
+    read(() => reader.finish());
   };
   const write = async (bytes: Buffer) => {
     for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
@@ -77,10 +85,6 @@ async function packInto(path: string, origin: ArchiveOrigin, signal: AbortSignal
   try {
     return await packLayer(checked(), "gzip", write);
   } catch (cause) {
-    if (isCodecError(cause) || (cause instanceof BunkerError && cause.code === "archive_invalid")) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new BunkerError({ code: "archive_invalid", operation: "import", object: name, reason }, { cause });
-    }
     throw writeError(cause, "import", name);
   }
 }

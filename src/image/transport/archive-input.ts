@@ -10,6 +10,7 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import { BunkerError } from "../../sys/error.ts";
 import { type Compression, detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { lockStore } from "../layers/store-lock.ts";
+import { ZstdFrames } from "../zstd-frames.ts";
 import { statusOf } from "./status.ts";
 import { writeError } from "./write-error.ts";
 
@@ -47,15 +48,23 @@ export async function openArchiveInput(
   } catch (cause) {
     close();
     signal.throwIfAborted();
-    throw isCodecError(cause) ? damaged(nameOf(origin), cause) : writeError(cause, "write the archive to", store);
+    throw writeError(cause, "write the archive to", store);
   }
 }
 
 /**
  * The bytes of an archive, decompressed.
- * @throws BunkerError as `openArchiveInput`, while they are read; the codec's own error for a damaged stream
+ * @throws BunkerError as `openArchiveInput`, while they are read
  */
 export async function* decompressed(origin: ArchiveOrigin): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* unpacked(origin);
+  } catch (cause) {
+    throw isCodecError(cause) ? damaged(nameOf(origin), cause) : cause;
+  }
+}
+
+async function* unpacked(origin: ArchiveOrigin): AsyncGenerator<Buffer, void, undefined> {
   const source = (typeof origin === "string" ? readFile(origin) : origin.stream)[Symbol.asyncIterator]();
   const start: Buffer[] = [];
   let length = 0;
@@ -93,15 +102,30 @@ async function* decoder(
     return;
   }
   const stream = compression === "gzip" ? createGunzip() : createZstdDecompress();
-  const feeding = pipeline(pieces, stream);
+  const frames = compression === "gzip" ? undefined : new ZstdFrames();
+  const feeding = pipeline(frames === undefined ? pieces : follow(pieces, frames), stream);
   // Its failure comes out of the stream as well.
   feeding.catch(() => undefined);
   yield* stream as AsyncIterable<Buffer>;
-  await feeding;
+  if (frames === undefined) {
+    await feeding;
+    return;
+  }
+  // Behind something that is no frame the stream ends by itself, and what feeds it is cut off.
+  await feeding.catch(() => undefined);
+  frames.finish();
+}
+
+/** The same bytes, while their frames are followed. */
+async function* follow(pieces: AsyncIterable<Buffer>, frames: ZstdFrames): AsyncGenerator<Buffer, void, undefined> {
+  for await (const piece of pieces) {
+    frames.feed(piece);
+    yield piece;
+  }
 }
 
 /** Whether an error says that compressed bytes are damaged. */
-export function isCodecError(cause: unknown): boolean {
+function isCodecError(cause: unknown): boolean {
   return cause instanceof Error && "code" in cause && /^(?:Z_|ZSTD_|ERR_ZSTD|BZIP2_|XZ_)/.test(String(cause.code));
 }
 
