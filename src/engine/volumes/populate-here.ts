@@ -59,7 +59,7 @@ export function populateHere({ layers, destination, content, staging, mapping }:
     const losses = new Losses();
     const lose = losses.add.bind(losses);
     const root = open(staging);
-    using writer = new LayerWriter(root, mapping, lose, "layer", new SpaceLeft(root));
+    using writer = new LayerWriter(root, mapping, lose, "tree", new SpaceLeft(root));
     const reader = new TarReader(writer);
     for (const piece of archiveEntries(entriesBelow(source), { latestTime: undefined, lose })) reader.feed(piece);
     reader.finish();

@@ -42,7 +42,8 @@ export function setEntryAttributes(
   }
   const lists = [
     [ACCESS_LIST_ATTRIBUTE, entry.accessList],
-    [DEFAULT_LIST_ATTRIBUTE, entry.defaultList],
+    // It says what new files in a directory get, and nothing else can have one.
+    [DEFAULT_LIST_ATTRIBUTE, entry.type === "directory" ? entry.defaultList : undefined],
   ] as const;
   for (const [name, text] of lists) {
     if (text === undefined || entry.attributes.has(name)) continue;

@@ -65,7 +65,7 @@ import type { LayerMapping } from "./layer-directory.ts";
 import { storeOwnership } from "./ownership.ts";
 import type { SpaceLeft } from "./space-left.ts";
 import { checkEntry, checkOwner, refusedEntry } from "./unpack-error.ts";
-import { AUFS_PREFIX, hiddenName, isWhiteout, OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from "./whiteout.ts";
+import { AUFS_PREFIX, hiddenName, isWhiteout, isWhiteoutStatus, OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from "./whiteout.ts";
 import { forEachDataPart } from "./zero-blocks.ts";
 
 /** How a new file is opened. */
@@ -362,10 +362,22 @@ export class LayerWriter implements TarReceiver, Disposable {
 
   #createHardLink(entry: TarEntry, path: ByteString, directory: ByteString, base: ByteString): void {
     const target = normalisePath(entry.linkName);
-    if (target === path) return;
     const [targetDirectory, targetBase] = splitPath(target);
-    const found = statusAt(checkTarget(this.#cache.find(targetDirectory), path, target), targetBase);
-    checkTarget(typeof found === "number" ? found : 0, path, target);
+    const above = this.#cache.find(targetDirectory);
+    const found = above < 0 ? above : statusAt(above, targetBase);
+    if (found === -Errno.ENOENT && this.#isReplaced(target) && this.#isReplaced(path)) return;
+    if (typeof found === "number") {
+      checkTarget(found, path, target);
+      return;
+    }
+    if (isType(found, FileMode.directory)) {
+      throw refusedEntry(path, `it is a hard link to ${showName(target)}, which is a directory`);
+    }
+    // The mark of a deletion is nothing that could have another name: that would be deleted as well.
+    if (this.#content === "layer" && isWhiteoutStatus(found)) checkTarget(-Errno.ENOENT, path, target);
+    // Its only name perhaps, by way of a symbolic link: it must not be removed to make place for itself.
+    const present = statusAt(this.#cache.open(directory), base);
+    if (typeof present !== "number" && present.inode === found.inode && present.fileSystem === found.fileSystem) return;
     this.#make(path, directory, base, `link to ${showName(target)}`, (parent) => {
       const targetParent = checkTarget(this.#cache.find(targetDirectory), path, target);
       return linkAt(targetParent, targetBase, parent, base);
@@ -388,8 +400,7 @@ export class LayerWriter implements TarReceiver, Disposable {
       this.#finishSpecial(entry, path, directory, base);
       return;
     }
-    // The container's own /dev lies over this one.
-    if (path.startsWith("dev/")) return;
+    if (this.#isReplaced(path)) return;
     this.#lose("device nodes cannot be made here; an empty file takes the place", path);
     const file = this.#make(path, directory, base, "create", (parent) => openAt(parent, base, CREATE_FLAGS, 0));
     const kind = `${isCharacter ? "char" : "block"}-${deviceMajor}-${deviceMinor}`;
@@ -403,6 +414,11 @@ export class LayerWriter implements TarReceiver, Disposable {
       written: 0,
       writtenBack: 0,
     };
+  }
+
+  /** Whether a path cannot be seen in a container, whose own /dev lies over that of the image. */
+  #isReplaced(path: ByteString): boolean {
+    return this.#content === "layer" && path.startsWith("dev/");
   }
 
   /** Gives something that is neither a file nor a directory its owner, attributes and times. */

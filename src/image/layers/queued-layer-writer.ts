@@ -72,6 +72,8 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
   /** Plain directories, and the modes that they were made with. */
   readonly #plain = new Map<ByteString, number>([["" as ByteString, UNKNOWN_MODE]]);
   readonly #known = new Set<number>();
+  /** Hashes of the paths that a whiteout has hidden: known, but nothing that a hard link could lead to. */
+  readonly #hidden = new Set<number>();
   readonly #fileSlot: FileMaker["file"];
   #file: QueuedFile | undefined;
   /** The piece of the archive that is being read, and its address. */
@@ -351,8 +353,11 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
   #makeHardLink(entry: TarEntry, path: ByteString): boolean {
     const target = normalisePath(entry.linkName);
     const [directory] = splitPath(target);
-    const isThere = this.#plain.has(directory) && this.#known.has(Bun.hash.crc32(target)) && isWritable(target);
-    if (!isThere || this.#plain.has(target) || target === path) return false;
+    const hash = Bun.hash.crc32(target);
+    const isThere = this.#plain.has(directory) && this.#known.has(hash) && !this.#hidden.has(hash);
+    if (!isThere || !isWritable(target) || this.#plain.has(target) || target === path) return false;
+    // Devices may have been left out there.
+    if (target.startsWith("dev/")) return false;
     const words = [this.#layer, this.#queue.text(target), this.#layer, this.#queue.text(path), 0];
     this.#queue.call(SystemCall.linkat, words, { path, operation: `link to ${showName(target)}`, target });
     return true;
@@ -362,6 +367,7 @@ export class QueuedLayerWriter implements TarReceiver, Disposable {
     const hidden = hiddenName(base);
     if (hidden === undefined) return false;
     const name = (path.slice(0, path.length - base.length) + hidden) as ByteString;
+    this.#hidden.add(Bun.hash.crc32(name));
     if (!this.#note(name)) return false;
     this.#queue.reserve(STEP_OPERATIONS, STEP_BYTES);
     const words = [this.#layer, this.#queue.text(name), FileMode.characterDevice, 0];

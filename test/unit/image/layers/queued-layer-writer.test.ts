@@ -113,6 +113,20 @@ test("entries that get in each other's way leave the same", () => {
   expect(successes).toBeGreaterThan(15);
 }, 60_000);
 
+test("a hard link that has nothing to lead to is refused", () => {
+  const refused: Member[][] = [
+    [{ name: "usr/.wh.gone" }, { name: "link", type: "1", linkName: "usr/gone" }],
+    [{ name: "link", type: "1", linkName: "link" }],
+    [
+      { name: "usr/", type: "5" },
+      { name: "link", type: "1", linkName: "usr" },
+    ],
+    [{ name: "link", type: "1", linkName: "later" }, { name: "later" }],
+  ];
+  const results = refused.flatMap((members) => [write(members, "direct"), write(members, "queued")]);
+  expect(results).toEqual(results.map(() => "failure"));
+});
+
 test("an entry for what a hard link on the slow way has made replaces it", () => {
   const members: Member[] = [
     { name: "usr/file", content: "first" },

@@ -56,6 +56,33 @@ describe.each([...places])("in place %s", (place) => {
     expect(() => attribute(place, "user.containers.override_stat", `${layer()}/d/setuid`)).toThrow();
   });
 
+  test("a hard link to what lies at its own place, by another way, leaves it there", () => {
+    const { layer, outcome } = unpackArchive(place, [
+      { name: "usr/file", content: "one" },
+      { name: "lib", type: "2", linkName: "usr" },
+      { name: "lib/file", type: "1", linkName: "usr/file" },
+    ]);
+    expect(outcome.error).toBeUndefined();
+    expect(readFileSync(`${layer()}/usr/file`, "utf8")).toBe("one");
+  });
+
+  test("a hard link to a whiteout is refused, by which something else would be hidden", () => {
+    const { outcome } = unpackArchive(place, [{ name: ".wh.gone" }, { name: "link", type: "1", linkName: "gone" }]);
+    expect(outcome.error?.message).toContain('"link": it is a hard link to "gone", which this layer does not have');
+    expect(outcome.left).toEqual([]);
+  });
+
+  test("a default access control list of a file means nothing", () => {
+    const pax = { "SCHILY.acl.default": "user::rwx,group::r-x,other::---" };
+    const { layer, outcome } = unpackArchive(place, [
+      { name: "file", pax },
+      { name: "fifo", type: "6", pax },
+    ]);
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.warnings).toEqual([]);
+    expect(list(place, layer(), "%m")).toEqual(["fifo|644", "file|644"]);
+  });
+
   test("names of any bytes survive", () => {
     const names = ["new\nline", "\xff\xfe", "\x01\x1b[31m", " ", "-rf", "caf\xc3\xa9", "\\"];
     const { layer, outcome } = unpackArchive(place, [
@@ -104,6 +131,15 @@ describe.each([...places])("in place %s", (place) => {
       expect(() => attribute(place, name, `${layer()}/d`)).toThrow();
     }
     expect(attribute(place, "user.x", `${layer()}/d`)).toBe("1");
+  });
+
+  test("further names of device nodes are no failure where the container has its own /dev", () => {
+    const { outcome } = unpackArchive(place, [
+      { name: "dev/console", type: "3", device: [5, 1] },
+      { name: "dev/again", type: "1", linkName: "dev/console" },
+    ]);
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.warnings).toEqual([]);
   });
 
   test("device nodes are made, or replaced by a record", () => {
