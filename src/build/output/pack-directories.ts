@@ -1,7 +1,7 @@
 import { openSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { archiveEntries } from "../../image/layers/layer-diff.ts";
+import { archiveLayer } from "../../image/layers/layer-diff.ts";
 import { Losses } from "../../image/layers/losses.ts";
 import { packLayer } from "../../image/layers/pack-layer.ts";
 import { squashedEntries } from "../../image/layers/squashed-entries.ts";
@@ -21,7 +21,7 @@ export type ArchiveContent =
  * Packs layers of the cache.
  * @param path of the archive that is made
  * @param lose is told of what the archive cannot have
- * @throws BunkerError `no_space`, and as `archiveEntries`; the reason of `signal`
+ * @throws BunkerError `no_space`, and as `archiveLayer`; the reason of `signal`
  */
 export async function packDirectories(
   content: ArchiveContent,
@@ -35,7 +35,7 @@ export async function packDirectories(
   const openDirectory = (directory: string) =>
     opened.use(new FileDescriptor(openSync(directory, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY))).number;
   const entries = entriesOf(content, openDirectory);
-  const archive = archiveEntries(entries, { latestTime, earliestTime, lose: losses.add.bind(losses) });
+  const archive = archiveLayer(entries, { latestTime, earliestTime, lose: losses.add.bind(losses) });
   try {
     await using file = await open(path, "wx", 0o600);
     const packed = await packLayer(

@@ -43,7 +43,7 @@ export interface PackedLayer extends LayerFile {
  * Packs all layers of a root file system, as far as that was not done before. What an image brings stays as it is.
  * @param staging a directory for what has to be packed
  * @returns from the lowest to the uppermost
- * @throws BunkerError `no_space`, and as `archiveEntries`
+ * @throws BunkerError `no_space`, and as `archiveLayer`
  */
 export async function packLayers(
   session: BuildSession,

@@ -4,7 +4,7 @@
  * through the first descriptor that was passed.
  */
 import * as v from "valibot";
-import { archiveEntries } from "../../image/layers/layer-diff.ts";
+import { archiveEntries, archiveLayer } from "../../image/layers/layer-diff.ts";
 import { Losses } from "../../image/layers/losses.ts";
 import { mergedEntries } from "../../image/layers/merged-entries.ts";
 import { type NewLayer, packLayer } from "../../image/layers/pack-layer.ts";
@@ -64,7 +64,7 @@ export async function packHere({
     content === "everything"
       ? withoutMountStubs(mergedEntries(allOf(opened)), layers.mountPoints, opened.lower)
       : changedEntries(opened, layers.mountPoints);
-  const archive = archiveEntries(entries, { latestTime, lose: losses.add.bind(losses) });
+  const archive = archiveLayer(entries, { latestTime, lose: losses.add.bind(losses) });
   const layer = await packLayer(archive, "gzip", async (bytes) =>
     writeFully(FIRST_PASSED_DESCRIPTOR, bytes, "the image store"),
   );

@@ -6,7 +6,7 @@
  * mark is only written where there is something to hide: the kernel also makes new directories opaque. Owners and modes
  * that are only recorded in an attribute (layer-writer.ts makes such files, in single-id mode or for devices) become
  * real ones. A second name of a file becomes a hard link. Sockets are left out, as everywhere: they mean nothing
- * without the process that listens.
+ * without the process that listens; what they have taken the place of is marked as deleted.
  *
  * The root directory itself has an entry only where its owner, mode or attributes are not those of the layers below: its
  * time is always another.
@@ -17,6 +17,7 @@
 
 import { readSync } from "node:fs";
 import type { ByteString } from "../../sys/byte-string.ts";
+import { Errno } from "../../sys/errno.ts";
 import { openAt, readLinkAt, statusOf } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
@@ -26,9 +27,10 @@ import { endOfArchive, entryHeaders, paddingAfter, type WrittenEntry } from "../
 import { dataParts } from "./data-parts.ts";
 import type { Loss } from "./entry-attributes.ts";
 import { entryTypeOf } from "./entry-type.ts";
+import { expressibleEntries } from "./expressible-entries.ts";
 import { noAttributes, readAttributes, recordedMode } from "./recorded-attributes.ts";
 import { checkEntry } from "./unpack-error.ts";
-import { isGone, type UpperEntry, upperEntries } from "./upper-directory.ts";
+import { isGone, type UpperEntry } from "./upper-directory.ts";
 import { OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from "./whiteout.ts";
 
 const FILE_FLAGS =
@@ -50,23 +52,19 @@ export interface DiffOptions {
 }
 
 /**
- * Writes the archive of a writable layer. Has to run as root of the user namespace that the files are for, so that
- * their owners are those that the image states, with /proc there.
- * @param upper,lower as `upperEntries`
- * @returns its pieces; they are not to be changed
- * @throws BunkerError `system_call_failed`, `layer_refused`
+ * Writes the archive of a layer; the rest is as `archiveEntries`.
+ * @param entries such as `upperEntries` finds
  */
-export function* diffLayer(
-  upper: number,
-  lower: readonly number[],
-  options: DiffOptions,
-): Generator<Buffer, void, undefined> {
-  yield* archiveEntries(upperEntries(upper, lower), options);
+export function archiveLayer(entries: Iterable<UpperEntry>, options: DiffOptions): Generator<Buffer, void, undefined> {
+  return archiveEntries(expressibleEntries(entries, options.lose), options);
 }
 
 /**
- * Writes the archive of what a walk through a tree finds; the rest is as `diffLayer`.
+ * Writes the archive of what a walk through a tree finds. Has to run as root of the user namespace that the files are for,
+ * so that their owners are those that the image states, with /proc there.
  * @param entries a directory before its content
+ * @returns its pieces; they are not to be changed
+ * @throws BunkerError `system_call_failed`, `layer_refused`
  */
 export function* archiveEntries(
   entries: Iterable<UpperEntry>,
@@ -128,19 +126,30 @@ function* otherEntry(
   const { fileSystem, inode, linkCount } = entry.status;
   const identity = `${fileSystem}:${inode}`;
   const type = entryTypeOf(entry.status.mode);
-  if (type === undefined) return;
+  if (type === undefined) {
+    // What a socket has taken the place of must not come back.
+    if (entry.lower !== undefined) yield markHeaders(beside(entry.path, WHITEOUT_PREFIX + entry.base));
+    return;
+  }
   const known = linkCount > 1 ? links.get(identity) : undefined;
-  if (linkCount > 1 && known === undefined) links.set(identity, entry.path);
+  // Once this one is sure to have an entry.
+  const noteLink = () => {
+    if (linkCount > 1) links.set(identity, entry.path);
+  };
   if (type !== "file") {
-    const described = describe(entry, type, undefined, options);
+    const target = type === "symbolic-link" ? readLinkAt(entry.parent, entry.base) : ("" as ByteString);
+    if (typeof target === "number") {
+      // What has become something else meanwhile is no link.
+      if (!isGone(target) && target !== -Errno.EINVAL) checkEntry(target, "read the link", entry.path);
+      return;
+    }
+    const described = { ...describe(entry, type, undefined, options), linkName: target };
+    if (known === undefined) noteLink();
     yield entryHeaders(known === undefined ? described : hardLink(described, known));
     return;
   }
   const opened = openAt(entry.parent, entry.base, FILE_FLAGS);
-  if (isGone(opened)) {
-    if (links.get(identity) === entry.path) links.delete(identity);
-    return;
-  }
+  if (isGone(opened)) return;
   using file = new FileDescriptor(checkEntry(opened, "open", entry.path));
   const status = statusOf(file.number);
   if (typeof status === "number" || status.inode !== inode || !isType(status, FileMode.regular)) return;
@@ -149,6 +158,7 @@ function* otherEntry(
     yield entryHeaders(hardLink(described, known));
     return;
   }
+  noteLink();
   yield entryHeaders(described);
   if (described.size === 0) return;
   yield* fileData(file.number, entry.path, status, options.lose);
@@ -172,11 +182,10 @@ function describe(
 ): WrittenEntry {
   const { attributes, override } = readAttributes(path, parent, base, file, options.lose);
   const device = override?.device;
-  const link = type === "symbolic-link" ? readLinkAt(parent, base) : ("" as ByteString);
   return {
     type: device === undefined ? type : device.isCharacter ? "character-device" : "block-device",
     name: path === "" ? ("./" as ByteString) : path,
-    linkName: typeof link === "number" ? ("" as ByteString) : link,
+    linkName: "" as ByteString,
     mode: override === undefined ? status.mode & FileMode.permissions : recordedMode(status, override),
     uid: override?.uid ?? status.uid,
     gid: override?.gid ?? status.gid,
@@ -184,8 +193,20 @@ function describe(
     modified: bounded(status.modified, options),
     deviceMajor: device?.major ?? status.deviceMajor,
     deviceMinor: device?.minor ?? status.deviceMinor,
-    attributes,
+    attributes: expressibleAttributes(attributes, path, options.lose),
   };
+}
+
+/** In a pax record, an equals sign ends the name. */
+function expressibleAttributes(
+  attributes: ReadonlyMap<ByteString, ByteString>,
+  path: ByteString,
+  lose: Loss,
+): ReadonlyMap<ByteString, ByteString> {
+  const lost = [...attributes.keys()].filter((name) => name.includes("="));
+  if (lost.length === 0) return attributes;
+  for (const name of lost) lose(`attribute ${name} has a name that an archive cannot hold`, path);
+  return new Map([...attributes].filter(([name]) => !lost.includes(name)));
 }
 
 function bounded(time: Timestamp, { latestTime, earliestTime }: DiffOptions): Timestamp {

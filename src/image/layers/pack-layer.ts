@@ -29,7 +29,7 @@ export interface NewLayer {
 
 /**
  * Packs the archive of a layer, in one go.
- * @param archive its pieces, as `diffLayer` makes them
+ * @param archive its pieces, as `archiveLayer` makes them
  * @param write is given the packed bytes in order; they are its own
  * @param level of the compression, from 1; the usual one unless given
  * @returns what the layer is called then

@@ -156,6 +156,36 @@ describe.each([...places])("as %s", (place) => {
     expect(layer.toString("latin1")).not.toContain("s\0");
   });
 
+  test("what a socket takes the place of does not come back", () => {
+    const { changes, after, losses } = diff(
+      place,
+      `rm file && python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("file")'`,
+    );
+    expect(changes).toEqual(["C /file"]);
+    expect(after).not.toMatch(/^file\|/m);
+    expect(losses).toEqual([]);
+  });
+
+  test("names that would be taken for deletions are left out, and told", () => {
+    const { before, after, losses } = diff(
+      place,
+      "echo x > .wh.file; mkdir .wh.etc; echo y > .wh.etc/name; mkdir new; echo z > new/.wh.new; ln .wh.file other",
+    );
+    const rest = before.split("\n").filter((line) => /^(?:other|file|etc.*|new)[|]/.test(line));
+    expect(rest.length).toBeGreaterThan(4);
+    for (const line of rest) expect(after).toContain(line.replace(/^(other.*) 2 /, "$1 1 "));
+    expect(after).not.toContain(".wh.");
+    const reason = 'in a layer, a name that begins with ".wh." means a deletion; it is left out';
+    expect(losses).toEqual([`.wh.etc: ${reason}`, `.wh.file: ${reason}`, `new/.wh.new: ${reason}`]);
+  });
+
+  test("attributes whose names an archive cannot hold are left out, and told", () => {
+    const { after, losses } = diff(place, "echo x > new; setfattr -n user.a=b -v 1 new; setfattr -n user.c -v 2 new");
+    expect(losses).toEqual(["new: attribute user.a=b has a name that an archive cannot hold"]);
+    expect(after).toContain('user.c="2"');
+    expect(after).not.toContain("user.a");
+  });
+
   test("a new root directory's owner and mode are kept", () => {
     const { archive: layer } = diff(place, "chmod 751 .; touch -d @1000000000 .");
     expect(layer.toString("latin1", 0, 2)).toBe("./");
