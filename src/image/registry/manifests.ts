@@ -94,28 +94,6 @@ export async function putManifest(
   return { knowsReferrers: response.headers.has("oci-subject") };
 }
 
-/**
- * Deletes a manifest, or a tag where the registry can do that.
- * @throws BunkerError `image_not_found`, `registry_refused` where the registry allows no deletion, and the like
- */
-export async function deleteManifest(
-  { client, path }: Repository,
-  at: string,
-  name: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const response = await client.send({
-    method: "DELETE",
-    target: `${path}/manifests/${at}`,
-    scopes: [`repository:${path}:pull,delete`],
-    expected: [202, 200, 204],
-    operation: "delete the manifest of",
-    object: name,
-    signal,
-  });
-  await response.discard();
-}
-
 /** What a token has to be good for to pull from a repository. */
 export function pullScope(path: string): string {
   return `repository:${path}:pull`;

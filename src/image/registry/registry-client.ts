@@ -127,11 +127,6 @@ export class RegistryClient implements Disposable {
     }
   }
 
-  /** Whether there are credentials for this registry. */
-  hasCredentials(): Promise<boolean> {
-    return this.#authorization.hasCredentials();
-  }
-
   [Symbol.dispose](): void {
     for (const connection of this.#connections.values()) connection[Symbol.dispose]();
     this.#connections.clear();
@@ -140,7 +135,10 @@ export class RegistryClient implements Disposable {
   async #attempt(request: ApiRequest): Promise<HttpResponse> {
     const { signal, scopes, expected } = request;
     const { home, answer } = await this.#home(request);
-    const start = request.target instanceof URL ? request.target : new URL(request.target, home);
+    const start =
+      request.target instanceof URL
+        ? this.#checkedStep(request, home, request.target, "names")
+        : new URL(request.target, home);
     let authorization = await this.#authorization.header(scopes, signal, request);
     for (let answered = 0; ; answered++) {
       const response =
@@ -160,7 +158,7 @@ export class RegistryClient implements Disposable {
 
   /** Sends it to where it belongs: through all redirects, with credentials only to the registry itself. */
   async #follow(
-    request: ApiRequest,
+    request: Omit<ApiRequest, "target" | "scopes">,
     start: URL,
     home: string,
     authorization: string | undefined,
@@ -184,17 +182,26 @@ export class RegistryClient implements Disposable {
         return response;
       }
       await response.discard();
-      const next = URL.parse(location, url.href);
-      if (next === null || (next.protocol !== "https:" && next.protocol !== "http:")) {
-        throw this.#refusal(request, "registry_failed", "it redirects to what is no URL of HTTP");
-      }
-      if (url.protocol === "https:" && next.protocol === "http:" && !this.#settings.insecure) {
-        throw this.#refusal(request, "registry_untrusted", `it redirects to ${next.origin}, without TLS`);
-      }
-      if (redirects === MOST_REDIRECTS) throw this.#refusal(request, "registry_failed", "it redirects without end");
+      const next = this.#checkedStep(request, url, URL.parse(location, url.href), "redirects to");
+      if (redirects === MOST_REDIRECTS) throw refusal(request, url.host, "registry_failed", "it redirects without end");
       if (response.status === 303 && method !== "HEAD") [method, body] = ["GET", undefined];
       url = next;
     }
+  }
+
+  /**
+   * Looks whether a request may go where a server wants it.
+   * @param verb what the server does to say so
+   * @throws BunkerError `registry_failed`, `registry_untrusted`
+   */
+  #checkedStep(attempt: Attempt, from: URL, next: URL | null, verb: string): URL {
+    if (next === null || (next.protocol !== "https:" && next.protocol !== "http:")) {
+      throw refusal(attempt, from.host, "registry_failed", `it ${verb} what is no URL of HTTP`);
+    }
+    if (from.protocol === "https:" && next.protocol === "http:" && !this.#settings.insecure) {
+      throw refusal(attempt, from.host, "registry_untrusted", `it ${verb} ${next.origin}, without TLS`);
+    }
+    return next;
   }
 
   /**
@@ -227,7 +234,7 @@ export class RegistryClient implements Disposable {
         // What servers that have TLS say to those who come without, whatever they come for.
         if (url === plain && response.status === 400) {
           await answer?.discard();
-          throw this.#refusal(request, "registry_unreachable", "it wants TLS");
+          throw refusal(request, host, "registry_unreachable", "it wants TLS");
         }
       }
       if (answer !== undefined) onAnswer(answer);
@@ -266,9 +273,15 @@ export class RegistryClient implements Disposable {
     return connection;
   }
 
+  /** An identity token, which stands in the body, goes nowhere else; a password not beyond the server that was named. */
   async #sendToTokenServer(request: HttpRequest): Promise<HttpResponse> {
-    const response = await this.#connection(request.url.host).send(request);
-    if (isPassing(response.status)) throw await this.#failure(response, request.attempt);
+    const { method, url, body, signal, attempt } = request;
+    const { authorization, ...headers } = request.headers;
+    const response =
+      body === undefined
+        ? await this.#follow({ ...attempt, method, headers, signal, expected: [] }, url, url.origin, authorization)
+        : await this.#connection(url.host).send(request);
+    if (isPassing(response.status)) throw await this.#failure(response, attempt);
     return response;
   }
 
@@ -283,15 +296,20 @@ export class RegistryClient implements Disposable {
     const details = { operation, object, reason };
     if (status === 404 && missingHint !== undefined) {
       // Some registries deny that there is what they do not show to everybody.
-      const login = (await this.hasCredentials()) ? "" : `, or log in if it is private: bunker login ${this.registry}`;
+      const login = (await this.#lacksLogin()) ? `, or log in if it is private: bunker login ${this.registry}` : "";
       return new BunkerError({ ...details, code: "image_not_found", hint: `${missingHint}${login}` });
     }
     if (!isPassing(status)) return new BunkerError({ ...details, ...this.#lastingFailure(status, said) });
     const delay = retryAfter(headers);
     const code = status === 429 ? "registry_rate_limited" : "registry_failed";
     const later = delay === undefined ? "later" : `in ${Math.ceil(delay / 1000)} seconds`;
-    const login = status === 429 && !(await this.hasCredentials()) ? `, or log in: bunker login ${this.registry}` : ".";
+    const login = status === 429 && (await this.#lacksLogin()) ? `, or log in: bunker login ${this.registry}` : ".";
     return new TransientFailure(new BunkerError({ ...details, code, hint: `Try again ${later}${login}` }), delay);
+  }
+
+  /** Whether to advise to log in. What is wrong with the logins that are kept is not what failed here. */
+  async #lacksLogin(): Promise<boolean> {
+    return !(await this.#authorization.hasCredentials().catch(() => true));
   }
 
   #lastingFailure(status: number, said: string): { code: string; hint?: string } {
@@ -302,10 +320,10 @@ export class RegistryClient implements Disposable {
     if (said.includes("DIGEST_INVALID")) return { code: "digest_mismatch" };
     return { code: status >= 500 ? "registry_failed" : "registry_refused" };
   }
+}
 
-  #refusal({ operation, object }: Attempt, code: string, reason: string): BunkerError {
-    return new BunkerError({ operation, object, code, reason: `${apiHost(this.registry)}: ${reason}` });
-  }
+function refusal({ operation, object }: Attempt, host: string, code: string, reason: string): BunkerError {
+  return new BunkerError({ operation, object, code, reason: `${host}: ${reason}` });
 }
 
 /** Too many requests, a request that timed out, and faults of servers; 501 and 505 will not pass. */

@@ -66,7 +66,7 @@ export class Authorization {
   async header(scopes: readonly string[], signal: AbortSignal, attempt: Attempt): Promise<string | undefined> {
     if (this.#challenge === undefined) return undefined;
     if (this.#challenge.scheme === "basic") return this.#basic();
-    return this.#bearer(this.#challenge, scopes, signal, attempt, false);
+    return this.#bearer(this.#challenge, scopes, signal, attempt, undefined);
   }
 
   /**
@@ -85,10 +85,10 @@ export class Authorization {
   ): Promise<string | undefined> {
     const bearer = challenges.find(({ scheme, parameters }) => scheme === "bearer" && parameters.has("realm"));
     if (bearer !== undefined) {
-      const insecureRealm = isSecure && !bearer.parameters.get("realm")?.startsWith("https:");
+      const insecureRealm = isSecure && URL.parse(bearer.parameters.get("realm") ?? "")?.protocol === "http:";
       if (insecureRealm && (await this.#known()) !== undefined) throw this.#insecureRealm(bearer, attempt);
       this.#challenge = bearer;
-      return this.#bearer(bearer, scopes, signal, attempt, sent !== undefined);
+      return this.#bearer(bearer, scopes, signal, attempt, sent);
     }
     if (sent === undefined && challenges.some(({ scheme }) => scheme === "basic")) {
       const header = await this.#basic();
@@ -113,24 +113,29 @@ export class Authorization {
     return credentials?.kind === "password" ? basicHeader(credentials) : undefined;
   }
 
+  /** @param refused the header that the registry does not accept (any more) */
   async #bearer(
     challenge: Challenge,
     scopes: readonly string[],
     signal: AbortSignal,
     attempt: Attempt,
-    anew: boolean,
+    refused: string | undefined,
   ): Promise<string> {
-    const known = anew ? undefined : this.#tokens.get(key(scopes));
-    if (known !== undefined) {
+    for (let known = this.#tokens.get(key(scopes)); known !== undefined; ) {
       const token = await known;
-      if (performance.now() < token.ends) return `Bearer ${token.value}`;
+      const header = `Bearer ${token.value}`;
+      if (header !== refused && performance.now() < token.ends) return header;
+      // Of several requests that have met its end, one fetches the next token for all.
+      const newer = this.#tokens.get(key(scopes));
+      if (newer === known) break;
+      known = newer;
     }
     const fetched = this.#fetchToken(challenge, scopes, signal, attempt);
     this.#tokens.set(key(scopes), fetched);
     try {
       return `Bearer ${(await fetched).value}`;
     } catch (error) {
-      this.#tokens.delete(key(scopes));
+      if (this.#tokens.get(key(scopes)) === fetched) this.#tokens.delete(key(scopes));
       throw error;
     }
   }
@@ -148,6 +153,7 @@ export class Authorization {
     }
     const service = parameters.get("service") ?? "";
     const wanted = withChallengesScope(scopes, parameters.get("scope") ?? "");
+    const asked = performance.now();
     const response = await this.#settings.send(
       credentials?.kind === "identity-token"
         ? exchangeRequest(realm, service, wanted, credentials.token, signal, attempt)
@@ -161,12 +167,13 @@ export class Authorization {
       throw failure(attempt, "registry_failed", `${realm.host}: the token server answers ${response.status}`);
     }
     const answer = parseAnswer(bytes);
-    const value = answer?.token ?? answer?.access_token ?? "";
+    // Servers that have one of the two may write the other, too, with nothing in it.
+    const value = answer?.token || answer?.access_token || "";
     if (value === "" || /[^\x21-\x7e]/.test(value)) {
       throw failure(attempt, "registry_failed", `${realm.host}: the token server's answer has no token`);
     }
     const life = answer?.expires_in == null ? USUAL_LIFE : Math.max(answer.expires_in * 1000, USUAL_LIFE);
-    return { value, ends: performance.now() + life - MARGIN };
+    return { value, ends: asked + life - MARGIN };
   }
 
   #refused(hadCredentials: boolean, attempt: Attempt): BunkerError {

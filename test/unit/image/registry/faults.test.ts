@@ -340,6 +340,18 @@ test("credentials do not follow a redirect to another host", async () => {
   expect(storage.authorizations).toEqual([undefined]);
 });
 
+test("logins that cannot be read do not hide that an image is not there", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "bunker-logins-"));
+  writeFileSync(join(directory, "auth.json"), "{");
+  await using registry = await startScriptedServer((_request, response) => refuse(response, 404, "MANIFEST_UNKNOWN"));
+  await using reader = openReader(`${registry.host}/image:1`, { authFile: join(directory, "auth.json") });
+  try {
+    expect(await failureOf(reader.readManifest())).toMatchObject({ code: "image_not_found" });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
 test.each([
   ["without end", "", "redirects without end"],
   ["to a file", "file:///etc/passwd", "no URL of HTTP"],

@@ -27,7 +27,7 @@ test("a list goes on where its pages say", async () => {
 
 test.each([
   ["to itself", "</v2/image/tags/list?n=1000>; rel=next"],
-  ["to another host", '<http://example.com/v2/image/tags/list>; rel="next"'],
+  ["to no URL", '<http://[/tags>; rel="next"'],
   ["to what is not the next page", '</v2/other>; rel="first"'],
 ])("a link %s is not followed", async (_name, link) => {
   const { tags, requests } = await tagsFrom((_request, response) => {
@@ -36,6 +36,16 @@ test.each([
   });
   expect(tags).toEqual(["a"]);
   expect(requests.length).toBe(1);
+});
+
+test("a link to another host is followed at the registry that was asked", async () => {
+  const { tags, requests } = await tagsFrom((request, response) => {
+    const isFirst = !request.url?.includes("last=");
+    if (isFirst) response.setHeader("link", '<https://internal:5000/v2/image/tags/list?n=1&last=a>; rel="next"');
+    response.end(JSON.stringify({ tags: isFirst ? ["a"] : ["b"] }));
+  });
+  expect(tags).toEqual(["a", "b"]);
+  expect(requests.at(-1)).toBe("GET /v2/image/tags/list?n=1&last=a");
 });
 
 test("null is an empty list, as Go writes it; another form is refused", async () => {

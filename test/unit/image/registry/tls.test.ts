@@ -110,6 +110,23 @@ test("a redirect from TLS to none is refused", async () => {
   expect(plain.requests).toEqual([]);
 });
 
+test("an upload from TLS to none is refused", async () => {
+  await using plain = await startScriptedServer((_request, response) => void response.writeHead(201).end());
+  await using server = await startScriptedServer((request, response) => {
+    if (request.method === "DELETE") response.writeHead(204).end();
+    else response.writeHead(202, { location: `http://${plain.host}/upload` }).end();
+  }, tls);
+  const { manifest, reader } = memoryImage([]);
+  await using writer = openWriter(`${server.host}/image:1`, { certificateDirectory: trusting });
+  const { config } = JSON.parse(manifest.bytes.toString());
+  const read = (offset: number) => reader.readBlob(config, { signal: NEVER, offset });
+  expect(await failureOf(writer.writeBlob(config, read, { signal: NEVER, onProgress: () => {} }))).toMatchObject({
+    code: "registry_untrusted",
+    message: expect.stringContaining(`it names http://${plain.host}, without TLS`),
+  });
+  expect(plain.requests).toEqual([]);
+});
+
 test("a password is not sent to a token server without TLS", async () => {
   await using tokens = await startScriptedServer((_request, response) => void response.end('{"token":"t"}'));
   await using server = await startScriptedServer((_request, response) => {
@@ -121,6 +138,17 @@ test("a password is not sent to a token server without TLS", async () => {
     message: expect.stringContaining("it wants the password sent to"),
   });
   expect(tokens.requests).toEqual([]);
+});
+
+test("the scheme of a token server's URL may be written in any case", async () => {
+  await using tokens = await startScriptedServer((_request, response) => void response.end('{"token":"t"}'), tls);
+  await using server = await startScriptedServer((request, response) => {
+    const challenge = `Bearer realm="HTTPS://${tokens.host}/token"`;
+    if (request.headers.authorization === "Bearer t") response.end(image.manifest);
+    else refuse(response, 401, "UNAUTHORIZED", { "www-authenticate": challenge });
+  }, tls);
+  await using reader = openReader(`${server.host}/image:1`, { certificateDirectory: trusting, credentials: ALICE });
+  expect((await reader.readManifest()).digest).toBe(image.manifestDigest);
 });
 
 test("an upload that goes to another host goes without the password", async () => {

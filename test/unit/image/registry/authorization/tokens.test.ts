@@ -69,6 +69,64 @@ test("a token that is refused in the middle is fetched anew", async () => {
   expect(issued).toBe(2);
 });
 
+test("requests whose token is refused at once share the next one", async () => {
+  let issued = 0;
+  let valid = "t1";
+  await using tokens = await startScriptedServer((_request, response) => answer(response, { token: `t${++issued}` }));
+  await using registry = await startRegistry(
+    () => realmOf(tokens),
+    (token) => token === valid,
+  );
+  await using reader = openReader(`${registry.host}/image:1`, { credentials: ALICE });
+  await reader.readManifest();
+  valid = "t2";
+  await Promise.all(Array.from({ length: 5 }, () => readWhole(reader, image.layer)));
+  expect(issued).toBe(2);
+});
+
+test("a token server that has moved is followed, with the password only at its own host", async () => {
+  await using elsewhere = await startScriptedServer((_request, response) => answer(response, { token: "t1" }));
+  await using tokens = await startScriptedServer((request, response) => {
+    const next = request.url?.startsWith("/token/") ? `http://${elsewhere.host}/` : "/token/";
+    response.writeHead(307, { location: next }).end();
+  });
+  await using registry = await startRegistry(
+    () => realmOf(tokens),
+    (token) => token === "t1",
+  );
+  await using reader = openReader(`${registry.host}/image:1`, { credentials: ALICE });
+  await reader.readManifest();
+  expect(tokens.authorizations).toEqual(["Basic YWxpY2U6c2VjcmV0", "Basic YWxpY2U6c2VjcmV0"]);
+  expect(elsewhere.authorizations).toEqual([undefined]);
+});
+
+test("an identity token does not follow a redirect", async () => {
+  await using elsewhere = await startScriptedServer((_request, response) => answer(response, { token: "t1" }));
+  await using tokens = await startScriptedServer((_request, response) => {
+    response.writeHead(307, { location: `http://${elsewhere.host}/` }).end();
+  });
+  await using registry = await startRegistry(
+    () => realmOf(tokens),
+    () => true,
+  );
+  const credentials = { kind: "identity-token", token: "from login" } as const;
+  await using reader = openReader(`${registry.host}/image:1`, { credentials });
+  expect((await failureOf(reader.readManifest())).message).toEndWith("the token server answers 307");
+  expect(elsewhere.requests).toEqual([]);
+});
+
+test("an empty token beside another is none", async () => {
+  await using tokens = await startScriptedServer((_request, response) =>
+    answer(response, { token: "", access_token: "t1" }),
+  );
+  await using registry = await startRegistry(
+    () => realmOf(tokens),
+    (token) => token === "t1",
+  );
+  await using reader = openReader(`${registry.host}/image:1`, { credentials: ALICE });
+  expect((await reader.readManifest()).digest).toBe(image.manifestDigest);
+});
+
 test("an identity token is exchanged as OAuth 2 says", async () => {
   const forms: string[] = [];
   await using tokens = await startScriptedServer(async (request, response) => {
