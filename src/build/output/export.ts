@@ -134,7 +134,7 @@ async function writeImage(
     copyImage(reader, writer, { images: "all", signal, onProgress: () => undefined });
   if (output.type !== "image" && output.destination !== undefined) {
     const { writeLayout } = await import("./write-layout.ts");
-    await writeLayout(output, output.destination, reader.name, session.sourceDateEpoch, copy);
+    await writeLayout(output, output.destination, reader.name, session.sourceDateEpoch, signal, copy);
     return;
   }
   for (const name of output.names) vertex.status(`name ${name}`, `naming to ${name}`);

@@ -122,7 +122,7 @@ export async function writeArchive(
     (path) => cleanup.use(new FileDescriptor(openSync(path, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY))).number,
   );
   const losses = new Losses();
-  await using output = destination === "-" ? standardOutput() : await openFileOutput(destination);
+  await using output = destination === "-" ? standardOutput(signal) : await openFileOutput(destination, signal);
   const entries = mergedEntries(opened);
   for (const piece of archiveEntries(entries, { latestTime, lose: losses.add.bind(losses) })) {
     signal.throwIfAborted();

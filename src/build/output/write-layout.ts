@@ -15,18 +15,22 @@ import type { ImageOutput } from "./export.ts";
  * @param name of the image, for messages
  * @param time seconds since 1970 that the members of an archive have; the epoch unless given
  * @param copy copies the image
- * @throws BunkerError as `openDirectorySink` and `openFileOutput`
+ * @throws BunkerError as `openDirectorySink` and `openFileOutput`; the reason of `signal`
  */
 export async function writeLayout(
   { type, names, isDirectory }: Exclude<ImageOutput, { readonly type: "image" }>,
   destination: string,
   name: string,
   time: number | undefined,
+  signal: AbortSignal,
   copy: (writer: ImageWriter) => Promise<unknown>,
 ): Promise<void> {
   const sink = isDirectory
     ? openDirectorySink(destination)
-    : openArchiveSink(destination === "-" ? standardOutput() : await openFileOutput(destination), time ?? 0);
+    : openArchiveSink(
+        destination === "-" ? standardOutput(signal) : await openFileOutput(destination, signal),
+        time ?? 0,
+      );
   await using layout = openLayoutOutput(sink, type);
   const named =
     type === "docker"

@@ -166,7 +166,7 @@ async function openWriter(
   opened: AsyncDisposableStack,
 ): Promise<ImageWriter> {
   if (place.kind === "registry") return new RegistryWriter(registries, place.reference, signal);
-  if (place.kind !== "store") return openLocalWriter(place);
+  if (place.kind !== "store") return openLocalWriter(place, signal);
   const name = newImageName(place.name);
   const store = opened.use(openImageStore(dataDirectory()));
   return new StoreWriter(store, place.name, { names: [name], repositories: [] });

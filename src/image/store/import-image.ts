@@ -72,7 +72,7 @@ async function packInto(path: string, origin: ArchiveOrigin, signal: AbortSignal
     }
   };
   const checked = async function* () {
-    for await (const piece of decompressed(origin)) {
+    for await (const piece of decompressed(origin, signal)) {
       signal.throwIfAborted();
       read(() => reader.feed(piece));
       yield piece;

@@ -12,6 +12,7 @@ import { type Compression, detectCompression, SIGNATURE_SIZE } from "../compress
 import { lockStore } from "../layers/store-lock.ts";
 import { ZstdFrames } from "../zstd-frames.ts";
 import { statusOf } from "./status.ts";
+import { untilAborted } from "./until-aborted.ts";
 import { writeError } from "./write-error.ts";
 
 /** An archive in a file that can be read at any place; what was made for it goes with it. */
@@ -43,7 +44,7 @@ export async function openArchiveInput(
   };
   try {
     const output = createWriteStream(path, { flags: "wx", mode: 0o600 });
-    await pipeline(decompressed(origin), output, { signal });
+    await pipeline(decompressed(origin, signal), output, { signal });
     return { path, [Symbol.asyncDispose]: async () => close() };
   } catch (cause) {
     close();
@@ -54,22 +55,30 @@ export async function openArchiveInput(
 
 /**
  * The bytes of an archive, decompressed.
+ * @param signal ends it also while whoever sends the archive sends nothing
  * @throws BunkerError as `openArchiveInput`, while they are read
  */
-export async function* decompressed(origin: ArchiveOrigin): AsyncGenerator<Buffer, void, undefined> {
+export async function* decompressed(
+  origin: ArchiveOrigin,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
   try {
-    yield* unpacked(origin);
+    yield* unpacked(origin, signal);
   } catch (cause) {
     throw isCodecError(cause) ? damaged(nameOf(origin), cause) : cause;
   }
 }
 
-async function* unpacked(origin: ArchiveOrigin): AsyncGenerator<Buffer, void, undefined> {
+async function* unpacked(
+  origin: ArchiveOrigin,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer, void, undefined> {
   const source = (typeof origin === "string" ? readFile(origin) : origin.stream)[Symbol.asyncIterator]();
+  const next = () => (signal === undefined ? source.next() : untilAborted(source.next(), signal));
   const start: Buffer[] = [];
   let length = 0;
   while (length < SIGNATURE_SIZE) {
-    const { done, value } = await source.next();
+    const { done, value } = await next();
     if (done) break;
     start.push(Buffer.from(value));
     length += value.length;
@@ -77,7 +86,7 @@ async function* unpacked(origin: ArchiveOrigin): AsyncGenerator<Buffer, void, un
   const whole = async function* () {
     yield* start;
     for (;;) {
-      const { done, value } = await source.next();
+      const { done, value } = await next();
       if (done) return;
       yield Buffer.from(value.buffer, value.byteOffset, value.length);
     }

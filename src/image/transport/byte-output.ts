@@ -11,9 +11,9 @@ import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { linkDescriptorAt } from "../../sys/file.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
-import { check } from "../../sys/system-call.ts";
 import { statusOf } from "./status.ts";
-import { writeError } from "./write-error.ts";
+import { untilAborted } from "./until-aborted.ts";
+import { writeError, writeFailure } from "./write-error.ts";
 
 /** Takes bytes in order. What was not committed is gone when it is disposed of, as far as that can be. */
 export interface ByteOutput extends AsyncDisposable {
@@ -33,9 +33,11 @@ export interface FileOutput extends ByteOutput {
 /**
  * Opens a file for writing, readable by its owner only, as `docker save` makes it. Of a symbolic link the file is
  * replaced that it leads to; what leads to a device, a pipe or the like is written to directly.
+ * @param signal ends opening and writing also while nobody reads
  * @throws BunkerError `write_failed`
  */
-export async function openFileOutput(path: string): Promise<FileOutput> {
+export async function openFileOutput(path: string, signal?: AbortSignal): Promise<FileOutput> {
+  const wait = <Result>(work: Promise<Result>) => (signal === undefined ? work : untilAborted(work, signal));
   const status = statusOf(path);
   if (status?.isDirectory()) {
     throw new BunkerError({ code: "write_failed", operation: "write to", object: path, errno: Errno.EISDIR });
@@ -50,7 +52,7 @@ export async function openFileOutput(path: string): Promise<FileOutput> {
     aside = isReplaced ? `${dirname(place)}/.bunker-${crypto.randomUUID()}` : undefined;
     const nameless = aside === undefined ? undefined : await openNameless(dirname(place));
     hasName = nameless === undefined;
-    file = nameless ?? (await open(aside ?? path, aside === undefined ? "w" : "wx", 0o600));
+    file = nameless ?? (await wait(open(aside ?? path, aside === undefined ? "w" : "wx", 0o600)));
   } catch (cause) {
     throw writeError(cause, "write to", path);
   }
@@ -66,20 +68,24 @@ export async function openFileOutput(path: string): Promise<FileOutput> {
     directory: aside === undefined ? undefined : dirname(place),
     write: (bytes) =>
       attempt(async () => {
-        for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+        for (let at = 0; at < bytes.length; ) at += (await wait(file.write(bytes, at, bytes.length - at))).bytesWritten;
       }),
     commit: () =>
       attempt(async () => {
         if (aside === undefined) return;
         await file.sync();
         // What has a name can be replaced by nothing but what has one, too.
-        if (!hasName) check(linkDescriptorAt(file.fd, AT_FDCWD, encodeText(aside)), "write to", path);
+        const result = hasName ? 0 : linkDescriptorAt(file.fd, AT_FDCWD, encodeText(aside));
+        if (result < 0) throw writeFailure(-result, "write to", path);
         hasName = true;
         await rename(aside, place);
         hasName = false;
       }),
     [Symbol.asyncDispose]: async () => {
-      await file.close();
+      const closed = file.close();
+      // After an interruption it may wait for a write that nobody ever reads.
+      if (aside === undefined && signal?.aborted === true) closed.catch(() => undefined);
+      else await closed;
       if (aside !== undefined && hasName) unlinkSync(aside);
     },
   };
@@ -97,17 +103,22 @@ async function openNameless(directory: string): Promise<FileHandle | undefined> 
   }
 }
 
-/** Standard output as an output. */
-export function standardOutput(): ByteOutput {
+/**
+ * Standard output as an output.
+ * @param signal ends a write also while nobody reads
+ */
+export function standardOutput(signal: AbortSignal): ByteOutput {
   return {
-    write: (bytes) =>
-      new Promise((done, fail) => {
+    write: (bytes) => {
+      const written = new Promise<void>((done, fail) => {
         process.stdout.write(bytes, (cause) => {
           if (!cause) done();
           // Nobody is there any more to be told.
           else fail(errnoOf(cause) === Errno.EPIPE ? cause : writeError(cause, "write to", "standard output"));
         });
-      }),
+      });
+      return untilAborted(written, signal);
+    },
     commit: async () => {},
     [Symbol.asyncDispose]: async () => {},
   };

@@ -42,17 +42,18 @@ export async function openLocalReader(
 
 /**
  * Opens a place on disk for one image, which takes the place of one of the same name; an archive is replaced whole.
+ * @param signal as `openFileOutput`
  * @throws BunkerError `write_failed`, `no_space`, `not_a_layout`, `not_an_image_directory`, `invalid_reference`,
  *   `invalid_image_name`
  */
-export async function openLocalWriter(place: LocalPlace): Promise<ImageWriter> {
+export async function openLocalWriter(place: LocalPlace, signal?: AbortSignal): Promise<ImageWriter> {
   const name = formatLocalPlace(place);
   if (place.kind === "dir") return openPlainDirectoryWriter(place.path, name);
   const names = place.kind === "docker-archive" ? dockerNames(place.tag) : layoutNames(place.tag, name);
   const sink =
     place.kind === "oci"
       ? openDirectorySink(place.path)
-      : openArchiveSink(await openFileOutput(place.path), sourceDateEpoch() ?? 0);
+      : openArchiveSink(await openFileOutput(place.path, signal), sourceDateEpoch() ?? 0);
   return onlyImage(openLayoutOutput(sink, place.kind === "docker-archive" ? "docker" : "oci"), name, names);
 }
 

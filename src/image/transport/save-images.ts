@@ -108,9 +108,9 @@ function openReader(
   return openStoreReader(store, text, platforms.length > 1 ? "all" : platforms[0]);
 }
 
-async function openSink({ format, output }: SaveOptions): Promise<LayoutSink> {
+async function openSink({ format, output, signal }: SaveOptions): Promise<LayoutSink> {
   if (format === "oci-dir") return openDirectorySink(output ?? "");
-  const bytes = output === undefined ? standardOutput() : await openFileOutput(output);
+  const bytes = output === undefined ? standardOutput(signal) : await openFileOutput(output, signal);
   return openArchiveSink(bytes, sourceDateEpoch() ?? 0);
 }
 

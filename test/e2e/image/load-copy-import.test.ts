@@ -1,6 +1,7 @@
 /* Images come into the store from archives, and go from anywhere to anywhere. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -337,6 +338,44 @@ describe(`a kill at any time (${KILLS} times)`, () => {
       output(["skopeo", "copy", "-q", `oci:${directory}/layout:x`, `dir:${directory}/read`]);
     });
     expect(readdirSync(`${directory}/layout`).sort()).toEqual(["blobs", "index.json", "oci-layout"]);
+  });
+});
+
+describe("an interruption", () => {
+  let pipe: string;
+  beforeEach(() => {
+    pipe = `${directory}/pipe`;
+    output(["mkfifo", "-m", "666", pipe]);
+  });
+
+  async function interrupt(words: readonly string[], reach: () => Promise<FileHandle>): Promise<void> {
+    const session = user.talk(words);
+    const handle = await reach();
+    session.process.kill("SIGINT");
+    const { errors, status } = await session.finish();
+    await handle.close();
+    expect({ errors, status, words }).toEqual({ errors: "bunker: interrupted by SIGINT\n", status: 130, words });
+  }
+
+  test("ends load, import and copy while nobody sends the archive", async () => {
+    const copying = ["copy", "-q", `oci-archive:${pipe}:x`, "x"];
+    for (const words of [["load", "-i", pipe], ["import", pipe], copying]) {
+      // Waits until it is read from.
+      await interrupt([user.bunkerPath, ...words], () => open(pipe, "w"));
+    }
+  });
+
+  test("ends save and copy while nobody reads the archive", async () => {
+    await bunker("copy", "-q", busybox(), "containers-storage:busybox:1");
+    const reach = async () => {
+      const handle = await open(pipe, "r");
+      await handle.read(Buffer.alloc(1), 0, 1);
+      return handle;
+    };
+    const save = [user.bunkerPath, "save", "busybox:1"];
+    await interrupt(["sh", "-c", `exec "$0" "$@" > ${pipe}`, ...save], reach);
+    await interrupt([...save, "-q", "-o", pipe], reach);
+    await interrupt([user.bunkerPath, "copy", "-q", "busybox:1", `docker-archive:${pipe}`], reach);
   });
 });
 
