@@ -37,6 +37,7 @@ import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { canWrite, linkFile, makeDirectories, openFile, statusIfThere } from "../sys/named-file.ts";
 import { OpenFlag } from "../sys/open.ts";
 import { lockRange, RecordLock } from "../sys/record-lock.ts";
+import { stopInheritance } from "../sys/stop-inheritance.ts";
 import { check, SystemCall, systemCall } from "../sys/system-call.ts";
 import { unlinkIfThere } from "../sys/unlink-if-there.ts";
 
@@ -326,6 +327,9 @@ function holdReadersLock(path: string): Disposable {
 /** Makes the file aside and links it, so that it is there whole or not at all. */
 function create(directory: string, path: string): void {
   const aside = `${path}.${crypto.randomUUID()}`;
+  using opened = openFile(directory, OpenFlag.O_RDONLY);
+  // Nothing else is in it yet. What a home directory hands on would come out in layers, volumes and containers.
+  stopInheritance(opened.number);
   try {
     openFile(aside, OpenFlag.O_WRONLY | OpenFlag.O_CREAT | OpenFlag.O_EXCL, 0o600).close();
     const database = new Database(aside, constants.SQLITE_OPEN_READWRITE);
@@ -342,7 +346,6 @@ function create(directory: string, path: string): void {
   } finally {
     for (const suffix of ["", "-wal", "-shm"]) unlinkIfThere(aside + suffix);
   }
-  using opened = openFile(directory, OpenFlag.O_RDONLY);
   check(synchronize(opened.number), "synchronize", directory);
 }
 

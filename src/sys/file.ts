@@ -278,6 +278,12 @@ export function setAttributeAt(directory: number, name: ByteString, attribute: B
   return systemCall(SystemCall.lsetxattr, second.address, first.address, memory.address, value.length, 0);
 }
 
+/** fremovexattr(2). */
+export function removeAttribute(file: number, name: ByteString): number {
+  const { first } = buffers();
+  return putName(first, name) || systemCall(SystemCall.fremovexattr, file, first.address);
+}
+
 /**
  * fgetxattr(2).
  * @param file not opened with O_PATH

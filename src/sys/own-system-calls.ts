@@ -35,6 +35,7 @@ export const fcntl = own(72, 25);
 export const fgetxattr = own(193, 10);
 export const flistxattr = own(196, 13);
 export const flock = own(73, 32);
+export const fremovexattr = own(199, 16);
 export const fsetxattr = own(190, 7);
 export const fsync = own(74, 82);
 export const ftruncate = own(77, 46);

@@ -97,7 +97,7 @@ describe("what is loaded for", () => {
     ["run", 377_000],
     ["exec", 122_500],
     ["version", 22_400],
-    ["ps", 49_600],
+    ["ps", 50_200],
     ["build", 365_000],
     ["work as root", 111_900],
     ["a build as root", 358_000],

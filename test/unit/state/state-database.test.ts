@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStateDatabase, type StateComponent } from "../../../src/state/state-database.ts";
@@ -53,6 +53,22 @@ describe("what is stored", () => {
       { text: "durable" },
     ]);
     for (const name of readdirSync(path)) expect(statSync(join(path, name)).mode & 0o077).toBe(0);
+  });
+
+  test("is where nothing inherits what the directory above hands on", () => {
+    for (const path of [`${directory}/above/made`, `${directory}/above/there`]) {
+      mkdirSync(`${directory}/above`, { recursive: true });
+      chmodSync(`${directory}/above`, 0o2755);
+      expect(Bun.spawnSync(["setfacl", "-d", "-m", "u::rwx,g::rwx,o::rwx,u:7:rwx", `${directory}/above`]).success).toBe(
+        true,
+      );
+      if (path.endsWith("there")) mkdirSync(path);
+      openStateDatabase(path, [notes])[Symbol.dispose]();
+      mkdirSync(`${path}/inside`, { mode: 0o750 });
+      expect(statSync(`${path}/inside`).mode & 0o7777).toBe(0o750);
+      const list = Bun.spawnSync(["getfacl", "-cp", `${path}/inside`]).stdout.toString();
+      expect(list.trim()).toBe("user::rwx\ngroup::r-x\nother::---");
+    }
   });
 
   test("survives a kill, whole transactions at a time", async () => {
