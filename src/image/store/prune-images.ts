@@ -18,19 +18,15 @@ export interface Pruned {
  * @throws BunkerError `store_read_only`
  */
 export function pruneImages(store: ImageStore, isWanted: (image: StoredImage) => boolean, users: ImageUsers): Pruned {
-  const doomed = store
+  const unused = store
     .list()
     .filter((image) => !image.isReadOnly && isWanted(image) && users.usersOf(image).length === 0);
+  const doomed = unused.length === 0 ? [] : takeAway(store, unused, isWanted);
   const sizes = new Map(
     doomed.flatMap(({ layers }) =>
       layers.map((layer) => [layer.chainId, unpackedSize(layer, store.directory) ?? 0] as const),
     ),
   );
-  if (doomed.length > 0) {
-    store.change((state) => {
-      for (const { manifest } of doomed) state.run("DELETE FROM image WHERE manifest = ?", manifest.digest);
-    });
-  }
   const garbage = collectGarbage(store, users);
   const left = new Set(garbage.layers);
   const removals = doomed.map(({ id, layers, names, repositoryDigests }) => {
@@ -40,4 +36,17 @@ export function pruneImages(store: ImageStore, isWanted: (image: StoredImage) =>
   });
   const unpacked = garbage.layers.reduce((sum, chainId) => sum + (sizes.get(chainId) ?? 0), 0);
   return { removals, reclaimed: garbage.blobSize + unpacked };
+}
+
+/** Takes images out of the database, but those that somebody has given a name meanwhile so that they are wanted no more. */
+function takeAway(
+  store: ImageStore,
+  images: readonly StoredImage[],
+  isWanted: (image: StoredImage) => boolean,
+): readonly StoredImage[] {
+  return store.change((state) => {
+    const doomed = store.own(images.map(({ manifest }) => manifest.digest)).filter(isWanted);
+    for (const { manifest } of doomed) state.run("DELETE FROM image WHERE manifest = ?", manifest.digest);
+    return doomed;
+  });
 }

@@ -71,10 +71,15 @@ export function removeImage(
   if (named === undefined && !takesAllNames) checkNames(image);
   const { digest } = image.manifest;
   const before = imagesOfIndexes(store);
-  store.change((state) => {
+  const isChanged = store.change((state) => {
+    const [present] = store.own([digest]);
+    if (present === undefined || !isCalled(present, known)) return false;
     deleteNames(state, digest, gone);
     if (isLast) state.run("DELETE FROM image WHERE manifest = ?", digest);
+    return true;
   });
+  // Somebody has given it a name meanwhile, or taken one away: what goes and what may go is another question then.
+  if (!isChanged) return removeImage(store, text, force, users, takesAllNames);
   const untagged = gone.map(familiarName);
   const others = removeOthers(store, before, users);
   if (!isLast && others.length === 0) return { untagged, deleted: [] };
@@ -85,6 +90,10 @@ export function removeImage(
     return [id, ...own.reverse()];
   });
   return { untagged, deleted };
+}
+
+function isCalled({ names, repositoryDigests }: StoredImage, known: readonly string[]): boolean {
+  return new Set([...names, ...repositoryDigests]).symmetricDifference(new Set(known)).size === 0;
 }
 
 /** Removes what was here as part of an index that has lost its name. */

@@ -8,6 +8,7 @@ import { blobPath } from "../../../../src/image/layout-files.ts";
 import { parsePlatform } from "../../../../src/image/platform.ts";
 import { collectGarbage } from "../../../../src/image/store/collect-garbage.ts";
 import { familiarName, type ImageStore, openImageStore } from "../../../../src/image/store/image-store.ts";
+import { pruneImages } from "../../../../src/image/store/prune-images.ts";
 import { type ImageUser, removeImage } from "../../../../src/image/store/remove-image.ts";
 import { type BlobDescriptor, contentSize } from "../../../../src/image/store/stored-image.ts";
 import { openStateDatabase } from "../../../../src/state/state-database.ts";
@@ -375,4 +376,40 @@ test("index.json follows when somebody was killed before writing it", async () =
 
   openImageStore(data)[Symbol.dispose]();
   expect(indexed()).toEqual([`${debian}:12`, `${debian}:13`]);
+});
+
+describe("a name that an image gets while it is about to be removed", () => {
+  /** Somebody else names an image when it is asked for who uses it, once. */
+  function namedMeanwhile(text: string, name: string) {
+    using other = openImageStore(data);
+    const image = other.find(text);
+    let isNamed = false;
+    return {
+      ...nobody,
+      usersOf: () => {
+        using another = openImageStore(data);
+        if (!isNamed) another.tag(image, name);
+        isNamed = true;
+        return [];
+      },
+    };
+  }
+
+  test("stays, with the image, when the last one before it is taken away", () => {
+    const { digest } = add([`${debian}:12`]);
+    const users = namedMeanwhile("debian:12", `${debian}:13`);
+    expect(removeImage(store, "debian:12", false, users)).toEqual({ untagged: ["debian:12"], deleted: [] });
+    expect(store.find("debian:13").manifest.digest).toBe(digest);
+    expect(existsSync(`${data}/${blobPath(digest)}`)).toBe(true);
+  });
+
+  test("stays, with the image, when those without a name are pruned", () => {
+    const { digest } = add([]);
+    add([], { author: "other" });
+    const users = namedMeanwhile(store.find(store.own([digest])[0]?.id ?? "").id, `${debian}:13`);
+    const { removals } = pruneImages(store, ({ names }) => names.length === 0, users);
+    expect(removals).toHaveLength(1);
+    expect(store.find("debian:13").manifest.digest).toBe(digest);
+    expect(store.own()).toHaveLength(1);
+  });
 });
