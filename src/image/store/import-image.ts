@@ -6,6 +6,7 @@ import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { BunkerError } from "../../sys/error.ts";
 import type { ConfigurationChange, ConfigurationParameters } from "../configuration-parameters.ts";
+import { normalisePath } from "../layers/entry-path.ts";
 import { type NewLayer, packLayer } from "../layers/pack-layer.ts";
 import { lockStore } from "../layers/store-lock.ts";
 import { hostPlatform, type Platform } from "../platform.ts";
@@ -62,13 +63,17 @@ export async function importImage(store: ImageStore, origin: ArchiveOrigin, opti
 
 async function packInto(path: string, origin: ArchiveOrigin, signal: AbortSignal, name: string): Promise<NewLayer> {
   await using file = await open(path, "wx", 0o600);
-  const reader = new TarReader({ entry: () => {}, data: () => {}, end: () => {} });
+  // A name that leads out of the root directory would be refused when a container needs the layer.
+  const reader = new TarReader({ entry: (entry) => void normalisePath(entry.name), data: () => {}, end: () => {} });
   const read = (step: () => void) => {
     try {
       step();
     } catch (cause) {
       if (!(cause instanceof BunkerError)) throw cause;
-      throw new BunkerError({ code: cause.code, operation: "import", object: name, reason: cause.message }, { cause });
+      throw new BunkerError(
+        { code: "archive_invalid", operation: "import", object: name, reason: cause.message },
+        { cause },
+      );
     }
   };
   const checked = async function* () {

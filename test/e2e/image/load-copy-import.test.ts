@@ -625,11 +625,16 @@ describe("import", () => {
   test("has one clear line for what is wrong, and leaves nothing", async () => {
     writeFileSync(`${directory}/root.tar`, rootFileSystem());
     writeFileSync(`${directory}/cut.tar`, rootFileSystem().subarray(0, 5000));
+    const empty = archive(Array.from({ length: 1000 }, (_, index) => ({ name: `file-${index}` })));
+    writeFileSync(`${directory}/cut.tar.zst`, zstdCompressSync(empty).subarray(0, -5));
+    writeFileSync(`${directory}/out.tar`, archive([{ name: "file" }, { name: "../out" }]));
     const cases: [words: string[], message: string][] = [
       [["-c", "RUN true", `${directory}/root.tar`], 'apply the change "RUN true": it may be CMD'],
       [["-c", "ENV A='b", `${directory}/root.tar`], "looking for matching single-quote"],
       [["-c", "EXPOSE x", `${directory}/root.tar`], 'invalid port "x"'],
       [[`${directory}/cut.tar`], "it is truncated"],
+      [[`${directory}/cut.tar.zst`], "it cannot be decompressed (it ends in the middle of a frame)"],
+      [[`${directory}/out.tar`], 'out.tar: unpack "../out": the name leads out of the root directory'],
       [[`${directory}/missing.tar`], "ENOENT"],
       [[`${directory}/root.tar`, "UPPER"], "lower case"],
     ];
