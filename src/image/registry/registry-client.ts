@@ -58,6 +58,8 @@ export interface ApiRequest extends Attempt {
 const MOST_REDIRECTS = 10;
 /** Bytes of an error's body that are read. */
 const LARGEST_ERROR = 64 << 10;
+/** Seconds of a week: what registries want to be left alone for is at most a matter of hours. */
+const LONGEST_WAIT = 7 * 24 * 3600;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 
 const errorBody = v.object({
@@ -302,9 +304,11 @@ export class RegistryClient implements Disposable {
     if (!isPassing(status)) return new BunkerError({ ...details, ...this.#lastingFailure(status, said) });
     const delay = retryAfter(headers);
     const code = status === 429 ? "registry_rate_limited" : "registry_failed";
-    const later = delay === undefined ? "later" : `in ${Math.ceil(delay / 1000)} seconds`;
     const login = status === 429 && (await this.#lacksLogin()) ? `, or log in: bunker login ${this.registry}` : ".";
-    return new TransientFailure(new BunkerError({ ...details, code, hint: `Try again ${later}${login}` }), delay);
+    return new TransientFailure(
+      new BunkerError({ ...details, code, hint: `Try again ${whenAgain(delay)}${login}` }),
+      delay,
+    );
   }
 
   /** Whether to advise to log in. What is wrong with the logins that are kept is not what failed here. */
@@ -324,6 +328,12 @@ export class RegistryClient implements Disposable {
 
 function refusal({ operation, object }: Attempt, host: string, code: string, reason: string): BunkerError {
   return new BunkerError({ operation, object, code, reason: `${host}: ${reason}` });
+}
+
+/** `in 90 seconds`; a server may also write a time that is past, or that nobody will see. */
+function whenAgain(milliseconds = 0): string {
+  const seconds = Math.ceil(milliseconds / 1000);
+  return seconds > 0 && seconds <= LONGEST_WAIT ? `in ${seconds} seconds` : "later";
 }
 
 /** Too many requests, a request that timed out, and faults of servers; 501 and 505 will not pass. */

@@ -54,11 +54,20 @@ const PASSING: Readonly<Record<string, string>> = {
   EAI_AGAIN: "its name cannot be resolved now",
 };
 
+/** What a proxy says by which it refuses to connect, and will again. */
+const PROXY_REFUSAL = /^Proxy refused to open a tunnel: (4\d\d)/;
+
 /**
  * Makes of what fetch throws what the client throws.
  * @param host whom it was talking to
+ * @param proxy the URL of the proxy that it was talking by
  */
-export function connectionFailure(cause: unknown, attempt: Attempt, host: string): BunkerError | TransientFailure {
+export function connectionFailure(
+  cause: unknown,
+  attempt: Attempt,
+  host: string,
+  proxy: string | undefined,
+): BunkerError | TransientFailure {
   const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
   const certificate = CERTIFICATE_ERRORS[code];
   if (certificate !== undefined) {
@@ -74,10 +83,14 @@ export function connectionFailure(cause: unknown, attempt: Attempt, host: string
       { cause },
     );
   }
-  const lasting = LASTING[code];
-  const reason = lasting ?? PASSING[code] ?? messageOf(cause);
-  const error = new BunkerError({ ...attempt, code: "registry_unreachable", reason: `${host}: ${reason}` }, { cause });
-  return lasting === undefined ? new TransientFailure(error) : error;
+  const reason = LASTING[code] ?? PASSING[code] ?? messageOf(cause);
+  // Which of the two has failed is not always known; the proxy's URL may have a password, its host has none.
+  const place = proxy === undefined ? host : `${host} by the proxy ${new URL(proxy).host}`;
+  const [, refusal] = PROXY_REFUSAL.exec(reason) ?? [];
+  const hint = refusal === "407" ? "Put USER:PASSWORD@ before the proxy's host in HTTPS_PROXY." : undefined;
+  const details = { ...attempt, code: "registry_unreachable", reason: `${place}: ${reason}`, hint };
+  const error = new BunkerError(details, { cause });
+  return code in LASTING || refusal !== undefined ? error : new TransientFailure(error);
 }
 
 /** What an error says, without the advice that Bun gives to programmers behind it. */

@@ -73,8 +73,8 @@ export class HttpClient implements Disposable {
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { url, body } = request;
-    const watch = new Watch(this.#patience, request);
     const proxy = proxyFor(url, process.env);
+    const watch = new Watch(this.#patience, request, proxy);
     const headers = { "user-agent": "bunker", "accept-encoding": "identity", ...request.headers };
     try {
       watch.expect();
@@ -106,6 +106,7 @@ class Watch {
   readonly #controller = new AbortController();
   readonly #patience: Patience;
   readonly #request: HttpRequest;
+  readonly #proxy: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tooSlow: string | undefined;
   /** What the source of the body failed with; that is not the server's fault. */
@@ -113,9 +114,10 @@ class Watch {
   #waited = 0;
   #bytes = 0;
 
-  constructor(patience: Patience, request: HttpRequest) {
+  constructor(patience: Patience, request: HttpRequest, proxy: string | undefined) {
     this.#patience = patience;
     this.#request = request;
+    this.#proxy = proxy;
   }
 
   get signal(): AbortSignal {
@@ -157,7 +159,7 @@ class Watch {
     const { signal, attempt, url } = this.#request;
     if (signal.aborted) return signal.reason;
     if (this.sourceFailure !== undefined) return this.sourceFailure.cause;
-    if (this.#tooSlow === undefined) return connectionFailure(cause, attempt, url.host);
+    if (this.#tooSlow === undefined) return connectionFailure(cause, attempt, url.host, this.#proxy);
     const error = { ...attempt, code: "registry_timeout", reason: `${url.host} is too slow: ${this.#tooSlow}` };
     return new TransientFailure(new BunkerError(error, { cause }));
   }

@@ -340,6 +340,13 @@ test("credentials do not follow a redirect to another host", async () => {
   expect(storage.authorizations).toEqual([undefined]);
 });
 
+test("a time to wait that nobody will see is not told", async () => {
+  const { outcome } = await readManifestFrom((_request, response) => {
+    refuse(response, 429, "TOOMANYREQUESTS", { "retry-after": "9".repeat(400) });
+  });
+  expect(outcome).toMatchObject({ hint: expect.stringMatching(/^Try again later/) });
+});
+
 test("logins that cannot be read do not hide that an image is not there", async () => {
   const directory = mkdtempSync(join(tmpdir(), "bunker-logins-"));
   writeFileSync(join(directory, "auth.json"), "{");

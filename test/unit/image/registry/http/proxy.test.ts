@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isLoopbackHost, proxyFor } from "../../../../../src/image/registry/http/proxy.ts";
@@ -93,5 +95,32 @@ test("a registry on this machine is reached directly, whatever proxies there are
   } finally {
     delete process.env["HTTP_PROXY"];
     delete process.env["HTTPS_PROXY"];
+  }
+});
+
+test("what fails by a proxy is told with the proxy's host, and without its password", async () => {
+  const read = () => failureOf(openReader("registry.example.com/image:1", { authFile: "/nowhere" }).readManifest());
+  const asked: string[] = [];
+  const proxy = createServer((_request, response) => response.end());
+  proxy.on("connect", (request, client) => {
+    asked.push(`${request.url}`);
+    client.end("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const place = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  try {
+    process.env["HTTPS_PROXY"] = `http://user:word@${place}`;
+    expect(await read()).toEqual({
+      code: "registry_unreachable",
+      message: `read the manifest of registry.example.com/image:1: registry.example.com by the proxy ${place}: Proxy refused to open a tunnel: 407 Proxy Authentication Required`,
+      hint: "Put USER:PASSWORD@ before the proxy's host in HTTPS_PROXY.",
+    });
+    expect(asked).toEqual(["registry.example.com:443"]);
+    process.env["HTTPS_PROXY"] = "http://user:word@127.0.0.1:1";
+    expect((await read()).message).toEndWith("registry.example.com by the proxy 127.0.0.1:1: connection refused");
+  } finally {
+    delete process.env["HTTPS_PROXY"];
+    proxy.closeAllConnections();
+    proxy.close();
   }
 });
