@@ -4,7 +4,7 @@
  *
  * It is for this machine: it listens on loopback, knows no users, and believes what the clients of this machine say. A
  * browser is not among them: it is recognised by the host it thinks it talks to, so that no page can reach the server
- * by a name of its own (DNS rebinding).
+ * by a name of its own (DNS rebinding), and by the page that it says it acts for, so that none can send blobs here.
  *
  * Bodies are streamed in both directions. Blobs belong to no repository: what one has, all have, so a mount always
  * succeeds. They stay when manifests are deleted.
@@ -40,6 +40,9 @@ export interface RegistryServer extends AsyncDisposable {
   /** `HOST:PORT` */
   readonly address: string;
 }
+
+/** What browsers say of requests that are another site's. */
+const FOREIGN_SITE = /^(?:cross|same)-site$/;
 
 const READING: readonly string[] = ["GET", "HEAD"];
 
@@ -99,6 +102,9 @@ const ROUTE = /^\/v2\/(.+)\/(blobs\/uploads|blobs|manifests|referrers|tags)\/([^
 async function answer(request: IncomingMessage, response: ServerResponse, apis: Apis): Promise<void> {
   const { method = "GET", headers } = request;
   if (!isLoopbackHost(headers.host ?? "")) throw new ApiError("DENIED", "this registry is for its own machine");
+  if (headers.origin !== undefined || FOREIGN_SITE.test(String(headers["sec-fetch-site"]))) {
+    throw new ApiError("DENIED", "this registry is not for web pages");
+  }
   response.setHeader("docker-distribution-api-version", "registry/2.0");
   const url = new URL(request.url ?? "/", "http://localhost");
   if (!READING.includes(method) && apis.contents.isReadOnly) {

@@ -293,3 +293,16 @@ test("what is read-only cannot be changed", async () => {
   expect(await refusal(send("POST", "fixed/blobs/uploads/"))).toEqual([405, "UNSUPPORTED"]);
   expect(await refusal(send("DELETE", "fixed/manifests/1"))).toEqual([405, "UNSUPPORTED"]);
 });
+
+test.each([
+  ["by its origin", { origin: "https://example.com" }],
+  ["of a sandbox, by its origin", { origin: "null" }],
+  ["by what the browser says of its site", { "sec-fetch-site": "cross-site" }],
+])("a web page is recognised %s, and brings no blob", async (_name, headers: Record<string, string>) => {
+  const content = noise(1_000);
+  const path = `x/blobs/uploads/?digest=${digestOf(content)}`;
+  const type = { "content-type": "text/plain" };
+  expect(await refusal(send("POST", path, { ...type, ...headers }, content))).toEqual([403, "DENIED"]);
+  expect(readdirSync(join(directory, "blobs/sha256"))).toEqual([]);
+  expect((await send("POST", path, type, content)).status).toBe(201);
+});
