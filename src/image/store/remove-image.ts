@@ -1,7 +1,8 @@
 /*
  * `docker rmi`: what it removes for which way of naming an image, and what it refuses.
  *
- * A name is taken away; an image goes with its last name, or by its id with all of them. Containers hold it: one that
+ * A name is taken away; an image goes with its last name, unless it is part of an index that has one, or by its id with
+ * all of them. Containers hold it: one that
  * stands still only until it is forced, one that runs always. With the last name of an index all of its images go that
  * are here for its sake alone. The blobs and layers of what is gone are garbage then, and removed as such.
  */
@@ -71,20 +72,23 @@ export function removeImage(
   if (named === undefined && !takesAllNames) checkNames(image);
   const { digest } = image.manifest;
   const before = imagesOfIndexes(store);
-  const isChanged = store.change((state) => {
+  const outcome = store.change((state) => {
     const [present] = store.own([digest]);
-    if (present === undefined || !isCalled(present, known)) return false;
+    if (present === undefined || !isCalled(present, known)) return "other names";
     deleteNames(state, digest, gone);
-    if (isLast) state.run("DELETE FROM image WHERE manifest = ?", digest);
-    return true;
+    // What is part of an index that has a name stays with it.
+    if (!isLast || (named !== undefined && imagesOfIndexes(store).has(digest))) return "kept";
+    state.run("DELETE FROM image WHERE manifest = ?", digest);
+    return "gone";
   });
   // Somebody has given it a name meanwhile, or taken one away: what goes and what may go is another question then.
-  if (!isChanged) return removeImage(store, text, force, users, takesAllNames);
+  if (outcome === "other names") return removeImage(store, text, force, users, takesAllNames);
+  const isGone = outcome === "gone";
   const untagged = gone.map(familiarName);
   const others = removeOthers(store, before, users);
-  if (!isLast && others.length === 0) return { untagged, deleted: [] };
+  if (!isGone && others.length === 0) return { untagged, deleted: [] };
   const left = new Set(collectGarbage(store, users).layers);
-  const deleted = [...(isLast ? [image] : []), ...others].flatMap(({ id, layers }) => {
+  const deleted = [...(isGone ? [image] : []), ...others].flatMap(({ id, layers }) => {
     // A layer that several had is said to be gone once; the uppermost first, as they lie on each other.
     const own = layers.map(({ chainId }) => chainId).filter((chainId) => left.delete(chainId));
     return [id, ...own.reverse()];

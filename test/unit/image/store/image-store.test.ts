@@ -378,6 +378,21 @@ test("index.json follows when somebody was killed before writing it", async () =
   expect(indexed()).toEqual([`${debian}:12`, `${debian}:13`]);
 });
 
+test("an image that has lost its own name stays as long as the index that it is part of", () => {
+  const manifests = ["amd64", "arm64"].map((architecture) => writeImage(data, [base], { architecture }));
+  const target = writeJson(data, { schemaVersion: 2, manifests }, INDEX_TYPE) as BlobDescriptor;
+  for (const manifest of manifests as BlobDescriptor[])
+    store.add({ manifest, target, names: [`${debian}:12`], repositories: [] });
+  const [first] = manifests as BlobDescriptor[];
+  if (first === undefined) throw new Error("unexpected");
+  store.add({ manifest: first, target: first, names: [`${debian}:single`], repositories: [] });
+  expect(removeImage(store, "debian:single", false, nobody)).toEqual({ untagged: ["debian:single"], deleted: [] });
+  expect(store.own()).toHaveLength(2);
+  expect(existsSync(`${data}/${blobPath(first.digest)}`)).toBe(true);
+  expect(removeImage(store, "debian:12", false, nobody).untagged).toEqual(["debian:12"]);
+  expect(store.own()).toHaveLength(0);
+});
+
 describe("a name that an image gets while it is about to be removed", () => {
   /** Somebody else names an image when it is asked for who uses it, once. */
   function namedMeanwhile(text: string, name: string) {
