@@ -5,6 +5,7 @@
 import { formatPlatform } from "../../image/platform.ts";
 import { imageSize, imageUsage } from "../../image/store/image-size.ts";
 import { familiarName, type ImageStore } from "../../image/store/image-store.ts";
+import { manifestsOf } from "../../image/store/index-members.ts";
 import { contentSize, type StoredImage } from "../../image/store/stored-image.ts";
 import { alignColumns } from "../format/align-columns.ts";
 import { humanSize } from "../format/human-size.ts";
@@ -43,19 +44,31 @@ interface Family {
 }
 
 function families(images: readonly StoredImage[], store: ImageStore): Family[] {
-  const targetOf = (image: StoredImage) => {
-    const [name] = image.names;
-    const target = name === undefined ? undefined : store.target(name)?.digest;
-    const isIndex = target !== undefined && target !== image.manifest.digest;
-    // A platform that was pulled earlier has lost the name, but its repositories' digests are those of the index.
-    return isIndex ? target : image.repositoryDigests.map(digestOf).find((digest) => digest !== image.manifest.digest);
+  const names = new Map<string, string[]>();
+  const members = new Map<string, StoredImage[]>();
+  const seen = new Set<StoredImage>();
+  const enter = (digest: string, image: StoredImage) => {
+    const known = members.get(digest) ?? [];
+    if (!known.includes(image)) members.set(digest, [...known, image]);
+    seen.add(image);
   };
-  const groups = Map.groupBy(images, (image) => targetOf(image) ?? image.id);
-  return [...groups].map(([digest, members]) => ({
-    digest,
-    names: [...new Set(members.flatMap(({ names }) => names))].map(familiarName),
-    members,
-  }));
+  for (const image of images) {
+    for (const name of image.names) {
+      const target = store.target(name);
+      const isOfIndex = target !== undefined && target.digest !== image.manifest.digest;
+      const digest = isOfIndex ? target.digest : image.id;
+      names.set(digest, [...(names.get(digest) ?? []), familiarName(name)]);
+      const ofIndex = isOfIndex ? new Set(manifestsOf(store, target)) : undefined;
+      for (const other of images) if (other === image || ofIndex?.has(other.manifest.digest)) enter(digest, other);
+    }
+  }
+  for (const image of images) {
+    if (seen.has(image)) continue;
+    // A platform that was pulled earlier has lost the name, but its repositories' digests are those of the index.
+    const ofIndex = image.repositoryDigests.map(digestOf).find((digest) => digest !== image.manifest.digest);
+    enter(ofIndex ?? image.id, image);
+  }
+  return [...members].map(([digest, group]) => ({ digest, names: names.get(digest) ?? [], members: group }));
 }
 
 function digestOf(name: string): string {

@@ -527,6 +527,16 @@ describe("copy", () => {
     expect(missing.status).toBe(1);
 
     expect((await bunker("copy", "-a", target, "several:1")).output).toEndWith(`Written: ${index.digest}\n`);
+    // A name of one image alone is no name of the index that the image is in, nor takes it out of that.
+    await bunker("copy", "-q", "--platform", "linux/s390x", target, "single:1");
+    const tree = (await bunker("images", "--tree")).output.match(/^\S+(?: linux\/\S+)?/gm);
+    const families = [
+      ["several:1", `├─ linux/${ARCHITECTURE}`, "└─ linux/s390x"],
+      ["single:1", "└─ linux/s390x"],
+    ];
+    for (const family of families) expect(`${tree?.join("\n")}\n`).toContain(`${family.join("\n")}\n`);
+    expect(tree).toHaveLength(6);
+    await bunker("rmi", "single:1");
     await bunker("copy", "-q", "-a", "several:1", `oci:${directory}/back:x`);
     expect(rawDigest(`oci:${directory}/back:x`)).toBe(index.digest);
     await bunker("copy", "-q", "--platform", "linux/s390x", "several:1", `oci:${directory}/other:x`);
