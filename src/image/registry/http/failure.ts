@@ -5,7 +5,7 @@ export class TransientFailure extends Error {
   override readonly name = "TransientFailure";
   /** What the user gets when no attempt is left. */
   readonly error: BunkerError;
-  /** Milliseconds that the server asked to wait. */
+  /** Milliseconds that the server asked to wait; none where that is 0, as it is of a date that is past by a wrong clock. */
   readonly delay: number | undefined;
   /** How many attempts it counts for: a server that was waited for in vain is not waited for so often again. */
   readonly weight: number;
@@ -13,7 +13,7 @@ export class TransientFailure extends Error {
   constructor(error: BunkerError, delay?: number) {
     super(error.message, { cause: error });
     this.error = error;
-    this.delay = delay;
+    this.delay = delay === 0 ? undefined : delay;
     this.weight = error.code === "registry_timeout" ? 2 : 1;
   }
 }

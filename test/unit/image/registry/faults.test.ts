@@ -340,6 +340,21 @@ test("credentials do not follow a redirect to another host", async () => {
   expect(storage.authorizations).toEqual([undefined]);
 });
 
+test.each([
+  ["a date that is past", "Fri, 31 Dec 1999 23:59:59 GMT"],
+  ["nothing", "0"],
+])("a server that wants %s waited for is not asked at once", async (_name, wanted) => {
+  await using registry = await startScriptedServer((_request, response) => {
+    refuse(response, 429, "TOOMANYREQUESTS", { "retry-after": wanted });
+  });
+  const patience = { ...SHORT_PATIENCE, attempts: 2, firstDelay: 60 };
+  await using reader = openReader(`${registry.host}/image:1`, { patience });
+  const before = performance.now();
+  expect((await failureOf(reader.readManifest())).hint).toStartWith("Try again later");
+  expect(performance.now() - before).toBeGreaterThanOrEqual(29);
+  expect(registry.requests.length).toBe(2);
+});
+
 test("a time to wait that nobody will see is not told", async () => {
   const { outcome } = await readManifestFrom((_request, response) => {
     refuse(response, 429, "TOOMANYREQUESTS", { "retry-after": "9".repeat(400) });
