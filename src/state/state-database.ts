@@ -18,8 +18,9 @@
  * Full disk. Who needs to remove something must be able to say so when nothing is left. So the log has its room on the
  * disk before the first change (fallocate(2), behind its end), and where there is none for the index of the log, which the
  * first connection makes anew in a file of shared memory, one does without: a connection that locks all others out has
- * it in its own memory (PRAGMA locking_mode). Such a one is closed after each use, for a command may wait long for what
- * another process has to record first; and it leaves the log's file, with its room, where it is.
+ * it in its own memory (PRAGMA locking_mode). Such connections take turns (flock(2) of the directory), and each is closed
+ * after each use, for a command may wait long for what another process has to record first; and it leaves the log's file,
+ * with its room, where it is.
  *
  * Versions. A supervisor, or any command, may still run when a newer Bunker migrates the tables that it uses. Beside each
  * component's version stands the oldest version that may go on with them (`compatible_from`), which follows from what
@@ -32,7 +33,7 @@
 import { constants, Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
-import { synchronize } from "../sys/file.ts";
+import { Lock, lock, synchronize } from "../sys/file.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { canWrite, linkFile, makeDirectories, openFile, statusIfThere } from "../sys/named-file.ts";
 import { OpenFlag } from "../sys/open.ts";
@@ -201,6 +202,7 @@ export class StateDatabase implements Disposable {
     if (this.#reconnect === undefined || this.#database?.inTransaction !== false) return;
     this.#database.close();
     this.#database = undefined;
+    this.#reader?.[Symbol.dispose]();
     this.#isReadyToWrite = false;
   }
 }
@@ -220,7 +222,7 @@ export function openStateDatabase(directory: string, components: readonly StateC
       return upToDate(openToWrite(path, lockMadeDatabase(directory, path)), components);
     } catch (error) {
       if (!lacksSpaceForIndex(error)) throw error;
-      return upToDate(openAlone(path), components);
+      return upToDate(openAlone(directory, path), components);
     }
   } catch (error) {
     throw explain(error, path);
@@ -282,10 +284,39 @@ function connect(path: string, isAlone: boolean): Database {
 }
 
 /** Opens a database that nobody else can use at the same moment. */
-function openAlone(path: string): StateDatabase {
-  const connectAlone = () => connect(path, true);
-  // A reader's lock would keep this very connection out.
-  return new StateDatabase(connectAlone(), path, { [Symbol.dispose]: () => {} }, connectAlone);
+function openAlone(directory: string, path: string): StateDatabase {
+  // Not the reader's, which would keep this very connection out.
+  let turn: Disposable | undefined;
+  const connectAlone = () => {
+    const taken = awaitTurn(directory, path);
+    try {
+      const database = connect(path, true);
+      turn = taken;
+      return database;
+    } catch (error) {
+      taken[Symbol.dispose]();
+      throw error;
+    }
+  };
+  return new StateDatabase(connectAlone(), path, { [Symbol.dispose]: () => turn?.[Symbol.dispose]() }, connectAlone);
+}
+
+/**
+ * Waits until no other connection is alone. Two that begin at once would each keep the lock of a reader, and wait for the
+ * other one to give it up.
+ * @throws BunkerError `state_busy`
+ */
+function awaitTurn(directory: string, path: string): Disposable {
+  const opened = openFile(directory, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY);
+  const end = performance.now() + BUSY_TIMEOUT;
+  while (lock(opened.number, Lock.exclusive | Lock.nonBlocking) === -Errno.EAGAIN) {
+    if (performance.now() > end) {
+      opened.close();
+      throw new BunkerError({ operation: "use", object: path, ...BUSY });
+    }
+    Bun.sleepSync(1);
+  }
+  return opened;
 }
 
 /** Gives the log its room on the disk; see the head of this file. Without space, or where that is not to be had, it has none. */
@@ -447,9 +478,15 @@ function newer({ name, migrations }: StateComponent, version: number, path: stri
 const BRING_BACK =
   "Bring the file back from a backup; or move the data directory away, and Bunker begins anew without images and containers.";
 
+const BUSY = {
+  code: "state_busy",
+  reason: "another process keeps it locked",
+  hint: "See who has it open: fuser -v state.db.",
+};
+
 /** What SQLite's primary result codes mean for the user; sqlite.org/rescode.html. */
 const explanations: Readonly<Record<number, { code: string; reason: string; hint?: string }>> = {
-  5: { code: "state_busy", reason: "another process keeps it locked", hint: "See who has it open: fuser -v state.db." },
+  5: BUSY,
   8: {
     code: "state_read_only",
     reason: "it cannot be written",

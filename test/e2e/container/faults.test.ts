@@ -48,19 +48,22 @@ describe("a full disk", () => {
     expect(rest).toEqual([""]);
   });
 
-  test("lets an end be recorded that somebody waits for", async () => {
+  test("lets an end be recorded that several wait for", async () => {
     const { output, errors } = await onSmallDisk(`
       "$1" run -d --name idle "$2" sleep 1000 >/dev/null
       pid=$("$1" inspect --format '{{.State.Pid}}' idle)
       rm -f "$XDG_DATA_HOME/bunker/state.db-shm"
       dd if=/dev/zero of="$XDG_DATA_HOME/rest" bs=4k 2>/dev/null
-      "$1" wait idle &
-      until ls -l /proc/$!/fd 2>/dev/null | grep -q socket: || ! kill -0 $! 2>/dev/null; do :; done
+      waiting=
+      for one in 1 2 3 4 5 6; do "$1" wait idle & waiting="$waiting $!"; done
+      for one in $waiting; do
+        until ls -l /proc/$one/fd 2>/dev/null | grep -q socket: || ! kill -0 $one 2>/dev/null; do :; done
+      done
       kill -9 $pid
       wait
       "$1" ps -a --format '{{.Names}} {{.State}}'
       "$1" rm idle`);
-    expect({ output, errors }).toEqual({ output: "137\nidle exited\nidle\n", errors: "" });
+    expect({ output, errors }).toEqual({ output: `${"137\n".repeat(6)}idle exited\nidle\n`, errors: "" });
   });
 
   test("is told of by whoever needs some of it, and keeps nobody from making space", async () => {
