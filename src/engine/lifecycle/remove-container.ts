@@ -7,7 +7,14 @@ import { recordContainerEvent } from "../events/journal.ts";
 import { removeUsersTree } from "../ownership.ts";
 import { lockContainer, sweep } from "../state/container-directory.ts";
 import { containerDirectory } from "../state/container-lock.ts";
-import { type Container, deleteContainer, isKnown, knownIds, recordStatus } from "../state/containers.ts";
+import {
+  type Container,
+  deleteContainer,
+  deleteIdleContainer,
+  isKnown,
+  knownIds,
+  recordStatus,
+} from "../state/containers.ts";
 import { deleteEndpoints } from "../state/networks.ts";
 import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
@@ -69,11 +76,9 @@ export function removeContainer(
     if (!force) {
       if (now.status === "created" || now.status === "exited") {
         // Its directory is gone, or a command is just starting it.
-        if (!hasDirectory(data, id)) {
-          deleteContainer(database, id);
-          return;
-        }
-        throw busy(now, "another command is working on it");
+        if (hasDirectory(data, id)) throw busy(now, "another command is working on it");
+        if (deleteIdleContainer(database, id)) return;
+        continue;
       }
       throw new BunkerError({
         code: "container_running",

@@ -321,6 +321,15 @@ export function resetRestartCount(database: StateDatabase, id: string): void {
   database.run("UPDATE container SET restart_count = 0 WHERE id = ?", id);
 }
 
+/**
+ * Forgets a container that does nothing and whose files are gone.
+ * @returns false when somebody else has forgotten it, or works on it again
+ */
+export function deleteIdleContainer(database: StateDatabase, id: string): boolean {
+  const idle = "status NOT IN ('running', 'paused', 'restarting', 'removing')";
+  return database.run(`${DELETE_BY_ID} AND ${idle}`, id) > 0;
+}
+
 /** Forgets a container. */
 export function deleteContainer(database: StateDatabase, id: string): void {
   database.run(DELETE_BY_ID, id);
