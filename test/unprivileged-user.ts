@@ -12,6 +12,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -305,6 +306,15 @@ class Transcript {
 
   private rest(): string {
     return JSON.stringify(this.text.slice(this.position));
+  }
+}
+
+/** What a process has open, as the links of /proc/PID/fd say; nothing when it has ended, or just closes something. */
+export function openFiles(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`));
+  } catch {
+    return [];
   }
 }
 

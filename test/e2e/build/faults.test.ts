@@ -1,10 +1,10 @@
 /* What interrupts builds, and what becomes of the cache then. */
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DockerRegistry } from "../../docker-registry.ts";
 import { busyboxLayout } from "../../fixtures/images.ts";
-import { eventually, finish } from "../../unprivileged-user.ts";
+import { eventually, finish, openFiles } from "../../unprivileged-user.ts";
 import { type BuildSuite, buildSuite } from "./suite.ts";
 
 const suite: BuildSuite = buildSuite();
@@ -193,15 +193,6 @@ test("ends when the disk is full, and builds again when it is not", async () => 
   expect(little).toMatch(/^1\n[\s\S]*RUN echo kept > \/kept\n#\d+ CACHED\n/);
   expect(left).toBe("0\n0\n");
 });
-
-function openFiles(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`));
-  } catch {
-    // It has ended, or one of them was closed.
-    return [];
-  }
-}
 
 function isCommand(pid: number, words: string): boolean {
   const line = readCommandLine(pid);

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { eventually, openFiles } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 import { succeed } from "./files.ts";
 
@@ -131,7 +132,11 @@ for (const name of ["bunker-test", "bunker-bare"] as const) {
       const archives = suite.user.makeDirectory("interrupted");
       await bunker("run", "--name", "large", suite.image, "truncate", "-s", "4G", "/large");
       const exporting = suite.user.start([suite.user.bunkerPath, "export", "-o", join(archives, "large.tar"), "large"]);
-      while (readdirSync(archives).length === 0) await Bun.sleep(1);
+      // Until it is whole it has no name.
+      await eventually(
+        () => openFiles(exporting.pid).some((path) => path.startsWith(archives)),
+        () => "the archive to be open",
+      );
       exporting.kill("SIGINT");
       expect(await exporting.exited).toBe(130);
       expect(readdirSync(archives)).toEqual([]);
