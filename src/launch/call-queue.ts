@@ -32,7 +32,7 @@ import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
 import { setInteger64 } from "../sys/integer64.ts";
 import type { Memory } from "../sys/memory.ts";
-import { waitForExit } from "../sys/process.ts";
+import { type ProcessEnd, waitForExit } from "../sys/process.ts";
 import { SIG_SETMASK, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import { pipe } from "../sys/socket.ts";
 import type { Timestamp } from "../sys/stat.ts";
@@ -382,7 +382,7 @@ export class CallQueue<Subject> implements Disposable {
 
   /** Throws what the child has ended with. */
   #fail(): never {
-    this.#reap();
+    const end = this.#reap();
     setBlocking(this.#errors.number, false);
     const record = this.#eventValue;
     const count = systemCall(SystemCall.read, this.#errors.number, record.address, FAILURE_RECORD_SIZE);
@@ -395,7 +395,7 @@ export class CallQueue<Subject> implements Disposable {
     const subject = batch?.subjects[index];
     const cause =
       count !== FAILURE_RECORD_SIZE
-        ? new BunkerError({ code: "helper_lost", operation: "make queued system calls", reason: "the process is gone" })
+        ? lostChild(end)
         : subject === undefined
           ? errorFromFailureRecord(record.buffer, this.#program.failureTable())
           : this.#explain(subject, -record.view.getInt32(4, true));
@@ -403,10 +403,16 @@ export class CallQueue<Subject> implements Disposable {
     throw cause;
   }
 
-  #reap(): void {
-    waitForExit(this.#child.pid);
+  #reap(): ProcessEnd {
+    const end = waitForExit(this.#child.pid);
     this.#isRunning = false;
+    return end;
   }
+}
+
+function lostChild(end: ProcessEnd): BunkerError {
+  const how = "signal" in end ? `was killed by signal ${end.signal}` : `ended with status ${end.exitCode}`;
+  return new BunkerError({ code: "helper_lost", operation: "make queued system calls", reason: `the process ${how}` });
 }
 
 interface FrameOperation {

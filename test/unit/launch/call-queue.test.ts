@@ -177,7 +177,7 @@ describe("a queue of system calls", () => {
     queue.drain();
     for (const child of children()) if (!before.includes(child)) process.kill(Number(child), "SIGKILL");
     queue.call(getpid, [], "harmless");
-    expect(() => queue.drain()).toThrow("make queued system calls: the process is gone");
+    expect(() => queue.drain()).toThrow("make queued system calls: the process was killed by signal 9");
   });
 
   test("leaves no process that holds descriptors when the caller is killed", async () => {
