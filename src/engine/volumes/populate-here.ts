@@ -13,6 +13,8 @@ import { openMergedDirectory } from "../../image/layers/open-merged-directory.ts
 import { SpaceLeft } from "../../image/layers/space-left.ts";
 import { TarReader } from "../../image/tar/tar-reader.ts";
 import { encodeText } from "../../sys/byte-string.ts";
+import { Errno } from "../../sys/errno.ts";
+import { errnoOf } from "../../sys/error.ts";
 import { setUmask } from "../../sys/file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 
@@ -46,7 +48,7 @@ export type PopulateAnswer = v.InferOutput<typeof answerSchema>;
  * @throws BunkerError `system_call_failed`, `no_space`, `layer_refused`
  */
 export function populateHere({ layers, destination, content, staging, mapping }: PopulateRequest): PopulateAnswer {
-  if (readdirSync(content).length > 0) return { isCopied: false, warnings: [] };
+  if (!isEmpty(content)) return { isCopied: false, warnings: [] };
   using opened = new DisposableStack();
   const open = (path: string) =>
     opened.adopt(openSync(path, OpenFlag.O_RDONLY | OpenFlag.O_DIRECTORY), (descriptor) => closeSync(descriptor));
@@ -69,5 +71,16 @@ export function populateHere({ layers, destination, content, staging, mapping }:
     return { isCopied: true, warnings: losses.messages() };
   } finally {
     setUmask(umask);
+  }
+}
+
+/** Whether a volume has nothing in it. While its empty directory is read, another container's copy may take its place. */
+function isEmpty(content: string): boolean {
+  const look = () => readdirSync(content).length === 0;
+  try {
+    return look();
+  } catch (error) {
+    if (errnoOf(error) !== Errno.ENOENT) throw error;
+    return look();
   }
 }
