@@ -12,6 +12,8 @@ import { namespaceOf } from "../../sys/namespace.ts";
 import { AT_FDCWD } from "../../sys/open.ts";
 import { endsWithin, processOrZombieStatus } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
+import { tell, waitForEnd } from "../supervisor/connect.ts";
+import type { Exit } from "../supervisor/parse-answer.ts";
 
 /** Seconds after which an end is late. */
 const PATIENCE = 1;
@@ -30,6 +32,17 @@ export function endsUnhindered(socket: FileDescriptor, pid: number | undefined, 
     if (pid !== undefined) continueCommands(pid);
   }
   return endsWithin(socket, left);
+}
+
+/**
+ * Waits for the end of a container that has to end, with no limit.
+ * @param socket,pid as in `endsUnhindered`
+ * @returns as `waitForEnd`
+ */
+export function waitForUnhinderedEnd(socket: FileDescriptor, pid: number | undefined): Exit | undefined {
+  tell(socket, { kind: "wait" });
+  endsUnhindered(socket, pid, Number.POSITIVE_INFINITY);
+  return waitForEnd(socket);
 }
 
 /** Has the stopped commands go on whose processes have ended in the pid namespace of a container's first process. */

@@ -16,10 +16,10 @@ import {
   recordStatus,
 } from "../state/containers.ts";
 import { deleteEndpoints } from "../state/networks.ts";
-import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
+import { connectToSupervisor, tell } from "../supervisor/connect.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
 import { foundAgain, lookUpContainer } from "./find-container.ts";
-import { endsUnhindered } from "./held-up-end.ts";
+import { waitForUnhinderedEnd } from "./held-up-end.ts";
 
 /**
  * Removes what lies on disk, and then the row. To be called by who holds the container's lock.
@@ -103,9 +103,7 @@ export function removeContainer(
     if (!isKilled) recordContainerEvent(data, "kill", container, { signal: String(Signal.SIGKILL) });
     isKilled = true;
     tell(socket, { kind: "signal", signal: Signal.SIGKILL, isStop: true });
-    tell(socket, { kind: "wait" });
-    endsUnhindered(socket, now.pid, Number.POSITIVE_INFINITY);
-    waitForEnd(socket);
+    waitForUnhinderedEnd(socket, now.pid);
     // Of `--rm`: the supervisor removes it, or its command.
     if (container.definition.remove) {
       while (isKnown(database, id) && connectToSupervisor(data, id) !== undefined) Bun.sleepSync(2);

@@ -4,9 +4,9 @@ import { parseSignal, Signal } from "../../sys/signal.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import { type Container, isKnown } from "../state/containers.ts";
-import { connectToSupervisor, tell, waitForEnd } from "../supervisor/connect.ts";
+import { connectToSupervisor, tell } from "../supervisor/connect.ts";
 import { findContainer } from "./find-container.ts";
-import { endsUnhindered } from "./held-up-end.ts";
+import { endsUnhindered, waitForUnhinderedEnd } from "./held-up-end.ts";
 import { notRunning } from "./not-running.ts";
 
 const DEFAULT_SIGNAL = "SIGTERM";
@@ -67,12 +67,9 @@ export function stopContainer(
     tell(socket, { kind: "wait" });
     send(signal);
     const { pid } = container;
-    if (!endsUnhindered(socket, pid, timeout < 0 ? Number.POSITIVE_INFINITY : timeout)) {
-      send(Signal.SIGKILL);
-      endsUnhindered(socket, pid, Number.POSITIVE_INFINITY);
-    }
+    if (!endsUnhindered(socket, pid, timeout < 0 ? Number.POSITIVE_INFINITY : timeout)) send(Signal.SIGKILL);
     // A supervisor that was just starting the container again has not heard it, and another one is there now.
-    if (waitForEnd(socket) !== undefined) return;
+    if (waitForUnhinderedEnd(socket, pid) !== undefined) return;
   }
 }
 
@@ -93,10 +90,7 @@ export function killContainer(database: StateDatabase, data: string, container: 
     // Before its end goes on record.
     recordContainerEvent(data, "kill", container, { signal: String(number) });
     if (!tell(socket, { kind: "signal", signal: number, isStop })) continue;
-    if (number !== Signal.SIGKILL) return;
-    tell(socket, { kind: "wait" });
-    endsUnhindered(socket, container.pid, Number.POSITIVE_INFINITY);
-    if (waitForEnd(socket) !== undefined) return;
+    if (number !== Signal.SIGKILL || waitForUnhinderedEnd(socket, container.pid) !== undefined) return;
     // See above; or it will not be started again.
     isTold = true;
   }

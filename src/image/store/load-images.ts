@@ -34,8 +34,8 @@ export interface LoadedImage {
 }
 
 /**
- * Brings all images of an archive, or of a directory that is an image layout or has one image, into the store. Their layers are unpacked
- * when they are needed.
+ * Brings all images of an archive, or of a directory that is an image layout or has one image, into the store. Their
+ * layers are unpacked when they are needed.
  * @param onLoaded is told of each image when it is there; those before a failure stay
  * @throws BunkerError as `openArchiveInput`, `archivedImages` and `pullImage` do
  */

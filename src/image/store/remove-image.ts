@@ -2,9 +2,9 @@
  * `docker rmi`: what it removes for which way of naming an image, and what it refuses.
  *
  * A name is taken away; an image goes with its last name, unless it is part of an index that has one, or by its id with
- * all of them. Containers hold it: one that
- * stands still only until it is forced, one that runs always. With the last name of an index all of its images go that
- * are here for its sake alone. The blobs and layers of what is gone are garbage then, and removed as such.
+ * all of them. Containers hold it: one that stands still only until it is forced, one that runs always. With the last
+ * name of an index all of its images go that are here for its sake alone. The blobs and layers of what is gone are
+ * garbage then, and removed as such.
  */
 
 import { BunkerError } from "../../sys/error.ts";

@@ -51,6 +51,18 @@ const rawDigest = (image: string) =>
 const configuration = { architecture: ARCHITECTURE };
 const busybox = () => `oci:${busyboxLayout()}:latest`;
 
+/** Makes the image `several:1` in the store, for three platforms, this machine's first; returns its manifests. */
+async function storeSeveralPlatforms() {
+  const manifests = [ARCHITECTURE, "s390x", "riscv64"].map((architecture) => ({
+    ...writeImage(`${directory}/source`, [pack(archive([{ name: architecture }]), "gzip")], { architecture }),
+    platform: { os: "linux", architecture },
+  }));
+  const index = writeJson(`${directory}/source`, { schemaVersion: 2, mediaType: INDEX_TYPE, manifests }, INDEX_TYPE);
+  writeLayout(`${directory}/source`, [tagged(index, "all")]);
+  await bunker("copy", "-q", "-a", `oci:${directory}/source:all`, "several:1");
+  return manifests;
+}
+
 describe("load", () => {
   test("in a terminal shows progress, as save does, and leaves what is done", async () => {
     const shownBy = async (words: readonly string[], last: string) => {
@@ -88,13 +100,7 @@ describe("load", () => {
   });
 
   test("the platforms that save was asked for, or some of them", async () => {
-    const manifests = [ARCHITECTURE, "s390x", "riscv64"].map((architecture) => ({
-      ...writeImage(`${directory}/source`, [pack(archive([{ name: architecture }]), "gzip")], { architecture }),
-      platform: { os: "linux", architecture },
-    }));
-    const index = writeJson(`${directory}/source`, { schemaVersion: 2, mediaType: INDEX_TYPE, manifests }, INDEX_TYPE);
-    writeLayout(`${directory}/source`, [tagged(index, "all")]);
-    await bunker("copy", "-q", "-a", `oci:${directory}/source:all`, "several:1");
+    const manifests = await storeSeveralPlatforms();
     const both = ["--platform", `linux/${ARCHITECTURE},linux/s390x`];
     for (const format of ["docker-archive", "oci-archive"]) {
       const words = ["save", "-q", "--format", format, "-o", `${directory}/${format}`];
@@ -173,13 +179,7 @@ describe("load", () => {
   });
 
   test("what save has written as a directory with one image, or some of an index", async () => {
-    const manifests = [ARCHITECTURE, "s390x", "riscv64"].map((architecture) => ({
-      ...writeImage(`${directory}/source`, [pack(archive([{ name: architecture }]), "gzip")], { architecture }),
-      platform: { os: "linux", architecture },
-    }));
-    const index = writeJson(`${directory}/source`, { schemaVersion: 2, mediaType: INDEX_TYPE, manifests }, INDEX_TYPE);
-    writeLayout(`${directory}/source`, [tagged(index, "all")]);
-    await bunker("copy", "-q", "-a", `oci:${directory}/source:all`, "several:1");
+    await storeSeveralPlatforms();
     const platforms = ["--platform", `linux/${ARCHITECTURE}`, "--platform", "linux/s390x"];
     await bunker("save", "--format", "docker-dir", ...platforms, "-o", `${directory}/dir`, "several:1");
     output(["rm", "-rf", user.data]);
