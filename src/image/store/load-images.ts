@@ -10,8 +10,8 @@ import { type ArchivedImage, archivedImages } from "../transport/archived-images
 import { type CopyEvent, copyImage } from "../transport/copy-image.ts";
 import { isPlainDirectory, openPlainDirectoryReader } from "../transport/plain-directory.ts";
 import { readRoot } from "../transport/read-manifests.ts";
-import { statusOf } from "../transport/status.ts";
 import type { ImageReader } from "../transport/transport.ts";
+import { visibleStatus } from "../transport/visible-status.ts";
 import type { ImageStore } from "./image-store.ts";
 import { manifestsOf } from "./index-members.ts";
 import { type PullOptions, pullImage } from "./pull-image.ts";
@@ -46,7 +46,7 @@ export async function loadImages(
   onLoaded: (image: LoadedImage) => void,
 ): Promise<void> {
   const name = typeof origin === "string" ? origin : origin.name;
-  const isDirectory = typeof origin === "string" && statusOf(origin)?.isDirectory() === true;
+  const isDirectory = typeof origin === "string" && visibleStatus(origin)?.isDirectory() === true;
   await using input = await openArchiveInput(origin, store.directory, options.signal);
   const images = isDirectory
     ? await imagesOfDirectory(resolve(input.path), name)

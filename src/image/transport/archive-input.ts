@@ -11,8 +11,8 @@ import { BunkerError } from "../../sys/error.ts";
 import { type Compression, detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { lockStore } from "../layers/store-lock.ts";
 import { ZstdFrames } from "../zstd-frames.ts";
-import { statusOf } from "./status.ts";
 import { untilAborted } from "./until-aborted.ts";
+import { visibleStatus } from "./visible-status.ts";
 import { writeError } from "./write-error.ts";
 
 /** An archive in a file that can be read at any place; what was made for it goes with it. */
@@ -149,7 +149,7 @@ function nameOf(origin: ArchiveOrigin): string {
 
 /** Whether a path is a file that need not be written anywhere else. What it is not is left to whoever opens it. */
 async function isPlainFile(path: string): Promise<boolean> {
-  const status = statusOf(path);
+  const status = visibleStatus(path);
   if (status === undefined || status.isDirectory()) return true;
   if (!status.isFile()) return false;
   await using file = await open(path).catch((cause) => {

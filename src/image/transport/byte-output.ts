@@ -11,8 +11,8 @@ import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { linkDescriptorAt } from "../../sys/file.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
-import { statusOf } from "./status.ts";
 import { untilAborted } from "./until-aborted.ts";
+import { visibleStatus } from "./visible-status.ts";
 import { writeError, writeFailure } from "./write-error.ts";
 
 /** Takes bytes in order. What was not committed is gone when it is disposed of, as far as that can be. */
@@ -38,7 +38,7 @@ export interface FileOutput extends ByteOutput {
  */
 export async function openFileOutput(path: string, signal?: AbortSignal): Promise<FileOutput> {
   const wait = <Result>(work: Promise<Result>) => (signal === undefined ? work : untilAborted(work, signal));
-  const status = statusOf(path);
+  const status = visibleStatus(path);
   if (status?.isDirectory()) {
     throw new BunkerError({ code: "write_failed", operation: "write to", object: path, errno: Errno.EISDIR });
   }

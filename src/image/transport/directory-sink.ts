@@ -13,7 +13,7 @@ import { blobPath } from "../layout-files.ts";
 import { checkRoom } from "../room.ts";
 import type { LayoutSink } from "./layout-sink.ts";
 import { lockLayout, openLayoutStaging, refuseOtherDirectories, removeMade } from "./layout-staging.ts";
-import { statusOf } from "./status.ts";
+import { visibleStatus } from "./visible-status.ts";
 import { writeError } from "./write-error.ts";
 
 /**
@@ -37,7 +37,7 @@ export function openDirectorySink(directory: string): LayoutSink {
   return {
     concurrency: undefined,
     checkRoom: (bytes, name) => checkRoom(path, bytes, name),
-    has: ({ digest, size }) => staged.has(digest) || statusOf(`${path}/${blobPath(digest)}`)?.size === size,
+    has: ({ digest, size }) => staged.has(digest) || visibleStatus(`${path}/${blobPath(digest)}`)?.size === size,
     add: async ({ digest }, pieces) => {
       const aside = `${staging.path}/${crypto.randomUUID()}`;
       await using file = await open(aside, "wx", 0o644).catch((cause) => {
