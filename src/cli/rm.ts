@@ -50,7 +50,8 @@ export const rm = defineCommand(
       ({ database, data, container, reference }) => {
         const dependents = depend ? dependentsOf(listContainers(database, data), container) : [];
         for (const one of [...dependents, container]) {
-          if (!isKnown(database, one.id)) continue;
+          // Several may have been meant to remove the same dependent; that the container itself is gone is to be told.
+          if (one !== container && !isKnown(database, one.id)) continue;
           if (timeout !== undefined) stopContainer(database, data, one, { timeout });
           removeContainer(database, data, one, options);
         }
