@@ -16,5 +16,5 @@ export function endWithCaller(program: LaunchProgram): void {
   program.branch(parent, "equal", process.pid, isTied);
   program.call("exit_group", [0], what);
   program.place(isTied);
-  program.release(parent);
+  // The slot is not released: with memory in common the caller may write its next variable before this is executed.
 }

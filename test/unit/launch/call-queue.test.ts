@@ -66,6 +66,16 @@ function openFiles(): number {
 }
 
 describe("a queue of system calls", () => {
+  test("keeps what a variable holds while the child begins", () => {
+    for (let time = 0; time < 200; time++) {
+      using queue = newQueue();
+      const variable = queue.slot("variable", 7);
+      queue.call(getpid, [], "getpid");
+      queue.drain();
+      expect(queue.read(variable)).toBe(7);
+    }
+  });
+
   test("makes calls in order, with what earlier ones have resulted in", () => {
     using queue = newQueue();
     using data = mapMemory(4096, "private");
