@@ -5,7 +5,13 @@
  * first line of JavaScript and block none; and a handler of JavaScript's own cannot run while the thread waits in the
  * reactor. So the handler is a few instructions of machine code: it writes the signal's number, the first
  * byte of the siginfo_t that it is called with, into a pipe that the reactor waits for. It touches no stack and no errno,
- * and does not care which thread it interrupts. Calls that it interrupts are not restarted (no SA_RESTART): a write that
+ * and does not care which thread it interrupts.
+ *
+ * So another thread may still be about to execute it when this one has put back the former action. Therefore neither its
+ * page is unmapped nor its pipe closed, whose number would soon be another file's: both wait for the next who wants
+ * signals, and a process has as many of them as were in use at once.
+ *
+ * Calls that it interrupts are not restarted (no SA_RESTART): a write that
  * blocks because nobody reads must not keep Ctrl-C from being seen.
  */
 import { type Architecture, hostArchitecture } from "../sys/architecture.ts";
@@ -64,11 +70,31 @@ function immediate32(value: number): readonly number[] {
   return [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
 }
 
+/** A handler's code, and the pipe that it writes into. */
+interface Handler {
+  readonly readEnd: FileDescriptor;
+  readonly writeEnd: FileDescriptor;
+  readonly page: MappedMemory;
+  /** The address that it returns from signals by. */
+  readonly restorer: number | undefined;
+}
+
+/** Those that nobody uses now. */
+const unused: Handler[] = [];
+
+function makeHandler(): Handler {
+  const [readEnd, writeEnd] = pipe();
+  for (const end of [readEnd, writeEnd]) setBlocking(end.number, false);
+  const { code, restorer } = emitSignalHandler(hostArchitecture(), writeEnd.number);
+  const page = mapMemory(PAGE_SIZE, "private");
+  page.bytes.set(code);
+  makeExecutable(page);
+  return { readEnd, writeEnd, page, restorer: restorer === undefined ? undefined : page.address + restorer };
+}
+
 /** Receives signals through a pipe; see the head of this file. Disposing it restores the former actions. */
 export class SignalPipe implements Disposable {
-  readonly #readEnd: FileDescriptor;
-  readonly #writeEnd: FileDescriptor;
-  readonly #page: MappedMemory;
+  readonly #handler = unused.pop() ?? makeHandler();
   readonly #byte = allocate(1);
   readonly #signals: readonly number[];
   /** The actions found, in the signals' order. */
@@ -76,17 +102,14 @@ export class SignalPipe implements Disposable {
 
   /** @param signals the numbers of the signals to receive */
   constructor(signals: readonly number[]) {
-    [this.#readEnd, this.#writeEnd] = pipe();
-    for (const end of [this.#readEnd, this.#writeEnd]) setBlocking(end.number, false);
-    const { code, restorer } = emitSignalHandler(hostArchitecture(), this.#writeEnd.number);
-    this.#page = mapMemory(PAGE_SIZE, "private");
-    this.#page.bytes.set(code);
-    makeExecutable(this.#page);
+    // What was sent to the one before.
+    while (this.next() !== undefined);
+    const { page, restorer } = this.#handler;
     // The kernel's struct sigaction: handler, flags, restorer, mask; arm64 has the same fields and ignores the restorer.
     const action = allocate(SIGNAL_ACTION_SIZE);
-    setInteger64(action.view, 0, this.#page.address);
+    setInteger64(action.view, 0, page.address);
     setInteger64(action.view, 8, SA_SIGINFO | (restorer === undefined ? 0 : SA_RESTORER));
-    setInteger64(action.view, 16, restorer === undefined ? 0 : this.#page.address + restorer);
+    setInteger64(action.view, 16, restorer ?? 0);
     this.#signals = signals;
     this.#former = allocate(SIGNAL_ACTION_SIZE * signals.length);
     let former = this.#former.address;
@@ -99,26 +122,25 @@ export class SignalPipe implements Disposable {
 
   /** The descriptor that is readable when a signal has come. */
   get descriptor(): number {
-    return this.#readEnd.number;
+    return this.#handler.readEnd.number;
   }
 
   /** The next signal's number, or undefined when there is none. */
   next(): number | undefined {
     const { address, bytes } = this.#byte;
-    const result = systemCall(SystemCall.read, this.#readEnd.number, address, 1);
+    const result = systemCall(SystemCall.read, this.#handler.readEnd.number, address, 1);
     if (result === -Errno.EAGAIN || result === -Errno.EINTR) return undefined;
     check(result, "read a signal");
     return bytes[0];
   }
 
+  /** Puts back the actions found; to be called once. */
   [Symbol.dispose](): void {
     let former = this.#former.address;
     for (const signal of this.#signals) {
       systemCall(SystemCall.rt_sigaction, signal, former, 0, SIGNAL_SET_SIZE);
       former += SIGNAL_ACTION_SIZE;
     }
-    this.#readEnd.close();
-    this.#writeEnd.close();
-    this.#page[Symbol.dispose]();
+    unused.push(this.#handler);
   }
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { emitSignalHandler } from "../../../src/launch/signal-pipe.ts";
+import { emitSignalHandler, SignalPipe } from "../../../src/launch/signal-pipe.ts";
+import { poll } from "../../../src/sys/poll.ts";
 import { Signal } from "../../../src/sys/signal.ts";
 import { disassemble } from "./disassemble.ts";
 
@@ -108,4 +109,22 @@ test("the former actions are back after the end", async () => {
   receiver.send(Signal.SIGTERM);
   await receiver.exited;
   expect(receiver.signalCode).toBe("SIGTERM");
+});
+
+test("a signal that another thread is just handling harms nothing after the end", () => {
+  const { stdout, stderr, exitCode } = Bun.spawnSync([process.execPath, `${import.meta.dir}/fixtures/late-signals.ts`]);
+  expect({ exitCode, errors: stderr.toString() }).toEqual({ exitCode: 0, errors: "" });
+  expect(stdout.toString()).toBe("done\n");
+});
+
+test("the next who wants signals gets none that were sent to the one before", () => {
+  const first = new SignalPipe([Signal.SIGUSR1]);
+  process.kill(process.pid, "SIGUSR1");
+  poll([first.descriptor], 10_000);
+  first[Symbol.dispose]();
+  using second = new SignalPipe([Signal.SIGUSR2]);
+  expect(second.next()).toBeUndefined();
+  process.kill(process.pid, "SIGUSR2");
+  poll([second.descriptor], 10_000);
+  expect(second.next()).toBe(Signal.SIGUSR2);
 });
