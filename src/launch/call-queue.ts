@@ -30,6 +30,7 @@ import { CloneFlag } from "../sys/clone.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
+import { mapHugePages } from "../sys/huge-pages.ts";
 import { setInteger64 } from "../sys/integer64.ts";
 import type { Memory } from "../sys/memory.ts";
 import { type ProcessEnd, waitForExit } from "../sys/process.ts";
@@ -120,7 +121,8 @@ export class CallQueue<Subject> implements Disposable {
   constructor(explain: (subject: Subject, result: number) => unknown, userNamespace?: number) {
     this.#explain = explain;
     using cleanup = new DisposableStack();
-    const program = cleanup.use(new LaunchProgram(ARENA_SIZE));
+    // Much of it is written with every batch. The child shares private memory, too.
+    const program = cleanup.use(new LaunchProgram(mapHugePages(ARENA_SIZE)));
     this.#program = program;
     this.#counters = program.reserve(8);
     this.#counts = new Int32Array(this.#counters.view.buffer, this.#counters.view.byteOffset, 2);

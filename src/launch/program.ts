@@ -86,10 +86,13 @@ export class LaunchProgram extends OperationTable implements Disposable {
   #written = 0;
   #handedOver = 0;
 
-  /** @param size of the arena in bytes; what is not used costs no memory, but counts for the garbage collector, which starts all
-   * the sooner */
-  constructor(size = DEFAULT_SIZE) {
-    const arena = mapMemory(size, "shared");
+  /**
+   * @param memory for the arena, given back with it, or the arena's size in bytes; what is not used costs no memory, but
+   *   counts for the garbage collector, which starts all the sooner
+   */
+  constructor(memory: MappedMemory | number = DEFAULT_SIZE) {
+    const arena = typeof memory === "number" ? mapMemory(memory, "shared") : memory;
+    const size = arena.bytes.length;
     super(arena.address);
     this.#arena = arena;
     this.#words = new Int32Array(arena.view.buffer, 0, size >> 2);

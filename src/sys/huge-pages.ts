@@ -1,11 +1,18 @@
-import { type MappedMemory, SystemCall, systemCall } from "./system-call.ts";
+import { type MappedMemory, mapMemory, SystemCall, systemCall } from "./system-call.ts";
 
 const MADV_HUGEPAGE = 14;
 
+/** Of most processors; where it is another, the kernel goes on as usual. */
+const HUGE_PAGE_SIZE = 2 << 20;
+
 /**
- * Asks for large pages for memory that will be used whole: then it is there after a few page faults instead of one for
- * each 4 KiB. A kernel that has none goes on as usual; madvise(2).
+ * Maps private memory that will be used whole, in large pages where the kernel has some: then it is there after a few page
+ * faults instead of one for each 4 KiB; madvise(2). Only what is aligned like a large page can be one, which not every
+ * kernel sees to by itself.
+ * @param size bytes, rounded up to whole large pages
  */
-export function adviseHugePages({ address, buffer }: MappedMemory): void {
-  systemCall(SystemCall.madvise, address, buffer.length, MADV_HUGEPAGE);
+export function mapHugePages(size: number): MappedMemory {
+  const memory = mapMemory(Math.ceil(size / HUGE_PAGE_SIZE) * HUGE_PAGE_SIZE, "private", HUGE_PAGE_SIZE);
+  systemCall(SystemCall.madvise, memory.address, memory.bytes.length, MADV_HUGEPAGE);
+  return memory;
 }

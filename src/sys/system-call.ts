@@ -84,13 +84,16 @@ export interface MappedMemory extends Memory, Disposable {}
  * Maps anonymous, zeroed memory; mmap(2).
  * @param size bytes, rounded up to whole pages by the kernel
  * @param sharing `shared` memory stays common with children that are cloned later, `private` memory is theirs by copy
+ * @param alignment of its address, where pages are not enough
  */
-export function mapMemory(size: number, sharing: "shared" | "private"): MappedMemory {
+export function mapMemory(size: number, sharing: "shared" | "private", alignment = 1): MappedMemory {
   const flags = MAP_ANONYMOUS | (sharing === "shared" ? MAP_SHARED : MAP_PRIVATE);
-  const address = check(systemCall(mmap, 0, size, PROT_READ | PROT_WRITE, flags, -1, 0), "map memory");
+  const length = size + alignment - 1;
+  const start = check(systemCall(mmap, 0, length, PROT_READ | PROT_WRITE, flags, -1, 0), "map memory");
+  const address = start + ((alignment - (start % alignment)) % alignment);
   const storage = toArrayBuffer(address as Parameters<typeof toArrayBuffer>[0], 0, size) as ArrayBuffer;
   const dispose = () => {
-    systemCall(munmap, address, size);
+    systemCall(munmap, start, length);
   };
   return Object.assign(memoryOver(storage, address), { [Symbol.dispose]: dispose });
 }

@@ -7,8 +7,8 @@
  */
 import { RootCalls } from "../../runtime/root-calls.ts";
 import type { RootNamespace } from "../../runtime/root-namespace.ts";
-import { adviseHugePages } from "../../sys/huge-pages.ts";
-import { type MappedMemory, mapMemory } from "../../sys/system-call.ts";
+import { mapHugePages } from "../../sys/huge-pages.ts";
+import type { MappedMemory } from "../../sys/system-call.ts";
 import { type DecompressionBuffers, INPUT_SIZE, OUTPUT_SIZE } from "./decompress.ts";
 import { FileMaker } from "./file-maker.ts";
 
@@ -24,8 +24,7 @@ export class UnpackTools implements Disposable {
   /** @param userNamespace as `FileMaker` takes it */
   constructor(userNamespace: number | undefined) {
     using cleanup = new DisposableStack();
-    const memory = cleanup.use(mapMemory(PIECES * OUTPUT_SIZE + INPUT_SIZE, "private"));
-    adviseHugePages(memory);
+    const memory = cleanup.use(mapHugePages(PIECES * OUTPUT_SIZE + INPUT_SIZE));
     this.maker = new FileMaker(userNamespace);
     this.#memory = memory;
     cleanup.move();
