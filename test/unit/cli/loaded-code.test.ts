@@ -96,8 +96,8 @@ describe("what is loaded for", () => {
   test.each([
     ["run", 378_500],
     ["exec", 123_500],
-    ["version", 22_400],
-    ["ps", 50_200],
+    ["version", 22_600],
+    ["ps", 50_600],
     ["build", 365_000],
     ["work as root", 111_900],
     ["a build as root", 358_000],
