@@ -151,7 +151,7 @@ async function attemptBuild(
   using cleanup = new DisposableStack();
   const store = cleanup.use(openImageStore(data));
   const cache = cleanup.use(new BuildCache(data, ownership.mapping, builder.isRoot));
-  const remote = cleanup.use(builder.isRoot ? await openRemoteCaches(options) : undefined);
+  const remote = cleanup.use(builder.isRoot ? await openRemoteCaches(options, observer) : undefined);
   const bases = cleanup.use(new BaseLayers(data, ownership.mapping, (message) => observer.warn(message), signal));
   const session: BuildSession = {
     ...{ data, ownership, store, cache, remote, bases, observer, signal, ...builder },
@@ -254,10 +254,10 @@ async function build(options: BuildOptions, session: BuildSession): Promise<Buil
   return { image, warnings, isRefused: false, description: undefined };
 }
 
-async function openRemoteCaches({ cacheSources, registrySettings }: BuildOptions) {
+async function openRemoteCaches({ cacheSources, registrySettings }: BuildOptions, observer: BuildObserver) {
   if (cacheSources.length === 0) return undefined;
   const { RemoteCaches } = await import("./remote-cache/remote-caches.ts");
-  return new RemoteCaches(cacheSources, registrySettings);
+  return new RemoteCaches(cacheSources, registrySettings, (message) => observer.warn(message));
 }
 
 function globalsFor(dockerfile: Dockerfile, { buildArguments, target }: BuildOptions, platform: Platform) {

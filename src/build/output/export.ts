@@ -145,7 +145,7 @@ async function writeImage(
   const { pushTo } = await import("./push-to.ts");
   for (const name of output.names) {
     vertex.status(`push ${name}`, `pushing ${name}`);
-    await pushTo(name, session.registrySettings, copy, signal);
+    await pushTo(name, session.registrySettings, copy, signal, (message) => session.observer.warn(message));
     vertex.status(`push ${name}`, `pushing ${name}`, true);
   }
 }

@@ -8,6 +8,7 @@ import type { ImageWriter } from "../../image/transport/transport.ts";
  * Pushes an image that was built.
  * @param name in full
  * @param copy copies the image
+ * @param onWarning as `Registries` takes it
  * @throws BunkerError as `RegistryWriter`
  */
 export async function pushTo(
@@ -15,8 +16,9 @@ export async function pushTo(
   settings: RegistrySettings,
   copy: (writer: ImageWriter) => Promise<unknown>,
   signal: AbortSignal,
+  onWarning: (message: string) => void,
 ): Promise<void> {
-  using registries = new Registries(settings);
+  using registries = new Registries(settings, onWarning);
   await using registry = new RegistryWriter(registries, parseReference(name), signal);
   await copy(registry);
 }

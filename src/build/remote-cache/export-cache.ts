@@ -201,9 +201,9 @@ function cacheImage(steps: readonly ExportedStep[], { isImage, mediaTypes }: Exp
 }
 
 async function write(session: BuildSession, destination: ExportedCache, image: CacheImage): Promise<void> {
-  const { signal } = session;
+  const { observer, signal } = session;
   if (destination.type === "registry") {
-    using registries = new Registries(session.registrySettings);
+    using registries = new Registries(session.registrySettings, (message) => observer.warn(message));
     await using writer = new RegistryWriter(registries, parseReference(destination.name), signal);
     await writeTo(writer, image, signal);
     return;

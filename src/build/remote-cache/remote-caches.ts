@@ -60,9 +60,10 @@ export class RemoteCaches implements Disposable {
   #directory: string | undefined;
   #sources: Promise<readonly Source[]> | undefined;
 
-  constructor(places: readonly CacheSource[], settings: RegistrySettings) {
+  /** @param onWarning as `Registries` takes it */
+  constructor(places: readonly CacheSource[], settings: RegistrySettings, onWarning: (message: string) => void) {
     this.#places = places;
-    this.#registries = new Registries(settings);
+    this.#registries = new Registries(settings, onWarning);
   }
 
   [Symbol.dispose](): void {

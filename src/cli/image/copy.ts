@@ -17,6 +17,7 @@ import type { ImageReader, ImageWriter } from "../../image/transport/transport.t
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { warning } from "../messages.ts";
 import { flag, type Option, single } from "../option.ts";
 import { type CopyWords, copyOutput } from "../progress/copy-output.ts";
 import { connectionOptions, retryOptions } from "../registry/registry-options.ts";
@@ -85,34 +86,40 @@ export const copy = defineCommand(
     const images = platform === "all" ? platform : platform === undefined ? [] : [platform];
     using resources = new DisposableStack();
     const sourceRegistries = resources.use(
-      new Registries({
-        authFile: options.sourceAuthFile ?? authFile,
-        certificateDirectory: options.sourceCertificates,
-        ...loginOf("src", {
-          credentials: options.sourceCredentials,
-          user: options.sourceUser,
-          password: options.sourcePassword,
-          withoutLogin: options.sourceWithoutLogin,
-        }),
-        tlsVerify: options.sourceTlsVerify,
-        retries,
-        retryDelay,
-      }),
+      new Registries(
+        {
+          authFile: options.sourceAuthFile ?? authFile,
+          certificateDirectory: options.sourceCertificates,
+          ...loginOf("src", {
+            credentials: options.sourceCredentials,
+            user: options.sourceUser,
+            password: options.sourcePassword,
+            withoutLogin: options.sourceWithoutLogin,
+          }),
+          tlsVerify: options.sourceTlsVerify,
+          retries,
+          retryDelay,
+        },
+        warning,
+      ),
     );
     const destinationRegistries = resources.use(
-      new Registries({
-        authFile: options.destinationAuthFile ?? authFile,
-        certificateDirectory: options.destinationCertificates,
-        ...loginOf("dest", {
-          credentials: options.destinationCredentials,
-          user: options.destinationUser,
-          password: options.destinationPassword,
-          withoutLogin: options.destinationWithoutLogin,
-        }),
-        tlsVerify: options.destinationTlsVerify,
-        retries,
-        retryDelay,
-      }),
+      new Registries(
+        {
+          authFile: options.destinationAuthFile ?? authFile,
+          certificateDirectory: options.destinationCertificates,
+          ...loginOf("dest", {
+            credentials: options.destinationCredentials,
+            user: options.destinationUser,
+            password: options.destinationPassword,
+            withoutLogin: options.destinationWithoutLogin,
+          }),
+          tlsVerify: options.destinationTlsVerify,
+          retries,
+          retryDelay,
+        },
+        warning,
+      ),
     );
     await untilInterrupted(async (signal) => {
       await using opened = new AsyncDisposableStack();
@@ -189,7 +196,6 @@ async function copyWithOutput(
 }
 
 async function warnOfConversion(destination: string, sourceDigest: string): Promise<void> {
-  const { warning } = await import("../messages.ts");
   warning(`${destination} holds manifests of OCI's kind only, so ${sourceDigest} was converted and has another digest`);
 }
 

@@ -19,6 +19,7 @@ import { openRecompressedReader } from "../../image/transport/recompressed-reade
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
 import { quote } from "../option-table.ts";
 import { registryOptions, registrySettings, retryOptions } from "../registry/registry-options.ts";
@@ -61,7 +62,7 @@ export const push = defineCommand(
     if (!options.disableContentTrust) throw contentTrustUnknown("push", source);
     const packing = packingOf(options);
     using store = openImageStore(dataDirectory());
-    using registries = new Registries(registrySettings(options));
+    using registries = new Registries(registrySettings(options), warning);
     const pushes = options.allTags ? allTags(store, source, destination) : [onePush(source, destination)];
     using output = pushOutput(quiet);
     const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);

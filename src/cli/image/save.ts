@@ -6,6 +6,7 @@ import { saveImages } from "../../image/transport/save-images.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { warning } from "../messages.ts";
 import { flag, single } from "../option.ts";
 import { copyOutput } from "../progress/copy-output.ts";
 import { oneOf } from "../values/choice.ts";
@@ -58,7 +59,7 @@ export const save = defineCommand(
     }
     if (output === undefined) refuseStandardOutput(format);
     using store = openImageStore(dataDirectory());
-    using registries = new Registries({});
+    using registries = new Registries({}, warning);
     // Standard output may be where the archive goes.
     using progress = copyOutput({ moving: "Saving", present: "Already there", done: "Saved" }, process.stderr);
     await untilInterrupted((signal) =>

@@ -8,6 +8,7 @@ import { BlobStaging } from "../../image/store/blob-staging.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { warning } from "../messages.ts";
 import { registryOptions, registrySettings } from "../registry/registry-options.ts";
 import { artifactOf, artifactOptions } from "./artifact-options.ts";
 import { allOption, insecureOption, withInsecure } from "./manifest-options.ts";
@@ -24,7 +25,7 @@ export const add = defineCommand(
   async ({ options, operands: [text, ...others] }) => {
     const parts = artifactOf(options, others, options.all);
     using store = openImageStore(dataDirectory());
-    using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
+    using registries = new Registries(withInsecure(registrySettings(options), options.insecure), warning);
     const present = () => findList(store, text, `bunker manifest create ${text} makes one.`).list;
     // Before anything is fetched.
     present();

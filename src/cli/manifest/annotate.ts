@@ -14,6 +14,7 @@ import type { BlobDescriptor } from "../../image/store/stored-image.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { warning } from "../messages.ts";
 import { flag, single } from "../option.ts";
 import type { OptionValues } from "../option-table.ts";
 import { registryOptions, registrySettings } from "../registry/registry-options.ts";
@@ -46,7 +47,7 @@ export const annotate = defineCommand(
   },
   async ({ options, operands: [text, manifest] }) => {
     using store = openImageStore(dataDirectory());
-    using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
+    using registries = new Registries(withInsecure(registrySettings(options), options.insecure), warning);
     findList(store, text);
     return await untilInterrupted(async (signal) => {
       if (options.isOfList) refuseForList(manifest, options);

@@ -8,6 +8,7 @@ import { type ImageStore, openImageStore } from "../../image/store/image-store.t
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
 import { registryOptions, registrySettings } from "../registry/registry-options.ts";
 import { allOption, insecureOption, withInsecure } from "./manifest-options.ts";
@@ -29,7 +30,7 @@ export const create = defineCommand(
   },
   async ({ options, operands: [text, ...images] }) => {
     using store = openImageStore(dataDirectory());
-    using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
+    using registries = new Registries(withInsecure(registrySettings(options), options.insecure), warning);
     const name = newImageName(text);
     // Before anything is fetched.
     beginning(store, name, text, options.amend);

@@ -11,6 +11,7 @@ import { type ImageStore, openImageStore } from "../../image/store/image-store.t
 import type { ImageReader, Manifest } from "../../image/transport/transport.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
 import { registryOptions, registrySettings } from "../registry/registry-options.ts";
 import { insecureOption, withInsecure } from "./manifest-options.ts";
@@ -33,7 +34,7 @@ export const inspect = defineCommand(
   },
   async ({ options, operands: [text, member] }) => {
     using store = openImageStore(dataDirectory());
-    using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
+    using registries = new Registries(withInsecure(registrySettings(options), options.insecure), warning);
     return await untilInterrupted(async (signal) => {
       if (member !== undefined) {
         console.log(JSON.stringify(inspectMember(store, text, member), undefined, INDENT));

@@ -18,6 +18,7 @@ import { digestFileOption, writeDigestFile } from "../image/digest-file-option.t
 import { manifestFormatOption } from "../image/manifest-format-option.ts";
 import { removeSignaturesOption } from "../image/remove-signatures-option.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
 import { copyOutput } from "../progress/copy-output.ts";
 import { registryOptions, registrySettings, retryOptions } from "../registry/registry-options.ts";
@@ -60,7 +61,7 @@ export const push = defineCommand(
     }
     const data = dataDirectory();
     using store = openImageStore(data);
-    using registries = new Registries(withInsecure(registrySettings(options), options.insecure));
+    using registries = new Registries(withInsecure(registrySettings(options), options.insecure), warning);
     const found = findList(store, text);
     const reference = parseReference(destination.replace(/^docker:\/\//, ""));
     return await untilInterrupted(async (signal) => {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { readRegistriesFiles } from "../../image/registry/configuration/registries-file.ts";
 import { findCredentials, keepCredentials } from "../../image/registry/credentials/credential-store.ts";
 import type { Credentials } from "../../image/registry/credentials/credentials.ts";
 import { logIn } from "../../image/registry/log-in.ts";
@@ -41,8 +42,12 @@ export const login = defineCommand(
     const { registry, name } = parseLoginName(server);
     const settings = registrySettings(options);
     const verify = (credentials: Credentials) => logIn(settings, registry, credentials);
-    const known = await findCredentials(options.authFile, name);
-    const knownUser = known?.kind === "password" ? known.user : undefined;
+    const places = { file: options.authFile, helpers: readRegistriesFiles().credentialHelpers };
+    // Where a helper that is to keep logins cannot even be asked, it is told before the password is asked for.
+    const known = await findCredentials(places, name, (error) => {
+      throw error;
+    });
+    const knownUser = known?.user;
     if (options.getLogin) {
       if (known === undefined) throw new BunkerError({ code: "not_logged_in", operation: `not logged in to ${name}` });
       console.log(knownUser ?? "<token>");
@@ -60,7 +65,8 @@ export const login = defineCommand(
     const credentials = readCredentials(options, knownUser);
     if (credentials === undefined) return INTERRUPTED_STATUS;
     await verify(credentials);
-    const { place, isPlain } = await keepCredentials(options.authFile, name, credentials);
+    const { place, isPlain, failures } = await keepCredentials(places, name, credentials);
+    for (const { message } of failures) warning(`${message}; the login is kept in ${place} instead`);
     if (isPlain) warning(`the password is kept unencrypted in ${place}; a credential helper would keep it safe`);
     console.log("Login Succeeded");
     if (options.verbose) console.log(`Used: ${place}`);

@@ -1,4 +1,5 @@
-import { forgetCredentials, listLogins } from "../../image/registry/credentials/credential-store.ts";
+import { readRegistriesFiles } from "../../image/registry/configuration/registries-file.ts";
+import { forgetCredentials, type LoginPlaces, listLogins } from "../../image/registry/credentials/credential-store.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
@@ -24,21 +25,22 @@ export const logout = defineCommand(
     if (all && server !== undefined) {
       throw new BunkerError({ code: "unexpected_operand", operation: "--all and a registry exclude each other" });
     }
-    if (all) return logOutOfAll(authFile);
+    const places = { file: authFile, helpers: readRegistriesFiles().credentialHelpers };
+    if (all) return logOutOfAll(places);
     const { name } = parseLoginName(server ?? "docker.io");
-    const found = await forgetCredentials(authFile, name);
+    const found = await forgetCredentials(places, name);
     console.log(found ? removal(name) : `Not logged in to ${name}`);
     return 0;
   },
 );
 
 /** A helper that fails keeps nobody from being logged out of the rest. */
-async function logOutOfAll(authFile: string | undefined): Promise<number> {
-  const { names, failures } = await listLogins(authFile);
+async function logOutOfAll(places: LoginPlaces): Promise<number> {
+  const { names, failures } = await listLogins(places);
   const faults = new Map(failures.map((error) => [error.message, error]));
   for (const name of names) {
     try {
-      if (await forgetCredentials(authFile, name)) console.log(removal(name));
+      if (await forgetCredentials(places, name)) console.log(removal(name));
     } catch (error) {
       if (!(error instanceof BunkerError)) throw error;
       faults.set(error.message, error);

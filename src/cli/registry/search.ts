@@ -11,6 +11,7 @@ import { listFormatOption } from "../format/format-option.ts";
 import { formatList, type ListDescription } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
 import { shorten } from "../format/shorten.ts";
+import { warning } from "../messages.ts";
 import { flag, parseBoolean, single } from "../option.ts";
 import { integerBetween } from "../values/numbers.ts";
 import { registryOptions, registrySettings } from "./registry-options.ts";
@@ -71,7 +72,7 @@ export const search = defineCommand(
   async ({ options, operands: [term] }) => {
     const { format, limit, whole } = options;
     const signal = new AbortController().signal;
-    using registries = new Registries(registrySettings(options));
+    using registries = new Registries(registrySettings(options), warning);
     if (options.listTags) {
       const rows = await findTags(registries, term, limit ?? Number.POSITIVE_INFINITY, signal);
       printText(await formatList(tagList, format, rows));

@@ -40,7 +40,7 @@ export async function executePull(
   root?: () => RootNamespace,
 ): Promise<void> {
   const { name, allTags, data, settings } = request;
-  using registries = new Registries(settings);
+  using registries = new Registries(settings, (message) => observer.warn(message));
   const candidates = registries.resolveName(name.replace(/^docker:\/\//, ""));
   using store = openImageStore(data);
   const pullOne = async (reference: Reference) => {

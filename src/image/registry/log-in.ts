@@ -9,7 +9,8 @@ import type { RegistrySettings } from "./registry-settings.ts";
  *   `RegistryClient` can meet
  */
 export async function logIn(settings: RegistrySettings, registry: string, credentials: Credentials): Promise<void> {
-  using registries = new Registries({ ...settings, credentials });
+  // The login is given, so none is looked up and nothing is to be warned of.
+  using registries = new Registries({ ...settings, credentials }, () => undefined);
   const operation = "log in to";
   try {
     const response = await registries.registry(registry).send({

@@ -7,6 +7,7 @@ import { type Endpoint, pullEndpoints, pushEndpoint, registryEndpoint } from "./
 import { type RegistriesFile, readRegistriesFiles } from "./configuration/registries-file.ts";
 import { resolveShortName } from "./configuration/short-names.ts";
 import { findCredentials } from "./credentials/credential-store.ts";
+import type { Credentials } from "./credentials/credentials.ts";
 import { adjustedPatience, USUAL_PATIENCE } from "./patience.ts";
 import { RegistryClient } from "./registry-client.ts";
 import type { RegistrySettings } from "./registry-settings.ts";
@@ -21,10 +22,14 @@ export interface Repository {
 export class Registries implements Disposable {
   readonly #settings: RegistrySettings;
   readonly #clients = new Map<string, RegistryClient>();
+  readonly #onWarning: (message: string) => void;
+  readonly #warnings = new Set<string>();
   #file: RegistriesFile | undefined;
 
-  constructor(settings: RegistrySettings = {}) {
+  /** @param onWarning is told, once each, of what is left out of a look-up of logins */
+  constructor(settings: RegistrySettings, onWarning: (message: string) => void) {
     this.#settings = settings;
+    this.#onWarning = onWarning;
   }
 
   /**
@@ -101,10 +106,23 @@ export class Registries implements Disposable {
         mayBeInsecureOnLoopback: tlsVerify === undefined,
         certificateDirectory,
         patience: adjustedPatience(patience, { retries, delay: retryDelay }),
-        credentials: async () => credentials ?? (withoutLogin ? undefined : await findCredentials(authFile, name)),
+        credentials: async () => credentials ?? (withoutLogin ? undefined : await this.#keptLogin(authFile, name)),
       });
       this.#clients.set(key, client);
     }
     return client;
+  }
+
+  /**
+   * What is public can be had without a login, so a helper that is not installed, or is locked, stops nobody. Whoever is
+   * refused then has read why.
+   */
+  #keptLogin(file: string | undefined, name: string): Promise<Credentials | undefined> {
+    const { credentialHelpers: helpers } = this.#configuration();
+    return findCredentials({ file, helpers }, name, ({ message }) => {
+      if (this.#warnings.has(message)) return;
+      this.#warnings.add(message);
+      this.#onWarning(`${message}; going on without its logins`);
+    });
   }
 }

@@ -156,13 +156,12 @@ test.each([
   expect(errors).toContain(message);
 });
 
-test("a credential helper of the user's keeps the password", async () => {
+/** Installs a helper of the user's that keeps one login in a file. */
+function installHelper(name: string): string {
   const bin = join(user.home, "bin");
   mkdirSync(bin);
-  mkdirSync(join(user.home, ".docker"));
-  writeFileSync(join(user.home, ".docker/config.json"), '{"credsStore":"test"}');
   writeFileSync(
-    join(bin, "docker-credential-test"),
+    join(bin, `docker-credential-${name}`),
     `#!/bin/sh
 case $1 in
   get) cat "$HOME/kept" 2>/dev/null || { echo "credentials not found in native keychain"; exit 1; } ;;
@@ -171,9 +170,16 @@ case $1 in
 esac
 `,
   );
-  chmodSync(join(bin, "docker-credential-test"), 0o755);
-  for (const path of [".docker", ".docker/config.json", "bin", "bin/docker-credential-test"])
-    user.own(join(user.home, path));
+  chmodSync(join(bin, `docker-credential-${name}`), 0o755);
+  for (const path of ["bin", `bin/docker-credential-${name}`]) user.own(join(user.home, path));
+  return bin;
+}
+
+test("a credential helper of the user's keeps the password", async () => {
+  const bin = installHelper("test");
+  mkdirSync(join(user.home, ".docker"));
+  writeFileSync(join(user.home, ".docker/config.json"), '{"credsStore":"test"}');
+  for (const path of [".docker", ".docker/config.json"]) user.own(join(user.home, path));
   const environment = { PATH: `${bin}:${user.environment["PATH"]}` };
   const given = await login(["-u", "alice", "--password-stdin", registry.host], { input: "wonderland", environment });
   expect(given).toEqual({ status: 0, output: "Login Succeeded\n", errors: "" });
@@ -186,6 +192,63 @@ esac
   await user.bunker(["logout", registry.host], { environment });
   expect(existsSync(join(user.home, "kept"))).toBe(false);
   rmSync(bin, { recursive: true });
+});
+
+test("a helper that registries.conf names keeps logins for pulls, and Podman's as well", async () => {
+  const bin = installHelper("test");
+  const configuration = join(user.home, ".config/containers");
+  mkdirSync(configuration, { recursive: true });
+  writeFileSync(join(configuration, "registries.conf"), 'credential-helpers = ["test", "containers-auth.json"]');
+  for (const path of [".config", ".config/containers"]) user.own(join(user.home, path));
+  const environment = { PATH: `${bin}:${user.environment["PATH"]}` };
+  const given = await login(["-v", "-u", "alice", "--password-stdin", registry.host], {
+    input: "wonderland",
+    environment,
+  });
+  expect(given).toEqual({ status: 0, output: "Login Succeeded\nUsed: docker-credential-test\n", errors: "" });
+  expect(existsSync(authFile)).toBe(false);
+  const seen = await user.execute(["skopeo", "login", "--get-login", registry.host], { environment });
+  expect(seen.output).toBe("alice\n");
+  expect((await user.bunker(["search", `${registry.host}/none`], { environment })).status).toBe(0);
+  expect((await user.bunker(["logout", registry.host], { environment })).output).toBe(
+    `Removing login credentials for ${registry.host}\n`,
+  );
+  expect(existsSync(join(user.home, "kept"))).toBe(false);
+  rmSync(bin, { recursive: true });
+});
+
+test("a helper that is not installed keeps nobody from what needs no login, and no login can be kept with it", async () => {
+  const path = join(user.home, "logins.json");
+  const entry = { auth: Buffer.from("alice:wonderland").toString("base64") };
+  writeFileSync(path, JSON.stringify({ credsStore: "missing", auths: { [registry.host]: entry } }));
+  user.own(path);
+  const failure = "run the credential helper docker-credential-missing: there is no such program in PATH";
+  expect(await user.bunker(["search", "--authfile", path, `${registry.host}/none`])).toMatchObject({
+    status: 0,
+    errors: `warning: ${failure}; going on without its logins\n`,
+  });
+  writeFileSync(path, JSON.stringify({ credsStore: "missing" }));
+  const { status, errors } = await user.bunker(["pull", "--authfile", path, `${registry.host}/none`]);
+  expect(status).not.toBe(0);
+  expect(errors.split(failure)).toHaveLength(2);
+  expect(await login(["--authfile", path, "-u", "alice", "--password-stdin", registry.host])).toEqual({
+    status: 1,
+    output: "",
+    errors: `bunker: ${failure}\nhint: Install it, or remove it from credsStore of ${path}.\n`,
+  });
+  rmSync(path);
+});
+
+test("--get-login tells the user of an identity token where it is known", async () => {
+  const path = join(user.home, "logins.json");
+  const auth = Buffer.from("alice:").toString("base64");
+  const auths = { "a.example.com": { auth, identitytoken: "token" }, "b.example.com": { identitytoken: "token" } };
+  writeFileSync(path, JSON.stringify({ auths }));
+  user.own(path);
+  const shown = async (host: string) => (await login(["--authfile", path, "--get-login", host])).output;
+  expect(await shown("a.example.com")).toBe("alice\n");
+  expect(await shown("b.example.com")).toBe("<token>\n");
+  rmSync(path);
 });
 
 test("a registry with TLS by a private authority is trusted when its certificate is there", async () => {

@@ -1,50 +1,21 @@
 /*
- * The files of containers-registries.conf(5), version 2. One main file counts ($CONTAINERS_REGISTRIES_CONF, else the
+ * The files of containers-registries.conf(5). One main file counts ($CONTAINERS_REGISTRIES_CONF, else the
  * user's, else the system's); the drop-ins of the system and then of the user, in the order of their names, replace
  * what they name: the search list, a registry of the same prefix, an alias.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import * as v from "valibot";
 import { Errno } from "../../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../../sys/error.ts";
 import { homeDirectory } from "../../../sys/home-directory.ts";
+import {
+  parseRegistriesFile,
+  type RegistriesFileContent,
+  RegistriesFileMistake,
+  trimSlashes,
+} from "./registries-file-format.ts";
 
-const place = v.pipe(
-  v.string(),
-  v.check((text) => !/^https?:\/\//i.test(text), "it is HOST[:PORT] or HOST[:PORT]/PATH, not a URL"),
-);
-
-const mirror = v.object({
-  location: v.pipe(place, v.nonEmpty("a mirror needs a location")),
-  insecure: v.optional(v.boolean(), false),
-  "pull-from-mirror": v.optional(v.picklist(["all", "digest-only", "tag-only"]), "all"),
-});
-
-const registry = v.pipe(
-  v.object({
-    prefix: v.optional(place, ""),
-    location: v.optional(place, ""),
-    insecure: v.optional(v.boolean(), false),
-    blocked: v.optional(v.boolean(), false),
-    "mirror-by-digest-only": v.optional(v.boolean(), false),
-    mirror: v.optional(v.array(mirror), []),
-  }),
-  v.check(({ prefix, location }) => prefix !== "" || location !== "", "a registry needs a prefix or a location"),
-  v.check(
-    ({ prefix }) => !prefix.includes("*") || /^\*\.[^*/]+$/.test(prefix),
-    "only a prefix of the form *.example.com may have a wildcard",
-  ),
-);
-
-const file = v.object({
-  "unqualified-search-registries": v.optional(v.array(v.string())),
-  "short-name-mode": v.optional(v.picklist(["", "enforcing", "permissive", "disabled"])),
-  registry: v.optional(v.array(registry), []),
-  aliases: v.optional(v.record(v.string(), v.string()), {}),
-  registries: v.optional(
-    v.never("it is in version 1 of its format; containers-registries.conf(5) says how to convert it"),
-  ),
-});
+/** The entry of `credential-helpers` that stands for the files of logins. */
+export const AUTH_FILES = "containers-auth.json";
 
 /** A `[[registry]]` with its defaults. */
 export interface RegistryEntry {
@@ -68,6 +39,8 @@ export interface MirrorEntry {
 export interface RegistriesFile {
   readonly searchRegistries: readonly string[];
   readonly shortNameMode: "enforcing" | "permissive" | "disabled";
+  /** Who has logins, in the order to ask: names of helpers, and `AUTH_FILES`. */
+  readonly credentialHelpers: readonly string[];
   /** By prefix. */
   readonly registries: ReadonlyMap<string, RegistryEntry>;
   /** Full names by short ones. */
@@ -82,11 +55,14 @@ export function readRegistriesFiles(): RegistriesFile {
   const registries = new Map<string, RegistryEntry>();
   const aliases = new Map<string, string>();
   let searchRegistries: readonly string[] = [];
+  let credentialHelpers: readonly string[] = [];
   let shortNameMode: RegistriesFile["shortNameMode"] = "permissive";
-  for (const path of configurationFiles()) {
-    const content = readFile(path);
+  const [main, ...additions] = configurationFiles();
+  for (const path of [main, ...additions]) {
+    const content = readFile(path, path === main);
     if (content === undefined) continue;
     searchRegistries = content["unqualified-search-registries"] ?? searchRegistries;
+    credentialHelpers = content["credential-helpers"] ?? credentialHelpers;
     shortNameMode = content["short-name-mode"] || shortNameMode;
     for (const entry of content.registry) {
       const prefix = trimSlashes(entry.prefix || entry.location);
@@ -108,11 +84,12 @@ export function readRegistriesFiles(): RegistriesFile {
       else aliases.set(name, target);
     }
   }
-  return { searchRegistries, shortNameMode, registries, aliases };
+  if (credentialHelpers.length === 0) credentialHelpers = [AUTH_FILES];
+  return { searchRegistries, shortNameMode, credentialHelpers, registries, aliases };
 }
 
-/** In the order in which they are read; the last word counts. */
-function configurationFiles(): readonly string[] {
+/** In the order in which they are read: the main one, and what adds to it; the last word counts. */
+function configurationFiles(): readonly [main: string, ...additions: string[]] {
   const { CONTAINERS_REGISTRIES_CONF = "", XDG_CONFIG_HOME = "", XDG_CACHE_HOME = "" } = process.env;
   const home = `${XDG_CONFIG_HOME || `${homeDirectory()}/.config`}/containers`;
   const cache = `${XDG_CACHE_HOME || `${homeDirectory()}/.cache`}/containers`;
@@ -120,7 +97,7 @@ function configurationFiles(): readonly string[] {
   const chosen = `${cache}/short-name-aliases.conf`;
   if (CONTAINERS_REGISTRIES_CONF !== "") return [CONTAINERS_REGISTRIES_CONF, chosen];
   const ofUser = `${home}/registries.conf`;
-  const main = readFile(ofUser) === undefined ? "/etc/containers/registries.conf" : ofUser;
+  const main = readFile(ofUser, true) === undefined ? "/etc/containers/registries.conf" : ofUser;
   return [main, ...dropIns("/etc/containers/registries.conf.d"), ...dropIns(`${home}/registries.conf.d`), chosen];
 }
 
@@ -135,7 +112,7 @@ function dropIns(directory: string): readonly string[] {
   }
 }
 
-function readFile(path: string): v.InferOutput<typeof file> | undefined {
+function readFile(path: string, mayBeOld: boolean): RegistriesFileContent | undefined {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -144,23 +121,12 @@ function readFile(path: string): v.InferOutput<typeof file> | undefined {
     if (errno === Errno.ENOENT || errno === Errno.ENOTDIR) return undefined;
     throw new BunkerError({ code: CODE, operation: "read", object: path, errno }, { cause });
   }
-  let value: unknown;
   try {
-    value = Bun.TOML.parse(text);
+    return parseRegistriesFile(text, mayBeOld);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.replace(/^TOML Parse error: /, "") : String(cause);
-    throw new BunkerError({ code: CODE, operation: "read", object: path, reason }, { cause });
+    if (!(cause instanceof RegistriesFileMistake)) throw cause;
+    throw new BunkerError({ code: CODE, operation: "read", object: path, reason: cause.message }, { cause });
   }
-  const result = v.safeParse(file, value);
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  const member = v.getDotPath(issue);
-  const reason = member === null || member === "registries" ? issue.message : `${member}: ${issue.message}`;
-  throw new BunkerError({ code: CODE, operation: "read", object: path, reason });
 }
 
 const CODE = "invalid_registries_configuration";
-
-function trimSlashes(text: string): string {
-  return text.replace(/\/+$/, "");
-}

@@ -70,7 +70,11 @@ export function readAuthFile(path: string): AuthFile | undefined {
 export function entryCredentials(path: string, file: AuthFile, key: string): Credentials | undefined {
   const entry = Object.hasOwn(file.auths, key) ? file.auths[key] : undefined;
   if (entry === undefined) return undefined;
-  if (entry.identitytoken !== "") return { kind: "identity-token", token: entry.identitytoken };
+  if (entry.identitytoken !== "") {
+    // Docker keeps the user beside it, with an empty password.
+    const [user = ""] = Buffer.from(entry.auth, "base64").toString("utf8").split(":");
+    return { kind: "identity-token", token: entry.identitytoken, user: user === "" ? undefined : user };
+  }
   if (entry.auth === "") {
     const { username: user, password } = entry;
     return user === "" ? undefined : { kind: "password", user, password };

@@ -9,6 +9,14 @@ import type { Credentials } from "./credentials.ts";
 
 const answer = v.object({ Username: v.string(), Secret: v.string() });
 
+/** A helper, and who wants it asked. */
+export interface CredentialHelper {
+  /** `NAME` */
+  readonly program: string;
+  /** The setting that names it, for messages: `credsStore of /home/me/.docker/config.json`. */
+  readonly namedBy: string;
+}
+
 /** The user name that says that the secret is an identity token. */
 const TOKEN_USER = "<token>";
 /** What helpers say, in this very wording, when they have no login for a server. */
@@ -20,7 +28,7 @@ const NOT_FOUND = "credentials not found in native keychain";
  * @returns undefined when it has none
  * @throws BunkerError `credential_helper_failed`
  */
-export async function getFromHelper(helper: string, server: string): Promise<Credentials | undefined> {
+export async function getFromHelper(helper: CredentialHelper, server: string): Promise<Credentials | undefined> {
   const { status, output, errors } = await call(helper, "get", server);
   if (status !== 0) {
     if (`${output}${errors}`.includes(NOT_FOUND)) return undefined;
@@ -43,7 +51,7 @@ export async function getFromHelper(helper: string, server: string): Promise<Cre
  * Gives a login to a helper to keep.
  * @throws BunkerError `credential_helper_failed`
  */
-export async function storeInHelper(helper: string, server: string, credentials: Credentials): Promise<void> {
+export async function storeInHelper(helper: CredentialHelper, server: string, credentials: Credentials): Promise<void> {
   const [user, secret] =
     credentials.kind === "password" ? [credentials.user, credentials.password] : [TOKEN_USER, credentials.token];
   const login = JSON.stringify({ ServerURL: server, Username: user, Secret: secret });
@@ -56,7 +64,7 @@ export async function storeInHelper(helper: string, server: string, credentials:
  * @returns whether it had one
  * @throws BunkerError `credential_helper_failed`
  */
-export async function eraseFromHelper(helper: string, server: string): Promise<boolean> {
+export async function eraseFromHelper(helper: CredentialHelper, server: string): Promise<boolean> {
   if ((await getFromHelper(helper, server)) === undefined) return false;
   const { status, output, errors } = await call(helper, "erase", server);
   if (status !== 0) throw failed(helper, "erase", output, errors, status);
@@ -67,7 +75,7 @@ export async function eraseFromHelper(helper: string, server: string): Promise<b
  * Asks a helper which servers it has logins for.
  * @throws BunkerError `credential_helper_failed`
  */
-export async function listHelper(helper: string): Promise<readonly string[]> {
+export async function listHelper(helper: CredentialHelper): Promise<readonly string[]> {
   const { status, output, errors } = await call(helper, "list", "");
   if (status !== 0) throw failed(helper, "list", output, errors, status);
   try {
@@ -77,16 +85,28 @@ export async function listHelper(helper: string): Promise<readonly string[]> {
   }
 }
 
-async function call(helper: string, verb: string, input: string) {
-  const name = `docker-credential-${helper}`;
-  const path = /^[A-Za-z0-9._-]+$/.test(helper) ? Bun.which(name, { PATH: process.env["PATH"] ?? "" }) : null;
+/** A login for a part of a registry, which helpers have nothing for. */
+export function noPartsOfRegistry({ program, namedBy }: CredentialHelper, name: string): BunkerError {
+  const [registry] = name.split("/");
+  return new BunkerError({
+    code: "invalid_login",
+    operation: "log in to",
+    object: name,
+    reason: `docker-credential-${program}, which ${namedBy} names, has no logins for parts of a registry`,
+    hint: `Log in to all of it: bunker login ${registry}`,
+  });
+}
+
+async function call(helper: CredentialHelper, verb: string, input: string) {
+  const name = `docker-credential-${helper.program}`;
+  const path = /^[A-Za-z0-9._-]+$/.test(helper.program) ? Bun.which(name, { PATH: process.env["PATH"] ?? "" }) : null;
   if (path === null) {
     throw new BunkerError({
       code: "credential_helper_failed",
       operation: "run the credential helper",
       object: name,
       reason: "there is no such program in PATH",
-      hint: "Install it, or remove it from credsStore and credHelpers in the file of logins.",
+      hint: `Install it, or remove it from ${helper.namedBy}.`,
     });
   }
   const child = Bun.spawn([path, verb], { stdin: Buffer.from(input), stdout: "pipe", stderr: "pipe" });
@@ -94,12 +114,19 @@ async function call(helper: string, verb: string, input: string) {
   return { status, output: output.trim(), errors: errors.trim() };
 }
 
-function failed(helper: string, verb: string, output: string, errors: string, status: number, cause?: unknown) {
+function failed(
+  helper: CredentialHelper,
+  verb: string,
+  output: string,
+  errors: string,
+  status: number,
+  cause?: unknown,
+) {
   return new BunkerError(
     {
       code: "credential_helper_failed",
       operation: "run the credential helper",
-      object: `docker-credential-${helper} ${verb}`,
+      object: `docker-credential-${helper.program} ${verb}`,
       reason: output || errors || `it ended with status ${status}`,
     },
     { cause },

@@ -1,132 +1,110 @@
 /*
- * Where logins are looked up and kept. With a file that the user names (`--authfile`, $REGISTRY_AUTH_FILE) that file
- * alone counts. Otherwise, in this order, the first that has a login for the registry:
- *
- *   $XDG_RUNTIME_DIR/containers/auth.json   where Podman logs in, gone after a restart
- *   ~/.config/containers/auth.json          where Bunker logs in
- *   ~/.docker/config.json                   where Docker logs in ($DOCKER_CONFIG is its directory)
- *
- * Within a file a helper for the registry (`credHelpers`) goes before what the file itself holds. Logins may be for a part
- * of a registry: the longest key that is a prefix of `REGISTRY/REPOSITORY` wins. Helpers have logins for whole registries
- * only, so the helper for all (`credsStore`) is asked after the keys for parts, and before that for the registry.
+ * Where logins are looked up and kept: the `credential-helpers` of registries.conf in their order, as containers/image
+ * has them. The entry `containers-auth.json`, the only one unless configured, stands for the files of logins
+ * (login-files.ts); each other one is a helper, `docker-credential-NAME`, that has logins for whole registries.
  */
 import { BunkerError } from "../../../sys/error.ts";
-import { homeDirectory } from "../../../sys/home-directory.ts";
-import { type AuthFile, changeAuthFile, entryCredentials, readAuthFile } from "./auth-file.ts";
-import { eraseFromHelper, getFromHelper, listHelper, storeInHelper } from "./credential-helper.ts";
+import { AUTH_FILES } from "../configuration/registries-file.ts";
+import {
+  type CredentialHelper,
+  eraseFromHelper,
+  getFromHelper,
+  listHelper,
+  noPartsOfRegistry,
+  storeInHelper,
+} from "./credential-helper.ts";
 import type { Credentials } from "./credentials.ts";
+import {
+  DOCKER_HUB_KEY,
+  findInFiles,
+  forgetInFiles,
+  type KeptLogin,
+  keepInFiles,
+  listFiles,
+  namedFile,
+  normalizedKey,
+} from "./login-files.ts";
 
-/** What Docker calls its Hub in files of logins and for helpers. */
-const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
-
-/** Who keeps the logins for a registry instead of a file. */
-interface Helper {
-  readonly program: string;
-  /** What it knows the registry as. */
-  readonly server: string;
-  /** Whether it has the logins for all registries. */
-  readonly isForAll: boolean;
+/** Where a command looks for logins. */
+export interface LoginPlaces {
+  /** The only file to look into (`--authfile`); undefined for the usual ones. */
+  readonly file: string | undefined;
+  /** `credential-helpers` of registries.conf. */
+  readonly helpers: readonly string[];
 }
 
-/** Where a login was kept. */
-interface KeptLogin {
-  /** The file, or the program of a helper. */
-  readonly place: string;
-  /** Whether the password stands there for whoever can read the file. */
-  readonly isPlain: boolean;
+/** Is told of a helper that could not be asked. */
+type OnFailure = (error: BunkerError) => void;
+
+/** A login that was kept. */
+interface KeptSomewhere extends KeptLogin {
+  /** What went wrong at the places that come before this one. */
+  readonly failures: readonly BunkerError[];
 }
 
 /**
  * Looks up a login.
- * @param file the only file to look into; undefined for the usual ones
  * @param name `REGISTRY` or `REGISTRY/REPOSITORY`
- * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`, `credential_helper_failed`
+ * @param onFailure is told of a helper that cannot be asked, as if it had no login; it may throw the error instead
+ * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`
  */
-export async function findCredentials(file: string | undefined, name: string): Promise<Credentials | undefined> {
-  const [registry = ""] = name.split("/");
-  for (const path of authFiles(file)) {
-    const content = readAuthFile(path);
-    if (content === undefined) continue;
-    const helper = helperFor(content, registry);
-    const fromHelper = async () =>
-      helper === undefined ? undefined : await getFromHelper(helper.program, helper.server);
-    const fromFile = (isMeant: (key: string) => boolean) => {
-      for (const key of matchingKeys(content, name).filter(isMeant)) {
-        const credentials = entryCredentials(path, content, key);
-        if (credentials !== undefined) return credentials;
-      }
-      return undefined;
-    };
-    const isForAll = (key: string) => normalizedKey(key) === registry;
+export async function findCredentials(
+  places: LoginPlaces,
+  name: string,
+  onFailure: OnFailure,
+): Promise<Credentials | undefined> {
+  for (const helper of inOrder(places)) {
     const found =
-      helper?.isForAll === true
-        ? (fromFile((key) => !isForAll(key)) ?? (await fromHelper()) ?? fromFile(isForAll))
-        : ((await fromHelper()) ?? fromFile(() => true));
+      helper === undefined
+        ? await findInFiles(places.file, name, onFailure)
+        : await orFailure(findInHelper(helper, registryOf(name)), onFailure);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
 /**
- * Keeps a login: where there is one for the registry already, else with Docker's helper where there is one, else in
- * `~/.config/containers/auth.json`.
- * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`, `auth_file_unwritable`, `credential_helper_failed`;
- *   `invalid_login` for a part of a registry whose logins a helper has
+ * Keeps a login at the first place that takes it.
+ * @throws BunkerError what the first place says, when none takes it: `invalid_auth_file`, `auth_file_unreadable`,
+ *   `auth_file_unwritable`, `credential_helper_failed`; `invalid_login` for a part of a registry whose logins a helper has
  */
 export async function keepCredentials(
-  file: string | undefined,
+  places: LoginPlaces,
   name: string,
   credentials: Credentials,
-): Promise<KeptLogin> {
-  const [registry = ""] = name.split("/");
-  const files = authFiles(file).map((path) => ({ path, content: readAuthFile(path) }));
-  const known = files.find(({ content }) => content !== undefined && exactKeys(content, name).length > 0);
-  const helped = files.find(({ content }) => content !== undefined && helperFor(content, registry) !== undefined);
-  const own = { path: file ?? ownFile(), content: readAuthFile(file ?? ownFile()) };
-  const isPart = name !== registry;
-  const { path, content } = known ?? (isPart ? undefined : helped) ?? own;
-  const helper = content === undefined ? undefined : helperFor(content, registry);
-  if (helper !== undefined && isPart && !helper.isForAll) {
-    throw new BunkerError({
-      code: "invalid_login",
-      operation: "log in to",
-      object: name,
-      reason: `docker-credential-${helper.program}, which ${path} names for ${registry}, has no logins for parts of a registry`,
-      hint: `Log in to all of it: bunker login ${registry}`,
-    });
+): Promise<KeptSomewhere> {
+  const isPart = name !== registryOf(name);
+  const ordered = inOrder(places);
+  // Helpers have nothing for parts of a registry, so those are for the files where there are any.
+  const taking = isPart && ordered.includes(undefined) ? [undefined] : ordered;
+  const failures: BunkerError[] = [];
+  for (const helper of taking) {
+    const kept = await orFailure(keepAt(helper, places.file, name, credentials), (error) => failures.push(error));
+    if (kept !== undefined) return { ...kept, failures };
   }
-  if (helper !== undefined && !isPart) {
-    await storeInHelper(helper.program, helper.server, credentials);
-    return { place: `docker-credential-${helper.program}`, isPlain: false };
-  }
-  const keys = content === undefined ? [] : exactKeys(content, name);
-  changeAuthFile(path, keys.length === 0 ? [name] : keys, credentials);
-  return { place: path, isPlain: true };
+  throw failures[0] ?? new Error("there is at least one place for logins");
 }
 
 /**
  * Forgets the login for a registry, or part of one, wherever it is kept.
  * @returns whether there was one
- * @throws BunkerError as `keepCredentials`
+ * @throws BunkerError the first failure, when all places have been asked: as `keepCredentials`
  */
-export async function forgetCredentials(file: string | undefined, name: string): Promise<boolean> {
-  const [registry = ""] = name.split("/");
+export async function forgetCredentials(places: LoginPlaces, name: string): Promise<boolean> {
+  const registry = registryOf(name);
+  const failures: BunkerError[] = [];
   let found = false;
-  for (const path of authFiles(file)) {
-    const content = readAuthFile(path);
-    if (content === undefined) continue;
-    const helper = name === registry ? helperFor(content, registry) : undefined;
-    if (helper !== undefined && (await eraseFromHelper(helper.program, helper.server))) found = true;
-    const keys = exactKeys(content, name);
-    if (keys.length === 0) continue;
-    changeAuthFile(path, keys, undefined);
-    found = true;
+  for (const helper of inOrder(places)) {
+    if (helper !== undefined && name !== registry) continue;
+    const forgotten = helper === undefined ? forgetInFiles(places.file, name) : eraseAll(helper, registry);
+    if ((await orFailure(forgotten, (error) => failures.push(error))) === true) found = true;
   }
+  if (failures[0] !== undefined) throw failures[0];
   return found;
 }
 
 /** The logins that could be found. */
-export interface LoginList {
+interface LoginList {
   /** The registries, and parts of them, that there may be logins for. */
   readonly names: readonly string[];
   /** What went wrong with helpers that were asked for theirs. */
@@ -137,63 +115,70 @@ export interface LoginList {
  * Lists the registries that there are logins for.
  * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`
  */
-export async function listLogins(file: string | undefined): Promise<LoginList> {
+export async function listLogins(places: LoginPlaces): Promise<LoginList> {
   const names = new Set<string>();
   const failures: BunkerError[] = [];
-  for (const path of authFiles(file)) {
-    const content = readAuthFile(path);
-    if (content === undefined) continue;
-    for (const key of Object.keys(content.auths)) names.add(normalizedKey(key));
-    for (const registry of Object.keys(content.credHelpers)) names.add(normalizedKey(registry));
-    if (content.credsStore === "") continue;
-    try {
-      for (const key of await listHelper(content.credsStore)) names.add(normalizedKey(key));
-    } catch (error) {
-      if (!(error instanceof BunkerError)) throw error;
-      failures.push(error);
-    }
+  const onFailure: OnFailure = (error) => failures.push(error);
+  for (const helper of inOrder(places)) {
+    const keys =
+      helper === undefined
+        ? await listFiles(places.file, onFailure)
+        : ((await orFailure(listHelper(helper), onFailure)) ?? []);
+    for (const key of keys) names.add(normalizedKey(key));
   }
   return { names: [...names].sort(), failures };
 }
 
-function authFiles(file: string | undefined): readonly string[] {
-  const { REGISTRY_AUTH_FILE = "", XDG_RUNTIME_DIR = "", DOCKER_CONFIG = "" } = process.env;
-  const only = file ?? (REGISTRY_AUTH_FILE || undefined);
-  if (only !== undefined) return [only];
-  const ofSession = XDG_RUNTIME_DIR === "" ? [] : [`${XDG_RUNTIME_DIR}/containers/auth.json`];
-  return [...ofSession, ownFile(), `${DOCKER_CONFIG || `${homeDirectory()}/.docker`}/config.json`];
+/** The helpers, with undefined for the files. A file that the user names counts first where the list has no files. */
+function inOrder({ file, helpers }: LoginPlaces): readonly (CredentialHelper | undefined)[] {
+  const names = namedFile(file) !== undefined && !helpers.includes(AUTH_FILES) ? [AUTH_FILES, ...helpers] : helpers;
+  return names.map((program) =>
+    program === AUTH_FILES ? undefined : { program, namedBy: "credential-helpers of registries.conf" },
+  );
 }
 
-function ownFile(): string {
-  const { REGISTRY_AUTH_FILE = "", XDG_CONFIG_HOME = "" } = process.env;
-  return REGISTRY_AUTH_FILE || `${XDG_CONFIG_HOME || `${homeDirectory()}/.config`}/containers/auth.json`;
+async function keepAt(
+  helper: CredentialHelper | undefined,
+  file: string | undefined,
+  name: string,
+  credentials: Credentials,
+): Promise<KeptLogin> {
+  if (helper === undefined) return await keepInFiles(file, name, credentials);
+  if (name !== registryOf(name)) throw noPartsOfRegistry(helper, name);
+  await storeInHelper(helper, name, credentials);
+  return { place: `docker-credential-${helper.program}`, isPlain: false };
 }
 
-function helperFor({ credHelpers, credsStore }: AuthFile, registry: string): Helper | undefined {
-  const isHub = registry === "docker.io";
-  const key = Object.keys(credHelpers).find((name) => normalizedKey(name) === registry);
-  const program = key === undefined ? credsStore : (credHelpers[key] ?? "");
-  if (program === "") return undefined;
-  // Podman asks for docker.io, Docker by a name of its own: whoever wrote the entry has kept the login by its key.
-  return { program, server: isHub ? (key ?? DOCKER_HUB_KEY) : registry, isForAll: key === undefined };
+async function findInHelper(helper: CredentialHelper, registry: string): Promise<Credentials | undefined> {
+  for (const server of serversOf(registry)) {
+    const found = await getFromHelper(helper, server);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
-/** The keys that a name falls under, the longest first. */
-function matchingKeys(content: AuthFile, name: string): readonly string[] {
-  return Object.keys(content.auths)
-    .map((key) => ({ key, prefix: normalizedKey(key) }))
-    .filter(({ prefix }) => name === prefix || name.startsWith(`${prefix}/`))
-    .sort((one, other) => other.prefix.length - one.prefix.length)
-    .map(({ key }) => key);
+async function eraseAll(helper: CredentialHelper, registry: string): Promise<boolean> {
+  let found = false;
+  for (const server of serversOf(registry)) if (await eraseFromHelper(helper, server)) found = true;
+  return found;
 }
 
-function exactKeys(content: AuthFile, name: string): readonly string[] {
-  return Object.keys(content.auths).filter((key) => normalizedKey(key) === name);
+/** What Podman, and for its Hub Docker, call a registry to the helper that both may use. */
+function serversOf(registry: string): readonly string[] {
+  return registry === "docker.io" ? [registry, DOCKER_HUB_KEY] : [registry];
 }
 
-/** Docker writes some keys as URLs, and its Hub's under a name of its own. */
-function normalizedKey(key: string): string {
-  const [, url] = /^https?:\/\/([^/]+)/.exec(key) ?? [];
-  const name = url ?? key;
-  return name === "index.docker.io" || name === "registry-1.docker.io" ? "docker.io" : name;
+function registryOf(name: string): string {
+  return name.split("/")[0] ?? "";
+}
+
+/** What a place answers; undefined when it fails, which is told. */
+async function orFailure<Answer>(answer: Promise<Answer>, onFailure: OnFailure): Promise<Answer | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof BunkerError)) throw error;
+    onFailure(error);
+    return undefined;
+  }
 }

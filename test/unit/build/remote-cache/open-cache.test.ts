@@ -43,7 +43,7 @@ function open(root: object) {
   const entry = { ...root, annotations: { "org.opencontainers.image.ref.name": "latest" } };
   writeFileSync(`${directory}/index.json`, JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
   const source = { type: "local", directory, tag: "latest", digest: undefined } as const;
-  return openCache(source, new Registries({}), signal);
+  return openCache(source, new Registries({}, () => undefined), signal);
 }
 
 function openConfiguration(bytes: Buffer, form: "manifest" | "index" = "manifest") {

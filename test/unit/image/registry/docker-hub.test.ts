@@ -70,7 +70,7 @@ test("Docker Hub is searched at its index", async () => {
         ],
       }),
     );
-  using registries = new Registries(hub);
+  using registries = new Registries(hub, () => undefined);
   const found = await searchHub(registries.registry("docker.io"), "debian linux", 2, NEVER);
   expect(found).toEqual([
     { name: "debian", description: "Linux", star_count: 5, is_official: true, is_automated: false },
@@ -82,7 +82,7 @@ test("Docker Hub is searched at its index", async () => {
 
 test("an answer in another form is refused", async () => {
   answerSearch = (response) => void response.end("<html>");
-  using registries = new Registries(hub);
+  using registries = new Registries(hub, () => undefined);
   const search = searchHub(registries.registry("docker.io"), "debian", 2, NEVER);
   expect(await failureOf(search)).toMatchObject({ code: "image_invalid" });
 });

@@ -7,7 +7,7 @@ import { type Handler, startScriptedServer } from "./scripted-server.ts";
 
 async function tagsFrom(handler: Handler) {
   await using server = await startScriptedServer(handler);
-  using registries = new Registries({ patience: SHORT_PATIENCE });
+  using registries = new Registries({ patience: SHORT_PATIENCE }, () => undefined);
   const repository = registries.forPush(parseReference(`${server.host}/image`));
   const tags = await Array.fromAsync(listTags(repository, "image", NEVER)).catch((error) =>
     failureOf(Promise.reject(error)),
@@ -57,6 +57,6 @@ test("null is an empty list, as Go writes it; another form is refused", async ()
 
 test("the repositories of a registry are listed", async () => {
   await using server = await startScriptedServer((_request, response) => void response.end('{"repositories":["a/b"]}'));
-  using registries = new Registries({ patience: SHORT_PATIENCE });
+  using registries = new Registries({ patience: SHORT_PATIENCE }, () => undefined);
   expect(await Array.fromAsync(listRepositories(registries.registry(server.host), NEVER))).toEqual(["a/b"]);
 });

@@ -16,7 +16,7 @@ export const NEVER = new AbortController().signal;
 
 /** Opens an image in a registry with short waits. */
 export function openReader(name: string, settings: RegistrySettings = {}): RegistryReader {
-  const registries = new Registries({ patience: SHORT_PATIENCE, ...settings });
+  const registries = new Registries({ patience: SHORT_PATIENCE, ...settings }, () => undefined);
   return new RegistryReader(registries, parseReference(name), NEVER);
 }
 

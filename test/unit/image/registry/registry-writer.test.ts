@@ -219,7 +219,7 @@ test("an artifact is listed under what it refers to, also where the registry kee
     await using artifactWriter = openWriter(`${name}@${artifact.manifest.digest}`);
     await copy(artifact.reader, artifactWriter);
   }
-  using registries = new Registries();
+  using registries = new Registries({}, () => undefined);
   const [repository] = registries.forPull(parseReference(name));
   if (repository === undefined) throw new Error("a name stands for at least one repository");
   const digests = async (type?: string) =>
@@ -234,7 +234,7 @@ test("a manifest whose digest is another is refused", async () => {
   const { manifest, reader } = memoryImage([]);
   await using writer = openWriter(name);
   await copy(reader, writer);
-  using registries = new Registries({ patience: SHORT_PATIENCE });
+  using registries = new Registries({ patience: SHORT_PATIENCE }, () => undefined);
   const repository = registries.forPush(parseReference(name));
   const other = { ...manifest, digest: digestOf("other") };
   expect(await failureOf(putManifest(repository, other, "1", name, NEVER))).toMatchObject({ code: "digest_mismatch" });

@@ -38,7 +38,7 @@ export function memoryImage(layers: readonly Buffer[], more: object = {}) {
 
 /** Opens a name for writing with short waits. */
 export function openWriter(name: string, settings: RegistrySettings = {}): RegistryWriter {
-  const registries = new Registries({ patience: SHORT_PATIENCE, ...settings });
+  const registries = new Registries({ patience: SHORT_PATIENCE, ...settings }, () => undefined);
   return new RegistryWriter(registries, parseReference(name), NEVER);
 }
 

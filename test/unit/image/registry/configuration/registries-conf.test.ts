@@ -201,7 +201,14 @@ test.each([
   ["a = \n", "Missing value"],
   ['[[registry]]\nblocked = "yes"', "registry.0.blocked: "],
   ["[[registry]]\nblocked = true", "registry.0: a registry needs a prefix or a location"],
-  ['[registries.search]\nregistries = ["docker.io"]', "it is in version 1 of its format"],
+  ['unqualified-search-registries = ["one.com/path"]', "unqualified-search-registries.0: it is HOST[:PORT]"],
+  ['credential-helpers = [""]', "credential-helpers.0: a helper has a name"],
+  ['[registries.search]\nregistries = "docker.io"', "registries.search.registries: "],
+  ['[registries.block]\nregistries = ["http://a.com"]', "registries.block.registries.0: it is HOST[:PORT]"],
+  [
+    "unqualified-search-registries = []\n[registries.search]\nregistries = []",
+    "registries.search is of version 1 of its format and unqualified-search-registries of version 2",
+  ],
   [
     '[[registry]]\nprefix = "a.com"\nlocation = "https://b.com"',
     "registry.0.location: it is HOST[:PORT] or HOST[:PORT]/PATH",
@@ -217,6 +224,49 @@ test.each([
     code: "invalid_registries_configuration",
     message: expect.stringContaining(`${directory}/config/containers/registries.conf: ${reason}`),
   });
+});
+
+test("version 1 says which registries are searched, insecure and blocked", () => {
+  const content = `
+[registries.search]
+registries = ["one.com", "two.com/"]
+[registries.insecure]
+registries = ["three.com", "one.com"]
+[registries.block]
+registries = ["bad.com", "three.com/bad"]`;
+  const file = configure(content);
+  expect(resolveShortName(file, "image:1").map(formatReference)).toEqual(["one.com/image:1", "two.com/image:1"]);
+  expect(pulls(content, "one.com/image")).toEqual(["one.com/image insecure"]);
+  expect(pulls(content, "three.com/good/image")).toEqual(["three.com/good/image insecure"]);
+  expect(pulls(content, "two.com/image")).toEqual(["two.com/image"]);
+  expect(() => pulls(content, "bad.com/image")).toThrow("registries.conf blocks bad.com");
+  expect(() => pulls(content, "three.com/bad/image")).toThrow("registries.conf blocks three.com/bad");
+  expect(configure("[registries.search]").searchRegistries).toEqual([]);
+});
+
+test("what adds to the main file is in version 2, also where the main one is in version 1", async () => {
+  write("config/containers/registries.conf.d/1.conf", '[[registry]]\nlocation = "one.com"\ninsecure = true');
+  const content = '[registries.search]\nregistries = ["one.com"]';
+  expect(pulls(content, "one.com/image")).toEqual(["one.com/image insecure"]);
+  expect(configure(content).searchRegistries).toEqual(["one.com"]);
+  write("config/containers/registries.conf.d/2.conf", content);
+  const read = async () => configure(content);
+  expect(await failureOf(read())).toEqual({
+    code: "invalid_registries_configuration",
+    message: `read ${directory}/config/containers/registries.conf.d/2.conf: it is in version 1 of its format, which only the main file may be in`,
+  });
+});
+
+test("who has logins is said by the last file that names somebody", () => {
+  expect(configure("").credentialHelpers).toEqual(["containers-auth.json"]);
+  expect(configure('credential-helpers = ["pass", "containers-auth.json"]').credentialHelpers).toEqual([
+    "pass",
+    "containers-auth.json",
+  ]);
+  write("config/containers/registries.conf.d/1.conf", 'credential-helpers = ["ecr-login"]');
+  expect(configure('credential-helpers = ["pass"]').credentialHelpers).toEqual(["ecr-login"]);
+  write("config/containers/registries.conf.d/2.conf", "credential-helpers = []");
+  expect(configure('credential-helpers = ["pass"]').credentialHelpers).toEqual(["containers-auth.json"]);
 });
 
 test("what a mirror lacks comes from the registry", async () => {

@@ -226,7 +226,7 @@ test("artifacts are listed under what they refer to, and by their kind", async (
   const signature = memoryImage([noise(100)], { subject, artifactType: "application/x.signature" });
   await using artifactWriter = openWriter(`${name}@${signature.manifest.digest}`);
   await copy(signature.reader, artifactWriter);
-  using registries = new Registries({ patience: SHORT_PATIENCE });
+  using registries = new Registries({ patience: SHORT_PATIENCE }, () => undefined);
   const repository = registries.forPush(parseReference(name));
   const digests = async (type?: string) =>
     (await listReferrers(repository, manifest.digest, name, NEVER, type)).map(({ digest }) => digest);
@@ -252,7 +252,7 @@ test("tags and repositories are listed page by page", async () => {
   expect(await second.json()).toEqual({ name: "b", tags: ["2"] });
   expect(second.headers.get("link")).toBeNull();
   expect(await (await send("GET", "b/tags/list?n=0")).json()).toEqual({ name: "b", tags: [] });
-  using registries = new Registries({ patience: SHORT_PATIENCE });
+  using registries = new Registries({ patience: SHORT_PATIENCE }, () => undefined);
   expect(await Array.fromAsync(listRepositories(registries.registry(server.address), NEVER))).toEqual(["a/x", "b"]);
 });
 
