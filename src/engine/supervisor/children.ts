@@ -10,14 +10,14 @@ export const ownChildren: ReadonlySet<number> = running;
 
 /**
  * Starts `bunker internal …` without waiting for it.
- * @param onEnd called in the reactor when it has ended, with its end
+ * @param onEnd called in the reactor when it has ended, with its exit status; undefined when a signal has killed it
  * @returns a function that waits for its end; undefined when the host permits no further process now, which is no reason
  * to give up the container
  */
 export function spawnInternal(
   reactor: Reactor,
   words: readonly string[],
-  onEnd: (end: ReturnType<typeof waitForExit>) => void,
+  onEnd: (exitStatus: number | undefined) => void,
 ): (() => void) | undefined {
   const child = spawned(words);
   if (child === undefined) return undefined;
@@ -27,13 +27,22 @@ export function spawnInternal(
     if (!running.delete(child.pid)) return;
     reactor.remove(pidfd.number);
     pidfd.close();
-    onEnd(waitForExit(child.pid));
+    onEnd(awaitExitStatus(child));
   };
   reactor.add(pidfd.number, Event.IN, end);
   return end;
 }
 
-function spawned(words: readonly string[]) {
+/** Between two rounds of the reactor, when code is loaded, Bun's own loop turns, and reaps what has ended by then. */
+function awaitExitStatus({ pid, exitCode, signalCode }: Child): number | undefined {
+  if (exitCode !== null || signalCode !== null) return exitCode ?? undefined;
+  const end = waitForExit(pid);
+  return "exitCode" in end ? end.exitCode : undefined;
+}
+
+type Child = Pick<Bun.Subprocess, "pid" | "exitCode" | "signalCode">;
+
+function spawned(words: readonly string[]): Child | undefined {
   try {
     return Bun.spawn({ ...internalCommand(words), stdio: ["ignore", "ignore", "ignore"] });
   } catch {

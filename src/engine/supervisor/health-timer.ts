@@ -20,8 +20,8 @@ export class HealthTimer implements Disposable {
     reactor.add(this.#timer.descriptor.number, Event.IN, () => {
       this.#timer.acknowledge();
       const phase = isStarting() ? "starting" : "started";
-      const check = spawnInternal(reactor, ["health", data, id, phase], (end) => {
-        if (!("exitCode" in end && end.exitCode === STARTUP_GOES_ON)) startupInterval = undefined;
+      const check = spawnInternal(reactor, ["health", data, id, phase], (exitStatus) => {
+        if (exitStatus !== STARTUP_GOES_ON) startupInterval = undefined;
         if (!this.#isDisposed) arm();
       });
       if (check === undefined) arm();
