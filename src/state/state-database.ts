@@ -30,17 +30,18 @@
  * Read-only. Where the directory cannot be written the database is opened as it lies there; changes are refused. A
  * log that was left beside it cannot be read then, unless somebody has it in use: that is an error, not an older state.
  */
-import { constants, Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
+import { constants, Database, type SQLQueryBindings } from "bun:sqlite";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError, errnoOf } from "../sys/error.ts";
 import { Lock, lock, synchronize } from "../sys/file.ts";
-import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { canWrite, linkFile, makeDirectories, openFile, statusIfThere } from "../sys/named-file.ts";
 import { OpenFlag } from "../sys/open.ts";
-import { lockRange, RecordLock } from "../sys/record-lock.ts";
 import { stopInheritance } from "../sys/stop-inheritance.ts";
 import { check, SystemCall, systemCall } from "../sys/system-call.ts";
 import { unlinkIfThere } from "../sys/unlink-if-there.ts";
+import { holdReadersLock } from "./readers-lock.ts";
+import { bringUpToDate, CREATE_COMPONENT, type StateComponent } from "./state-component.ts";
+import { BUSY, explainStateError, lacksSpaceForIndex } from "./state-error.ts";
 
 /** Milliseconds that one waits for another process's transaction; those take a few. */
 const BUSY_TIMEOUT = 30_000;
@@ -51,31 +52,6 @@ const LOG_LIMIT = 250;
 /** Bytes that the log has on the disk, whatever else is there: about as much as it grows to. */
 const LOG_RESERVE = LOG_LIMIT * 4096;
 const FALLOC_FL_KEEP_SIZE = 1;
-
-/** The bytes that SQLite's readers lock, in every database; sqlite3's os.h, SHARED_FIRST. */
-const READERS_LOCK = { start: 0x4000_0002, length: 510 };
-
-/** Databases that are older lack the last column; it comes to them with the next migration. */
-const CREATE_COMPONENT =
-  "CREATE TABLE component (name TEXT PRIMARY KEY, version INTEGER NOT NULL, compatible_from INTEGER) STRICT, WITHOUT ROWID";
-
-/** A part of Bunker with tables of its own. */
-export interface StateComponent {
-  /** Stable: `images`. */
-  readonly name: string;
-  /**
-   * The one at place N brings the tables from version N to N + 1. Tables are STRICT, so that their columns hold what the
-   * code expects. Once released a migration is never changed: another is added.
-   */
-  readonly migrations: readonly Migration[];
-}
-
-/**
- * An SQL script. Programs that only know the version before may go on using the tables after it where `keepsOlder` says
- * so: what their statements name is there and means the same, columns that they do not know have defaults, and nothing is
- * wrong when nobody sets those.
- */
-type Migration = string | { readonly script: string; readonly keepsOlder: true };
 
 /** What a statement's parameters may be. */
 type Parameters = SQLQueryBindings[];
@@ -191,7 +167,7 @@ export class StateDatabase implements Disposable {
       if (this.#database === undefined) throw new Error("a database was used after it was closed");
       return work(this.#database);
     } catch (error) {
-      throw explain(error, this.#path);
+      throw explainStateError(error, this.#path);
     } finally {
       this.#letOthersIn();
     }
@@ -225,7 +201,7 @@ export function openStateDatabase(directory: string, components: readonly StateC
       return upToDate(openAlone(directory, path), components);
     }
   } catch (error) {
-    throw explain(error, path);
+    throw explainStateError(error, path);
   }
 }
 
@@ -328,33 +304,6 @@ function reserveLog(path: string): void {
   systemCall(SystemCall.fallocate, file.number, FALLOC_FL_KEEP_SIZE, 0, LOG_RESERVE);
 }
 
-/** The descriptors that hold the lock of a reader, by the path of their database, and for how many connections. */
-const readersLocks = new Map<string, { readonly descriptor: FileDescriptor; connections: number }>();
-
-/**
- * Locks a database as a reader does. A process has one descriptor for that, however many connections: closing any
- * descriptor of a file takes all record locks of the process on it away, also those of other connections.
- */
-function holdReadersLock(path: string): Disposable {
-  let held = readersLocks.get(path);
-  if (held === undefined) {
-    held = { descriptor: openFile(path, OpenFlag.O_RDONLY | OpenFlag.O_NOFOLLOW), connections: 0 };
-    readersLocks.set(path, held);
-    // EAGAIN: one of the others is closing without this lock, having found nobody. Then the log is moved at the end.
-    lockRange(held.descriptor.number, RecordLock.shared, READERS_LOCK.start, READERS_LOCK.length);
-  }
-  const { descriptor } = held;
-  held.connections++;
-  return {
-    [Symbol.dispose]: () => {
-      const left = readersLocks.get(path);
-      if (left === undefined || --left.connections > 0) return;
-      readersLocks.delete(path);
-      descriptor.close();
-    },
-  };
-}
-
 /** Makes the file aside and links it, so that it is there whole or not at all. */
 function create(directory: string, path: string): void {
   const aside = `${path}.${crypto.randomUUID()}`;
@@ -420,107 +369,4 @@ function upToDate(database: StateDatabase, components: readonly StateComponent[]
     database[Symbol.dispose]();
     throw error;
   }
-}
-
-/** What the database says of a component. */
-interface ComponentRow {
-  readonly name: string;
-  readonly version: number;
-  readonly compatible_from?: number | null;
-}
-
-function bringUpToDate(database: StateDatabase, components: readonly StateComponent[], path: string): void {
-  const outdated = () => {
-    const rows = new Map<string, ComponentRow>();
-    for (const row of database.all<ComponentRow>("SELECT * FROM component")) rows.set(row.name, row);
-    const found: { component: StateComponent; version: number; compatibleFrom: number }[] = [];
-    for (const component of components) {
-      const row = rows.get(component.name);
-      const version = row?.version ?? 0;
-      const compatibleFrom = row?.compatible_from ?? version;
-      const known = component.migrations.length;
-      if (known < compatibleFrom) throw newer(component, version, path);
-      if (version < known) found.push({ component, version, compatibleFrom });
-    }
-    return found;
-  };
-  if (outdated().length === 0) return;
-  database.transaction(() => {
-    const column = "SELECT 1 FROM pragma_table_info('component') WHERE name = 'compatible_from'";
-    if (database.get(column) === undefined) database.script("ALTER TABLE component ADD COLUMN compatible_from INTEGER");
-    // Another process may have done it meanwhile.
-    for (const { component, version, compatibleFrom } of outdated()) {
-      const { name, migrations } = component;
-      let oldest = compatibleFrom;
-      for (const [place, migration] of migrations.entries()) {
-        if (place < version) continue;
-        const { script, keepsOlder } =
-          typeof migration === "string" ? { script: migration, keepsOlder: false } : migration;
-        database.script(script);
-        // Before the first one there are no tables that anybody could use.
-        if (!keepsOlder || place === 0) oldest = place + 1;
-      }
-      database.run("INSERT OR REPLACE INTO component VALUES (?, ?, ?)", name, migrations.length, oldest);
-    }
-  });
-}
-
-function newer({ name, migrations }: StateComponent, version: number, path: string): BunkerError {
-  return new BunkerError({
-    code: "state_newer",
-    operation: "open",
-    object: path,
-    reason: `its ${name} have version ${version}, this Bunker knows up to ${migrations.length}`,
-    hint: "Use the newer Bunker that has written it.",
-  });
-}
-
-const BRING_BACK =
-  "Bring the file back from a backup; or move the data directory away, and Bunker begins anew without images and containers.";
-
-const BUSY = {
-  code: "state_busy",
-  reason: "another process keeps it locked",
-  hint: "See who has it open: fuser -v state.db.",
-};
-
-/** What SQLite's primary result codes mean for the user; sqlite.org/rescode.html. */
-const explanations: Readonly<Record<number, { code: string; reason: string; hint?: string }>> = {
-  5: BUSY,
-  8: {
-    code: "state_read_only",
-    reason: "it cannot be written",
-    hint: "You need to be able to write to the data directory and its files.",
-  },
-  11: { code: "state_damaged", reason: "it is damaged", hint: BRING_BACK },
-  13: {
-    code: "no_space",
-    reason: "no space is left for it",
-    hint: "Free some space on the file system of the data directory.",
-  },
-  26: { code: "state_damaged", reason: "it is no SQLite database", hint: BRING_BACK },
-};
-/** Its shared memory could not grow: SQLITE_IOERR_SHMSIZE. */
-const NO_SPACE_FOR_INDEX = 4874;
-
-function lacksSpaceForIndex(error: unknown): boolean {
-  return error instanceof BunkerError && error.cause instanceof SQLiteError && error.cause.errno === NO_SPACE_FOR_INDEX;
-}
-
-function explain(error: unknown, path: string): unknown {
-  if (error instanceof SQLiteError) {
-    const result = error.errno === NO_SPACE_FOR_INDEX ? 13 : error.errno & 0xff;
-    // A mistake of the program's own, such as a violated constraint, stays what it is.
-    if (result === 1 || result === 19 || result === 20) return error;
-    const known = explanations[result] ?? { code: "state_unreadable", reason: `${error.message} (${error.code})` };
-    return new BunkerError({ operation: "use", object: path, ...known }, { cause: error });
-  }
-  // Of the system calls that get the files ready; whatever else is a BunkerError has been explained.
-  if (!(error instanceof BunkerError) || error.code !== "system_call_failed") return error;
-  const { errno } = error;
-  const isFull = errno === Errno.ENOSPC || errno === Errno.EDQUOT;
-  return new BunkerError(
-    { code: isFull ? "no_space" : "state_unreadable", operation: "open", object: path, errno },
-    { cause: error },
-  );
 }

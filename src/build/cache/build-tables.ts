@@ -1,4 +1,4 @@
-import type { StateComponent } from "../../state/state-database.ts";
+import type { StateComponent } from "../../state/state-component.ts";
 
 /**
  * What the build cache holds. Times are milliseconds since 1970, sizes bytes. The directories themselves are in

@@ -10,7 +10,8 @@
  * One row holds the files of one directory, which is known by device and inode: so a walk asks once for each directory,
  * and a context that is moved keeps its digests. Rows that nobody has asked for in a month are removed.
  */
-import type { StateComponent, StateDatabase } from "../../state/state-database.ts";
+import type { StateComponent } from "../../state/state-component.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
 import { type ByteString, byteStringOf } from "../../sys/byte-string.ts";
 import { statusAt } from "../../sys/file.ts";
 import type { FileStatus, Timestamp } from "../../sys/stat.ts";

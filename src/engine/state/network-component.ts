@@ -1,4 +1,4 @@
-import type { StateComponent } from "../../state/state-database.ts";
+import type { StateComponent } from "../../state/state-component.ts";
 
 /** The tables of the networks that users make. Times are milliseconds since 1970. */
 export const networkComponent: StateComponent = {

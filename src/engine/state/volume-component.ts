@@ -1,4 +1,4 @@
-import type { StateComponent } from "../../state/state-database.ts";
+import type { StateComponent } from "../../state/state-component.ts";
 
 /** The volumes' tables. Times are milliseconds since 1970. */
 export const volumeComponent: StateComponent = {

@@ -1,4 +1,4 @@
-import type { StateComponent } from "../../state/state-database.ts";
+import type { StateComponent } from "../../state/state-component.ts";
 
 /**
  * What the store knows of images. Documents and layers themselves are blobs on disk; here is what commands ask for

@@ -1,4 +1,4 @@
-import type { StateComponent } from "../../../src/state/state-database.ts";
+import type { StateComponent } from "../../../src/state/state-component.ts";
 
 /** A component for tests. */
 export const notes: StateComponent = {
