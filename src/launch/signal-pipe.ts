@@ -1,11 +1,11 @@
 /*
- * Signals as bytes of a pipe, for foreground commands.
+ * Signals as records in a pipe, for foreground commands.
  *
  * signalfd(2) needs every thread of the process to block the signals, but Bun's helper threads are there before the
  * first line of JavaScript and block none; and a handler of JavaScript's own cannot run while the thread waits in the
- * reactor. So the handler is a few instructions of machine code: it writes the signal's number, the first
- * byte of the siginfo_t that it is called with, into a pipe that the reactor waits for. It touches no stack and no errno,
- * and does not care which thread it interrupts.
+ * reactor. So the handler is a few instructions of machine code: it writes the beginning of the siginfo_t that it is called
+ * with, the signal's number and who or what it is about, into a pipe that the reactor waits for. It touches no stack and no
+ * errno, and does not care which thread it interrupts.
  *
  * So another thread may still be about to execute it when this one has put back the former action. Therefore neither its
  * page is unmapped nor its pipe closed, whose number would soon be another file's: both wait for the next who wants
@@ -19,7 +19,8 @@ import { setBlocking } from "../sys/blocking.ts";
 import { Errno } from "../sys/errno.ts";
 import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { setInteger64 } from "../sys/integer64.ts";
-import { allocate } from "../sys/memory.ts";
+import { allocate, type Memory } from "../sys/memory.ts";
+import { ChildInformation } from "../sys/process.ts";
 import { SIGNAL_ACTION_SIZE, SIGNAL_SET_SIZE } from "../sys/signal-set.ts";
 import { pipe } from "../sys/socket.ts";
 import { check, type MappedMemory, makeExecutable, mapMemory, SystemCall, systemCall } from "../sys/system-call.ts";
@@ -29,6 +30,9 @@ const SA_SIGINFO = 0x4;
 const SA_RESTORER = 0x04000000;
 
 const PAGE_SIZE = 4096;
+
+/** The bytes of a siginfo_t up to a child's status. */
+const RECORD_SIZE = ChildInformation.status + 4;
 
 /**
  * The handler's code, and where in it the restorer starts, which x86-64 returns from signals by. It is written down
@@ -43,7 +47,7 @@ export function emitSignalHandler(
     const instructions = [
       0xd2800000 | ((descriptor & 0xffff) << 5), // mov x0, descriptor, its lower half
       0xf2a00000 | ((descriptor >>> 16) << 5), // movk x0, the upper half, lsl 16
-      0xd2800022, // mov x2, 1
+      0xd2800002 | (RECORD_SIZE << 5), // mov x2, the record's size
       0xd2800008 | (write << 5), // mov x8, write
       0xd4000001, // svc 0
       0xd65f03c0, // ret
@@ -54,7 +58,7 @@ export function emitSignalHandler(
   }
   const handler = [
     ...[0xbf, ...immediate32(descriptor)], // mov edi, descriptor
-    ...[0xba, ...immediate32(1)], // mov edx, 1
+    ...[0xba, ...immediate32(RECORD_SIZE)], // mov edx, the record's size
     ...[0xb8, ...immediate32(write)], // mov eax, write
     ...[0x0f, 0x05], // syscall
     0xc3, // ret
@@ -95,7 +99,7 @@ function makeHandler(): Handler {
 /** Receives signals through a pipe; see the head of this file. Disposing it restores the former actions. */
 export class SignalPipe implements Disposable {
   readonly #handler = unused.pop() ?? makeHandler();
-  readonly #byte = allocate(1);
+  readonly #record = allocate(RECORD_SIZE);
   readonly #signals: readonly number[];
   /** The actions found, in the signals' order. */
   readonly #former: ReturnType<typeof allocate>;
@@ -104,12 +108,7 @@ export class SignalPipe implements Disposable {
   constructor(signals: readonly number[]) {
     // What was sent to the one before.
     while (this.next() !== undefined);
-    const { page, restorer } = this.#handler;
-    // The kernel's struct sigaction: handler, flags, restorer, mask; arm64 has the same fields and ignores the restorer.
-    const action = allocate(SIGNAL_ACTION_SIZE);
-    setInteger64(action.view, 0, page.address);
-    setInteger64(action.view, 8, SA_SIGINFO | (restorer === undefined ? 0 : SA_RESTORER));
-    setInteger64(action.view, 16, restorer ?? 0);
+    const action = this.action(0);
     this.#signals = signals;
     this.#former = allocate(SIGNAL_ACTION_SIZE * signals.length);
     let former = this.#former.address;
@@ -127,11 +126,27 @@ export class SignalPipe implements Disposable {
 
   /** The next signal's number, or undefined when there is none. */
   next(): number | undefined {
-    const { address, bytes } = this.#byte;
-    const result = systemCall(SystemCall.read, this.#handler.readEnd.number, address, 1);
+    const { address, bytes } = this.#record;
+    const result = systemCall(SystemCall.read, this.#handler.readEnd.number, address, RECORD_SIZE);
     if (result === -Errno.EAGAIN || result === -Errno.EINTR) return undefined;
     check(result, "read a signal");
     return bytes[0];
+  }
+
+  /** What came with the last signal: a siginfo_t up to a child's status; sys/process.ts has the offsets. */
+  get information(): DataView {
+    return this.#record.view;
+  }
+
+  /** The kernel's struct sigaction by which a signal comes through this pipe, with further flags of sigaction(2). */
+  action(flags: number): Memory {
+    const { page, restorer } = this.#handler;
+    // Handler, flags, restorer, mask; arm64 has the same fields and ignores the restorer.
+    const action = allocate(SIGNAL_ACTION_SIZE);
+    setInteger64(action.view, 0, page.address);
+    setInteger64(action.view, 8, SA_SIGINFO | (restorer === undefined ? 0 : SA_RESTORER) | flags);
+    setInteger64(action.view, 16, restorer ?? 0);
+    return action;
   }
 
   /** Puts back the actions found; to be called once. */

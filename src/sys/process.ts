@@ -32,7 +32,15 @@ export function waitForExit(pid: number): ProcessEnd {
     const result = systemCall(SystemCall.waitid, WaitFor.PID, pid, address, options, 0);
     if (result === -Errno.EINTR) continue;
     check(result, "wait for process", `${pid}`);
-    const status = view.getInt32(ChildInformation.status, true);
-    return view.getInt32(ChildInformation.code, true) === CLD_EXITED ? { exitCode: status } : { signal: status };
+    return processEnd(view);
   }
+}
+
+/**
+ * How a child ended.
+ * @param information the `siginfo_t` that says it
+ */
+export function processEnd(information: DataView): ProcessEnd {
+  const status = information.getInt32(ChildInformation.status, true);
+  return information.getInt32(ChildInformation.code, true) === CLD_EXITED ? { exitCode: status } : { signal: status };
 }

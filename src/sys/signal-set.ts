@@ -6,3 +6,5 @@ export const SIGNAL_ACTION_SIZE = 32;
 export const SIGNAL_COUNT = 64;
 /** sigprocmask(2): the set replaces the mask. */
 export const SIG_SETMASK = 2;
+/** The set is taken out of the mask. */
+export const SIG_UNBLOCK = 1;

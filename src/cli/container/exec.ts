@@ -115,6 +115,7 @@ export const exec = defineCommand(
     const end = await attachDetachably(launched, signals, streams?.ends, {
       interactive,
       whole: false,
+      isFurther: true,
       detachKeys,
       // As with Docker: the process is still there for who looks after it.
       isLeftOnHangup: true,

@@ -116,7 +116,7 @@ export const exec = defineCommand(
     });
     if (signals === undefined) return 0;
     const lost = new LostOutput();
-    const end = await attach(launched, signals, undefined, { interactive: true, whole: false, lost });
+    const end = await attach(launched, signals, undefined, { interactive: true, whole: false, isFurther: true, lost });
     lost.check();
     return exitStatusOf(end);
   },

@@ -50,7 +50,13 @@ export const run = defineCommand(
     if (signals === undefined) return 0;
     directory.unlock();
     const lost = new LostOutput();
-    const end = await attach(container, signals, undefined, { interactive: true, whole: false, orphans, lost });
+    const end = await attach(container, signals, undefined, {
+      interactive: true,
+      whole: false,
+      isFurther: false,
+      orphans,
+      lost,
+    });
     if (!options.keep) deleteContainer(directory, true, onWarning);
     lost.check();
     return exitStatusOf(end);

@@ -7,6 +7,7 @@
  * that we get go to the container. Whatever happens, the terminal is put back.
  */
 
+import { ReapedChild } from "../../launch/reaped-child.ts";
 import { SignalPipe } from "../../launch/signal-pipe.ts";
 import type { LaunchedContainer } from "../../runtime/launched-container.ts";
 import type { Orphans } from "../../runtime/orphans.ts";
@@ -166,6 +167,8 @@ export async function attach(
  * Copies the streams, forwards signals and waits for the container to end and its output to be written.
  * @param streams the pipes, or undefined for a container with a terminal
  * @param whole whether the container's end means that nobody can write any more: it has a pid namespace of its own
+ * @param isFurther whether it is another process than a container's first, which must not hold up the end of that while
+ * this command is stopped; launch/reaped-child.ts
  * @param orphans what the container leaves behind, to be reaped when it ends meanwhile
  * @param detachKeys the keys that end the attachment when they are typed into a terminal; empty for none
  */
@@ -176,6 +179,7 @@ export async function attachDetachably(
   options: {
     readonly interactive: boolean;
     readonly whole: boolean;
+    readonly isFurther: boolean;
     readonly orphans?: Orphans | undefined;
     readonly detachKeys: Uint8Array;
     /** Whether a container's terminal is left, too, when our own has gone, which SIGHUP says. */
@@ -240,6 +244,9 @@ export async function attachDetachably(
     if (streams.outer.input !== undefined) copyIn(streams.outer.input);
   }
 
+  // After the terminal's guard was started, which is a child as well and is waited for when this has been disposed.
+  const child = options.isFurther ? cleanup.use(new ReapedChild(signals, container.pid)) : undefined;
+  const endOfProcess = () => (child === undefined ? waitForExit(container.pid) : child.end());
   const resize = () => {
     const size = windowSize(STANDARD_OUTPUT) ?? windowSize(STANDARD_INPUT);
     if (terminal !== undefined && size !== undefined) setWindowSize(terminal.number, size);
@@ -247,6 +254,7 @@ export async function attachDetachably(
   reactor.add(signals.descriptor, Event.IN, () => {
     for (let signal = signals.next(); signal !== undefined; signal = signals.next()) {
       if (signal === Signal.SIGWINCH) resize();
+      else if (signal === Signal.SIGCHLD) child?.note();
       else if (signal === Signal.SIGHUP && terminal !== undefined && options.isLeftOnHangup) leave();
       else systemCall(SystemCall.pidfd_send_signal, container.pidfd.number, signal, 0, 0);
     }
@@ -255,7 +263,7 @@ export async function attachDetachably(
   let end: ProcessEnd | undefined;
   reactor.add(container.pidfd.number, Event.IN, () => {
     reactor.remove(container.pidfd.number);
-    end = waitForExit(container.pid);
+    end = endOfProcess();
     ended = true;
     input?.stop();
     if (!options.whole) for (const pump of [...outputs]) pump.finish();
@@ -264,7 +272,7 @@ export async function attachDetachably(
   });
   reactor.run();
   if (isDetached && end === undefined) return "detached";
-  return end ?? waitForExit(container.pid);
+  return end ?? endOfProcess();
 }
 
 /**

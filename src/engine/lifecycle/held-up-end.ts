@@ -1,8 +1,9 @@
 /*
  * Who holds up a container's end. The kernel lets the first process of a pid namespace end when somebody has waited for
- * all others in it (pid_namespaces(7)), and those of `exec` are waited for by their commands. A command that is stopped, by
- * Ctrl-Z or SIGSTOP, does not. So whoever wants the container's end has it go on: it sees that its process was killed, and
- * ends as well.
+ * all others in it (pid_namespaces(7)). The first process of another container that has joined the namespace is waited for
+ * by that one's supervisor, and a process of `exec` by its command until it has come so far as to leave that to the kernel
+ * (launch/reaped-child.ts). One of them that is stopped, by Ctrl-Z or SIGSTOP, does not. So whoever wants the container's
+ * end has it go on: it sees that its process was killed, and ends as well.
  */
 import { decodeText, encodeText } from "../../sys/byte-string.ts";
 import { readLinkAt } from "../../sys/file.ts";
@@ -19,7 +20,7 @@ import type { Exit } from "../supervisor/parse-answer.ts";
 const PATIENCE = 1;
 
 /**
- * Waits for a container's end, and sees to it that no stopped command holds it up.
+ * Waits for a container's end, and sees to it that nobody who is stopped holds it up.
  * @param socket on which its supervisor says something by then
  * @param pid its first process
  * @param seconds how long at most
@@ -29,7 +30,7 @@ export function endsUnhindered(socket: FileDescriptor, pid: number | undefined, 
   let left = seconds;
   for (; left > PATIENCE; left -= PATIENCE) {
     if (endsWithin(socket, PATIENCE)) return true;
-    if (pid !== undefined) continueCommands(pid);
+    if (pid !== undefined) continueParents(pid);
   }
   return endsWithin(socket, left);
 }
@@ -45,8 +46,8 @@ export function waitForUnhinderedEnd(socket: FileDescriptor, pid: number | undef
   return waitForEnd(socket);
 }
 
-/** Has the stopped commands go on whose processes have ended in the pid namespace of a container's first process. */
-function continueCommands(first: number): void {
+/** Has those who are stopped go on whose children have ended in the pid namespace of a container's first process. */
+function continueParents(first: number): void {
   const namespace = namespaceOf(first, "pid");
   if (namespace === undefined || namespace === namespaceOf("self", "pid")) return;
   for (const name of directoryNames("/proc")) {

@@ -198,17 +198,65 @@ test("what is in the way of the supervisor's socket is named", async () => {
   await bunker("rm", "blocked");
 });
 
+/** A container, and a command that is stopped while its process runs in it. */
+async function startWithStoppedExec(script: string) {
+  await bunker("run", "-d", "--name", "held", suite.image, "sh", "-c", script);
+  const session = suite.user.talk([suite.user.bunkerPath, "exec", "held", "sh", "-c", "echo ready; sleep 1000"]);
+  await session.expect("ready\n");
+  session.process.kill("SIGSTOP");
+  return {
+    /** Has the command go on, and waits for its end. */
+    finish: () => {
+      session.process.kill("SIGCONT");
+      return session.finish();
+    },
+  };
+}
+
 test.each(["stop", "kill", "rm -f", "restart"])(
   "a stopped exec does not keep a container from its end by %s",
   async (words) => {
-    const script = "trap 'exit 0' TERM; while :; do sleep 0.02; done";
-    await bunker("run", "-d", "--name", "held", suite.image, "sh", "-c", script);
-    const session = suite.user.talk([suite.user.bunkerPath, "exec", "held", "sh", "-c", "echo ready; sleep 1000"]);
-    await session.expect("ready\n");
-    session.process.kill("SIGSTOP");
-    expect(await bunker(...words.split(" "), "held")).toBe("held\n");
-    expect(await session.finish()).toEqual({ status: 137, output: "ready\n", errors: "" });
+    const session = await startWithStoppedExec("trap 'exit 0' TERM; while :; do sleep 0.02; done");
+    try {
+      expect(await bunker(...words.split(" "), "held")).toBe("held\n");
+    } finally {
+      expect(await session.finish()).toEqual({ status: 137, output: "ready\n", errors: "" });
+    }
     if (!words.startsWith("rm")) await bunker("rm", "-f", "held");
+  },
+);
+
+test("a stopped exec does not keep a container from its end by itself, nor from its next run", async () => {
+  const script = "while [ ! -e /end ]; do sleep 0.02; done; rm /end; exit 3";
+  const session = await startWithStoppedExec(script);
+  try {
+    await suite.user.bunker(["exec", "held", "touch", "/end"]);
+    expect(await bunker("wait", "held")).toBe("3\n");
+    expect(await bunker("inspect", "--format", state, "held")).toBe("exited 3 \n");
+    await bunker("start", "held");
+  } finally {
+    expect(await session.finish()).toEqual({ status: 137, output: "ready\n", errors: "" });
+  }
+  expect(await bunker("exec", "held", "echo", "there")).toBe("there\n");
+  await bunker("rm", "-f", "held");
+});
+
+test.each(["stop", "kill", "rm -f"])(
+  "a stopped supervisor of a container in the same pid namespace does not keep one from its end by %s",
+  async (words) => {
+    await bunker("run", "-d", "--name", "held", "--stop-signal", "KILL", suite.image, "sleep", "1000");
+    const before = new Set(pidsOf("internal\0supervise"));
+    await bunker("run", "-d", "--name", "guest", "--pid", "container:held", suite.image, "sleep", "1000");
+    const [supervisor] = pidsOf("internal\0supervise").filter((pid) => !before.has(pid));
+    if (supervisor === undefined) throw new Error("the container has no supervisor");
+    process.kill(supervisor, "SIGSTOP");
+    try {
+      expect(await bunker(...words.split(" "), "held")).toBe("held\n");
+    } finally {
+      process.kill(supervisor, "SIGCONT");
+    }
+    expect(await bunker("wait", "guest")).toBe("137\n");
+    await bunker("rm", ...(words.startsWith("rm") ? [] : ["held"]), "guest");
   },
 );
 

@@ -6,13 +6,13 @@ import { disassemble } from "./disassemble.ts";
 
 const withoutAddresses = (lines: readonly string[]) => lines.map((line) => line.replace(/^[0-9a-f]+: /, ""));
 
-test("x86-64: writes one byte, and returns through the restorer", () => {
+test("x86-64: writes what the signal is about, and returns through the restorer", () => {
   const { code, restorer } = emitSignalHandler("x86-64", 300);
   const lines = disassemble("x86-64", code);
-  // rsi holds the siginfo_t already; its first byte is the signal's number.
+  // rsi holds the siginfo_t already; it begins with the signal's number.
   expect(withoutAddresses(lines)).toEqual([
     "mov edi,0x12c",
-    "mov edx,0x1",
+    "mov edx,0x1c",
     "mov eax,0x1",
     "syscall",
     "ret",
@@ -22,12 +22,12 @@ test("x86-64: writes one byte, and returns through the restorer", () => {
   expect(lines[5]).toStartWith(`${restorer?.toString(16)}: `);
 });
 
-test("arm64: writes one byte, and returns to the kernel's own restorer", () => {
+test("arm64: writes what the signal is about, and returns to the kernel's own restorer", () => {
   const { code, restorer } = emitSignalHandler("arm64", 300);
   expect(withoutAddresses(disassemble("arm64", code))).toEqual([
     "mov x0, #0x12c",
     "movk x0, #0x0, lsl #16",
-    "mov x2, #0x1",
+    "mov x2, #0x1c",
     "mov x8, #0x40",
     "svc #0x0",
     "ret",
