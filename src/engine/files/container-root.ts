@@ -6,8 +6,8 @@
  * owns the container's user namespace may do that.
  *
  * Of one that does not run, its layers and its bind mounts are put together in a mount namespace of the process's own, as
- * the container would see them; they are gone when it ends. The container's lock is held meanwhile, so that nobody starts or
- * removes it: two overlays on one writable layer would be the end of both.
+ * the container would see them; they are gone when it ends. The container's lock is held meanwhile, so that nobody removes it,
+ * and whoever starts it waits: two overlays on one writable layer would be the end of both.
  */
 import { openSync } from "node:fs";
 import type { Slot } from "../../launch/operation.ts";
@@ -25,7 +25,7 @@ import { identify } from "../../sys/process-identity.ts";
 import { findContainer } from "../lifecycle/find-container.ts";
 import { rootMountOf } from "../root-file-system.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
-import { lockContainer } from "../state/container-directory.ts";
+import { lockForCopy } from "../state/container-directory.ts";
 import { containerDirectory } from "../state/container-lock.ts";
 import type { Container } from "../state/containers.ts";
 import { namespaceOf } from "./container-layers.ts";
@@ -71,7 +71,7 @@ export async function openContainerRoot(
     }
     const running = openRunning(data, container);
     if (running !== undefined) return running;
-    const lock = lockContainer(data, id);
+    const lock = lockForCopy(data, id);
     // Somebody works on it: another copy, which ends, or a command that starts or removes it.
     if (lock !== undefined) {
       try {

@@ -27,7 +27,7 @@ import { rootMountOf } from "../root-file-system.ts";
 import { defaultSeccompFilter } from "../specification/default-seccomp-filter.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
 import type { ContainerDefinition, MountPoint } from "../state/container-definition.ts";
-import { lockContainer } from "../state/container-directory.ts";
+import { isHeld, isHeldForLonger, lockContainer } from "../state/container-directory.ts";
 import { type ContainerLock, containerDirectory } from "../state/container-lock.ts";
 import {
   isKnown,
@@ -387,13 +387,16 @@ function boundariesOf(mountPoints: readonly MountPoint[]): ReadonlyMap<string, B
   );
 }
 
+/** Milliseconds between two looks at whether a copy has ended. */
+const COPY_INTERVAL = 5;
+
 /**
- * Takes a container that is not running, to start it.
+ * Takes a container that is not running, to start it, and waits for copies of its files.
  * @returns undefined when it runs already
  * @throws BunkerError `container_busy`, `no_such_container`
  */
 export function takeToStart(database: StateDatabase, data: string, id: string): StartableContainer | undefined {
-  const lock = lockContainer(data, id);
+  const lock = lockUncopied(data, id);
   if (lock === undefined) {
     const { status, name } = findContainer(database, data, id);
     if (status === "running" || status === "restarting" || status === "paused") return undefined;
@@ -411,6 +414,16 @@ export function takeToStart(database: StateDatabase, data: string, id: string): 
   } catch (error) {
     lock[Symbol.dispose]();
     throw error;
+  }
+}
+
+/** Takes the lock of a container as soon as nobody copies its files; undefined when somebody has it for another purpose. */
+function lockUncopied(data: string, id: string): ContainerLock | undefined {
+  for (;;) {
+    const lock = lockContainer(data, id);
+    // A copy may have ended in between, and what holds the lock now be another.
+    if (lock !== undefined || !isHeld(data, id) || isHeldForLonger(data, id)) return lock ?? lockContainer(data, id);
+    Bun.sleepSync(COPY_INTERVAL);
   }
 }
 

@@ -8,7 +8,8 @@
  * query. What the database cannot say is who is alive; that is the lock's part. It belongs to an open file (F_OFD_SETLK of
  * fcntl(2)), so that a command hands it to the supervisor that it starts by letting it inherit the descriptor, and the
  * kernel gives it back when the last holder dies. Nobody waits for it: a container that somebody works on is told so to
- * everybody else.
+ * everybody else. The exception is a copy of its files, which ends as soon as all is copied: whoever starts the container
+ * waits for that, as with Docker, and knows it by a lock that leaves out the file's first byte.
  *
  * The directory comes before the row, and goes before it. What a kill leaves is therefore a directory without a row,
  * whose lock is free: `sweep` removes it. A directory may be taken away before its maker has come to lock it; then the
@@ -40,7 +41,7 @@ function lockFile(data: string, id: string): string {
 }
 
 /** Opens the lock file and takes the lock; undefined when another has it, or the directory is gone or another by now. */
-function take(data: string, id: string, extraFlags: number): ContainerLock | undefined {
+function take(data: string, id: string, extraFlags: number, firstByte = 0): ContainerLock | undefined {
   const path = lockFile(data, id);
   let lock: ContainerLock;
   try {
@@ -49,7 +50,7 @@ function take(data: string, id: string, extraFlags: number): ContainerLock | und
     if (errnoOf(error) === Errno.ENOENT) return undefined;
     throw error;
   }
-  const result = lockRange(lock.number, RecordLock.exclusive, 0, 0);
+  const result = lockRange(lock.number, RecordLock.exclusive, firstByte, 0);
   const isStillThere = statusIfThere(path)?.inode === statusOfOpen(lock.number, path).inode;
   if (result === 0 && isStillThere) return lock;
   lock[Symbol.dispose]();
@@ -66,6 +67,14 @@ export function lockContainer(data: string, id: string): ContainerLock | undefin
 }
 
 /**
+ * Takes the lock of a container for a copy of its files.
+ * @returns as `lockContainer`
+ */
+export function lockForCopy(data: string, id: string): ContainerLock | undefined {
+  return take(data, id, 0, 1);
+}
+
+/**
  * Takes the lock of a container that somebody began to remove; the lock's file may be gone already.
  * @returns undefined when another process holds it, or the whole directory is gone
  */
@@ -75,6 +84,16 @@ export function lockHalfRemoved(data: string, id: string): ContainerLock | undef
 
 /** Whether some process holds the lock of a container: its supervisor, or a command that works on it. */
 export function isHeld(data: string, id: string): boolean {
+  return isLocked(data, id, 0);
+}
+
+/** Whether some process holds the lock of a container otherwise than for a copy of its files. */
+export function isHeldForLonger(data: string, id: string): boolean {
+  return isLocked(data, id, 1);
+}
+
+/** @param length bytes of the lock's file that are looked at from its beginning; 0 for all */
+function isLocked(data: string, id: string, length: number): boolean {
   let opened: FileDescriptor;
   try {
     opened = openFile(lockFile(data, id), OpenFlag.O_RDONLY);
@@ -82,7 +101,7 @@ export function isHeld(data: string, id: string): boolean {
     return false;
   }
   using file = opened;
-  return isRangeLocked(file.number, 0, 0) === 1;
+  return isRangeLocked(file.number, 0, length) === 1;
 }
 
 /**

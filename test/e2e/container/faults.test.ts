@@ -1,7 +1,8 @@
 /* What can happen to containers in the background: a full disk, a state database that is no use, two commands at once. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { finish, type Outcome } from "../../unprivileged-user.ts";
+import { isHeld } from "../../../src/engine/state/container-directory.ts";
+import { eventually, finish, type Outcome, openFiles } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
@@ -243,6 +244,32 @@ describe("at once", () => {
       expect((await copy.finish()).output).toMatch(/^100000\n\d{8}\n0\n$/);
     }
     await bunker("rm", "source");
+  });
+
+  test.each(["start", "restart"])("%s waits for a copy of the files", async (command) => {
+    await bunker("create", "--name", "source", suite.image, "sh", "-c", "test -e /added; echo $?; exec sleep 1000");
+    const work = `${suite.user.home}/work`;
+    using _ = { [Symbol.dispose]: () => rmSync(work, { recursive: true, force: true }) };
+    // It cannot end before the other half of the archive comes.
+    const script = `mkdir "$2"; cd "$2"; head -c 100000 /dev/zero >added; tar cf all.tar added; mkfifo go
+      { head -c 50000 all.tar; cat go; tail -c +50001 all.tar; } | "$1" cp - source:/; echo "cp $?"`;
+    const copy = suite.user.talk(["sh", "-c", script, "sh", suite.user.bunkerPath, work]);
+    const id = (await bunker("inspect", "--format", "{{.Id}}", "source")).trim();
+    await eventually(
+      () => isHeld(suite.user.data, id),
+      () => "the copy to have begun",
+    );
+    const start = suite.user.start([suite.user.bunkerPath, command, "source"]);
+    await eventually(
+      () => start.exitCode !== null || openFiles(start.pid).some((path) => path.endsWith("/state.db")),
+      () => "the start to look for the container",
+    );
+    expect(await bunker("inspect", "--format", "{{.State.Status}}", "source")).toBe("created\n");
+    await suite.user.execute(["sh", "-c", `: >${work}/go`]);
+    expect((await copy.finish()).output).toBe("cp 0\n");
+    expect(await finish(start)).toEqual({ status: 0, output: "source\n", errors: "" });
+    for (let log = ""; log !== "0\n"; ) log = await bunker("logs", "source");
+    await bunker("rm", "-f", "source");
   });
 
   test("of those who start or remove one, one does it, and the others are told", async () => {
