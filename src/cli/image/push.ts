@@ -1,20 +1,13 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordImageEvent } from "../../engine/events/journal.ts";
 import { parsePlatform } from "../../image/platform.ts";
-import {
-  familiarReference,
-  familiarRepository,
-  fullRepository,
-  parseReference,
-  type Reference,
-  withDefaultTag,
-} from "../../image/reference.ts";
+import { familiarReference, familiarRepository, fullRepository, parseReference } from "../../image/reference.ts";
 import { Registries } from "../../image/registry/registries.ts";
-import { RegistryWriter } from "../../image/registry/registry-writer.ts";
 import { type ImageStore, openImageStore } from "../../image/store/image-store.ts";
 import { namesOfRepository } from "../../image/store/names-of-repository.ts";
 import { openStoreReader } from "../../image/store/store-reader.ts";
 import { copyImage } from "../../image/transport/copy-image.ts";
+import { formatLocalPlace } from "../../image/transport/image-place.ts";
 import { openRecompressedReader } from "../../image/transport/recompressed-reader.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
@@ -28,13 +21,14 @@ import { contentTrustUnknown, disableContentTrustOption } from "./content-trust-
 import { digestFileOption, writeDigestFile } from "./digest-file-option.ts";
 import { manifestFormatOption } from "./manifest-format-option.ts";
 import { platformOption } from "./platform-option.ts";
+import { openPushDestination, type PushDestination, parsePushDestination } from "./push-destination.ts";
 import { pushOutput } from "./push-output.ts";
 import { removeSignaturesOption } from "./remove-signatures-option.ts";
 
 /** An image of the store, and where it goes. */
 interface Push {
   readonly source: string;
-  readonly reference: Reference;
+  readonly destination: PushDestination;
 }
 
 /** `bunker push`, `bunker image push`. */
@@ -68,21 +62,28 @@ export const push = defineCommand(
     const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
     await untilInterrupted(async (signal) => {
       let begun: string | undefined;
-      for (const { source: name, reference } of pushes) {
+      for (const { source: name, destination: place } of pushes) {
         await using stored = openStoreReader(store, name, platform);
         await using reader =
           packing === undefined ? stored : openRecompressedReader(stored, packing, store.directory, signal);
-        const repository = fullRepository(reference);
-        if (repository !== begun) output.begin(repository);
-        begun = repository;
-        await using writer = new RegistryWriter(registries, reference, signal);
+        const target = place.kind === "registry" ? fullRepository(place.reference) : formatLocalPlace(place);
+        if (target !== begun) output.begin(target);
+        begun = target;
+        await using writer = await openPushDestination(place, registries, signal);
         const wish = { images: "all", manifestKind, signal, onProgress: output.event } as const;
         const { root } = await copyImage(reader, writer, wish);
-        output.end(reference.tag, root);
-        recordImageEvent(store.directory, "push", familiarReference(reference), familiarRepository(reference));
         const image = store.findIfThere(name, platform);
-        if (image !== undefined) store.noteRepository(image, root.digest, repository);
-        if (quiet) console.log(`${repository}${reference.tag === undefined ? "" : `:${reference.tag}`}`);
+        if (place.kind === "registry") {
+          const { reference } = place;
+          output.end(reference.tag, root);
+          recordImageEvent(store.directory, "push", familiarReference(reference), familiarRepository(reference));
+          if (image !== undefined) store.noteRepository(image, root.digest, target);
+          if (quiet) console.log(`${target}${reference.tag === undefined ? "" : `:${reference.tag}`}`);
+        } else {
+          output.end(undefined, root);
+          recordImageEvent(store.directory, "push", image?.id ?? name, name);
+          if (quiet) console.log(target);
+        }
         writeDigestFile(options.digestFile, root.digest);
       }
     });
@@ -90,10 +91,9 @@ export const push = defineCommand(
   },
 );
 
-/** The destination is the image's own name, or another one, with or without `docker://`. */
+/** The destination is the image's own name, or another place. */
 function onePush(source: string, destination: string | undefined): Push {
-  const text = destination ?? source;
-  return { source, reference: withDefaultTag(parseReference(text.replace(/^docker:\/\//, ""))) };
+  return { source, destination: parsePushDestination(destination ?? `docker://${source}`) };
 }
 
 function allTags(store: ImageStore, name: string, destination: string | undefined): Push[] {
@@ -117,5 +117,8 @@ function allTags(store: ImageStore, name: string, destination: string | undefine
       reason: "no image has a name in this repository",
     });
   }
-  return names.map((text) => ({ source: text, reference: parseReference(text) }));
+  return names.map((text) => ({
+    source: text,
+    destination: { kind: "registry", reference: parseReference(text) },
+  }));
 }

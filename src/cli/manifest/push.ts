@@ -3,9 +3,7 @@ import { imageUsers } from "../../engine/images/image-users.ts";
 import type { Digest } from "../../image/digest.ts";
 import { openListReader } from "../../image/manifest-list/list-reader.ts";
 import { findList } from "../../image/manifest-list/list-store.ts";
-import { parseReference } from "../../image/reference.ts";
 import { Registries } from "../../image/registry/registries.ts";
-import { RegistryWriter } from "../../image/registry/registry-writer.ts";
 import { collectGarbage } from "../../image/store/collect-garbage.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { type CopyOptions, copyImage } from "../../image/transport/copy-image.ts";
@@ -16,6 +14,7 @@ import { defineCommand } from "../command.ts";
 import { compressionOptions, packingOf } from "../image/compression-options.ts";
 import { digestFileOption, writeDigestFile } from "../image/digest-file-option.ts";
 import { manifestFormatOption } from "../image/manifest-format-option.ts";
+import { openPushDestination, parsePushDestination } from "../image/push-destination.ts";
 import { removeSignaturesOption } from "../image/remove-signatures-option.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { warning } from "../messages.ts";
@@ -49,7 +48,7 @@ export const push = defineCommand(
     optionalLimit: 1,
     failureStatus: 1,
   },
-  async ({ options, operands: [text, destination = text] }) => {
+  async ({ options, operands: [text, destination] }) => {
     const { all, digestFile, manifestKind, purge, quiet } = options;
     if (!all && manifestKind !== undefined) {
       throw new BunkerError({ code: "conflicting_options", operation: "--format and --all=false exclude each other" });
@@ -63,11 +62,15 @@ export const push = defineCommand(
     using store = openImageStore(data);
     using registries = new Registries(withInsecure(registrySettings(options), options.insecure), warning);
     const found = findList(store, text);
-    const reference = parseReference(destination.replace(/^docker:\/\//, ""));
+    const place = parsePushDestination(destination ?? `docker://${text}`);
+    if (!all && place.kind === "docker-archive") {
+      const operation = "docker-archive: has no list without its images, so --all=false is not possible with it";
+      throw new BunkerError({ code: "conflicting_options", operation });
+    }
     return await untilInterrupted(async (signal) => {
       await using list = openListReader(store, found, registries, signal);
       await using reader = packing === undefined ? list : openRecompressedReader(list, packing, data, signal);
-      await using writer = new RegistryWriter(registries, reference, signal);
+      await using writer = await openPushDestination(place, registries, signal);
       const digest = await (all ? pushAll(reader, writer, { manifestKind, signal }, quiet) : pushAlone(reader, writer));
       console.log(digest);
       writeDigestFile(digestFile, digest);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { digestOf } from "../../../src/image/digest.ts";
 import type { BlobDescriptor } from "../../../src/image/store/stored-image.ts";
 import { DockerRegistry } from "../../docker-registry.ts";
@@ -321,6 +321,50 @@ describe("in registries", () => {
     expect(outcome).toMatchObject({ status: 1, output: "" });
     expect(outcome.errors).toContain("incomplete");
   });
+});
+
+test.each([
+  ["oci", ":1"],
+  ["oci-archive", ":1"],
+  ["dir", ""],
+  ["docker-archive", ":app:1"],
+])("a list is written to %s:, and skopeo reads it", async (kind, suffix) => {
+  const path = `${user.home}/written-list`;
+  const place = `${kind}:${path}${suffix}`;
+  await ok("manifest", "create", "written", "app:amd64", "app:arm64");
+  const index = await inspect("written");
+  const words = ["--rm", "--digestfile", `${user.home}/digest`, "written", place];
+  const digest = (await ok("manifest", "push", ...words)).trim();
+  expect(readFileSync(`${user.home}/digest`, "utf8")).toBe(digest);
+  expect(await user.bunker(["manifest", "exists", "written"])).toMatchObject({ status: 1 });
+  // An archive of Docker's has the image for this machine for older programs, and the list as a layout.
+  if (kind === "docker-archive") {
+    expect(JSON.parse(output(["skopeo", "inspect", place]))).toMatchObject({ Architecture: expect.any(String) });
+  }
+  const list = kind === "docker-archive" ? `oci-archive:${path}:1` : place;
+  expect(JSON.parse(output(["skopeo", "inspect", "--raw", list]))).toEqual(index);
+  if (kind !== "dir") {
+    const arm = ["--override-arch=arm64", "--override-variant=v8"];
+    expect(JSON.parse(output(["skopeo", "inspect", ...arm, list]))).toMatchObject({ Architecture: "arm64" });
+  }
+  for (const file of [path, `${user.home}/digest`]) rmSync(file, { recursive: true });
+});
+
+test("a list alone is written where it can be", async () => {
+  await ok("manifest", "create", "alone", "app:amd64", "app:arm64");
+  const path = `${user.home}/list-alone`;
+  await ok("manifest", "push", "--all=false", "alone", `dir:${path}`);
+  expect(readdirSync(path).sort()).toEqual(["manifest.json", "version"]);
+  expect(JSON.parse(readFileSync(`${path}/manifest.json`, "utf8"))).toEqual(await inspect("alone"));
+  rmSync(path, { recursive: true });
+  expect((await user.bunker(["manifest", "push", "--all=false", "alone", `docker-archive:${path}`])).errors).toBe(
+    "bunker: docker-archive: has no list without its images, so --all=false is not possible with it\n",
+  );
+  expect((await user.bunker(["manifest", "push", "alone", "docker-daemon:alone:1"])).errors).toBe(
+    "bunker: push to docker-daemon:alone:1: nothing is pushed to docker-daemon:\n" +
+      "hint: Give a registry's name, or docker://, oci:, oci-archive:, docker-archive: or dir:.\n",
+  );
+  expect(existsSync(path)).toBe(false);
 });
 
 test.each([

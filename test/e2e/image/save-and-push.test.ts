@@ -190,6 +190,25 @@ describe("push", () => {
     output(["skopeo", "inspect", "--raw", "--tls-verify=false", `docker://${target}`]);
   });
 
+  test.each([
+    ["oci", ":5"],
+    ["oci-archive", ":5"],
+    ["docker-archive", ":first:5"],
+    ["dir", ""],
+  ])("goes to %s:, which skopeo reads", async (kind, suffix) => {
+    const place = `${kind}:${directory}/pushed${suffix}`;
+    const { output: said, ...outcome } = await push("first:1", place);
+    expect(outcome).toEqual({ status: 0, errors: "" });
+    expect(said).toStartWith(`The push refers to repository [${place}]\n`);
+    expect(said).toEndWith(`\ndigest: ${first.digest} size: ${first.size}\n`);
+    const { Digest } = JSON.parse(output(["skopeo", "inspect", place]));
+    // Skopeo makes a manifest of its own for an archive of Docker's.
+    if (kind !== "docker-archive") expect(Digest).toBe(first.digest);
+    rmSync(`${directory}/pushed`, { recursive: true });
+    expect(await push("-q", "first:1", place)).toEqual({ status: 0, output: `${place}\n`, errors: "" });
+    rmSync(`${directory}/pushed`, { recursive: true });
+  });
+
   test("packs layers as is asked, and says so by another digest", async () => {
     const diffIds = (image: string) =>
       JSON.parse(output(["skopeo", "inspect", "--config", "--tls-verify=false", image])).rootfs;
@@ -275,6 +294,8 @@ describe("push", () => {
       [["-a", "nothing/here"], "no image has a name in this repository"],
       [["first:1", "127.0.0.1:1/x"], "127.0.0.1:1"],
       [["first:1", "UPPER"], "lower case"],
+      [["first:1", "containers-storage:x"], "nothing is pushed to containers-storage:"],
+      [["first:1", "oci:"], "the path is missing"],
     ];
     for (const [words, message] of cases) {
       const { errors, status } = await push(...words);
