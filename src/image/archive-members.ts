@@ -18,6 +18,7 @@ export interface ArchiveMembers {
   /**
    * Finds the bytes of a member; links to other members are followed.
    * @param name without `./` before it
+   * @throws BunkerError `archive_sparse` when the archive has only parts of it, one after the other
    */
   find(name: string): BlobLocation | undefined;
 }
@@ -29,10 +30,11 @@ export interface ArchiveMembers {
  */
 export function readArchiveMembers(path: string, name: string): ArchiveMembers {
   using file = openFile(path, name);
-  const members = new Map<ByteString, BlobLocation | { readonly target: ByteString }>();
-  const add = (entry: TarEntry) => {
+  const members = new Map<ByteString, BlobLocation | { readonly target: ByteString } | "with-holes">();
+  const add = (entry: TarEntry, stored: number) => {
     const member = normalise(entry.name);
-    if (entry.type === "file") members.set(member, { path, offset: reader.position, size: entry.size });
+    if (entry.type === "file" && stored < entry.size) members.set(member, "with-holes");
+    else if (entry.type === "file") members.set(member, { path, offset: reader.position, size: entry.size });
     else if (entry.type === "hard-link") members.set(member, { target: normalise(entry.linkName) });
     else if (entry.type === "symbolic-link") {
       members.set(member, { target: normalise(posix.join(posix.dirname(member), entry.linkName) as ByteString) });
@@ -60,6 +62,7 @@ export function readArchiveMembers(path: string, name: string): ArchiveMembers {
       let member = encodeText(wanted) as ByteString;
       for (let links = 0; links <= MAXIMUM_LINKS; links++) {
         const found = members.get(member);
+        if (found === "with-holes") throw withHoles(wanted, name);
         if (found === undefined || "path" in found) return found;
         member = found.target;
       }
@@ -70,6 +73,16 @@ export function readArchiveMembers(path: string, name: string): ArchiveMembers {
 
 function normalise(name: ByteString): ByteString {
   return posix.normalize(name).replace(/^\/+/, "").replace(/\/+$/, "") as ByteString;
+}
+
+function withHoles(member: string, name: string): BunkerError {
+  return new BunkerError({
+    code: "archive_sparse",
+    operation: "read",
+    object: name,
+    reason: `${member} is stored without its holes, and an image is read from places all over its archive`,
+    hint: "Make the archive again without tar's --sparse (-S).",
+  });
 }
 
 function refuseCompression(bytes: Buffer, name: string): void {

@@ -19,8 +19,11 @@ import { BLOCK_SIZE, HeaderField, hasValidChecksum, isZeroBlock, readUnsigned, t
 
 /** Who is told of the content of an archive. */
 export interface TarReceiver {
-  /** An entry begins. Its data and its end are reported before the next one. */
-  entry(entry: TarEntry): void;
+  /**
+   * An entry begins. Its data and its end are reported before the next one.
+   * @param stored bytes of data in the archive, fewer than a file's size where it has holes
+   */
+  entry(entry: TarEntry, stored: number): void;
   /** Bytes `start` to `end` of `chunk` belong at `offset` of the entry's file; in ascending order. */
   data(chunk: Buffer, start: number, end: number, offset: number): void;
   /** The entry of the last call of `entry` is complete. */
@@ -239,7 +242,7 @@ export class TarReader {
 
   #beginEntry({ entry, stored, sparse }: EntryHeaders, block: Buffer): void {
     if (entry.type !== "file") {
-      this.#receiver.entry(entry);
+      this.#receiver.entry(entry, stored);
       this.#receiver.end();
       this.#skipContent(stored);
       return;
@@ -283,7 +286,7 @@ export class TarReader {
     const { entry, segments, stored } = this.#currentFile();
     checkSegments(segments, entry.size, stored);
     this.#beginContent("data", stored);
-    this.#receiver.entry(entry);
+    this.#receiver.entry(entry, stored);
     if (stored === 0) this.#endFile();
   }
 

@@ -445,6 +445,25 @@ describe("a source", () => {
     }
   });
 
+  test.each([
+    ["gnu", []],
+    ["pax", ["--sparse-version=0.0"]],
+    ["pax", ["--sparse-version=0.1"]],
+    ["pax", ["--sparse-version=1.0"]],
+  ])("that is an archive of a layer without its holes is refused: %s %j", async (format, words) => {
+    const layer = pack(archive([{ name: "zeros", content: "\0".repeat(1 << 20) }]));
+    const path = `${directory}/source`;
+    writeLayout(path, [tagged(writeImage(path, [layer]), "1")]);
+    const tar = ["tar", `--format=${format}`, "--sparse", "--hole-detection=raw", ...words];
+    output(["cp", "-r", "--sparse=always", path, `${directory}/with-holes`]);
+    output([...tar, "-C", `${directory}/with-holes`, "-cf", `${directory}/sparse.tar`, "."]);
+    expect(await failure(copy(`oci-archive:${directory}/sparse.tar:1`, `oci:${directory}/out`))).toMatchObject({
+      code: "archive_sparse",
+      message: `read oci-archive:${directory}/sparse.tar:1: blobs/${layer.diffId.replace(":", "/")} is stored without its holes, and an image is read from places all over its archive`,
+    });
+    expect(existsSync(`${directory}/out`)).toBe(false);
+  });
+
   test("that names files outside of its archive gets none of them", async () => {
     const image = { Config: "../../../../etc/passwd", RepoTags: ["x:1"], Layers: ["/etc/shadow"] };
     const link = { name: "config", type: "2", linkName: "/etc/passwd" };
