@@ -74,7 +74,8 @@ export async function openFileOutput(path: string, signal?: AbortSignal): Promis
       attempt(async () => {
         if (aside === undefined) return;
         await file.sync();
-        // What has a name can be replaced by nothing but what has one, too.
+        if (!hasName && linkDescriptorAt(file.fd, AT_FDCWD, encodeText(place)) === 0) return;
+        // There is something at the place, and what has a name can be replaced by nothing but what has one, too.
         const result = hasName ? 0 : linkDescriptorAt(file.fd, AT_FDCWD, encodeText(aside));
         if (result < 0) throw writeFailure(-result, "write to", path);
         hasName = true;

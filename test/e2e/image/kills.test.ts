@@ -4,12 +4,12 @@
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ARCHITECTURE } from "../../fixtures/images.ts";
 import { type LayoutServer, serveLayout } from "../../fixtures/layout-server.ts";
-import { pack, tagged, writeImage, writeLayout } from "../../unit/image/image-builder.ts";
+import { INDEX_TYPE, pack, tagged, writeImage, writeJson, writeLayout } from "../../unit/image/image-builder.ts";
 import { archive, type Member } from "../../unit/image/tar-builder.ts";
 import { finish, output, UnprivilegedUser } from "../../unprivileged-user.ts";
 import { faultsOf, listing, namesIn } from "./check-store.ts";
@@ -18,8 +18,9 @@ setDefaultTimeout(600_000);
 
 /** How many commands are killed, all together; more for those who have the time. */
 const KILLS = Number(process.env["BUNKER_TEST_KILLS"] ?? 200);
-const [PULLS, LOADS] = [Math.ceil(KILLS * 0.35), Math.ceil(KILLS * 0.35)];
-const PRUNES = KILLS - PULLS - LOADS;
+const share = (part: number) => Math.ceil(KILLS * part);
+const [PULLS, LOADS, COPIES, SAVES, PUSHES] = [share(0.25), share(0.25), share(0.1), share(0.1), share(0.1)];
+const PRUNES = KILLS - PULLS - LOADS - COPIES - SAVES - PUSHES;
 const LAYERS = 4;
 
 let user: UnprivilegedUser;
@@ -52,10 +53,9 @@ beforeAll(async () => {
   );
   const fewer = packed.filter((_, layer) => layer !== LAYERS - 2);
   const configuration = { architecture: ARCHITECTURE };
-  writeLayout(layout, [
-    tagged(writeImage(layout, packed, configuration), "more"),
-    tagged(writeImage(layout, fewer, configuration), "fewer"),
-  ]);
+  const images = [writeImage(layout, packed, configuration), writeImage(layout, fewer, configuration)] as const;
+  const index = writeJson(layout, { schemaVersion: 2, mediaType: INDEX_TYPE, manifests: images }, INDEX_TYPE);
+  writeLayout(layout, [tagged(images[0], "more"), tagged(images[1], "fewer"), tagged(index, "index")]);
   server = await serveLayout(layout);
   expect(await user.bunker(["pull", "-q", nameOf("more")])).toMatchObject({ status: 0, errors: "" });
   expect(await user.bunker(["pull", "-q", nameOf("fewer")])).toMatchObject({ status: 0, errors: "" });
@@ -129,6 +129,42 @@ test(`pull leaves a whole store, killed ${PULLS} times`, async () => {
 test(`load leaves a whole store, killed ${LOADS} times`, async () => {
   await killAgainAndAgain(LOADS, ["load", "-q", "-i", `${directory}/more.tar`], clearStore);
   expect((await user.bunker(["images", "--format", "{{.Repository}}:{{.Tag}}"])).output).toBe(`${nameOf("more")}\n`);
+  expect(await leftOver()).toEqual([]);
+});
+
+test(`copy of an index leaves a whole store, killed ${COPIES} times`, async () => {
+  const layout = `${directory}/layout`;
+  const name = "localhost/copied:1";
+  await killAgainAndAgain(COPIES, ["copy", "-q", "--all", `oci:${layout}:index`, name], clearStore);
+  // The index and both of its images, with their configurations and each layer once.
+  expect(namesIn(`${user.data}/blobs/sha256`)).toHaveLength(1 + 2 * 2 + LAYERS);
+  expect(await leftOver()).toEqual([]);
+  await expectSuccess(["rmi", name]);
+  expect(namesIn(`${user.data}/blobs/sha256`)).toEqual([]);
+});
+
+test(`save leaves the archive or none, killed ${SAVES} times`, async () => {
+  const saved = `${directory}/saved`;
+  fillStore();
+  await killAgainAndAgain(SAVES, ["save", "-q", "-o", `${saved}/image.tar`, nameOf("more")], () => {
+    rmSync(saved, { recursive: true, force: true });
+    mkdirSync(saved);
+    user.own(saved);
+  });
+  expect(namesIn(saved)).toEqual(["image.tar"]);
+  await expectSuccess(["load", "-q", "-i", `${saved}/image.tar`]);
+  expect(await leftOver()).toEqual([]);
+});
+
+test(`manifest push that packs layers anew leaves a whole store and a whole layout, killed ${PUSHES} times`, async () => {
+  const pushed = `${directory}/pushed`;
+  fillStore();
+  await expectSuccess(["manifest", "create", "list", nameOf("more"), nameOf("fewer")]);
+  const words = ["manifest", "push", "-q", "--compression-format", "zstd", "--force-compression", "list"];
+  await killAgainAndAgain(PUSHES, [...words, `oci:${pushed}:1`], () => {
+    rmSync(pushed, { recursive: true, force: true });
+  });
+  expect(namesIn(pushed).sort()).toEqual(["blobs", "index.json", "oci-layout"]);
   expect(await leftOver()).toEqual([]);
 });
 
