@@ -1,6 +1,7 @@
 /*
- * Files from the web: what ADD gets by a URL, and build contexts. Redirects are followed, failures that may pass are tried
- * again from the beginning, and a file is only there once it is whole and is what `--checksum` says.
+ * Files from the web: what ADD gets by a URL, build contexts, and what is imported as an image. Redirects are followed,
+ * failures that may pass are tried again from the beginning, and a file is only there once it is whole and is what
+ * `--checksum` says.
  */
 import { open, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
@@ -56,6 +57,29 @@ export async function downloadFile(
   } finally {
     await rm(partial, { force: true });
   }
+}
+
+/** What a server sends, to be taken once. */
+export interface OpenDownload extends Disposable {
+  /** The URL, without a password. */
+  readonly name: string;
+  readonly stream: AsyncIterable<Buffer>;
+}
+
+/**
+ * Begins a download that is kept nowhere, so that a connection which is lost in the middle ends it.
+ * @throws BunkerError `download_failed`, also while it is read, and the reason of `signal`
+ */
+export async function openDownload(url: URL, signal: AbortSignal): Promise<OpenDownload> {
+  const followed = await withRetries(USUAL_PATIENCE, signal, () => follow(url, signal));
+  const pieces = async function* () {
+    try {
+      yield* followed.response.pieces();
+    } catch (cause) {
+      throw cause instanceof TransientFailure ? asBunkerError(cause.error) : cause;
+    }
+  };
+  return { name: shown(url), stream: pieces(), [Symbol.dispose]: () => followed[Symbol.dispose]() };
 }
 
 async function writePieces(path: string, response: HttpResponse, hasher: DigestHasher): Promise<number> {

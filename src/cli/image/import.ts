@@ -1,3 +1,4 @@
+import type { OpenDownload } from "../../build/context/download.ts";
 import { parseChanges } from "../../build/dockerfile/parse-changes.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordImageEvent } from "../../engine/events/journal.ts";
@@ -45,9 +46,10 @@ export const importArchive = defineCommand(
     using store = openImageStore(dataDirectory());
     const fullName = name === undefined ? undefined : newImageName(name);
     await untilInterrupted(async (signal) => {
-      const id = await importImage(store, await originOf(source, signal), {
+      using download = isUrl(source) ? await begin(source, signal) : undefined;
+      const id = await importImage(store, download ?? localOrigin(source), {
         changes: parsedChanges,
-        message: options.message ?? `Imported from ${source}`,
+        message: options.message ?? `Imported from ${download?.name ?? source}`,
         platform: platform === undefined ? undefined : parsePlatform(platform),
         name: fullName,
         signal,
@@ -59,18 +61,19 @@ export const importArchive = defineCommand(
   },
 );
 
-async function originOf(source: string, signal: AbortSignal): Promise<ArchiveOrigin> {
-  if (source === "-") return { name: "standard input", stream: Bun.stdin.stream() as AsyncIterable<Uint8Array> };
-  if (!/^https?:\/\//.test(source)) return source;
-  const unreachable = (reason: string, cause?: unknown) =>
-    new BunkerError({ code: "download_failed", operation: "download", object: source, reason }, { cause });
-  let response: Response;
-  try {
-    response = await fetch(source, { signal });
-  } catch (cause) {
-    signal.throwIfAborted();
-    throw unreachable(cause instanceof Error ? cause.message : String(cause), cause);
+function localOrigin(source: string): ArchiveOrigin {
+  if (source !== "-") return source;
+  return { name: "standard input", stream: Bun.stdin.stream() as AsyncIterable<Uint8Array> };
+}
+
+function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source);
+}
+
+async function begin(source: string, signal: AbortSignal): Promise<OpenDownload> {
+  if (!URL.canParse(source)) {
+    throw new BunkerError({ code: "download_failed", operation: "download", object: source, reason: "it is no URL" });
   }
-  if (!response.ok || response.body === null) throw unreachable(`the server answers ${response.status}`);
-  return { name: source, stream: response.body as AsyncIterable<Uint8Array> };
+  const { openDownload } = await import("../../build/context/download.ts");
+  return await openDownload(new URL(source), signal);
 }

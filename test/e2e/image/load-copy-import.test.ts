@@ -608,6 +608,11 @@ describe("import", () => {
 
   test("from a server", async () => {
     const server = createServer((request, response) => {
+      if (request.url === "/cut.tar") {
+        response.writeHead(200, { "content-length": "100000" });
+        response.write(rootFileSystem().subarray(0, 512), () => response.destroy());
+        return;
+      }
       response.writeHead(request.url === "/root.tar" ? 200 : 404);
       response.end(request.url === "/root.tar" ? rootFileSystem() : "");
     }).listen(0, "127.0.0.1");
@@ -615,7 +620,17 @@ describe("import", () => {
       await new Promise((done) => server.once("listening", done));
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
       expect((await bunker("import", `${url}/root.tar`, "x:1")).status).toBe(0);
-      expect((await bunker("import", `${url}/missing`)).errors).toContain("the server answers 404");
+      expect((await bunker("import", `${url}/missing`)).errors).toBe(
+        `bunker: download ${url}/missing: the server answered 404\n`,
+      );
+      const withLogin = url.replace("//", "//alice:wonderland@");
+      expect((await bunker("import", `${withLogin}/root.tar`, "secret:1")).status).toBe(0);
+      expect((await bunker("history", "secret:1", "--format", "{{.Comment}}")).output).toBe(
+        `Imported from ${url.replace("//", "//alice:xxxxx@")}/root.tar\n`,
+      );
+      expect((await bunker("import", `${url}/cut.tar`)).errors).toMatch(
+        /^bunker: download \S+\/cut.tar: [\d.:]+: it closed the connection\n$/,
+      );
     } finally {
       server.close();
     }
@@ -646,6 +661,8 @@ describe("import", () => {
       [[`${directory}/cut.tar.zst`], "it cannot be decompressed (it ends in the middle of a frame)"],
       [[`${directory}/out.tar`], 'out.tar: unpack "../out": the name leads out of the root directory'],
       [[`${directory}/missing.tar`], "ENOENT"],
+      [["http://no host/x"], "download http://no host/x: it is no URL"],
+      [["http://host.invalid/x"], "download http://host.invalid/x: host.invalid: no such host"],
       [[`${directory}/root.tar`, "UPPER"], "lower case"],
     ];
     for (const [words, message] of cases) {
