@@ -94,5 +94,24 @@ export const imageTables: StateComponent = {
     BEGIN INSERT OR REPLACE INTO name_history SELECT NEW.image, NEW.reference,
     (SELECT coalesce(max(place), 0) + 1 FROM name_history WHERE image = NEW.image); END;
     `,
+    // There were names with a digest, which no command could look up. Where that is the image's, it is known by it in the
+    // repository: what stands before the digest, without the tag behind the last slash.
+    {
+      script: `
+    INSERT OR IGNORE INTO repository_digest
+    SELECT path || substr(last, 1, instr(last || ':', ':') - 1), target, image FROM (
+      SELECT *, substr(named, length(path) + 1) AS last FROM (
+        SELECT *, rtrim(named, replace(named, '/', '')) AS path FROM (
+          SELECT target, image, substr(reference, 1, instr(reference, '@') - 1) AS named FROM name
+          WHERE image IS NOT NULL AND reference LIKE '%@' || target
+        )
+      )
+    );
+    UPDATE layout_index SET changes = changes + (SELECT count(*) FROM name WHERE reference LIKE '%@%');
+    DELETE FROM name WHERE reference LIKE '%@%';
+    DELETE FROM name_history WHERE reference LIKE '%@%';
+    `,
+      keepsOlder: true,
+    },
   ],
 };

@@ -378,6 +378,29 @@ test("index.json follows when somebody was killed before writing it", async () =
   expect(indexed()).toEqual([`${debian}:12`, `${debian}:13`]);
 });
 
+test("names with a digest, of earlier versions, become what the image is known by in repositories", () => {
+  const { digest } = add([`${debian}:12`]);
+  const other = `sha256:${"a".repeat(64)}`;
+  for (const name of [`${debian}@${digest}`, `host:5000/a/b:1@${digest}`, `${debian}:13@${other}`]) {
+    store.state.run(
+      `INSERT INTO name SELECT ?, target, target_media_type, target_size, image FROM name
+       WHERE reference = '${debian}:12'`,
+      name,
+    );
+  }
+  store.state.run("UPDATE layout_index SET changes = changes + 1");
+  store.state.run("UPDATE component SET version = 4, compatible_from = 4 WHERE name = 'images'");
+  store[Symbol.dispose]();
+  store = openImageStore(data);
+  const [image] = store.list();
+  expect(image?.names).toEqual([`${debian}:12`]);
+  expect(image?.repositoryDigests).toEqual([`${debian}@${digest}`, `host:5000/a/b@${digest}`]);
+  expect(store.find(`host:5000/a/b@${digest}`).manifest.digest).toBe(digest as Digest);
+  expect(store.state.all("SELECT reference FROM name_history")).toEqual([{ reference: `${debian}:12` }]);
+  const { manifests } = JSON.parse(readFileSync(`${data}/index.json`, "utf8"));
+  expect(manifests).toMatchObject([{ annotations: { "org.opencontainers.image.ref.name": `${debian}:12` } }]);
+});
+
 test("an image that has lost its own name stays as long as the index that it is part of", () => {
   const manifests = ["amd64", "arm64"].map((architecture) => writeImage(data, [base], { architecture }));
   const target = writeJson(data, { schemaVersion: 2, manifests }, INDEX_TYPE) as BlobDescriptor;
