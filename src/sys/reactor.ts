@@ -68,7 +68,8 @@ export class Reactor implements Disposable {
   #deferred: (() => void)[] = [];
   #afterRound: (() => void)[] = [];
   #isInRound = false;
-  #generation = 0;
+  /** Of the newest registration: 32 bits, as an event's user data has room for. */
+  #generation: number;
   #running = false;
   #rounds = 0;
   /** How to wait where an answer is expected; with sleep, as always, if undefined. */
@@ -79,10 +80,15 @@ export class Reactor implements Disposable {
     return systemCall(SystemCall.epoll_pwait, this.#epoll.number, address, EVENTS_IN_ONE_ROUND, limit, 0, 8);
   };
 
+  /** @param generation to count on from */
+  constructor(generation = 0) {
+    this.#generation = generation;
+  }
+
   #control(operation: number, descriptor: number, events: number, generation: number): number {
     this.#change.view.setUint32(0, events, true);
     this.#change.view.setInt32(EVENT_DATA, descriptor, true);
-    this.#change.view.setUint32(EVENT_DATA + 4, generation, true);
+    this.#change.view.setInt32(EVENT_DATA + 4, generation, true);
     return systemCall(SystemCall.epoll_ctl, this.#epoll.number, operation, descriptor, this.#change.address);
   }
 
@@ -92,7 +98,9 @@ export class Reactor implements Disposable {
    * @throws BunkerError for any other refusal
    */
   add(descriptor: number, events: number, callback: EventCallback): boolean {
-    const generation = ++this.#generation;
+    // A process that is busy for days makes more registrations than there are numbers.
+    this.#generation = (this.#generation + 1) | 0;
+    const generation = this.#generation;
     const result = this.#control(EPOLL_CTL_ADD, descriptor, events, generation);
     if (result === -Errno.EPERM) return false;
     check(result, "wait for events of a file descriptor");
@@ -170,7 +178,7 @@ export class Reactor implements Disposable {
       for (let index = 0; index < count; index++) {
         const offset = index * EVENT_SIZE;
         const registration = this.#registrations[view.getInt32(offset + EVENT_DATA, true)];
-        if (registration?.generation !== view.getUint32(offset + EVENT_DATA + 4, true)) continue;
+        if (registration?.generation !== view.getInt32(offset + EVENT_DATA + 4, true)) continue;
         registration.callback(view.getUint32(offset, true));
       }
       if (deferred.length > 0) {

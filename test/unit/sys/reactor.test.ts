@@ -40,6 +40,20 @@ describe("Reactor", () => {
     reactor.run();
   });
 
+  test.each([2 ** 31 - 1, 2 ** 32 - 1])("tells of events after %d registrations", (registrations) => {
+    const late = cleanup.use(new Reactor(registrations));
+    const { read } = testPipe("a");
+    let seen = "";
+    late.add(read.number, Event.IN, () => {
+      seen = readByte(read.number);
+      late.remove(read.number);
+    });
+    // What is not told would be waited for without end.
+    late.defer(() => late.stop());
+    late.run();
+    expect(seen).toBe("a");
+  });
+
   test("calls again while there is more, and with HUP at the end", () => {
     const { read, write } = testPipe("abc");
     write.close();
