@@ -261,10 +261,12 @@ export class SharedLink implements Disposable {
   }
 
   #becomeReady(): void {
-    this.#timer.start(0);
     const onReady = this.#onReady;
+    // It was before, or has left.
+    if (onReady === undefined) return;
     this.#onReady = undefined;
-    onReady?.();
+    this.#timer.start(0);
+    onReady();
   }
 
   /** Leaves the network. */

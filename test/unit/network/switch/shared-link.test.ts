@@ -161,6 +161,14 @@ describe("stations on one link", () => {
     expect(forwarded(1, 16, 8, 10 + 34 + 12)).toBe(0);
   });
 
+  test("may leave before they are ready", () => {
+    const { link, isReady } = joinLink("a", 1);
+    link[Symbol.dispose]();
+    reactor.defer(() => reactor.stop());
+    reactor.run();
+    expect(isReady()).toBe(false);
+  });
+
   test("are forgotten when they leave, and come again", () => {
     const one = joinLink("a", 1);
     cleanup.use(one.link);
