@@ -35,6 +35,7 @@ const PR_SET_CHILD_SUBREAPER = 36;
  */
 export class Orphans implements Disposable {
   readonly #others: ReadonlySet<number>;
+  readonly #information = allocate(SIGNAL_INFORMATION_SIZE);
   readonly #cleanup = new DisposableStack();
 
   /**
@@ -74,13 +75,13 @@ export class Orphans implements Disposable {
   }
 
   #reap(attended: number): void {
-    const information = allocate(SIGNAL_INFORMATION_SIZE);
+    const { address, view } = this.#information;
     const { WEXITED, WNOHANG, WNOWAIT, ALL } = WaitOption;
     for (;;) {
-      information.view.setInt32(ChildInformation.pid, 0, true);
+      view.setInt32(ChildInformation.pid, 0, true);
       const options = WEXITED | WNOHANG | WNOWAIT | ALL;
-      const result = systemCall(SystemCall.waitid, WaitFor.ALL, 0, information.address, options, 0);
-      const pid = information.view.getInt32(ChildInformation.pid, true);
+      const result = systemCall(SystemCall.waitid, WaitFor.ALL, 0, address, options, 0);
+      const pid = view.getInt32(ChildInformation.pid, true);
       // One that somebody else waits for, and will soon have reaped. What stands behind it is reaped at the next signal.
       if (result === -Errno.ECHILD || pid === 0 || pid === attended || this.#others.has(pid)) return;
       check(result, "look for processes that have ended");

@@ -1,10 +1,12 @@
 import { Errno } from "./errno.ts";
-import { allocate } from "./memory.ts";
+import { allocate, type Memory } from "./memory.ts";
 import { check, SystemCall, systemCall } from "./system-call.ts";
 
 /** Bytes of struct pollfd: the descriptor, the events wanted, the events that are there. */
 export const POLL_ENTRY_SIZE = 8;
 const POLLIN = 1;
+
+let memory: Memory | undefined;
 
 /**
  * Waits once until one of some descriptors is readable or its other end is gone; ppoll(2).
@@ -13,14 +15,17 @@ const POLLIN = 1;
  */
 export function poll(descriptors: readonly number[], patience: number): number[] {
   const time = POLL_ENTRY_SIZE * descriptors.length;
-  const { address, view } = allocate(time + 16);
+  if (memory === undefined || memory.bytes.length < time + 16) memory = allocate(time + 16);
+  const { address, view } = memory;
   for (const [index, descriptor] of descriptors.entries()) {
     view.setInt32(POLL_ENTRY_SIZE * index, descriptor, true);
     view.setInt16(POLL_ENTRY_SIZE * index + 4, POLLIN, true);
   }
-  // The view leaves fractions out.
+  // The view leaves fractions out. Another call may have had descriptors in the upper halves.
   view.setUint32(time, patience / 1000, true);
+  view.setUint32(time + 4, 0, true);
   view.setUint32(time + 8, (patience % 1000) * 1e6, true);
+  view.setUint32(time + 12, 0, true);
   let result: number;
   // Linux's own ppoll(2) leaves the rest of the time in the structure.
   do result = systemCall(SystemCall.ppoll, address, descriptors.length, address + time, 0, 8);

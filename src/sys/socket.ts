@@ -24,6 +24,8 @@ const MESSAGE_HEADER_SIZE = 56;
 const SOCKET_ADDRESS_SIZE = 110;
 
 let pair: Memory | undefined;
+let socketAddress: Memory | undefined;
+let timeValue: Memory | undefined;
 
 function twoDescriptors(fill: (address: number) => number, operation: string): [FileDescriptor, FileDescriptor] {
   pair ??= allocate(8);
@@ -73,17 +75,17 @@ export function connectForDatagrams(path: string, patience: number): FileDescrip
   const socket = new FileDescriptor(
     check(systemCall(SystemCall.socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "make a socket"),
   );
-  const time = allocate(16);
-  setInteger64(time.view, 0, patience);
+  timeValue ??= allocate(16);
+  setInteger64(timeValue.view, 0, patience);
   const result =
-    systemCall(SystemCall.setsockopt, socket.number, SOL_SOCKET, SO_SNDTIMEO, time.address, 16) ||
+    systemCall(SystemCall.setsockopt, socket.number, SOL_SOCKET, SO_SNDTIMEO, timeValue.address, 16) ||
     systemCall(SystemCall.connect, socket.number, address, length);
   if (result === 0) return socket;
   socket.close();
   return result;
 }
 
-/** struct sockaddr_un of a path. */
+/** struct sockaddr_un of a path; it lies there up to the next call. */
 function unixAddress(operation: string, path: string): { readonly address: number; readonly length: number } {
   const bytes = Buffer.from(path, "utf8");
   if (bytes.length >= SOCKET_ADDRESS_SIZE - 2) {
@@ -94,10 +96,11 @@ function unixAddress(operation: string, path: string): { readonly address: numbe
       reason: "a socket's path has at most 107 bytes",
     });
   }
-  const memory = allocate(SOCKET_ADDRESS_SIZE);
-  memory.view.setUint16(0, AF_UNIX, true);
-  bytes.copy(memory.buffer, 2);
-  return { address: memory.address, length: 2 + bytes.length + 1 };
+  socketAddress ??= allocate(SOCKET_ADDRESS_SIZE);
+  socketAddress.view.setUint16(0, AF_UNIX, true);
+  bytes.copy(socketAddress.buffer, 2);
+  socketAddress.buffer[2 + bytes.length] = 0;
+  return { address: socketAddress.address, length: 2 + bytes.length + 1 };
 }
 
 /**
