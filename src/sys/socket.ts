@@ -59,7 +59,9 @@ export function connectUnix(path: string): FileDescriptor {
   const socket = new FileDescriptor(
     check(systemCall(SystemCall.socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket"),
   );
-  const result = systemCall(SystemCall.connect, socket.number, address, length);
+  let result: number;
+  do result = systemCall(SystemCall.connect, socket.number, address, length);
+  while (result === -Errno.EINTR);
   if (result < 0) socket.close();
   check(result, "connect to", path);
   return socket;
@@ -188,7 +190,10 @@ export function sendDescriptors(socket: number, data: Uint8Array, descriptors: r
     messageHeaderBytes({ vector: vector.address, control: control.address, controlLength: control.buffer.length }),
   );
   const MSG_NOSIGNAL = 0x4000;
-  check(systemCall(SystemCall.sendmsg, socket, header.address, MSG_NOSIGNAL), "send a file descriptor");
+  let result: number;
+  do result = systemCall(SystemCall.sendmsg, socket, header.address, MSG_NOSIGNAL);
+  while (result === -Errno.EINTR);
+  check(result, "send a file descriptor");
 }
 
 /**

@@ -2,8 +2,12 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SignalPipe } from "../../../src/launch/signal-pipe.ts";
+import { setBlocking } from "../../../src/sys/blocking.ts";
 import { Errno } from "../../../src/sys/errno.ts";
 import { FileDescriptor } from "../../../src/sys/file-descriptor.ts";
+import { allocate } from "../../../src/sys/memory.ts";
+import { Signal } from "../../../src/sys/signal.ts";
 import { connectUnix, pipe, receiveDescriptor, sendDescriptors, socketPair } from "../../../src/sys/socket.ts";
 import { SystemCall, systemCall } from "../../../src/sys/system-call.ts";
 import { descriptorsLeftBy } from "../../open-descriptors.ts";
@@ -115,6 +119,17 @@ describe("passing descriptors", () => {
     expect(receiveDescriptor(far.number)).toBeUndefined();
   });
 
+  test("a signal while the receiver has no room keeps none back", async () => {
+    const [near, far] = testPair();
+    const [read] = testPipe();
+    setBlocking(near.number, false);
+    const byte = allocate(1);
+    while (systemCall(SystemCall.write, near.number, byte.address, 1) === 1);
+    setBlocking(near.number, true);
+    await signalling("s = socket.socket(fileno=3)\n---while s.recv(1 << 20): pass", { descriptor: far.number });
+    sendDescriptors(near.number, Buffer.from("x"), [read.number]);
+  });
+
   test("errors: a closed peer, no socket, no such descriptor", () => {
     const [near, far] = testPair();
     far.close();
@@ -127,6 +142,25 @@ describe("passing descriptors", () => {
     expect(() => receiveDescriptor(read.number)).toThrow("receive a file descriptor: ENOTSOCK");
   });
 });
+
+/** Sends signals to this process for a while, in which it waits for what comes then. */
+async function signalling(then: string, options: { readonly words?: string[]; readonly descriptor?: number }) {
+  const script = `
+import os, signal, socket, sys, time
+${then.split("---")[0]}
+print("ready", flush=True)
+for _ in range(50):
+  time.sleep(0.005)
+  os.kill(os.getppid(), signal.SIGUSR1)
+${then.split("---")[1]}
+`;
+  cleanup.use(new SignalPipe([Signal.SIGUSR1]));
+  const child = Bun.spawn(["python3", "-c", script, ...(options.words ?? [])], {
+    stdio: ["ignore", "pipe", "inherit", options.descriptor ?? "ignore"],
+  });
+  cleanup.defer(() => child.kill("SIGKILL"));
+  await child.stdout.getReader().read();
+}
 
 describe("connectUnix", () => {
   function listen(path: string): string {
@@ -148,6 +182,14 @@ describe("connectUnix", () => {
     const socket = cleanup.use(connectUnix(path));
     expect(isCloseOnExec(socket)).toBe(true);
     expect(writeSync(socket.number, "hello")).toBe(5);
+  });
+
+  test("goes on waiting for a busy listener when there is a signal", async () => {
+    const path = join(testDirectory(), "busy");
+    const listen = "s = socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen(0)";
+    await signalling(`${listen}---c = []\nwhile True: c.append(s.accept())`, { words: [path] });
+    // As many as may wait, and one more.
+    for (let count = 0; count < 2; count++) cleanup.use(connectUnix(path));
   });
 
   test("refuses a path beyond 107 bytes before the kernel cuts it", () => {

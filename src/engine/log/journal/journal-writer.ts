@@ -158,6 +158,9 @@ export class JournalWriter implements LogWriter {
       if (typeof connected === "number") return connected;
       this.#socket = connected;
     }
-    return systemCall(SystemCall.sendto, this.#socket.number, address, length, MSG_NOSIGNAL, 0, 0);
+    for (;;) {
+      const result = systemCall(SystemCall.sendto, this.#socket.number, address, length, MSG_NOSIGNAL, 0, 0);
+      if (result !== -Errno.EINTR) return result;
+    }
   }
 }

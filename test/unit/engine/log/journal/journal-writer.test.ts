@@ -3,7 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { JournalWriter } from "../../../../../src/engine/log/journal/journal-writer.ts";
+import { SignalPipe } from "../../../../../src/launch/signal-pipe.ts";
 import { Errno } from "../../../../../src/sys/errno.ts";
+import { Signal } from "../../../../../src/sys/signal.ts";
+import { memoryKeptByEach } from "../../../../kept-memory.ts";
 
 /** Takes datagrams at a path and prints each as a line of Base64; as journald it is a process of its own. */
 const RECEIVER = `
@@ -155,4 +158,32 @@ test("what nobody takes is lost and counted, and a journal that is started again
   writer.write("stdout", Buffer.from("two\n"));
   expect((await second())["MESSAGE"]).toBe("two");
   writer.end();
+});
+
+test("what nobody takes leaves nothing behind", () => {
+  const writer = new JournalWriter(path, identity);
+  expect(memoryKeptByEach(() => writer.write("stdout", Buffer.from("nobody\n")))).toBe(0);
+});
+
+test("signals lose nothing of what waits for a slow journal", async () => {
+  // Sends signals until its queue has been full for a while, and only then takes what is in it.
+  const slow = `
+import os, signal, socket, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+print("ready", flush=True)
+for _ in range(50):
+  time.sleep(0.005)
+  os.kill(os.getppid(), signal.SIGUSR1)
+while True: s.recv(1 << 20)
+`;
+  using _signals = new SignalPipe([Signal.SIGUSR1]);
+  const child = Bun.spawn(["python3", "-c", slow, path], { stdout: "pipe" });
+  receivers.push(child);
+  await child.stdout.getReader().read();
+  const writer = new JournalWriter(path, identity);
+  const longestQueue = Number(readFileSync("/proc/sys/net/unix/max_dgram_qlen", "latin1"));
+  for (let index = 0; index <= longestQueue + 1; index++) writer.write("stdout", Buffer.from(`line ${index}\n`));
+  writer.end();
+  expect(writer.lost).toEqual({ bytes: 0, errno: undefined });
 });
