@@ -2,9 +2,11 @@
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { KeepOpen } from "../../sys/remove-tree.ts";
+import { killFirstProcess } from "../lifecycle/kill-first-process.ts";
 import { recordContainerEnd } from "../lifecycle/record-end.ts";
 import { removeFiles } from "../lifecycle/remove-container.ts";
 import type { StartableContainer, StartedContainer } from "../lifecycle/start-container.ts";
+import { recordedContainer } from "../state/containers.ts";
 import { tell } from "../supervisor/connect.ts";
 import { awaitEarlyEnd, copyOutputs, dismissSupervisor, keepRemoved } from "../supervisor/early-end.ts";
 import type { Exit } from "../supervisor/protocol.ts";
@@ -71,6 +73,8 @@ export async function attendContainer(
   if (incomplete !== undefined) throw incomplete;
   if (end.kind === "detached") return 0;
   if (end.kind === "lost") {
+    const recorded = recordedContainer(database, id);
+    if (recorded !== undefined) killFirstProcess(recorded);
     if (definition.remove) removeFiles(database, data, { id, name, definition }, true);
     throw supervisorLost(name, end, started.supervisor);
   }

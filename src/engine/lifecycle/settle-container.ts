@@ -24,6 +24,7 @@ import {
   recordStatus,
 } from "../state/containers.ts";
 import { HOOKS_RUN, isAbandoned, isClaimed } from "./abandoned.ts";
+import { killFirstProcess } from "./kill-first-process.ts";
 import { hasDirectory, removeFiles } from "./remove-container.ts";
 import { isToBeGone, lostContainer, withInterruptedHooks } from "./settle.ts";
 
@@ -90,6 +91,7 @@ function finishRemoval(
   if (lock === undefined && hasDirectory(data, id)) return;
   const container = recordedContainer(database, id);
   if (container === undefined || !isClaimed(container)) return;
+  killFirstOf(container);
   killGroupOf(container);
   killMembersOf(container);
   const hasEnded = container.status === "removing";
@@ -104,7 +106,8 @@ function finishRemoval(
 
 /**
  * Within a transaction: whoever takes the container's lock meanwhile records what he does with it only afterwards. And
- * nobody starts it again before its control group is empty, which has the same name in each of its runs.
+ * nobody starts it again before its processes have ended and its control group is empty, which has the same name in each
+ * of its runs.
  */
 function recordEndOfAbandoned(
   database: StateDatabase,
@@ -116,6 +119,7 @@ function recordEndOfAbandoned(
     const container = recordedContainer(database, id);
     if (container === undefined || !isAbandoned(data, container)) return undefined;
     const lock = container.definition.namedDevices === undefined ? undefined : lockContainer(data, id);
+    killFirstOf(container);
     killGroupOf(container);
     const lost = lostContainer(container);
     recordLoss(database, lock === undefined ? lost : { ...lost, error: lost.error + HOOKS_RUN });
@@ -129,10 +133,12 @@ function recordEndOfAbandoned(
   if (lock !== undefined) finishLater(id, lock.number);
 }
 
-/*
- * The first process was killed by the kernel with its supervisor. These kill what it leaves where it was not the first of a
- * pid namespace.
- */
+/** In most cases the kernel has done that. */
+function killFirstOf(container: Container): void {
+  inAnyCase(() => killFirstProcess(container));
+}
+
+/* These kill what the first process leaves where it was not the first of a pid namespace. */
 
 /** In the host's pid namespace only a cgroup tells who that is. */
 function killGroupOf({ id, cgroup }: Container): void {

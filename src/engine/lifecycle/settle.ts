@@ -4,8 +4,8 @@
  * A row says what was recorded last. Whoever starts, supervises or removes a container holds the lock of its directory
  * meanwhile (container-directory.ts), and the kernel gives a lock back when its holder dies. So a row that says `running`,
  * `restarting` or `removing` while nobody holds the lock was left by somebody killed, or by a reboot. The supervisor's
- * death was the end of the container's processes too, and how they ended nobody knows; Docker says 255 then. One that is
- * to be gone by now, because it was being removed or has `--rm`, is gone.
+ * death was the end of the container's processes too, or this is (kill-first-process.ts), and how they ended nobody
+ * knows; Docker says 255 then. One that is to be gone by now, because it was being removed or has `--rm`, is gone.
  *
  * There is no daemon that would notice, so whoever looks at such a row sets it right before anything is said of it. That
  * happens in the look-ups, find-container.ts and list-outlines.ts, and nowhere else: a command's beginning would be the

@@ -20,7 +20,8 @@
  * that it lives on, as does one that a terminal was detached from. The supervisor is what a container cannot live
  * without: the kernel kills the container's first process, and with its pid namespace all others, when the supervisor
  * dies (PR_SET_PDEATHSIG), since without it nobody would read the container's output or learn of its end. It holds the
- * container's lock by a descriptor, so that its death is seen by everybody (lifecycle/settle.ts). SIGTERM,
+ * container's lock by a descriptor, so that its death is seen by everybody (lifecycle/settle.ts); who sees it first kills
+ * what the kernel does not (lifecycle/kill-first-process.ts). SIGTERM,
  * SIGINT and SIGHUP, as at a logout or shutdown, stop the container in order.
  *
  * The end: all output is read and logged, the end is recorded (or by the command, if that is there and wants to: it has
@@ -79,7 +80,12 @@ export async function supervise(
   try {
     await supervisor.run(new FileDescriptor(listener));
   } catch (error) {
-    await supervisor.tellFailure(error);
+    try {
+      await supervisor.tellFailure(error);
+    } finally {
+      // The kernel may not; see kill-first-process.ts.
+      await killChildren();
+    }
     throw error;
   }
 }
@@ -567,7 +573,7 @@ class Supervisor {
   }
 }
 
-/** The command has died before it said what it has started: its container goes with it. */
+/** Kills the container that nobody is going to look after: its command has died early, or its supervisor has failed. */
 async function killChildren(): Promise<void> {
   const { readText } = await import("../../sys/named-file.ts");
   const pids = readText(`/proc/self/task/${process.pid}/children`).trim().split(" ");

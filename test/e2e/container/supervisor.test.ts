@@ -116,6 +116,33 @@ test("who is attached is told how the supervisor has ended, and nothing is left 
   expect(await bunker("ps", "-aq")).toBe("");
 });
 
+/** A first process that is alice's, who it becomes before it says that it is ready; the kernel unties it from its parent then. */
+const asAlice = ["su", "alice", "-c", "echo ready; exec sleep 1000"];
+
+test("one whose first process has changed its user is ended by the next command when its supervisor was killed", async () => {
+  for (const next of ["ps", "start", "rm"]) {
+    const id = (await bunker("run", "-d", "--name", "changed", suite.image, ...asAlice)).trim();
+    while ((await bunker("logs", "changed")) !== "ready\n");
+    const pid = (await bunker("inspect", "--format", "{{.State.Pid}}", "changed")).trim();
+    killSupervisors();
+    await untilFree(id);
+    const { errors } = await suite.user.bunker([next, ...(next === "ps" ? ["-a"] : ["changed"])]);
+    expect({ next, errors }).toEqual({ next, errors: "" });
+    await eventually(
+      () => commandLine(Number(pid)) === "",
+      () => "the first process to be killed",
+    );
+    if (next !== "rm") await bunker("rm", "-f", "changed");
+  }
+});
+
+test("nor does it outlive its supervisor when somebody is attached to it", async () => {
+  const session = suite.user.talkTo(["--name", "changed", suite.image, ...asAlice]);
+  await session.expect("ready\n");
+  killSupervisors();
+  expect((await session.finish()).status).toBe(255);
+});
+
 test("a supervisor that fails says of what to those who are attached", async () => {
   const script = "echo ready; while [ ! -e /end ]; do sleep 0.02; done";
   const id = (await bunker("run", "-d", "--name", "failing", suite.image, "sh", "-c", script)).trim();
@@ -167,7 +194,7 @@ print(len(answers), all(answer == {"kind": "status", "lostBytes": 0} for answer 
 });
 
 test("what a supervisor has failed of is on record", async () => {
-  const create = ["create", "--name", "failing", "--health-cmd", "true", suite.image, "sleep", "1000"];
+  const create = ["create", "--name", "failing", "--health-cmd", "true", suite.image, ...asAlice];
   const id = (await bunker(...create)).trim();
   const script = `
 import json, sqlite3
@@ -181,6 +208,10 @@ d.commit()`;
   expect(errors).toMatch(/^bunker: wait for container failing: its supervisor failed: start a timer: EINVAL/);
   expect(status).toBe(1);
   await untilFree(id);
+  await eventually(
+    () => suite.user.processes().length === 0,
+    () => "the container to be gone with it",
+  );
   expect(await bunker("inspect", "--format", state, "failing")).toMatch(
     /^exited 255 the supervisor failed: start a timer: EINVAL/,
   );
