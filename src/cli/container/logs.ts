@@ -1,4 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { lookUpContainer } from "../../engine/lifecycle/find-container.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import { JsonFileReader } from "../../engine/log/json-file-reader.ts";
 import { logFile } from "../../engine/log/log-file.ts";
@@ -6,6 +7,7 @@ import type { LogQuery, LogReader } from "../../engine/log/log-query.ts";
 import { containerDirectory } from "../../engine/state/container-lock.ts";
 import { type Container, openContainers } from "../../engine/state/containers.ts";
 import { nextAnswer, tell } from "../../engine/supervisor/connect.ts";
+import type { StateDatabase } from "../../state/state-database.ts";
 import { encodeText } from "../../sys/byte-string.ts";
 import { DirectoryWatch } from "../../sys/directory-watch.ts";
 import { errnoName } from "../../sys/errno.ts";
@@ -97,10 +99,10 @@ export const logs = defineCommand(
     });
     await follow(followed);
     for (const { container, socket } of logs) {
-      const lost = socket === undefined || options.follow ? "" : lostOutput(socket);
-      if (lost === "" && container.error === "") continue;
+      const told = options.follow ? lossAtEnd(database, data, container, socket) : lossUntilNow(container, socket);
+      if (told === "") continue;
       const { warning } = await import("../messages.ts");
-      warning(`container ${container.name}: ${lost || container.error}`);
+      warning(`container ${container.name}: ${told}`);
     }
     return 0;
   },
@@ -144,17 +146,36 @@ function parseTail(text: string): number | undefined {
   return Number(text);
 }
 
-/** What a supervisor says of output that it could not log. */
-function lostOutput(socket: FileDescriptor): string {
-  tell(socket, { kind: "status" });
+/** What the log of a container lacks, as its supervisor says if it runs, and else the record of its end; "" for nothing. */
+function lossUntilNow({ error }: Container, socket: FileDescriptor | undefined): string {
+  return (socket === undefined ? "" : lossInAnswer(socket, "status")) || error;
+}
+
+/** The same of a log that was followed; one that is over may be a running container's. */
+function lossAtEnd(
+  database: StateDatabase,
+  data: string,
+  { id, error }: Container,
+  socket: FileDescriptor | undefined,
+): string {
+  if (socket === undefined) return error;
+  const left = lookUpContainer(database, data, id);
+  if (left !== undefined) return left.error;
+  // It is removed, and its supervisor gone, who was asked to tell of the end.
+  return lossInAnswer(socket, "exit") ?? "its supervisor has gone without a word of how the container ended";
+}
+
+/** What a supervisor says of output that it could not log, in an answer of this kind; undefined without such an answer. */
+function lossInAnswer(socket: FileDescriptor, kind: "status" | "exit"): string | undefined {
+  if (kind === "status") tell(socket, { kind });
   for (let answer = nextAnswer(socket); answer !== undefined; answer = nextAnswer(socket)) {
-    if (answer.kind !== "status") continue;
+    if (answer.kind !== kind) continue;
     const { lostBytes, lostErrno } = answer;
     if (lostBytes === 0) return "";
     const reason = lostErrno === undefined ? "" : `: ${errnoName(lostErrno)}`;
     return `${lostBytes} bytes of the log could not be written${reason}`;
   }
-  return "";
+  return undefined;
 }
 
 interface FollowedLog {

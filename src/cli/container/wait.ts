@@ -1,8 +1,9 @@
-import { findContainer, lookUpContainer } from "../../engine/lifecycle/find-container.ts";
+import { foundAgain, lookUpContainer } from "../../engine/lifecycle/find-container.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import { waitForEnd } from "../../engine/supervisor/connect.ts";
 import { leaveMemory } from "../../launch/leave-memory.ts";
+import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { flag, list, single } from "../option.ts";
@@ -32,6 +33,9 @@ const CONDITIONS = [
 const NEVER_MET = ["initialized", "stopping"];
 
 type Condition = (typeof CONDITIONS)[number];
+
+/** Conditions that whoever looks now and then may find to be over, with the container gone. */
+const MET_BY_REMOVAL: readonly Condition[] = ["removing", "exited", "stopped"];
 
 /** `bunker wait`. */
 export const wait = defineCommand(
@@ -82,27 +86,34 @@ function parseInterval(text: string): number {
   return milliseconds;
 }
 
-function awaitEnd({ database, data, container: { id } }: ContainerWork): string {
+/** @throws BunkerError `no_such_container` when it was removed, and nobody has told of its end */
+function awaitEnd({ database, data, container: { id, name } }: ContainerWork): string {
   using socket = supervisorOf(database, data, id);
   const end = socket === undefined ? undefined : waitForEnd(socket);
   if (end !== undefined) return String(end.exitStatus);
-  // It does not run, or its supervisor was killed.
-  return String(findContainer(database, data, id).exitStatus ?? 0);
+  // It does not run, or its supervisor was killed, and it is gone if it has `--rm`.
+  const left = lookUpContainer(database, data, id);
+  if (left !== undefined) return String(left.exitStatus ?? 0);
+  throw new BunkerError({
+    code: "no_such_container",
+    operation: "wait for container",
+    object: name,
+    reason: "it is removed, and nobody is left who knows how it ended",
+    exitStatus: 1,
+  });
 }
 
 async function awaitCondition(
-  { database, data, container: { id } }: ContainerWork,
+  { database, data, container }: ContainerWork,
   conditions: ReadonlySet<Condition>,
   interval: number,
 ): Promise<string> {
+  const isMetByRemoval = MET_BY_REMOVAL.some((condition) => conditions.has(condition));
   for (;;) {
-    const container = conditions.has("removing")
-      ? lookUpContainer(database, data, id)
-      : findContainer(database, data, id);
-    // Who waits for the removal may look when it is over.
-    if (container === undefined) return NO_EXIT_STATUS;
-    const met = conditionsOf(container).filter((condition) => conditions.has(condition));
-    if (met.length > 0) return met.includes("exited") ? String(container.exitStatus ?? 0) : NO_EXIT_STATUS;
+    const now = isMetByRemoval ? lookUpContainer(database, data, container.id) : foundAgain(database, data, container);
+    if (now === undefined) return NO_EXIT_STATUS;
+    const met = conditionsOf(now).filter((condition) => conditions.has(condition));
+    if (met.length > 0) return met.includes("exited") ? String(now.exitStatus ?? 0) : NO_EXIT_STATUS;
     await Bun.sleep(interval);
   }
 }

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { containerComponent } from "../../../src/engine/state/container-component.ts";
 import { isHeld } from "../../../src/engine/state/container-directory.ts";
 import { supervisedContainers } from "../../../src/engine/state/supervised-containers.ts";
-import { eventually, finish, kill } from "../../unprivileged-user.ts";
+import { eventually, finish, kill, openFiles } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
@@ -335,6 +335,58 @@ test("a supervisor that cannot start what checks the health keeps its container,
   expect(await bunker("inspect", "--format", state, "box")).toBe("running 0 \n");
   await bunker("rm", "-f", "box");
 });
+
+test.each([[[]], [["--rm"]]])(
+  "whoever waits for or follows a container whose supervisor is killed is told: %p",
+  async (options) => {
+    await bunker("run", "-d", ...options, "--name", "box", suite.image, "sh", "-c", "echo ready; sleep 1000");
+    const follow = suite.user.talk([suite.user.bunkerPath, "logs", "-f", "box"]);
+    const attach = suite.user.start([suite.user.bunkerPath, "attach", "--no-stdin", "box"]);
+    const waits = ["exited", "stopped"].map((condition) =>
+      suite.user.start([suite.user.bunkerPath, "wait", "--condition", condition, "box"]),
+    );
+    const either = suite.user.start([suite.user.bunkerPath, "wait", "--condition=exited", "--condition=paused", "box"]);
+    const exec = suite.user.talk([suite.user.bunkerPath, "exec", "box", "sh", "-c", "echo inside; sleep 1000"]);
+    await Promise.all([follow.expect("ready\n"), exec.expect("inside\n")]);
+    await eventually(
+      () => [follow.process, attach, ...waits].every(({ pid }) => isConnected(pid)) && hasDatabase(either.pid),
+      () => "all to have come to wait",
+    );
+    killSupervisors();
+    const isGone = options.length > 0;
+    const lost = isGone
+      ? "its supervisor has gone without a word of how the container ended"
+      : "the supervisor was killed; how the container ended is unknown";
+    expect(await follow.finish()).toEqual({
+      status: 0,
+      output: "ready\n",
+      errors: `warning: container box: ${lost}\n`,
+    });
+    expect(await finish(attach)).toMatchObject({
+      status: 255,
+      errors: "bunker: wait for container box: its supervisor was killed, and the container has ended with it\n",
+    });
+    for (const wait of waits) {
+      const nobody = "bunker: wait for container box: it is removed, and nobody is left who knows how it ended\n";
+      const expected = isGone ? { status: 1, output: "", errors: nobody } : { status: 0, output: "255\n", errors: "" };
+      expect(await finish(wait)).toEqual(expected);
+    }
+    expect(await finish(either)).toEqual({ status: 0, output: isGone ? "-1\n" : "255\n", errors: "" });
+    expect(await exec.finish()).toEqual({ status: 137, output: "inside\n", errors: "" });
+    if (!isGone) await bunker("rm", "box");
+  },
+);
+
+/** Whether a process is connected to a supervisor; its standard streams may be sockets, too. */
+function isConnected(pid: number): boolean {
+  return openFiles(pid)
+    .slice(3)
+    .some((path) => path.startsWith("socket:"));
+}
+
+function hasDatabase(pid: number): boolean {
+  return openFiles(pid).some((path) => path.endsWith("/state.db"));
+}
 
 test("a list sets right all whose supervisors were killed", async () => {
   const run = async (...words: string[]) => (await bunker("run", "-d", ...words, suite.image, "sleep", "1000")).trim();
