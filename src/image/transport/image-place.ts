@@ -18,6 +18,9 @@ export type ImagePlace =
 
 const localKinds: readonly string[] = ["oci", "oci-archive", "docker-archive", "dir"] satisfies LocalPlace["kind"][];
 
+/** Transports of containers-transports(5) that are none of Bunker's. */
+const otherTransports: readonly string[] = ["docker-daemon", "ostree", "sif", "tarball"];
+
 /**
  * Parses `docker://NAME`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME[:TAG]]`, `dir:DIR`,
  * `containers-storage:NAME`, or the bare name of an image in the store; containers-transports(5). A path ends at its
@@ -35,6 +38,10 @@ export function parseImagePlace(text: string): ImagePlace {
   const rest = text.slice(colon + 1);
   if (transport === "docker")
     throw invalid(text, "two slashes are missing", `Write docker://${rest.replace(/^\/+/, "")}.`);
+  if (otherTransports.includes(transport)) {
+    const known = "docker://, oci:, oci-archive:, docker-archive:, dir: or containers-storage:";
+    throw invalid(text, `images are not copied from or to ${transport}:`, `Give a name in the store, or ${known}.`);
+  }
   if (transport === "containers-storage") return { kind: "store", name: storeName(text, rest) };
   if (!isLocalKind(transport)) return { kind: "store", name: storeName(text, text) };
   const split = transport === "dir" ? -1 : rest.indexOf(":");

@@ -451,6 +451,8 @@ describe("copy", () => {
       [busybox(), `oci-archive:${directory}/closed/x.tar`, `bunker: write to ${directory}/closed/x.tar: EACCES\n`],
       [busybox(), `oci-archive:${directory}/file/x.tar`, `bunker: write to ${directory}/file/x.tar: ENOTDIR\n`],
       [busybox(), `x@${digest}`, "refusing to create a tag with a digest reference"],
+      [busybox(), "docker-daemon:x:1", '"docker-daemon:x:1": images are not copied from or to docker-daemon:\n'],
+      [`tarball:${directory}/file`, "x", "images are not copied from or to tarball:\n"],
       [`oci:${layout}:1`, `dir:${directory}/dir`, `bunker: read ${layer}: EACCES\n`],
     ];
     for (const [from, to, message] of cases) {
