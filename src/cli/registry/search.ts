@@ -8,6 +8,7 @@ import { defineCommand } from "../command.ts";
 import { type Filters, filterOption } from "../filters/filter-option.ts";
 import { readFilter } from "../filters/filter-value.ts";
 import { listFormatOption } from "../format/format-option.ts";
+import { hiddenFields } from "../format/hidden-fields.ts";
 import { formatList, type ListDescription } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
 import { shorten } from "../format/shorten.ts";
@@ -27,6 +28,11 @@ const repositoryList: ListDescription = {
     IsOfficial: "OFFICIAL",
     Name: "NAME",
     StarCount: "STARS",
+    // Podman's.
+    Automated: "AUTOMATED",
+    Index: "INDEX",
+    Official: "OFFICIAL",
+    Stars: "STARS",
   },
   columns: ["Name", "Description", "StarCount", "IsOfficial"],
 };
@@ -86,13 +92,17 @@ export const search = defineCommand(
       registry === DOCKER_HUB
         ? await findInHub(client, words, most, signal)
         : await findInCatalog(client, words, most, signal);
-    const rows = found.filter(fits).map(({ name, description, stars, isOfficial, isAutomated }) => ({
-      Description: whole ? description : shorten(description, LONGEST_DESCRIPTION),
-      IsAutomated: mark(isAutomated),
-      IsOfficial: mark(isOfficial),
-      Name: name,
-      StarCount: stars,
-    }));
+    const rows = found.filter(fits).map(({ name, description, stars, isOfficial, isAutomated }) => {
+      const [automated, official] = [mark(isAutomated), mark(isOfficial)];
+      const fields = {
+        Description: whole ? description : shorten(description, LONGEST_DESCRIPTION),
+        IsAutomated: automated,
+        IsOfficial: official,
+        Name: name,
+        StarCount: stars,
+      };
+      return hiddenFields(fields, { Automated: automated, Index: registry, Official: official, Stars: stars });
+    });
     printText(await formatList(repositoryList, format, rows));
     return 0;
   },

@@ -44,6 +44,12 @@ test("the catalogue of a registry is searched", async () => {
   ]);
   const names = await search("--format", "{{.Name}} {{.StarCount}}", "--limit", "1", `${registry.host}/`);
   expect(names.output).toBe(`${registry.host}/tools/busybox 0\n`);
+  const fields = await search(
+    "--format",
+    "{{.Index}} {{.Stars}}{{.Official}}{{.Automated}}",
+    `${registry.host}/web/cl`,
+  );
+  expect(fields.output).toBe(`${registry.host} 0\n`);
   expect((await search("--filter", "stars=1", "--format", "{{.Name}}", `${registry.host}/`)).output).toBe("");
 });
 
