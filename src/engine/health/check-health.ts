@@ -5,8 +5,10 @@
  */
 import { readSync } from "node:fs";
 import type { StateDatabase } from "../../state/state-database.ts";
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { poll } from "../../sys/poll.ts";
 import { waitForExit } from "../../sys/process.ts";
-import { endsWithin, sendSignal } from "../../sys/process-identity.ts";
+import { sendSignal } from "../../sys/process-identity.ts";
 import { Signal } from "../../sys/signal.ts";
 import { makeStreams } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
@@ -21,7 +23,7 @@ import { newHealth } from "./health-check.ts";
 /** As much of a check's output as Docker keeps, and so many results. */
 const OUTPUT_LENGTH = 4096;
 const RESULTS = 5;
-/** What a pipe holds. */
+/** What is kept where no length is set; also what a pipe holds. */
 const LONGEST_OUTPUT = 65_536;
 const TIMED_OUT = -1;
 
@@ -136,15 +138,17 @@ async function execute(
     };
     using launched = await startExec(data, container, request, [inner[0], inner[1], inner[1]]);
     for (const end of inner) end.close();
-    if (!endsWithin(launched.pidfd, timeout / 1000)) {
-      sendSignal(launched.pidfd, Signal.SIGKILL);
-      waitForExit(launched.pid);
-      const output = `Health check exceeded timeout (${timeout}ms): ${readAll(outer.output.number, outputLength)}`;
+    const said = new OutputBeginning(outer.output, outputLength);
+    const isInTime = endsWhileRead(launched.pidfd, said, timeout);
+    if (!isInTime) sendSignal(launched.pidfd, Signal.SIGKILL);
+    const end = waitForExit(launched.pid);
+    said.read();
+    if (!isInTime) {
+      const output = `Health check exceeded timeout (${timeout}ms): ${said.text}`;
       return { start, end: Date.now(), exitStatus: TIMED_OUT, output };
     }
-    const end = waitForExit(launched.pid);
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;
-    return { start, end: Date.now(), exitStatus, output: readAll(outer.output.number, outputLength) };
+    return { start, end: Date.now(), exitStatus, output: said.text };
   } catch (error) {
     const output = error instanceof Error ? error.message : String(error);
     return { start, end: Date.now(), exitStatus: TIMED_OUT, output };
@@ -153,13 +157,54 @@ async function execute(
   }
 }
 
-/** What there is in a pipe now, up to a number of bytes. */
-function readAll(pipe: number, length: number): string {
-  const bytes = Buffer.alloc(length);
-  try {
-    return bytes.toString("utf8", 0, readSync(pipe, bytes));
-  } catch {
-    // Nothing, and somebody may still write.
-    return "";
+/**
+ * Waits until a process has ended, and reads what it says meanwhile: one that says more than a pipe holds waits for that.
+ * @param patience milliseconds
+ * @returns false when the time is over first
+ */
+function endsWhileRead(pidfd: FileDescriptor, said: OutputBeginning, patience: number): boolean {
+  const end = performance.now() + patience;
+  for (;;) {
+    const pipes = said.hasEnded ? [] : [said.pipe.number];
+    const left = end - performance.now();
+    const [hasEnded, ...isReadable] = poll([pidfd.number, ...pipes], Math.max(left, 0));
+    if (hasEnded !== 0) return true;
+    if (left <= 0) return false;
+    if (isReadable.some((events) => events !== 0)) said.read();
+  }
+}
+
+/** The beginning of what comes out of a pipe. What is longer is read, too, but not kept. */
+class OutputBeginning {
+  readonly pipe: FileDescriptor;
+  readonly #bytes: Buffer;
+  #length = 0;
+  #hasEnded = false;
+
+  /** @param pipe non-blocking */
+  constructor(pipe: FileDescriptor, length: number) {
+    this.pipe = pipe;
+    this.#bytes = Buffer.alloc(length);
+  }
+
+  /** Whether nobody can write to it any more. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  get text(): string {
+    return this.#bytes.toString("utf8", 0, this.#length);
+  }
+
+  /** Reads what there is now, as much as a pipe holds. */
+  read(): void {
+    const piece = Buffer.alloc(LONGEST_OUTPUT);
+    try {
+      const count = readSync(this.pipe.number, piece);
+      this.#hasEnded = count === 0;
+      this.#length += piece.copy(this.#bytes, this.#length, 0, count);
+    } catch {
+      // Nothing, and somebody may still write.
+    }
   }
 }

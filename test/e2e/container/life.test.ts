@@ -147,6 +147,19 @@ describe("a container in the background", () => {
     await bunker("rm", "-f", "patient");
   });
 
+  test("is checked for its health by what says more than a pipe holds", async () => {
+    const check = ["--health-cmd", "echo first; dd if=/dev/zero bs=1M count=1", "--health-interval", "50ms"];
+    await bunker("run", "-d", "--name", "patient", ...check, suite.image, "sleep", "1000");
+    const health = () => bunker("inspect", "--format", "{{json .State.Health}}", "patient");
+    let found = await health();
+    while (found.includes('"starting"')) found = await health();
+    const { Status, Log } = JSON.parse(found);
+    expect(Status).toBe("healthy");
+    expect(Log[0].Output).toStartWith("first\n");
+    expect(Log[0].Output).toHaveLength(4096);
+    await bunker("rm", "-f", "patient");
+  });
+
   test("is checked for its health though the executable that started it has been removed", async () => {
     const older = `${suite.user.directory}/older`;
     copyFileSync(suite.user.bunkerPath, older);
