@@ -370,13 +370,7 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
   "network create": OF_NETWORKS,
   "network inspect": OF_INSPECTED_NETWORKS,
   ps: { p: NO_PODS, pod: NO_PODS },
-  push: {
-    ...OF_IMAGES_ON_THEIR_WAY,
-    compress: {
-      reason: "it is about directories, and images are pushed to registries",
-      hint: "bunker save --compress --format docker-dir -o DIRECTORY IMAGE",
-    },
-  },
+  push: OF_IMAGES_ON_THEIR_WAY,
   rm: {
     link: { reason: "links are a container's own", hint: "bunker network disconnect takes a container off a network." },
   },

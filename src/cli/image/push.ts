@@ -8,7 +8,7 @@ import { namesOfRepository } from "../../image/store/names-of-repository.ts";
 import { openStoreReader } from "../../image/store/store-reader.ts";
 import { copyImage } from "../../image/transport/copy-image.ts";
 import { formatLocalPlace } from "../../image/transport/image-place.ts";
-import { openRecompressedReader } from "../../image/transport/recompressed-reader.ts";
+import { openRecompressedReader, type Packing } from "../../image/transport/recompressed-reader.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
@@ -25,6 +25,8 @@ import { openPushDestination, type PushDestination, parsePushDestination } from 
 import { pushOutput } from "./push-output.ts";
 import { removeSignaturesOption } from "./remove-signatures-option.ts";
 
+const PLAIN_LAYERS_WITH_GZIP: Packing = { compression: "gzip", level: undefined, layers: "plain" };
+
 /** An image of the store, and where it goes. */
 interface Push {
   readonly source: string;
@@ -38,6 +40,7 @@ export const push = defineCommand(
       ...registryOptions,
       ...retryOptions,
       allTags: flag({ name: "all-tags", short: "a", description: "Push all tags of the repository" }),
+      compresses: flag({ name: "compress", description: "Pack layers that are not packed, with gzip; for dir: only" }),
       ...compressionOptions,
       digestFile: digestFileOption,
       disableContentTrust: disableContentTrustOption,
@@ -54,10 +57,12 @@ export const push = defineCommand(
   async ({ options, operands: [source, destination] }) => {
     const { manifestKind, quiet } = options;
     if (!options.disableContentTrust) throw contentTrustUnknown("push", source);
-    const packing = packingOf(options);
+    const asked = packingOf(options);
+    const packing = options.compresses ? PLAIN_LAYERS_WITH_GZIP : asked;
     using store = openImageStore(dataDirectory());
     using registries = new Registries(registrySettings(options), warning);
     const pushes = options.allTags ? allTags(store, source, destination) : [onePush(source, destination)];
+    if (options.compresses) checkCompress(pushes, asked);
     using output = pushOutput(quiet);
     const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
     await untilInterrupted(async (signal) => {
@@ -90,6 +95,16 @@ export const push = defineCommand(
     return 0;
   },
 );
+
+/** @throws BunkerError `conflicting_options` */
+function checkCompress(pushes: readonly Push[], packing: Packing | undefined): void {
+  const isForDirectory = pushes.every(({ destination }) => destination.kind === "dir");
+  if (isForDirectory && packing === undefined) return;
+  const operation = isForDirectory
+    ? "--compress and --compression-format exclude each other"
+    : "--compress can only be set when the destination is dir:";
+  throw new BunkerError({ code: "conflicting_options", operation });
+}
 
 /** The destination is the image's own name, or another place. */
 function onePush(source: string, destination: string | undefined): Push {

@@ -98,6 +98,20 @@ describe("save", () => {
     expect(await saveTo("same", "first:1")).toEqual({ status: 0, output: "", errors: "" });
     expect(digestOf(readFileSync(`${directory}/same/manifest.json`))).toBe(first.digest);
     expect((await save("--compress", "-o", `${directory}/x`, "first:1")).errors).toContain("--format is docker-dir");
+    const pushTo = (...words: string[]) => push("-q", "--compress", ...words);
+    const place = `dir:${directory}/pushed`;
+    expect(await pushTo("plain:1", place)).toEqual({ status: 0, output: `${place}\n`, errors: "" });
+    expect(readFileSync(`${directory}/pushed/manifest.json`)).toEqual(
+      readFileSync(`${directory}/packed/manifest.json`),
+    );
+    for (const [words, message] of [
+      [["plain:1", `oci:${directory}/x`], "--compress can only be set when the destination is dir:"],
+      [["--compression-format", "zstd", "plain:1", place], "--compress and --compression-format exclude each other"],
+      [["--force-compression", "plain:1", place], "--force-compression needs --compression-format"],
+    ] as const) {
+      expect((await pushTo(...words)).errors).toBe(`bunker: ${message}\n`);
+    }
+    rmSync(`${directory}/pushed`, { recursive: true });
     await user.bunker(["rmi", "plain:1"]);
   });
 

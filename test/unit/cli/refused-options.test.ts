@@ -25,7 +25,6 @@ test.each(["push", "image push", "copy", "manifest push"])(
 );
 
 test.each([
-  ["push", "compress", "images are pushed to registries"],
   ["image copy", "dest-oci-accept-uncompressed-layers", "layers are copied as they are packed"],
   ["copy", "src-daemon-host", "not copied from or to a daemon"],
   ["rmi", "platform", "go with its name"],
