@@ -114,15 +114,15 @@ export class Registries implements Disposable {
   }
 
   /**
-   * What is public can be had without a login, so a helper that is not installed, or is locked, stops nobody. Whoever is
-   * refused then has read why.
+   * What is public can be had without a login, so a helper that is not installed, or is locked, and an entry that is none
+   * stop nobody. Whoever is refused then has read why.
    */
   #keptLogin(file: string | undefined, name: string): Promise<Credentials | undefined> {
     const { credentialHelpers: helpers } = this.#configuration();
     return findCredentials({ file, helpers }, name, ({ message }) => {
       if (this.#warnings.has(message)) return;
       this.#warnings.add(message);
-      this.#onWarning(`${message}; going on without its logins`);
+      this.#onWarning(`${message}; going on without that login`);
     });
   }
 }

@@ -225,7 +225,7 @@ test("a helper that is not installed keeps nobody from what needs no login, and 
   const failure = "run the credential helper docker-credential-missing: there is no such program in PATH";
   expect(await user.bunker(["search", "--authfile", path, `${registry.host}/none`])).toMatchObject({
     status: 0,
-    errors: `warning: ${failure}; going on without its logins\n`,
+    errors: `warning: ${failure}; going on without that login\n`,
   });
   writeFileSync(path, JSON.stringify({ credsStore: "missing" }));
   const { status, errors } = await user.bunker(["pull", "--authfile", path, `${registry.host}/none`]);

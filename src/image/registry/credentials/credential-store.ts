@@ -45,7 +45,8 @@ interface KeptSomewhere extends KeptLogin {
 /**
  * Looks up a login.
  * @param name `REGISTRY` or `REGISTRY/REPOSITORY`
- * @param onFailure is told of a helper that cannot be asked, as if it had no login; it may throw the error instead
+ * @param onFailure is told of a helper that cannot be asked, and of an entry that is none, as if there was no login; it
+ *   may throw the error instead
  * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`
  */
 export async function findCredentials(

@@ -46,7 +46,7 @@ export interface KeptLogin {
  * Looks up a login.
  * @param file the only file to look into; undefined for the usual ones
  * @param name `REGISTRY` or `REGISTRY/REPOSITORY`
- * @param onFailure is told of a helper that cannot be asked, as if it had no login
+ * @param onFailure is told of a helper that cannot be asked, and of an entry that is none, as if there was no login
  * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`
  */
 export async function findInFiles(
@@ -71,8 +71,13 @@ export async function findInFiles(
     };
     const fromFile = (isMeant: (key: string) => boolean) => {
       for (const key of matchingKeys(content, name).filter(isMeant)) {
-        const credentials = entryCredentials(path, content, key);
-        if (credentials !== undefined) return credentials;
+        try {
+          const credentials = entryCredentials(path, content, key);
+          if (credentials !== undefined) return credentials;
+        } catch (error) {
+          if (!(error instanceof BunkerError)) throw error;
+          onFailure(error);
+        }
       }
       return undefined;
     };

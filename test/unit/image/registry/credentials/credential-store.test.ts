@@ -270,6 +270,14 @@ test("a helper that cannot be asked is as good as one without the login, for who
   expect(failures).toEqual([failure, failure]);
 });
 
+test("an entry that is none is as good as no login, for whoever wants to go on", async () => {
+  const path = write("config/containers/auth.json", { auths: { "example.com/team": encoded("no colon") } });
+  write("docker/config.json", { auths: { "example.com": encoded("bob:builder") } });
+  const failures: string[] = [];
+  expect(await findCredentials(USUAL, "example.com/team/image", ({ message }) => failures.push(message))).toEqual(BOB);
+  expect(failures).toEqual([`read ${path}: auths.example.com/team.auth is not USER:PASSWORD in base64`]);
+});
+
 test("helpers that registries.conf names are asked in their order, and the files where it names them", async () => {
   installHelper("memory");
   installHelper("other");
