@@ -1,4 +1,5 @@
 /* What the supervisor has others do, because it would need code or time for it: this executable again, as its child. */
+import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { waitForExit } from "../../sys/process.ts";
 import { Event, openProcess, type Reactor } from "../../sys/reactor.ts";
 import { internalCommand } from "../internal-command.ts";
@@ -19,10 +20,10 @@ export function spawnInternal(
   words: readonly string[],
   onEnd: (exitStatus: number | undefined) => void,
 ): (() => void) | undefined {
-  const child = spawned(words);
-  if (child === undefined) return undefined;
+  const started = spawned(words);
+  if (started === undefined) return undefined;
+  const { child, pidfd } = started;
   running.add(child.pid);
-  const pidfd = openProcess(child.pid);
   const end = () => {
     if (!running.delete(child.pid)) return;
     reactor.remove(pidfd.number);
@@ -42,10 +43,19 @@ function awaitExitStatus({ pid, exitCode, signalCode }: Child): number | undefin
 
 type Child = Pick<Bun.Subprocess, "pid" | "exitCode" | "signalCode">;
 
-function spawned(words: readonly string[]): Child | undefined {
+function spawned(words: readonly string[]): { readonly child: Child; readonly pidfd: FileDescriptor } | undefined {
+  let child: Bun.Subprocess;
   try {
-    return Bun.spawn({ ...internalCommand(words), stdio: ["ignore", "ignore", "ignore"] });
+    child = Bun.spawn({ ...internalCommand(words), stdio: ["ignore", "ignore", "ignore"] });
   } catch {
+    return undefined;
+  }
+  try {
+    return { child, pidfd: openProcess(child.pid) };
+  } catch {
+    // It has taken the last descriptor.
+    child.kill("SIGKILL");
+    awaitExitStatus(child);
     return undefined;
   }
 }
