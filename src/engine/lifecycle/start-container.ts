@@ -52,6 +52,9 @@ import { stopSignalOf, stopTimeoutOf } from "./stop-container.ts";
 /** How Docker calls the entries of a container in the journal. */
 const DEFAULT_TAG = "{{.ID}}";
 
+/** Ports that are handed over to a supervisor before it is there: they wait in its socket, which has no room for many. */
+const MOST_PORTS_AHEAD = 64;
+
 /** A container that can be started, by the command that holds its lock. */
 export interface StartableContainer {
   readonly id: string;
@@ -232,9 +235,11 @@ async function launchSupervised(
   // As long as it is open here, a message to a supervisor that was killed seems to arrive. One that is killed from here on
   // takes the container with it; one killed earlier may have died before the container had tied its life to it.
   theirs.close();
+  const watched = (network?.bindings.length ?? 0) > MOST_PORTS_AHEAD ? undefined : watching;
+  // So the process that waits for an early end becomes the supervisor at once; supervisor/early-end.ts.
+  if (watched === undefined) watching?.close();
   const left: FileDescriptor[] = [];
-  const mounts =
-    watching !== undefined && hasMountsAlone(definition) ? openNamespaceOf(launched.pid, "mnt") : undefined;
+  const mounts = watched !== undefined && hasMountsAlone(definition) ? openNamespaceOf(launched.pid, "mnt") : undefined;
   if (mounts !== undefined) left.push(mounts);
   const health = definition.health === undefined ? undefined : newHealth(definition.health);
   const { pid } = launched;
@@ -298,16 +303,20 @@ async function launchSupervised(
   channels.keep();
   isStarted = true;
   const started = { pid, socket, streams: attached, supervisor: launched.supervisor?.pid };
-  if (watching === undefined || streams === undefined) return { ...started, earlyWatch: undefined };
+  if (watched === undefined || streams === undefined) {
+    // The supervisor has them alone.
+    if (watching !== undefined) for (const end of [streams?.outer.output, streams?.outer.error]) end?.close();
+    return { ...started, earlyWatch: undefined };
+  }
   const { output, error } = streams.outer;
   const earlyWatch = {
-    socket: watching,
+    socket: watched,
     output,
     error,
     isLogged: definition.log.driver !== "none" && !definition.remove,
     left,
     [Symbol.dispose]: () => {
-      for (const descriptor of [output, error, watching, ...left]) descriptor.close();
+      for (const descriptor of [output, error, watched, ...left]) descriptor.close();
     },
   };
   return { ...started, earlyWatch };

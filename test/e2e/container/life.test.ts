@@ -147,6 +147,11 @@ describe("a container in the background", () => {
     await bunker("rm", "-f", "patient");
   });
 
+  test("starts in the foreground with more ports than wait in its supervisor's socket", async () => {
+    const words = ["-p", "21000-21599:1000-1599", suite.image, "sh", "-c", "echo said; sleep 0.2; exit 5"];
+    expect(await suite.user.run(words)).toMatchObject({ status: 5, output: "said\n" });
+  });
+
   test("is checked for its health by what says more than a pipe holds", async () => {
     const check = ["--health-cmd", "echo first; dd if=/dev/zero bs=1M count=1", "--health-interval", "50ms"];
     await bunker("run", "-d", "--name", "patient", ...check, suite.image, "sleep", "1000");
