@@ -159,9 +159,11 @@ function lossAtEnd(
   socket: FileDescriptor | undefined,
 ): string {
   if (socket === undefined) return error;
+  // One that was just killed has lost its socket first, and its lock, by which that is seen, a moment later.
+  supervisorOf(database, data, id)?.close();
   const left = lookUpContainer(database, data, id);
-  if (left !== undefined) return left.error;
-  // It is removed, and its supervisor gone, who was asked to tell of the end.
+  if (left !== undefined && left.status !== "removing") return left.error;
+  // Its supervisor has ended, or is just removing it, and was asked to tell of the end.
   return lossInAnswer(socket, "exit") ?? "its supervisor has gone without a word of how the container ended";
 }
 

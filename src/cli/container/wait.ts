@@ -91,9 +91,12 @@ function awaitEnd({ database, data, container: { id, name } }: ContainerWork): s
   using socket = supervisorOf(database, data, id);
   const end = socket === undefined ? undefined : waitForEnd(socket);
   if (end !== undefined) return String(end.exitStatus);
-  // It does not run, or its supervisor was killed, and it is gone if it has `--rm`.
+  // One that was just killed has lost its socket first, and its lock, by which that is seen, a moment later.
+  supervisorOf(database, data, id)?.close();
+  // It does not run, or its supervisor was killed, and one of `--rm` is gone or going.
   const left = lookUpContainer(database, data, id);
-  if (left !== undefined) return String(left.exitStatus ?? 0);
+  const isRemoved = left === undefined || (left.status === "removing" && socket !== undefined);
+  if (!isRemoved) return String(left.exitStatus ?? 0);
   throw new BunkerError({
     code: "no_such_container",
     operation: "wait for container",

@@ -3,9 +3,9 @@ import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { parseSignal, Signal } from "../../sys/signal.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
-import { type Container, isKnown } from "../state/containers.ts";
+import type { Container } from "../state/containers.ts";
 import { connectToSupervisor, tell } from "../supervisor/connect.ts";
-import { findContainer } from "./find-container.ts";
+import { lookUpContainer } from "./find-container.ts";
 import { endsUnhindered, waitForUnhinderedEnd } from "./held-up-end.ts";
 import { notRunning } from "./not-running.ts";
 
@@ -30,8 +30,7 @@ export function supervisorOf(database: StateDatabase, data: string, id: string):
   for (;;) {
     const socket = connectToSupervisor(data, id);
     if (socket !== undefined) return socket;
-    if (!isKnown(database, id)) return undefined;
-    const { status } = findContainer(database, data, id);
+    const status = lookUpContainer(database, data, id)?.status;
     if (status !== "running" && status !== "restarting" && status !== "paused") return undefined;
     // It has just been launched, and does not listen yet.
     Bun.sleepSync(1);

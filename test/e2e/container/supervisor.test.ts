@@ -18,9 +18,7 @@ async function bunker(...words: string[]): Promise<string> {
 
 /** Kills the supervisors of all containers. */
 function killSupervisors(): void {
-  for (const pid of suite.user.processes()) {
-    if (commandLine(pid).includes("internal\0supervise")) kill(pid);
-  }
+  for (const pid of pidsOf("internal\0supervise")) kill(pid);
 }
 
 function commandLine(pid: number): string {
@@ -435,9 +433,12 @@ test("one whose state was migrated by a newer Bunker meanwhile still has its end
   }
 });
 
-/** The pids of the processes whose command lines have these words. */
+/** The pids of the processes that serve these tests' containers and whose command lines have these words. */
 function pidsOf(words: string): readonly number[] {
-  return suite.user.processes().filter((pid) => commandLine(pid).includes(words));
+  return suite.user.processes().filter((pid) => {
+    const line = commandLine(pid);
+    return line.includes(words) && line.includes(`\0${suite.user.data}\0`);
+  });
 }
 
 /** Waits until `ps` says of the only container what is expected. */
