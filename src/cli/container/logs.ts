@@ -1,4 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
+import { afterLoss } from "../../engine/lifecycle/after-loss.ts";
 import { lookUpContainer } from "../../engine/lifecycle/find-container.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import { JsonFileReader } from "../../engine/log/json-file-reader.ts";
@@ -13,6 +14,7 @@ import { DirectoryWatch } from "../../sys/directory-watch.ts";
 import { errnoName } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
+import { endsWithin } from "../../sys/process-identity.ts";
 import { Event, Reactor } from "../../sys/reactor.ts";
 import { defineCommand } from "../command.ts";
 import { parseNanoseconds } from "../filters/point-in-time.ts";
@@ -155,16 +157,16 @@ function lossUntilNow({ error }: Container, socket: FileDescriptor | undefined):
 function lossAtEnd(
   database: StateDatabase,
   data: string,
-  { id, error }: Container,
+  container: Container,
   socket: FileDescriptor | undefined,
 ): string {
-  if (socket === undefined) return error;
-  // One that was just killed has lost its socket first, and its lock, by which that is seen, a moment later.
-  supervisorOf(database, data, id)?.close();
-  const left = lookUpContainer(database, data, id);
-  if (left !== undefined && left.status !== "removing") return left.error;
-  // Its supervisor has ended, or is just removing it, and was asked to tell of the end.
-  return lossInAnswer(socket, "exit") ?? "its supervisor has gone without a word of how the container ended";
+  if (socket === undefined) return container.error;
+  // It was asked to tell of the end.
+  if (!endsWithin(socket, 0)) return "";
+  const told = lossInAnswer(socket, "exit");
+  if (told !== undefined) return told || (lookUpContainer(database, data, container.id)?.error ?? "");
+  const left = afterLoss(database, data, container);
+  return left?.error ?? "its supervisor has gone without a word of how the container ended";
 }
 
 /** What a supervisor says of output that it could not log, in an answer of this kind; undefined without such an answer. */

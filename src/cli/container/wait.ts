@@ -1,3 +1,4 @@
+import { afterLoss } from "../../engine/lifecycle/after-loss.ts";
 import { foundAgain, lookUpContainer } from "../../engine/lifecycle/find-container.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import type { Container } from "../../engine/state/containers.ts";
@@ -87,16 +88,13 @@ function parseInterval(text: string): number {
 }
 
 /** @throws BunkerError `no_such_container` when it was removed, and nobody has told of its end */
-function awaitEnd({ database, data, container: { id, name } }: ContainerWork): string {
+function awaitEnd({ database, data, container }: ContainerWork): string {
+  const { id, name } = container;
   using socket = supervisorOf(database, data, id);
   const end = socket === undefined ? undefined : waitForEnd(socket);
   if (end !== undefined) return String(end.exitStatus);
-  // One that was just killed has lost its socket first, and its lock, by which that is seen, a moment later.
-  supervisorOf(database, data, id)?.close();
-  // It does not run, or its supervisor was killed, and one of `--rm` is gone or going.
-  const left = lookUpContainer(database, data, id);
-  const isRemoved = left === undefined || (left.status === "removing" && socket !== undefined);
-  if (!isRemoved) return String(left.exitStatus ?? 0);
+  const left = socket === undefined ? lookUpContainer(database, data, id) : afterLoss(database, data, container);
+  if (left !== undefined) return String(left.exitStatus ?? 0);
   throw new BunkerError({
     code: "no_such_container",
     operation: "wait for container",
