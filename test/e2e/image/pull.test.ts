@@ -136,7 +136,7 @@ describe("pull", () => {
   });
 
   test("that wants what is newer makes do with what is here when the registry does not answer", async () => {
-    const newer = (name: string) => user.bunker(["pull", "-q", "--policy", "newer", name]);
+    const newer = (name: string) => user.bunker(["pull", "-q", "--retry-delay", "10ms", "--policy", "newer", name]);
     expect(await newer(nameOf("latest"))).toMatchObject({ status: 0, output: `${nameOf("latest")}\n`, errors: "" });
     const asked = server.requests.length;
     expect(await newer(nameOf("latest"))).toMatchObject({ status: 0, errors: "" });

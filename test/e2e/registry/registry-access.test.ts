@@ -57,7 +57,7 @@ function configure(content: string): void {
 }
 
 const pull = (name: string, environment: Readonly<Record<string, string>> = {}, ...words: readonly string[]) =>
-  user.bunker(["pull", "-q", ...words, name], { environment });
+  user.bunker(["pull", "-q", "--retry-delay", "10ms", ...words, name], { environment });
 
 const names = async () => (await user.bunker(["images", "--format", "{{.Repository}}:{{.Tag}}"])).output;
 

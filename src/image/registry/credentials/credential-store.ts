@@ -3,7 +3,7 @@
  * has them. The entry `containers-auth.json`, the only one unless configured, stands for the files of logins
  * (login-files.ts); each other one is a helper, `docker-credential-NAME`, that has logins for whole registries.
  */
-import { BunkerError } from "../../../sys/error.ts";
+import type { BunkerError } from "../../../sys/error.ts";
 import { AUTH_FILES } from "../configuration/registries-file.ts";
 import {
   type CredentialHelper,
@@ -24,6 +24,7 @@ import {
   namedFile,
   normalizedKey,
 } from "./login-files.ts";
+import { type OnFailure, orFailure } from "./or-failure.ts";
 
 /** Where a command looks for logins. */
 export interface LoginPlaces {
@@ -32,9 +33,6 @@ export interface LoginPlaces {
   /** `credential-helpers` of registries.conf. */
   readonly helpers: readonly string[];
 }
-
-/** Is told of a helper that could not be asked. */
-type OnFailure = (error: BunkerError) => void;
 
 /** A login that was kept. */
 interface KeptSomewhere extends KeptLogin {
@@ -171,15 +169,4 @@ function serversOf(registry: string): readonly string[] {
 
 function registryOf(name: string): string {
   return name.split("/")[0] ?? "";
-}
-
-/** What a place answers; undefined when it fails, which is told. */
-async function orFailure<Answer>(answer: Promise<Answer>, onFailure: OnFailure): Promise<Answer | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (!(error instanceof BunkerError)) throw error;
-    onFailure(error);
-    return undefined;
-  }
 }

@@ -22,6 +22,7 @@ import {
   storeInHelper,
 } from "./credential-helper.ts";
 import type { Credentials } from "./credentials.ts";
+import { type OnFailure, orFailure } from "./or-failure.ts";
 
 /** What Docker calls its Hub in files of logins and for helpers. */
 export const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
@@ -52,23 +53,15 @@ export interface KeptLogin {
 export async function findInFiles(
   file: string | undefined,
   name: string,
-  onFailure: (error: BunkerError) => void,
+  onFailure: OnFailure,
 ): Promise<Credentials | undefined> {
   const [registry = ""] = name.split("/");
   for (const path of authFiles(file)) {
     const content = readAuthFile(path);
     if (content === undefined) continue;
     const helper = helperFor(path, content, registry);
-    const fromHelper = async () => {
-      if (helper === undefined) return undefined;
-      try {
-        return await getFromHelper(helper, helper.server);
-      } catch (error) {
-        if (!(error instanceof BunkerError)) throw error;
-        onFailure(error);
-        return undefined;
-      }
-    };
+    const fromHelper = async () =>
+      helper === undefined ? undefined : await orFailure(getFromHelper(helper, helper.server), onFailure);
     const fromFile = (isMeant: (key: string) => boolean) => {
       for (const key of matchingKeys(content, name).filter(isMeant)) {
         try {
@@ -149,7 +142,7 @@ export async function forgetInFiles(file: string | undefined, name: string): Pro
  */
 export async function listFiles(
   file: string | undefined,
-  onFailure: (error: BunkerError) => void,
+  onFailure: OnFailure,
 ): Promise<readonly string[]> {
   const keys: string[] = [];
   for (const path of authFiles(file)) {
@@ -157,12 +150,8 @@ export async function listFiles(
     if (content === undefined) continue;
     keys.push(...Object.keys(content.auths), ...Object.keys(content.credHelpers));
     if (content.credsStore === "") continue;
-    try {
-      keys.push(...(await listHelper({ program: content.credsStore, namedBy: `credsStore of ${path}` })));
-    } catch (error) {
-      if (!(error instanceof BunkerError)) throw error;
-      onFailure(error);
-    }
+    const helper = { program: content.credsStore, namedBy: `credsStore of ${path}` };
+    keys.push(...((await orFailure(listHelper(helper), onFailure)) ?? []));
   }
   return keys;
 }
