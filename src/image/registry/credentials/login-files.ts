@@ -140,10 +140,7 @@ export async function forgetInFiles(file: string | undefined, name: string): Pro
  * @param onFailure is told of a helper that cannot be asked, as if it had no login
  * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`
  */
-export async function listFiles(
-  file: string | undefined,
-  onFailure: OnFailure,
-): Promise<readonly string[]> {
+export async function listFiles(file: string | undefined, onFailure: OnFailure): Promise<readonly string[]> {
   const keys: string[] = [];
   for (const path of authFiles(file)) {
     const content = readAuthFile(path);
