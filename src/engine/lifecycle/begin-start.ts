@@ -14,10 +14,11 @@ import { type BegunLaunch, beginLaunch, type SupervisorProgram } from "../../run
 import type { IdMap } from "../../runtime/id-map/id-mapping.ts";
 import { type InheritedSockets, inheritedSockets } from "../../runtime/inherited-sockets.ts";
 import { checkedDescriptors } from "../../runtime/preserved-descriptors.ts";
+import { setBlocking } from "../../sys/blocking.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { messageSocketPair } from "../../sys/message-socket.ts";
 import { servingEnvironment } from "../../sys/own-command.ts";
-import { socketPair } from "../../sys/socket.ts";
+import { pipe, socketPair } from "../../sys/socket.ts";
 import { makeStreams, type Streams } from "../attach/attachment.ts";
 import { containerNamespaces } from "../specification/container-specification.ts";
 import type { RunOptions } from "../specification/run-options.ts";
@@ -63,6 +64,8 @@ export interface StartChannels extends Disposable {
   /** This command's end of the pair by which it learns of an early end, and the other; undefined where it does not. */
   readonly watching: FileDescriptor | undefined;
   readonly waiting: FileDescriptor | undefined;
+  /** The pipe by which it is told, the reading end for both. */
+  readonly told: { readonly read: FileDescriptor; readonly write: FileDescriptor } | undefined;
   /** undefined with a terminal. */
   readonly streams: Streams | undefined;
   /** What other commands connect to. */
@@ -85,13 +88,14 @@ export function openChannels(data: string, id: string, options: ChannelOptions):
   using cleanup = new DisposableStack();
   const [socket, theirs] = messageSocketPair();
   const [watching, waiting] = options.mayEndEarly ? socketPair() : [];
+  const told = options.mayEndEarly ? nonBlockingPipe() : undefined;
   // What outlives the start.
-  const kept = watching === undefined ? [socket] : [socket, watching];
+  const kept = [socket, watching, told?.read].filter((end) => end !== undefined);
   let isStarted = false;
   cleanup.defer(() => {
     if (!isStarted) for (const end of kept) end.close();
   });
-  for (const end of [theirs, waiting]) if (end !== undefined) cleanup.use(end);
+  for (const end of [theirs, waiting, told?.write]) if (end !== undefined) cleanup.use(end);
   const streams = options.terminal ? undefined : makeStreams(options.openInput);
   for (const end of [...(streams?.inner ?? []), streams?.outer.input]) if (end !== undefined) cleanup.use(end);
   for (const end of [streams?.outer.output, streams?.outer.error]) {
@@ -106,6 +110,7 @@ export function openChannels(data: string, id: string, options: ChannelOptions):
     theirs,
     watching,
     waiting,
+    told,
     streams,
     listener,
     sockets,
@@ -117,6 +122,12 @@ export function openChannels(data: string, id: string, options: ChannelOptions):
   };
 }
 
+function nonBlockingPipe(): NonNullable<StartChannels["told"]> {
+  const [read, write] = pipe();
+  setBlocking(read.number, false);
+  return { read, write };
+}
+
 /** What a launched process does to become the supervisor of the container whose process it has cloned. */
 export function supervisorOf(
   data: string,
@@ -124,7 +135,11 @@ export function supervisorOf(
   lock: ContainerLock,
   channels: StartChannels,
 ): SupervisorProgram {
-  const { theirs, listener, preserved, waiting } = channels;
+  const { theirs, listener, preserved, waiting, told } = channels;
+  const earlyEnd =
+    waiting === undefined || told === undefined
+      ? undefined
+      : { command: waiting.number, told: { read: told.read.number, write: told.write.number } };
   const environment = servingEnvironment();
   return {
     size: wordsSize(environment),
@@ -133,7 +148,7 @@ export function supervisorOf(
         program,
         { control: theirs.number, lock: lock.number, listener: listener.number },
         { data, id, pid },
-        { environment, passedOn: preserved, earlyEnd: waiting?.number },
+        { environment, passedOn: preserved, earlyEnd },
       ),
   };
 }

@@ -153,7 +153,7 @@ async function launchSupervised(
         preservedDescriptors: options.preservedDescriptors ?? 0,
       }),
     );
-  const { socket, theirs, watching, streams, sockets } = channels;
+  const { socket, theirs, watching, told, streams, sockets } = channels;
   const configuration = withEnvironment(joined.configuration, sockets?.environment ?? []);
   const directory = containerDirectory(data, id);
   for (const { source, changes, image } of definition.mountPoints) {
@@ -303,20 +303,22 @@ async function launchSupervised(
   channels.keep();
   isStarted = true;
   const started = { pid, socket, streams: attached, supervisor: launched.supervisor?.pid };
-  if (watched === undefined || streams === undefined) {
+  if (watched === undefined || told === undefined || streams === undefined) {
     // The supervisor has them alone.
-    if (watching !== undefined) for (const end of [streams?.outer.output, streams?.outer.error]) end?.close();
+    if (watching !== undefined)
+      for (const end of [told?.read, streams?.outer.output, streams?.outer.error]) end?.close();
     return { ...started, earlyWatch: undefined };
   }
   const { output, error } = streams.outer;
   const earlyWatch = {
     socket: watched,
+    told: told.read,
     output,
     error,
     isLogged: definition.log.driver !== "none" && !definition.remove,
     left,
     [Symbol.dispose]: () => {
-      for (const descriptor of [output, error, watched, ...left]) descriptor.close();
+      for (const descriptor of [output, error, watched, told.read, ...left]) descriptor.close();
     },
   };
   return { ...started, earlyWatch };

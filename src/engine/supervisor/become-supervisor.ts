@@ -6,7 +6,7 @@ import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { ownCommand } from "../../sys/own-command.ts";
 import { Signal } from "../../sys/signal.ts";
 import { SIG_SETMASK, SIGNAL_SET_SIZE } from "../../sys/signal-set.ts";
-import { waitForEarlyEnd } from "./early-end.ts";
+import { type WaitingDescriptors, waitForEarlyEnd } from "./early-end.ts";
 
 const F_SETFD = 2;
 const PR_SET_CHILD_SUBREAPER = 36;
@@ -17,7 +17,7 @@ const PR_SET_CHILD_SUBREAPER = 36;
  * commands connect to
  * @param container with the slot of its process's pid
  * @param others `environment`: what it is started with; `passedOn`: how many descriptors from 3 on are the container's
- * alone; `earlyEnd`: the descriptor by which this command learns of an early end of the container, early-end.ts
+ * alone; `earlyEnd`: the descriptors by which this command learns of an early end of the container, early-end.ts
  */
 export function becomeSupervisor(
   program: LaunchProgram,
@@ -27,7 +27,11 @@ export function becomeSupervisor(
     environment,
     passedOn,
     earlyEnd,
-  }: { readonly environment: readonly string[]; readonly passedOn: number; readonly earlyEnd: number | undefined },
+  }: {
+    readonly environment: readonly string[];
+    readonly passedOn: number;
+    readonly earlyEnd: Pick<WaitingDescriptors, "command" | "told"> | undefined;
+  },
 ): void {
   const what = { operation: "start the container's supervisor" };
   program.call("setsid", [], what);
@@ -49,7 +53,7 @@ export function becomeSupervisor(
   const kept = [control, lock, listener];
   for (const descriptor of kept) program.call("fcntl", [descriptor, F_SETFD, 0], what);
   program.call("chdir", [program.text("/")], what);
-  if (earlyEnd !== undefined) waitForEarlyEnd(program, container.pid, { kept, listener, command: earlyEnd });
+  if (earlyEnd !== undefined) waitForEarlyEnd(program, container.pid, { kept, listener, ...earlyEnd });
   const words = [...ownCommand(), "internal", "supervise", ...kept.map(String), container.data, container.id];
   program.call("execve", [program.text("/proc/self/exe"), program.texts(words), program.texts(environment)], what);
 }

@@ -12,6 +12,11 @@
  *                          first milliseconds, a signal has come for it, or it has left output that has to be logged
  *   the command's death    closes that end, too
  *   another command        connects to the supervisor's socket, which the command has made and it inherits
+ *   nothing                for so long that the command must have been stopped (Ctrl-Z, SIGSTOP)
+ *
+ * What it tells the command goes through a pipe whose reading end it has as well. So it can take its word back when the
+ * command does not answer, and one of both has it: the command that has read it records the end and shows the output, and
+ * one that finds nothing there when it goes on has a supervisor to talk with.
  *
  * In all cases but the first it executes the supervisor, which finds everything as if it had been started at once: the
  * command's messages wait in their socket, the container's output in its pipes, its end in the process table (it is not
@@ -53,6 +58,9 @@ import type { Exit } from "./protocol.ts";
 /** Milliseconds that a container has to end in; its first output may wait so long and for the supervisor's start. */
 const PATIENCE = 20;
 
+/** Milliseconds after which a command that has not been heard of is taken for stopped; well beyond `PATIENCE`. */
+const COMMAND_PATIENCE = 500;
+
 /** How many directories are kept until the end; the kernel lets at most 253 descriptors travel together. */
 const MOST_REMOVED = 64;
 
@@ -70,6 +78,8 @@ export interface WaitingDescriptors {
   readonly listener: number;
   /** Its end of the socket pair to the command, close-on-exec. */
   readonly command: number;
+  /** Both ends of the pipe by which it tells the end; close-on-exec, the reading one non-blocking. */
+  readonly told: { readonly read: number; readonly write: number };
 }
 
 /**
@@ -80,12 +90,12 @@ export interface WaitingDescriptors {
 export function waitForEarlyEnd(
   program: LaunchProgram,
   container: Slot,
-  { kept, listener, command }: WaitingDescriptors,
+  { kept, listener, command, told }: WaitingDescriptors,
 ): void {
   program.keep();
   const what = { operation: "wait for an early end of the container" };
   const supervise = program.label("supervise");
-  closeOthers(program, [...kept, command]);
+  closeOthers(program, [...kept, command, told.read, told.write]);
   const end = program.slot("end of the container");
   program.call("pidfd_open", [container, 0], what, { result: end });
   const entries = program.reserve(3 * POLL_ENTRY_SIZE);
@@ -97,13 +107,24 @@ export function waitForEarlyEnd(
   for (const entry of [endEntry, commandEntry, listenerEntry]) entries.view.setInt16(entry + 4, Event.IN, true);
   program.store32(end, entries.address, endEntry);
   const happened = program.slot("what has happened");
-  const wait = () => {
+  const count = program.slot("on how many descriptors");
+  const time = program.reserve(2 * 8);
+  const wait = (isLimited: boolean) => {
+    if (isLimited) {
+      program.store64(0, time.address);
+      program.store64(COMMAND_PATIENCE * 1e6, time.address, 8);
+    }
     const again = program.label("wait");
     program.place(again);
-    program.call("ppoll", [entries.address, 3, 0, 0, 8], what, { ignore: [Errno.EINTR], onIgnored: again });
+    program.call("ppoll", [entries.address, 3, isLimited ? time.address : 0, 0, 8], what, {
+      result: count,
+      ignore: [Errno.EINTR],
+      onIgnored: again,
+    });
   };
 
-  wait();
+  wait(true);
+  program.branch(count, "equal", 0, supervise);
   for (const entry of [commandEntry, listenerEntry]) {
     program.load32(happened, entries.address, entry + 4);
     program.branch(happened, "not equal", NOTHING_HAPPENED, supervise);
@@ -111,21 +132,34 @@ export function waitForEarlyEnd(
   const information = program.reserve(SIGNAL_INFORMATION_SIZE);
   const { WEXITED, WNOWAIT, ALL } = WaitOption;
   program.call("waitid", [WaitFor.PID, container, information.address, WEXITED | WNOWAIT | ALL, 0], what);
-  const told = [command, information.address, SIGNAL_INFORMATION_SIZE, MSG_NOSIGNAL, 0, 0];
-  program.call("sendto", told, what, { ignore: "any", onIgnored: supervise });
+  program.call("write", [told.write, information.address, SIGNAL_INFORMATION_SIZE], what);
   program.store32(-1, entries.address, endEntry);
 
-  wait();
+  const heard = program.label("heard");
+  const answered = program.label("answered");
+  wait(true);
+  program.load32(happened, entries.address, commandEntry + 4);
+  program.branch(happened, "not equal", NOTHING_HAPPENED, answered);
+  program.call("read", [told.read, information.address, SIGNAL_INFORMATION_SIZE], what, {
+    ignore: "any",
+    onIgnored: heard,
+  });
+  program.branch(0, "equal", 0, supervise);
+  program.place(heard);
+  // For another command; else this one is recording the end.
+  program.branch(count, "not equal", 0, supervise);
+  wait(false);
   program.load32(happened, entries.address, commandEntry + 4);
   program.branch(happened, "equal", NOTHING_HAPPENED, supervise);
-  const count = program.slot("whether the end is recorded");
+  program.place(answered);
+  const isRecorded = program.slot("whether the end is recorded");
   // The word stays where it is, with the directories that it brings.
   program.call("recvfrom", [command, information.address, 1, MSG_PEEK, 0, 0], what, {
-    result: count,
+    result: isRecorded,
     ignore: "any",
     onIgnored: supervise,
   });
-  program.branch(count, "not equal", 1, supervise);
+  program.branch(isRecorded, "not equal", 1, supervise);
   program.call("waitid", [WaitFor.PID, container, 0, WEXITED | ALL, 0], what, { ignore: "any" });
   // Until the command's end of the socket is closed, which it is at the command's end.
   program.store32(0, entries.address, commandEntry + 4);
@@ -148,6 +182,8 @@ function closeOthers(program: LaunchProgram, kept: readonly number[]): void {
 export interface EarlyWatch extends Disposable {
   /** To the process that may become the supervisor. */
   readonly socket: FileDescriptor;
+  /** Where that tells the end; non-blocking, and ended when it has become the supervisor. */
+  readonly told: FileDescriptor;
   /** The container's outputs, non-blocking. */
   readonly output: FileDescriptor;
   readonly error: FileDescriptor;
@@ -163,8 +199,8 @@ export interface EarlyWatch extends Disposable {
  * @returns how the container has ended, which is then to be recorded, or undefined when it has its supervisor instead
  */
 export function awaitEarlyEnd(watch: EarlyWatch, signals: SignalPipe | undefined): Exit | undefined {
-  const { socket, output, error, isLogged } = watch;
-  const end = awaitEnd(socket, signals);
+  const { told, output, error, isLogged } = watch;
+  const end = awaitEnd(told, signals);
   const isKnown = end !== undefined && (!isLogged || (isExhausted(output) && isExhausted(error)));
   if (!isKnown) {
     // First the outputs, so that the supervisor has them alone.
@@ -225,16 +261,16 @@ function handOver(socket: FileDescriptor, left: readonly FileDescriptor[]): bool
   }
 }
 
-function awaitEnd(socket: FileDescriptor, signals: SignalPipe | undefined): Exit | undefined {
-  const descriptors = signals === undefined ? [socket.number] : [socket.number, signals.descriptor];
+function awaitEnd(told: FileDescriptor, signals: SignalPipe | undefined): Exit | undefined {
+  const descriptors = signals === undefined ? [told.number] : [told.number, signals.descriptor];
   const [answer, signal = 0] = poll(descriptors, PATIENCE);
   // A signal is left where it is, for whoever is attached next to pass on.
-  return answer === 0 || signal !== 0 ? undefined : receiveEnd(socket);
+  return answer === 0 || signal !== 0 ? undefined : receiveEnd(told);
 }
 
-function receiveEnd(socket: FileDescriptor): Exit | undefined {
+function receiveEnd(told: FileDescriptor): Exit | undefined {
   const { address, view } = allocate(SIGNAL_INFORMATION_SIZE);
-  const count = systemCall(SystemCall.read, socket.number, address, SIGNAL_INFORMATION_SIZE);
+  const count = systemCall(SystemCall.read, told.number, address, SIGNAL_INFORMATION_SIZE);
   if (count !== SIGNAL_INFORMATION_SIZE) return undefined;
   const status = view.getInt32(ChildInformation.status, true);
   return {

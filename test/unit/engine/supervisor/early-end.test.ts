@@ -47,6 +47,7 @@ function arrange({ says = "" } = {}) {
   let isReaped = false;
   const program = stack.use(new LaunchProgram());
   const [socket, command] = socketPair();
+  const [toldRead, toldWrite] = pipe();
   const [wait, go] = pipe();
   const [output, outputInner] = pipe();
   const [error, errorInner] = pipe();
@@ -54,15 +55,19 @@ function arrange({ says = "" } = {}) {
   const at = stack.adopt(openSync(directory, "r"), closeSync);
   const name = crypto.randomUUID();
   const listener = listenForMessages(at, name);
-  for (const end of [socket, go, output, error, printed]) stack.use(end);
-  for (const end of [output, error]) setBlocking(end.number, false);
+  for (const end of [socket, toldRead, go, output, error, printed]) stack.use(end);
+  for (const end of [toldRead, output, error]) setBlocking(end.number, false);
 
   const container = program.slot("container");
   const inContainer = program.label("container");
   program.call("dup3", [print.number, 1, 0], what);
   program.fork(what, { child: inContainer, flags: Signal.SIGCHLD, result: container });
-  const kept = { kept: [listener.number], listener: listener.number, command: command.number };
-  waitForEarlyEnd(program, container, kept);
+  waitForEarlyEnd(program, container, {
+    kept: [listener.number],
+    listener: listener.number,
+    command: command.number,
+    told: { read: toldRead.number, write: toldWrite.number },
+  });
   const script = `
     read -r child rest < /proc/$$/task/$$/children
     read -r pid name state rest < /proc/$child/stat
@@ -71,7 +76,8 @@ function arrange({ says = "" } = {}) {
   const words = ["sh", "-c", script];
   program.call("execve", [program.text("/bin/sh"), program.texts(words), program.texts(["PATH=/bin:/usr/bin"])], what);
   program.place(inContainer);
-  for (const end of [socket, command, go, print, listener]) program.call("close", [end.number], what);
+  for (const end of [socket, command, toldRead, toldWrite, go, print, listener])
+    program.call("close", [end.number], what);
   program.call("close", [1], what);
   const buffer = program.reserve(8);
   program.call("read", [wait.number, buffer.address, 1], what);
@@ -81,16 +87,17 @@ function arrange({ says = "" } = {}) {
   const launched = launch(program, { flags: 0 });
   stack.use(launched.pidfd);
   stack.use(launched.errors);
-  for (const end of [command, wait, outputInner, errorInner, print, listener]) end.close();
+  for (const end of [command, toldWrite, wait, outputInner, errorInner, print, listener]) end.close();
   const left: FileDescriptor[] = [];
   const watch = (isLogged: boolean) => ({
     socket,
+    told: toldRead,
     output,
     error,
     isLogged,
     left,
     [Symbol.dispose]: () => {
-      for (const end of [socket, output, error, ...left]) end.close();
+      for (const end of [socket, toldRead, output, error, ...left]) end.close();
     },
   });
   return {
@@ -98,10 +105,13 @@ function arrange({ says = "" } = {}) {
     go,
     output,
     socket,
+    told: toldRead,
     get container() {
       while (program.read(container) === 0) Bun.sleepSync(1);
       return openProcess(program.read(container));
     },
+    /** The process that waits. */
+    pid: launched.pid,
     /** Once it has been cloned. */
     get containerPid() {
       return program.read(container);
@@ -135,7 +145,7 @@ describe("a container that ends early", () => {
   test("is reaped without a supervisor when its end is recorded", () => {
     using one = arrange();
     one.go.close();
-    poll([one.socket.number], 10_000);
+    poll([one.told.number], 10_000);
     using watch = one.watch(true);
     expect(awaitEarlyEnd(watch, undefined)).toMatchObject({ kind: "exit", exitStatus: 7, isStopped: false });
     dismiss(watch);
@@ -146,7 +156,7 @@ describe("a container that ends early", () => {
     using one = arrange();
     using container = one.container;
     sendSignal(container, Signal.SIGKILL);
-    poll([one.socket.number], 10_000);
+    poll([one.told.number], 10_000);
     using watch = one.watch(true);
     expect(awaitEarlyEnd(watch, undefined)?.exitStatus).toBe(137);
     dismiss(watch);
@@ -156,7 +166,7 @@ describe("a container that ends early", () => {
   test("leaves what was removed to the process that has waited, until the command has ended", () => {
     using one = arrange();
     one.go.close();
-    poll([one.socket.number], 10_000);
+    poll([one.told.number], 10_000);
     using watch = one.watch(true);
     expect(awaitEarlyEnd(watch, undefined)?.exitStatus).toBe(7);
     // The end of a pipe shows who is the last to have it open.
@@ -178,7 +188,7 @@ describe("a container that ends early", () => {
   test("is dismissed also when nothing can be handed over", () => {
     using one = arrange();
     one.go.close();
-    poll([one.socket.number], 10_000);
+    poll([one.told.number], 10_000);
     using watch = one.watch(true);
     expect(awaitEarlyEnd(watch, undefined)?.exitStatus).toBe(7);
     // No descriptor: sendmsg(2) refuses it.
@@ -191,7 +201,7 @@ describe("a container that ends early", () => {
     using one = arrange({ says: "logged" });
     const left = openSync(`/proc/self/fd/${one.output.number}`, "r");
     one.go.close();
-    poll([one.socket.number], 10_000);
+    poll([one.told.number], 10_000);
     expect(awaitEarlyEnd(one.watch(true), undefined)).toBeUndefined();
     // Not reaped: the supervisor learns of the end, and finds the output where it was.
     expect(one.finish()).toEqual({ ...supervised, printed: "ended\n" });
@@ -203,7 +213,7 @@ describe("a container that ends early", () => {
   test("has none when there is no log", () => {
     using one = arrange({ says: "not logged" });
     one.go.close();
-    poll([one.socket.number], 10_000);
+    poll([one.told.number], 10_000);
     using watch = one.watch(false);
     expect(awaitEarlyEnd(watch, undefined)?.exitStatus).toBe(7);
     dismiss(watch);
@@ -213,7 +223,7 @@ describe("a container that ends early", () => {
   test("has one when the command dies before it has recorded the end", () => {
     using one = arrange();
     one.go.close();
-    poll([one.socket.number], 10_000);
+    poll([one.told.number], 10_000);
     one.socket.close();
     expect(one.finish()).toEqual({ ...supervised, printed: "ended\n" });
   });
@@ -221,14 +231,40 @@ describe("a container that ends early", () => {
   test("has one when another command asks for it before the end is recorded", () => {
     using one = arrange();
     one.go.close();
-    poll([one.socket.number], 10_000);
+    poll([one.told.number], 10_000);
     const connection = one.connect();
     expect(one.finish()).toEqual({ ...supervised, printed: "ended\n" });
     if (typeof connection !== "number") connection.close();
   });
 });
 
+test("a command that was stopped before it heard of the end finds a supervisor", () => {
+  using one = arrange();
+  one.go.close();
+  expect(one.finish()).toEqual({ ...supervised, printed: "ended\n" });
+  expect(awaitEarlyEnd(one.watch(true), undefined)).toBeUndefined();
+});
+
+test("a command that has heard of the end has all the time to record it", () => {
+  using one = arrange();
+  one.go.close();
+  poll([one.told.number], 10_000);
+  using watch = one.watch(true);
+  expect(awaitEarlyEnd(watch, undefined)?.exitStatus).toBe(7);
+  // It waits without a limit when it has found that its word was heard.
+  const limit = /^\d+ 0x[0-9a-f]+ 0x3 0x0 /;
+  while (!limit.test(readFileSync(`/proc/${one.pid}/syscall`, "latin1"))) Bun.sleepSync(5);
+  dismiss(watch);
+  expect(one.finish()).toEqual({ end: { exitCode: 0 }, printed: "" });
+});
+
 describe("a container that goes on has a supervisor", () => {
+  test("when the command was stopped", () => {
+    using one = arrange();
+    expect(one.finish()).toEqual({ ...supervised, printed: "running\n" });
+    expect(awaitEarlyEnd(one.watch(true), undefined)).toBeUndefined();
+  });
+
   test("after some milliseconds", () => {
     using one = arrange();
     expect(awaitEarlyEnd(one.watch(true), undefined)).toBeUndefined();
@@ -255,7 +291,7 @@ describe("a container that goes on has a supervisor", () => {
     const connection = one.connect();
     expect(typeof connection).toBe("object");
     // The end of the socket is how the command learns of it.
-    expect(poll([one.socket.number], 10_000)[0]).not.toBe(0);
+    expect(poll([one.told.number], 10_000)[0]).not.toBe(0);
     expect(awaitEarlyEnd(one.watch(true), undefined)).toBeUndefined();
     expect(one.finish()).toEqual({ ...supervised, printed: "running\n" });
     if (typeof connection !== "number") connection.close();
