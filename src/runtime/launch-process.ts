@@ -4,7 +4,8 @@
  * A launch program joins the namespaces of the container's first process, all at once by its pidfd, and executes the
  * command with the same operations as the first process did (process-program.ts). Only namespaces that differ from
  * ours are joined, since one's own user namespace cannot be joined again. Who joins a pid namespace is not in it, only
- * its children are: so the program then clones once more, with CLONE_PARENT, and the clone is our child all the same.
+ * its children are: so the program then clones once more, with CLONE_PARENT, and the clone is our child all the same. The
+ * two have the same memory, a copy of the runtime's, until the first one ends, which is at once.
  *
  *   program -> runtime   the terminal's master, as a descriptor                     (with a terminal)
  *
@@ -139,7 +140,10 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
   emitJoin(program, pidfd.number, state.pid, flags);
   if ((flags & NamespaceFlag.pid) !== 0) {
     const child = program.label("in the pid namespace");
-    program.fork({ operation: "clone into the pid namespace" }, { child, flags: CloneFlag.PARENT, result: successor });
+    // Who clones does nothing more but end, so that a copy of its memory would be made for nothing.
+    const stack = program.reserveStack();
+    const memory = { flags: CloneFlag.PARENT | CloneFlag.VM, stackEnd: stack.address + stack.size };
+    program.fork({ operation: "clone into the pid namespace" }, { child, result: successor, ...memory });
     program.call("exit_group", [0], { operation: "leave" });
     program.place(child);
   }
