@@ -14,6 +14,7 @@ import type { Subnet } from "../../network/configuration.ts";
 import type { Configuration } from "../../runtime/configuration/configuration.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { hiddenFields, withAbsent } from "../format/hidden-fields.ts";
 import { mapOrNil, NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
 import { flag } from "../option.ts";
 import { publishedPorts, unpublishedPorts } from "./port-text.ts";
@@ -22,6 +23,16 @@ import { inspectResources } from "./resource-inspection.ts";
 /** Go's zero time, which Docker shows for what has not happened. */
 const NEVER = "0001-01-01T00:00:00Z";
 const NANOSECONDS = 1e6;
+
+/** What containers of older versions have not recorded. */
+const NOT_RECORDED: Structure = {
+  PortBindings: NIL_MAP,
+  PublishAllPorts: false,
+  Dns: [],
+  DnsOptions: [],
+  DnsSearch: [],
+  ExtraHosts: [],
+};
 
 /** Whether `inspect` measures containers. */
 export const inspectSizeOption = flag({ name: "size", short: "s", description: "Show how large containers are" });
@@ -43,7 +54,7 @@ export function inspectContainer(
   const { configuration: shown, hostConfiguration } = definition.shown;
   const { configuration, damage } = configurationOf(data, id);
   const { Path, Args, ...config } = shown;
-  return {
+  const inspection = {
     Id: id,
     Created: time(created),
     Path: templateValue(Path),
@@ -64,6 +75,7 @@ export function inspectContainer(
     ExecIDs: NIL_SLICE,
     HostConfig: {
       DeviceRequests: deviceRequests(definition.namedDevices),
+      ...NOT_RECORDED,
       ...structureOf(hostConfiguration),
       ...inspectResources(configuration.linux?.resources ?? {}, container),
       LogConfig: { Type: definition.log.driver, Config: mapOrNil(logOptions(definition.log)) },
@@ -79,19 +91,27 @@ export function inspectContainer(
     ...(sizeOf === undefined ? {} : sizes(sizeOf(container))),
     GraphDriver: { Name: "overlay", Data: layerPaths(container, directory) },
     Mounts: mountsOf(definition.mountPoints),
-    Config: {
-      ...structureOf(config),
-      Image: definition.image,
-      Labels: mapOrNil(definition.labels),
-      StopSignal: stopSignalOf(definition),
-      ...(definition.stopTimeout === undefined ? {} : { StopTimeout: definition.stopTimeout }),
-      ...(definition.health === undefined ? {} : { Healthcheck: healthCheck(definition.health) }),
-    },
-    NetworkSettings: {
-      Ports: portMap(container),
-      Networks: new Map(networksOf(database, container)),
-    },
+    Config: inspectConfiguration(config, definition),
+    NetworkSettings: inspectNetworks(database, container),
   };
+  // The image's name is Podman's.
+  return hiddenFields(withAbsent(inspection, { SizeRw: null, SizeRootFs: null }), { ImageName: definition.image });
+}
+
+/** Docker Engine API, ContainerConfig. */
+function inspectConfiguration(
+  config: Readonly<Record<string, unknown>>,
+  definition: Container["definition"],
+): Structure {
+  const fields = {
+    ...structureOf(config),
+    Image: definition.image,
+    Labels: mapOrNil(definition.labels),
+    StopSignal: stopSignalOf(definition),
+    ...(definition.stopTimeout === undefined ? {} : { StopTimeout: definition.stopTimeout }),
+    ...(definition.health === undefined ? {} : { Healthcheck: healthCheck(definition.health) }),
+  };
+  return withAbsent(fields, { StopTimeout: null, Healthcheck: null, OnBuild: NIL_SLICE, Shell: NIL_SLICE });
 }
 
 /** Devices of the Container Device Interface, as Docker shows them. */
@@ -102,6 +122,38 @@ function deviceRequests(devices: Container["definition"]["namedDevices"]) {
 
 function sizes({ written, whole }: ContainerSize): Structure {
   return { SizeRw: written, SizeRootFs: whole };
+}
+
+/**
+ * Docker Engine API, NetworkSettings. Beside the networks it has the settings of the usual one, as Podman has them, and
+ * Docker before version 29. The key is a path of the network's namespace, for nsenter(1) and the like.
+ */
+function inspectNetworks(database: StateDatabase, container: Container): Structure {
+  const networks = new Map(networksOf(database, container));
+  const usual = networks.get("bridge") ?? networkSettings(undefined, undefined, { hardwareAddress: "" });
+  const {
+    EndpointID,
+    Gateway,
+    GlobalIPv6Address,
+    GlobalIPv6PrefixLen,
+    IPAddress,
+    IPPrefixLen,
+    IPv6Gateway,
+    MacAddress,
+  } = usual;
+  return {
+    SandboxKey: container.pid === undefined ? "" : `/proc/${container.pid}/ns/net`,
+    Ports: portMap(container),
+    EndpointID,
+    Gateway,
+    GlobalIPv6Address,
+    GlobalIPv6PrefixLen,
+    IPAddress,
+    IPPrefixLen,
+    IPv6Gateway,
+    MacAddress,
+    Networks: networks,
+  };
 }
 
 /** The networks of a container by their names; addresses are shown while it runs, as with Docker. */
@@ -206,7 +258,7 @@ function configurationOf(data: string, id: string): { configuration: Partial<Con
 
 function inspectState(container: Container, damage: string): Structure {
   const { status, health } = container;
-  return {
+  const state = {
     Status: status,
     Running: status === "running" || status === "paused",
     Paused: status === "paused",
@@ -233,6 +285,7 @@ function inspectState(container: Container, damage: string): Structure {
           },
         }),
   };
+  return withAbsent(state, { Health: null });
 }
 
 function healthCheck(health: NonNullable<Container["definition"]["health"]>): Structure {
@@ -267,17 +320,20 @@ function layerPaths({ definition }: Container, directory: string): Structure {
 
 /** What is mounted of the host and of volumes. */
 function mountsOf(mountPoints: readonly MountPoint[]): Structure[] {
-  return mountPoints.map(({ type, name, source, subpath, image, destination, readOnly, propagation, options }) => ({
-    Type: type,
-    ...(name === undefined ? {} : { Name: name }),
-    Source: image !== undefined ? image.name : subpath === undefined ? source : `${source}/${subpath}`,
-    ...(image === undefined ? {} : { SubPath: subpath ?? "" }),
-    Destination: destination,
-    ...(name === undefined ? {} : { Driver: "local" }),
-    Mode: options.join(","),
-    RW: !readOnly,
-    Propagation: name === undefined ? propagation : "",
-  }));
+  return mountPoints.map(({ type, name, source, subpath, image, destination, readOnly, propagation, options }) => {
+    const fields = {
+      Type: type,
+      ...(name === undefined ? {} : { Name: name }),
+      Source: image !== undefined ? image.name : subpath === undefined ? source : `${source}/${subpath}`,
+      ...(image === undefined ? {} : { SubPath: subpath ?? "" }),
+      Destination: destination,
+      ...(name === undefined ? {} : { Driver: "local" }),
+      Mode: options.join(","),
+      RW: !readOnly,
+      Propagation: name === undefined ? propagation : "",
+    };
+    return withAbsent(fields, { Name: "", Driver: "" });
+  });
 }
 
 function structureOf(record: Readonly<Record<string, unknown>>): Record<string, Value> {

@@ -9,3 +9,9 @@ export function hiddenFields(structure: Structure, hidden: Structure): Structure
   for (const [name, value] of Object.entries(hidden)) Object.defineProperty(structure, name, { value });
   return structure;
 }
+
+/** Gives a struct fields that Docker's JSON leaves out where they say nothing, and its templates know. */
+export function withAbsent(structure: Structure, absent: Structure): Structure {
+  const missing = Object.entries(absent).filter(([name]) => !Object.hasOwn(structure, name));
+  return hiddenFields(structure, Object.fromEntries(missing));
+}

@@ -5,7 +5,7 @@ import { layerDirectory } from "../../image/layers/layer-directory.ts";
 import { imageSize } from "../../image/store/image-size.ts";
 import { familiarName, type ImageStore } from "../../image/store/image-store.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
-import { hiddenFields } from "../format/hidden-fields.ts";
+import { withAbsent } from "../format/hidden-fields.ts";
 import { NIL_MAP, NIL_SLICE, type Structure, type Value } from "../format/template/value.ts";
 
 /**
@@ -39,12 +39,6 @@ export function inspectImage(store: ImageStore, image: StoredImage): Structure {
     Descriptor: { mediaType: image.manifest.mediaType, digest: image.manifest.digest, size: image.manifest.size },
   };
   return withAbsent(fields, { Variant: "", OsVersion: "" });
-}
-
-/** Gives a struct fields that Docker's JSON leaves out where they say nothing, and its templates know. */
-function withAbsent(structure: Structure, absent: Structure): Structure {
-  const missing = Object.entries(absent).filter(([name]) => !Object.hasOwn(structure, name));
-  return hiddenFields(structure, Object.fromEntries(missing));
 }
 
 /** How containers of an image start, as `Config` of Docker's images has it. */

@@ -1,3 +1,4 @@
+import { formatAddress } from "../../network/address.ts";
 import { namespaceMode } from "../namespaces/namespace-mode.ts";
 import { networkMode } from "../network/network-mode.ts";
 import type { GivenSecrets } from "../secrets/give-secrets.ts";
@@ -51,6 +52,22 @@ function exposedPorts({ networkSettings: { exposed, published } }: RunOptions): 
   );
 }
 
+/** What was asked for at each port of the container: the host's, one of a range to choose from, or `""` for any. */
+function portBindings({ networkSettings: { published } }: RunOptions): Readonly<Record<string, unknown>> {
+  const bindings: Record<string, { readonly HostIp: string; readonly HostPort: string }[]> = {};
+  for (const { container, host, address } of published) {
+    const count = container.last - container.first + 1;
+    const isChoice = host !== undefined && host.last - host.first + 1 !== count;
+    for (let index = 0; index < count; index++) {
+      const hostPort = host === undefined ? "" : isChoice ? `${host.first}-${host.last}` : String(host.first + index);
+      const binding = { HostIp: address === undefined ? "" : formatAddress(address), HostPort: hostPort };
+      const port = `${container.first + index}/${container.protocol}`;
+      bindings[port] = [...(bindings[port] ?? []), binding];
+    }
+  }
+  return bindings;
+}
+
 function userNamespaceText(mode: UserNamespaceMode): string {
   if (mode.kind === "joined") return namespaceMode(mode.joined);
   return mode.kind === "default" ? "" : mode.kind;
@@ -101,6 +118,12 @@ export function shownConfiguration({
     hostConfiguration: {
       Binds: options.mounts.map(bindText).filter((text) => text !== undefined),
       NetworkMode: networkMode(options),
+      PortBindings: portBindings(options),
+      PublishAllPorts: options.networkSettings.publishAll,
+      Dns: options.networkSettings.dnsServers,
+      DnsOptions: options.networkSettings.dnsOptions,
+      DnsSearch: options.networkSettings.dnsSearch,
+      ExtraHosts: options.networkSettings.addedHosts.map(({ name, address }) => `${name}:${address}`),
       AutoRemove: options.remove,
       VolumesFrom: options.volumesFrom.map(
         ({ container, readOnly }) => container + (readOnly === undefined ? "" : readOnly ? ":ro" : ":rw"),
