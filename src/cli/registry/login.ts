@@ -43,9 +43,10 @@ export const login = defineCommand(
     const settings = registrySettings(options);
     const verify = (credentials: Credentials) => logIn(settings, registry, credentials);
     const places = { file: options.authFile, helpers: readRegistriesFiles().credentialHelpers };
-    // Where a helper that is to keep logins cannot even be asked, it is told before the password is asked for.
+    // Where a helper that is to keep logins cannot even be asked, it is told before the password is asked for. An entry
+    // that is none is about to be replaced.
     const known = await findCredentials(places, name, (error) => {
-      throw error;
+      if (options.getLogin || error.code !== "invalid_auth_file") throw error;
     });
     const knownUser = known?.user;
     if (options.getLogin) {

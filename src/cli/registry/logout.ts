@@ -1,7 +1,13 @@
 import { readRegistriesFiles } from "../../image/registry/configuration/registries-file.ts";
-import { forgetCredentials, type LoginPlaces, listLogins } from "../../image/registry/credentials/credential-store.ts";
+import {
+  forgetCredentials,
+  type LoginPlaces,
+  listLogins,
+  unforgettableLogin,
+} from "../../image/registry/credentials/credential-store.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
+import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
 import { reportError } from "../report-error.ts";
 import { parseLoginName } from "./registry-name.ts";
@@ -29,7 +35,8 @@ export const logout = defineCommand(
     if (all) return logOutOfAll(places);
     const { name } = parseLoginName(server ?? "docker.io");
     const found = await forgetCredentials(places, name);
-    console.log(found ? removal(name) : `Not logged in to ${name}`);
+    if (found) console.log(removal(name));
+    if (!warnOfRest(places, name) && !found) console.log(`Not logged in to ${name}`);
     return 0;
   },
 );
@@ -41,6 +48,7 @@ async function logOutOfAll(places: LoginPlaces): Promise<number> {
   for (const name of names) {
     try {
       if (await forgetCredentials(places, name)) console.log(removal(name));
+      warnOfRest(places, name);
     } catch (error) {
       if (!(error instanceof BunkerError)) throw error;
       faults.set(error.message, error);
@@ -48,6 +56,14 @@ async function logOutOfAll(places: LoginPlaces): Promise<number> {
   }
   for (const error of faults.values()) await reportError(error);
   return faults.size === 0 ? 0 : FAILURE_STATUS;
+}
+
+/** Tells of a login that stays, for it is in a file that is only read. */
+function warnOfRest(places: LoginPlaces, name: string): boolean {
+  const file = unforgettableLogin(places, name);
+  if (file === undefined) return false;
+  warning(`the login for ${name} in ${file} stays: that file is only read`);
+  return true;
 }
 
 function removal(name: string): string {

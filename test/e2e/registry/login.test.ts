@@ -111,6 +111,43 @@ test("a wrong password is not kept", async () => {
   expect(existsSync(authFile)).toBe(false);
 });
 
+test("a login replaces an entry that is none, and leaves those of other registries as they are", async () => {
+  const others = { "a.example.com": { auth: "%" }, "b.example.com": { auth: 5 }, "c.example.com": "x" };
+  mkdirSync(join(authFile, ".."), { recursive: true });
+  writeFileSync(authFile, JSON.stringify({ auths: { ...others, [registry.host]: { auth: "bm8gY29sb24=" } } }));
+  user.own(join(user.home, ".config"));
+  user.own(join(authFile, ".."));
+  user.own(authFile);
+  expect(await login(["--get-login", registry.host])).toMatchObject({
+    status: 1,
+    errors: `bunker: read ${authFile}: auth of the entry ${registry.host} is not USER:PASSWORD in base64\n`,
+  });
+  const given = await login(["-u", "alice", "--password-stdin", registry.host], { input: "wonderland" });
+  expect(given).toMatchObject({ status: 0, output: "Login Succeeded\n" });
+  expect(keptLogins()).toEqual({
+    ...others,
+    [registry.host]: { auth: Buffer.from("alice:wonderland").toString("base64") },
+  });
+});
+
+test("a login in Docker's file of old is used, and stays after a logout, which says so", async () => {
+  const path = join(user.home, ".dockercfg");
+  const content = JSON.stringify({ [registry.host]: { auth: btoa("alice:wonderland"), email: "a@example.com" } });
+  writeFileSync(path, content);
+  user.own(path);
+  try {
+    expect((await login([registry.host])).output).toBe(
+      "Authenticating with existing credentials...\nLogin Succeeded\n",
+    );
+    const stays = `warning: the login for ${registry.host} in ${path} stays: that file is only read\n`;
+    expect(await user.bunker(["logout", registry.host])).toEqual({ status: 0, output: "", errors: stays });
+    expect(await user.bunker(["logout", "--all"])).toEqual({ status: 0, output: "", errors: stays });
+    expect(readFileSync(path, "utf8")).toBe(content);
+  } finally {
+    rmSync(path);
+  }
+});
+
 test("--password warns", async () => {
   const { status, errors } = await login(["--username=alice", "-p", "wonderland", `http://${registry.host}/v2/`]);
   expect(errors).toStartWith("warning: --password shows the password to other users of this machine");

@@ -1,7 +1,8 @@
 /*
  * The files that logins are kept in: containers-auth.json(5) and Docker's config.json, which have the same form. They
  * belong to other programs as well, so what is not about the registry at hand is kept as it is. A file is written aside
- * and renamed; who changes one holds a lock on its directory, so that of two logins at once none is lost.
+ * and renamed; who changes one holds a lock on its directory, so that of two logins at once none is lost. What is wrong
+ * with an entry is its registry's matter alone.
  */
 import { mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -13,19 +14,15 @@ import { check } from "../../../sys/system-call.ts";
 import { openDirectory } from "../../layers/store-lock.ts";
 import type { Credentials } from "./credentials.ts";
 
+const text = v.nullish(v.string(), "");
+const noEntry = { auth: "", identitytoken: "", username: "", password: "" };
+const authEntry = v.nullish(
+  v.looseObject({ auth: text, identitytoken: text, username: text, password: text }),
+  noEntry,
+);
+
 const authFile = v.looseObject({
-  auths: v.nullish(
-    v.record(
-      v.string(),
-      v.looseObject({
-        auth: v.nullish(v.string(), ""),
-        identitytoken: v.nullish(v.string(), ""),
-        username: v.nullish(v.string(), ""),
-        password: v.nullish(v.string(), ""),
-      }),
-    ),
-    {},
-  ),
+  auths: v.nullish(v.record(v.string(), v.unknown()), {}),
   credsStore: v.nullish(v.string(), ""),
   credHelpers: v.nullish(v.record(v.string(), v.string()), {}),
 });
@@ -39,22 +36,38 @@ export type AuthFile = v.InferOutput<typeof authFile>;
  * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`
  */
 export function readAuthFile(path: string): AuthFile | undefined {
-  let text: string;
+  const value = readJson(path);
+  return value === undefined ? undefined : parseAuthFile(path, value);
+}
+
+/**
+ * Reads `~/.dockercfg`, which Docker wrote before there was config.json: nothing but the entries. Throws and returns as
+ * `readAuthFile`.
+ */
+export function readLegacyAuthFile(path: string): AuthFile | undefined {
+  const value = readJson(path);
+  return value === undefined ? undefined : parseAuthFile(path, { auths: value });
+}
+
+function readJson(path: string): unknown {
+  let content: string;
   try {
-    text = readFileSync(path, "utf8");
+    content = readFileSync(path, "utf8");
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno === Errno.ENOENT || errno === Errno.ENOTDIR) return undefined;
     throw new BunkerError({ code: "auth_file_unreadable", operation: "read", object: path, errno }, { cause });
   }
   // Docker and Podman take an empty file for one without logins.
-  if (text.trim() === "") return v.parse(authFile, {});
-  let value: unknown;
+  if (content.trim() === "") return {};
   try {
-    value = JSON.parse(text);
+    return JSON.parse(content);
   } catch (cause) {
     throw invalid(path, "it is not JSON", cause);
   }
+}
+
+function parseAuthFile(path: string, value: unknown): AuthFile {
   const result = v.safeParse(authFile, value);
   if (result.success) return result.output;
   const [issue] = result.issues;
@@ -68,8 +81,13 @@ export function readAuthFile(path: string): AuthFile | undefined {
  * @throws BunkerError `invalid_auth_file`
  */
 export function entryCredentials(path: string, file: AuthFile, key: string): Credentials | undefined {
-  const entry = Object.hasOwn(file.auths, key) ? file.auths[key] : undefined;
-  if (entry === undefined) return undefined;
+  const parsed = v.safeParse(authEntry, Object.hasOwn(file.auths, key) ? file.auths[key] : undefined);
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    const member = v.getDotPath(issue);
+    throw invalid(path, `${member === null ? "" : `${member} of `}the entry ${key}: ${issue.message}`);
+  }
+  const entry = parsed.output;
   if (entry.identitytoken !== "") {
     // Docker keeps the user beside it, with an empty password.
     const [user = ""] = Buffer.from(entry.auth, "base64").toString("utf8").split(":");
@@ -82,7 +100,7 @@ export function entryCredentials(path: string, file: AuthFile, key: string): Cre
   // Docker pads the decoded text with NUL where it was written by an old version.
   const decoded = Buffer.from(entry.auth, "base64").toString("utf8").replace(/\0+$/, "");
   const colon = decoded.indexOf(":");
-  if (colon < 0) throw invalid(path, `auths.${key}.auth is not USER:PASSWORD in base64`);
+  if (colon < 0) throw invalid(path, `auth of the entry ${key} is not USER:PASSWORD in base64`);
   return { kind: "password", user: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
 }
 
@@ -104,8 +122,8 @@ export function changeAuthFile(path: string, keys: readonly string[], credential
     const entries = Object.fromEntries([...others, ...changed]);
     const aside = `${dirname(target)}/.${basename(target)}-${process.pid}`;
     try {
-      const text = `${JSON.stringify({ auths: entries, ...rest }, undefined, "\t")}\n`;
-      writeFileSync(aside, text, { mode: 0o600, flush: true });
+      const changedText = `${JSON.stringify({ auths: entries, ...rest }, undefined, "\t")}\n`;
+      writeFileSync(aside, changedText, { mode: 0o600, flush: true });
       renameSync(aside, target);
     } catch (error) {
       rmSync(aside, { force: true });
@@ -122,8 +140,8 @@ export function changeAuthFile(path: string, keys: readonly string[], credential
 /** The file as it is, with everything that Bunker does not know. */
 function originalContent(path: string): { auths: Record<string, unknown>; [member: string]: unknown } {
   if (readAuthFile(path) === undefined) return { auths: {} };
-  const text = readFileSync(path, "utf8").trim();
-  const content: { auths?: Record<string, unknown> | null } = text === "" ? {} : JSON.parse(text);
+  const original = readFileSync(path, "utf8").trim();
+  const content: { auths?: Record<string, unknown> | null } = original === "" ? {} : JSON.parse(original);
   return { ...content, auths: content.auths ?? {} };
 }
 

@@ -23,6 +23,7 @@ import {
   listFiles,
   namedFile,
   normalizedKey,
+  readOnlyFileWith,
 } from "./login-files.ts";
 import { type OnFailure, orFailure } from "./or-failure.ts";
 
@@ -100,6 +101,15 @@ export async function forgetCredentials(places: LoginPlaces, name: string): Prom
   }
   if (failures[0] !== undefined) throw failures[0];
   return found;
+}
+
+/**
+ * Tells whether there is a login for a registry, or part of one, in a file that is only read.
+ * @returns the file
+ * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`
+ */
+export function unforgettableLogin(places: LoginPlaces, name: string): string | undefined {
+  return inOrder(places).includes(undefined) ? readOnlyFileWith(places.file, name) : undefined;
 }
 
 /** The logins that could be found. */

@@ -5,14 +5,15 @@
  *   $XDG_RUNTIME_DIR/containers/auth.json   where Podman logs in, gone after a restart
  *   ~/.config/containers/auth.json          where Bunker logs in
  *   ~/.docker/config.json                   where Docker logs in ($DOCKER_CONFIG is its directory)
+ *   ~/.dockercfg                            where Docker did so until 2015; only read
  *
  * Within a file a helper for the registry (`credHelpers`) goes before what the file itself holds. Logins may be for a part
  * of a registry: the longest key that is a prefix of `REGISTRY/REPOSITORY` wins. Helpers have logins for whole registries
  * only, so the helper for all (`credsStore`) is asked after the keys for parts, and before that for the registry.
  */
 import { BunkerError } from "../../../sys/error.ts";
-import { homeDirectory } from "../../../sys/home-directory.ts";
-import { type AuthFile, changeAuthFile, entryCredentials, readAuthFile } from "./auth-file.ts";
+import { homeDirectory, knownHomeDirectory } from "../../../sys/home-directory.ts";
+import { type AuthFile, changeAuthFile, entryCredentials, readAuthFile, readLegacyAuthFile } from "./auth-file.ts";
 import {
   type CredentialHelper,
   eraseFromHelper,
@@ -56,9 +57,7 @@ export async function findInFiles(
   onFailure: OnFailure,
 ): Promise<Credentials | undefined> {
   const [registry = ""] = name.split("/");
-  for (const path of authFiles(file)) {
-    const content = readAuthFile(path);
-    if (content === undefined) continue;
+  for (const { path, content } of readableFiles(file)) {
     const helper = helperFor(path, content, registry);
     const fromHelper = async () =>
       helper === undefined ? undefined : await orFailure(getFromHelper(helper, helper.server), onFailure);
@@ -142,15 +141,24 @@ export async function forgetInFiles(file: string | undefined, name: string): Pro
  */
 export async function listFiles(file: string | undefined, onFailure: OnFailure): Promise<readonly string[]> {
   const keys: string[] = [];
-  for (const path of authFiles(file)) {
-    const content = readAuthFile(path);
-    if (content === undefined) continue;
+  for (const { path, content } of readableFiles(file)) {
     keys.push(...Object.keys(content.auths), ...Object.keys(content.credHelpers));
     if (content.credsStore === "") continue;
     const helper = { program: content.credsStore, namedBy: `credsStore of ${path}` };
     keys.push(...((await orFailure(listHelper(helper), onFailure)) ?? []));
   }
   return keys;
+}
+
+/**
+ * Tells whether there is a login that nothing of Bunker's can forget.
+ * @returns the file that has it
+ * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`
+ */
+export function readOnlyFileWith(file: string | undefined, name: string): string | undefined {
+  const path = legacyFile(file);
+  const content = path === undefined ? undefined : readLegacyAuthFile(path);
+  return content !== undefined && exactKeys(content, name).length > 0 ? path : undefined;
 }
 
 /** The file that the user names, which alone counts then. */
@@ -164,6 +172,23 @@ function authFiles(file: string | undefined): readonly string[] {
   if (only !== undefined) return [only];
   const ofSession = XDG_RUNTIME_DIR === "" ? [] : [`${XDG_RUNTIME_DIR}/containers/auth.json`];
   return [...ofSession, ownFile(), `${DOCKER_CONFIG || `${homeDirectory()}/.docker`}/config.json`];
+}
+
+/** The one that is read as the last, and never written. */
+function legacyFile(file: string | undefined): string | undefined {
+  const home = knownHomeDirectory();
+  return namedFile(file) === undefined && home !== undefined ? `${home}/.dockercfg` : undefined;
+}
+
+/** What there is to look into, each read when it is its turn. */
+function* readableFiles(file: string | undefined): Generator<{ readonly path: string; readonly content: AuthFile }> {
+  for (const path of authFiles(file)) {
+    const content = readAuthFile(path);
+    if (content !== undefined) yield { path, content };
+  }
+  const path = legacyFile(file);
+  const content = path === undefined ? undefined : readLegacyAuthFile(path);
+  if (path !== undefined && content !== undefined) yield { path, content };
 }
 
 function ownFile(): string {

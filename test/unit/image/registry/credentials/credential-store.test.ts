@@ -18,11 +18,12 @@ import {
   keepCredentials,
   type LoginPlaces,
   listLogins,
+  unforgettableLogin,
 } from "../../../../../src/image/registry/credentials/credential-store.ts";
 import type { Credentials } from "../../../../../src/image/registry/credentials/credentials.ts";
 import { failureOf } from "../reading.ts";
 
-const PLACES = ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "PATH"] as const;
+const PLACES = ["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "PATH"] as const;
 const ALICE = { kind: "password", user: "alice", password: "wonder:land" } as const;
 const BOB = { kind: "password", user: "bob", password: "builder" } as const;
 
@@ -33,6 +34,7 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "bunker-logins-"));
   before = Object.fromEntries(PLACES.map((name) => [name, process.env[name]]));
   Object.assign(process.env, {
+    HOME: join(directory, "home"),
     XDG_CONFIG_HOME: join(directory, "config"),
     XDG_RUNTIME_DIR: join(directory, "runtime"),
     DOCKER_CONFIG: join(directory, "docker"),
@@ -275,7 +277,50 @@ test("an entry that is none is as good as no login, for whoever wants to go on",
   write("docker/config.json", { auths: { "example.com": encoded("bob:builder") } });
   const failures: string[] = [];
   expect(await findCredentials(USUAL, "example.com/team/image", ({ message }) => failures.push(message))).toEqual(BOB);
-  expect(failures).toEqual([`read ${path}: auths.example.com/team.auth is not USER:PASSWORD in base64`]);
+  expect(failures).toEqual([`read ${path}: auth of the entry example.com/team is not USER:PASSWORD in base64`]);
+});
+
+test("what is wrong with an entry is its registry's matter alone, and stays until a login replaces it", async () => {
+  const others = { "a.example.com": null, "b.example.com": 5, "c.example.com": { auth: ["x"] }, "d.example.com": "x" };
+  const path = write("config/containers/auth.json", { auths: { ...others, "example.com": { auth: 1 } } });
+  const failures: string[] = [];
+  const onFailure = ({ message }: Error) => failures.push(message);
+  expect(await find(USUAL, "a.example.com")).toBeUndefined();
+  expect(await findCredentials(USUAL, "example.com", onFailure)).toBeUndefined();
+  expect(await findCredentials(USUAL, "b.example.com", onFailure)).toBeUndefined();
+  expect(failures).toEqual([
+    `read ${path}: auth of the entry example.com: Invalid type: Expected string but received 1`,
+    `read ${path}: the entry b.example.com: Invalid type: Expected Object but received 5`,
+  ]);
+  await keepCredentials(USUAL, "example.com", ALICE);
+  expect(read("config/containers/auth.json")).toEqual({
+    auths: { ...others, "example.com": encoded("alice:wonder:land") },
+  });
+  expect(await find(USUAL, "example.com")).toEqual(ALICE);
+  for (const name of Object.keys(others)) expect(await forgetCredentials(USUAL, name)).toBe(true);
+  expect(read("config/containers/auth.json")).toEqual({ auths: { "example.com": encoded("alice:wonder:land") } });
+});
+
+test("Docker's file of old is read as the last one, and never written", async () => {
+  const old = {
+    "https://index.docker.io/v1/": { ...encoded("bob:builder"), email: "bob@example.com" },
+    "example.com": { ...encoded("bob:builder"), email: "bob@example.com" },
+  };
+  const path = write("home/.dockercfg", old);
+  expect(await find(USUAL, "example.com/image")).toEqual(BOB);
+  expect(await find(USUAL, "docker.io/library/debian")).toEqual(BOB);
+  expect((await listLogins(USUAL)).names).toEqual(["docker.io", "example.com"]);
+  expect(await forgetCredentials(USUAL, "example.com")).toBe(false);
+  expect(unforgettableLogin(USUAL, "example.com")).toBe(path);
+  expect(unforgettableLogin(USUAL, "other.example.com")).toBeUndefined();
+  await keepCredentials(USUAL, "example.com", ALICE);
+  expect(await find(USUAL, "example.com")).toEqual(ALICE);
+  expect(read("home/.dockercfg")).toEqual(old);
+  const other = write("other.json", { auths: {} });
+  expect(await find(only(other), "docker.io")).toBeUndefined();
+  expect(unforgettableLogin(only(other), "docker.io")).toBeUndefined();
+  write("home/.dockercfg", "{");
+  expect((await failureOf(find(USUAL, "other.example.com"))).message).toContain(path);
 });
 
 test("helpers that registries.conf names are asked in their order, and the files where it names them", async () => {
@@ -354,7 +399,7 @@ test("a file that the user names counts also where registries.conf has logins no
 test.each([
   ["{", "it is not JSON"],
   ['{"auths":"none"}', "auths"],
-  ['{"auths":{"example.com":{"auth":"bm8gY29sb24="}}}', "auths.example.com.auth is not USER:PASSWORD in base64"],
+  ['{"auths":{"example.com":{"auth":"bm8gY29sb24="}}}', "auth of the entry example.com is not USER:PASSWORD in base64"],
 ])("a file of logins with %s is refused, and not written over", async (text, reason) => {
   const path = write("auth.json", text);
   const found = await failureOf(find(only(path), "example.com"));
