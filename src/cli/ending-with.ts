@@ -10,7 +10,7 @@ export async function endingWith(status: number, run: () => Promise<number> | nu
   } catch (error) {
     if (!(error instanceof BunkerError) || error.exitStatus !== ENGINE_FAILED) throw error;
     const { reportError } = await import("./report-error.ts");
-    await reportError(error);
-    return status;
+    const own = await reportError(error);
+    return own === ENGINE_FAILED ? status : own;
   }
 }

@@ -14,7 +14,7 @@ const BROKEN_PIPE_STATUS = 141;
  * @returns the exit status
  */
 export async function reportError(error: unknown): Promise<number> {
-  if (!(error instanceof BunkerError) && isBrokenPipe(error)) return BROKEN_PIPE_STATUS;
+  if (isBrokenPipe(error)) return BROKEN_PIPE_STATUS;
   const messages = await import("./messages.ts");
   const wantsStack = process.env["BUNKER_DEBUG"] === "1";
   if (error instanceof BunkerError) {
@@ -48,5 +48,6 @@ function isRefusedFile(error: unknown): error is NodeJS.ErrnoException {
 }
 
 function isBrokenPipe(error: unknown): boolean {
+  if (error instanceof BunkerError) return error.code === "pipe_closed";
   return error instanceof Error && "code" in error && error.code === "EPIPE";
 }

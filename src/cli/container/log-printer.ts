@@ -1,8 +1,15 @@
 import { writeSync } from "node:fs";
 import type { LogRecord } from "../../engine/log/log-query.ts";
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
 
 const BATCH_SIZE = 1 << 18;
-const STREAM_NUMBER = { stdout: 1, stderr: 2 } as const;
+const STREAMS = {
+  stdout: { descriptor: 1, name: "standard output" },
+  stderr: { descriptor: 2, name: "standard error" },
+} as const;
+
+type Stream = (typeof STREAMS)[keyof typeof STREAMS];
 
 /** Writes records to standard output and standard error, many at a time. */
 export class LogPrinter {
@@ -25,7 +32,7 @@ export class LogPrinter {
     if (stream !== this.#stream || this.#length + prefix.length + bytes.length > BATCH_SIZE) this.flush();
     this.#stream = stream;
     if (prefix.length + bytes.length > BATCH_SIZE) {
-      writeAll(STREAM_NUMBER[stream], Buffer.concat([Buffer.from(prefix), bytes]));
+      writeAll(STREAMS[stream], Buffer.concat([Buffer.from(prefix), bytes]));
       return;
     }
     this.#length += this.#batch.write(prefix, this.#length, "latin1");
@@ -33,22 +40,28 @@ export class LogPrinter {
   }
 
   flush(): void {
-    writeAll(STREAM_NUMBER[this.#stream], this.#batch.subarray(0, this.#length));
+    writeAll(STREAMS[this.#stream], this.#batch.subarray(0, this.#length));
     this.#length = 0;
   }
 }
 
-function writeAll(descriptor: number, bytes: Buffer): void {
-  for (let start = 0; start < bytes.length; ) start += writeSome(descriptor, bytes, start);
+/** @throws BunkerError `write_failed` */
+function writeAll(stream: Stream, bytes: Buffer): void {
+  for (let start = 0; start < bytes.length; ) start += writeSome(stream, bytes, start);
 }
 
 /** Somebody may have made our output non-blocking. */
-function writeSome(descriptor: number, bytes: Buffer, start: number): number {
+function writeSome({ descriptor, name }: Stream, bytes: Buffer, start: number): number {
   try {
     return writeSync(descriptor, bytes, start);
   } catch (error) {
-    if (!(error instanceof Error) || !("code" in error) || error.code !== "EAGAIN") throw error;
+    const errno = errnoOf(error);
+    if (errno !== Errno.EAGAIN) throw errno === Errno.EPIPE ? error : writeFailure(name, errno, error);
     Bun.sleepSync(1);
     return 0;
   }
+}
+
+function writeFailure(object: string, errno: number | undefined, cause: unknown): BunkerError {
+  return new BunkerError({ code: "write_failed", operation: "write to", object, errno }, { cause });
 }

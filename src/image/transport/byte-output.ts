@@ -114,8 +114,7 @@ export function standardOutput(signal: AbortSignal): ByteOutput {
       const written = new Promise<void>((done, fail) => {
         process.stdout.write(bytes, (cause) => {
           if (!cause) done();
-          // Nobody is there any more to be told.
-          else fail(errnoOf(cause) === Errno.EPIPE ? cause : writeError(cause, "write to", "standard output"));
+          else fail(writeError(cause, "write to", "standard output"));
         });
       });
       return untilAborted(written, signal);

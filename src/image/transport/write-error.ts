@@ -11,12 +11,12 @@ export function writeError(cause: unknown, operation: string, object: string): u
   return writeFailure(errno, operation, object, cause);
 }
 
-/** The error for a system call that could not write something. */
+/** The error for a system call that could not write something; `pipe_closed` is never shown, as with other programs. */
 export function writeFailure(errno: number, operation: string, object: string, cause?: unknown): BunkerError {
   const isFull = errno === Errno.ENOSPC || errno === Errno.EDQUOT;
   return new BunkerError(
     {
-      code: isFull ? "no_space" : "write_failed",
+      code: isFull ? "no_space" : errno === Errno.EPIPE ? "pipe_closed" : "write_failed",
       operation,
       object,
       errno,

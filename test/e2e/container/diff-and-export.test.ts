@@ -33,6 +33,24 @@ for (const name of ["bunker-test", "bunker-bare"] as const) {
       ).toBe(LISTED);
     });
 
+    test("an archive or a log ends without a word when nobody reads it, and says so when there is no room", async () => {
+      const lines = "i=0; while [ $((i += 1)) -le 20000 ]; do echo line $i; done";
+      await bunker("run", "--name", "lines", suite.image, "sh", "-c", lines);
+      await bunker("commit", "--squash", "lines", "kept");
+      for (const words of ["export lines", "cp lines:/bin -", "logs lines", "save kept"]) {
+        const script = `{ "$1" ${words}; echo "status $?" >&2; } | head -c 1 >/dev/null; "$1" ${words} >/dev/full`;
+        const { errors } = await suite.user.execute(["sh", "-c", script, "sh", suite.user.bunkerPath]);
+        const [status, refusal] = errors.split("\n");
+        expect({ words, status, refusal }).toEqual({
+          words,
+          status: "status 141",
+          refusal: "bunker: write to standard output: ENOSPC",
+        });
+      }
+      await bunker("rm", "lines");
+      await bunker("rmi", "kept");
+    });
+
     test("diff of a container that has changed nothing, or cannot", async () => {
       await bunker("create", "--name", "untouched", suite.image, "true");
       expect(await bunker("container", "diff", "untouched")).toBe("");
