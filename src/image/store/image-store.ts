@@ -14,8 +14,8 @@
  *
  * `images.lock` is about removing: whoever relies on what the store says it has holds it shared (a container from the
  * moment its image is looked up until it is recorded; a writer while it commits), each for milliseconds; whoever
- * removes files holds it exclusively. So nothing is removed under somebody who has just found it; who reads for longer
- * has opened meanwhile what he reads (store-reader.ts).
+ * removes files, or asks who uses an image to remove it when it is nobody, holds it exclusively. So nothing is removed
+ * under somebody who has just found it; who reads for longer has opened meanwhile what he reads (store-reader.ts).
  *
  * Other stores, which are only read, are looked up after the own one; see additional-stores.ts.
  */
@@ -41,7 +41,7 @@ import {
 import { additionalStoreDirectories, readAdditionalStore } from "./additional-stores.ts";
 import { type NameRow, readImages, targetOf } from "./image-records.ts";
 import { imageTables } from "./image-tables.ts";
-import { relyOnImages } from "./images-lock.ts";
+import { excludeOthersFromImages, relyOnImages } from "./images-lock.ts";
 import { manifestsOf } from "./index-members.ts";
 import { writeLayoutIndex } from "./layout-index.ts";
 import type { BlobDescriptor, StoredImage, StoredList } from "./stored-image.ts";
@@ -325,8 +325,29 @@ export class ImageStore implements Disposable {
    * @throws BunkerError `store_read_only`, and what `work` throws: nothing is changed then
    */
   change<Result>(work: (state: StateDatabase) => Result): Result {
-    if (this.state.isReadOnly) throw readOnly("change", this.directory, this.directory);
+    this.#refuseReadOnly();
     using _ = this.rely();
+    return this.#change(work);
+  }
+
+  /**
+   * The same for what takes images away from whoever may use them: nobody relies on images between what is asked first,
+   * such as who uses one, and the change. Throws as `change`, and what `ask` throws.
+   * @param ask is called outside of the transaction, within which no other connection can write
+   * @param work gets its answer
+   */
+  changeAlone<Answer, Result>(ask: () => Answer, work: (state: StateDatabase, answer: Answer) => Result): Result {
+    this.#refuseReadOnly();
+    using _ = excludeOthersFromImages(this.directory);
+    const answer = ask();
+    return this.#change((state) => work(state, answer));
+  }
+
+  #refuseReadOnly(): void {
+    if (this.state.isReadOnly) throw readOnly("change", this.directory, this.directory);
+  }
+
+  #change<Result>(work: (state: StateDatabase) => Result): Result {
     const counted = () => {
       this.state.run("UPDATE layout_index SET changes = changes + 1");
       return work(this.state);

@@ -18,10 +18,8 @@ export interface Pruned {
  * @throws BunkerError `store_read_only`
  */
 export function pruneImages(store: ImageStore, isWanted: (image: StoredImage) => boolean, users: ImageUsers): Pruned {
-  const unused = store
-    .list()
-    .filter((image) => !image.isReadOnly && isWanted(image) && users.usersOf(image).length === 0);
-  const doomed = unused.length === 0 ? [] : takeAway(store, unused, isWanted);
+  const wanted = store.list().filter((image) => !image.isReadOnly && isWanted(image));
+  const doomed = wanted.length === 0 ? [] : takeAway(store, wanted, isWanted, users);
   const sizes = new Map(
     doomed.flatMap(({ layers }) =>
       layers.map((layer) => [layer.chainId, unpackedSize(layer, store.directory) ?? 0] as const),
@@ -38,14 +36,19 @@ export function pruneImages(store: ImageStore, isWanted: (image: StoredImage) =>
   return { removals, reclaimed: garbage.blobSize + unpacked };
 }
 
-/** Takes images out of the database, but those that somebody has given a name meanwhile so that they are wanted no more. */
+/**
+ * Takes images out of the database, but those that containers use, and those that somebody has given a name meanwhile so
+ * that they are wanted no more.
+ */
 function takeAway(
   store: ImageStore,
   images: readonly StoredImage[],
   isWanted: (image: StoredImage) => boolean,
+  users: ImageUsers,
 ): readonly StoredImage[] {
-  return store.change((state) => {
-    const doomed = store.own(images.map(({ manifest }) => manifest.digest)).filter(isWanted);
+  const unused = () => images.filter((image) => users.usersOf(image).length === 0);
+  return store.changeAlone(unused, (state, found) => {
+    const doomed = store.own(found.map(({ manifest }) => manifest.digest)).filter(isWanted);
     for (const { manifest } of doomed) state.run("DELETE FROM image WHERE manifest = ?", manifest.digest);
     return doomed;
   });

@@ -68,11 +68,13 @@ export function removeImage(
   const named = nameMeant(text, known);
   const gone = named === undefined ? known : removedWith(named, image);
   const isLast = gone.length === known.length;
-  if (isLast) checkUsers(image, text, named !== undefined, force, users);
-  if (named === undefined && !takesAllNames) checkNames(image);
   const { digest } = image.manifest;
   const before = imagesOfIndexes(store);
-  const outcome = store.change((state) => {
+  const check = () => {
+    if (isLast) checkUsers(image, text, named !== undefined, force, users);
+    if (named === undefined && !takesAllNames) checkNames(image);
+  };
+  const outcome = store.changeAlone(check, (state) => {
     const [present] = store.own([digest]);
     if (present === undefined || !isCalled(present, known)) return "other names";
     deleteNames(state, digest, gone);
@@ -103,15 +105,15 @@ function isCalled({ names, repositoryDigests }: StoredImage, known: readonly str
 /** Removes what was here as part of an index that has lost its name. */
 function removeOthers(store: ImageStore, before: ReadonlySet<Digest>, users: ImageUsers): StoredImage[] {
   if (before.size === 0) return [];
-  const after = imagesOfIndexes(store);
-  const others = store
-    .own([...before.difference(after)])
-    .filter((image) => image.repositoryDigests.length === 0 && users.usersOf(image).length === 0);
-  if (others.length === 0) return [];
-  store.change((state) => {
+  if (before.difference(imagesOfIndexes(store)).size === 0) return [];
+  const unused = () =>
+    store
+      .own([...before.difference(imagesOfIndexes(store))])
+      .filter((image) => image.repositoryDigests.length === 0 && users.usersOf(image).length === 0);
+  return store.changeAlone(unused, (state, others) => {
     for (const { manifest } of others) state.run("DELETE FROM image WHERE manifest = ?", manifest.digest);
+    return others;
   });
-  return others;
 }
 
 /** The full name, among the image's, that a text means; undefined when it is an id. */

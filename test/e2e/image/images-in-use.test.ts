@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync, statSync } from "node:fs";
+import { relyOnImages } from "../../../src/image/store/images-lock.ts";
 import { ARCHITECTURE, busyboxMembers } from "../../fixtures/images.ts";
 import { storeImages } from "../../fixtures/stored-images.ts";
 import { pack } from "../../unit/image/image-builder.ts";
 import { archive } from "../../unit/image/tar-builder.ts";
-import { UnprivilegedUser } from "../../unprivileged-user.ts";
+import { eventually, UnprivilegedUser } from "../../unprivileged-user.ts";
 
 setDefaultTimeout(60_000);
 
@@ -61,6 +62,38 @@ test("an image that a container was made from stays until it is forced", async (
   );
   expect(await ok("images", "-q")).toBe("");
   expect(await ok("start", "-a", "kept")).toBe("");
+});
+
+test("a container that is created while its image is about to be removed keeps it", async () => {
+  storeImages(user, [busybox()]);
+  const lock = `${user.data}/images.lock`;
+  for (const words of [
+    ["rmi", "busybox"],
+    ["image", "prune", "-af"],
+  ]) {
+    const holding = new DisposableStack();
+    // As of somebody who has just found an image: whoever removes some waits for that.
+    holding.use(relyOnImages(user.data));
+    try {
+      const waiting = new RegExp(`-> FLOCK .*:${statSync(lock).ino} `);
+      const removing = user.bunker(words);
+      await eventually(
+        () => waiting.test(readFileSync("/proc/locks", "utf8")),
+        () => "the removal to wait",
+      );
+      await ok("create", "--name", "kept", "busybox", "true");
+      holding.dispose();
+      const { status, errors } = await removing;
+      if (words[0] === "rmi")
+        expect(errors).toMatch(/conflict: .* container [0-9a-f]{12} is using its referenced image/);
+      else expect({ status, errors }).toEqual({ status: 0, errors: "" });
+    } finally {
+      holding.dispose();
+    }
+    expect(await ok("start", "-a", "kept")).toBe("");
+    expect(await ok("images", "--format", "{{.Repository}}")).toBe("busybox\n");
+    await ok("rm", "kept");
+  }
 });
 
 test("an image for another machine runs with a warning, unless it was asked for", async () => {

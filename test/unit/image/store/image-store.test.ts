@@ -417,26 +417,21 @@ test("an image that has lost its own name stays as long as the index that it is 
 });
 
 describe("a name that an image gets while it is about to be removed", () => {
-  /** Somebody else names an image when it is asked for who uses it, once. */
-  function namedMeanwhile(text: string, name: string) {
-    using other = openImageStore(data);
-    const image = other.find(text);
-    let isNamed = false;
-    return {
-      ...nobody,
-      usersOf: () => {
-        using another = openImageStore(data);
-        if (!isNamed) another.tag(image, name);
-        isNamed = true;
-        return [];
-      },
+  /** Somebody else names an image when it has been found, and others are about to be kept from that. */
+  function nameMeanwhile(text: string, name: string): void {
+    const { changeAlone } = store;
+    store.changeAlone = (ask, work) => {
+      store.changeAlone = changeAlone;
+      using another = openImageStore(data);
+      another.tag(another.find(text), name);
+      return store.changeAlone(ask, work);
     };
   }
 
   test("stays, with the image, when the last one before it is taken away", () => {
     const { digest } = add([`${debian}:12`]);
-    const users = namedMeanwhile("debian:12", `${debian}:13`);
-    expect(removeImage(store, "debian:12", false, users)).toEqual({ untagged: ["debian:12"], deleted: [] });
+    nameMeanwhile("debian:12", `${debian}:13`);
+    expect(removeImage(store, "debian:12", false, nobody)).toEqual({ untagged: ["debian:12"], deleted: [] });
     expect(store.find("debian:13").manifest.digest).toBe(digest);
     expect(existsSync(`${data}/${blobPath(digest)}`)).toBe(true);
   });
@@ -444,8 +439,8 @@ describe("a name that an image gets while it is about to be removed", () => {
   test("stays, with the image, when those without a name are pruned", () => {
     const { digest } = add([]);
     add([], { author: "other" });
-    const users = namedMeanwhile(store.find(store.own([digest])[0]?.id ?? "").id, `${debian}:13`);
-    const { removals } = pruneImages(store, ({ names }) => names.length === 0, users);
+    nameMeanwhile(store.find(store.own([digest])[0]?.id ?? "").id, `${debian}:13`);
+    const { removals } = pruneImages(store, ({ names }) => names.length === 0, nobody);
     expect(removals).toHaveLength(1);
     expect(store.find("debian:13").manifest.digest).toBe(digest);
     expect(store.own()).toHaveLength(1);
