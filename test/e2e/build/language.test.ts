@@ -74,7 +74,9 @@ test("an image is found by its name or its id, and not by the beginning of one",
   for (const name of [id.slice(0, 12), `sha256:${id}`]) await image([`FROM ${name}`, "COPY a.txt /"]);
   const context = suite.context({ Dockerfile: `FROM ${id.slice(0, 3)}\n` });
   // Nothing is asked of a registry that is not there.
-  const { status, errors } = await suite.build(context, [], { environment: { HTTPS_PROXY: "http://127.0.0.1:1" } });
+  const { status, errors } = await suite.build(context, ["--retry-delay", "10ms"], {
+    environment: { HTTPS_PROXY: "http://127.0.0.1:1" },
+  });
   expect({ status, errors }).toMatchObject({
     status: 1,
     errors: expect.stringContaining(`docker.io/library/${id.slice(0, 3)}`),

@@ -306,7 +306,7 @@ describe("push", () => {
       [["missing"], "no such image"],
       [["-a", "first:1"], "tag can't be used with --all-tags/-a"],
       [["-a", "nothing/here"], "no image has a name in this repository"],
-      [["first:1", "127.0.0.1:1/x"], "127.0.0.1:1"],
+      [["--retry-delay", "10ms", "first:1", "127.0.0.1:1/x"], "127.0.0.1:1"],
       [["first:1", "UPPER"], "lower case"],
       [["first:1", "containers-storage:x"], "nothing is pushed to containers-storage:"],
       [["first:1", "oci:"], "the path is missing"],
