@@ -274,10 +274,9 @@ test.each(["stop", "kill", "rm -f"])(
   "a stopped supervisor of a container in the same pid namespace does not keep one from its end by %s",
   async (words) => {
     await bunker("run", "-d", "--name", "held", "--stop-signal", "KILL", suite.image, "sleep", "1000");
-    const before = new Set(pidsOf("internal\0supervise"));
-    await bunker("run", "-d", "--name", "guest", "--pid", "container:held", suite.image, "sleep", "1000");
-    const [supervisor] = pidsOf("internal\0supervise").filter((pid) => !before.has(pid));
-    if (supervisor === undefined) throw new Error("the container has no supervisor");
+    const options = ["--name", "guest", "--pid", "container:held"];
+    const id = (await bunker("run", "-d", ...options, suite.image, "sleep", "1000")).trim();
+    const supervisor = supervisorOf(id);
     process.kill(supervisor, "SIGSTOP");
     try {
       expect(await bunker(...words.split(" "), "held")).toBe("held\n");
@@ -292,11 +291,10 @@ test.each(["stop", "kill", "rm -f"])(
 test("a supervisor that is told to end gives the container all the time that it has", async () => {
   // As at a logout.
   const script = "trap 'echo bye; exit 6' TERM; echo ready; while :; do sleep 0.01; done";
-  await bunker("run", "-d", "--name", "box", "--stop-timeout", "-1", suite.image, "sh", "-c", script);
+  const options = ["--name", "box", "--stop-timeout", "-1"];
+  const id = (await bunker("run", "-d", ...options, suite.image, "sh", "-c", script)).trim();
   while ((await bunker("logs", "box")) !== "ready\n");
-  for (const pid of suite.user.processes()) {
-    if (commandLine(pid).includes("internal\0supervise")) process.kill(pid, "SIGTERM");
-  }
+  process.kill(supervisorOf(id), "SIGTERM");
   expect(await bunker("wait", "box")).toBe("6\n");
   expect(await bunker("inspect", "--format", state, "box")).toBe("exited 6 \n");
   expect(await bunker("logs", "box")).toBe("ready\nbye\n");
@@ -308,9 +306,9 @@ test("a supervisor that cannot start what checks the health keeps its container,
   const id = (
     await bunker("run", "-d", ...options, suite.image, "sh", "-c", "while :; do echo; sleep 0.01; done")
   ).trim();
-  const [supervisor] = suite.user.processes().filter((pid) => commandLine(pid).includes("internal\0supervise"));
+  const supervisor = String(supervisorOf(id));
   const limit = async (files: string) => {
-    const words = ["prlimit", `--nofile=${files}`, "--pid", String(supervisor)];
+    const words = ["prlimit", `--nofile=${files}`, "--pid", supervisor];
     expect(await suite.user.execute(words)).toMatchObject({ status: 0 });
   };
   // Not asked for by a command, to which the supervisor could not talk either.
@@ -441,6 +439,13 @@ function pidsOf(words: string): readonly number[] {
   });
 }
 
+/** The pid of a container's supervisor. */
+function supervisorOf(id: string): number {
+  const [pid] = pidsOf("internal\0supervise").filter((candidate) => commandLine(candidate).includes(`\0${id}`));
+  if (pid === undefined) throw new Error("the container has no supervisor");
+  return pid;
+}
+
 /** Waits until `ps` says of the only container what is expected. */
 async function untilListed(expected: RegExp | string): Promise<void> {
   for (;;) {
@@ -488,8 +493,7 @@ test("a supervisor that is told to end while it waits to start its container aga
 test("stop between a container's end and its record keeps it from being started again", async () => {
   const id = (await bunker("run", "-d", "--restart", "always", "--name", "box", suite.image, "sleep", "1000")).trim();
   const pid = Number(await bunker("inspect", "--format", "{{.State.Pid}}", "box"));
-  const [supervisor] = pidsOf("internal\0supervise");
-  if (supervisor === undefined) throw new Error("the container has no supervisor");
+  const supervisor = supervisorOf(id);
   process.kill(supervisor, "SIGSTOP");
   const stop = suite.user.start([suite.user.bunkerPath, "stop", "box"]);
   try {
