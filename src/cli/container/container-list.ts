@@ -48,7 +48,7 @@ export async function containerList(
     if (namespaces) return (await import("./namespace-list.ts")).namespaceList(containers, options);
     const now = Date.now();
     const rows = containers.map((container) =>
-      row(container, sizeOf, platformOf, (of) => networksOf(database, of).names, whole, now),
+      containerRow(container, sizeOf, platformOf, (of) => networksOf(database, of).names, whole, now),
     );
     return formatList(list, format, rows);
   };
@@ -87,7 +87,13 @@ async function sizesFor(data: string, { format, size }: ListOptions): Promise<(c
   };
 }
 
-function row(
+/**
+ * A container as a row of a list.
+ * @param sizeOf and the next two are called when the row is asked for what they tell
+ * @param isWhole whether nothing is shortened
+ * @param now milliseconds since 1970
+ */
+export function containerRow(
   container: Container,
   sizeOf: (container: Container) => string,
   platformOf: (imageId: string) => string,

@@ -35,7 +35,7 @@ export const df = defineCommand(
     if (!verbose) printText(await formatList(usageList, format, kinds.map(usageRow)));
     else if (format?.kind === "template") {
       // As in Docker: one object with all lists in it.
-      const all = Object.fromEntries(kinds.map(({ type, rows }) => [type.replace("Local ", ""), rows]));
+      const all = Object.fromEntries(kinds.map(({ type, rows }) => [type.replace(/^Local | /, ""), rows]));
       printText(`${executeTemplate(readTemplate(format.template), all)}\n`);
     } else printText((await Promise.all(kinds.map(table))).join("\n"));
     return 0;

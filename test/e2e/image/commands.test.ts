@@ -449,7 +449,7 @@ describe("system df", () => {
       /^Images space usage:\n\nREPOSITORY +TAG +IMAGE ID +CREATED +SIZE +SHARED SIZE +UNIQUE SIZE +CONTAINERS\n/,
     );
     expect(output).toMatch(
-      /\n\nContainers space usage:\n\nCONTAINER ID +IMAGE +SIZE +STATUS +NAMES\n\nLocal Volumes space usage:\n\nVOLUME NAME +LINKS +SIZE\n\nBuild cache usage:\n\nCACHE ID +CACHE TYPE +SIZE +CREATED +LAST USED +USAGE +SHARED\n$/,
+      /\n\nContainers space usage:\n\nCONTAINER ID +IMAGE +COMMAND +LOCAL VOLUMES +SIZE +CREATED +STATUS +NAMES\n\nLocal Volumes space usage:\n\nVOLUME NAME +LINKS +SIZE\n\nBuild cache usage:\n\nCACHE ID +CACHE TYPE +SIZE +CREATED +LAST USED +USAGE +SHARED\n$/,
     );
     expect(await ok("system", "df", "-v", "--format", "{{range .Images}}{{.Tag}} {{end}}")).toBe("1.0 12 latest \n");
   });

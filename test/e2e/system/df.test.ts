@@ -13,8 +13,12 @@ test("system df counts what a container has written, also where only it may look
     expect(errors).toBe("");
     expect(output).toContain("Containers 1 0 5kB 5kB (100%)\n");
     expect((await user.bunker(["system", "df", "-v"])).output).toMatch(
-      /\n[0-9a-f]{12} +\S+ +5kB +Exited \(0\) .*ago +writer\n/,
+      /\n[0-9a-f]{12} +\S+ +"sh -c .*…" +0 +5kB +.* ago +Exited \(0\) .*ago +writer\n/,
     );
+    const { output: json } = await user.bunker(["system", "df", "-v", "--format", "json"]);
+    const all = JSON.parse(json);
+    expect(Object.keys(all)).toEqual(["Images", "Containers", "Volumes", "BuildCache"]);
+    expect(all.Containers).toEqual([expect.objectContaining({ Names: "writer", State: "exited", Networks: "bridge" })]);
   } finally {
     await user.bunker(["rm", "writer"]);
   }
