@@ -30,6 +30,8 @@ import { isOnLink, subnetOf } from "./destination.ts";
 import type { Tcp } from "./tcp/tcp.ts";
 
 const BACKLOG = 4_096;
+/** For want of what a connection takes, the next ones wait in the kernel; accept(2). */
+const EXHAUSTED: ReadonlySet<number> = new Set([Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM]);
 /** Connections taken in one go, before others have their turn. */
 const ACCEPTED_PER_TURN = 32;
 
@@ -92,6 +94,7 @@ export class PublishedPort implements Disposable {
   readonly #tcp: Tcp;
   readonly #datagrams: Datagrams;
   readonly #configuration: NetworkConfiguration;
+  readonly #goOn = () => this.#reactor.change(this.bound.socket.number, Event.IN);
 
   /** @param target the container's end */
   constructor(
@@ -119,14 +122,22 @@ export class PublishedPort implements Disposable {
     const listener = this.bound.socket.number;
     for (let count = 0; count < ACCEPTED_PER_TURN; count++) {
       const accepted = accept(listener);
-      // None left, or no descriptors: the client waits in the kernel.
-      if (typeof accepted === "number") return;
+      if (typeof accepted === "number") {
+        if (EXHAUSTED.has(-accepted)) this.#pause();
+        return;
+      }
       const { socket, client } = accepted;
       const seen = { address: this.#clientSeen(client.address), port: client.port };
       if (this.#tcp.accept(socket, seen, this.target)) continue;
       resetOnClose(socket);
       systemCall(SystemCall.close, socket);
     }
+  }
+
+  /** Clients that wait in the kernel would call again and again. */
+  #pause(): void {
+    this.#reactor.change(this.bound.socket.number, 0);
+    this.#tcp.callInTime(this.#goOn);
   }
 
   /** A client's address as the container is to see it. */
@@ -140,6 +151,7 @@ export class PublishedPort implements Disposable {
   [Symbol.dispose](): void {
     const socket = this.bound.socket.number;
     this.#reactor.remove(socket);
+    this.#tcp.callNot(this.#goOn);
     if (this.bound.protocol === "udp") this.#datagrams.forgetClients(socket);
     this.bound[Symbol.dispose]();
   }

@@ -1,3 +1,4 @@
+import { Errno } from "./errno.ts";
 import { SystemCall, systemCall } from "./system-call.ts";
 
 /** The kernel copies no more at once. */
@@ -17,6 +18,7 @@ export function copyData(from: number, to: number, offset: number, length: numbe
   let copied = 0;
   while (copied < length) {
     const count = systemCall(SystemCall.sendfile, to, from, 0, Math.min(length - copied, MOST_AT_ONCE));
+    if (count === -Errno.EINTR) continue;
     if (count < 0) return count;
     if (count === 0) break;
     copied += count;

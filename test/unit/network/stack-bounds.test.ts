@@ -1,10 +1,14 @@
 /* What the stack takes of a container's frames, and how much of it it keeps, tried at the bounds themselves. */
 import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { LOOPBACK_4 } from "../../../src/network/address.ts";
 import { bindPort } from "../../../src/network/published-port.ts";
 import { bind, listen, localEndpoint, openSocket } from "../../../src/sys/internet-socket.ts";
+import { Event } from "../../../src/sys/reactor.ts";
 import { SystemCall, systemCall } from "../../../src/sys/system-call.ts";
+import { withDescriptorsBelow } from "../../descriptor-limit.ts";
 import { eventually } from "../../unprivileged-user.ts";
 import { arpRequest, ipv4, ipv6, readTcp, tcp, udpDatagram } from "./frames.ts";
 import { CONFIGURATION, StackOnSocket } from "./stack-on-socket.ts";
@@ -188,6 +192,40 @@ test("a container that answers no SYN is asked eight times, and its client reset
   expect(flags).toEqual(Array(8).fill(SYN));
   expect(await end.promise).toBe("ECONNRESET");
 });
+
+test("a published port leaves its clients waiting while there are no descriptors, and does not look for them", async () => {
+  const port = bindPort("tcp", { address: LOOPBACK_4, port: 0 });
+  container.stack.publish(port, { address: CONFIGURATION.ipv4.address, port: 80 });
+  const isWaitedFor = () => waitedFor(port.socket.number) & Event.IN;
+  const client = connect(port.host.port, "127.0.0.1");
+  await once(client, "connect");
+  expect(isWaitedFor()).toBe(Event.IN);
+  withDescriptorsBelow(3, () => {
+    container.work();
+    container.work();
+  });
+  expect(isWaitedFor()).toBe(0);
+  await eventually(
+    () => {
+      container.work();
+      return container.usage.connections === 1;
+    },
+    () => "the client's connection",
+  );
+  expect(isWaitedFor()).toBe(Event.IN);
+  client.destroy();
+});
+
+/** The events that are waited for of a descriptor; proc_pid_fdinfo(5). */
+function waitedFor(descriptor: number): number {
+  for (const number of readdirSync("/proc/self/fdinfo")) {
+    if (!existsSync(`/proc/self/fdinfo/${number}`)) continue;
+    const line = new RegExp(`^tfd: +${descriptor} events: +([0-9a-f]+)`, "m");
+    const [, events] = line.exec(readFileSync(`/proc/self/fdinfo/${number}`, "utf8")) ?? [];
+    if (events !== undefined) return Number.parseInt(events, 16);
+  }
+  throw new Error(`nobody waits for descriptor ${descriptor}`);
+}
 
 describe("of connections", () => {
   test("the oldest that are half open give way", () => {

@@ -3,34 +3,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { launch, readFailure } from "../../../../src/launch/launch.ts";
 import { LaunchProgram } from "../../../../src/launch/program.ts";
 import { helpersToLaunch, startHelpers } from "../../../../src/runtime/id-map/id-map-helpers.ts";
-import { hostArchitecture } from "../../../../src/sys/architecture.ts";
 import { errnoName } from "../../../../src/sys/errno.ts";
 import { BunkerError } from "../../../../src/sys/error.ts";
 import { FileDescriptor } from "../../../../src/sys/file-descriptor.ts";
-import { allocate } from "../../../../src/sys/memory.ts";
 import { waitForExit } from "../../../../src/sys/process.ts";
 import { check, SystemCall, systemCall } from "../../../../src/sys/system-call.ts";
-import { systemCallNumber } from "../../../../src/sys/system-call-number.ts";
+import { withDescriptorsBelow } from "../../../descriptor-limit.ts";
 
-const PRLIMIT = systemCallNumber("prlimit64", hostArchitecture());
 const RLIMIT_NPROC = 6;
-const RLIMIT_NOFILE = 7;
-
-/** Does something while this process may have no descriptors from this number on. */
-function withDescriptorsBelow(limit: number, work: () => void): void {
-  const before = allocate(16);
-  const during = allocate(16);
-  check(systemCall(PRLIMIT, 0, RLIMIT_NOFILE, 0, before.address), "read a limit");
-  during.buffer.set(before.buffer);
-  during.view.setUint32(0, limit, true);
-  during.view.setUint32(4, 0, true);
-  check(systemCall(PRLIMIT, 0, RLIMIT_NOFILE, during.address, 0), "set a limit");
-  try {
-    work();
-  } finally {
-    check(systemCall(PRLIMIT, 0, RLIMIT_NOFILE, before.address, 0), "set a limit");
-  }
-}
 
 function ownChildren(): readonly string[] {
   return readdirSync("/proc/self/task").flatMap((thread) =>
