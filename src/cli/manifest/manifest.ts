@@ -23,6 +23,11 @@ export const manifest = defineCommandGroup({
     },
     { name: "push", summary: "Push a list to a registry", load: async () => (await import("./push.ts")).push },
     {
+      name: "referrers",
+      summary: "List what refers to an image in its registry",
+      load: async () => (await import("./referrers.ts")).referrers,
+    },
+    {
       name: "remove",
       summary: "Take an image out of a list",
       load: async () => (await import("./remove.ts")).remove,

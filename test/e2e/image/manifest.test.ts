@@ -158,6 +158,82 @@ test("images that only a list has stay as long as it does", async () => {
   expect(existsSync(blob)).toBe(false);
 });
 
+/** Serves a layout with `bunker registry serve`. */
+async function serve(directory: string) {
+  const session = user.talk([user.bunkerPath, "registry", "serve", "--address", ":0", directory]);
+  const said = await session.expect(/Serving .* at 127\.0\.0\.1:\d+\n/);
+  return {
+    host: said.trim().split(" at ")[1] ?? "",
+    async [Symbol.asyncDispose]() {
+      session.process.kill("SIGINT");
+      await session.process.exited;
+    },
+  };
+}
+
+test("what refers to an image is listed, also where the registry keeps no such list", async () => {
+  await using server = await serve(user.makeDirectory("served"));
+  const bill = `${user.directory}/bill.json`;
+  writeFileSync(bill, "[1]");
+  for (const host of [registry.host, server.host]) {
+    const name = `${host}/referred/app:1`;
+    const referrers = (...words: string[]) => ok("manifest", "referrers", ...words, name);
+    await ok("push", "-q", "app:amd64", name);
+    expect(await referrers()).toBe("DIGEST    ARTIFACT TYPE   CREATED   SIZE\n");
+    const list = `${host}/referred/list:1`;
+    await ok("manifest", "create", list);
+    for (const type of ["text/x-bill", "text/x-note"]) {
+      const about = ["--artifact-type", type, "--artifact-subject", "app:amd64"];
+      await ok("manifest", "add", "--artifact", ...about, list, bill);
+    }
+    const digests = (await inspect(list)).manifests.map(({ digest }: BlobDescriptor) => digest);
+    await ok("manifest", "push", "-q", list, `${host}/referred/app:list`);
+    const shown = (await referrers("-q")).trim().split("\n");
+    expect(shown.toSorted()).toEqual(digests.toSorted());
+    const [first = "", second = ""] = digests;
+    const lines = (await referrers()).trim().split("\n");
+    expect(lines).toHaveLength(3);
+    for (const digest of digests) expect(lines.join("\n")).toContain(digest.slice("sha256:".length).slice(0, 12));
+    expect(await referrers("--no-trunc")).toContain(first);
+    const format = ["--format", "{{.Digest}} {{.ArtifactType}} {{.CreatedSince}} {{.Size}}"];
+    expect(await referrers("--artifact-type", "text/x-note", ...format)).toMatch(
+      new RegExp(`^${second} text/x-note N/A \\d+B\\n$`),
+    );
+    expect(await referrers("--artifact-type", "text/x-other", "--format", "json")).toBe("");
+    const row = JSON.parse(await referrers("--artifact-type", "text/x-bill", "--format", "json"));
+    expect(row).toMatchObject({ Digest: first, ArtifactType: "text/x-bill", MediaType: amd64.mediaType });
+    expect(await ok("manifest", "referrers", "-q", `docker://${host}/referred/app@${amd64.digest}`)).toBe(
+      `${shown.join("\n")}\n`,
+    );
+    expect(await user.bunker(["manifest", "referrers", `${host}/referred/app:none`])).toMatchObject({
+      status: 1,
+      output: "",
+      errors: expect.stringContaining("app:none"),
+    });
+    await ok("manifest", "rm", list);
+  }
+  const empty = { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf("{}"), size: 2 };
+  const dated = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: amd64.mediaType,
+    artifactType: "text/x-dated",
+    config: empty,
+    layers: [empty],
+    subject: amd64,
+    annotations: { "org.opencontainers.image.created": "2020-02-03T04:05:06Z" },
+  });
+  const { status } = await fetch(`http://${server.host}/v2/referred/app/manifests/${digestOf(dated)}`, {
+    method: "PUT",
+    headers: { "content-type": amd64.mediaType },
+    body: dated,
+  });
+  expect(status).toBe(201);
+  const format = ["--artifact-type", "text/x-dated", "--format", "table {{.CreatedAt}}|{{.CreatedSince}}"];
+  expect(await ok("manifest", "referrers", ...format, `${server.host}/referred/app:1`)).toMatch(
+    /^CREATED AT\|CREATED\n2020-02-03T\S+\|\d+ years ago\n$/,
+  );
+});
+
 describe("an artifact", () => {
   const descriptorOf = (content: string) => ({ digest: digestOf(content), size: content.length });
 
