@@ -1,5 +1,6 @@
 import { afterLoss } from "../../engine/lifecycle/after-loss.ts";
 import { foundAgain, lookUpContainer } from "../../engine/lifecycle/find-container.ts";
+import { notRunning } from "../../engine/lifecycle/not-running.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import { waitForEnd } from "../../engine/supervisor/connect.ts";
@@ -37,6 +38,9 @@ type Condition = (typeof CONDITIONS)[number];
 
 /** Conditions that whoever looks now and then may find to be over, with the container gone. */
 const MET_BY_REMOVAL: readonly Condition[] = ["removing", "exited", "stopped"];
+
+/** Conditions that only the checks of a running container can bring about. */
+const MET_BY_CHECKS: readonly Condition[] = ["healthy", "unhealthy"];
 
 /** `bunker wait`. */
 export const wait = defineCommand(
@@ -104,17 +108,25 @@ function awaitEnd({ database, data, container }: ContainerWork): string {
   });
 }
 
+/**
+ * @throws BunkerError `container_not_running` when only its health was waited for, and it has ended: one that its
+ * restart policy starts again is restarting meanwhile
+ */
 async function awaitCondition(
   { database, data, container }: ContainerWork,
   conditions: ReadonlySet<Condition>,
   interval: number,
 ): Promise<string> {
+  const isMetByChecks = [...conditions].every((condition) => MET_BY_CHECKS.includes(condition));
   const isMetByRemoval = MET_BY_REMOVAL.some((condition) => conditions.has(condition));
   for (;;) {
     const now = isMetByRemoval ? lookUpContainer(database, data, container.id) : foundAgain(database, data, container);
     if (now === undefined) return NO_EXIT_STATUS;
     const met = conditionsOf(now).filter((condition) => conditions.has(condition));
     if (met.length > 0) return met.includes("exited") ? String(now.exitStatus ?? 0) : NO_EXIT_STATUS;
+    if (isMetByChecks && (now.status === "exited" || now.status === "dead")) {
+      throw notRunning("wait for the health of container", now);
+    }
     await Bun.sleep(interval);
   }
 }

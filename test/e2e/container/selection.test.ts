@@ -202,3 +202,20 @@ test("volumes with an owner, all of them, and those that are there", async () =>
   expect(await bunker("volume", "ls", "--noheading")).toBe("local     other\nlocal     owned\n");
   expect((await bunker("volume", "rm", "--all")).split("\n").sort()).toEqual(["", "other", "owned"]);
 });
+
+test("wait for the health of a container that has ended for good is no endless one", async () => {
+  const run = (name: string, command: string, ...words: string[]) =>
+    bunker("run", "-d", "--network", "none", "--name", name, ...words, suite.image, "sh", "-c", command);
+  await run("ended", "exit 3", "--health-cmd", "true", "--health-interval", "1h");
+  await bunker("wait", "ended");
+  const told =
+    /^bunker: wait for the health of container ended: container [0-9a-f]{12} is not running, it is exited\n$/;
+  expect(await refused("wait", "--condition", "healthy", "ended")).toMatch(told);
+  expect(await refused("wait", "--condition", "healthy", "--condition", "unhealthy", "ended")).toMatch(told);
+  expect(await bunker("wait", "--condition", "healthy", "--condition", "exited", "ended")).toBe("3\n");
+  const again = "[ -e /again ] && exec sleep 1000; touch /again; exit 1";
+  const check = ["--health-cmd", "test -e /again", "--health-interval", "50ms"];
+  await run("again", again, "--restart", "on-failure", ...check);
+  expect(await bunker("wait", "--condition", "healthy", "-i", "5", "again")).toBe("-1\n");
+  await bunker("rm", "-f", "-t", "0", "ended", "again");
+});
