@@ -122,7 +122,7 @@ export function usualWords(
   isWhole: boolean,
   now: number,
 ): Readonly<Record<"Command" | "ID" | "Image" | "Names" | "RunningFor" | "Status", string>> {
-  const words = container.command.join(" ");
+  const words = commandText(container.command);
   return {
     Command: JSON.stringify(isWhole ? words : shorten(words, LONGEST_COMMAND)),
     ID: isWhole ? container.id : shortId(container.id),
@@ -131,4 +131,15 @@ export function usualWords(
     RunningFor: `${elapsed(now - container.created)} ago`,
     Status: statusText(container, now),
   };
+}
+
+/** A command in one line. As with Docker, arguments with spaces are in quotation marks, so that one sees where they end. */
+function commandText(command: readonly string[]): string {
+  let text = "";
+  let isFirst = true;
+  for (const word of command) {
+    text += isFirst ? word : word.includes(" ") ? ` '${word}'` : ` ${word}`;
+    isFirst = false;
+  }
+  return text;
 }

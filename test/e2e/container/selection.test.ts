@@ -54,6 +54,13 @@ test("filters, --ignore and --depend choose the containers of a command", async 
   expect(await bunker("rm", "-i", "two", "one")).toBe("one\n");
 });
 
+test("a list shows commands as Docker does: arguments with spaces are in quotation marks", async () => {
+  await bunker("create", "--name", "quoted", suite.image, "sh", "-c", "echo one", "two", "a b c");
+  expect(await bunker("ps", "-a", "--no-trunc", "--format", "{{.Command}}")).toBe(`"sh -c 'echo one' two 'a b c'"\n`);
+  expect(await bunker("ps", "-a")).toContain(` "sh -c 'echo one' tw…" `);
+  await bunker("rm", "quoted");
+});
+
 test("a list takes what fits any value of a filter and all filters", async () => {
   const make = (name: string, image: string, ...words: string[]) =>
     bunker("create", "--name", name, ...words, image, "sleep", "1000");
