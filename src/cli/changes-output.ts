@@ -1,6 +1,7 @@
 import type { Change } from "../image/layers/list-changes.ts";
 import { decodeText } from "../sys/byte-string.ts";
 import { single } from "./option.ts";
+import { print } from "./print.ts";
 import { oneOf } from "./values/choice.ts";
 
 const LETTERS = { added: "A", changed: "C", deleted: "D" } as const;
@@ -15,9 +16,8 @@ export const changesFormat = single({
 
 /** Prints what became of files: a letter and a path on each line, as `docker diff`, or JSON, as Podman. */
 export function printChanges(changes: readonly Pick<Change, "kind" | "path">[], format: "json" | undefined): void {
-  if (format === "json") console.log(JSON.stringify(byKind(changes)));
-  else if (changes.length > 0)
-    console.log(changes.map(({ kind, path }) => `${LETTERS[kind]} ${showPath(path)}`).join("\n"));
+  if (format === "json") print(JSON.stringify(byKind(changes)));
+  else if (changes.length > 0) print(changes.map(({ kind, path }) => `${LETTERS[kind]} ${showPath(path)}`).join("\n"));
 }
 
 function byKind(changes: readonly Pick<Change, "kind" | "path">[]) {

@@ -12,6 +12,7 @@ import { parsePointInTime } from "./filters/point-in-time.ts";
 import { localTimestamp } from "./format/local-time.ts";
 import { executeTemplate, readTemplate } from "./format/user-template.ts";
 import { flag, single } from "./option.ts";
+import { print } from "./print.ts";
 
 const timeOption = (name: string, description: string) =>
   single({ name, valueName: "TIME", description, parse: (text) => parsePointInTime(text, Date.now()) });
@@ -91,14 +92,14 @@ export const events = defineCommand(
 );
 
 function printerOf(format: string | undefined): (event: RecordedEvent) => void {
-  if (format === "json" || format === "{{json .}}") return ({ line }) => console.log(line);
+  if (format === "json" || format === "{{json .}}") return ({ line }) => print(line);
   if (format === undefined) {
     return ({ time, type, action, id, attributes }) => {
       const shown = Object.entries(attributes)
         .toSorted(([one], [other]) => (one < other ? -1 : 1))
         .map(([key, value]) => `${key}=${value}`);
       const zoned = localTimestamp(time).replace(/(:\d\d)(Z|[+-]\d\d:\d\d)$/, `$1.${fraction(time)}$2`);
-      console.log(`${zoned} ${type} ${action} ${id} (${shown.join(", ")})`);
+      print(`${zoned} ${type} ${action} ${id} (${shown.join(", ")})`);
     };
   }
   const template = readTemplate(format);
@@ -115,7 +116,7 @@ function printerOf(format: string | undefined): (event: RecordedEvent) => void {
       TimeNano: Math.floor(time) * 1e6,
       Type: type,
     };
-    console.log(executeTemplate(template, event));
+    print(executeTemplate(template, event));
   };
 }
 

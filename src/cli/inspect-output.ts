@@ -2,22 +2,14 @@
  * What the inspect commands have in common: some things by their names, shown as a JSON list or each by a template. As in
  * Docker, what is found is shown even if something else is not, and then the command fails.
  */
+
 import { BunkerError } from "../sys/error.ts";
 import { toJson } from "./format/template/to-json.ts";
 import type { Structure } from "./format/template/value.ts";
-import { single } from "./option.ts";
+import { print } from "./print.ts";
 import { reportError } from "./report-error.ts";
 
 const INDENT = 4;
-
-/** `--format` of a command that shows single things. */
-export const inspectFormatOption = single({
-  name: "format",
-  short: "f",
-  valueName: "FORMAT",
-  description: "Show it as json on one line, or by a Go template",
-  parse: (text) => text,
-});
 
 /**
  * Shows things.
@@ -32,7 +24,7 @@ export async function printInspections(
   format: string | undefined,
   find: (name: string) => Structure,
 ): Promise<number> {
-  const print = format === undefined || format === "json" || format === "" ? undefined : await templatePrinter(format);
+  const show = format === undefined || format === "json" || format === "" ? undefined : await templatePrinter(format);
   const found: Structure[] = [];
   const failures: BunkerError[] = [];
   for (const name of names) {
@@ -43,11 +35,11 @@ export async function printInspections(
       failures.push(error);
     }
   }
-  if (print === undefined) {
+  if (show === undefined) {
     // In Docker an empty list is on one line.
-    console.log(toJson(found, format === "json" ? 0 : INDENT));
+    print(toJson(found, format === "json" ? 0 : INDENT));
   } else {
-    for (const thing of found) print(thing);
+    for (const thing of found) show(thing);
   }
   for (const failure of failures) await reportError(failure);
   return failures.length > 0 ? 1 : 0;
@@ -56,5 +48,5 @@ export async function printInspections(
 async function templatePrinter(format: string): Promise<(thing: Structure) => void> {
   const { executeInspection, readTemplate } = await import("./format/user-template.ts");
   const template = readTemplate(format);
-  return (thing) => console.log(executeInspection(template, thing));
+  return (thing) => print(executeInspection(template, thing));
 }

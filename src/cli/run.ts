@@ -13,6 +13,7 @@ import { networkingOf } from "./network-settings.ts";
 import { flag } from "./option.ts";
 import { type OptionValues, parseValue } from "./option-table.ts";
 import { podmanSettings } from "./podman-run-options.ts";
+import { print } from "./print.ts";
 import { resourcesOf } from "./resource-options.ts";
 import { runOptionsTable } from "./run-options-table.ts";
 import { logConfigurationOf } from "./values/life-values.ts";
@@ -53,7 +54,7 @@ export const run = defineCommand(
     const callbacks = await creationCallbacks();
     const onCreated = await idFileWriter(options.idFile);
     if (detach) {
-      console.log(await runDetached(request, { onCreated, preservedDescriptors }, callbacks));
+      print(await runDetached(request, { onCreated, preservedDescriptors }, callbacks));
       return 0;
     }
     const keys = parseDetachKeys(detachKeys);

@@ -1,7 +1,7 @@
 import { COMMIT, VERSION } from "./build.ts";
 import { defineCommand } from "./command.ts";
+import { inspectFormatOption } from "./format/format-option.ts";
 import type { Structure } from "./format/template/value.ts";
-import { inspectFormatOption } from "./inspect-output.ts";
 
 /** `bunker version`. */
 export const version = defineCommand(

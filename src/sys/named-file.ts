@@ -26,6 +26,7 @@ import { AT_FDCWD, OpenFlag } from "./open.ts";
 import { FileMode, type FileStatus, isType } from "./stat.ts";
 import { check, mapMemory, SystemCall, systemCall } from "./system-call.ts";
 import { decodeUtf8, encodeUtf8, encodeUtf8Into } from "./utf8.ts";
+import { writeAll } from "./write-all.ts";
 
 const BUFFER_SIZE = 1 << 14;
 const F_OK = 0;
@@ -119,23 +120,21 @@ export function putSharedText(path: string, text: string, mode: number): void {
  * @throws BunkerError `system_call_failed`
  */
 export function writeOpenText(file: number, path: string, text: string): void {
+  check(writeTextTo(file, text), "write", path);
+}
+
+/**
+ * The same to any descriptor; waits where it takes no more at the moment.
+ * @returns 0, or the negated error number
+ */
+export function writeTextTo(descriptor: number, text: string): number {
   allocated ??= allocate(BUFFER_SIZE);
   const length = encodeUtf8Into(text, allocated.bytes);
-  if (length !== undefined) {
-    writeMemory(file, path, allocated.address, length);
-    return;
-  }
+  if (length !== undefined) return writeAll(descriptor, allocated.address, length);
   const bytes = encodeUtf8(text);
   using mapped = mapMemory(bytes.length, "private");
   mapped.bytes.set(bytes);
-  writeMemory(file, path, mapped.address, bytes.length);
-}
-
-function writeMemory(file: number, path: string, address: number, length: number): void {
-  for (let written = 0; written < length; ) {
-    const result = systemCall(SystemCall.write, file, address + written, length - written);
-    if (result !== -Errno.EINTR) written += check(result, "write", path);
-  }
+  return writeAll(descriptor, mapped.address, bytes.length);
 }
 
 /**

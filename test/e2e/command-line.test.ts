@@ -51,6 +51,63 @@ describe("version", () => {
   });
 });
 
+describe("what cannot be written to standard output", () => {
+  const redirected = (redirection: string, words: readonly string[]): Outcome => {
+    const script = `"$@" ${redirection}`;
+    const { exitCode, stderr } = Bun.spawnSync(["sh", "-c", script, "sh", executable(), ...words], {
+      cwd: directory,
+      env: { PATH: process.env["PATH"], XDG_DATA_HOME: directory },
+    });
+    return { status: exitCode, output: "", errors: stderr.toString() };
+  };
+
+  test.each([[["images"]], [["info", "--format", "json"]], [["volume", "create"]]])("of bunker %j is told", (words) => {
+    const { status, errors } = redirected(">/dev/full", words);
+    expect(errors).toBe(
+      "bunker: write to standard output: ENOSPC\n" + "hint: Free some space there, or choose another place.\n",
+    );
+    expect(status).not.toBe(0);
+  });
+
+  test("for want of a reader ends the command without a word", () => {
+    const script = `
+import os, subprocess, sys
+reading, writing = os.pipe()
+os.close(reading)
+sys.exit(subprocess.call(sys.argv[1:], stdout=writing))
+`;
+    const { exitCode, stderr } = Bun.spawnSync(["python3", "-c", script, executable(), "images"], {
+      env: { PATH: "/usr/bin:/bin", XDG_DATA_HOME: directory },
+    });
+    expect({ exitCode, errors: stderr.toString() }).toEqual({ exitCode: 141, errors: "" });
+  });
+
+  test("waits for a reader that takes its time, though the pipe does not", () => {
+    // The pipe holds less than that, and is not waited for by those who write to it.
+    const script = `
+import fcntl, os, subprocess, sys
+reading, writing = os.pipe()
+fcntl.fcntl(writing, fcntl.F_SETFL, os.O_NONBLOCK)
+fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+child = subprocess.Popen(sys.argv[1:], stdout=writing)
+os.close(writing)
+while True:
+    piece = os.read(reading, 1000)
+    if piece == b"":
+        break
+    sys.stdout.buffer.write(piece)
+sys.exit(child.wait())
+`;
+    const words = ["info", "--format", `{{.KernelVersion}}${" ".repeat(100_000)}`];
+    const { exitCode, stdout } = Bun.spawnSync(["python3", "-c", script, executable(), ...words], {
+      env: { PATH: "/usr/bin:/bin", XDG_DATA_HOME: directory },
+    });
+    const { output } = bunker(words, { XDG_DATA_HOME: directory });
+    expect(output.length).toBeGreaterThan(4096);
+    expect({ exitCode, output: stdout.toString() }).toEqual({ exitCode: 0, output });
+  });
+});
+
 describe("help", () => {
   test.each([[[]], [["--help"]], [["-h"]], [["help"]]])("bunker %j lists the commands", (words: string[]) => {
     const { status, output, errors } = bunker(words);

@@ -10,8 +10,8 @@ import { TransientFailure } from "../../image/registry/http/failure.ts";
 import { HttpClient, type HttpResponse } from "../../image/registry/http/http-client.ts";
 import { USUAL_PATIENCE } from "../../image/registry/patience.ts";
 import { retryAfter, withRetries } from "../../image/registry/retry.ts";
-import { writeError } from "../../image/transport/write-error.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { writeError } from "../../sys/write-error.ts";
 import { downloadName } from "./download-name.ts";
 
 const MOST_REDIRECTS = 10;

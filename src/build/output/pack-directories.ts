@@ -6,9 +6,9 @@ import { Losses } from "../../image/layers/losses.ts";
 import { packLayer } from "../../image/layers/pack-layer.ts";
 import { squashedEntries } from "../../image/layers/squashed-entries.ts";
 import { type UpperEntry, upperEntries } from "../../image/layers/upper-directory.ts";
-import { writeError } from "../../image/transport/write-error.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
+import { writeError } from "../../sys/write-error.ts";
 import type { BuiltBlob } from "../cache/build-cache.ts";
 import type { Packing } from "./packed-layers.ts";
 

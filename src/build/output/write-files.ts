@@ -22,10 +22,10 @@ import { archiveEntries } from "../../image/layers/layer-diff.ts";
 import { Losses } from "../../image/layers/losses.ts";
 import { mergedEntries } from "../../image/layers/merged-entries.ts";
 import { openFileOutput, standardOutput } from "../../image/transport/byte-output.ts";
-import { writeError, writeFailure } from "../../image/transport/write-error.ts";
 import { copyData } from "../../sys/copy-data.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { OpenFlag } from "../../sys/open.ts";
+import { writeError, writeFailure } from "../../sys/write-error.ts";
 
 /** Bytes that are copied before others get their turn, and at once; each file counts as some more than it has. */
 const TURN = 32 << 20;

@@ -2,15 +2,16 @@ import { autostartState } from "../../engine/autostart/autostart.ts";
 import { containersToStart } from "../../engine/autostart/containers-to-start.ts";
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { defineCommand } from "../command.ts";
+import { print } from "../print.ts";
 import { autostartFile, lingerAdvice } from "./place.ts";
 
 /** `bunker autostart status`: its status is 0 when it is enabled, as of `systemctl is-enabled`. */
 export const status = defineCommand({ options: {}, required: [], failureStatus: 1 }, async () => {
   const file = autostartFile("look whether autostart is enabled", "show");
   const state = autostartState(file);
-  console.log(state === "disabled" ? "disabled" : `enabled by ${file.path}`);
+  print(state === "disabled" ? "disabled" : `enabled by ${file.path}`);
   const names = containersToStart(dataDirectory()).map(({ name }) => name);
-  console.log(`containers: ${names.join(" ") || "none has been started with --restart always or unless-stopped"}`);
+  print(`containers: ${names.join(" ") || "none has been started with --restart always or unless-stopped"}`);
   if (state === "disabled") return 1;
   const advice = [
     ...(state === "outdated"

@@ -5,6 +5,7 @@ import { humanSize } from "../format/human-size.ts";
 import { formatList } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { buildDiskUsage } from "../system/build-usage.ts";
 
 const BRIEF = ["ID", "Size", "LastUsed", "Description"];
@@ -23,8 +24,8 @@ export const diskUsage = defineCommand(
     const { list, rows, size, reclaimable } = buildDiskUsage(dataDirectory(), Date.now());
     printText(await formatList({ ...list, columns: verbose ? [...list.columns, "Description"] : BRIEF }, format, rows));
     if (format !== undefined) return 0;
-    console.log(`Reclaimable:\t${humanSize(reclaimable)}`);
-    console.log(`Total:\t\t${humanSize(size)}`);
+    print(`Reclaimable:\t${humanSize(reclaimable)}`);
+    print(`Total:\t\t${humanSize(size)}`);
     return 0;
   },
 );

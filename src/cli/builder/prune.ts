@@ -7,6 +7,7 @@ import { untilFilter } from "../filters/filter-value.ts";
 import { humanSize } from "../format/human-size.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { flag, single } from "../option.ts";
+import { print } from "../print.ts";
 import { parseBytes } from "../values/numbers.ts";
 
 /** `bunker builder prune`. */
@@ -50,8 +51,8 @@ export const prune = defineCommand(
       until: times.length === 0 ? undefined : Math.min(...times),
     };
     const { ids, reclaimed } = await untilInterrupted((signal) => pruneBuilds(dataDirectory(), wish, signal));
-    if (ids.length > 0) console.log(["Deleted build cache objects:", ...ids, ""].join("\n"));
-    console.log(`Total reclaimed space: ${humanSize(reclaimed)}`);
+    if (ids.length > 0) print(["Deleted build cache objects:", ...ids, ""].join("\n"));
+    print(`Total reclaimed space: ${humanSize(reclaimed)}`);
     return 0;
   },
 );

@@ -9,6 +9,7 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag, single } from "../option.ts";
+import { print } from "../print.ts";
 import { resourceOptions, resourcesOf } from "../resource-options.ts";
 import { creationCallbacks } from "../run.ts";
 import { parseContainerName } from "../values/words.ts";
@@ -49,7 +50,7 @@ export const clone = defineCommand(
       ? await runDetached(wanted, { onCreated: () => {}, preservedDescriptors: 0 }, await creationCallbacks())
       : await createOnly(wanted, await creationCallbacks());
     if (destroy) removeContainer(database, data, container, { force, volumes: false });
-    console.log(id);
+    print(id);
     return 0;
   },
 );

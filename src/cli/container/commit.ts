@@ -13,6 +13,7 @@ import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { warning } from "../messages.ts";
 import { flag, list, single } from "../option.ts";
+import { print } from "../print.ts";
 import { oneOf } from "../values/choice.ts";
 import { writeIdFile } from "./id-file.ts";
 
@@ -93,7 +94,7 @@ export const commit = defineCommand(
     recordContainerEvent(data, "commit", container, { imageID: id, imageRef: fullName ?? "" });
     warnings.forEach(tell);
     writeId?.(id);
-    console.log(id);
+    print(id);
     return 0;
   },
 );

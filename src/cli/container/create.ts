@@ -1,6 +1,7 @@
 import { parseImageSource } from "../../image/image-source.ts";
 import { leaveMemory } from "../../launch/leave-memory.ts";
 import { defineCommand } from "../command.ts";
+import { print } from "../print.ts";
 import { creationCallbacks, idFileWriter, runOptionsOf } from "../run.ts";
 import { runOptionsTable } from "../run-options-table.ts";
 import { parseRootfs } from "../values/rootfs-operand.ts";
@@ -22,7 +23,7 @@ export const create = defineCommand(
     const { createOnly } = await import("../../engine/run.ts");
     const id = await createOnly(request, await creationCallbacks());
     onCreated(id);
-    console.log(id);
+    print(id);
     return 0;
   },
 );

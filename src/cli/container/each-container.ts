@@ -3,6 +3,7 @@ import { findContainer } from "../../engine/lifecycle/find-container.ts";
 import { type Container, openContainers } from "../../engine/state/containers.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { print } from "../print.ts";
 import { reportError } from "../report-error.ts";
 
 /** What a command does to each container is given this. */
@@ -39,7 +40,7 @@ export async function eachContainer(
   for (const reference of named) {
     try {
       const said = await work({ database, data, container: findContainer(database, data, reference), reference });
-      if (said !== undefined) console.log(said);
+      if (said !== undefined) print(said);
     } catch (error) {
       const isMissing = error instanceof BunkerError && error.code === "no_such_container";
       if (isMissing && typeof missing === "function") {

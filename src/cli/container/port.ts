@@ -6,6 +6,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { shortId } from "../format/short-id.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { namedOrLatest } from "./latest-container.ts";
 import { latestOption } from "./latest-option.ts";
 import { publishedPorts } from "./port-text.ts";
@@ -41,7 +42,7 @@ export const port = defineCommand(
     }
     const [number = "", protocol = "tcp"] = wanted.split("/");
     const published = publishedPorts(container).filter(({ port }) => port === `${number}/${protocol}`);
-    for (const { host } of published) console.log(host);
+    for (const { host } of published) print(host);
     if (published.length > 0) return 0;
     throw new BunkerError({
       code: "port_not_published",
@@ -54,5 +55,5 @@ export const port = defineCommand(
 );
 
 function showPorts(container: Container, prefix: string): void {
-  for (const { port, host } of publishedPorts(container)) console.log(`${prefix}${port} -> ${host}`);
+  for (const { port, host } of publishedPorts(container)) print(`${prefix}${port} -> ${host}`);
 }

@@ -8,13 +8,14 @@ import { type Container, openContainers } from "../../engine/state/containers.ts
 import { BunkerError } from "../../sys/error.ts";
 import { definePrune } from "../define-prune.ts";
 import { humanSize } from "../format/human-size.ts";
+import { print } from "../print.ts";
 import { isAlive } from "./status-text.ts";
 
 /** `bunker container prune`. */
 export const prune = definePrune("container prune", "all stopped containers", (fits) => {
   const { ids, reclaimed } = pruneContainers(({ created, definition: { labels } }) => fits({ created, labels }));
-  if (ids.length > 0) console.log(["Deleted Containers:", ...ids, ""].join("\n"));
-  console.log(`Total reclaimed space: ${humanSize(reclaimed)}`);
+  if (ids.length > 0) print(["Deleted Containers:", ...ids, ""].join("\n"));
+  print(`Total reclaimed space: ${humanSize(reclaimed)}`);
 });
 
 /**

@@ -9,6 +9,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { flag, list, single } from "../option.ts";
+import { print } from "../print.ts";
 import { oneOf } from "../values/choice.ts";
 import { parseDuration } from "../values/duration.ts";
 import { type ContainerWork, eachContainer } from "./each-container.ts";
@@ -76,7 +77,7 @@ export const wait = defineCommand(
         const isForEnd = conditions.every((condition) => condition === "stopped" || condition === "exited");
         return isForEnd ? awaitEnd(one) : await awaitCondition(one, new Set(conditions), interval);
       },
-      ignore ? () => console.log(NO_EXIT_STATUS) : "failure",
+      ignore ? () => print(NO_EXIT_STATUS) : "failure",
     ),
 );
 

@@ -31,3 +31,12 @@ export function parseListFormat(text: string): OutputFormat {
   const template = unescaped(text.slice(TABLE.length));
   return { kind: "table", template: template === "" ? undefined : template };
 }
+
+/** `--format` of a command that shows single things. */
+export const inspectFormatOption = single({
+  name: "format",
+  short: "f",
+  valueName: "FORMAT",
+  description: "Show it as json on one line, or by a Go template",
+  parse: (text) => text,
+});

@@ -19,6 +19,7 @@ import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { warning } from "../messages.ts";
 import { flag, type Option, single } from "../option.ts";
+import { print } from "../print.ts";
 import { type CopyWords, copyOutput } from "../progress/copy-output.ts";
 import { connectionOptions, retryOptions } from "../registry/registry-options.ts";
 import { oneOf } from "../values/choice.ts";
@@ -132,7 +133,7 @@ export const copy = defineCommand(
         { images: packing === undefined ? images : "all", keepsDigests, manifestKind, signal },
         quiet,
       );
-      if (!quiet) console.log(`Written: ${root.digest}`);
+      if (!quiet) print(`Written: ${root.digest}`);
       if (root.digest !== sourceDigest && manifestKind === undefined) await warnOfConversion(destination, sourceDigest);
       writeDigestFile(options.digestFile, root.digest);
     });

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import type { Digest } from "../../image/digest.ts";
-import { writeError } from "../../image/transport/write-error.ts";
+import { writeError } from "../../sys/write-error.ts";
 import { single } from "../option.ts";
 import { notEmpty } from "../values/words.ts";
 

@@ -15,6 +15,7 @@ import { printText } from "../format/print-text.ts";
 import { shortId } from "../format/short-id.ts";
 import { shorten } from "../format/shorten.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { platformOption } from "./platform-option.ts";
 
 const LONGEST_COMMAND = 45;
@@ -70,7 +71,7 @@ export const history = defineCommand(
       return hiddenFields(fields, { Created: human ? since : time, Tags: names });
     });
     if (quiet && format === undefined) {
-      for (const { ID } of rows) console.log(ID);
+      for (const { ID } of rows) print(String(ID));
       return 0;
     }
     printText(await formatList(listOf(human), format, rows));

@@ -11,6 +11,7 @@ import { listFormatOption, type OutputFormat } from "../format/format-option.ts"
 import { formatList } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
 import { flag, single } from "../option.ts";
+import { print } from "../print.ts";
 import { oneOf } from "../values/choice.ts";
 import { fittingNames, IMAGE_FILTERS, imageFilter, shownKinds, useFilter } from "./image-filters.ts";
 import { imageOrder, rowOrder } from "./image-order.ts";
@@ -91,7 +92,7 @@ export const images = defineCommand(
       },
     }).sort(rowOrder(order));
     if (quiet && format === undefined) {
-      for (const { ID } of rows) console.log(ID);
+      for (const { ID } of rows) print(String(ID));
       return 0;
     }
     const digest = digests ? ["Digest"] : [];

@@ -11,6 +11,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { flag, list, single } from "../option.ts";
+import { print } from "../print.ts";
 import { platformOf, platformOption, platformPartOptions } from "./platform-option.ts";
 
 /** `bunker import`, `bunker image import`. */
@@ -55,7 +56,7 @@ export const importArchive = defineCommand(
         signal,
       });
       recordImageEvent(store.directory, "import", id, fullName === undefined ? id : familiarName(fullName));
-      console.log(id);
+      print(id);
     });
     return 0;
   },

@@ -2,7 +2,8 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { parsePlatform } from "../../image/platform.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
-import { inspectFormatOption, printInspections } from "../inspect-output.ts";
+import { inspectFormatOption } from "../format/format-option.ts";
+import { printInspections } from "../inspect-output.ts";
 import { inspectImage } from "./inspection.ts";
 import { platformOption } from "./platform-option.ts";
 

@@ -4,6 +4,7 @@ import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { warning } from "../messages.ts";
 import { flag, single } from "../option.ts";
+import { print } from "../print.ts";
 import { reportError } from "../report-error.ts";
 import { oneOf } from "../values/choice.ts";
 
@@ -37,8 +38,8 @@ export const mount = defineCommand(
       }
     }
     const [only] = mounted;
-    if (format === "json") console.log(JSON.stringify(mounted.map(jsonOf), null, 1));
-    else if (only !== undefined && operands.length === 1 && !all) console.log(only.path);
+    if (format === "json") print(JSON.stringify(mounted.map(jsonOf), null, 1));
+    else if (only !== undefined && operands.length === 1 && !all) print(only.path);
     else printLines(mounted);
     return status;
   },
@@ -59,5 +60,5 @@ function jsonOf({ image, path }: MountedImage): object {
 
 function printLines(mounted: readonly MountedImage[]): void {
   const width = Math.max(...mounted.map((one) => nameOf(one).length));
-  for (const one of mounted) console.log(`${nameOf(one).padEnd(width)}  ${one.path}`);
+  for (const one of mounted) print(`${nameOf(one).padEnd(width)}  ${one.path}`);
 }

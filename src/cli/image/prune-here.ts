@@ -1,4 +1,5 @@
 /** What `image prune` and `system prune` have in common: removing, and saying what has gone. */
+
 import { WITHOUT_LIMITS } from "../../build/cache/cache-space.ts";
 import { pruneBuilds } from "../../build/prune-builds.ts";
 import { recordPruneEvent } from "../../engine/events/journal.ts";
@@ -9,6 +10,7 @@ import { imagesOfIndexes } from "../../image/store/index-images.ts";
 import { pruneImages } from "../../image/store/prune-images.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { print } from "../print.ts";
 
 /**
  * Removes images that no container uses, and prints their names and digests.
@@ -22,12 +24,12 @@ export function pruneImagesHere(store: ImageStore, all: boolean, fits: (image: S
   const isWanted = (image: StoredImage) => (all || isDangling(image)) && fits(image);
   const { removals, reclaimed } = pruneImages(store, isWanted, imageUsers(store.directory));
   if (removals.length > 0) {
-    console.log("Deleted Images:");
+    print("Deleted Images:");
     for (const { untagged, deleted } of removals) {
-      for (const name of untagged) console.log(`untagged: ${name}`);
-      for (const digest of deleted) console.log(`deleted: ${digest}`);
+      for (const name of untagged) print(`untagged: ${name}`);
+      for (const digest of deleted) print(`deleted: ${digest}`);
     }
-    console.log();
+    print("");
   }
   for (const removal of removals) recordRemoval(store.directory, undefined, removal);
   recordPruneEvent(store.directory, "image", reclaimed);
@@ -44,6 +46,6 @@ export async function pruneBuildsOf(data: string, all: boolean, times: readonly 
   const until = times.length === 0 ? undefined : Math.min(...times);
   const wish = { all, until, ids: [], types: [], space: WITHOUT_LIMITS };
   const { ids, reclaimed } = await untilInterrupted((signal) => pruneBuilds(data, wish, signal));
-  if (ids.length > 0) console.log(["Deleted build cache objects:", ...ids, ""].join("\n"));
+  if (ids.length > 0) print(["Deleted build cache objects:", ...ids, ""].join("\n"));
   return reclaimed;
 }

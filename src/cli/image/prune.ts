@@ -6,6 +6,7 @@ import { filterOption } from "../filters/filter-option.ts";
 import { truthFilter, untilFilter } from "../filters/filter-value.ts";
 import { humanSize } from "../format/human-size.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { imageFilter } from "./image-filters.ts";
 import { pruneBuildsOf, pruneImagesHere } from "./prune-here.ts";
 
@@ -41,7 +42,7 @@ export const prune = defineCommand(
           filters("until").map((text) => untilFilter(text, Date.now())),
         )
       : 0;
-    console.log(`Total reclaimed space: ${humanSize(images + builds, RECLAIMED_DIGITS)}`);
+    print(`Total reclaimed space: ${humanSize(images + builds, RECLAIMED_DIGITS)}`);
     return 0;
   },
 );

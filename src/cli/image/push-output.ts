@@ -1,6 +1,7 @@
 import type { CopyEvent } from "../../image/transport/copy-image.ts";
 import type { Manifest } from "../../image/transport/transport.ts";
 import { shortId } from "../format/short-id.ts";
+import { print } from "../print.ts";
 import { type CopyOutput, type CopyWords, copyOutput } from "../progress/copy-output.ts";
 
 /** The media types of configurations, of which nothing is said. */
@@ -31,7 +32,7 @@ export function pushOutput(isQuiet: boolean): PushOutput {
     output = undefined;
   };
   return {
-    begin: (repository) => console.log(`The push refers to repository [${repository}]`),
+    begin: (repository) => print(`The push refers to repository [${repository}]`),
     event: (event) => {
       if (CONFIGURATION.test(event.blob.mediaType)) return;
       output ??= copyOutput(words);
@@ -39,7 +40,7 @@ export function pushOutput(isQuiet: boolean): PushOutput {
     },
     end: (tag, { digest, bytes }) => {
       close();
-      console.log(`${tag === undefined ? "" : `${tag}: `}digest: ${digest} size: ${bytes.length}`);
+      print(`${tag === undefined ? "" : `${tag}: `}digest: ${digest} size: ${bytes.length}`);
     },
     [Symbol.dispose]: close,
   };

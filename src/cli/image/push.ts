@@ -15,6 +15,7 @@ import { untilInterrupted } from "../interruption.ts";
 import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
 import { quote } from "../option-table.ts";
+import { print } from "../print.ts";
 import { registryOptions, registrySettings, retryOptions } from "../registry/registry-options.ts";
 import { compressionOptions, packingOf } from "./compression-options.ts";
 import { contentTrustUnknown, disableContentTrustOption } from "./content-trust-option.ts";
@@ -83,11 +84,11 @@ export const push = defineCommand(
           output.end(reference.tag, root);
           recordImageEvent(store.directory, "push", familiarReference(reference), familiarRepository(reference));
           if (image !== undefined) store.noteRepository(image, root.digest, target);
-          if (quiet) console.log(`${target}${reference.tag === undefined ? "" : `:${reference.tag}`}`);
+          if (quiet) print(`${target}${reference.tag === undefined ? "" : `:${reference.tag}`}`);
         } else {
           output.end(undefined, root);
           recordImageEvent(store.directory, "push", image?.id ?? name, name);
-          if (quiet) console.log(target);
+          if (quiet) print(target);
         }
         writeDigestFile(options.digestFile, root.digest);
       }

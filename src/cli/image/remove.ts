@@ -6,6 +6,7 @@ import { type Removal, removeImage } from "../../image/store/remove-image.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { reportError } from "../report-error.ts";
 
 /** `bunker rmi`, `bunker image rm`. */
@@ -60,6 +61,6 @@ function everything(store: ImageStore): string[] {
 
 /** Says what has gone, as Docker does. */
 function printRemoval({ untagged, deleted }: Removal): void {
-  for (const name of untagged) console.log(`Untagged: ${name}`);
-  for (const digest of deleted) console.log(`Deleted: ${digest}`);
+  for (const name of untagged) print(`Untagged: ${name}`);
+  for (const digest of deleted) print(`Deleted: ${digest}`);
 }

@@ -7,6 +7,7 @@ import { defineCommand } from "../command.ts";
 import { humanSize } from "../format/human-size.ts";
 import { shortId } from "../format/short-id.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 
 type ChainId = Layer["chainId"];
 
@@ -32,10 +33,10 @@ export const tree = defineCommand(
   ({ options, operands: [name] }) => {
     using store = openImageStore(dataDirectory());
     const image = store.find(name);
-    console.log(`Image ID: ${shortId(image.id)}`);
-    console.log(`Tags:     [${image.names.map(familiarName).join(" ")}]`);
-    console.log(`Size:     ${humanSize(imageSize(image))}`);
-    console.log("Image Layers");
+    print(`Image ID: ${shortId(image.id)}`);
+    print(`Tags:     [${image.names.map(familiarName).join(" ")}]`);
+    print(`Size:     ${humanSize(imageSize(image))}`);
+    print("Image Layers");
     if (options.whatRequires) drawAbove(layersAbove(image, store.list()));
     else drawOwn(image, store.list());
     return 0;
@@ -48,7 +49,7 @@ function drawOwn(image: StoredImage, images: readonly StoredImage[]): void {
   image.layers.forEach(({ chainId }, position) => {
     const names = (tops.get(chainId) ?? []).flatMap((top) => top.names.map(familiarName));
     const branch = position === image.layers.length - 1 ? "└──" : "├──";
-    console.log(`${branch} ${describe({ chainId, size: sizes[position] ?? 0, names })}`);
+    print(`${branch} ${describe({ chainId, size: sizes[position] ?? 0, names })}`);
   });
 }
 
@@ -75,7 +76,7 @@ function layersAbove(image: StoredImage, images: readonly StoredImage[]): TreeLa
 
 function drawAbove(layer: TreeLayer | undefined, indentation = "", isLast = true): void {
   if (layer === undefined) return;
-  console.log(`${indentation}${isLast ? "└──" : "├──"} ${describe(layer)}`);
+  print(`${indentation}${isLast ? "└──" : "├──"} ${describe(layer)}`);
   const above = [...layer.above.values()];
   for (const next of above) drawAbove(next, `${indentation}${isLast ? "    " : "│   "}`, next === above.at(-1));
 }

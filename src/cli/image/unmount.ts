@@ -4,6 +4,7 @@ import { openImageStore } from "../../image/store/image-store.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { reportError } from "../report-error.ts";
 
 /** `bunker image unmount`; Podman's. */
@@ -33,7 +34,7 @@ export const unmount = defineCommand(
       try {
         const image = find();
         unmountImage(store, image, force);
-        console.log(image.id.slice(image.id.indexOf(":") + 1));
+        print(image.id.slice(image.id.indexOf(":") + 1));
       } catch (error) {
         await reportError(error);
         status = 125;

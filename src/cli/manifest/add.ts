@@ -9,6 +9,7 @@ import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { warning } from "../messages.ts";
+import { print } from "../print.ts";
 import { registryOptions, registrySettings } from "../registry/registry-options.ts";
 import { artifactOf, artifactOptions } from "./artifact-options.ts";
 import { allOption, insecureOption, withInsecure } from "./manifest-options.ts";
@@ -45,7 +46,7 @@ export const add = defineCommand(
             ];
       const longer = () =>
         members.reduce((sum, { member }) => withMember(sum, annotate(member, annotation)), present());
-      console.log(publishList(store, staging, listName(text), longer, members));
+      print(publishList(store, staging, listName(text), longer, members));
       return 0;
     });
   },

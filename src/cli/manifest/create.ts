@@ -10,6 +10,7 @@ import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { registryOptions, registrySettings } from "../registry/registry-options.ts";
 import { allOption, insecureOption, withInsecure } from "./manifest-options.ts";
 import { annotationOption } from "./member-options.ts";
@@ -44,7 +45,7 @@ export const create = defineCommand(
         return annotateList(longer, Object.fromEntries(options.annotations));
       };
       saveList(store, name, created, members);
-      console.log(`Created manifest list ${name}`);
+      print(`Created manifest list ${name}`);
       return 0;
     });
   },

@@ -13,6 +13,7 @@ import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { registryOptions, registrySettings } from "../registry/registry-options.ts";
 import { insecureOption, withInsecure } from "./manifest-options.ts";
 import { memberDigest } from "./member-operand.ts";
@@ -37,7 +38,7 @@ export const inspect = defineCommand(
     using registries = new Registries(withInsecure(registrySettings(options), options.insecure), warning);
     return await untilInterrupted(async (signal) => {
       if (member !== undefined) {
-        console.log(JSON.stringify(inspectMember(store, text, member), undefined, INDENT));
+        print(JSON.stringify(inspectMember(store, text, member), undefined, INDENT));
         return 0;
       }
       const local = findListIfThere(store, text);
@@ -47,7 +48,7 @@ export const inspect = defineCommand(
           : openListReader(store, local, registries, signal);
       const manifest = await reader.readManifest();
       const shown = options.verbose ? await describe(reader, manifest, text) : parse(manifest);
-      console.log(JSON.stringify(shown, undefined, INDENT));
+      print(JSON.stringify(shown, undefined, INDENT));
       return 0;
     });
   },

@@ -19,6 +19,7 @@ import { removeSignaturesOption } from "../image/remove-signatures-option.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { copyOutput } from "../progress/copy-output.ts";
 import { registryOptions, registrySettings, retryOptions } from "../registry/registry-options.ts";
 import { insecureOption, withInsecure } from "./manifest-options.ts";
@@ -72,7 +73,7 @@ export const push = defineCommand(
       await using reader = packing === undefined ? list : openRecompressedReader(list, packing, data, signal);
       await using writer = await openPushDestination(place, registries, signal);
       const digest = await (all ? pushAll(reader, writer, { manifestKind, signal }, quiet) : pushAlone(reader, writer));
-      console.log(digest);
+      print(digest);
       writeDigestFile(digestFile, digest);
       if (purge) {
         store.untag(found.name);

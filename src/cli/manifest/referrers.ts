@@ -14,6 +14,7 @@ import { mapOrNil, type Structure } from "../format/template/value.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { warning } from "../messages.ts";
 import { flag, single } from "../option.ts";
+import { print } from "../print.ts";
 import { registryOptions, registrySettings } from "../registry/registry-options.ts";
 import { notEmpty } from "../values/words.ts";
 import { insecureOption, withInsecure } from "./manifest-options.ts";
@@ -63,7 +64,7 @@ export const referrers = defineCommand(
       const { digest } = await readManifest(repository, reference.digest ?? reference.tag ?? "latest", text, signal);
       const found = await listReferrers(repository, digest, text, signal, artifactType);
       if (quiet && format === undefined) {
-        for (const referrer of found) console.log(referrer.digest);
+        for (const referrer of found) print(referrer.digest);
         return 0;
       }
       const now = Date.now();

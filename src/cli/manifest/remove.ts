@@ -3,6 +3,7 @@ import { findList, listName, saveList } from "../../image/manifest-list/list-sto
 import { withoutMember } from "../../image/manifest-list/manifest-list.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
+import { print } from "../print.ts";
 import { memberDigest } from "./member-operand.ts";
 
 /** `bunker manifest remove`: takes an image out of a list. */
@@ -14,7 +15,7 @@ export const remove = defineCommand(
       const found = findList(store, text);
       return withoutMember(found.list, memberDigest(store, found, manifest), text);
     };
-    console.log(saveList(store, listName(text), shorter, []));
+    print(saveList(store, listName(text), shorter, []));
     return 0;
   },
 );

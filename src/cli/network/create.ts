@@ -10,6 +10,7 @@ import { type Address, isVersion4 } from "../../sys/internet-socket.ts";
 import { defineCommand } from "../command.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { flag, list, single } from "../option.ts";
+import { print } from "../print.ts";
 import { oneOf } from "../values/choice.ts";
 import { parseLabel } from "../values/life-values.ts";
 import { parseAddresses } from "../values/names-and-addresses.ts";
@@ -114,7 +115,7 @@ export const create = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     if (ignore && lookUpNetwork(database, name)?.name === name) {
-      console.log(name);
+      print(name);
       return 0;
     }
     const requests = subnetRequests(subnets, gateways, ranges);
@@ -132,7 +133,7 @@ export const create = defineCommand(
       options: given,
       labels: Object.fromEntries(labels),
     });
-    console.log(id);
+    print(id);
     return 0;
   },
 );

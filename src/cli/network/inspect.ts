@@ -2,7 +2,8 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { findAnyNetwork } from "../../engine/network/find-network.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
-import { inspectFormatOption, printInspections } from "../inspect-output.ts";
+import { inspectFormatOption } from "../format/format-option.ts";
+import { printInspections } from "../inspect-output.ts";
 import { inspectNetwork } from "./inspection.ts";
 
 /** `bunker network inspect`. */

@@ -10,6 +10,7 @@ import { localTime } from "../format/local-time.ts";
 import { printText } from "../format/print-text.ts";
 import { shortId } from "../format/short-id.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { driverOf } from "./inspection.ts";
 import { NETWORK_FILTERS, networkFilter } from "./network-filters.ts";
 
@@ -49,7 +50,7 @@ export const list = defineCommand(
     const networks = all.toSorted((one, other) => (one.name < other.name ? -1 : 1));
     const shown = (id: string) => (whole ? id : shortId(id));
     if (quiet && format === undefined) {
-      for (const { id } of networks) console.log(shown(id));
+      for (const { id } of networks) print(shown(id));
       return 0;
     }
     const rows = networks.map((network) => {

@@ -5,11 +5,12 @@ import { openContainers } from "../../engine/state/containers.ts";
 import { activeEndpoints, listNetworks, type Network } from "../../engine/state/networks.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { definePrune } from "../define-prune.ts";
+import { print } from "../print.ts";
 
 /** `bunker network prune`. */
 export const prune = definePrune("network prune", "all custom networks not used by at least one container", (fits) => {
   const names = pruneNetworks(fits);
-  if (names.length > 0) console.log(["Deleted Networks:", ...names, ""].join("\n"));
+  if (names.length > 0) print(["Deleted Networks:", ...names, ""].join("\n"));
 });
 
 /**

@@ -7,6 +7,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { stopOptions } from "../container/stop.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { reportError } from "../report-error.ts";
 
 /** `bunker network rm`. */
@@ -38,7 +39,7 @@ export const remove = defineCommand(
         if (predefinedNetwork(network.name) !== undefined) throw cannotRemove(network.name);
         if (force) removeContainersOn(database, data, network, { timeout });
         removeNetwork(database, data, network);
-        console.log(reference);
+        print(reference);
       } catch (error) {
         if (force && error instanceof BunkerError && error.code === "no_such_network") continue;
         await reportError(error);

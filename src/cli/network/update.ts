@@ -4,6 +4,7 @@ import { changeResolvers } from "../../engine/network/update-network.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { defineCommand } from "../command.ts";
 import { list } from "../option.ts";
+import { print } from "../print.ts";
 import { parseAddresses } from "../values/names-and-addresses.ts";
 
 /** `bunker network update`. */
@@ -31,7 +32,7 @@ export const update = defineCommand(
     using database = openContainers(data);
     const network = findNetwork(database, reference);
     changeResolvers(database, data, network, { added: added.flat(), dropped: dropped.flat() });
-    console.log(network.name);
+    print(network.name);
     return 0;
   },
 );

@@ -1,5 +1,6 @@
 import type { CopyEvent } from "../../image/transport/copy-image.ts";
 import { shortId } from "../format/short-id.ts";
+import { print } from "../print.ts";
 import { LayerProgress } from "./layer-progress.ts";
 import { terminalOf } from "./terminal.ts";
 
@@ -28,7 +29,6 @@ export function copyOutput(
   { moving, present, done, line }: CopyWords,
   stream: NodeJS.WriteStream & { readonly fd: number } = process.stdout,
 ): CopyOutput {
-  const print = (text: string) => console.log(text);
   if (!stream.isTTY) {
     const event = (event: CopyEvent) => {
       const text = event.kind === "bytes" ? undefined : line?.(event);

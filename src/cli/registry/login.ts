@@ -8,6 +8,7 @@ import { isTerminal } from "../../sys/terminal.ts";
 import { defineCommand } from "../command.ts";
 import { warning } from "../messages.ts";
 import { flag, single } from "../option.ts";
+import { print } from "../print.ts";
 import { ask, askSecretly } from "./prompt.ts";
 import { parseLoginName } from "./registry-name.ts";
 import { connectionOptions, registrySettings } from "./registry-options.ts";
@@ -51,14 +52,14 @@ export const login = defineCommand(
     const knownUser = known?.user;
     if (options.getLogin) {
       if (known === undefined) throw new BunkerError({ code: "not_logged_in", operation: `not logged in to ${name}` });
-      console.log(knownUser ?? "<token>");
+      print(knownUser ?? "<token>");
       return 0;
     }
     const { user, password, passwordStdin } = options;
     if (known !== undefined && user === undefined && password === undefined && !passwordStdin) {
-      console.log("Authenticating with existing credentials...");
+      print("Authenticating with existing credentials...");
       if (await isAccepted(verify(known))) {
-        console.log("Login Succeeded");
+        print("Login Succeeded");
         return 0;
       }
       warning(`${registry} does not accept the login that is kept`);
@@ -69,8 +70,8 @@ export const login = defineCommand(
     const { place, isPlain, failures } = await keepCredentials(places, name, credentials);
     for (const { message } of failures) warning(`${message}; the login is kept in ${place} instead`);
     if (isPlain) warning(`the password is kept unencrypted in ${place}; a credential helper would keep it safe`);
-    console.log("Login Succeeded");
-    if (options.verbose) console.log(`Used: ${place}`);
+    print("Login Succeeded");
+    if (options.verbose) print(`Used: ${place}`);
     return 0;
   },
 );

@@ -9,6 +9,7 @@ import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { reportError } from "../report-error.ts";
 import { parseLoginName } from "./registry-name.ts";
 import { connectionOptions } from "./registry-options.ts";
@@ -35,8 +36,8 @@ export const logout = defineCommand(
     if (all) return logOutOfAll(places);
     const { name } = parseLoginName(server ?? "docker.io");
     const found = await forgetCredentials(places, name);
-    if (found) console.log(removal(name));
-    if (!warnOfRest(places, name) && !found) console.log(`Not logged in to ${name}`);
+    if (found) print(removal(name));
+    if (!warnOfRest(places, name) && !found) print(`Not logged in to ${name}`);
     return 0;
   },
 );
@@ -47,7 +48,7 @@ async function logOutOfAll(places: LoginPlaces): Promise<number> {
   const faults = new Map(failures.map((error) => [error.message, error]));
   for (const name of names) {
     try {
-      if (await forgetCredentials(places, name)) console.log(removal(name));
+      if (await forgetCredentials(places, name)) print(removal(name));
       warnOfRest(places, name);
     } catch (error) {
       if (!(error instanceof BunkerError)) throw error;

@@ -13,6 +13,7 @@ import { defineCommand } from "../command.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { error } from "../messages.ts";
 import { flag, single } from "../option.ts";
+import { print } from "../print.ts";
 
 const USUAL_ADDRESS = { host: "127.0.0.1", port: 5000 };
 
@@ -45,7 +46,7 @@ export const serve = defineCommand(
       onFault: (fault) => error(fault instanceof Error ? fault.message : String(fault)),
     });
     port = Number(server.address.slice(server.address.lastIndexOf(":") + 1));
-    console.log(`Serving ${served.contents.directory} at ${server.address}`);
+    print(`Serving ${served.contents.directory} at ${server.address}`);
     await new Promise<void>((end) => {
       for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => end());
     });

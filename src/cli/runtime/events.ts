@@ -8,6 +8,7 @@ import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
 import { Event, Reactor, Timer } from "../../sys/reactor.ts";
 import { defineCommand } from "../command.ts";
 import { flag, single } from "../option.ts";
+import { print } from "../print.ts";
 import { parseDuration } from "../values/duration.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 import { usageReport } from "./usage-report.ts";
@@ -31,7 +32,7 @@ export const events = defineCommand(
   ({ options, operands: [id] }, globals: RuntimeGlobals) => {
     using directory = ContainerDirectory.open(stateRoot(globals.root), id);
     const { path } = containerCgroup(directory, "measure");
-    const show = (type: string, data?: object) => console.log(formatExactJson({ type, id, data }));
+    const show = (type: string, data?: object) => print(formatExactJson({ type, id, data }));
     const showUsage = () => {
       const usage = readAccounts(path);
       if (usage !== undefined) show("stats", usageReport(usage));

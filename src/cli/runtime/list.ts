@@ -3,6 +3,7 @@ import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { formatOption } from "./format-option.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 import { warn } from "./log.ts";
@@ -22,11 +23,11 @@ export const list = defineCommand(
     const root = stateRoot(globals.root);
     const ids = ContainerDirectory.ids(root);
     if (options.quiet) {
-      for (const id of ids) console.log(id);
+      for (const id of ids) print(id);
       return 0;
     }
     const states = ids.flatMap((id) => stateOf(root, id, globals) ?? []);
-    if (options.format === "json") console.log(JSON.stringify(states));
+    if (options.format === "json") print(JSON.stringify(states));
     else {
       const rows = states.map((state) => [
         state.id,
@@ -36,7 +37,7 @@ export const list = defineCommand(
         state.created,
         state.owner,
       ]);
-      console.log(renderTable([["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"], ...rows]));
+      print(renderTable([["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"], ...rows]));
     }
     return 0;
   },

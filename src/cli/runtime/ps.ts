@@ -2,6 +2,7 @@ import { containerProcesses } from "../../runtime/lifecycle/container-processes.
 import { ContainerDirectory } from "../../runtime/lifecycle/container-record.ts";
 import { stateRoot } from "../../runtime/lifecycle/state-root.ts";
 import { defineCommand } from "../command.ts";
+import { print } from "../print.ts";
 import { formatOption } from "./format-option.ts";
 import type { RuntimeGlobals } from "./globals.ts";
 import { renderTable } from "./table.ts";
@@ -20,11 +21,11 @@ export const ps = defineCommand(
     using directory = ContainerDirectory.open(stateRoot(globals.root), id);
     const pids = containerProcesses(directory, "list the processes of");
     if (options.format === "json") {
-      console.log(JSON.stringify(pids));
+      print(JSON.stringify(pids));
       return 0;
     }
     const { processTable } = await import("../container/processes/process-table.ts");
-    console.log(renderTable(processTable(pids[0] ?? 0, pids, words)));
+    print(renderTable(processTable(pids[0] ?? 0, pids, words)));
     return 0;
   },
 );

@@ -1,5 +1,6 @@
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommandGroup } from "../command-group.ts";
+import { print } from "../print.ts";
 import { globalOptions } from "./globals.ts";
 
 /** runc's: the runtime itself failed. */
@@ -15,7 +16,7 @@ export const runtime = defineCommandGroup({
     if (!version) return undefined;
     const { COMMIT, VERSION } = await import("../build.ts");
     const { OCI_VERSION } = await import("../../runtime/state.ts");
-    console.log(`bunker-runtime version ${VERSION}\ncommit: ${COMMIT}\nspec: ${OCI_VERSION}`);
+    print(`bunker-runtime version ${VERSION}\ncommit: ${COMMIT}\nspec: ${OCI_VERSION}`);
     return 0;
   },
   around: async (globals, proceed) => {

@@ -7,6 +7,7 @@ import { defineCommand } from "../command.ts";
 import { labelOption } from "../label-option.ts";
 import { readNameOperand } from "../name-operand.ts";
 import { flag, single } from "../option.ts";
+import { print } from "../print.ts";
 import { oneOf } from "../values/choice.ts";
 import { parseSecretName } from "./secret-name.ts";
 
@@ -49,7 +50,7 @@ export const create = defineCommand(
     const data = dataDirectory();
     using database = openSecrets(data);
     const request = { name, labels: Object.fromEntries(labels), content };
-    console.log(createSecret(database, data, request, replace ? "replace" : ignore ? "keep" : "refuse"));
+    print(createSecret(database, data, request, replace ? "replace" : ignore ? "keep" : "refuse"));
     return 0;
   },
 );

@@ -3,8 +3,9 @@ import { readSecret, secretsDirectory } from "../../engine/secrets/secret-data.t
 import { findSecret, openSecrets, type Secret } from "../../engine/state/secrets.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
+import { inspectFormatOption } from "../format/format-option.ts";
 import { mapOrNil, type Structure } from "../format/template/value.ts";
-import { inspectFormatOption, printInspections } from "../inspect-output.ts";
+import { printInspections } from "../inspect-output.ts";
 import { flag } from "../option.ts";
 
 const PRETTY = `ID:              {{.ID}}

@@ -9,6 +9,7 @@ import { listFormatOption } from "../format/format-option.ts";
 import { formatList, type ListDescription } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 
 const secretList: ListDescription = {
   titles: {
@@ -45,7 +46,7 @@ export const list = defineCommand(
         hasLabels(labels, filters("label")),
     );
     if (quiet && format === undefined) {
-      for (const { id } of secrets) console.log(id);
+      for (const { id } of secrets) print(id);
       return 0;
     }
     const now = Date.now();

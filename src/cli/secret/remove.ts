@@ -3,6 +3,7 @@ import { removeSecret } from "../../engine/secrets/secret-data.ts";
 import { findSecret, listSecrets, openSecrets } from "../../engine/state/secrets.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { reportError } from "../report-error.ts";
 
 /** `bunker secret rm`. */
@@ -24,7 +25,7 @@ export const remove = defineCommand(
     for (const reference of all ? listSecrets(database).map(({ id }) => id) : operands) {
       try {
         const id = removeSecret(database, data, reference);
-        if (id !== undefined) console.log(id);
+        if (id !== undefined) print(id);
         // Of all those that were there another command may have removed it since.
         else if (!ignore && !all) findSecret(database, reference);
       } catch (error) {

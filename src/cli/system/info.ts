@@ -9,10 +9,11 @@ import { proxyVariable } from "../../image/registry/http/proxy.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { VERSION } from "../build.ts";
 import { defineCommand } from "../command.ts";
+import { inspectFormatOption } from "../format/format-option.ts";
 import { toJson } from "../format/template/to-json.ts";
 import { NIL_SLICE, type Structure } from "../format/template/value.ts";
 import { executeTemplate, readTemplate } from "../format/user-template.ts";
-import { inspectFormatOption } from "../inspect-output.ts";
+import { print } from "../print.ts";
 import { LOG_DRIVERS } from "../values/life-values.ts";
 import { DEVICE_DIRECTORIES } from "../values/named-devices.ts";
 
@@ -21,9 +22,9 @@ export const info = defineCommand(
   { options: { format: inspectFormatOption }, required: [], failureStatus: 1 },
   ({ options: { format } }) => {
     const facts = collect();
-    if (format === "json") console.log(toJson(facts, 0));
-    else if (format !== undefined) console.log(executeTemplate(readTemplate(format), facts));
-    else for (const [title, value] of lines(facts)) console.log(` ${title}: ${value}`);
+    if (format === "json") print(toJson(facts, 0));
+    else if (format !== undefined) print(executeTemplate(readTemplate(format), facts));
+    else for (const [title, value] of lines(facts)) print(` ${title}: ${value}`);
     return 0;
   },
 );

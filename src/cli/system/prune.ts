@@ -6,7 +6,6 @@ import { openSecrets } from "../../engine/state/secrets.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
-
 import { pruneContainers } from "../container/prune.ts";
 import { untilFilter } from "../filters/filter-value.ts";
 import { pruneFilter, pruneFilterOption } from "../filters/prune-filter.ts";
@@ -15,6 +14,7 @@ import { imageFilter } from "../image/image-filters.ts";
 import { pruneBuildsOf, pruneImagesHere } from "../image/prune-here.ts";
 import { pruneNetworks } from "../network/prune.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { pruneVolumes } from "../volume/prune.ts";
 
 /** `bunker system prune`. */
@@ -47,7 +47,7 @@ export const prune = defineCommand(
     }
     const data = dataDirectory();
     const containers = pruneContainers(({ created, definition: { labels } }) => fits({ created, labels }));
-    if (containers.ids.length > 0) console.log(["Deleted Containers:", ...containers.ids, ""].join("\n"));
+    if (containers.ids.length > 0) print(["Deleted Containers:", ...containers.ids, ""].join("\n"));
     {
       using database = openContainers(data);
       cleanUp(database, data);
@@ -55,16 +55,16 @@ export const prune = defineCommand(
       sweepSecrets(secrets, data);
     }
     const networks = pruneNetworks(fits);
-    if (networks.length > 0) console.log(["Deleted Networks:", ...networks, ""].join("\n"));
+    if (networks.length > 0) print(["Deleted Networks:", ...networks, ""].join("\n"));
     // Without --volumes only what killed commands have left.
     const pruned = pruneVolumes((volume) => volumes && volume.isAnonymous && fits(volume));
-    if (pruned.names.length > 0) console.log(["Deleted Volumes:", ...pruned.names, ""].join("\n"));
+    if (pruned.names.length > 0) print(["Deleted Volumes:", ...pruned.names, ""].join("\n"));
     using store = openImageStore(data);
     const isWanted = imageFilter((key) => (key === "dangling" ? [] : filters(key)), store, Date.now());
     const images = pruneImagesHere(store, all, isWanted);
     const times = filters("until").map((text) => untilFilter(text, Date.now()));
     const builds = await pruneBuildsOf(data, all, times);
-    console.log(`Total reclaimed space: ${humanSize(containers.reclaimed + pruned.reclaimed + images + builds)}`);
+    print(`Total reclaimed space: ${humanSize(containers.reclaimed + pruned.reclaimed + images + builds)}`);
     return 0;
   },
 );

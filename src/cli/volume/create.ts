@@ -8,6 +8,7 @@ import { defineCommand } from "../command.ts";
 import { InvalidValue } from "../invalid-value.ts";
 import { labelOption } from "../label-option.ts";
 import { flag, list, single } from "../option.ts";
+import { print } from "../print.ts";
 import { oneOf } from "../values/choice.ts";
 import { integerBetween } from "../values/numbers.ts";
 import { tmpfsOptions } from "../values/tmpfs-option.ts";
@@ -62,7 +63,7 @@ export const create = defineCommand(
     const data = dataDirectory();
     using database = openContainers(data);
     if (ignore && operand !== undefined && lookUpVolume(database, operand) !== undefined) {
-      console.log(operand);
+      print(operand);
       return 0;
     }
     // As in Docker one that is made by this command and without a name is anonymous, too.
@@ -72,7 +73,7 @@ export const create = defineCommand(
       labels: Object.fromEntries(labels),
       options,
     };
-    console.log(takeVolume(database, data, request, undefined).name);
+    print(takeVolume(database, data, request, undefined).name);
     return 0;
   },
 );

@@ -3,7 +3,7 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { findVolume } from "../../engine/state/volumes.ts";
 import { importVolume } from "../../engine/volumes/archive-volume.ts";
-import { writeError } from "../../image/transport/write-error.ts";
+import { writeError } from "../../sys/write-error.ts";
 import { defineCommand } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { warning } from "../messages.ts";

@@ -2,7 +2,8 @@ import { dataDirectory } from "../../engine/data-directory.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { findVolume, listVolumes } from "../../engine/state/volumes.ts";
 import { defineCommand } from "../command.ts";
-import { inspectFormatOption, printInspections } from "../inspect-output.ts";
+import { inspectFormatOption } from "../format/format-option.ts";
+import { printInspections } from "../inspect-output.ts";
 import { flag } from "../option.ts";
 import { inspectVolume } from "./inspection.ts";
 

@@ -10,6 +10,7 @@ import { humanSize } from "../format/human-size.ts";
 import { formatList, type ListDescription } from "../format/list-output.ts";
 import { printText } from "../format/print-text.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { VOLUME_FILTERS, volumeFilter } from "./volume-filters.ts";
 
 const volumeList: ListDescription = {
@@ -54,7 +55,7 @@ export const list = defineCommand(
     });
     const volumes = listVolumes(database).filter(fits);
     if (quiet && format === undefined) {
-      for (const { name } of volumes) console.log(name);
+      for (const { name } of volumes) print(name);
       return 0;
     }
     const rows = volumes.map(({ name, labels }) => ({

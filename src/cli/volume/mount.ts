@@ -5,6 +5,7 @@ import { volumeContent } from "../../engine/volumes/volume-directory.ts";
 import { volumeKind } from "../../engine/volumes/volume-driver.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
+import { print } from "../print.ts";
 
 /**
  * `bunker volume mount`: where a volume's files are on the host. They are there without being mounted, so that there is
@@ -12,7 +13,7 @@ import { defineCommand } from "../command.ts";
  */
 export const mount = defineCommand(
   { options: {}, required: ["VOLUME"], optional: "[VOLUME...]", failureStatus: 1 },
-  ({ operands }) => forEach(operands, (data, volume) => console.log(placeOf(data, volume))),
+  ({ operands }) => forEach(operands, (data, volume) => print(placeOf(data, volume))),
 );
 
 /** `bunker volume unmount`: what can be mounted need not be taken down. */
@@ -21,7 +22,7 @@ export const unmount = defineCommand(
   ({ operands }) =>
     forEach(operands, (data, volume) => {
       placeOf(data, volume);
-      console.log(volume.name);
+      print(volume.name);
     }),
 );
 

@@ -12,6 +12,7 @@ import { filterOption } from "../filters/filter-option.ts";
 import { pruneFilter } from "../filters/prune-filter.ts";
 import { humanSize } from "../format/human-size.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 
 /** `bunker volume prune`. */
 export const prune = defineCommand(
@@ -33,8 +34,8 @@ export const prune = defineCommand(
       await confirm(`WARNING! This will remove ${which} not used by at least one container.`, "volume prune");
     }
     const { names, reclaimed } = pruneVolumes((volume) => (isAll || volume.isAnonymous) && fits(volume));
-    if (names.length > 0) console.log(["Deleted Volumes:", ...names, ""].join("\n"));
-    console.log(`Total reclaimed space: ${humanSize(reclaimed)}`);
+    if (names.length > 0) print(["Deleted Volumes:", ...names, ""].join("\n"));
+    print(`Total reclaimed space: ${humanSize(reclaimed)}`);
     return 0;
   },
 );

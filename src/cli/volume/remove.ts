@@ -5,6 +5,7 @@ import { removeVolume } from "../../engine/volumes/remove-volume.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { defineCommand } from "../command.ts";
 import { flag } from "../option.ts";
+import { print } from "../print.ts";
 import { reportError } from "../report-error.ts";
 
 /** `bunker volume rm`. */
@@ -26,10 +27,10 @@ export const remove = defineCommand(
     for (const name of all ? listVolumes(database).map(({ name }) => name) : operands) {
       try {
         removeVolume(database, data, findVolume(database, name));
-        console.log(name);
+        print(name);
       } catch (error) {
         // As in Docker it is as if it had been removed.
-        if (force && error instanceof BunkerError && error.code === "no_such_volume") console.log(name);
+        if (force && error instanceof BunkerError && error.code === "no_such_volume") print(name);
         else {
           await reportError(error);
           status = 1;

@@ -1,8 +1,8 @@
 import { writeSync } from "node:fs";
-import { writeError } from "../../image/transport/write-error.ts";
 import { setBlocking } from "../../sys/blocking.ts";
 import { Errno } from "../../sys/errno.ts";
 import { errnoOf } from "../../sys/error.ts";
+import { writeError } from "../../sys/write-error.ts";
 
 /**
  * Writes all bytes to a descriptor, which may be a pipe that somebody has made non-blocking.

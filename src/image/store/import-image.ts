@@ -5,6 +5,7 @@
 import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { BunkerError } from "../../sys/error.ts";
+import { writeError } from "../../sys/write-error.ts";
 import type { ConfigurationChange, ConfigurationParameters } from "../configuration-parameters.ts";
 import { normalisePath } from "../layers/entry-path.ts";
 import { type NewLayer, packLayer } from "../layers/pack-layer.ts";
@@ -13,7 +14,6 @@ import { hostPlatform, type Platform } from "../platform.ts";
 import { TarReader } from "../tar/tar-reader.ts";
 import { type ArchiveOrigin, decompressed } from "../transport/archive-input.ts";
 import { sourceDateEpoch } from "../transport/source-date-epoch.ts";
-import { writeError } from "../transport/write-error.ts";
 import type { ImageStore } from "./image-store.ts";
 import { storeImage } from "./load-images.ts";
 import { readerOfNewImage } from "./new-image.ts";

@@ -8,12 +8,12 @@ import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { BunkerError } from "../../sys/error.ts";
+import { writeError } from "../../sys/write-error.ts";
 import { type Compression, detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { lockStore } from "../layers/store-lock.ts";
 import { ZstdFrames } from "../zstd-frames.ts";
 import { untilAborted } from "./until-aborted.ts";
 import { visibleStatus } from "./visible-status.ts";
-import { writeError } from "./write-error.ts";
 
 /** An archive in a file that can be read at any place; what was made for it goes with it. */
 export interface ArchiveInput extends AsyncDisposable {

@@ -11,9 +11,9 @@ import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { linkDescriptorAt } from "../../sys/file.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
+import { writeError, writeFailure } from "../../sys/write-error.ts";
 import { untilAborted } from "./until-aborted.ts";
 import { visibleStatus } from "./visible-status.ts";
-import { writeError, writeFailure } from "./write-error.ts";
 
 /** Takes bytes in order. What was not committed is gone when it is disposed of, as far as that can be. */
 export interface ByteOutput extends AsyncDisposable {

@@ -9,12 +9,12 @@ import { open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { synchronizeFileSystem } from "../../sys/file.ts";
 import { check } from "../../sys/system-call.ts";
+import { writeError } from "../../sys/write-error.ts";
 import { blobPath } from "../layout-files.ts";
 import { checkRoom } from "../room.ts";
 import type { LayoutSink } from "./layout-sink.ts";
 import { lockLayout, openLayoutStaging, refuseOtherDirectories, removeMade } from "./layout-staging.ts";
 import { visibleStatus } from "./visible-status.ts";
-import { writeError } from "./write-error.ts";
 
 /**
  * Opens a layout's directory for writing, and makes it where it is missing.

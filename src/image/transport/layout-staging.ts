@@ -10,7 +10,7 @@ import { Lock, lock, openAt } from "../../sys/file.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { check } from "../../sys/system-call.ts";
-import { writeError } from "./write-error.ts";
+import { writeError } from "../../sys/write-error.ts";
 
 const STAGING_PREFIX = ".bunker-";
 

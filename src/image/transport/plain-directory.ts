@@ -13,6 +13,7 @@ import { resolve } from "node:path";
 import { BunkerError } from "../../sys/error.ts";
 import { synchronizeFileSystem } from "../../sys/file.ts";
 import { check } from "../../sys/system-call.ts";
+import { writeError } from "../../sys/write-error.ts";
 import { verifyDigest } from "../blob.ts";
 import { streamBlob } from "../blob-stream.ts";
 import { type Digest, splitDigest } from "../digest.ts";
@@ -22,7 +23,6 @@ import { lockLayout, namesIn, openLayoutStaging, removeMade } from "./layout-sta
 import { manifestOf } from "./manifest.ts";
 import type { ImageReader, ImageWriter } from "./transport.ts";
 import { verifyBlob } from "./verified-blob.ts";
-import { writeError } from "./write-error.ts";
 
 const VERSION_FILE = "version";
 const VERSION_PREFIX = "Directory Transport Version: ";

@@ -8,6 +8,7 @@
  */
 import { rmSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { writeError } from "../../sys/write-error.ts";
 import { streamBlob } from "../blob-stream.ts";
 import type { Digest } from "../digest.ts";
 import { invalidDocument } from "../documents.ts";
@@ -21,7 +22,6 @@ import { convertManifests, ociMediaType } from "./manifest-conversion.ts";
 import { type ImageChoice, readChosenManifests, readRoot } from "./read-manifests.ts";
 import type { ImageReader, Manifest } from "./transport.ts";
 import { verifyBlob } from "./verified-blob.ts";
-import { writeError } from "./write-error.ts";
 
 /** Of OCI's kind. */
 const LAYER_OF_FILES = /^application\/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+\w+)?$/;

@@ -6,6 +6,7 @@ import { BunkerError, errnoOf } from "../../../sys/error.ts";
 import { defineCommand } from "../../command.ts";
 import { untilInterrupted } from "../../interruption.ts";
 import { warning } from "../../messages.ts";
+import { print } from "../../print.ts";
 import { contentTrustUnknown } from "../content-trust-option.ts";
 import { type BuildReport, buildReportSchema, reportOf } from "./build-report.ts";
 import { buildDisplay } from "./display.ts";
@@ -20,7 +21,7 @@ export const build = defineCommand(buildSyntax, async ({ options, operands: [con
   const report = await untilInterrupted((signal) => findOrStart(options, context, words, signal));
   const { image, answer, warnings, isRefused } = report;
   if (answer !== undefined) {
-    console.log(answer);
+    print(answer);
     return isRefused ? 1 : 0;
   }
   if (checks || calls.call === "check") return showChecks(warnings, isRefused);
@@ -28,7 +29,7 @@ export const build = defineCommand(buildSyntax, async ({ options, operands: [con
   // As docker has it, both are written although only files were.
   if (idFile !== undefined) write(idFile, image?.id ?? "");
   if (metadataFile !== undefined) write(metadataFile, `${JSON.stringify(metadataOf(image), null, 2)}\n`);
-  if (quiet && image !== undefined) console.log(image.id);
+  if (quiet && image !== undefined) print(image.id);
   return 0;
 });
 
@@ -65,9 +66,9 @@ function metadataOf(image: BuildReport["image"]): object {
 type Warnings = BuildReport["warnings"];
 
 function showChecks(warnings: Warnings, isRefused: boolean): number {
-  for (const { long } of warnings) console.log(`${long}\n`);
+  for (const { long } of warnings) print(`${long}\n`);
   const found = `${warnings.length} ${warnings.length === 1 ? "warning has" : "warnings have"} been found!`;
-  console.log(`Check complete, ${warnings.length === 0 ? "no warnings found." : found}`);
+  print(`Check complete, ${warnings.length === 0 ? "no warnings found." : found}`);
   return isRefused ? 1 : 0;
 }
 

@@ -1,5 +1,5 @@
-import { Errno } from "../../sys/errno.ts";
-import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { Errno } from "./errno.ts";
+import { BunkerError, errnoOf } from "./error.ts";
 
 /**
  * Turns what `node:fs` has thrown into an error that says what was being written.
