@@ -53,9 +53,9 @@ import { giveTo } from "../volumes/give-to.ts";
 import type { MountingContainer, PlacedMounts } from "../volumes/place-mounts.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
 import type { BegunStart, UnfinishedContainer } from "./begin-start.ts";
+import { chooseName } from "./choose-name.ts";
 import { writeRequest } from "./creation-request.ts";
 import { findContainer, lookUpContainer } from "./find-container.ts";
-import { randomName } from "./random-name.ts";
 import { cleanUp, removeContainer } from "./remove-container.ts";
 import type { StartableContainer } from "./start-container.ts";
 
@@ -237,14 +237,6 @@ async function givenSecrets(
   return giveSecrets(data, requests, directory, map);
 }
 
-/** A name that no container has. */
-function freeName(database: StateDatabase): string {
-  for (;;) {
-    const name = randomName();
-    if (!isNameTaken(database, name)) return name;
-  }
-}
-
 /** What the making of a container calls back for. */
 export interface CreationCallbacks {
   /** Receives what a user should know about and the container is made in spite of. */
@@ -328,7 +320,10 @@ export async function createContainer(
     const exposedPorts = root.image.exposedPorts ?? [];
     const networkPlan = options.network === "slirp" ? planNetwork(options.networkSettings, exposedPorts) : undefined;
     const membership = await takePlaces(database, data, id, options, exposedPorts);
-    const name = options.name ?? freeName(database);
+    const wanted = options.name;
+    using chosen =
+      wanted === undefined ? chooseName(database, data) : { name: wanted, [Symbol.dispose]: () => undefined };
+    const { name } = chosen;
     const links = containerLinks(database, { id, name, hostname, definition: { networkPlan, membership } });
     const networks = links.length === 0 ? undefined : namedNetworks(links);
     warnOfPorts(options, networks, onWarning);

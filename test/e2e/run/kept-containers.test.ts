@@ -17,7 +17,7 @@ describe("a container without --rm", () => {
       "CONTAINER ID   IMAGE     COMMAND   CREATED   STATUS    PORTS     NAMES\n",
     );
     const listed = (await user.bunker(["ps", "-a"])).output.split("\n");
-    expect(listed[1]).toMatch(/^[0-9a-f]{12} {3}oci:\S+ +"sh -c exit 3" +.* ago +Exited \(3\) .* ago +kept$/);
+    expect(listed[1]).toMatch(/^[0-9a-f]{12} {3}oci:\S+ +"sh -c 'exit 3'" +.* ago +Exited \(3\) .* ago +kept$/);
     expect(await user.bunker(["rm", "kept"])).toEqual({ status: 0, output: "kept\n", errors: "" });
     expect((await user.bunker(["ps", "-aq"])).output).toBe("");
     expect(readdirSync(`${user.data}/containers`)).toEqual([]);
