@@ -14,8 +14,13 @@ export function writeAll(descriptor: number, address: number, length: number): n
   for (let written = 0; written < length; ) {
     const result = systemCall(SystemCall.write, descriptor, address + written, length - written);
     if (result >= 0) written += result;
-    else if (result === -Errno.EAGAIN) poll([descriptor], PATIENCE, POLLOUT);
+    else if (result === -Errno.EAGAIN) waitForRoom(descriptor);
     else if (result !== -Errno.EINTR) return result;
   }
   return 0;
+}
+
+/** Waits a while for a descriptor that takes no more. Others may share what it stands for, so its mode is left alone. */
+export function waitForRoom(descriptor: number): void {
+  poll([descriptor], PATIENCE, POLLOUT);
 }

@@ -124,6 +124,18 @@ function sizes({ written, whole }: ContainerSize): Structure {
   return { SizeRw: written, SizeRootFs: whole };
 }
 
+/** Of an EndpointSettings, what NetworkSettings has itself. */
+const USUAL_SETTINGS = [
+  "EndpointID",
+  "Gateway",
+  "GlobalIPv6Address",
+  "GlobalIPv6PrefixLen",
+  "IPAddress",
+  "IPPrefixLen",
+  "IPv6Gateway",
+  "MacAddress",
+] as const;
+
 /**
  * Docker Engine API, NetworkSettings. Beside the networks it has the settings of the usual one, as Podman has them, and
  * Docker before version 29. The key is a path of the network's namespace, for nsenter(1) and the like.
@@ -131,27 +143,10 @@ function sizes({ written, whole }: ContainerSize): Structure {
 function inspectNetworks(database: StateDatabase, container: Container): Structure {
   const networks = new Map(networksOf(database, container));
   const usual = networks.get("bridge") ?? networkSettings(undefined, undefined, { hardwareAddress: "" });
-  const {
-    EndpointID,
-    Gateway,
-    GlobalIPv6Address,
-    GlobalIPv6PrefixLen,
-    IPAddress,
-    IPPrefixLen,
-    IPv6Gateway,
-    MacAddress,
-  } = usual;
   return {
     SandboxKey: container.pid === undefined ? "" : `/proc/${container.pid}/ns/net`,
     Ports: portMap(container),
-    EndpointID,
-    Gateway,
-    GlobalIPv6Address,
-    GlobalIPv6PrefixLen,
-    IPAddress,
-    IPPrefixLen,
-    IPv6Gateway,
-    MacAddress,
+    ...Object.fromEntries(USUAL_SETTINGS.map((field) => [field, usual[field]])),
     Networks: networks,
   };
 }

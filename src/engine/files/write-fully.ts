@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
-import { setBlocking } from "../../sys/blocking.ts";
 import { Errno } from "../../sys/errno.ts";
 import { errnoOf } from "../../sys/error.ts";
+import { waitForRoom } from "../../sys/write-all.ts";
 import { writeError } from "../../sys/write-error.ts";
 
 /**
@@ -15,7 +15,7 @@ export function writeFully(descriptor: number, bytes: Buffer, object: string): v
       at += writeSync(descriptor, bytes, at, bytes.length - at);
     } catch (cause) {
       if (errnoOf(cause) !== Errno.EAGAIN) throw writeError(cause, "write to", object);
-      setBlocking(descriptor, true);
+      waitForRoom(descriptor);
     }
   }
 }

@@ -146,6 +146,32 @@ for (const name of ["bunker-test", "bunker-bare"] as const) {
       await bunker("rm", "full");
     });
 
+    test("export waits for a reader that takes its time, though the pipe does not, and leaves the pipe as it is", async () => {
+      await bunker("create", "--name", "slow", suite.image, "true");
+      // The flags are looked at while there is more to come, after which the writing end is left to the command.
+      const script = `
+import fcntl, hashlib, os, subprocess, sys
+reading, writing = os.pipe()
+fcntl.fcntl(writing, fcntl.F_SETFL, os.O_NONBLOCK)
+fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+flags = fcntl.fcntl(writing, fcntl.F_GETFL)
+child = subprocess.Popen(sys.argv[1:], stdout=writing)
+digest = hashlib.sha256()
+for piece in range(20):
+    digest.update(os.read(reading, 3000))
+print(fcntl.fcntl(writing, fcntl.F_GETFL) == flags)
+os.close(writing)
+while piece := os.read(reading, 3000):
+    digest.update(piece)
+print(child.wait(), digest.hexdigest())
+`;
+      const exporting = [suite.user.bunkerPath, "export", "slow"];
+      const slow = await suite.user.execute(["python3", "-c", script, ...exporting]);
+      const { output } = await suite.user.execute(["sh", "-c", `${exporting.join(" ")} | sha256sum`]);
+      expect(slow).toMatchObject({ status: 0, output: `True\n0 ${output.split(" ")[0]}\n`, errors: "" });
+      await bunker("rm", "slow");
+    });
+
     test("an interrupted export leaves nothing", async () => {
       const archives = suite.user.makeDirectory("interrupted");
       await bunker("run", "--name", "large", suite.image, "truncate", "-s", "4G", "/large");
