@@ -20,6 +20,7 @@ import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { bundleSettings } from "./bundle/bundle.ts";
 import { setAllocatorOptions } from "./executable/allocator-options.ts";
+import { adviseLargePages } from "./executable/large-page-advice.ts";
 import { alignToLargePages } from "./executable/large-page-segments.ts";
 
 const root = resolve(import.meta.dir, "..");
@@ -61,8 +62,11 @@ if (!setAllocatorOptions(content))
 const aligned = alignToLargePages(content);
 if (aligned === undefined)
   console.log("segments are left where they are; see scripts/executable/large-page-segments.ts");
+const finished = aligned ?? content;
+if (!adviseLargePages(finished))
+  console.log("no large pages are asked for; see scripts/executable/large-page-advice.ts");
 // A new file in one write: by that a file system chooses how large the pages are that it caches a file in.
-writeFileSync(unfinished, aligned ?? content, { mode: 0o755 });
+writeFileSync(unfinished, finished, { mode: 0o755 });
 
 renameSync(unfinished, executable);
 symlinkSync("bunker", unfinished);

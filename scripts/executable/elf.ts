@@ -2,11 +2,13 @@
  * What the build reads and changes of an executable, elf(5): 64 bits, little-endian, x86-64.
  */
 
+const TYPE_EXECUTABLE = 2;
 const MACHINE_X86_64 = 62;
 const PROGRAM_HEADER_SIZE = 56;
 const SECTION_HEADER_SIZE = 64;
 
-/** Fields of the file's header: where the tables of program and section headers stand. */
+/** Fields of the file's header: where the program is entered, and where the tables of program and section headers stand. */
+const ENTRY = 24;
 const PROGRAM_HEADERS = 32;
 const SECTION_HEADERS = 40;
 
@@ -39,6 +41,21 @@ export function isElfForX86(file: Buffer): boolean {
   return (
     file.subarray(0, 6).equals(Buffer.from("\x7fELF\x02\x01", "latin1")) && file.readUInt16LE(18) === MACHINE_X86_64
   );
+}
+
+/** Whether an executable can lie in memory nowhere else than where it was linked to. */
+export function isLinkedToAddress(file: Buffer): boolean {
+  return file.readUInt16LE(16) === TYPE_EXECUTABLE;
+}
+
+/** The address of the instruction that a program begins with. */
+export function entryPoint(file: Buffer): number {
+  return readNumber(file, ENTRY);
+}
+
+/** Has a program begin with the instruction at another address. */
+export function setEntryPoint(file: Buffer, address: number): void {
+  writeNumber(file, ENTRY, address);
 }
 
 /** The segments that are loaded, in the order of their headers, which is that of their addresses. */

@@ -1,6 +1,7 @@
 import { type MappedMemory, mapMemory, SystemCall, systemCall } from "./system-call.ts";
 
-const MADV_HUGEPAGE = 14;
+/** Advice of madvise(2). */
+export const MADV_HUGEPAGE = 14;
 
 /** Of most processors; where it is another, the kernel goes on as usual. */
 const HUGE_PAGE_SIZE = 2 << 20;
