@@ -209,7 +209,11 @@ class Upload {
     } catch (failure) {
       // Nothing is known then; the next attempt goes on where it was, and learns whether that is right.
       if (failure instanceof TransientFailure) return;
-      throw failure;
+      if (!(failure instanceof BunkerError)) throw failure;
+      // Some registries do not tell. What is refused for another reason will be refused to the next upload, too.
+      await this.abandon();
+      this.#session = undefined;
+      return;
     }
     await response.discard();
     const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(response.headers.get("range") ?? "") ?? [];
