@@ -1,8 +1,8 @@
 /** What a registry has: the tags of a repository, the repositories; OCI distribution specification, "Listing tags". */
 import * as v from "valibot";
-import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "../documents.ts";
+import { invalidDocument } from "../documents.ts";
 import { pullScope } from "./manifests.ts";
-import { nextPage } from "./pagination.ts";
+import { readPages } from "./pagination.ts";
 import type { Repository } from "./registries.ts";
 import type { ApiRequest, RegistryClient } from "./registry-client.ts";
 
@@ -57,14 +57,10 @@ async function* listPages(
   first: Required<Pick<ApiRequest, "target" | "scopes" | "missingHint">> & { readonly object: string },
 ): AsyncGenerator<string> {
   const what = first.object;
-  let target: string | URL | undefined = first.target;
-  while (target !== undefined) {
-    const request = { ...first, method: "GET", target, expected: [200], operation: "list", signal };
-    const { response, bytes } = await client.read(request, MAXIMUM_DOCUMENT_SIZE);
-    if (bytes === undefined) throw invalidDocument(what, "a page of it has more than 4 MiB");
+  const request = { ...first, method: "GET", expected: [200], operation: "list", signal };
+  for await (const { bytes } of readPages(client, what, request)) {
     const result = v.safeParse(page, bytes.toString("utf8"));
     if (!result.success) throw invalidDocument(what, result.issues[0].message);
     yield* result.output;
-    target = nextPage(response);
   }
 }

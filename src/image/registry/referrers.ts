@@ -6,14 +6,15 @@
 import * as v from "valibot";
 import { BunkerError } from "../../sys/error.ts";
 import { type Digest, digestOf, digestSchema, splitDigest } from "../digest.ts";
-import { invalidDocument, MAXIMUM_DOCUMENT_SIZE } from "../documents.ts";
+import { invalidDocument } from "../documents.ts";
 import { INDEX_MEDIA_TYPE } from "../media-types.ts";
 import type { Manifest } from "../transport/transport.ts";
 import { pullScope, putManifest, readManifest } from "./manifests.ts";
-import { nextPage } from "./pagination.ts";
+import { readPages } from "./pagination.ts";
 import type { Repository } from "./registries.ts";
 
-const referrer = v.object({
+/** What is not understood of a list stays in it when something is added. */
+const referrer = v.looseObject({
   mediaType: v.string(),
   digest: digestSchema,
   size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
@@ -27,8 +28,10 @@ export type Referrer = v.InferOutput<typeof referrer>;
 const referrerIndex = v.pipe(
   v.string(),
   v.parseJson(undefined, "it is not JSON"),
-  v.object({ schemaVersion: v.literal(2), manifests: v.nullish(v.array(referrer), []) }),
+  v.looseObject({ schemaVersion: v.literal(2), manifests: v.nullish(v.array(referrer), []) }),
 );
+
+type ReferrerIndex = v.InferOutput<typeof referrerIndex>;
 
 const referring = v.pipe(
   v.string(),
@@ -56,29 +59,22 @@ export async function listReferrers(
   const { client, path } = repository;
   const found: Referrer[] = [];
   const query = artifactType === undefined ? "" : `?${new URLSearchParams({ artifactType })}`;
-  let target: string | URL | undefined = `${path}/referrers/${digest}${query}`;
-  while (target !== undefined) {
-    const { response, bytes } = await client.read(
-      {
-        method: "GET",
-        target,
-        headers: { accept: INDEX_MEDIA_TYPE },
-        scopes: [pullScope(path)],
-        expected: [200, 404],
-        operation: "list what refers to",
-        object: name,
-        signal,
-      },
-      MAXIMUM_DOCUMENT_SIZE,
-    );
+  const request = {
+    method: "GET",
+    target: `${path}/referrers/${digest}${query}`,
+    headers: { accept: INDEX_MEDIA_TYPE },
+    scopes: [pullScope(path)],
+    expected: [200, 404],
+    operation: "list what refers to",
+    object: name,
+    signal,
+  };
+  for await (const { response, bytes } of readPages(client, nameOfList(name), request)) {
     const isKnown =
       response.status === 200 && response.headers.get("content-type")?.startsWith(INDEX_MEDIA_TYPE) === true;
-    if (!isKnown) {
-      found.push(...(await taggedReferrers(repository, digest, name, signal)));
-      break;
-    }
-    found.push(...parseReferrers(bytes, name));
-    target = nextPage(response);
+    const list = isKnown ? parseReferrers(bytes, name) : await taggedReferrers(repository, digest, name, signal);
+    found.push(...(list?.manifests ?? []));
+    if (!isKnown) break;
   }
   return artifactType === undefined ? found : found.filter((each) => each.artifactType === artifactType);
 }
@@ -96,7 +92,8 @@ export async function addReferrer(
   const content = v.safeParse(referring, manifest.bytes.toString("utf8"));
   const subject = content.success ? content.output.subject?.digest : undefined;
   if (!content.success || subject === undefined) return;
-  const others = await taggedReferrers(repository, subject, name, signal);
+  const present = await taggedReferrers(repository, subject, name, signal);
+  const others = present?.manifests ?? [];
   if (others.some(({ digest }) => digest === manifest.digest)) return;
   const { annotations, artifactType, config } = content.output;
   const own = {
@@ -106,24 +103,24 @@ export async function addReferrer(
     artifactType: artifactType ?? config?.mediaType ?? undefined,
     annotations: annotations ?? undefined,
   };
-  const list = { schemaVersion: 2, mediaType: INDEX_MEDIA_TYPE, manifests: [...others, own] };
+  const list = { ...present, schemaVersion: 2, mediaType: INDEX_MEDIA_TYPE, manifests: [...others, own] };
   const bytes = Buffer.from(JSON.stringify(list));
   const index: Manifest = { mediaType: INDEX_MEDIA_TYPE, digest: digestOf(bytes), bytes };
   await putManifest(repository, index, referrersTag(subject), name, signal);
 }
 
-/** The list that clients keep. */
+/** The list that clients keep; undefined when there is none. */
 async function taggedReferrers(
   repository: Repository,
   digest: Digest,
   name: string,
   signal: AbortSignal,
-): Promise<readonly Referrer[]> {
+): Promise<ReferrerIndex | undefined> {
   try {
     const { bytes } = await readManifest(repository, referrersTag(digest), name, signal);
     return parseReferrers(bytes, name);
   } catch (error) {
-    if (error instanceof BunkerError && error.code === "image_not_found") return [];
+    if (error instanceof BunkerError && error.code === "image_not_found") return undefined;
     throw error;
   }
 }
@@ -133,10 +130,12 @@ function referrersTag(digest: Digest): string {
   return `${algorithm}-${hex}`;
 }
 
-function parseReferrers(bytes: Buffer | undefined, name: string): readonly Referrer[] {
-  const what = `the list of what refers to ${name}`;
-  if (bytes === undefined) throw invalidDocument(what, "it has more than 4 MiB");
+function nameOfList(name: string): string {
+  return `the list of what refers to ${name}`;
+}
+
+function parseReferrers(bytes: Buffer, name: string): ReferrerIndex {
   const result = v.safeParse(referrerIndex, bytes.toString("utf8"));
-  if (!result.success) throw invalidDocument(what, result.issues[0].message);
-  return result.output.manifests;
+  if (!result.success) throw invalidDocument(nameOfList(name), result.issues[0].message);
+  return result.output;
 }

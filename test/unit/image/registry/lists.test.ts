@@ -38,6 +38,20 @@ test.each([
   expect(requests.length).toBe(1);
 });
 
+test("links in a circle are followed once", async () => {
+  const { tags, requests } = await tagsFrom((request, response) => {
+    const tag = request.url?.includes("last=a") === true ? "b" : "a";
+    response.setHeader("link", `</v2/image/tags/list?last=${tag}>; rel="next"`);
+    response.end(JSON.stringify({ tags: [tag] }));
+  });
+  expect(requests.slice(0, 3)).toEqual([
+    "GET /v2/image/tags/list?n=1000",
+    "GET /v2/image/tags/list?last=a",
+    "GET /v2/image/tags/list?last=b",
+  ]);
+  expect({ tags, requests: requests.length }).toEqual({ tags: ["a", "b", "a"], requests: 3 });
+});
+
 test("a link to another host is followed at the registry that was asked", async () => {
   const { tags, requests } = await tagsFrom((request, response) => {
     const isFirst = !request.url?.includes("last=");

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { digestOf } from "../../../../src/image/digest.ts";
+import { INDEX_MEDIA_TYPE } from "../../../../src/image/media-types.ts";
 import { parseReference } from "../../../../src/image/reference.ts";
 import { putManifest } from "../../../../src/image/registry/manifests.ts";
 import { listReferrers } from "../../../../src/image/registry/referrers.ts";
@@ -189,6 +190,32 @@ test("an upload that never gets further is given up, and abandoned", async () =>
   expect(requests.at(-1)).toBe("DELETE");
 });
 
+test("an upload begins anew where the registry does not tell how far the last one came", async () => {
+  let failures = 0;
+  const requests: string[] = [];
+  await using server = await startScriptedServer(async (request, response) => {
+    const { method = "" } = request;
+    requests.push(method);
+    await request.resume();
+    if (method === "GET") refuse(response, 405, "UNSUPPORTED");
+    else if (method === "POST") response.writeHead(202, { location: "/v2/image/blobs/uploads/1" }).end();
+    else if (method === "PATCH" && failures++ === 0) refuse(response, 503, "UNAVAILABLE");
+    else if (method === "PUT" && requests.filter((each) => each === "PUT").length === 1)
+      refuse(response, 500, "UNKNOWN");
+    else response.writeHead(method === "PUT" ? 201 : 202).end();
+  });
+  const { manifest, reader } = memoryImage([noise(1_000)]);
+  const [, layer] = contentsOf(manifest.bytes);
+  if (layer === undefined) throw new Error("the manifest has a layer");
+  await using writer = openWriter(`${server.host}/image:1`);
+  await writer.writeBlob(layer, (offset) => reader.readBlob(layer, { signal: NEVER, offset }), {
+    signal: NEVER,
+    onProgress: () => {},
+  });
+  const onceMore = ["GET", "DELETE", "POST", "PATCH"];
+  expect(requests).toEqual(["POST", "PUT", ...onceMore, ...onceMore, "PUT"]);
+});
+
 test("a registry that takes nothing more of an upload is given up", async () => {
   const patience = { ...SHORT_PATIENCE, silence: 100, attempts: 2 };
   await using server = await startScriptedServer((request, response) => {
@@ -227,6 +254,39 @@ test("an artifact is listed under what it refers to, also where the registry kee
   expect(await digests()).toEqual([signature.manifest.digest, comment.manifest.digest]);
   expect(await digests("application/x.comment")).toEqual([comment.manifest.digest]);
   expect(await digests("application/x.other")).toEqual([]);
+});
+
+test("a list of what refers to an image keeps what others have written into it", async () => {
+  const name = `${registry.host}/shared-list`;
+  const { manifest, reader } = memoryImage([noise(1_000)]);
+  await using writer = openWriter(`${name}:1`);
+  await copy(reader, writer);
+  using registries = new Registries({ patience: SHORT_PATIENCE }, () => undefined);
+  const repository = registries.forPush(parseReference(name));
+  const other = memoryImage([noise(100)]);
+  await using otherWriter = openWriter(`${name}:2`);
+  await copy(other.reader, otherWriter);
+  const entry = {
+    mediaType: MANIFEST_TYPE,
+    digest: other.manifest.digest,
+    size: other.manifest.bytes.length,
+    data: "e30=",
+    platform: { os: "linux", architecture: "arm64" },
+  };
+  const list = { schemaVersion: 2, mediaType: INDEX_MEDIA_TYPE, manifests: [entry], annotations: { "x.by": "others" } };
+  const bytes = Buffer.from(JSON.stringify(list));
+  const tag = manifest.digest.replace(":", "-");
+  await putManifest(repository, { mediaType: INDEX_MEDIA_TYPE, digest: digestOf(bytes), bytes }, tag, name, NEVER);
+  const subject = { mediaType: MANIFEST_TYPE, digest: manifest.digest, size: manifest.bytes.length };
+  const signature = memoryImage([noise(100)], { subject });
+  await using artifactWriter = openWriter(`${name}@${signature.manifest.digest}`);
+  await copy(signature.reader, artifactWriter);
+  await using changed = openReader(`${name}:${tag}`);
+  const content = JSON.parse((await changed.readManifest()).bytes.toString("utf8"));
+  expect(content).toMatchObject({
+    annotations: list.annotations,
+    manifests: [entry, { digest: signature.manifest.digest }],
+  });
 });
 
 test("a manifest whose digest is another is refused", async () => {
