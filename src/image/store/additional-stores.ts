@@ -19,6 +19,7 @@ import { identifyDescriptors } from "../image-layout.ts";
 import { blobPath, directoryFiles, readBlob } from "../layout-files.ts";
 import { TAG_ANNOTATION } from "../manifest-choice.ts";
 import { isConfiguration, isLayer, isManifest } from "../media-types.ts";
+import { formatReference, parseReference, type Reference } from "../reference.ts";
 import { REPOSITORY_DIGESTS_ANNOTATION } from "./layout-index.ts";
 import type { StoredImage } from "./stored-image.ts";
 
@@ -111,12 +112,23 @@ export function readAdditionalStore(directory: string): StoredImage[] {
   return [...images.values()];
 }
 
+/** The names that are written in full; others (a tag alone, a sentence) are none by which an image is found here. */
 function namesOf({ annotations }: Descriptor) {
-  const name = annotations[TAG_ANNOTATION];
+  const name = annotations[TAG_ANNOTATION] ?? "";
+  const repositoryDigests = (annotations[REPOSITORY_DIGESTS_ANNOTATION] ?? "").split(" ");
   return {
-    names: name === undefined ? [] : [name],
-    repositoryDigests: (annotations[REPOSITORY_DIGESTS_ANNOTATION] ?? "").split(" ").filter((text) => text !== ""),
+    names: fullReference(name)?.tag === undefined ? [] : [name],
+    repositoryDigests: repositoryDigests.filter((text) => fullReference(text)?.digest !== undefined),
   };
+}
+
+function fullReference(text: string): Reference | undefined {
+  try {
+    const reference = parseReference(text);
+    return formatReference(reference) === text ? reference : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** @returns undefined for what is no image, and for what its owner removes meanwhile */

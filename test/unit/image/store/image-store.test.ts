@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Digest } from "../../../../src/image/digest.ts";
@@ -287,6 +287,27 @@ describe("a second store", () => {
       ]);
       using both = openImageStore(data, [other]);
       expect(both.list()).toMatchObject([{ names: ["docker.io/library/there:1"], store: other }]);
+    } finally {
+      rmSync(other, { recursive: true });
+    }
+  });
+
+  test("need not have names for its images, and none that cannot be read stops a list", () => {
+    add([`${debian}:12`]);
+    const { id } = store.find("debian:12");
+    const index = JSON.parse(readFileSync(`${data}/index.json`, "utf8"));
+    const [entry] = index.manifests;
+    const other = mkdtempSync(join(tmpdir(), "bunker-images-"));
+    try {
+      cpSync(`${data}/blobs`, `${other}/blobs`, { recursive: true });
+      const names = ["Hello World", "1.0", "debian:12", debian, `${debian}:13`];
+      const manifests = names.map((name) => ({
+        ...entry,
+        annotations: { "org.opencontainers.image.ref.name": name, "bunker.repository-digests": `x ${debian}@sha256:1` },
+      }));
+      writeFileSync(`${other}/index.json`, JSON.stringify({ ...index, manifests }));
+      using empty = openImageStore(`${other}/own`, [other]);
+      expect(empty.list()).toMatchObject([{ id, names: [`${debian}:13`], repositoryDigests: [] }]);
     } finally {
       rmSync(other, { recursive: true });
     }
