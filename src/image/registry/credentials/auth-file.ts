@@ -46,7 +46,10 @@ export function readAuthFile(path: string): AuthFile | undefined {
  */
 export function readLegacyAuthFile(path: string): AuthFile | undefined {
   const value = readJson(path);
-  return value === undefined ? undefined : parseAuthFile(path, { auths: value });
+  if (value === undefined) return undefined;
+  const entries = v.safeParse(v.record(v.string(), v.unknown()), value);
+  if (!entries.success) throw invalid(path, entries.issues[0].message);
+  return parseAuthFile(path, { auths: entries.output });
 }
 
 function readJson(path: string): unknown {

@@ -18,6 +18,7 @@ import {
   DOCKER_HUB_KEY,
   findInFiles,
   forgetInFiles,
+  isBesideLogin,
   type KeptLogin,
   keepInFiles,
   listFiles,
@@ -133,7 +134,7 @@ export async function listLogins(places: LoginPlaces): Promise<LoginList> {
       helper === undefined
         ? await listFiles(places.file, onFailure)
         : ((await orFailure(listHelper(helper), onFailure)) ?? []);
-    for (const key of keys) names.add(normalizedKey(key));
+    for (const key of keys) if (!isBesideLogin(key)) names.add(normalizedKey(key));
   }
   return { names: [...names].sort(), failures };
 }

@@ -28,6 +28,12 @@ import { type OnFailure, orFailure } from "./or-failure.ts";
 /** What Docker calls its Hub in files of logins and for helpers. */
 export const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
 
+/**
+ * What Docker keeps beside the login for its Hub when that was made in a browser: tokens for others of the Hub's services.
+ * They are no logins, and go with the one that they belong to.
+ */
+const DOCKER_HUB_TOKENS: readonly string[] = [`${DOCKER_HUB_KEY}access-token`, `${DOCKER_HUB_KEY}refresh-token`];
+
 /** Who keeps the logins for a registry instead of a file. */
 interface FileHelper extends CredentialHelper {
   /** What it knows the registry as. */
@@ -124,9 +130,12 @@ export async function forgetInFiles(file: string | undefined, name: string): Pro
   for (const path of authFiles(file)) {
     const content = readAuthFile(path);
     if (content === undefined) continue;
+    const tokens = name === "docker.io" ? DOCKER_HUB_TOKENS : [];
     const helper = name === registry ? helperFor(path, content, registry) : undefined;
-    if (helper !== undefined && (await eraseFromHelper(helper, helper.server))) found = true;
-    const keys = exactKeys(content, name);
+    if (helper !== undefined) {
+      for (const server of [helper.server, ...tokens]) if (await eraseFromHelper(helper, server)) found = true;
+    }
+    const keys = [...exactKeys(content, name), ...tokens.filter((key) => Object.hasOwn(content.auths, key))];
     if (keys.length === 0) continue;
     changeAuthFile(path, keys, undefined);
     found = true;
@@ -220,8 +229,14 @@ function exactKeys(content: AuthFile, name: string): readonly string[] {
   return Object.keys(content.auths).filter((key) => normalizedKey(key) === name);
 }
 
+/** Whether a key is of what goes with a login and is none. */
+export function isBesideLogin(key: string): boolean {
+  return DOCKER_HUB_TOKENS.includes(key);
+}
+
 /** Docker writes some keys as URLs, and its Hub's under a name of its own. */
 export function normalizedKey(key: string): string {
+  if (isBesideLogin(key)) return key;
   const [, url] = /^https?:\/\/([^/]+)/.exec(key) ?? [];
   const name = url ?? key;
   return name === "index.docker.io" || name === "registry-1.docker.io" ? "docker.io" : name;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -234,6 +235,34 @@ test("all names that a file has for Docker Hub are changed and forgotten togethe
   expect(await find(USUAL, "docker.io")).toBeUndefined();
 });
 
+test("Docker's tokens for its Hub are no logins, and go with the one that they belong to", async () => {
+  const hub = "https://index.docker.io/v1/";
+  const tokens = {
+    [`${hub}access-token`]: encoded("alice:access"),
+    [`${hub}refresh-token`]: encoded("alice:refresh"),
+  };
+  write("docker/config.json", { auths: tokens });
+  expect(await find(USUAL, "docker.io/library/debian")).toBeUndefined();
+  expect((await listLogins(USUAL)).names).toEqual([]);
+  write("docker/config.json", { auths: { ...tokens, [hub]: encoded("old:1"), "example.com": encoded("a:b") } });
+  expect((await listLogins(USUAL)).names).toEqual(["docker.io", "example.com"]);
+  await keepCredentials(USUAL, "docker.io", BOB);
+  const kept = { auths: { ...tokens, [hub]: encoded("bob:builder"), "example.com": encoded("a:b") } };
+  expect(read("docker/config.json")).toEqual(kept);
+  expect(await forgetCredentials(USUAL, "docker.io")).toBe(true);
+  expect(read("docker/config.json")).toEqual({ auths: { "example.com": encoded("a:b") } });
+});
+
+test("a helper that has Docker's tokens for its Hub forgets them with the login", async () => {
+  installHelper("memory");
+  write("docker/config.json", { credsStore: "memory" });
+  const token = { ServerURL: "https://index.docker.io/v1/refresh-token", Username: "alice", Secret: "refresh" };
+  write("kept-by-memory", `${JSON.stringify(token)}\n`);
+  expect(await find(USUAL, "docker.io")).toBeUndefined();
+  expect(await forgetCredentials(USUAL, "docker.io")).toBe(true);
+  expect(existsSync(join(directory, "kept-by-memory"))).toBe(false);
+});
+
 test("a helper that cannot list its logins does not hide the others", async () => {
   write("docker/config.json", { credsStore: "no-such-helper", auths: { "example.com": encoded("a:b") } });
   const { names, failures } = await listLogins(USUAL);
@@ -321,6 +350,10 @@ test("Docker's file of old is read as the last one, and never written", async ()
   expect(unforgettableLogin(only(other), "docker.io")).toBeUndefined();
   write("home/.dockercfg", "{");
   expect((await failureOf(find(USUAL, "other.example.com"))).message).toContain(path);
+  write("home/.dockercfg", "5");
+  const { message } = await failureOf(find(USUAL, "other.example.com"));
+  expect(message).toStartWith(`read ${path}: `);
+  expect(message).not.toContain("auths");
 });
 
 test("helpers that registries.conf names are asked in their order, and the files where it names them", async () => {
