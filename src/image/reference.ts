@@ -76,15 +76,18 @@ function isHost(text: string): boolean {
   );
 }
 
-function isRepository(text: string): boolean {
+/** Whether a text is a repository's name, however long, without a registry. */
+export function isRepository(text: string): boolean {
   return /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/.test(text);
 }
 
-function isTag(text: string): boolean {
+/** Whether a text is a tag. */
+export function isTag(text: string): boolean {
   return /^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}$/.test(text);
 }
 
-function isDigest(text: string): boolean {
+/** Whether a text is a digest of a kind that images have. */
+export function isDigest(text: string): boolean {
   return /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/.test(text);
 }
 

@@ -125,7 +125,7 @@ async function findInHub(client: RegistryClient, words: string, limit: number, s
   return found.map(
     (each): FoundRepository => ({
       name: each.name,
-      description: each.description.replace(/\s+/g, " ").trim(),
+      description: each.description,
       stars: each.star_count,
       isOfficial: each.is_official,
       isAutomated: each.is_automated,

@@ -4,7 +4,11 @@ import type { RegistryClient } from "./registry-client.ts";
 
 const result = v.object({
   name: v.string(),
-  description: v.nullish(v.string(), ""),
+  // Anybody may have written it, for terminals too.
+  description: v.pipe(
+    v.nullish(v.string(), ""),
+    v.transform((text) => text.replace(/[\s\p{Cc}]+/gu, " ").trim()),
+  ),
   star_count: v.nullish(v.number(), 0),
   is_official: v.nullish(v.boolean(), false),
   is_automated: v.nullish(v.boolean(), false),

@@ -1,23 +1,32 @@
 /** What a registry has: the tags of a repository, the repositories; OCI distribution specification, "Listing tags". */
 import * as v from "valibot";
 import { invalidDocument } from "../documents.ts";
+import { isDigest, isRepository, isTag } from "../reference.ts";
 import { pullScope } from "./manifests.ts";
 import { readPages } from "./pagination.ts";
 import type { Repository } from "./registries.ts";
 import type { ApiRequest, RegistryClient } from "./registry-client.ts";
 
-const names = v.nullish(v.array(v.string()), []);
+/** Nexus writes null where it has nothing to say. */
+const names = v.nullish(v.array(v.nullish(v.string(), "")), []);
+const tag = v.pipe(
+  v.string(),
+  v.check(isTag, ({ input }) => `${JSON.stringify(input)} is no tag`),
+);
 const tagsPage = v.pipe(
   v.string(),
   v.parseJson(),
   v.object({ tags: names }),
-  v.transform(({ tags }) => tags),
+  // Artifactory lists manifests without a tag by their digests.
+  v.transform(({ tags }) => tags.filter((text) => text !== "" && !isDigest(text))),
+  v.array(tag),
 );
 const catalogPage = v.pipe(
   v.string(),
   v.parseJson(),
   v.object({ repositories: names }),
-  v.transform(({ repositories }) => repositories),
+  // What is no repository's name cannot be asked for, and need not keep the others from being found.
+  v.transform(({ repositories }) => repositories.filter(isRepository)),
 );
 
 /** Docker's API for the catalogue of a registry. */

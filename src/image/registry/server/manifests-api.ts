@@ -9,11 +9,11 @@ import { MAXIMUM_DOCUMENT_SIZE } from "../../documents.ts";
 import { blobPath } from "../../layout-files.ts";
 import { MAXIMUM_DEPTH } from "../../manifest-choice.ts";
 import { INDEX_MEDIA_TYPE, isIndex } from "../../media-types.ts";
+import { isTag } from "../../reference.ts";
 import type { LayoutStaging } from "../../transport/layout-staging.ts";
 import { ApiError } from "./api-error.ts";
 import { parseDigest } from "./blobs-api.ts";
 import type { RegistryContents, ServedManifest } from "./registry-contents.ts";
-import { isTag } from "./served-name.ts";
 
 const named = v.object({
   mediaType: v.nullish(v.string(), ""),

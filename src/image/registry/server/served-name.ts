@@ -1,4 +1,4 @@
-import { parseReference } from "../../reference.ts";
+import { isTag, parseReference } from "../../reference.ts";
 import { isLoopbackHost } from "../http/proxy.ts";
 
 /** What a client of the server calls an image. */
@@ -27,20 +27,11 @@ export function servedName(name: string): ServedName | undefined {
   return isRepository(repository) && isTag(tag) ? { repository, tag } : undefined;
 }
 
-/** Whether a text is the name of a repository, without a registry. */
+/** Whether a text is the name of a repository that clients can ask for, without a registry. */
 export function isRepository(text: string): boolean {
-  return canBeRead(`localhost/${text}`) && !/[:@]/.test(text);
-}
-
-/** Whether a text is a tag. */
-export function isTag(text: string): boolean {
-  return canBeRead(`localhost/x:${text}`) && !text.includes("@");
-}
-
-function canBeRead(name: string): boolean {
   try {
-    parseReference(name);
-    return true;
+    parseReference(`localhost/${text}`);
+    return !/[:@]/.test(text);
   } catch {
     return false;
   }

@@ -64,7 +64,7 @@ test("Docker Hub is searched at its index", async () => {
     void response.end(
       JSON.stringify({
         results: [
-          { name: "debian", description: "Linux", star_count: 5, is_official: true, is_automated: false },
+          { name: "debian", description: " Linux\r\n\x1b[2J ", star_count: 5, is_official: true, is_automated: false },
           { name: "somebody/debian", description: null },
           { name: "one/more" },
         ],
@@ -73,7 +73,7 @@ test("Docker Hub is searched at its index", async () => {
   using registries = new Registries(hub, () => undefined);
   const found = await searchHub(registries.registry("docker.io"), "debian linux", 2, NEVER);
   expect(found).toEqual([
-    { name: "debian", description: "Linux", star_count: 5, is_official: true, is_automated: false },
+    { name: "debian", description: "Linux [2J", star_count: 5, is_official: true, is_automated: false },
     { name: "somebody/debian", description: "", star_count: 0, is_official: false, is_automated: false },
   ]);
   expect(server.requests.at(-1)).toBe("GET /v1/search?q=debian+linux&n=2");

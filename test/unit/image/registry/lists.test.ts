@@ -69,6 +69,25 @@ test("null is an empty list, as Go writes it; another form is refused", async ()
   });
 });
 
+test("what is no tag is not listed: what registries have put there by mistake is left out, the rest refused", async () => {
+  const list = async (...tags: readonly unknown[]) =>
+    (await tagsFrom((_request, response) => void response.end(JSON.stringify({ tags })))).tags;
+  expect(await list(null, "a", "", `sha256:${"0".repeat(64)}`)).toEqual(["a"]);
+  for (const tag of ["../../other/manifests/1", "a b", "\x1b[31m", "a/b", ".."]) {
+    expect(await list("a", tag)).toEqual({
+      code: "image_invalid",
+      message: `read the tags of image: ${JSON.stringify(tag)} is no tag`,
+    });
+  }
+});
+
+test("what is no repository is not listed", async () => {
+  const body = JSON.stringify({ repositories: ["a/b", null, "A", "a\x1b[31m", "../a", "a:1"] });
+  await using server = await startScriptedServer((_request, response) => void response.end(body));
+  using registries = new Registries({ patience: SHORT_PATIENCE }, () => undefined);
+  expect(await Array.fromAsync(listRepositories(registries.registry(server.host), NEVER))).toEqual(["a/b"]);
+});
+
 test("the repositories of a registry are listed", async () => {
   await using server = await startScriptedServer((_request, response) => void response.end('{"repositories":["a/b"]}'));
   using registries = new Registries({ patience: SHORT_PATIENCE }, () => undefined);
