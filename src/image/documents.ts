@@ -41,7 +41,26 @@ const descriptor = v.object({
 /** A reference to a blob: media type, digest, size in bytes. */
 export type Descriptor = v.InferOutput<typeof descriptor>;
 
-const index = lazily(() => v.object({ schemaVersion: v.literal(2), manifests: v.nullish(v.array(descriptor), []) }));
+/** What the other of the two kinds has: a document that could be taken for either means to one what it does not to another. */
+const ofOtherKind = (kind: string) =>
+  v.nullish(
+    v.pipe(
+      v.unknown(),
+      v.check(
+        (value) => Array.isArray(value) && value.length === 0,
+        `${kind} has none; it could be taken for either kind`,
+      ),
+    ),
+  );
+
+const index = lazily(() =>
+  v.object({
+    schemaVersion: v.literal(2),
+    manifests: v.nullish(v.array(descriptor), []),
+    config: ofOtherKind("an index"),
+    layers: ofOtherKind("an index"),
+  }),
+);
 
 /** An OCI image index, or a Docker manifest list. */
 export type Index = v.InferOutput<ReturnType<typeof index>>;
@@ -53,6 +72,7 @@ const manifest = lazily(() =>
     artifactType: v.nullish(text),
     config: descriptor,
     layers: v.nullish(v.array(descriptor), []),
+    manifests: ofOtherKind("a manifest"),
   }),
 );
 

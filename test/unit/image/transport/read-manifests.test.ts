@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { digestOf } from "../../../../src/image/digest.ts";
+import { parseDocument } from "../../../../src/image/documents.ts";
 import { parsePlatform } from "../../../../src/image/platform.ts";
 import { readAllManifests, readManifestFor, readRoot } from "../../../../src/image/transport/read-manifests.ts";
 import type { ImageReader, Manifest } from "../../../../src/image/transport/transport.ts";
@@ -92,6 +93,19 @@ test("a manifest alone is for every platform", async () => {
   const root = image("alone");
   expect(await readManifestFor(read(root), root, parsePlatform("linux/arm64"))).toEqual(root);
   expect(await readAllManifests(read(root), root)).toEqual([root]);
+});
+
+test("a document that could be taken for an image and for an index is refused as both", () => {
+  const descriptor = { mediaType: MANIFEST_TYPE, digest: digestOf("x"), size: 1 };
+  const both = { schemaVersion: 2, config: descriptor, layers: [descriptor], manifests: [descriptor] };
+  const parse = (kind: "index" | "manifest", value: object) => () =>
+    parseDocument(kind, Buffer.from(JSON.stringify(value)), "it");
+  expect(parse("index", both)).toThrow("read it: config: an index has none; it could be taken for either kind");
+  expect(parse("index", { ...both, config: undefined })).toThrow("read it: layers: an index has none");
+  expect(parse("manifest", both)).toThrow("read it: manifests: a manifest has none");
+  // Go writes lists that are empty.
+  expect(parse("index", { ...both, config: null, layers: [] })).not.toThrow();
+  expect(parse("manifest", { ...both, manifests: [] })).not.toThrow();
 });
 
 describe("both ways refuse", () => {
