@@ -42,7 +42,7 @@ export const login = defineCommand(
   async ({ options, operands: [server = "docker.io"] }) => {
     const { registry, name } = parseLoginName(server);
     const settings = registrySettings(options);
-    const verify = (credentials: Credentials) => logIn(settings, registry, credentials);
+    const verify = (credentials: Credentials) => logIn(settings, registry, credentials, warning);
     const places = { file: options.authFile, helpers: readRegistriesFiles().credentialHelpers };
     // Where a helper that is to keep logins cannot even be asked, it is told before the password is asked for. An entry
     // that is none is about to be replaced.

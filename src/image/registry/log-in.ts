@@ -5,12 +5,17 @@ import type { RegistrySettings } from "./registry-settings.ts";
 
 /**
  * Asks a registry whether it accepts a login; OCI distribution specification, "Determining support".
+ * @param onWarning as `Registries` takes it
  * @throws BunkerError `registry_unauthorized` when it does not, `registry_refused` when it is no registry, and what
  *   `RegistryClient` can meet
  */
-export async function logIn(settings: RegistrySettings, registry: string, credentials: Credentials): Promise<void> {
-  // The login is given, so none is looked up and nothing is to be warned of.
-  using registries = new Registries({ ...settings, credentials }, () => undefined);
+export async function logIn(
+  settings: RegistrySettings,
+  registry: string,
+  credentials: Credentials,
+  onWarning: (message: string) => void,
+): Promise<void> {
+  using registries = new Registries({ ...settings, credentials }, onWarning);
   const operation = "log in to";
   try {
     const response = await registries.registry(registry).send({

@@ -26,7 +26,7 @@ export class Registries implements Disposable {
   readonly #warnings = new Set<string>();
   #file: RegistriesFile | undefined;
 
-  /** @param onWarning is told, once each, of what is left out of a look-up of logins */
+  /** @param onWarning is told, once each, of what is left out of a look-up of logins, and of what registries warn of */
   constructor(settings: RegistrySettings, onWarning: (message: string) => void) {
     this.#settings = settings;
     this.#onWarning = onWarning;
@@ -106,6 +106,7 @@ export class Registries implements Disposable {
         mayBeInsecureOnLoopback: tlsVerify === undefined,
         certificateDirectory,
         patience: adjustedPatience(patience, { retries, delay: retryDelay }),
+        onWarning: (message) => this.#warn(message),
         credentials: async () => credentials ?? (withoutLogin ? undefined : await this.#keptLogin(authFile, name)),
       });
       this.#clients.set(key, client);
@@ -120,9 +121,13 @@ export class Registries implements Disposable {
   #keptLogin(file: string | undefined, name: string): Promise<Credentials | undefined> {
     const { credentialHelpers: helpers } = this.#configuration();
     return findCredentials({ file, helpers }, name, ({ message }) => {
-      if (this.#warnings.has(message)) return;
-      this.#warnings.add(message);
-      this.#onWarning(`${message}; going on without that login`);
+      this.#warn(`${message}; going on without that login`);
     });
+  }
+
+  #warn(message: string): void {
+    if (this.#warnings.has(message)) return;
+    this.#warnings.add(message);
+    this.#onWarning(message);
   }
 }

@@ -23,6 +23,7 @@ import { isLoopbackHost } from "./http/proxy.ts";
 import { type Trust, trustFor } from "./http/trust.ts";
 import type { Patience } from "./patience.ts";
 import { retryAfter, withRetries } from "./retry.ts";
+import { parseWarnings } from "./warnings.ts";
 
 /** What a client is for. */
 export interface ClientSettings {
@@ -35,6 +36,8 @@ export interface ClientSettings {
   readonly certificateDirectory: string | undefined;
   readonly patience: Patience;
   credentials(): Promise<Credentials | undefined>;
+  /** Is told what the registry wants its users to know, each time that it says so. */
+  onWarning(message: string): void;
 }
 
 /** A request to the API. */
@@ -145,6 +148,7 @@ export class RegistryClient implements Disposable {
     for (let answered = 0; ; answered++) {
       const response =
         (answered === 0 ? answer : undefined) ?? (await this.#follow(request, start, home.origin, authorization));
+      if (response.url.origin === home.origin) this.#tellWarnings(response.headers);
       if (expected.includes(response.status)) return response;
       if (response.status !== 401 || response.url.origin !== home.origin || answered === 2) {
         throw await this.#failure(response, request);
@@ -156,6 +160,11 @@ export class RegistryClient implements Disposable {
       await response.discard();
       authorization = next;
     }
+  }
+
+  #tellWarnings(headers: Headers): void {
+    for (const text of parseWarnings(headers.get("warning")))
+      this.#settings.onWarning(`${this.registry} says: ${text}`);
   }
 
   /** Sends it to where it belongs: through all redirects, with credentials only to the registry itself. */

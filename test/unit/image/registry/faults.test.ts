@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseReference } from "../../../../src/image/reference.ts";
 import { adjustedPatience, USUAL_PATIENCE } from "../../../../src/image/registry/patience.ts";
+import { Registries } from "../../../../src/image/registry/registries.ts";
+import { RegistryReader } from "../../../../src/image/registry/registry-reader.ts";
 import { contentsOf, failureOf, NEVER, openReader, readWhole, SHORT_PATIENCE } from "./reading.ts";
 import { type Handler, refuse, smallImage, startScriptedServer } from "./scripted-server.ts";
 
@@ -43,6 +46,33 @@ async function readLayerFrom(handler: Handler, settings: Parameters<typeof openR
 test("a registry on this machine shows by the first answer which protocol it speaks", async () => {
   const { outcome, requests, questions } = await readManifestFrom((_request, response) => sendManifest(response));
   expect([outcome, requests, questions]).toEqual(["read", ["GET /v2/image/manifests/1"], 0]);
+});
+
+test("what a registry warns of is told once, whether it answers or refuses, and nothing that another host says", async () => {
+  await using storage = await startScriptedServer((_request, response) => {
+    response.writeHead(200, { warning: '299 - "buy storage"' }).end(image.blob);
+  });
+  await using registry = await startScriptedServer((request, response) => {
+    response.setHeader("warning", [
+      '299 - "your \\"token\\" ends, soon"',
+      '110 anderson/1.3.37 "Response is stale"',
+      '299 - "moved \x9b2J"',
+    ]);
+    if (request.url?.includes("/manifests/1")) sendManifest(response);
+    else if (request.url?.includes("/blobs/")) response.writeHead(307, { location: `http://${storage.host}/` }).end();
+    else refuse(response, 404, "MANIFEST_UNKNOWN", { warning: '299 - "renamed"' });
+  });
+  const told: string[] = [];
+  using registries = new Registries({ patience: SHORT_PATIENCE }, (message) => told.push(message));
+  await using reader = new RegistryReader(registries, parseReference(`${registry.host}/image:1`), NEVER);
+  const { bytes } = await reader.readManifest();
+  await reader.readManifest();
+  for (const descriptor of contentsOf(bytes).slice(1)) await readWhole(reader, descriptor);
+  const expected = ['your "token" ends, soon', "moved 2J"].map((text) => `${registry.host} says: ${text}`);
+  expect(told).toEqual(expected);
+  await using other = new RegistryReader(registries, parseReference(`${registry.host}/image:2`), NEVER);
+  await failureOf(other.readManifest());
+  expect(told).toEqual([...expected, `${registry.host} says: renamed`]);
 });
 
 test("a registry that refuses the first request is asked whether it wants TLS", async () => {
