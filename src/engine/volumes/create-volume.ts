@@ -3,15 +3,17 @@
  * without a row was left by a command that was killed in the middle, or by a power cut; it is put aside.
  */
 
+import { outerId } from "../../runtime/id-map/id-mapping.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
 import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { recordVolumeEvent } from "../events/journal.ts";
+import { ownershipOf } from "../ownership.ts";
 import { insertVolume, lookUpVolume, noteUse, type Volume } from "../state/volumes.ts";
-import { giveTo } from "./give-to.ts";
+import { giveTo, type Owner } from "./give-to.ts";
 import { volumeContent, volumeDirectory, volumesDirectory } from "./volume-directory.ts";
-import { volumeKind } from "./volume-driver.ts";
+import { invalidVolumeOption, type VolumeKind, volumeKind } from "./volume-driver.ts";
 
 /** What is asked of a volume that may be there already. */
 export interface VolumeRequest {
@@ -49,13 +51,14 @@ export function takeVolume(
       exitStatus: 1,
     });
   }
-  const kind = volumeKind(options);
+  const owner = ownerOf(data, volumeKind(options));
   const taken = database.transaction(
     () => {
       const known = lookUpVolume(database, name);
       const volume = known ?? { ...request, created: Date.now() };
       if (known === undefined) {
         makeDirectory(data, name);
+        if (owner !== undefined) giveTo(data, volumeContent(data, name), owner);
         insertVolume(database, volume);
       } else if (Object.keys(options).length > 0 && !Bun.deepEquals(known.options, options)) {
         throw new BunkerError({
@@ -71,13 +74,27 @@ export function takeVolume(
     },
     { durable: lookUpVolume(database, name) === undefined },
   );
-  if (taken.isNew) {
-    if (kind.kind === "directory" && (kind.uid !== undefined || kind.gid !== undefined)) {
-      giveTo(data, volumeContent(data, name), { uid: kind.uid ?? 0, gid: kind.gid ?? 0 });
-    }
-    recordVolumeEvent(data, "create", name);
-  }
+  if (taken.isNew) recordVolumeEvent(data, "create", name);
   return taken.volume;
+}
+
+/**
+ * Whom the options of a volume give its directory to.
+ * @throws BunkerError `invalid_volume_option` for somebody whom no container has
+ */
+function ownerOf(data: string, kind: VolumeKind): Owner | undefined {
+  if (kind.kind !== "directory" || (kind.uid === undefined && kind.gid === undefined)) return undefined;
+  const owner = { uid: kind.uid ?? 0, gid: kind.gid ?? 0 };
+  const { userNamespace } = ownershipOf({ kind: "default" }, data);
+  if (userNamespace === undefined) return owner;
+  const hasUser = outerId(userNamespace.uidMappings, owner.uid) !== undefined;
+  if (hasUser && outerId(userNamespace.gidMappings, owner.gid) !== undefined) return owner;
+  const option = hasUser ? `o=gid=${owner.gid}` : `o=uid=${owner.uid}`;
+  throw invalidVolumeOption(
+    option,
+    "the user namespace of containers has no such id",
+    "bunker unshare cat /proc/self/uid_map /proc/self/gid_map shows those that it has.",
+  );
 }
 
 function makeDirectory(data: string, name: string): void {

@@ -4,7 +4,7 @@ import { changeTreeOwner } from "../../sys/change-tree-owner.ts";
 import { ownershipOf } from "../ownership.ts";
 
 /** Whom files are given to, by ids of a container. */
-interface Owner {
+export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }

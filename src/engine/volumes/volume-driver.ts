@@ -26,9 +26,14 @@ const BIND_OPTIONS = ["suid", "nosuid", "dev", "nodev", "exec", "noexec"];
  */
 export function volumeKind(options: Readonly<Record<string, string>>): VolumeKind {
   const unknown = Object.keys(options).find((key) => !["type", "device", "o", "size"].includes(key));
-  if (unknown !== undefined) throw invalid(unknown, "there is no such option", "There are type, device and o.");
+  if (unknown !== undefined)
+    throw invalidVolumeOption(unknown, "there is no such option", "There are type, device and o.");
   if (options["size"] !== undefined) {
-    throw invalid("size", "only root of the host may set quotas", "A tmpfs has a size: type=tmpfs, o=size=64m.");
+    throw invalidVolumeOption(
+      "size",
+      "only root of the host may set quotas",
+      "A tmpfs has a size: type=tmpfs, o=size=64m.",
+    );
   }
   const { type = "", device = "" } = options;
   const words = (options["o"] ?? "").split(",").filter((word) => word !== "");
@@ -36,8 +41,9 @@ export function volumeKind(options: Readonly<Record<string, string>>): VolumeKin
   const isBind = words.some((word) => word === "bind" || word === "rbind");
   if (isBind || type === "none" || type === "bind") return bindKind(device, words);
   if (type === "" && device === "") return directoryKind(words);
-  if (type === "") throw invalid("device", "it is of no use without type", "A directory of the host has o=bind.");
-  throw invalid(
+  if (type === "")
+    throw invalidVolumeOption("device", "it is of no use without type", "A directory of the host has o=bind.");
+  throw invalidVolumeOption(
     `type=${type}`,
     "only root of the host may mount that",
     "Have it mounted on the host, and take type=none, o=bind, device=DIRECTORY.",
@@ -45,9 +51,10 @@ export function volumeKind(options: Readonly<Record<string, string>>): VolumeKin
 }
 
 function bindKind(device: string, words: readonly string[]): VolumeKind {
-  if (!device.startsWith("/")) throw invalid("device", "expected the absolute path of a directory of the host");
+  if (!device.startsWith("/"))
+    throw invalidVolumeOption("device", "expected the absolute path of a directory of the host");
   const unknown = words.find((word) => !["bind", "rbind", "ro", "rw", ...BIND_OPTIONS].includes(word));
-  if (unknown !== undefined) throw invalid(`o=${unknown}`, "it is not for a bind mount");
+  if (unknown !== undefined) throw invalidVolumeOption(`o=${unknown}`, "it is not for a bind mount");
   return {
     kind: "bind",
     device,
@@ -61,13 +68,14 @@ function directoryKind(words: readonly string[]): VolumeKind {
   const ids = new Map<string, number>();
   for (const word of words) {
     const match = /^(uid|gid)=(\d{1,10})$/.exec(word);
-    if (match === null) throw invalid(`o=${word}`, "without a type there are uid=NUMBER and gid=NUMBER");
+    if (match === null) throw invalidVolumeOption(`o=${word}`, "without a type there are uid=NUMBER and gid=NUMBER");
     ids.set(match[1] ?? "", Number(match[2]));
   }
   return { kind: "directory", uid: ids.get("uid"), gid: ids.get("gid") };
 }
 
-function invalid(option: string, reason: string, hint?: string): BunkerError {
+/** The error for an option of a volume that means nothing, or that cannot be had. */
+export function invalidVolumeOption(option: string, reason: string, hint?: string): BunkerError {
   const what = { code: "invalid_volume_option", operation: "use the volume option", object: option, reason };
   return new BunkerError({ ...what, hint, exitStatus: 1 });
 }

@@ -83,6 +83,8 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("volumes of %s", (userNa
     [["-o", "type=tmpfs", "-o", "o=sise=1m", "n"], 'unknown tmpfs option "sise"; did you mean size?'],
     [["-o", "type=none", "-o", "o=bind", "-o", "device=here", "n"], "expected the absolute path"],
     [["-o", "colour=red", "n"], "there is no such option"],
+    [["-o", "o=uid=4000000000", "n"], "o=uid=4000000000: the user namespace of containers has no such id"],
+    [["-o", "o=uid=0,gid=4000000000", "n"], "o=gid=4000000000: the user namespace of containers has no such id"],
     [["-d", "nfs", "n"], 'invalid value "nfs" for --driver'],
   ])("create %p is refused", async (words, message) => {
     expect(await refusal("volume", "create", ...words)).toContain(message);
