@@ -146,8 +146,8 @@ async function ask(
   const location = response.headers.get("location");
   await response.discard();
   if ([301, 302, 303, 307, 308].includes(status) && location !== null) {
-    const next = new URL(location, bare);
-    if (next.protocol !== "http:" && next.protocol !== "https:") throw failed(asked, `it redirects to ${location}`);
+    const next = URL.parse(location, bare.href);
+    if (next?.protocol !== "http:" && next?.protocol !== "https:") throw failed(asked, `it redirects to ${location}`);
     return { response, location: next };
   }
   const error = failed(asked, `the server answered ${status}`);
@@ -157,8 +157,17 @@ async function ask(
 /** A login in the URL is for its own host only: it is gone after a redirect. */
 function authorization({ username, password }: URL): Record<string, string> {
   if (username === "" && password === "") return {};
-  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const login = `${decoded(username)}:${decoded(password)}`;
   return { authorization: `Basic ${Buffer.from(login).toString("base64")}` };
+}
+
+/** A percent sign that stands for itself is one. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The client's errors are in the words of registries. */

@@ -17,6 +17,7 @@ beforeAll(() => {
       const { pathname } = new URL(request.url);
       if (pathname === "/moved") return new Response("", { status: 302, headers: { location: "/d/file.txt" } });
       if (pathname === "/circle") return new Response("", { status: 307, headers: { location: "/circle" } });
+      if (pathname === "/nowhere") return new Response("", { status: 302, headers: { location: "http://[" } });
       if (pathname === "/elsewhere")
         return new Response("", { status: 302, headers: { location: "file:///etc/passwd" } });
       if (pathname === "/busy" && failures++ === 0) {
@@ -69,6 +70,8 @@ describe("a download", () => {
     url.password = "p%40ss";
     await downloadFile(url, place.path, undefined, never);
     expect(readFileSync(place.at("login"), "utf8")).toBe(`Basic ${btoa("user:p@ss")}`);
+    await downloadFile(new URL(url.href.replace("p%40ss", "100%")), place.path, undefined, never);
+    expect(readFileSync(place.at("login"), "utf8")).toBe(`Basic ${btoa("user:100%")}`);
   });
 
   test("that fails leaves nothing", async () => {
@@ -78,6 +81,7 @@ describe("a download", () => {
     await expect(download("/none", place)).rejects.toThrow(/download .*\/none: the server answered 404/);
     await expect(download("/circle", place)).rejects.toThrow(/redirects more than 10 times/);
     await expect(download("/elsewhere", place)).rejects.toThrow(/it redirects to file:/);
+    await expect(download("/nowhere", place)).rejects.toThrow(/it redirects to http:\/\/\[$/);
     const secure = new URL("/x", server.url);
     secure.protocol = "https:";
     await expect(downloadFile(secure, place.path, undefined, never)).rejects.toMatchObject({ code: "download_failed" });
