@@ -222,9 +222,11 @@ export class RegistryClient implements Disposable {
   async #findBase(request: ApiRequest, onAnswer: (response: HttpResponse) => void): Promise<URL> {
     const { signal, method, target } = request;
     const host = apiHost(this.registry);
-    const secure = new URL(`https://${host}/v2/`);
+    const [secure, plain] = [URL.parse(`https://${host}/v2/`), URL.parse(`http://${host}/v2/`)];
+    if (secure === null || plain === null) {
+      throw refusal(request, host, "registry_unreachable", "that is no HOST[:PORT]");
+    }
     if (!this.#mayBeInsecure(host, this.#trust(host))) return secure;
-    const plain = new URL(`http://${host}/v2/`);
     // On this machine the first try of TLS takes a while to prepare.
     const [first, second] = isLoopbackHost(host) ? [plain, secure] : [secure, plain];
     const mayAskByRequest = first === plain && typeof target === "string" && (method === "GET" || method === "HEAD");

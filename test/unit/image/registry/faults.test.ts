@@ -148,6 +148,16 @@ test("a connection that is refused is told with the host", async () => {
   });
 });
 
+test("a name that no host can have is told, once", async () => {
+  for (const host of ["localhost:99999", "1.2.3.4.5", "[1:2:3:4:5:6:7:8:9]"]) {
+    await using reader = openReader(`${host}/image:1`);
+    expect(await failureOf(reader.readManifest())).toEqual({
+      code: "registry_unreachable",
+      message: `read the manifest of ${host}/image:1: ${host}: that is no HOST[:PORT]`,
+    });
+  }
+});
+
 test("a server that speaks no HTTP is told so, once", async () => {
   const { outcome, requests, host } = await readManifestFrom(
     ({ socket }) => void socket.end("SSH-2.0-OpenSSH_9.2\r\n"),
