@@ -11,6 +11,7 @@ import { HttpClient, type HttpResponse } from "../../image/registry/http/http-cl
 import { USUAL_PATIENCE } from "../../image/registry/patience.ts";
 import { retryAfter, withRetries } from "../../image/registry/retry.ts";
 import { BunkerError } from "../../sys/error.ts";
+import { reasonOf } from "../../sys/reason-of.ts";
 import { writeError } from "../../sys/write-error.ts";
 import { downloadName } from "./download-name.ts";
 
@@ -177,11 +178,9 @@ function asDownloadError(error: unknown): unknown {
 }
 
 function asBunkerError(error: BunkerError): BunkerError {
-  const { operation, object, errno, message } = error;
-  const subject = object === undefined ? operation : `${operation} ${object}`;
-  const reason = message.startsWith(`${subject}: `) ? message.slice(subject.length + 2) : message;
+  const { operation, object } = error;
   return new BunkerError(
-    { code: "download_failed", operation, object, errno, reason, exitStatus: 1 },
+    { code: "download_failed", operation, object, reason: reasonOf(error), exitStatus: 1 },
     { cause: error },
   );
 }

@@ -34,6 +34,8 @@ export function pullOutput({ output, stream }: PullRequest): PullObserver & Disp
     },
     layers(layers) {
       if (!showsSteps) return;
+      // What is damaged in the store begins once more.
+      close();
       seen.clear();
       // The objects for streams bring all of Node's streams with them.
       if (isTerminal(descriptor)) {

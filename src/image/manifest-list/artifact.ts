@@ -69,7 +69,7 @@ function mediaTypeOf(path: string): string {
 
 function stageEmpty(mediaType: string, staging: BlobStaging): BlobDescriptor {
   const digest = digestOf(EMPTY);
-  if (!staging.has({ digest })) staging.put({ digest }, EMPTY);
+  staging.put({ digest }, EMPTY);
   return { mediaType, digest, size: EMPTY.length };
 }
 

@@ -96,7 +96,7 @@ export function publishList(
     const bytes = serialiseManifestList(list);
     const digest = digestOf(bytes);
     for (const blob of [{ digest, bytes }, ...arrivals.map(({ manifest }) => manifest)]) {
-      if (!staging.has(blob)) staging.put(blob, blob.bytes);
+      staging.put(blob, blob.bytes);
     }
     using _ = store.rely();
     staging.publish();

@@ -14,8 +14,22 @@
  *
  * At the end everything is brought to the disk, and only then linked to `blobs/`: what is there is whole also after a
  * power cut. Rows come after that.
+ *
+ * What is in `blobs/` is believed, until something is found to be wrong with the image. Then it is verified, and what has
+ * been damaged there (by a failing disk, or whoever has written to it) is received once more and takes its place.
  */
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { beginWriteBack, Lock, lock, synchronize } from "../../sys/file.ts";
@@ -66,6 +80,8 @@ export class BlobStaging implements Disposable {
   readonly #received = new Set<Digest>();
   /** Those in which there is something bad. */
   readonly #refused = new Set<Digest>();
+  /** Those that the store has with other bytes. */
+  readonly #damaged = new Set<Digest>();
 
   /** @param store the data directory; made when it is missing */
   constructor(store: string) {
@@ -89,7 +105,7 @@ export class BlobStaging implements Disposable {
   /** Whether the store has a blob; if so it stays there for this writer. */
   has({ digest }: Pick<BlobDescriptor, "digest">): boolean {
     if (this.#staged.has(digest)) return true;
-    return this.#pin(digest, `${this.#store}/${blobPath(digest)}`);
+    return !this.#damaged.has(digest) && this.#pin(digest, `${this.#store}/${blobPath(digest)}`);
   }
 
   /**
@@ -121,9 +137,13 @@ export class BlobStaging implements Disposable {
     return readDocument(this.#staged.get(digest) ?? this.#ownPath(digest), digest);
   }
 
-  /** Takes a blob that is at hand. */
+  /** Takes a blob that is at hand, unless the store has it. */
   put({ digest }: Pick<BlobDescriptor, "digest">, bytes: Buffer): void {
     const path = this.#ownPath(digest);
+    if (this.has({ digest })) {
+      if (statSync(path).size === bytes.length && readFileSync(path).equals(bytes)) return;
+      this.#setAside(digest);
+    }
     const file = openSync(path, "wx", 0o600);
     try {
       checkWritten(writeAt(file, bytes, 0, bytes.length, 0), digest);
@@ -159,13 +179,32 @@ export class BlobStaging implements Disposable {
     const directories = new Set<string>();
     for (const [digest, path] of this.#staged) {
       const visible = `${this.#store}/${blobPath(digest)}`;
-      if (statSync(visible, { throwIfNoEntry: false }) !== undefined) continue;
+      const isDamaged = this.#damaged.has(digest);
+      if (!isDamaged && statSync(visible, { throwIfNoEntry: false }) !== undefined) continue;
       synchronizeFile(path);
-      linkBlob(path, visible);
+      if (isDamaged) replaceByLink(path, visible);
+      else linkBlob(path, visible);
       directories.add(visible.slice(0, visible.lastIndexOf("/")));
       removeIfSame(this.#partialPath(digest), path);
     }
     for (const path of directories) synchronizeFile(path);
+  }
+
+  /**
+   * Verifies what was found in the store, and believes no more of it what is damaged.
+   * @returns the digests of that; it has to be received now
+   */
+  setAsideDamaged(): readonly Digest[] {
+    const found = this.#staged.keys().filter((digest) => !this.#received.has(digest));
+    const damaged = [...found].filter((digest) => !isWhole(this.#ownPath(digest), digest));
+    for (const digest of damaged) this.#setAside(digest);
+    return damaged;
+  }
+
+  #setAside(digest: Digest): void {
+    rmSync(this.#ownPath(digest));
+    this.#staged.delete(digest);
+    this.#damaged.add(digest);
   }
 
   /** Takes note that what is in a blob is bad; if its bytes are those of its digest, the image is. */
@@ -382,6 +421,21 @@ function hashBeginning(file: number, size: number, hasher: DigestHasher): number
     hasher.update(buffer.subarray(0, length));
     position += length;
   }
+}
+
+/** Whether a file has the bytes of a digest. */
+function isWhole(path: string, digest: Digest): boolean {
+  using file = new FileDescriptor(openSync(path, "r"));
+  const hasher = new DigestHasher(splitDigest(digest).algorithm);
+  hashBeginning(file.number, Number.POSITIVE_INFINITY, hasher);
+  return hasher.finish() === digest;
+}
+
+/** Gives a file another name, which another file may have had. */
+function replaceByLink(path: string, name: string): void {
+  const aside = `${path}.new`;
+  linkBlob(path, aside);
+  renameSync(aside, name);
 }
 
 function isSame(path: string, file: number): boolean {

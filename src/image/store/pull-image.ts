@@ -64,7 +64,7 @@ export interface PullOptions {
       }
     | undefined;
   readonly signal: AbortSignal;
-  /** The layers, from the lowest to the uppermost, before anything is done with them. */
+  /** The layers, from the lowest to the uppermost, before anything is done with them; again where that has to begin anew. */
   readonly onLayers: (layers: readonly Descriptor[]) => void;
   readonly onEvent: (event: PullEvent) => void;
   readonly onWarning: (message: string) => void;
@@ -91,7 +91,13 @@ export async function pullImage(reader: ImageReader, store: ImageStore, options:
   const target = await readRoot(reader);
   using staging = new BlobStaging(store.directory);
   try {
-    return await pullStaged(reader, target, store, staging, options);
+    return await pullStaged(reader, target, store, staging, options).catch((error) => {
+      const damaged = isBadImage(error) ? staging.setAsideDamaged() : [];
+      if (damaged.length === 0) throw error;
+      for (const digest of damaged)
+        options.onWarning(`${digest} has been damaged in the store; it is fetched once more`);
+      return pullStaged(reader, target, store, staging, options);
+    });
   } catch (error) {
     if (isBadImage(error)) staging.discard(reader.isRemote === true);
     throw error;
@@ -125,9 +131,7 @@ async function pullStaged(
     const arrival = receiveConfiguration(reader, store, staging, config, signal);
     transfer.begin();
     const image = describeImage(await arrival, manifest, document, reader.name, staging, options);
-    for (const { digest, bytes } of [target, manifest]) {
-      if (!staging.has({ digest })) staging.put({ digest }, bytes);
-    }
+    for (const { digest, bytes } of [target, manifest]) staging.put({ digest }, bytes);
     if (options.unpacking !== undefined) {
       await unpack(image, transfer, threads, options.unpacking, (digest) => staging.refuse(digest), options);
     }

@@ -74,7 +74,7 @@ export class StoreWriter implements ImageWriter {
   async writeManifest(manifest: Manifest, isRoot: boolean): Promise<void> {
     const { digest, bytes } = manifest;
     verifyDigest(bytes, digest, `the manifest of ${this.name}`);
-    if (!this.#staging.has({ digest })) this.#staging.put({ digest }, bytes);
+    this.#staging.put({ digest }, bytes);
     if (!isIndex(manifest.mediaType)) this.#manifests.push(manifest);
     if (isRoot) this.#root = manifest;
   }

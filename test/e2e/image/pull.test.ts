@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOf } from "../../../src/image/digest.ts";
@@ -113,6 +113,39 @@ describe("pull", () => {
     expect(blobRequests()).toHaveLength(requests);
     expect(leftOver()).toEqual([]);
     expect(namesIn(`${user.data}/partial`)).toEqual([]);
+  });
+
+  test("fetches once more what has been damaged in the store", async () => {
+    await user.bunker(["pull", "-q", nameOf("large")]);
+    const blobs = `${user.data}/blobs/sha256`;
+    const contents = () => new Map(namesIn(blobs).map((name) => [name, readFileSync(`${blobs}/${name}`)]));
+    const whole = contents();
+    const layers = [busybox, many].map(({ bytes }) => digestOf(bytes).slice("sha256:".length));
+    const documents = [...whole].filter(([, bytes]) => bytes[0] === 0x7b).map(([name]) => name);
+    expect(documents).toHaveLength(2);
+    for (const damaged of [[layers[0]], [layers[1]], [documents[0]], [documents[1]], [...layers, ...documents]]) {
+      for (const name of damaged) {
+        const bytes = Buffer.from(whole.get(name ?? "") ?? []);
+        bytes.fill("x", bytes.length - 20);
+        writeFileSync(`${blobs}/${name}`, bytes);
+      }
+      rmSync(`${user.data}/layers`, { recursive: true });
+      if (damaged[0] === layers[0] && damaged.length === 1) {
+        const run = await user.run(["--pull", "never", nameOf("large"), "true"]);
+        expect(run.status).toBe(125);
+        expect(run.errors).toMatch(/^bunker: unpack layer sha256:.*\nhint: If it was whole once, it is damaged in the/);
+      }
+      const { status, errors } = await user.bunker(["pull", "-q", nameOf("large")]);
+      expect({ status, damaged }).toEqual({ status: 0, damaged });
+      // Nothing is said of the manifest, which comes with each pull.
+      for (const line of errors.split("\n").slice(0, -1)) {
+        expect(line).toMatch(/^warning: sha256:[0-9a-f]{64} has been damaged in the store; it is fetched once more$/);
+      }
+      expect(contents()).toEqual(whole);
+      expect(leftOver()).toEqual([]);
+      expect(namesIn(`${user.data}/partial`)).toEqual([]);
+    }
+    expect((await user.run(["--pull", "never", nameOf("large"), "true"])).status).toBe(0);
   });
 
   test("without words is quiet, and takes latest", async () => {
