@@ -438,15 +438,18 @@ function lockUncopied(data: string, id: string): ContainerLock | undefined {
   }
 }
 
-/** Starts a container again as its restart policy asks: called by the supervisor of the run before, which then ends. */
+/**
+ * Starts a container again as its restart policy asks: called by the supervisor of the run before, which then ends.
+ * @returns the pid of its new supervisor, a child of the caller's; undefined when there is no such container any more
+ */
 export async function restartFromSupervisor(
   data: string,
   id: string,
   lock: ContainerLock,
   restartDelay: number,
-): Promise<void> {
+): Promise<number | undefined> {
   using database = openContainers(data);
-  if (!isKnown(database, id)) return;
+  if (!isKnown(database, id)) return undefined;
   const { name, definition } = findContainer(database, data, id);
   const container = { id, name, definition, lock, configuration: readConfiguration(data, id) };
   try {
@@ -456,6 +459,7 @@ export async function restartFromSupervisor(
       restartDelay,
     });
     started.socket.close();
+    return started.supervisor;
   } catch (error) {
     recordStatus(database, id, "exited");
     lock.release();

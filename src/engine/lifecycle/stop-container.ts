@@ -4,7 +4,7 @@ import { parseSignal, Signal } from "../../sys/signal.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import type { ContainerDefinition } from "../state/container-definition.ts";
 import type { Container } from "../state/containers.ts";
-import { connectToSupervisor, tell } from "../supervisor/connect.ts";
+import { connectToSupervisor, nextAnswer, tell } from "../supervisor/connect.ts";
 import { lookUpContainer } from "./find-container.ts";
 import { endsUnhindered, waitForUnhinderedEnd } from "./held-up-end.ts";
 import { notRunning } from "./not-running.ts";
@@ -80,6 +80,7 @@ export function killContainer(database: StateDatabase, data: string, container: 
   const number = parseSignal(signal);
   // SIGKILL and the container's own stop signal mean that the user wants its end, as with Docker.
   const isStop = number === Signal.SIGKILL || number === parseSignal(stopSignalOf(container.definition));
+  const endsPolicy = isStop && container.definition.restart.name !== "no";
   for (let isTold = false; ; ) {
     using socket = supervisorOf(database, data, container.id);
     if (socket === undefined) {
@@ -89,8 +90,21 @@ export function killContainer(database: StateDatabase, data: string, container: 
     // Before its end goes on record.
     recordContainerEvent(data, "kill", container, { signal: String(number) });
     if (!tell(socket, { kind: "signal", signal: number, isStop })) continue;
-    if (number !== Signal.SIGKILL || waitForUnhinderedEnd(socket, container.pid) !== undefined) return;
+    const isDone =
+      number === Signal.SIGKILL
+        ? waitForUnhinderedEnd(socket, container.pid) !== undefined
+        : !endsPolicy || hasHeard(socket);
+    if (isDone) return;
     // See above; or it will not be started again.
     isTold = true;
   }
+}
+
+/** Whether a supervisor has heard what it was told; one that is just starting the container again listens no more. */
+function hasHeard(socket: FileDescriptor): boolean {
+  if (!tell(socket, { kind: "status" })) return false;
+  for (let answer = nextAnswer(socket); answer !== undefined; answer = nextAnswer(socket)) {
+    if (answer.kind === "status") return true;
+  }
+  return false;
 }

@@ -1,11 +1,9 @@
 import type { Slot } from "../../launch/operation.ts";
 import type { LaunchProgram } from "../../launch/program.ts";
 import { resetSignals } from "../../launch/reset-signals.ts";
-import { setInteger64 } from "../../sys/integer64.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { ownCommand } from "../../sys/own-command.ts";
 import { Signal } from "../../sys/signal.ts";
-import { SIG_SETMASK, SIGNAL_SET_SIZE } from "../../sys/signal-set.ts";
 import { type WaitingDescriptors, waitForEarlyEnd } from "./early-end.ts";
 
 const F_SETFD = 2;
@@ -35,12 +33,8 @@ export function becomeSupervisor(
 ): void {
   const what = { operation: "start the container's supervisor" };
   program.call("setsid", [], what);
-  resetSignals(program);
   // A signal descriptor sees only signals that every thread blocks, from its beginning on.
-  const blocked = program.reserve(SIGNAL_SET_SIZE);
-  const bits = [Signal.SIGTERM, Signal.SIGINT, Signal.SIGHUP].reduce((all, signal) => all + 2 ** (signal - 1), 0);
-  setInteger64(blocked.view, 0, bits);
-  program.call("rt_sigprocmask", [SIG_SETMASK, blocked.address, 0, SIGNAL_SET_SIZE], what);
+  resetSignals(program, [Signal.SIGTERM, Signal.SIGINT, Signal.SIGHUP]);
   // What the container leaves behind becomes the supervisor's; runtime/orphans.ts.
   program.call("prctl", [PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0], what);
   const nothing = program.slot("/dev/null");

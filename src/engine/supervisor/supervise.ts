@@ -45,6 +45,9 @@ import type { Answer, Request, Supervise } from "./protocol.ts";
 /** Milliseconds between two looks at whether a command that is to record the end can do so. */
 const COMMAND_PATIENCE = 500;
 
+/** What a logout or a shutdown sends. */
+const STOPPING = [Signal.SIGTERM, Signal.SIGINT, Signal.SIGHUP];
+
 /** So many fit into a message. */
 const FLOWS_PER_ANSWER = 64;
 
@@ -464,7 +467,7 @@ class Supervisor {
   /** As when the machine shuts down: what it does is the policy's business at the next start of the machine. */
   #stopOnSignals({ stopSignal, stopTimeout }: Supervise): Disposable {
     const stack = new DisposableStack();
-    const signals = stack.use(new SignalDescriptor([Signal.SIGTERM, Signal.SIGINT, Signal.SIGHUP]));
+    const signals = stack.use(new SignalDescriptor(STOPPING));
     const patience = stack.use(new Timer());
     this.#reactor.add(signals.descriptor.number, Event.IN, () => {
       while (signals.next() !== undefined) {
@@ -557,14 +560,20 @@ class Supervisor {
     await this.#runLoop();
     signals[Symbol.dispose]();
     this.#stopListening(listener);
+    const { restartFromSupervisor } = await import("../lifecycle/start-container.ts");
+    // They remain blocked, and wait to be read.
+    using late = new SignalDescriptor(STOPPING);
+    if (late.next() !== undefined) this.#isShutDown = true;
     if (this.#isStopped || this.#isShutDown) {
       const { recordNoRestart } = await import("../lifecycle/record-end.ts");
       recordNoRestart(this.#data, this.#id, this.#isStopped, this.#isStopCommand);
       return this.#lock.release();
     }
-    const { restartFromSupervisor } = await import("../lifecycle/start-container.ts");
     try {
-      await restartFromSupervisor(this.#data, this.#id, this.#lock, delay);
+      const successor = await restartFromSupervisor(this.#data, this.#id, this.#lock, delay);
+      // Sent to the one of the two that was there then.
+      const signal = late.next();
+      if (signal !== undefined && successor !== undefined) process.kill(successor, signal);
     } catch (error) {
       await this.tellFailure(error);
     }

@@ -1,6 +1,6 @@
 /* What becomes of containers whose supervisor was killed or has failed, and of those of `--rm` whatever happens. */
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { containerComponent } from "../../../src/engine/state/container-component.ts";
 import { isHeld } from "../../../src/engine/state/container-directory.ts";
 import { supervisedContainers } from "../../../src/engine/state/supervised-containers.ts";
@@ -499,6 +499,72 @@ test("a supervisor that is told to end while it waits to start its container aga
     () => "the supervisor to be gone",
   );
   expect(await bunker("inspect", "--format", state, "box")).toBe("exited 7 \n");
+  await bunker("rm", "box");
+});
+
+/** Runs a container that is started again and again, and stops its supervisor while that waits to do so. */
+async function stopBetweenRuns(): Promise<{ readonly id: string; readonly supervisor: number }> {
+  const words = ["run", "-d", "--restart", "always", "--name", "box", suite.image, "sh", "-c", "exit 7"];
+  const id = (await bunker(...words)).trim();
+  // Each time it waits for longer.
+  while (Number(await bunker("inspect", "--format", "{{.RestartCount}}", "box")) < 4);
+  await untilListed(/^Restarting/);
+  const supervisor = supervisorOf(id);
+  process.kill(supervisor, "SIGSTOP");
+  return { id, supervisor };
+}
+
+test("a supervisor that is told to end while it starts its container again tells its successor", async () => {
+  const { supervisor } = await stopBetweenRuns();
+  // Keeps the start from going on record.
+  const script = `import sqlite3, sys
+d = sqlite3.connect("${suite.user.data}/state.db", isolation_level=None)
+d.execute("BEGIN IMMEDIATE"); print("locked", flush=True); sys.stdin.read(); d.execute("COMMIT")`;
+  const holder = suite.user.talk(["python3", "-c", script]);
+  try {
+    await holder.expect("locked\n");
+  } finally {
+    process.kill(supervisor, "SIGCONT");
+  }
+  await eventually(
+    () => pidsOf("internal\0supervise").some((pid) => pid !== supervisor),
+    () => "a successor",
+  );
+  process.kill(supervisor, "SIGTERM");
+  await holder.finish();
+  await eventually(
+    () => pidsOf("internal\0supervise").length === 0,
+    () => "the successor to be gone",
+  );
+  expect(await bunker("inspect", "--format", state, "box")).toBe("exited 7 \n");
+  await bunker("rm", "box");
+});
+
+/** Whether a process has a timer that has expired without its notice; proc_pid_fdinfo(5). */
+function hasExpiredTimer(pid: number): boolean {
+  const directory = `/proc/${pid}/fdinfo`;
+  return readdirSync(directory).some((name) => /^ticks: [1-9]/m.test(readFileSync(`${directory}/${name}`, "latin1")));
+}
+
+test("kill that reaches a supervisor which is just starting its container again is heard by its successor", async () => {
+  const { id, supervisor } = await stopBetweenRuns();
+  const kill = suite.user.start([suite.user.bunkerPath, "kill", "--signal", "TERM", "box"]);
+  try {
+    const filters = ["--filter", "event=kill", "--filter", `container=${id}`];
+    while ((await bunker("events", "--since", "1h", "--until", "0s", ...filters)) === "");
+    await eventually(
+      () => hasExpiredTimer(supervisor),
+      () => "the end of the pause",
+    );
+  } finally {
+    process.kill(supervisor, "SIGCONT");
+  }
+  expect(await finish(kill)).toEqual({ status: 0, output: "box\n", errors: "" });
+  await eventually(
+    () => pidsOf("internal\0supervise").length === 0,
+    () => "the successor to be gone",
+  );
+  expect(await bunker("inspect", "--format", "{{.State.Status}}", "box")).toBe("exited\n");
   await bunker("rm", "box");
 });
 
