@@ -5,6 +5,7 @@
  * Only the host's loopback has no place in the container's network: its clients are seen as the gateway. So are those
  * whose address would be another container's.
  */
+import { pauseIfExhausted } from "../sys/accept-connection.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
 import { FileDescriptor } from "../sys/file-descriptor.ts";
@@ -30,8 +31,6 @@ import { isOnLink, subnetOf } from "./destination.ts";
 import type { Tcp } from "./tcp/tcp.ts";
 
 const BACKLOG = 4_096;
-/** For want of what a connection takes, the next ones wait in the kernel; accept(2). */
-const EXHAUSTED: ReadonlySet<number> = new Set([Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM]);
 /** Connections taken in one go, before others have their turn. */
 const ACCEPTED_PER_TURN = 32;
 
@@ -94,7 +93,6 @@ export class PublishedPort implements Disposable {
   readonly #tcp: Tcp;
   readonly #datagrams: Datagrams;
   readonly #configuration: NetworkConfiguration;
-  readonly #goOn = () => this.#reactor.change(this.bound.socket.number, Event.IN);
 
   /** @param target the container's end */
   constructor(
@@ -123,7 +121,7 @@ export class PublishedPort implements Disposable {
     for (let count = 0; count < ACCEPTED_PER_TURN; count++) {
       const accepted = accept(listener);
       if (typeof accepted === "number") {
-        if (EXHAUSTED.has(-accepted)) this.#pause();
+        pauseIfExhausted(this.#reactor, listener, -accepted);
         return;
       }
       const { socket, client } = accepted;
@@ -132,12 +130,6 @@ export class PublishedPort implements Disposable {
       resetOnClose(socket);
       systemCall(SystemCall.close, socket);
     }
-  }
-
-  /** Clients that wait in the kernel would call again and again. */
-  #pause(): void {
-    this.#reactor.change(this.bound.socket.number, 0);
-    this.#tcp.callInTime(this.#goOn);
   }
 
   /** A client's address as the container is to see it. */
@@ -151,7 +143,6 @@ export class PublishedPort implements Disposable {
   [Symbol.dispose](): void {
     const socket = this.bound.socket.number;
     this.#reactor.remove(socket);
-    this.#tcp.callNot(this.#goOn);
     if (this.bound.protocol === "udp") this.#datagrams.forgetClients(socket);
     this.bound[Symbol.dispose]();
   }

@@ -91,12 +91,6 @@ export function listenForMessages(directory: number, name: string): FileDescript
   return socket;
 }
 
-/** Takes the next connection of a listening socket, or undefined when there is none; accept4(2). */
-export function acceptConnection(socket: number): FileDescriptor | undefined {
-  const accepted = systemCall(SystemCall.accept4, socket, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  return accepted < 0 ? undefined : new FileDescriptor(accepted);
-}
-
 /**
  * Connects to a socket by its name in an open directory.
  * @returns the connection, blocking, or the negated error number: ENOENT and ECONNREFUSED say that nobody listens

@@ -35,6 +35,8 @@ export const Event = {
   EDGE: 0x80000000,
 } as const;
 
+/** Milliseconds for which `pause` does not look at a descriptor. */
+const PAUSE = 50;
 const EVENTS_IN_ONE_ROUND = 256;
 /** Rounds after which it is no idle process that waits, for whose JavaScript compilers and their memory are wasted. */
 const BUSY_AFTER = 100;
@@ -67,6 +69,9 @@ export class Reactor implements Disposable {
   #registered = 0;
   #deferred: (() => void)[] = [];
   #afterRound: (() => void)[] = [];
+  readonly #paused: { readonly descriptor: number; readonly events: number; readonly generation: number }[] = [];
+  /** When what is paused goes on. */
+  #goOnAt = 0;
   #isInRound = false;
   /** Of the newest registration: 32 bits, as an event's user data has room for. */
   #generation: number;
@@ -113,6 +118,24 @@ export class Reactor implements Disposable {
   change(descriptor: number, events: number): void {
     const registration = this.#registrations[descriptor];
     if (registration !== undefined) this.#control(EPOLL_CTL_MOD, descriptor, events, registration.generation);
+  }
+
+  /**
+   * Waits for events of a descriptor again only after a moment: when something is wanting that it takes to handle them,
+   * such as descriptors, for which reason this is none of `Timer`.
+   */
+  pause(descriptor: number, events: number): void {
+    const registration = this.#registrations[descriptor];
+    if (registration === undefined) return;
+    this.#control(EPOLL_CTL_MOD, descriptor, 0, registration.generation);
+    if (this.#paused.length === 0) this.#goOnAt = performance.now() + PAUSE;
+    this.#paused.push({ descriptor, events, generation: registration.generation });
+  }
+
+  #goOnWithPaused(): void {
+    for (const { descriptor, events, generation } of this.#paused.splice(0)) {
+      if (this.#registrations[descriptor]?.generation === generation) this.change(descriptor, events);
+    }
   }
 
   /** Stops waiting for a descriptor; to be called before it is closed. Unknown ones are ignored. */
@@ -162,6 +185,7 @@ export class Reactor implements Disposable {
         if (++this.#rounds === BUSY_AFTER) compileReadily();
         const deferred = this.#deferred;
         const count = deferred.length > 0 ? this.#fetch(0) : this.#wait();
+        if (this.#paused.length > 0 && performance.now() >= this.#goOnAt) this.#goOnWithPaused();
         if (count === -Errno.EINTR) continue;
         this.#handle(check(count, "wait for events"), deferred);
         if (this.#afterRound.length > 0) this.#finishRound();
@@ -191,6 +215,7 @@ export class Reactor implements Disposable {
   }
 
   #wait(): number {
+    if (this.#paused.length > 0) return this.#fetch(PAUSE);
     if (this.busyPoll === undefined || !this.#expectsAnswer) return this.#fetch(-1);
     this.#expectsAnswer = false;
     return this.busyPoll.wait(this.#fetch);

@@ -29,9 +29,10 @@
  * given back. With a restart policy the supervisor then waits, still at the socket, and becomes the command that starts
  * the container again, with a supervisor of its own.
  */
+import { acceptConnection } from "../../sys/accept-connection.ts";
 import { setBlocking } from "../../sys/blocking.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { acceptConnection, type Received, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
+import { type Received, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
 import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
 import { Event, openProcess, Reactor, SignalDescriptor, Timer } from "../../sys/reactor.ts";
 import { Signal } from "../../sys/signal.ts";
@@ -258,7 +259,7 @@ class Supervisor {
         this.#reactor.stop();
         return;
       }
-      const socket = acceptConnection(listener.number);
+      const socket = acceptConnection(this.#reactor, listener.number);
       if (socket !== undefined) this.#connect(socket, parse);
     });
   }

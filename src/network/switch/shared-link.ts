@@ -29,10 +29,10 @@
  * the router or another container (address-guard.ts). Nobody learns from a frame who sends under which hardware address.
  */
 import * as v from "valibot";
+import { acceptConnection } from "../../sys/accept-connection.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import type { Address } from "../../sys/internet-socket.ts";
 import {
-  acceptConnection,
   connectForMessages,
   listenForMessages,
   type Received,
@@ -173,7 +173,7 @@ export class SharedLink implements Disposable {
     const listener = listenForMessages(this.#directory.number, `.${id}`);
     renameFile(`${this.#path}/.${id}`, `${this.#path}/${id}`);
     this.#reactor.add(listener.number, Event.IN, () => {
-      const socket = acceptConnection(listener.number);
+      const socket = acceptConnection(this.#reactor, listener.number);
       if (socket !== undefined) this.#serve({ socket, isAccepted: true, peer: undefined });
     });
     return listener;

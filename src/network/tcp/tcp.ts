@@ -63,7 +63,6 @@ export class Tcp implements TcpServices, Disposable {
   readonly #lingering = new Set<TcpConnection>();
   readonly #timed = new Set<TcpConnection>();
   readonly #waiting = new Set<ToContainer>();
-  readonly #callbacks = new Set<() => void>();
   #due: ToHost[] = [];
   readonly #unanswered = new Set<ToHost>();
   #impatientSince = Number.NEGATIVE_INFINITY;
@@ -272,18 +271,6 @@ export class Tcp implements TcpServices, Disposable {
     this.#startTicking();
   }
 
-  /** Calls a function once, in some milliseconds. */
-  callInTime(callback: () => void): void {
-    this.updateTime();
-    this.#callbacks.add(callback);
-    this.#startTicking();
-  }
-
-  /** Forgets about `callInTime`. */
-  callNot(callback: () => void): void {
-    this.#callbacks.delete(callback);
-  }
-
   receivable(): number {
     return this.#incoming === undefined ? UNLIMITED : this.#incoming.left();
   }
@@ -329,10 +316,6 @@ export class Tcp implements TcpServices, Disposable {
       if (!connection.tick(this.now)) this.#timed.delete(connection);
     }
     this.flush();
-    for (const callback of this.#callbacks) {
-      this.#callbacks.delete(callback);
-      callback();
-    }
     if (this.#timed.size > 0 || this.#waiting.size > 0) {
       this.#trimAt = this.now + TRIM_AFTER;
       return;

@@ -1,15 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { openSync, readSync, writeSync } from "node:fs";
+import { mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { launch } from "../../../src/launch/launch.ts";
 import { LaunchProgram } from "../../../src/launch/program.ts";
+import { acceptConnection } from "../../../src/sys/accept-connection.ts";
 import { BusyPoll } from "../../../src/sys/busy-poll.ts";
 import { FileDescriptor } from "../../../src/sys/file-descriptor.ts";
 import { allocate } from "../../../src/sys/memory.ts";
+import { connectForMessages, listenForMessages } from "../../../src/sys/message-socket.ts";
 import { waitForExit } from "../../../src/sys/process.ts";
 import { Event, openProcess, Reactor, Timer } from "../../../src/sys/reactor.ts";
 import { Signal } from "../../../src/sys/signal.ts";
 import { pipe } from "../../../src/sys/socket.ts";
 import { check, SystemCall, systemCall } from "../../../src/sys/system-call.ts";
+import { withDescriptorsBelow } from "../../descriptor-limit.ts";
 import { unexpected } from "../launch/run-program.ts";
 
 let cleanup: DisposableStack;
@@ -353,6 +358,52 @@ describe("Timer", () => {
     return { interval: at(0), remaining: at(16) };
   }
 });
+
+test("a socket whose connections find no descriptors is left alone for a moment, and looked at again", () => {
+  const directory = mkdtempSync(join(tmpdir(), "bunker-reactor-"));
+  cleanup.defer(() => rmSync(directory, { recursive: true }));
+  const place = cleanup.use(new FileDescriptor(openSync(directory, "r")));
+  const listener = cleanup.use(listenForMessages(place.number, "socket"));
+  cleanup.use(openConnection(place.number));
+  let calls = 0;
+  reactor.add(listener.number, Event.IN, () => {
+    calls++;
+    const connection = acceptConnection(reactor, listener.number);
+    if (connection === undefined) return;
+    cleanup.use(connection);
+    reactor.stop();
+  });
+  const round = () => {
+    reactor.defer(() => reactor.stop());
+    reactor.run();
+  };
+  withDescriptorsBelow(3, () => {
+    for (let count = 0; count < 10; count++) round();
+  });
+  expect(calls).toBeLessThan(10);
+  const before = calls;
+  reactor.run();
+  expect(calls).toBe(before + 1);
+  // One that has been removed meanwhile is not waited for again.
+  cleanup.use(openConnection(place.number));
+  withDescriptorsBelow(3, round);
+  expect(calls).toBe(before + 2);
+  reactor.remove(listener.number);
+  using timer = new Timer();
+  timer.start(100);
+  reactor.add(timer.descriptor.number, Event.IN, () => {
+    reactor.remove(timer.descriptor.number);
+    reactor.stop();
+  });
+  reactor.run();
+  expect(calls).toBe(before + 2);
+});
+
+function openConnection(directory: number): FileDescriptor {
+  const connection = connectForMessages(directory, "socket");
+  if (typeof connection === "number") throw new Error(`errno ${-connection}`);
+  return connection;
+}
 
 test("SignalDescriptor: signals of a process that was started with them blocked", () => {
   const output = testPipe();
