@@ -2,8 +2,9 @@ import { readSync } from "node:fs";
 import { posix } from "node:path";
 import { type ByteString, encodeText } from "../sys/byte-string.ts";
 import { BunkerError } from "../sys/error.ts";
-import { type BlobLocation, openFile } from "./blob.ts";
+import { type BlobLocation, type BlobPart, openFile } from "./blob.ts";
 import { detectCompression } from "./compression.ts";
+import type { Segment } from "./tar/sparse-map.ts";
 import type { TarEntry } from "./tar/tar-entry.ts";
 import { archiveError } from "./tar/tar-error.ts";
 import { TarReader } from "./tar/tar-reader.ts";
@@ -18,7 +19,7 @@ export interface ArchiveMembers {
   /**
    * Finds the bytes of a member; links to other members are followed.
    * @param name without `./` before it
-   * @throws BunkerError `archive_sparse` when the archive has only parts of it, one after the other
+   * @throws BunkerError `archive_invalid` when they go in a circle
    */
   find(name: string): BlobLocation | undefined;
 }
@@ -30,12 +31,15 @@ export interface ArchiveMembers {
  */
 export function readArchiveMembers(path: string, name: string): ArchiveMembers {
   using file = openFile(path, name);
-  const members = new Map<ByteString, BlobLocation | { readonly target: ByteString } | "with-holes">();
-  const add = (entry: TarEntry, stored: number) => {
+  const members = new Map<ByteString, BlobLocation | { readonly target: ByteString }>();
+  const add = (entry: TarEntry, stored: number, segments: readonly Segment[]) => {
     const member = normalise(entry.name);
-    if (entry.type === "file" && stored < entry.size) members.set(member, "with-holes");
-    else if (entry.type === "file") members.set(member, { path, offset: reader.position, size: entry.size });
-    else if (entry.type === "hard-link") members.set(member, { target: normalise(entry.linkName) });
+    if (entry.type === "file") {
+      const location = { path, offset: reader.position, size: entry.size };
+      const hasHoles = stored < entry.size;
+      members.set(member, hasHoles ? { ...location, parts: partsOf(segments, reader.position) } : location);
+    }
+    if (entry.type === "hard-link") members.set(member, { target: normalise(entry.linkName) });
     else if (entry.type === "symbolic-link") {
       members.set(member, { target: normalise(posix.join(posix.dirname(member), entry.linkName) as ByteString) });
     }
@@ -62,7 +66,6 @@ export function readArchiveMembers(path: string, name: string): ArchiveMembers {
       let member = encodeText(wanted) as ByteString;
       for (let links = 0; links <= MAXIMUM_LINKS; links++) {
         const found = members.get(member);
-        if (found === "with-holes") throw withHoles(wanted, name);
         if (found === undefined || "path" in found) return found;
         member = found.target;
       }
@@ -75,14 +78,15 @@ function normalise(name: ByteString): ByteString {
   return posix.normalize(name).replace(/^\/+/, "").replace(/\/+$/, "") as ByteString;
 }
 
-function withHoles(member: string, name: string): BunkerError {
-  return new BunkerError({
-    code: "archive_sparse",
-    operation: "read",
-    object: name,
-    reason: `${member} is stored without its holes, and an image is read from places all over its archive`,
-    hint: "Make the archive again without tar's --sparse (-S).",
-  });
+/** Where the parts of a member with holes are, which lie one after the other. */
+function partsOf(segments: readonly Segment[], begin: number): readonly BlobPart[] {
+  const parts: BlobPart[] = [];
+  let offset = begin;
+  for (const { offset: start, length } of segments) {
+    if (length > 0) parts.push({ start, length, offset });
+    offset += length;
+  }
+  return parts;
 }
 
 function refuseCompression(bytes: Buffer, name: string): void {

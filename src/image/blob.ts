@@ -1,6 +1,6 @@
 /*
  * Blobs of local images: each is a range of bytes in a file, a whole file in an image directory or a member of an
- * archive. A location is plain data, so that another process (the one that unpacks, which may run in a user namespace)
+ * archive; one that an archive has without its holes is several. A location is plain data, so that another process (the one that unpacks, which may run in a user namespace)
  * can open it again by itself.
  */
 
@@ -23,6 +23,43 @@ export interface BlobLocation {
   readonly offset: number;
   /** Bytes. */
   readonly size: number;
+  /** The parts that lie there, in their order, where those between them are zeros and lie nowhere; else all of it does. */
+  readonly parts?: readonly BlobPart[];
+}
+
+/** A part of a blob that lies in a file. */
+export interface BlobPart {
+  /** Bytes from the beginning of the blob. */
+  readonly start: number;
+  /** Bytes; at least one. */
+  readonly length: number;
+  /** Bytes from the beginning of the file. */
+  readonly offset: number;
+}
+
+/**
+ * Finds the bytes of a blob from a position on that lie together.
+ * @param position before its end
+ * @returns how many there are, and where in the file; undefined for zeros, which lie nowhere
+ */
+export function bytesAt(
+  { offset, size, parts }: Omit<BlobLocation, "path">,
+  position: number,
+): { readonly length: number; readonly offset: number | undefined } {
+  if (parts === undefined) return { length: size - position, offset: offset + position };
+  // The first that ends behind the position.
+  let [low, high] = [0, parts.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const part = parts[middle];
+    if (part !== undefined && part.start + part.length <= position) low = middle + 1;
+    else high = middle;
+  }
+  const part = parts[low];
+  if (part === undefined || part.start > position)
+    return { length: (part?.start ?? size) - position, offset: undefined };
+  const passed = position - part.start;
+  return { length: part.length - passed, offset: part.offset + passed };
 }
 
 /** A regular file that is open for reading. */
@@ -69,14 +106,22 @@ export function unreadable(name: string, cause: unknown): unknown {
  * @param range bytes; the whole file unless given
  * @throws BunkerError `image_not_found`, `image_unreadable`, `image_invalid` when it has more than 4 MiB
  */
-export function readDocument(path: string, name: string, range?: { offset: number; size: number }): Buffer {
+export function readDocument(path: string, name: string, range?: Omit<BlobLocation, "path">): Buffer {
   using file = openFile(path, name);
-  const { offset, size } = range ?? { offset: 0, size: file.size };
+  const location = range ?? { offset: 0, size: file.size };
+  const { size } = location;
   if (size > MAXIMUM_DOCUMENT_SIZE) throw invalidDocument(name, `it has ${size} bytes, more than 4 MiB`);
   const bytes = Buffer.allocUnsafe(size);
   let length = 0;
   while (length < size) {
-    const count = check(readAt(file.descriptor, bytes, length, size, offset + length), "read", name);
+    const { length: together, offset } = bytesAt(location, length);
+    const end = length + together;
+    if (offset === undefined) {
+      bytes.fill(0, length, end);
+      length = end;
+      continue;
+    }
+    const count = check(readAt(file.descriptor, bytes, length, end, offset), "read", name);
     if (count === 0) throw invalidDocument(name, "it is truncated");
     length += count;
   }

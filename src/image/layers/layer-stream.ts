@@ -6,7 +6,7 @@
  * wrong and which `docker save` does not state; the digests decide what is right.
  */
 import { BunkerError } from "../../sys/error.ts";
-import type { BlobLocation } from "../blob.ts";
+import { type BlobLocation, bytesAt } from "../blob.ts";
 import { detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { type Digest, DigestHasher, splitDigest } from "../digest.ts";
 import { type Compression, type DecompressionBuffers, decompress, type PackedSource } from "./decompress.ts";
@@ -27,9 +27,12 @@ export async function openPackedLayer(blob: BlobLocation, digest: Digest | undef
   let position = 0;
   return {
     async read(buffer) {
-      const wanted = Math.min(buffer.length, blob.size - position);
-      if (wanted === 0) return 0;
-      const { bytesRead } = await file.read(buffer, 0, wanted, blob.offset + position);
+      if (position === blob.size) return 0;
+      const { length, offset } = bytesAt(blob, position);
+      const wanted = Math.min(buffer.length, length);
+      let bytesRead = wanted;
+      if (offset === undefined) buffer.fill(0, 0, wanted);
+      else ({ bytesRead } = await file.read(buffer, 0, wanted, offset));
       if (bytesRead === 0) {
         throw new BunkerError({ code: "layer_damaged", operation: "read", reason: "its file is shorter than it was" });
       }

@@ -22,8 +22,9 @@ export interface TarReceiver {
   /**
    * An entry begins. Its data and its end are reported before the next one.
    * @param stored bytes of data in the archive, fewer than a file's size where it has holes
+   * @param segments where in the file they belong, one after the other
    */
-  entry(entry: TarEntry, stored: number): void;
+  entry(entry: TarEntry, stored: number, segments: readonly Segment[]): void;
   /** Bytes `start` to `end` of `chunk` belong at `offset` of the entry's file; in ascending order. */
   data(chunk: Buffer, start: number, end: number, offset: number): void;
   /** The entry of the last call of `entry` is complete. */
@@ -242,7 +243,7 @@ export class TarReader {
 
   #beginEntry({ entry, stored, sparse }: EntryHeaders, block: Buffer): void {
     if (entry.type !== "file") {
-      this.#receiver.entry(entry, stored);
+      this.#receiver.entry(entry, stored, []);
       this.#receiver.end();
       this.#skipContent(stored);
       return;
@@ -286,7 +287,7 @@ export class TarReader {
     const { entry, segments, stored } = this.#currentFile();
     checkSegments(segments, entry.size, stored);
     this.#beginContent("data", stored);
-    this.#receiver.entry(entry, stored);
+    this.#receiver.entry(entry, stored, segments);
     if (stored === 0) this.#endFile();
   }
 

@@ -7,8 +7,7 @@
  * and so the same digest everywhere.
  */
 
-import { readSync } from "node:fs";
-import { type BlobLocation, openFile } from "../blob.ts";
+import type { BlobLocation } from "../blob.ts";
 import { streamBlob } from "../blob-stream.ts";
 import { detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { type Digest, DigestHasher } from "../digest.ts";
@@ -98,13 +97,14 @@ async function withMadeManifest(image: DockerImage, name: string): Promise<Image
 
 /** The digest of a plain layer is its diff id; that of a compressed one has to be computed. */
 async function describeLayer(blob: BlobLocation, diffId: Digest, name: string) {
-  using file = openFile(blob.path, name);
-  const start = Buffer.alloc(Math.min(SIGNATURE_SIZE, blob.size));
-  readSync(file.descriptor, start, 0, start.length, blob.offset);
-  const compression = detectCompression(start);
+  const { signal } = new AbortController();
+  const size = Math.min(SIGNATURE_SIZE, blob.size);
+  const start: Buffer[] = [];
+  for await (const piece of streamBlob({ ...blob, size }, signal, 0, name)) start.push(piece);
+  const compression = detectCompression(Buffer.concat(start));
   const mediaType = layerMediaTypes[compression === "gzip" || compression === "zstd" ? compression : "none"];
   if (compression === undefined) return { mediaType, size: blob.size, digest: diffId };
   const hasher = new DigestHasher("sha256");
-  for await (const piece of streamBlob(blob, new AbortController().signal)) hasher.update(piece);
+  for await (const piece of streamBlob(blob, signal)) hasher.update(piece);
   return { mediaType, size: blob.size, digest: hasher.finish() };
 }
