@@ -123,10 +123,12 @@ export function changeAuthFile(path: string, keys: readonly string[], credential
     const others = Object.entries(auths).filter(([key]) => !keys.includes(key));
     const changed = credentials === undefined ? [] : keys.map((key) => [key, entryOf(credentials)] as const);
     const entries = Object.fromEntries([...others, ...changed]);
-    const aside = `${dirname(target)}/.${basename(target)}-${process.pid}`;
+    // The lock is held: what is there was left by somebody killed, with passwords in it.
+    const aside = `${dirname(target)}/.${basename(target)}.bunker`;
+    rmSync(aside, { force: true });
     try {
       const changedText = `${JSON.stringify({ auths: entries, ...rest }, undefined, "\t")}\n`;
-      writeFileSync(aside, changedText, { mode: 0o600, flush: true });
+      writeFileSync(aside, changedText, { flag: "wx", mode: 0o600, flush: true });
       renameSync(aside, target);
     } catch (error) {
       rmSync(aside, { force: true });

@@ -127,6 +127,16 @@ test("what else is in a file stays in it", async () => {
   });
 });
 
+test("of a login that was killed nothing is left by the next one", async () => {
+  const path = write("auth.json", { auths: {} });
+  const left = write(".auth.json.bunker", "{ half of a pass");
+  chmodSync(left, 0o644);
+  await keepCredentials(only(path), "example.com", ALICE);
+  expect(readdirSync(directory)).toEqual(["auth.json"]);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(await find(only(path), "example.com")).toEqual(ALICE);
+});
+
 test("a file that is a link stays one", async () => {
   const target = write("elsewhere/auth.json", "");
   symlinkSync(target, join(directory, "link.json"));
