@@ -89,6 +89,8 @@ function readerOf(
   };
   return {
     name,
+    hintForDamage:
+      "It is damaged in the store: remove the images that have it (bunker rmi), and pull or load them again.",
     has: (digest) => files.has(digest),
     readDocument,
     readManifest: async (descriptor = { ...root, annotations: {} }) =>

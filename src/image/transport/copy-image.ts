@@ -10,6 +10,7 @@
  */
 
 import { BunkerError } from "../../sys/error.ts";
+import { reasonOf } from "../../sys/reason-of.ts";
 import type { Digest } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
 import { isIndex } from "../media-types.ts";
@@ -127,10 +128,13 @@ export async function copyBlobs(
   if (failure !== undefined) throw failure.cause;
 }
 
-/** Says of which image a blob is not what it should be. */
-function blobError(cause: unknown, { digest }: Descriptor, { name }: ImageReader): unknown {
-  if (!(cause instanceof BunkerError) || cause.code !== "digest_mismatch") return cause;
-  const { code, hint, message } = cause;
+/** Says of which image a blob is not what it should be, and what to do about it. */
+function blobError(cause: unknown, { digest }: Descriptor, { name, hintForDamage }: ImageReader): unknown {
+  if (!(cause instanceof BunkerError)) return cause;
+  const { code, hint = hintForDamage, message, operation, object } = cause;
+  if (code === "image_invalid")
+    return new BunkerError({ code, operation, object, reason: reasonOf(cause), hint }, { cause });
+  if (code !== "digest_mismatch") return cause;
   return new BunkerError(
     { code, operation: "copy", object: `blob ${digest} of ${name}`, reason: message, hint },
     { cause },

@@ -28,6 +28,8 @@ export interface ImageReader extends AsyncDisposable {
   readonly name: string;
   /** Whether blobs come over a network, so that what has arrived is worth keeping for the next try. */
   readonly isRemote?: boolean;
+  /** What the user can do about a blob with other bytes than its digest says. */
+  readonly hintForDamage?: string;
   /**
    * Reads the manifest or index that the name stands for, or one that an index names.
    * @throws BunkerError `image_not_found`, `image_invalid`, `digest_mismatch` and what the place itself can meet

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { directoryFiles } from "../../../../src/image/layout-files.ts";
@@ -115,11 +115,17 @@ test("so can all images of an index", async () => {
   expect(await copyOut(reader, "all")).toEqual(readdirSync(`${layout}/blobs/sha256`).sort());
 });
 
-test("a blob that is not whole is told by its path in the store", async () => {
+test("a blob that is not whole is told by its path in the store, and what to do about one that is damaged", async () => {
   writeLayout(layout, [writeImage(layout, [base], { architecture })]);
   await fill([]);
   const path = `${store.directory}/blobs/sha256/${store.find("read:1").layers[0]?.digest.slice("sha256:".length)}`;
-  truncateSync(path, 100);
+  const hint = "It is damaged in the store: remove the images that have it (bunker rmi), and pull or load them again.";
   await using reader = openStoreReader(store, "read:1", undefined);
-  await expect(copyOut(reader, [])).rejects.toThrow(`${path}: it is truncated`);
+  writeFileSync(path, Buffer.alloc(base.bytes.length));
+  await expect(copyOut(reader, [])).rejects.toMatchObject({
+    message: expect.stringMatching(/^copy blob sha256:[0-9a-f]{64} of read:1: verify blob .*: its digest is sha256:/),
+    hint,
+  });
+  truncateSync(path, 100);
+  await expect(copyOut(reader, [])).rejects.toMatchObject({ message: `read ${path}: it is truncated`, hint });
 });
