@@ -35,7 +35,7 @@ export function inspectImage(store: ImageStore, image: StoredImage): Structure {
     },
     GraphDriver: { Data: layerPaths(image), Name: "overlay" },
     RootFS: { Type: "layers", Layers: configuration.diffIds },
-    Metadata: { LastTagTime: new Date(image.added) },
+    Metadata: { LastTagTime: new Date(image.tagged) },
     Descriptor: { mediaType: image.manifest.mediaType, digest: image.manifest.digest, size: image.manifest.size },
   };
   return withAbsent(fields, { Variant: "", OsVersion: "" });

@@ -15,6 +15,7 @@ export function listAsImage({ name, target }: StoredList, store: string): Stored
     platform: { os: "", architecture: "", variant: undefined },
     created: undefined,
     added: 0,
+    tagged: 0,
     labels: {},
     layers: [],
     store,

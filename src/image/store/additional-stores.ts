@@ -145,6 +145,7 @@ function readImage(directory: string, { mediaType, digest, size }: Descriptor): 
   // Build tools put attestations beside images in the form of images.
   if (configuration.platform.os === "unknown") return undefined;
   const created = Date.parse(configuration.created ?? "");
+  const added = modificationTime(`${directory}/${blobPath(digest)}`);
   return {
     id: config.digest,
     manifest: { mediaType, digest, size },
@@ -153,7 +154,8 @@ function readImage(directory: string, { mediaType, digest, size }: Descriptor): 
     repositoryDigests: [],
     platform: configuration.platform,
     created: Number.isNaN(created) ? undefined : created,
-    added: modificationTime(`${directory}/${blobPath(digest)}`),
+    added,
+    tagged: added,
     labels: configuration.labels,
     layers: identifyDescriptors(layers, configuration.diffIds, `manifest ${digest} in ${directory}`),
     store: directory,

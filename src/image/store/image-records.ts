@@ -15,6 +15,7 @@ interface ImageRow {
   readonly variant: string | null;
   readonly created: number | null;
   readonly added: number;
+  readonly tagged: number | null;
 }
 
 /** A name, and what it stands for. */
@@ -80,6 +81,8 @@ export function readImages(state: StateDatabase, directory: string, manifests?: 
       platform: { os: row.os, architecture: row.architecture, variant: row.variant ?? undefined },
       created: row.created ?? undefined,
       added: row.added,
+      // It gets names by coming, too.
+      tagged: row.tagged !== null && row.tagged > row.added ? row.tagged : row.added,
       labels: ownLabels === undefined ? {} : Object.fromEntries(ownLabels.map(({ name, value }) => [name, value])),
       layers: storedLayers,
       store: directory,

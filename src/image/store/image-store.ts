@@ -304,6 +304,7 @@ export class ImageStore implements Disposable {
         known.manifest.digest,
       );
       this.#setName(name, row === undefined ? known.manifest : targetOf(row), known.manifest.digest);
+      state.run("UPDATE image SET tagged = ? WHERE manifest = ?", Date.now(), known.manifest.digest);
     });
   }
 

@@ -113,5 +113,7 @@ export const imageTables: StateComponent = {
     `,
       keepsOlder: true,
     },
+    // When an image got another name while it was here; older programs leave it as it is.
+    { script: "ALTER TABLE image ADD COLUMN tagged INTEGER", keepsOlder: true },
   ],
 };

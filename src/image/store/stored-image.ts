@@ -28,6 +28,8 @@ export interface StoredImage {
   readonly created: number | undefined;
   /** When it came into the store, in milliseconds since 1970. */
   readonly added: number;
+  /** When it last got a name, or came into the store, in milliseconds since 1970. */
+  readonly tagged: number;
   readonly labels: Readonly<Record<string, string>>;
   /** From the lowest to the uppermost. */
   readonly layers: readonly StoredLayer[];

@@ -248,6 +248,23 @@ describe("image inspect", () => {
     expect(await ok("image", "inspect", "-f", format, "debian")).toBe(output);
   });
 
+  test("tells when the image last got a name", async () => {
+    const lastTagTime = async () => {
+      const text = await ok("image", "inspect", "-f", "{{json .Metadata.LastTagTime}}", "debian:12");
+      return Date.parse(JSON.parse(text));
+    };
+    const came = await lastTagTime();
+    try {
+      await ok("tag", "debian:12", "debian:tagged-later");
+      const later = await lastTagTime();
+      expect(later).toBeGreaterThan(came);
+      await ok("untag", "debian:12", "debian:tagged-later");
+      expect(await lastTagTime()).toBe(later);
+    } finally {
+      await user.bunker(["untag", "debian:12", "debian:tagged-later"]);
+    }
+  });
+
   test("of the latest container says that there is none", async () => {
     const { errors, status } = await user.bunker(["inspect", "--latest"]);
     expect({ errors, status }).toEqual({ errors: expect.stringMatching(/^bunker: .*no container/), status: 1 });

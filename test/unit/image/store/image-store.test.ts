@@ -8,6 +8,7 @@ import { blobPath } from "../../../../src/image/layout-files.ts";
 import { parsePlatform } from "../../../../src/image/platform.ts";
 import { collectGarbage } from "../../../../src/image/store/collect-garbage.ts";
 import { familiarName, type ImageStore, openImageStore } from "../../../../src/image/store/image-store.ts";
+import { imageTables } from "../../../../src/image/store/image-tables.ts";
 import { pruneImages } from "../../../../src/image/store/prune-images.ts";
 import { type ImageUser, removeImage } from "../../../../src/image/store/remove-image.ts";
 import { type BlobDescriptor, contentSize } from "../../../../src/image/store/stored-image.ts";
@@ -112,6 +113,37 @@ test("names move to the image that they are given last, and the other one stays 
   store.tag(store.find(id), "docker.io/library/old:1");
   expect(store.find("old:1").id).toBe(id);
   expect(store.list().map(({ names }) => names.map(familiarName))).toEqual([["old:1"], ["debian:12"]]);
+});
+
+test("it is known when an image last got a name, by coming or later", () => {
+  const old = Date.UTC(2024, 0, 1);
+  add([`${debian}:12`]);
+  store.state.run("UPDATE image SET added = ?", old);
+  expect(store.find("debian:12")).toMatchObject({ added: old, tagged: old });
+
+  const before = Date.now();
+  store.tag(store.find("debian:12"), `${debian}:13`);
+  const { added, tagged } = store.find("debian:12");
+  expect(added).toBe(old);
+  expect(tagged).toBeGreaterThanOrEqual(before);
+
+  store.state.run("UPDATE image SET tagged = ?", old);
+  add([`${debian}:12`]);
+  expect(store.find("debian:12").tagged).toBeGreaterThanOrEqual(before);
+});
+
+test("an older program goes on with the images of this one, and this one with the older one's", () => {
+  const older = { ...imageTables, migrations: imageTables.migrations.slice(0, -1) };
+  add([`${debian}:12`]);
+  openStateDatabase(data, [older])[Symbol.dispose]();
+
+  store.state.run("ALTER TABLE image DROP COLUMN tagged");
+  const { length } = older.migrations;
+  store.state.run("UPDATE component SET version = ? WHERE name = 'images'", length);
+  store[Symbol.dispose]();
+  store = openImageStore(data);
+  const { added, tagged } = store.find("debian:12");
+  expect(tagged).toBe(added);
 });
 
 test("it is known which repositories have a blob, also after a push", () => {
@@ -410,6 +442,7 @@ test("names with a digest, of earlier versions, become what the image is known b
     );
   }
   store.state.run("UPDATE layout_index SET changes = changes + 1");
+  store.state.run("ALTER TABLE image DROP COLUMN tagged");
   store.state.run("UPDATE component SET version = 4, compatible_from = 4 WHERE name = 'images'");
   store[Symbol.dispose]();
   store = openImageStore(data);
