@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { bunzip2, DamagedBzip2 } from "../../../src/image/bunzip2.ts";
+import { noise, unpackedBy } from "./decompressing.ts";
 
 function packed(bytes: Buffer, level = 9): Buffer {
   const { stdout, exitCode } = Bun.spawnSync(["bzip2", `-${level}`, "-c"], { stdin: bytes });
@@ -7,24 +8,7 @@ function packed(bytes: Buffer, level = 9): Buffer {
   return stdout;
 }
 
-async function unpacked(bytes: Buffer, pieceSize = 1 << 16): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  const source = async function* () {
-    for (let at = 0; at < bytes.length; at += pieceSize) yield bytes.subarray(at, at + pieceSize);
-  };
-  for await (const piece of bunzip2(source())) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
-/** Bytes that are no pattern, but the same each time. */
-function noise(length: number): Buffer {
-  let state = 1;
-  const next = () => {
-    state = (state * 48271) % 0x7fffffff;
-    return state & 0xff;
-  };
-  return Buffer.from(Array.from({ length }, next));
-}
+const unpacked = (bytes: Buffer, pieceSize?: number) => unpackedBy(bunzip2, bytes, pieceSize);
 
 const samples: readonly (readonly [name: string, bytes: Buffer])[] = [
   ["nothing", Buffer.alloc(0)],

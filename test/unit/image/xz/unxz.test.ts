@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { DamagedXz } from "../../../../src/image/xz/damaged-xz.ts";
 import { unxz } from "../../../../src/image/xz/unxz.ts";
+import { noise, unpackedBy } from "../decompressing.ts";
 
 function packed(bytes: Buffer, ...options: string[]): Buffer {
   const { stdout, stderr, exitCode } = Bun.spawnSync(["xz", "-c", ...options], { stdin: bytes });
@@ -8,24 +9,7 @@ function packed(bytes: Buffer, ...options: string[]): Buffer {
   return stdout;
 }
 
-async function unpacked(bytes: Buffer, pieceSize = 1 << 16): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  const source = async function* () {
-    for (let at = 0; at < bytes.length; at += pieceSize) yield bytes.subarray(at, at + pieceSize);
-  };
-  for await (const piece of unxz(source())) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
-/** Bytes that are no pattern, but the same each time. */
-function noise(length: number): Buffer {
-  let state = 1;
-  const next = () => {
-    state = (state * 48271) % 0x7fffffff;
-    return state & 0xff;
-  };
-  return Buffer.from(Array.from({ length }, next));
-}
+const unpacked = (bytes: Buffer, pieceSize?: number) => unpackedBy(unxz, bytes, pieceSize);
 
 const text = Buffer.from(Array.from({ length: 60_000 }, (_, n) => `line ${n % 977} of ${n}\n`).join(""));
 const samples: readonly (readonly [name: string, bytes: Buffer])[] = [
