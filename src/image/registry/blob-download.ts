@@ -5,7 +5,7 @@
  */
 import { BunkerError } from "../../sys/error.ts";
 import type { Descriptor } from "../documents.ts";
-import { TransientFailure } from "./http/failure.ts";
+import { passingInTransfer, TransientFailure } from "./http/failure.ts";
 import type { HttpResponse } from "./http/http-client.ts";
 import { pullScope } from "./manifests.ts";
 import type { Repository } from "./registries.ts";
@@ -41,10 +41,11 @@ export async function* downloadBlob(
         throw new TransientFailure(wrongSize(object, `${position} bytes instead of ${descriptor.size}`));
       }
     } catch (failure) {
-      if (!(failure instanceof TransientFailure)) throw failure;
-      failures += failure.weight;
-      if (failures >= patience.attempts) throw failure.error;
-      await waitAfter(failures, failure, patience, signal);
+      const passing = position > offset ? passingInTransfer(failure) : failure;
+      if (!(passing instanceof TransientFailure)) throw failure;
+      failures += passing.weight;
+      if (failures >= patience.attempts) throw passing.error;
+      await waitAfter(failures, passing, patience, signal);
     }
   }
 }

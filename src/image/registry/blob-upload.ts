@@ -10,7 +10,7 @@
  */
 import { BunkerError } from "../../sys/error.ts";
 import type { Descriptor } from "../documents.ts";
-import { TransientFailure } from "./http/failure.ts";
+import { passingInTransfer, TransientFailure } from "./http/failure.ts";
 import type { HttpResponse, RequestBody } from "./http/http-client.ts";
 import { pushScope } from "./manifests.ts";
 import type { Repository } from "./registries.ts";
@@ -121,13 +121,14 @@ class Upload {
         }
         return;
       } catch (failure) {
-        if (!(failure instanceof TransientFailure)) throw failure;
+        const passing = this.#session === undefined ? failure : passingInTransfer(failure);
+        if (!(passing instanceof TransientFailure)) throw failure;
         const before = this.#safe;
         inChunks = true;
         await this.#resume();
-        failures = this.#safe > before ? 1 : failures + failure.weight;
-        if (failures >= patience.attempts) throw failure.error;
-        await waitAfter(failures, failure, patience, signal);
+        failures = this.#safe > before ? 1 : failures + passing.weight;
+        if (failures >= patience.attempts) throw passing.error;
+        await waitAfter(failures, passing, patience, signal);
       }
     }
   }
@@ -208,7 +209,7 @@ class Upload {
       response = await this.#send({ method: "GET", target: location, expected: [204, 200, 202, 404] });
     } catch (failure) {
       // Nothing is known then; the next attempt goes on where it was, and learns whether that is right.
-      if (failure instanceof TransientFailure) return;
+      if (passingInTransfer(failure) !== undefined) return;
       if (!(failure instanceof BunkerError)) throw failure;
       // Some registries do not tell. What is refused for another reason will be refused to the next upload, too.
       await this.abandon();

@@ -18,6 +18,17 @@ export class TransientFailure extends Error {
   }
 }
 
+/**
+ * The failure that may pass which something is in the middle of a transfer: a server that was there a moment ago, and
+ * cannot be reached at all now, will be there again when this machine has its network back.
+ * @returns undefined for what will not pass
+ */
+export function passingInTransfer(failure: unknown): TransientFailure | undefined {
+  if (failure instanceof TransientFailure) return failure;
+  const isUnreachable = failure instanceof BunkerError && failure.code === "registry_unreachable";
+  return isUnreachable ? new TransientFailure(failure) : undefined;
+}
+
 /** What stays the same of all failures of one request. */
 export type Attempt = Pick<ErrorDetails, "operation" | "object">;
 

@@ -264,6 +264,33 @@ test("a blob goes on where its connection broke", async () => {
   expect(server.requests.length).toBe(10);
 });
 
+test("a blob goes on when the network is away for a moment", async () => {
+  let current: ServerResponse | undefined;
+  await using server = await startScriptedServer((request, response) => {
+    const start = rangeStart(request.headers.range);
+    if (start === 0) {
+      current = response;
+      response.writeHead(200, { "content-length": String(image.blob.length) });
+      response.write(image.blob.subarray(0, 10_000));
+    } else if (current !== undefined) {
+      current = undefined;
+      // No route leads there.
+      response.writeHead(307, { location: "http://255.255.255.255/" }).end();
+    } else {
+      response.writeHead(206, { "content-range": `bytes ${start}-${image.blob.length - 1}/*` });
+      response.end(image.blob.subarray(start));
+    }
+  });
+  await using reader = openReader(`${server.host}/image:1`);
+  const pieces: Buffer[] = [];
+  for await (const piece of reader.readBlob(image.layer, { signal: NEVER })) {
+    pieces.push(Buffer.from(piece));
+    current?.destroy();
+  }
+  expect(Buffer.concat(pieces).equals(image.blob)).toBe(true);
+  expect(server.requests.length).toBe(3);
+});
+
 test("a blob goes on although the server knows no ranges", async () => {
   let asked = 0;
   const { outcome } = await readLayerFrom((_request, response) => {

@@ -162,6 +162,18 @@ test("an upload that breaks goes on where the registry has come to", async () =>
   expect(requests[3]).not.toStartWith("PATCH 0-");
 });
 
+test("an upload goes on when the network is away for a moment", async () => {
+  let lost = 0;
+  const { outcome, requests, isWhole } = await pushThrough(200_000, (request, response) => {
+    if (request.method !== "PUT" || lost++ > 0) return false;
+    // No route leads there.
+    response.writeHead(307, { location: "http://255.255.255.255/", connection: "close" }).end();
+    return true;
+  });
+  expect({ outcome, isWhole }).toEqual({ outcome: "written", isWhole: true });
+  expect(requests.slice(0, 3)).toEqual(["POST", "PUT", "GET"]);
+});
+
 test("chunks are as large as the registry wants them, where it refuses the whole blob", async () => {
   const size = 45_000_000;
   const { outcome, requests, isWhole } = await pushThrough(
