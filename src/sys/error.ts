@@ -29,6 +29,7 @@ export class BunkerError extends Error {
   readonly code: string;
   readonly operation: string;
   readonly object: string | undefined;
+  readonly reason: string | undefined;
   readonly errno: number | undefined;
   readonly hint: string | undefined;
   readonly excerpt: string | undefined;
@@ -41,6 +42,7 @@ export class BunkerError extends Error {
     this.code = details.code;
     this.operation = details.operation;
     this.object = details.object;
+    this.reason = details.reason;
     this.errno = details.errno;
     this.hint = details.hint;
     this.excerpt = details.excerpt;

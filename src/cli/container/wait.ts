@@ -2,6 +2,7 @@ import { afterLoss } from "../../engine/lifecycle/after-loss.ts";
 import { foundAgain, lookUpContainer } from "../../engine/lifecycle/find-container.ts";
 import { notRunning } from "../../engine/lifecycle/not-running.ts";
 import { supervisorOf } from "../../engine/lifecycle/stop-container.ts";
+import { isHeld } from "../../engine/state/container-directory.ts";
 import type { Container } from "../../engine/state/containers.ts";
 import { waitForEnd } from "../../engine/supervisor/connect.ts";
 import { leaveMemory } from "../../launch/leave-memory.ts";
@@ -42,6 +43,9 @@ const MET_BY_REMOVAL: readonly Condition[] = ["removing", "exited", "stopped"];
 
 /** Conditions that only the checks of a running container can bring about. */
 const MET_BY_CHECKS: readonly Condition[] = ["healthy", "unhealthy"];
+
+/** Milliseconds in which `restart` takes a container in hand that it has stopped. */
+const RESTART_PATIENCE = 2000;
 
 /** `bunker wait`. */
 export const wait = defineCommand(
@@ -125,11 +129,17 @@ async function awaitCondition(
     if (now === undefined) return NO_EXIT_STATUS;
     const met = conditionsOf(now).filter((condition) => conditions.has(condition));
     if (met.length > 0) return met.includes("exited") ? String(now.exitStatus ?? 0) : NO_EXIT_STATUS;
-    if (isMetByChecks && (now.status === "exited" || now.status === "dead")) {
+    if (isMetByChecks && hasEndedForGood(data, now)) {
       throw notRunning("wait for the health of container", now);
     }
     await Bun.sleep(interval);
   }
+}
+
+/** Whether nobody is going to check a container. Between the two halves of `restart` it has ended, too. */
+function hasEndedForGood(data: string, { id, status, finished = 0 }: Container): boolean {
+  if (status !== "exited" && status !== "dead") return false;
+  return Date.now() - finished > RESTART_PATIENCE && !isHeld(data, id);
 }
 
 /** The conditions that a status meets. */
@@ -148,5 +158,7 @@ function conditionsOfStatus(status: Container["status"]): readonly Condition[] {
 /** What is true of a container now. */
 function conditionsOf({ status, health }: Container): readonly Condition[] {
   const state = conditionsOfStatus(status);
-  return health === undefined || health.status === "starting" ? state : [...state, health.status];
+  const isChecked = status === "running" || status === "paused";
+  // Of a container that does not run it is what the checks of its last run have found.
+  return !isChecked || health === undefined || health.status === "starting" ? state : [...state, health.status];
 }

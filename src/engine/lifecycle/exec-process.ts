@@ -89,10 +89,13 @@ function launchedOrRefused(process: Parameters<typeof launchProcess>[0]): Launch
     return launchProcess(process);
   } catch (error) {
     if (!(error instanceof BunkerError) || error.operation !== CHANGE_DIRECTORY) throw error;
-    const { code, operation, object, errno } = error;
-    const exitStatus = errno === Errno.EACCES ? 126 : 127;
-    throw new BunkerError({ code, operation, object, errno, exitStatus }, { cause: error });
+    throw withExitStatus(error, error.errno === Errno.EACCES ? 126 : 127);
   }
+}
+
+function withExitStatus(error: BunkerError, exitStatus: number): BunkerError {
+  const { code, operation, object, reason, errno, hint } = error;
+  return new BunkerError({ code, operation, object, reason, errno, hint, exitStatus }, { cause: error });
 }
 
 async function joinGroup(group: string, pid: number): Promise<FileDescriptor> {
@@ -145,10 +148,18 @@ function splitEntry(entry: string): [name: string, value: string] {
   return separator < 0 ? [entry, ""] : [entry.slice(0, separator), entry.slice(separator + 1)];
 }
 
-/** Finds a user in the container's own files as they are now. */
+/**
+ * Finds a user in the container's own files as they are now.
+ * @throws BunkerError as `lookUpUser`, with the exit status that Docker has for that
+ */
 async function userIn(pid: number, user: string) {
   const { lookUpUser } = await import("../specification/user-lookup.ts");
   using root = openFile(`/proc/${pid}/root`, OpenFlag.O_PATH | OpenFlag.O_DIRECTORY);
   const read = (path: string) => readInRoot(root.number, path) ?? "";
-  return lookUpUser(user, read("etc/passwd"), read("etc/group"), []);
+  try {
+    return lookUpUser(user, read("etc/passwd"), read("etc/group"), []);
+  } catch (error) {
+    if (!(error instanceof BunkerError)) throw error;
+    throw withExitStatus(error, 126);
+  }
 }

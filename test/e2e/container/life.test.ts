@@ -312,6 +312,13 @@ describe("exec", () => {
       const errors = `bunker: change to directory ${directory}: ${error}\n`;
       expect(refused).toEqual({ status: 127, output: "", errors });
     }
+    for (const [user, error] of [
+      ["nosuch", "unable to find user nosuch: no matching entries in passwd file"],
+      ["0:nosuch", "unable to find group nosuch: no matching entries in group file"],
+    ] as const) {
+      const refused = await suite.user.bunker(["exec", "-u", user, "room", "true"]);
+      expect(refused).toMatchObject({ status: 126, errors: expect.stringContaining(`bunker: ${error}\nhint: `) });
+    }
     // Before anything is executed.
     const keys = await suite.user.bunker(["exec", "--detach-keys", "ctrl-", "room", "touch", "/executed"]);
     expect(keys).toMatchObject({ status: 125, errors: expect.stringContaining('"ctrl-" is no key') });

@@ -1,6 +1,7 @@
 /* Options by which commands for containers choose them, and show them, that are Podman's more than Docker's. */
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { eventually, finish, openFiles } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
@@ -224,5 +225,23 @@ test("wait for the health of a container that has ended for good is no endless o
   const check = ["--health-cmd", "test -e /again", "--health-interval", "50ms"];
   await run("again", again, "--restart", "on-failure", ...check);
   expect(await bunker("wait", "--condition", "healthy", "-i", "5", "again")).toBe("-1\n");
+  await bunker("stop", "-t", "0", "again");
+  expect(await refused("wait", "--condition", "healthy", "again")).toMatch(/ is not running, it is exited\n$/);
   await bunker("rm", "-f", "-t", "0", "ended", "again");
+});
+
+test("wait for the health of a container that is restarted goes on with its next run", async () => {
+  const script = "[ -e /second ] && touch /well; touch /second; exec sleep 1000";
+  const check = ["--health-cmd", "test -e /well", "--health-interval", "50ms"];
+  await bunker("run", "-d", "--network", "none", "--name", "box", ...check, suite.image, "sh", "-c", script);
+  const words = ["wait", "--condition", "healthy", "-i", "1", "box"];
+  const wait = suite.user.start([suite.user.bunkerPath, ...words]);
+  await eventually(
+    () => openFiles(wait.pid).some((path) => path.endsWith("/state.db")),
+    () => "the command to wait",
+  );
+  while ((await suite.user.bunker(["exec", "box", "test", "-e", "/second"])).status !== 0);
+  await bunker("restart", "-t", "0", "box");
+  expect(await finish(wait)).toEqual({ status: 0, output: "-1\n", errors: "" });
+  await bunker("rm", "-f", "-t", "0", "box");
 });
