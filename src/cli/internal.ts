@@ -60,7 +60,7 @@ export async function internal(words: readonly string[]): Promise<number> {
     }
     case "build-run": {
       const { runHere } = await import("../build/run/run-here.ts");
-      await runHere(Number(first));
+      await runHere();
       return 0;
     }
     default: {

@@ -1,6 +1,7 @@
 import { existsSync, readSync, rmSync } from "node:fs";
 import * as v from "valibot";
 import { internalCommand } from "../../engine/internal-command.ts";
+import { killFirstProcess } from "../../engine/lifecycle/kill-first-process.ts";
 import type { Ownership } from "../../engine/ownership.ts";
 import { readLayeredFile } from "../../mount/layered-file.ts";
 import { formatConfiguration } from "../../runtime/configuration/configuration.ts";
@@ -10,7 +11,7 @@ import { makeSharedDirectory, putSharedText } from "../../sys/named-file.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { removeMountStubs } from "./mount-stubs.ts";
 import { planRun, type RunSettings } from "./run-configuration.ts";
-import { END_DESCRIPTOR, type RunRequest, runEndSchema } from "./run-request.ts";
+import { REPORT_DESCRIPTOR, type RunEnd, type RunRequest, runReportSchema } from "./run-request.ts";
 
 /** Where a RUN happens. */
 export interface RunStage {
@@ -63,24 +64,25 @@ async function runInProcess(words: readonly string[], request: RunRequest, stage
   const { signal, onOutput } = stage;
   signal.throwIfAborted();
   const child = Bun.spawn({
-    ...internalCommand(["build-run", String(process.pid)]),
+    ...internalCommand(["build-run"]),
     stdio: [Buffer.from(JSON.stringify(request)), "pipe", "pipe", "pipe"],
   });
-  using report = new FileDescriptor(child.stdio[END_DESCRIPTOR] ?? -1);
-  const kill = () => child.kill("SIGKILL");
-  signal.addEventListener("abort", kill);
+  using report = new FileDescriptor(child.stdio[REPORT_DESCRIPTOR] ?? -1);
+  const giveUp = () => report.close();
+  signal.addEventListener("abort", giveUp);
+  let end: RunEnd | undefined;
   try {
-    await Promise.all([
+    [end] = await Promise.all([
+      // Before the output is over, which the command may hold.
+      child.exited.then(() => (report.isClosed ? undefined : endIn(report))),
       copyOutput(child.stdout, (bytes) => onOutput(1, bytes)),
       copyOutput(child.stderr, (bytes) => onOutput(2, bytes)),
-      child.exited,
     ]);
   } finally {
-    signal.removeEventListener("abort", kill);
+    signal.removeEventListener("abort", giveUp);
   }
   signal.throwIfAborted();
-  const text = readWaiting(report.number);
-  if (text === "") {
+  if (end === undefined) {
     throw new BunkerError({
       code: "helper_lost",
       operation: "run",
@@ -89,7 +91,6 @@ async function runInProcess(words: readonly string[], request: RunRequest, stage
       exitStatus: 1,
     });
   }
-  const end = v.parse(runEndSchema, JSON.parse(text));
   if ("failure" in end) {
     const { code, message, hint } = end.failure;
     throw new BunkerError({ code, operation: message, hint, exitStatus: 1 });
@@ -104,6 +105,16 @@ async function runInProcess(words: readonly string[], request: RunRequest, stage
 
 async function copyOutput(stream: ReadableStream<Uint8Array>, take: (bytes: Uint8Array) => void): Promise<void> {
   for await (const bytes of stream) take(bytes);
+}
+
+/** How a command has ended; undefined when the process that ran it was killed, and then this kills the command. */
+function endIn(report: FileDescriptor): RunEnd | undefined {
+  const lines = readWaiting(report.number).split("\n").slice(0, -1);
+  const last = lines.map((line) => v.parse(runReportSchema, JSON.parse(line))).at(-1);
+  if (last === undefined || !("pid" in last)) return last;
+  // The kernel has not if its process has changed its user.
+  killFirstProcess(last);
+  return undefined;
 }
 
 /** What was written to the other end of a pipe whose writer has ended. */

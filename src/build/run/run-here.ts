@@ -8,9 +8,11 @@
  * With limits, or a place for it, the container gets a cgroup as those of `run` do; where there is none to be had this
  * process keeps it to its limits by watching, as a supervisor does.
  *
- * Killing is simple: the kernel kills this process when the builder dies, and the container with its whole pid namespace
- * when this process dies. So nothing runs on, whoever is killed; what is left is a directory in the cache's `tmp/`, and a
- * cgroup that was made by hand (group-record.ts).
+ * Killing. This process says at first which one the container's is, and in the end how it ended, on a descriptor whose
+ * other end the builder closes when it gives up, and the kernel when the builder dies: then this process kills the
+ * container. When this process dies the kernel does, with the whole pid namespace, or else the builder, since the kernel
+ * does not where the first process has changed its user. So nothing runs on, whoever of the two is killed; what is left is
+ * a directory in the cache's `tmp/`, and a cgroup that was made by hand (group-record.ts).
  */
 import { openSync, readFileSync, writeSync } from "node:fs";
 import * as v from "valibot";
@@ -23,28 +25,30 @@ import { Stack } from "../../network/stack.ts";
 import { type Configuration, parseConfiguration } from "../../runtime/configuration/configuration.ts";
 import { launchContainer } from "../../runtime/launch-container.ts";
 import { filterOf } from "../../runtime/seccomp/filter-of.ts";
-import { BunkerError } from "../../sys/error.ts";
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError, errnoOf } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { FileDescriptor as OpenFile } from "../../sys/file-descriptor.ts";
 import { waitForExit } from "../../sys/process.ts";
+import { identify, sendSignal } from "../../sys/process-identity.ts";
 import { Event, Reactor } from "../../sys/reactor.ts";
 import { Signal } from "../../sys/signal.ts";
-import { check, SystemCall, systemCall } from "../../sys/system-call.ts";
 import { recordGroup } from "./group-record.ts";
-import { END_DESCRIPTOR, type RunEnd, type RunRequest, runRequestSchema } from "./run-request.ts";
+import { REPORT_DESCRIPTOR, type RunEnd, type RunRequest, type RunStart, runRequestSchema } from "./run-request.ts";
 
-const PR_SET_PDEATHSIG = 1;
-
-/**
- * Runs what the request on standard input says.
- * @param builder the pid of the process that has started this one
- */
-export async function runHere(builder: number): Promise<void> {
-  check(systemCall(SystemCall.prctl, PR_SET_PDEATHSIG, Signal.SIGKILL, 0, 0, 0), "die with the builder");
-  // It may have died before that.
-  if (process.ppid !== builder) return;
+/** Runs what the request on standard input says. */
+export async function runHere(): Promise<void> {
   const request = v.parse(runRequestSchema, JSON.parse(readFileSync(0, "utf8")));
-  writeSync(END_DESCRIPTOR, JSON.stringify(await endOf(request)));
+  report(await endOf(request));
+}
+
+function report(what: RunStart | RunEnd): void {
+  try {
+    writeSync(REPORT_DESCRIPTOR, `${JSON.stringify(what)}\n`);
+  } catch (error) {
+    // The builder has given up.
+    if (errnoOf(error) !== Errno.EPIPE) throw error;
+  }
 }
 
 async function endOf(request: RunRequest): Promise<RunEnd> {
@@ -106,6 +110,8 @@ async function run({
       changesCgroup: limits?.beginGroup !== undefined,
     }),
   );
+  const startTime = identify(pid)?.startTime;
+  if (startTime !== undefined) report({ pid, startTime });
   if (limits?.soft !== undefined) {
     const { SoftLimiter } = await import("../../engine/supervisor/soft-limiter.ts");
     cleanup.use(new SoftLimiter(reactor, limits.soft, { pid, pidNamespace: "own" }, () => undefined));
@@ -116,6 +122,11 @@ async function run({
     cleanup.use(new Stack(reactor, { device: device.number, configuration: network, onEnd: () => {} }));
   }
   reactor.add(pidfd.number, Event.IN, () => reactor.stop());
+  // Nothing is wanted but to learn that nobody listens any more.
+  reactor.add(REPORT_DESCRIPTOR, 0, () => {
+    reactor.remove(REPORT_DESCRIPTOR);
+    sendSignal(pidfd, Signal.SIGKILL);
+  });
   reactor.run();
   const end = waitForExit(pid);
   return "exitCode" in end ? { exitStatus: end.exitCode } : { exitStatus: 128 + end.signal, signal: end.signal };

@@ -25,13 +25,20 @@ export const runRequestSchema = v.object({
 
 export type RunRequest = Readonly<v.InferOutput<typeof runRequestSchema>>;
 
-/** What that process writes to `END_DESCRIPTOR`: how the command has ended, or what kept it from running. */
-export const runEndSchema = v.union([
+/** Which one the command's process is; process-identity.ts. */
+const runStartSchema = v.object({ pid: v.number(), startTime: v.number() });
+
+/** How the command has ended, or what kept it from running. */
+const runEndSchema = v.union([
   v.object({ exitStatus: v.number(), signal: v.optional(v.number()) }),
   v.object({ failure: v.object({ code: v.string(), message: v.string(), hint: v.optional(v.string()) }) }),
 ]);
 
+/** A line of what that process writes to `REPORT_DESCRIPTOR`. */
+export const runReportSchema = v.union([runStartSchema, runEndSchema]);
+
+export type RunStart = Readonly<v.InferOutput<typeof runStartSchema>>;
 export type RunEnd = Readonly<v.InferOutput<typeof runEndSchema>>;
 
 /** Not a file, for which there might be no space. */
-export const END_DESCRIPTOR = 3;
+export const REPORT_DESCRIPTOR = 3;

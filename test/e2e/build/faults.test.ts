@@ -115,6 +115,34 @@ test("leaves nothing running and nothing broken when it is killed, whichever of 
   }
 });
 
+test("nor a command whose process has changed its user, which the kernel does not kill", async () => {
+  for (const [place, [signal, words]] of (
+    [
+      ["SIGKILL", "build"],
+      ["SIGKILL", "internal build-run"],
+      ["SIGINT", "build"],
+    ] as const
+  ).entries()) {
+    const id = `changed-${place}`;
+    const script = "touch /c/begun; while :; do usleep 1000; done";
+    const context = suite.context({
+      Dockerfile: `FROM busybox\nRUN --mount=type=cache,id=${id},target=/c chmod 777 /c; exec su alice -c '${script}'\n`,
+    });
+    const { user } = suite;
+    const build = user.start([user.bunkerPath, "build", "--progress", "plain", context]);
+    await eventually(
+      () => existsSync(join(cacheMount(id), "begun")),
+      () => "the command to begin",
+    );
+    for (const pid of user.processes().filter((candidate) => isCommand(candidate, words))) process.kill(pid, signal);
+    await build.exited;
+    await eventually(
+      () => user.processes().length === 0,
+      () => `no process to be left after ${signal} for ${words}`,
+    );
+  }
+});
+
 test("leaves nothing broken when it is killed or interrupted, however far it has come", async () => {
   const { user } = suite;
   await using registry = await DockerRegistry.start();
