@@ -11,7 +11,7 @@ import { hasLabels } from "./filters/label-filter.ts";
 import { parsePointInTime } from "./filters/point-in-time.ts";
 import { localTimestamp } from "./format/local-time.ts";
 import { executeTemplate, readTemplate } from "./format/user-template.ts";
-import { flag, single } from "./option.ts";
+import { flag, single, singleOrEmpty } from "./option.ts";
 import { print } from "./print.ts";
 
 const timeOption = (name: string, description: string) =>
@@ -25,7 +25,7 @@ export const events = defineCommand(
         ["container", "event", "id", "image", "label", "name", "network", "scope", "secret", "type", "volume"],
         "f",
       ),
-      format: single({
+      format: singleOrEmpty({
         name: "format",
         valueName: "FORMAT",
         description: "Show them as json, or by a Go template",

@@ -1,5 +1,5 @@
 import type { Option } from "../option.ts";
-import { single } from "../option.ts";
+import { singleOrEmpty } from "../option.ts";
 
 const TABLE = "table";
 
@@ -14,7 +14,7 @@ export type OutputFormat =
     };
 
 /** `--format` of a command that lists things: `table`, `table TEMPLATE`, `json` or `TEMPLATE`. */
-export const listFormatOption: Option<OutputFormat, OutputFormat | undefined> = single({
+export const listFormatOption: Option<OutputFormat | undefined, OutputFormat | undefined> = singleOrEmpty({
   name: "format",
   valueName: "FORMAT",
   description: "Show it as table, as table with a Go template's columns, as json, or by a Go template",
@@ -33,7 +33,7 @@ export function parseListFormat(text: string): OutputFormat {
 }
 
 /** `--format` of a command that shows single things. */
-export const inspectFormatOption = single({
+export const inspectFormatOption = singleOrEmpty({
   name: "format",
   short: "f",
   valueName: "FORMAT",
