@@ -41,7 +41,9 @@ export function openStoreReader(store: ImageStore, text: string, platform: Platf
 }
 
 function findRoot(store: ImageStore, text: string, platform: Platform | "all" | undefined): BlobDescriptor {
-  const image = store.findIfThere(text, platform === "all" ? undefined : platform);
+  // Nothing else will do for the platform that is asked for.
+  if (platform !== undefined && platform !== "all") return store.find(text, platform).manifest;
+  const image = store.findIfThere(text);
   const isId = image?.id.startsWith(text.startsWith("sha256:") ? text : `sha256:${text}`) === true;
   const name = isId ? undefined : formatReference(withDefaultTag(parseReference(text)));
   const target = name === undefined ? undefined : store.target(name);
