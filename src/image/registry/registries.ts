@@ -2,6 +2,9 @@
  * What one command knows of registries: its settings, the configuration, connections, and the tokens that it was given.
  * Readers and writers share one, so a second image from a registry costs no new connection and no new token.
  */
+import { Errno } from "../../sys/errno.ts";
+import { BunkerError } from "../../sys/error.ts";
+import { statusIfThere } from "../../sys/named-file.ts";
 import { fullRepository, type Reference } from "../reference.ts";
 import { type Endpoint, pullEndpoints, pushEndpoint, registryEndpoint } from "./configuration/endpoints.ts";
 import { type RegistriesFile, readRegistriesFiles } from "./configuration/registries-file.ts";
@@ -100,6 +103,8 @@ export class Registries implements Disposable {
         retryDelay,
         withoutLogin = false,
       } = this.#settings;
+      const needsLogin = credentials === undefined && !withoutLogin;
+      if (needsLogin && authFile !== undefined) checkAuthFile(authFile);
       client = new RegistryClient({
         registry,
         insecure: tlsVerify === undefined ? insecure : !tlsVerify,
@@ -107,7 +112,7 @@ export class Registries implements Disposable {
         certificateDirectory,
         patience: adjustedPatience(patience, { retries, delay: retryDelay }),
         onWarning: (message) => this.#warn(message),
-        credentials: async () => credentials ?? (withoutLogin ? undefined : await this.#keptLogin(authFile, name)),
+        credentials: async () => (needsLogin ? await this.#keptLogin(authFile, name) : credentials),
       });
       this.#clients.set(key, client);
     }
@@ -130,4 +135,19 @@ export class Registries implements Disposable {
     this.#warnings.add(message);
     this.#onWarning(message);
   }
+}
+
+/**
+ * A file that the user names is to be there, also where no login is asked for.
+ * @throws BunkerError `auth_file_unreadable`
+ */
+function checkAuthFile(path: string): void {
+  if (statusIfThere(path) !== undefined) return;
+  throw new BunkerError({
+    code: "auth_file_unreadable",
+    operation: "read the logins in",
+    object: path,
+    errno: Errno.ENOENT,
+    hint: "bunker login --authfile FILE makes such a file.",
+  });
 }

@@ -308,6 +308,10 @@ describe("push", () => {
       [["-a", "nothing/here"], "no image has a name in this repository"],
       [["--retry-delay", "10ms", "first:1", "127.0.0.1:1/x"], "127.0.0.1:1"],
       [["--platform", "linux/s390x", `${registry.host}/team/second`], "not for linux/s390x"],
+      [
+        ["--authfile", "/missing.json", `${registry.host}/team/second`],
+        "read the logins in /missing.json: ENOENT\nhint: ",
+      ],
       [["first:1", "UPPER"], "lower case"],
       [["first:1", "containers-storage:x"], "nothing is pushed to containers-storage:"],
       [["first:1", "oci:"], "the path is missing"],

@@ -11,7 +11,7 @@ import { failureOf, NEVER, openReader, SHORT_PATIENCE } from "./reading.ts";
 import { refuse, type ScriptedServer, smallImage, startScriptedServer } from "./scripted-server.ts";
 
 const image = smallImage();
-const hub = { patience: SHORT_PATIENCE, tlsVerify: false, authFile: "/nowhere" };
+const hub = { patience: SHORT_PATIENCE, tlsVerify: false, authFile: "/dev/null" };
 
 let directory: string;
 let server: ScriptedServer;

@@ -63,7 +63,7 @@ test("a password is sent where the registry wants one", async () => {
     credentials: { kind: "password", user: "alice", password: "wonderland" },
   });
   expect((await reader.readManifest()).bytes.equals(pushedManifest())).toBe(true);
-  await using nobody = openReader(name, { authFile: "/nowhere" });
+  await using nobody = openReader(name, { authFile: "/dev/null" });
   expect(await failureOf(nobody.readManifest())).toMatchObject({
     code: "registry_unauthorized",
     hint: `Check the name, or log in with: bunker login ${registry.host}`,

@@ -48,7 +48,7 @@ test("without a login, nobody's name is sent for a token", async () => {
     () => realmOf(tokens),
     () => true,
   );
-  await using reader = openReader(`${registry.host}/image:1`, { authFile: "/nowhere" });
+  await using reader = openReader(`${registry.host}/image:1`, { authFile: "/dev/null" });
   await reader.readManifest();
   expect(tokens.requests).toEqual(["GET /token?service=the+registry&scope=repository%3Aimage%3Apull"]);
   expect(tokens.authorizations).toEqual([undefined]);

@@ -303,7 +303,7 @@ test("a login that was given for a registry is not told to its mirrors", async (
   );
   process.env["CONTAINERS_REGISTRIES_CONF"] = join(directory, "registries.conf");
   const credentials = { kind: "password", user: "alice", password: "secret" } as const;
-  await using reader = openReader(`${registry.host}/image:1`, { credentials, authFile: "/nowhere" });
+  await using reader = openReader(`${registry.host}/image:1`, { credentials, authFile: "/dev/null" });
   expect((await reader.readManifest()).digest).toBe(image.manifestDigest);
   expect(mirror.authorizations).toEqual([undefined]);
   expect(registry.authorizations).toEqual([undefined, "Basic YWxpY2U6c2VjcmV0"]);

@@ -99,7 +99,7 @@ test("a registry on this machine is reached directly, whatever proxies there are
 });
 
 test("what fails by a proxy is told with the proxy's host, and without its password", async () => {
-  const read = () => failureOf(openReader("registry.example.com/image:1", { authFile: "/nowhere" }).readManifest());
+  const read = () => failureOf(openReader("registry.example.com/image:1", { authFile: "/dev/null" }).readManifest());
   const asked: string[] = [];
   const proxy = createServer((_request, response) => response.end());
   proxy.on("connect", (request, client) => {
