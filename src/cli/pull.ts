@@ -1,7 +1,7 @@
 import { defineCommand } from "./command.ts";
 import { contentTrustUnknown, disableContentTrustOption } from "./image/content-trust-option.ts";
 import { platformOf, platformPartOptions } from "./image/platform-option.ts";
-import { flag, single } from "./option.ts";
+import { flag, single, singleOrEmpty } from "./option.ts";
 import { registryOptions, registrySettings, retryOptions } from "./registry/registry-options.ts";
 import { oneOf } from "./values/choice.ts";
 import { parsePlatform } from "./values/words.ts";
@@ -11,7 +11,7 @@ export const pull = defineCommand(
   {
     options: {
       allTags: flag({ name: "all-tags", short: "a", description: "Pull all images of the repository" }),
-      platform: single({
+      platform: singleOrEmpty({
         name: "platform",
         valueName: "OS/ARCHITECTURE[/VARIANT]",
         description: "Of an image for several platforms, pull the one for this",

@@ -1,11 +1,11 @@
 import { formatPlatform, hostPlatform, parsePlatform } from "../../image/platform.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { list, single } from "../option.ts";
+import { list, single, singleOrEmpty } from "../option.ts";
 import type { OptionValues } from "../option-table.ts";
 import { notEmpty, parsePlatform as parsePlatformOption } from "../values/words.ts";
 
 /** `--platform`, for images that are there for several. */
-export const platformOption = single({
+export const platformOption = singleOrEmpty({
   name: "platform",
   valueName: "PLATFORM",
   description: "Which image, where a name stands for several, such as linux/arm64",

@@ -196,6 +196,15 @@ describe("push", () => {
     for (const shown of [pushed, copied]) expect(shown).toContain("\x1b[J");
   });
 
+  test("takes an empty platform for none", async () => {
+    const name = `${registry.host}/team/second:latest`;
+    expect(await push("-q", "--platform", "", name)).toEqual({ status: 0, output: `${name}\n`, errors: "" });
+    expect(await user.bunker(["pull", "--policy=missing", "--platform=", name])).toMatchObject({
+      status: 0,
+      errors: "",
+    });
+  });
+
   test("goes to another name, quietly, and writes the digest", async () => {
     const target = `${registry.host}/other/first:5`;
     const words = ["-q", "--digestfile", `${directory}/digest`, "first:1", `docker://${target}`];
