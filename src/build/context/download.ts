@@ -11,7 +11,7 @@ import { HttpClient, type HttpResponse } from "../../image/registry/http/http-cl
 import { USUAL_PATIENCE } from "../../image/registry/patience.ts";
 import { retryAfter, withRetries } from "../../image/registry/retry.ts";
 import { BunkerError } from "../../sys/error.ts";
-import { reasonOf } from "../../sys/reason-of.ts";
+import { retellError } from "../../sys/retell-error.ts";
 import { writeError } from "../../sys/write-error.ts";
 import { downloadName } from "./download-name.ts";
 
@@ -178,11 +178,7 @@ function asDownloadError(error: unknown): unknown {
 }
 
 function asBunkerError(error: BunkerError): BunkerError {
-  const { operation, object } = error;
-  return new BunkerError(
-    { code: "download_failed", operation, object, reason: reasonOf(error), exitStatus: 1 },
-    { cause: error },
-  );
+  return retellError(error, { code: "download_failed", hint: undefined, exitStatus: 1 });
 }
 
 function failed(url: URL, reason: string): BunkerError {

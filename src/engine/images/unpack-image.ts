@@ -3,7 +3,7 @@ import { type LayerMapping, missingLayers } from "../../image/layers/layer-direc
 import { unpackLayers } from "../../image/layers/unpack-layers.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { compileReadily } from "../../sys/just-in-time.ts";
-import { reasonOf } from "../../sys/reason-of.ts";
+import { retellError } from "../../sys/retell-error.ts";
 import { type ImageRequest, openSource } from "./open-source.ts";
 
 /** Which layers to unpack, and where to. */
@@ -24,8 +24,7 @@ export async function unpackImage(request: UnpackRequest, onWarning: (message: s
     await unpackLayers(image, missing, request.store, { mapping: request.mapping, onWarning });
   } catch (cause) {
     if (!(cause instanceof BunkerError) || request.source.kind !== "stored" || !isBadImage(cause)) throw cause;
-    const { code, operation, object } = cause;
     const hint = "If it was whole once, it is damaged in the store: pull it again, or remove it and load it again.";
-    throw new BunkerError({ code, operation, object, reason: reasonOf(cause), hint }, { cause });
+    throw retellError(cause, { hint });
   }
 }

@@ -20,6 +20,7 @@ import { openFile } from "../../sys/named-file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { openIdentified } from "../../sys/process-identity.ts";
 import { readInRoot } from "../../sys/read-in-root.ts";
+import { retellError } from "../../sys/retell-error.ts";
 import type { Streams } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { defaultSeccompFilter } from "../specification/default-seccomp-filter.ts";
@@ -89,13 +90,8 @@ function launchedOrRefused(process: Parameters<typeof launchProcess>[0]): Launch
     return launchProcess(process);
   } catch (error) {
     if (!(error instanceof BunkerError) || error.operation !== CHANGE_DIRECTORY) throw error;
-    throw withExitStatus(error, error.errno === Errno.EACCES ? 126 : 127);
+    throw retellError(error, { exitStatus: error.errno === Errno.EACCES ? 126 : 127 });
   }
-}
-
-function withExitStatus(error: BunkerError, exitStatus: number): BunkerError {
-  const { code, operation, object, reason, errno, hint } = error;
-  return new BunkerError({ code, operation, object, reason, errno, hint, exitStatus }, { cause: error });
 }
 
 async function joinGroup(group: string, pid: number): Promise<FileDescriptor> {
@@ -160,6 +156,6 @@ async function userIn(pid: number, user: string) {
     return lookUpUser(user, read("etc/passwd"), read("etc/group"), []);
   } catch (error) {
     if (!(error instanceof BunkerError)) throw error;
-    throw withExitStatus(error, 126);
+    throw retellError(error, { exitStatus: 126 });
   }
 }

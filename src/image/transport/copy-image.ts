@@ -10,7 +10,7 @@
  */
 
 import { BunkerError } from "../../sys/error.ts";
-import { reasonOf } from "../../sys/reason-of.ts";
+import { retellError } from "../../sys/retell-error.ts";
 import type { Digest } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
 import { isIndex } from "../media-types.ts";
@@ -131,12 +131,8 @@ export async function copyBlobs(
 /** Says of which image a blob is not what it should be, and what to do about it. */
 function blobError(cause: unknown, { digest }: Descriptor, { name, hintForDamage }: ImageReader): unknown {
   if (!(cause instanceof BunkerError)) return cause;
-  const { code, hint = hintForDamage, message, operation, object } = cause;
-  if (code === "image_invalid")
-    return new BunkerError({ code, operation, object, reason: reasonOf(cause), hint }, { cause });
+  const { code, hint = hintForDamage, message } = cause;
+  if (code === "image_invalid") return retellError(cause, { hint });
   if (code !== "digest_mismatch") return cause;
-  return new BunkerError(
-    { code, operation: "copy", object: `blob ${digest} of ${name}`, reason: message, hint },
-    { cause },
-  );
+  return retellError(cause, { operation: "copy", object: `blob ${digest} of ${name}`, reason: message, hint });
 }
