@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { adviseLargePages } from "../../../../scripts/executable/large-page-advice.ts";
 import { alignToLargePages } from "../../../../scripts/executable/large-page-segments.ts";
+import { advisedMappings } from "../../../advised-mappings.ts";
 import { executable } from "../../../executable.ts";
 import { disassemble } from "../../launch/disassemble.ts";
 import { CONSTANTS, DATA, EXECUTE, elfWith, HEADERS, type Part, partsOf, READ, WRITE } from "./elf-file.ts";
@@ -82,7 +83,8 @@ test("Bun goes on working, and its code has been advised", () => {
     const script = 'console.log(await Bun.file("/proc/self/smaps").text())';
     const { stdout, exitCode } = Bun.spawnSync([`${directory}/bun`, "-e", script]);
     expect(exitCode).toBe(0);
-    expect(advised(stdout.toString(), `${directory}/bun`)).toEqual(["r-xp"]);
+    const ofFile = advisedMappings(stdout.toString()).filter(({ path }) => path === `${directory}/bun`);
+    expect(ofFile.map(({ permissions }) => permissions)).toEqual(["r-xp"]);
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -96,11 +98,3 @@ test("the built executable asks for large pages", () => {
   const end = code.address + code.fileSize;
   expect(end - Number(file.readBigUInt64LE(ENTRY))).toBe(0x21);
 }, 300_000);
-
-/** The permissions of those mappings of a file that were advised to use large pages, by a smaps of proc(5). */
-function advised(smaps: string, path: string): readonly string[] {
-  const mappings = smaps
-    .split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/)
-    .filter((mapping) => mapping.split("\n")[0]?.endsWith(path));
-  return mappings.filter((mapping) => /^VmFlags:.* hg\b/m.test(mapping)).map((mapping) => mapping.split(" ")[1] ?? "");
-}
