@@ -1,6 +1,6 @@
 /**
- * How long the program itself takes to start: as it was built, and where the kernel had to read it again, as after a restart
- * of the machine.
+ * How long the program itself takes to start: as it was built, and where the kernel had to read it again, as after a
+ * restart of the machine.
  */
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";

@@ -4,9 +4,9 @@
  * The kernel maps 2 MiB of a file at once where the page cache holds them in one piece (large-page-segments.ts). In such
  * pieces a file is there when it was written so, but not any more when it was dropped from memory, as by a restart: it is
  * read again as the read-ahead of its disk has it, by 128 KiB in most cases. A mapping that is advised to use large pages
- * (madvise(2), MADV_HUGEPAGE) is read by 2 MiB, which also takes less time than many small pieces do; file systems that know
- * no large pages read ahead as far. Where the kernel can gather small pages of files (CONFIG_READ_ONLY_THP_FOR_FS) it does
- * so for mappings that are advised.
+ * (madvise(2), MADV_HUGEPAGE) is read by 2 MiB, which also takes less time than many small pieces do; file systems that
+ * know no large pages read ahead as far. Where the kernel can gather small pages of files (CONFIG_READ_ONLY_THP_FOR_FS) it
+ * does so for mappings that are advised.
  *
  * By the time that any code of ours could give that advice, what Bun starts with has been read. So it is given by a few
  * instructions behind the code, where the program is entered instead of at Bun's entry point, to which they jump. What the

@@ -38,8 +38,7 @@ export function readArchiveMembers(path: string, name: string): ArchiveMembers {
       const location = { path, offset: reader.position, size: entry.size };
       const hasHoles = stored < entry.size;
       members.set(member, hasHoles ? { ...location, parts: partsOf(segments, reader.position) } : location);
-    }
-    if (entry.type === "hard-link") members.set(member, { target: normalise(entry.linkName) });
+    } else if (entry.type === "hard-link") members.set(member, { target: normalise(entry.linkName) });
     else if (entry.type === "symbolic-link") {
       members.set(member, { target: normalise(posix.join(posix.dirname(member), entry.linkName) as ByteString) });
     }

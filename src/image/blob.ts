@@ -1,7 +1,7 @@
 /*
  * Blobs of local images: each is a range of bytes in a file, a whole file in an image directory or a member of an
- * archive; one that an archive has without its holes is several. A location is plain data, so that another process (the one that unpacks, which may run in a user namespace)
- * can open it again by itself.
+ * archive; one that an archive has without its holes is several. A location is plain data, so that another process (the
+ * one that unpacks, which may run in a user namespace) can open it again by itself.
  */
 
 import { Errno } from "../sys/errno.ts";

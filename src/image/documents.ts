@@ -41,7 +41,7 @@ const descriptor = v.object({
 /** A reference to a blob: media type, digest, size in bytes. */
 export type Descriptor = v.InferOutput<typeof descriptor>;
 
-/** What the other of the two kinds has: a document that could be taken for either means to one what it does not to another. */
+/** What the other of the two kinds has. A document that could be taken for either means one thing here, another there. */
 const ofOtherKind = (kind: string) =>
   v.nullish(
     v.pipe(

@@ -14,8 +14,8 @@ export type Filters<Key extends string = string> = (key: Key) => readonly string
 
 /**
  * `--filter KEY=VALUE`, again and again. Of one key any value has to fit, of several keys all, as in Docker. What is no
- * filter at all is a mistake in how the command was called; a key that it does not know makes it fail, like a value. An empty text, of
- * a script's empty variable, filters nothing.
+ * filter at all is a mistake in how the command was called; a key that it does not know makes it fail, like a value. An
+ * empty text, of a script's empty variable, filters nothing.
  * @param keys what a command can filter by, in the order of messages
  */
 export function filterOption<const Key extends string>(

@@ -5,7 +5,6 @@ import { openFile } from "../../sys/named-file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { lockRange, RecordLock } from "../../sys/record-lock.ts";
 import { isNameTaken } from "../state/containers.ts";
-import { randomName } from "./random-name.ts";
 
 /** A name that nobody else chooses until this is disposed of, when there is a container of that name. */
 export interface ChosenName extends Disposable {
@@ -18,7 +17,7 @@ export interface ChosenName extends Disposable {
  * @param choose gives names to choose from
  * @throws BunkerError `system_call_failed`
  */
-export function chooseName(database: StateDatabase, data: string, choose: () => string = randomName): ChosenName {
+export function chooseName(database: StateDatabase, data: string, choose: () => string): ChosenName {
   using cleanup = new DisposableStack();
   const { number } = cleanup.adopt(openFile(`${data}/names.lock`, OpenFlag.O_RDWR | OpenFlag.O_CREAT, 0o600), giveBack);
   for (;;) {

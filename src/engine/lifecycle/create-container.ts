@@ -56,6 +56,7 @@ import type { BegunStart, UnfinishedContainer } from "./begin-start.ts";
 import { chooseName } from "./choose-name.ts";
 import { writeRequest } from "./creation-request.ts";
 import { findContainer, lookUpContainer } from "./find-container.ts";
+import { randomName } from "./random-name.ts";
 import { cleanUp, removeContainer } from "./remove-container.ts";
 import type { StartableContainer } from "./start-container.ts";
 
@@ -322,7 +323,9 @@ export async function createContainer(
     const membership = await takePlaces(database, data, id, options, exposedPorts);
     const wanted = options.name;
     using chosen =
-      wanted === undefined ? chooseName(database, data) : { name: wanted, [Symbol.dispose]: () => undefined };
+      wanted === undefined
+        ? chooseName(database, data, randomName)
+        : { name: wanted, [Symbol.dispose]: () => undefined };
     const { name } = chosen;
     const links = containerLinks(database, { id, name, hostname, definition: { networkPlan, membership } });
     const networks = links.length === 0 ? undefined : namedNetworks(links);

@@ -3,8 +3,8 @@ import type { LaunchProgram } from "../../launch/program.ts";
 import { resetSignals } from "../../launch/reset-signals.ts";
 import { AT_FDCWD, OpenFlag } from "../../sys/open.ts";
 import { ownCommand } from "../../sys/own-command.ts";
-import { Signal } from "../../sys/signal.ts";
 import { type WaitingDescriptors, waitForEarlyEnd } from "./early-end.ts";
+import { STOPPING_SIGNALS } from "./stopping-signals.ts";
 
 const F_SETFD = 2;
 const PR_SET_CHILD_SUBREAPER = 36;
@@ -34,7 +34,7 @@ export function becomeSupervisor(
   const what = { operation: "start the container's supervisor" };
   program.call("setsid", [], what);
   // A signal descriptor sees only signals that every thread blocks, from its beginning on.
-  resetSignals(program, [Signal.SIGTERM, Signal.SIGINT, Signal.SIGHUP]);
+  resetSignals(program, STOPPING_SIGNALS);
   // What the container leaves behind becomes the supervisor's; runtime/orphans.ts.
   program.call("prctl", [PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0], what);
   const nothing = program.slot("/dev/null");

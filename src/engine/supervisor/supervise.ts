@@ -42,12 +42,10 @@ import { type ContainerLock, supervisorsLock } from "../state/container-lock.ts"
 import { ContainerStreams } from "./container-streams.ts";
 import { OutputCopier } from "./output-copier.ts";
 import type { Answer, Request, Supervise } from "./protocol.ts";
+import { STOPPING_SIGNALS } from "./stopping-signals.ts";
 
 /** Milliseconds between two looks at whether a command that is to record the end can do so. */
 const COMMAND_PATIENCE = 500;
-
-/** What a logout or a shutdown sends. */
-const STOPPING = [Signal.SIGTERM, Signal.SIGINT, Signal.SIGHUP];
 
 /** So many fit into a message. */
 const FLOWS_PER_ANSWER = 64;
@@ -468,7 +466,7 @@ class Supervisor {
   /** As when the machine shuts down: what it does is the policy's business at the next start of the machine. */
   #stopOnSignals({ stopSignal, stopTimeout }: Supervise): Disposable {
     const stack = new DisposableStack();
-    const signals = stack.use(new SignalDescriptor(STOPPING));
+    const signals = stack.use(new SignalDescriptor(STOPPING_SIGNALS));
     const patience = stack.use(new Timer());
     this.#reactor.add(signals.descriptor.number, Event.IN, () => {
       while (signals.next() !== undefined) {
@@ -563,7 +561,7 @@ class Supervisor {
     this.#stopListening(listener);
     const { restartFromSupervisor } = await import("../lifecycle/start-container.ts");
     // They remain blocked, and wait to be read.
-    using late = new SignalDescriptor(STOPPING);
+    using late = new SignalDescriptor(STOPPING_SIGNALS);
     if (late.next() !== undefined) this.#isShutDown = true;
     if (this.#isStopped || this.#isShutDown) {
       const { recordNoRestart } = await import("../lifecycle/record-end.ts");

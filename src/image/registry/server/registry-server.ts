@@ -20,7 +20,7 @@ import { BlobsApi } from "./blobs-api.ts";
 import { sendCatalog, sendTags } from "./lists-api.ts";
 import { ManifestsApi } from "./manifests-api.ts";
 import type { RegistryContents } from "./registry-contents.ts";
-import { isRepository } from "./served-name.ts";
+import { isServedRepository } from "./served-name.ts";
 import { Uploads } from "./uploads.ts";
 
 export interface RegistryServerSettings {
@@ -116,7 +116,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, apis: 
   }
   const [, repository = "", kind, last = ""] = ROUTE.exec(decodePath(url.pathname)) ?? [];
   if (kind === undefined) throw new ApiError("UNSUPPORTED", "no such part of the API", 404);
-  if (!isRepository(repository)) throw new ApiError("NAME_INVALID", "that is no repository's name");
+  if (!isServedRepository(repository)) throw new ApiError("NAME_INVALID", "that is no repository's name");
   switch (kind) {
     case "blobs":
       return apis.blobs.blob(request, response, repository, last);

@@ -24,11 +24,11 @@ export function servedName(name: string): ServedName | undefined {
   const hasTag = colon > rest.lastIndexOf("/");
   const repository = hasTag ? rest.slice(0, colon) : rest;
   const tag = hasTag ? rest.slice(colon + 1) : "latest";
-  return isRepository(repository) && isTag(tag) ? { repository, tag } : undefined;
+  return isServedRepository(repository) && isTag(tag) ? { repository, tag } : undefined;
 }
 
 /** Whether a text is the name of a repository that clients can ask for, without a registry. */
-export function isRepository(text: string): boolean {
+export function isServedRepository(text: string): boolean {
   try {
     parseReference(`localhost/${text}`);
     return !/[:@]/.test(text);
