@@ -415,8 +415,9 @@ export function testLimits(run: Run): void {
         killed() {
           build 1000 >/dev/null 2>&1 &
           until grep -q sleep $(cat ${mine}/bunker-*/cgroup.procs 2>/dev/null | sed 's|.*|/proc/&/comm|') /dev/null; do sleep 0.05; done
-          # The first one's end is also that of those which end with it.
-          kill -9 $(pgrep -f 'internal build') 2>/dev/null; wait
+          # At once: one that still runs when the other is gone removes the group.
+          local both=$(pgrep -f 'internal build')
+          kill -STOP $both; kill -9 $both; wait
           while pgrep -x sleep -a | grep -q 1000; do sleep 0.05; done
           groups
         }
