@@ -363,11 +363,12 @@ function linkOrCopy(from: string, to: string): void {
   }
 }
 
-export function kill(pid: number): void {
+/** Sends a signal to a process, unless it has just ended. */
+export function kill(pid: number, signal: NodeJS.Signals = "SIGKILL"): void {
   try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has just ended.
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
 }
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { chownSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { busyboxLayout } from "../fixtures/images.ts";
-import { finish, type Outcome, UnprivilegedUser } from "../unprivileged-user.ts";
+import { finish, kill, type Outcome, UnprivilegedUser } from "../unprivileged-user.ts";
 
 setDefaultTimeout(60_000);
 
@@ -50,7 +50,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await podman("rm", "--force", "--all", "--time=0");
-  for (const pid of user.processes()) process.kill(pid, "SIGKILL");
+  for (const pid of user.processes()) kill(pid);
   server.close();
   rmSync(runtimeDirectory, { recursive: true, force: true });
   user[Symbol.dispose]();

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { busyboxLayout } from "../fixtures/images.ts";
-import { finish, type Outcome, UnprivilegedUser } from "../unprivileged-user.ts";
+import { finish, kill, type Outcome, UnprivilegedUser } from "../unprivileged-user.ts";
 
 setDefaultTimeout(60_000);
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await podman("rm", "--force", "--all", "--time=0");
   // The process by which Podman keeps its user's namespaces.
-  for (const pid of user.processes()) process.kill(pid, "SIGKILL");
+  for (const pid of user.processes()) kill(pid);
   user[Symbol.dispose]();
 });
 

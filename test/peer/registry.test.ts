@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { DockerRegistry } from "../docker-registry.ts";
 import { busyboxLayout, debianImages, nginxImage } from "../fixtures/images.ts";
-import { finish, type Outcome, type PipedSession, UnprivilegedUser } from "../unprivileged-user.ts";
+import { finish, kill, type Outcome, type PipedSession, UnprivilegedUser } from "../unprivileged-user.ts";
 
 setDefaultTimeout(180_000);
 
@@ -79,7 +79,7 @@ beforeAll(async () => {
 afterAll(async () => {
   own?.process.kill("SIGINT");
   await own?.finish();
-  for (const pid of user.processes()) process.kill(pid, "SIGKILL");
+  for (const pid of user.processes()) kill(pid);
   user[Symbol.dispose]();
   await debians[Symbol.asyncDispose]();
 }, 600_000);

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { chownSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
-import { finish, UnprivilegedUser } from "../unprivileged-user.ts";
+import { finish, kill, UnprivilegedUser } from "../unprivileged-user.ts";
 
 setDefaultTimeout(60_000);
 
@@ -21,7 +21,7 @@ beforeAll(() => {
 });
 
 afterAll(() => {
-  for (const pid of user.processes()) process.kill(pid, "SIGKILL");
+  for (const pid of user.processes()) kill(pid);
   rmSync(states, { recursive: true, force: true });
   user[Symbol.dispose]();
 });

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from "node:path";
 import { DockerRegistry } from "../../docker-registry.ts";
 import { busyboxLayout } from "../../fixtures/images.ts";
-import { eventually, finish, openFiles } from "../../unprivileged-user.ts";
+import { eventually, finish, kill, openFiles } from "../../unprivileged-user.ts";
 import { type BuildSuite, buildSuite } from "./suite.ts";
 
 const suite: BuildSuite = buildSuite();
@@ -104,7 +104,7 @@ test("leaves nothing running and nothing broken when it is killed, whichever of 
     const { build, context } = await startWaiting(id);
     const victims = suite.user.processes().filter((pid) => isCommand(pid, words));
     expect(victims.length).toBeGreaterThan(0);
-    for (const pid of victims) process.kill(pid, "SIGKILL");
+    for (const pid of victims) kill(pid);
     await build.exited;
     // Files that it has left are removed by the next build.
     await eventually(
@@ -134,7 +134,7 @@ test("nor a command whose process has changed its user, which the kernel does no
       () => existsSync(join(cacheMount(id), "begun")),
       () => "the command to begin",
     );
-    for (const pid of user.processes().filter((candidate) => isCommand(candidate, words))) process.kill(pid, signal);
+    for (const pid of user.processes().filter((candidate) => isCommand(candidate, words))) kill(pid, signal);
     await build.exited;
     await eventually(
       () => user.processes().length === 0,
@@ -191,7 +191,7 @@ test("says that a command was killed", async () => {
   const victims = suite.user.processes().filter((pid) => readCommandLine(pid).startsWith("/bin/sh -c touch /c/begun"));
   // The shell, and what it may just have forked to become usleep.
   expect(victims).not.toEqual([]);
-  for (const pid of victims) process.kill(pid, "SIGKILL");
+  for (const pid of victims) kill(pid);
   expect(await new Response(build.stderr).text()).toContain("did not complete successfully: exit code: 137\n");
   expect(await build.exited).toBe(1);
   await expectWhole("command", context);

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { finish } from "../../unprivileged-user.ts";
+import { finish, kill } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
@@ -34,12 +34,7 @@ function commandLine(pid: number): string {
 
 function killSome(who: keyof typeof victims): void {
   for (const pid of suite.user.processes()) {
-    if (!victims[who](commandLine(pid))) continue;
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It has just ended.
-    }
+    if (victims[who](commandLine(pid))) kill(pid);
   }
 }
 

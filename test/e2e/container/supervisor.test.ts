@@ -449,14 +449,6 @@ function supervisorOf(id: string): number {
   return pid;
 }
 
-function terminate(pid: number): void {
-  try {
-    process.kill(pid, "SIGTERM");
-  } catch {
-    // It has just ended.
-  }
-}
-
 /** Waits until `ps` says of the only container what is expected. */
 async function untilListed(expected: RegExp | string): Promise<void> {
   for (;;) {
@@ -496,7 +488,7 @@ test("a supervisor that is told to end while it waits to start its container aga
   await eventually(
     () => {
       const supervisors = pidsOf("internal\0supervise");
-      for (const pid of supervisors) terminate(pid);
+      for (const pid of supervisors) kill(pid, "SIGTERM");
       return supervisors.length === 0;
     },
     () => "the supervisor to be gone",

@@ -1,7 +1,7 @@
 /* Signals to a foreground container, its init, and what a kill of Bunker itself leaves behind. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { eventually, type PipedSession } from "../../unprivileged-user.ts";
+import { eventually, kill, type PipedSession } from "../../unprivileged-user.ts";
 import { containerSuite } from "./suite.ts";
 
 const suite = containerSuite();
@@ -108,7 +108,7 @@ describe("kill -9 of", () => {
 
 function killSupervisors(): void {
   for (const pid of suite.user.processes()) {
-    if (commandLine(pid).includes("internal\0supervise")) process.kill(pid, "SIGKILL");
+    if (commandLine(pid).includes("internal\0supervise")) kill(pid);
   }
 }
 
