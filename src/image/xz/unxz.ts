@@ -3,17 +3,19 @@
  * layers are never compressed so. The .xz file format 1.2.1, and LZMA2 (lzma2-decoder.ts).
  *
  * A file is streams, each with a header, blocks, an index of them, and a footer; between them may be zeros. A block's data
- * is LZMA2, and has a checksum behind it.
- *
- * Other filters than LZMA2 (for machine code, and delta) are rare, and refused.
+ * is LZMA2, and has a checksum behind it. Before LZMA2, up to three filters may have made it easier to compress.
  */
+import { branchFilter } from "./branch-filters.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { startChecksum } from "./checksum.ts";
 import { DamagedXz } from "./damaged-xz.ts";
+import { DeltaFilter } from "./delta-filter.ts";
+import type { Filter } from "./filter.ts";
 import { Lzma2Decoder } from "./lzma2-decoder.ts";
 
 /** As much as `xz -9` asks for twice over; a larger dictionary is an attack on memory. */
 const LARGEST_DICTIONARY = 128 << 20;
+const DELTA = 0x03;
 const LZMA2 = 0x21;
 const CHECK_SIZES = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
 
@@ -83,16 +85,17 @@ async function checkIndex(input: ByteReader, records: readonly BlockRecord[]): P
 
 async function* decodeBlock(input: ByteReader, check: number): AsyncGenerator<Buffer, BlockRecord, undefined> {
   const start = input.count;
-  const dictionarySize = await readBlockHeader(input);
+  const { dictionarySize, filters } = await readBlockHeader(input);
   const checksum = startChecksum(check);
   const decoder = new Lzma2Decoder(dictionarySize);
   let uncompressed = 0;
-  for (;;) {
-    const output = await decoder.nextChunk(input);
-    if (output === undefined) break;
+  for (let isEnd = false; !isEnd; ) {
+    const chunk = await decoder.nextChunk(input);
+    isEnd = chunk === undefined;
+    const output = unfilter(filters, chunk);
     uncompressed += output.length;
     checksum.update(output);
-    yield output;
+    if (output.length > 0) yield output;
   }
   const dataEnd = input.count;
   const padding = await input.take((4 - ((dataEnd - start) % 4)) % 4);
@@ -102,8 +105,27 @@ async function* decodeBlock(input: ByteReader, check: number): AsyncGenerator<Bu
   return { unpadded: dataEnd - start + size, uncompressed };
 }
 
-/** Returns the size of the dictionary. */
-async function readBlockHeader(input: ByteReader): Promise<number> {
+/**
+ * Undoes filters.
+ * @param filters from the last one to the first
+ * @param chunk undefined at the end, for what they keep back
+ */
+function unfilter(filters: readonly Filter[], chunk: Buffer | undefined): Buffer {
+  let output = chunk ?? Buffer.alloc(0);
+  for (const filter of filters) {
+    const done = filter.update(output);
+    output = chunk === undefined ? Buffer.concat([done, filter.finish()]) : done;
+  }
+  return output;
+}
+
+interface BlockHeader {
+  readonly dictionarySize: number;
+  /** Those before LZMA2, from the last one to the first: the order in which they are undone. */
+  readonly filters: readonly Filter[];
+}
+
+async function readBlockHeader(input: ByteReader): Promise<BlockHeader> {
   const [first = 0] = await input.peek(1);
   const size = (first + 1) * 4;
   const header = Buffer.from(await input.take(size));
@@ -111,13 +133,31 @@ async function readBlockHeader(input: ByteReader): Promise<number> {
     throw new DamagedXz("the header of a block is damaged");
   }
   const flags = header[1] ?? 0;
+  if ((flags & 0x3c) !== 0) throw new DamagedXz("a block has flags that are not known");
   const fields = new ByteReader(one(header.subarray(2, size - 4)));
   if ((flags & 0x40) !== 0) await fields.number();
   if ((flags & 0x80) !== 0) await fields.number();
-  if ((flags & 0x3f) !== 0) throw new DamagedXz("a block uses filters other than LZMA2");
+  const filters: Filter[] = [];
+  for (let left = flags & 3; left > 0; left--) {
+    const number = await fields.number();
+    const properties = Buffer.from(await fields.take(await fields.number()));
+    filters.unshift(filterOf(number, properties));
+  }
+  return { dictionarySize: await readDictionarySize(fields), filters };
+}
+
+function filterOf(number: number, properties: Buffer): Filter {
+  const filter = number === DELTA ? new DeltaFilter(properties) : branchFilter(number, properties);
+  if (filter === undefined) throw new DamagedXz("a block uses a filter that is not known");
+  return filter;
+}
+
+async function readDictionarySize(fields: ByteReader): Promise<number> {
   const [filter, propertySize] = [await fields.number(), await fields.number()];
   const bits = await fields.byte();
-  if (filter !== LZMA2 || propertySize !== 1 || bits > 40) throw new DamagedXz("a block uses filters other than LZMA2");
+  if (filter !== LZMA2 || propertySize !== 1 || bits > 40) {
+    throw new DamagedXz("a block is not compressed with LZMA2");
+  }
   const dictionarySize = bits === 40 ? 0xffffffff : (2 | (bits & 1)) * 2 ** ((bits >> 1) + 11);
   if (dictionarySize > LARGEST_DICTIONARY) throw new DamagedXz("it asks for a dictionary of more than 128 MiB");
   return dictionarySize;

@@ -1,0 +1,38 @@
+/**
+ * Instructions of RISC-V at random, with all that the filter tells apart, and what `xz --riscv --lzma2` of XZ Utils 5.8
+ * makes of them; both in base64.
+ */
+export const riscV = {
+  original: [
+    "FzFRLlCko6bvADC7lwOyHeLo9jbvAN7W7wIu2e9hP3KXY6wf7wDPBL2T5pUXoDFxy5bE2xfxTvrsY2qK72GdXO9hYL7vYSAel2NzaRV/HogXUWPu",
+    "MOQDdBdx4CqUTPGy9BSXQ7qZ7/IJ4BdxLgcISrZJl5N6JTkeCmsX5tBN5wBW+hfQvSfMwVFQl5NKs+8AzZ8omCZ/l7OT6e8A1vEXMQr5CwiID5fT",
+    "hJ7vAIE8qqX0k5cDK+TvAK9A20h0txdRjQs1WM7wF7HfKQqqYn7vApNCl1PHfu8AUJ/cZRVk5/mgFJdYpM3ngEiOlzeNjueAp9QXcRYGXd8t9Rfz",
+    "fCrnADNaF9V3d+cAJQYXsIaGvJwsSJfHDr3ngCejF/6kG+cAzumjaUHMLI8X8UbMrQzlZBfx3h99ycswl2gZU+eASDgXcdcYoIw1Gu9hTTMXcWgY",
+    "nTMAEjOdF+AngXyNmfSXo3O67wCHHdr6O/4XIbn3vo3VT5fyba/ngIKHFzDTCzXPm1yXg9gN7wAqqBXCMocX8XQBx/M5shiotYQX8bAtFrmdxRfe",
+    "yajnAD5ylyPqY+8AftEXoFtmuPiDhBexdgAmqVb97/DxhBcG++TnAPayFzGHC4n4JhqXqLZk54DorJco+gDngHj1l6MhsO8A2XO1zKSk7wDGZhdg",
+    "K9752B9V/qtVZZF2F5BVUTSWhSCXWNdK54DY8peTaLPvAG/g6Sd0jJdTEEPvAKLMl4OeNO8A+QPOht6/l4e9Y+eAB2zv8GyVl/Mne4DDdFMXcbQe",
+    "tM2N1ZcgI7XngJDql5Nc1+8AAW2/0+/ql2PzQu8ABIaXo5MJ7/LJxpfgskzngDBYl8icPeeAmB8XcbgHshTGyBvil9MXHe8A5EbvAOcOeHEX8TAb",
+    "rdFWsRcxpv+eBvyBF07phOcAvmcUPhsjF/DjyLOmLnHvAtsll6WkPueAFU+XY3y77wCERZoky0CX2G1w54A4MBfhWVMVGBvVlyfAzueAp60XMJa2",
+    "UuSKUZcjXrvvAFXV/ASFVpfj1urBcKEEF8FFl5dcdRDB+O8Ah4vvAopCe5Z+2ZdjaITvAGoy7Gc8JpfDPf3v8uYWF/HuCsKT4Wzv8AgtayZwFZdz",
+    "33Hv8t7c71IFrZej5NXv8iefl0AUeueAADiXVcsZ54C1XJelKZzngGVpF7HY+ib0QEUXcUoQVnyX/hfxPgh9FbgEl3MAYe8AKeakg4l5l4hqNueA",
+    "SN2X03D97wARg8CLqdUXMSxuITmB+xdxPCrdRJpnF7ETCmY5pgPv8NxT7wDDkJdTA3zv8pQLFyCoUP+W30Tv8LqolzOmpe8ANfcXsbQtEVTWLu/w",
+    "wyoX0eZm74m3xu/wLUkXkLfJPy3CBRexuQOuqKAVlzN9T1SotsiXs27H7/J+uBeQf5G0B6qk72HbR5eTOwiP04WVDzvSrsH0l8O6de8A/5HIFfoH",
+    "7wK4NRfh/xlkWLWg",
+  ].join(""),
+  packed: [
+    "/Td6WFoAAAFpIt42BMHDCNAICwAhAQAAAAAAAHv/kWzgBE8EO10AS6iQakFFQrfDoDtqm+L1Aj/MpVVO37OKnpa/Bg4iSzewJsdv9qXmV7fOOEuq",
+    "jsBGCxUJzAMHSoc+8CzDvPlSf9lMHioX4Z8Qykkf+UruXYRN2UnslrVbh3riRXSxI5eMExNZUNP+KlwDokDCUF9QHi5WhfeiCyn95wFzMT72LiqU",
+    "UIMTIT0MpPZe0oZ+7LoQrXWK1wce1Yg/T9P9ei8ORW7Nz3hKPYLr6oeynzlnM9SmS6AxrCyiK7zYAA2DzpSWSK+eMw8XGIvlPTjUwQeACmb5erVg",
+    "0n1sQK8aRi5AR6upStx/yT8pjjaAFlCGG6dfVhuzds1K0LwV9XPVBz1p0XfB3EZrcXz2w9l/uUh4P+jCWE+QmYYCkSmBmVuIzWjOgFzAapeE9Kis",
+    "MsEZUTPHDBkxjK4lewPZnrhmDqtM5WtPT2OspMsd+hzG7Wo2oKKRE98quZhBtNpn3bopJB9WD70m60p4EvH4hMvPaaDHPUDTD74mDLX+FIfqq2K5",
+    "w7x72pQw6B10QE5I2dxCfoJKtn0pmLCd+QQws83i9Bdg+EJBdyqv3nlsumPUVtJ9mV8ApZAji4XIOOWMIiEVUYFYKJ5Sp/dxb8HEOaPSLIg8w7ux",
+    "qKLmNgdaHdI3BzD6Uptw2gJdmJqphivStLKA4I9/48sQbQuF0kMeTrpvQ43HmGC8slw21dV810mI9cMSJA4wem3o67tE8f0VbefuatOshWtiY96e",
+    "ynFeaN6rCIhRcoFrdVt6vedm2kxq+WSDGU/5nJxF4PTAMta7hb5jMSr+hYg5URbv90+zdkR+EQ4qhJ8klNYAjBVW9Ar2utAAhC8Lhae0iOTFTS/n",
+    "Xs6Hw4A1wHyQt2+TiNz5BAvmLwSSnVeRN6ixx7hf60MhFhJPQ4cZwzYa1v+SnnW1j2JOuFMG0sqDdIDTmZpqY/ucE4FRoqAV18c+V1JPtB9v3yyl",
+    "NkDATVTSr2NpPHWf2BmcSx3aoC1jo+Cg2FwV0nCJU4satIK4lv+sfBVZI9SO8sMFM6bp4IbRB3G7NtfSFKWh/sQ0RXpcjc+ztAcQpAEHmjJrSOHY",
+    "BOIUkYq6cca8PC5L0k+uuLfsKFsBIX6cuIABz9xiNc7w1E+Yl7tMViJSnBciEV+MFXlyJGqxTkWKjExws/k1KDehLkX4x/xd2SHwZI2WetyYbqLf",
+    "BHpAeI9eh/fFrQi+iONRolysvyhw1LNxzS9uxGLqqqdfj9bJX56qMPVRK+MJ+++yOtUAUknRnFe9+lHuW/aGND/b5mGA86zN/2AxG9PLZU+2NHjD",
+    "i/IznJ/rYjxOIgz8ij2M8gNBYnYLVS8kj05XKVQA/oyVDWf7HM/sBoCogcrVfwfwYhvKXYZMGjsf6a5LXf/dRWeOMMlnl4/vOW/pu6Z+NegSkvOx",
+    "YJoOWxZ5QqC1OJ8PermB20kCd1VfCW9OPdDlBKwAAACLmhjNAAHbCNAIAADRm5ujPjANiwIAAAAAAVla",
+  ].join(""),
+} as const;
