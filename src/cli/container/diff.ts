@@ -1,6 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { listContainerChanges } from "../../engine/files/list-container-changes.ts";
-import { whileThere } from "../../engine/files/while-there.ts";
+import { whileThere } from "../../engine/lifecycle/while-there.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { leaveMemory } from "../../launch/leave-memory.ts";
 import { changesFormat, printChanges } from "../changes-output.ts";

@@ -1,8 +1,8 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { recordContainerEvent } from "../../engine/events/journal.ts";
 import { exportContainer } from "../../engine/files/export-container.ts";
-import { whileThere } from "../../engine/files/while-there.ts";
 import { findContainer } from "../../engine/lifecycle/find-container.ts";
+import { whileThere } from "../../engine/lifecycle/while-there.ts";
 import { openContainers } from "../../engine/state/containers.ts";
 import { archiveOutputOption, refuseTerminal, writeArchive } from "../archive-output.ts";
 import { defineCommand } from "../command.ts";

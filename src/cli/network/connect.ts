@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { findContainer } from "../../engine/lifecycle/find-container.ts";
+import { whileThere } from "../../engine/lifecycle/while-there.ts";
 import { connectContainer } from "../../engine/network/connect-container.ts";
 import { findNetwork } from "../../engine/network/find-network.ts";
 import { openContainers } from "../../engine/state/containers.ts";
@@ -54,12 +55,13 @@ export const connect = defineCommand(
     required: ["NETWORK", "CONTAINER"],
     failureStatus: 1,
   },
-  ({ options: { aliases, links, options, ...place }, operands: [network, container] }) => {
+  async ({ options: { aliases, links, options, ...place }, operands: [network, container] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     const found = findContainer(database, data, container);
     const request = { ...place, aliases: [...aliases], links: [...links], options: Object.fromEntries(options) };
-    connectContainer(database, data, found, findNetwork(database, network), request);
+    const there = findNetwork(database, network);
+    await whileThere(database, data, found, () => connectContainer(database, data, found, there, request));
     return 0;
   },
 );

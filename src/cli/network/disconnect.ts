@@ -1,5 +1,6 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
 import { findContainer } from "../../engine/lifecycle/find-container.ts";
+import { whileThere } from "../../engine/lifecycle/while-there.ts";
 import { disconnectContainer } from "../../engine/network/connect-container.ts";
 import { findNetworkOf } from "../../engine/network/find-network.ts";
 import { openContainers } from "../../engine/state/containers.ts";
@@ -15,11 +16,12 @@ export const disconnect = defineCommand(
     required: ["NETWORK", "CONTAINER"],
     failureStatus: 1,
   },
-  ({ options, operands: [network, container] }) => {
+  async ({ options, operands: [network, container] }) => {
     const data = dataDirectory();
     using database = openContainers(data);
     const found = findContainer(database, data, container);
-    disconnectContainer(database, data, found, findNetworkOf(database, found.id, network), options);
+    const there = findNetworkOf(database, found.id, network);
+    await whileThere(database, data, found, () => disconnectContainer(database, data, found, there, options));
     return 0;
   },
 );

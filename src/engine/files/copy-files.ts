@@ -11,10 +11,10 @@ import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { MountFlag } from "../../sys/mount.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { findContainer } from "../lifecycle/find-container.ts";
+import { whileThere } from "../lifecycle/while-there.ts";
 import { askInside } from "./ask-inside.ts";
 import { type ContainerRoot, openContainerRoot } from "./container-root.ts";
 import type { CopyEnd, CopyReport, CopyRequest } from "./copy-here.ts";
-import { whileThere } from "./while-there.ts";
 
 /** One end of a copy. */
 export type CopyPlace =

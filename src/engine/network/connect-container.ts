@@ -8,7 +8,7 @@ import type { StateDatabase } from "../../state/state-database.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
-import { openIdentified } from "../../sys/process-identity.ts";
+import { identify, openIdentified } from "../../sys/process-identity.ts";
 import { recordNetworkEvent } from "../events/journal.ts";
 import { awaitServed } from "../lifecycle/open-network.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
@@ -39,7 +39,10 @@ function named(data: string, container: Container) {
   return { ...container, hostname, domainname };
 }
 
-/** A container that runs: its namespaces, and the socket to its supervisor. */
+/**
+ * Works on a container that runs, by its namespaces and the socket to its supervisor.
+ * @returns undefined when it does not run, or has ended before that was done: what is on record counts from its next start
+ */
 function whileRunning<Result>(
   data: string,
   container: Container,
@@ -51,7 +54,12 @@ function whileRunning<Result>(
   using supervisor = connectToSupervisor(data, id);
   if (pidfd === undefined || supervisor === undefined) return undefined;
   const hasUserNamespace = readConfiguration(data, id).linux?.uidMappings !== undefined;
-  return work({ network: pidfd.number, user: hasUserNamespace ? pidfd.number : undefined }, supervisor);
+  try {
+    return work({ network: pidfd.number, user: hasUserNamespace ? pidfd.number : undefined }, supervisor);
+  } catch (error) {
+    if (identify(pid)?.startTime !== startTime) return undefined;
+    throw error;
+  }
 }
 
 /** @throws BunkerError `container_busy` while a command starts or removes it, and so may or may not see a change */
@@ -138,8 +146,7 @@ export function disconnectContainer(
     try {
       removeDevice(link.device, where);
     } catch (error) {
-      const isGone = error instanceof BunkerError && (error.errno === Errno.ENODEV || error.errno === Errno.ESRCH);
-      if (!isGone) throw error;
+      if (!(error instanceof BunkerError && error.errno === Errno.ENODEV)) throw error;
     }
   });
   rewriteTexts(data, known, before, containerLinks(database, known));
@@ -148,11 +155,11 @@ export function disconnectContainer(
 
 /** Makes a container's new name known on its networks. */
 export function renameOnNetworks(database: StateDatabase, data: string, container: Container): void {
-  const known = named(data, container);
   const places = endpointsOfContainer(database, container.id);
   if (places.length === 0) return;
   using supervisor = connectToSupervisor(data, container.id);
   if (supervisor === undefined) return;
+  const known = named(data, container);
   for (const { endpoint, network } of places) {
     tell(supervisor, { kind: "rename", network: network.id, names: namesOf(known, endpoint.request.aliases) });
   }

@@ -257,6 +257,37 @@ describe("networks", () => {
     );
   });
 
+  scenario("are joined and left while a container ends or is removed, which each command tells as it is", async () => {
+    await bunker("network", "create", "one");
+    await bunker("network", "create", "two");
+    const begun = {
+      ends: ["run", "-d", "--name", "box", "--network", "one", suite.image, "usleep", "20000"],
+      "is removed": ["create", "--name", "box", "--network", "one", suite.image, "true"],
+    };
+    const answers = [
+      /^$/,
+      /No such container: box$/,
+      /container box: it is being removed$/,
+      /container box: another command is working on it$/,
+    ];
+    for (let round = 0; round < 24; round++) {
+      const words = begun[round % 2 === 0 ? "ends" : "is removed"];
+      await bunker(...words);
+      const asked = [
+        ["network", "connect", "two", "box"],
+        ["network", "disconnect", "one", "box"],
+        ["rename", "box", "box2"],
+      ];
+      const removal = words[0] === "create" ? suite.user.bunker(["rm", "-f", "box"]) : undefined;
+      for (const answer of await Promise.all(asked.map((command) => suite.user.bunker(command)))) {
+        expect(answers.some((expected) => expected.test(answer.errors.trim())) || answer.errors).toBe(true);
+      }
+      await removal;
+      await suite.user.bunker(["rm", "-f", "box", "box2"]);
+    }
+    await bunker("network", "rm", "one", "two");
+  });
+
   scenario("give addresses that are asked for, and tell why they cannot", async () => {
     await bunker(
       "network",
