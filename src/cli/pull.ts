@@ -2,6 +2,7 @@ import { defineCommand } from "./command.ts";
 import { contentTrustUnknown, disableContentTrustOption } from "./image/content-trust-option.ts";
 import { platformOf, platformPartOptions } from "./image/platform-option.ts";
 import { flag, single, singleOrEmpty } from "./option.ts";
+import { print } from "./print.ts";
 import { registryOptions, registrySettings, retryOptions } from "./registry/registry-options.ts";
 import { oneOf } from "./values/choice.ts";
 import { parsePlatform } from "./values/words.ts";
@@ -43,7 +44,10 @@ export const pull = defineCommand(
     const output = quiet ? "name" : "steps";
     const settings = registrySettings(options);
     const wish = { allTags, platform: platformOf(options), output, stream: "stdout", settings } as const;
-    for (const name of operands) await pullForUser({ ...wish, name }, policy, pullHere, warning);
+    for (const name of operands) {
+      const present = await pullForUser({ ...wish, name }, policy, pullHere, warning);
+      if (present !== undefined) print(present);
+    }
     return 0;
   },
 );

@@ -1,6 +1,7 @@
 import { parsePlatform } from "../../image/platform.ts";
-import { familiarReference, parseReference, withDefaultTag } from "../../image/reference.ts";
+import { familiarReference, formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
+import type { StoredImage } from "../../image/store/stored-image.ts";
 import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import { runInUserNamespace } from "../../runtime/user-namespace-process.ts";
 import { WITHOUT_SLOWEST_COMPILER } from "../../sys/compiler-environment.ts";
@@ -19,6 +20,7 @@ export type PullHere = (request: PullRequest, root?: () => RootNamespace) => Pro
 
 /**
  * Pulls an image, unless the policy says that it need not be.
+ * @returns the full name of the image that is here, or its id where it was asked for by that; undefined when it was pulled
  * @throws BunkerError as `pullByPolicy` and `pullInto`
  */
 export async function pullForUser(
@@ -26,18 +28,24 @@ export async function pullForUser(
   policy: PullPolicy,
   pullHere: PullHere,
   onWarning: (message: string) => void,
-): Promise<void> {
+): Promise<string | undefined> {
   const data = dataDirectory();
+  const name = wish.name.replace(/^docker:\/\//, "");
+  const find = () => findStored(name, wish.platform, data);
   const subject: PolicySubject = {
-    name: wish.name,
-    isHere: () => isStored(wish.name, wish.platform, data),
+    name,
+    isHere: () => find() !== undefined,
     pull: () => {
       const ownership = ownershipOf({ kind: "default" }, data);
       ownership.warnings.forEach(onWarning);
       return pullInto(wish, ownership, data, pullHere, true);
     },
   };
-  await pullByPolicy(policy, subject, onWarning);
+  const image = (await pullByPolicy(policy, subject, onWarning)) ? undefined : find();
+  if (image === undefined) return undefined;
+  const reference = withDefaultTag(parseReference(name));
+  const fullName = formatReference(reference);
+  return reference.digest !== undefined || image.names.includes(fullName) ? fullName : image.id;
 }
 
 /**
@@ -55,7 +63,7 @@ export async function fetchImage(
 ): Promise<void> {
   const subject: PolicySubject = {
     name,
-    isHere: () => isStored(name, platform, data),
+    isHere: () => findStored(name, platform, data) !== undefined,
     pull: () => {
       if (pull === "missing" && !quiet) process.stderr.write(`Unable to find image '${shownName(name)}' locally\n`);
       const output = quiet ? "none" : "steps";
@@ -66,9 +74,9 @@ export async function fetchImage(
   await pullByPolicy(pull, subject, onWarning);
 }
 
-function isStored(name: string, platform: string | undefined, data: string): boolean {
+function findStored(name: string, platform: string | undefined, data: string): StoredImage | undefined {
   using store = openImageStore(data);
-  return store.findIfThere(name, platform === undefined ? undefined : parsePlatform(platform)) !== undefined;
+  return store.findIfThere(name, platform === undefined ? undefined : parsePlatform(platform));
 }
 
 function shownName(name: string): string {

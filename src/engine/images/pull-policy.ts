@@ -13,6 +13,7 @@ export interface PolicySubject {
 /**
  * Pulls an image, unless the policy says that it need not be. By the policy `newer`, what is here is good enough when the
  * registry cannot say otherwise; Podman has it so.
+ * @returns whether it was pulled; otherwise what is here is used
  * @throws BunkerError `image_not_found` by the policy `never`, and what `pull` throws; by the policy `newer` nothing that
  *   the registry is to blame for, when the image is here
  */
@@ -20,16 +21,18 @@ export async function pullByPolicy(
   policy: PullPolicy,
   { name, isHere, pull }: PolicySubject,
   onWarning: (message: string) => void,
-): Promise<void> {
+): Promise<boolean> {
   const hasFallback = policy !== "always" && isHere();
-  if (hasFallback && policy !== "newer") return;
+  if (hasFallback && policy !== "newer") return false;
   if (policy === "never") throw neverPulled(name);
   try {
     await pull();
+    return true;
   } catch (error) {
     const isOfRegistry = error instanceof BunkerError && /^registry_|^image_not_found$/.test(error.code);
     if (!hasFallback || !isOfRegistry) throw error;
     onWarning(`${error.message}; the image that is here is used`);
+    return false;
   }
 }
 

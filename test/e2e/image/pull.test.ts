@@ -163,8 +163,17 @@ describe("pull", () => {
     await user.bunker(["pull", "-q", nameOf("latest")]);
     const requests = server.requests.length;
     for (const policy of ["never", "missing"]) {
-      expect((await user.bunker(["pull", "--policy", policy, nameOf("latest")])).status).toBe(0);
+      // The name is for programs, which need it also when nothing was done.
+      for (const name of [nameOf("latest"), `docker://${server.host}/team/image`]) {
+        expect(await user.bunker(["pull", "-q", "--policy", policy, name])).toEqual({
+          status: 0,
+          output: `${nameOf("latest")}\n`,
+          errors: "",
+        });
+      }
     }
+    const id = (await user.bunker(["images", "-q", "--no-trunc"])).output.trim();
+    expect((await user.bunker(["pull", "-q", "--policy", "missing", id.slice(7, 19)])).output).toBe(`${id}\n`);
     expect(server.requests).toHaveLength(requests);
   });
 
@@ -172,13 +181,13 @@ describe("pull", () => {
     const newer = (name: string) => user.bunker(["pull", "-q", "--retry-delay", "10ms", "--policy", "newer", name]);
     expect(await newer(nameOf("latest"))).toMatchObject({ status: 0, output: `${nameOf("latest")}\n`, errors: "" });
     const asked = server.requests.length;
-    expect(await newer(nameOf("latest"))).toMatchObject({ status: 0, errors: "" });
+    expect(await newer(nameOf("latest"))).toMatchObject({ status: 0, output: `${nameOf("latest")}\n`, errors: "" });
     expect(server.requests.length).toBeGreaterThan(asked);
     const absent = "127.0.0.1:1/team/image:latest";
     expect(await newer(absent)).toMatchObject({ status: 125, output: "" });
     await user.bunker(["tag", nameOf("latest"), absent]);
-    const { status, errors } = await newer(absent);
-    expect(status).toBe(0);
+    const { status, output: said, errors } = await newer(absent);
+    expect({ status, said }).toEqual({ status: 0, said: `${absent}\n` });
     expect(errors).toMatch(/^warning: .*127\.0\.0\.1:1: connection refused; the image that is here is used\n$/);
     const again = ["--pull", "newer", "--retry-delay", "10ms", "-q", absent, "echo", "old"];
     expect(await user.run(again)).toMatchObject({
