@@ -171,7 +171,7 @@ export const bunker = defineCommandGroup({
     },
     {
       name: "pull",
-      summary: "Bring an image from a registry into the store",
+      summary: "Bring an image into the store",
       load: async () => (await import("./pull.ts")).pull,
     },
     {

@@ -39,13 +39,17 @@ export const pull = defineCommand(
     const { allTags, disableContentTrust, policy, quiet } = options;
     if (!disableContentTrust) throw contentTrustUnknown("pull", operands.join(" "));
     const { pullForUser } = await import("../engine/images/pull-for-user.ts");
+    const { parseLocalPlace } = await import("../image/transport/image-place.ts");
     const { warning } = await import("./messages.ts");
     const { pullHere } = await import("./progress/pull-here.ts");
     const output = quiet ? "name" : "steps";
     const settings = registrySettings(options);
     const wish = { allTags, platform: platformOf(options), output, stream: "stdout", settings } as const;
     for (const name of operands) {
-      const present = await pullForUser({ ...wish, name }, policy, pullHere, warning);
+      const place = parseLocalPlace(name);
+      // What lies on disk is there to be asked.
+      const ownPolicy = place === undefined ? policy : "always";
+      const present = await pullForUser({ ...wish, name, place }, ownPolicy, pullHere, warning);
       if (present !== undefined) print(present);
     }
     return 0;

@@ -61,7 +61,7 @@ export const image = defineCommandGroup({
     },
     {
       name: "pull",
-      summary: "Bring an image from a registry into the store",
+      summary: "Bring an image into the store",
       load: async () => (await import("../pull.ts")).pull,
     },
     {

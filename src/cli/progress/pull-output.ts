@@ -1,7 +1,7 @@
 import type { PullObserver } from "../../engine/images/pull.ts";
 import type { PullRequest } from "../../engine/images/pull-request.ts";
 import { type Digest, splitDigest } from "../../image/digest.ts";
-import { familiarReference, formatReference, withDefaultTag } from "../../image/reference.ts";
+import { withDefaultTag } from "../../image/reference.ts";
 import { isTerminal } from "../../sys/terminal.ts";
 import { warning } from "../messages.ts";
 import { LayerProgress } from "./layer-progress.ts";
@@ -63,15 +63,14 @@ export function pullOutput({ output, stream }: PullRequest): PullObserver & Disp
         else progress.finish(id, message);
       }
     },
-    end(reference, { target, wasThere }) {
+    end({ familiar, full }, { target, wasThere }) {
       close();
       if (showsSteps) {
-        const name = familiarReference(withDefaultTag(reference));
         write(`Digest: ${target.digest}\n`);
-        write(`Status: ${wasThere ? "Image is up to date for" : "Downloaded newer image for"} ${name}\n`);
+        write(`Status: ${wasThere ? "Image is up to date for" : "Downloaded newer image for"} ${familiar}\n`);
       }
       // Standard output has the name for programs; with `run` it is the container's.
-      if (output !== "none" && stream === "stdout") write(`${formatReference(withDefaultTag(reference))}\n`);
+      if (output !== "none" && stream === "stdout") write(`${full}\n`);
     },
     warn(message) {
       if (progress === undefined) warning(message);

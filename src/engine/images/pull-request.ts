@@ -15,6 +15,14 @@ const credentials = v.variant("kind", [
 export const pullRequestSchema = v.object({
   /** As the user has written it. */
   name: v.string(),
+  /** Of an image on disk; it has to be asked for as such, for a name may look like one. */
+  place: v.optional(
+    v.object({
+      kind: v.picklist(["oci", "oci-archive", "docker-archive", "dir"]),
+      path: v.string(),
+      tag: v.optional(v.string()),
+    }),
+  ),
   allTags: v.boolean(),
   /** `OS/ARCHITECTURE[/VARIANT]` */
   platform: v.optional(v.string()),

@@ -18,13 +18,21 @@ import { BunkerError } from "../../sys/error.ts";
 import { recordImageEvent } from "../events/journal.ts";
 import type { PullRequest } from "./pull-request.ts";
 
+/** What an image that was pulled is called. */
+interface PulledName {
+  /** For people. */
+  readonly familiar: string;
+  /** For programs. */
+  readonly full: string;
+}
+
 /** Who is told how it goes. */
 export interface PullObserver {
-  /** An image is about to be pulled. */
+  /** An image is about to be asked of a registry. */
   begin(reference: Reference): void;
   layers(layers: readonly Descriptor[]): void;
   event(event: PullEvent): void;
-  end(reference: Reference, image: PulledImage): void;
+  end(name: PulledName, image: PulledImage): void;
   warn(message: string): void;
 }
 
@@ -39,7 +47,13 @@ export async function executePull(
   signal: AbortSignal = new AbortController().signal,
   root?: () => RootNamespace,
 ): Promise<void> {
-  const { name, allTags, data, settings } = request;
+  const { name, allTags, data, place, settings } = request;
+  if (place !== undefined) {
+    if (allTags) throw tagsOfRegistries(name);
+    const { pullLocal } = await import("./pull-local.ts");
+    await pullLocal(place, request, observer, signal, root);
+    return;
+  }
   using registries = new Registries(settings, (message) => observer.warn(message));
   const candidates = registries.resolveName(name.replace(/^docker:\/\//, ""));
   using store = openImageStore(data);
@@ -59,7 +73,7 @@ export async function executePull(
       onWarning: (message) => observer.warn(message),
     });
     recordImageEvent(data, "pull", familiarReference(familiar), familiarRepository(familiar));
-    observer.end(reference, image);
+    observer.end({ familiar: familiarReference(familiar), full: formatReference(familiar) }, image);
   };
   if (!allTags) {
     await firstOf(name, candidates, pullOne, signal);
@@ -83,6 +97,16 @@ export async function executePull(
     },
     signal,
   );
+}
+
+function tagsOfRegistries(name: string): BunkerError {
+  return new BunkerError({
+    code: "conflicting_options",
+    operation: "pull",
+    object: name,
+    reason: "--all-tags is for repositories of registries",
+    hint: "bunker load -i brings all images of an archive or an image layout.",
+  });
 }
 
 /**

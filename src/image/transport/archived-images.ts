@@ -7,6 +7,7 @@
  */
 
 import { BunkerError } from "../../sys/error.ts";
+import type { Digest } from "../digest.ts";
 import { openDockerImage, readDockerManifest } from "../docker-archive.ts";
 import { type Descriptor, invalidDocument } from "../documents.ts";
 import { readLayoutIndex } from "../image-layout.ts";
@@ -48,6 +49,19 @@ export async function archivedImages(files: LayoutFiles, name: string): Promise<
       ? "A Docker that still loads it can save it anew."
       : "If it is the archive of a root file system, bunker import makes an image of it.",
   });
+}
+
+/**
+ * What an archive of Docker's calls an image.
+ * @param configuration the image's
+ * @param name of the archive, for messages
+ * @returns full names, with tags
+ * @throws BunkerError as `archivedImages`
+ */
+export function dockerNamesOf(files: LayoutFiles, configuration: Digest, name: string): readonly string[] {
+  return readDockerManifest(files, name)
+    .filter((entry) => openDockerImage(files, entry, name).configurationDigest === configuration)
+    .flatMap(({ RepoTags }) => fullNames(RepoTags));
 }
 
 function imagesOfLayout(files: LayoutFiles, name: string): ArchivedImage[] {

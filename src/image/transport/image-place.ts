@@ -43,13 +43,27 @@ export function parseImagePlace(text: string): ImagePlace {
     throw invalid(text, `images are not copied from or to ${transport}:`, `Give a name in the store, or ${known}.`);
   }
   if (transport === "containers-storage") return { kind: "store", name: storeName(text, rest) };
-  if (!isLocalKind(transport)) return { kind: "store", name: storeName(text, text) };
-  const split = transport === "dir" ? -1 : rest.indexOf(":");
-  const path = split < 0 ? rest : rest.slice(0, split);
-  const tag = split < 0 ? undefined : rest.slice(split + 1);
-  if (path === "") throw invalid(text, "the path is missing");
+  return parseLocalPlace(text) ?? { kind: "store", name: storeName(text, text) };
+}
+
+/**
+ * Parses the place of an image on disk, as `parseImagePlace` does.
+ * @returns undefined for the name of an image elsewhere
+ * @throws BunkerError `invalid_image_name`
+ */
+export function parseLocalPlace(text: string): LocalPlace | undefined {
+  const [transport = "", path = "", ...rest] = text.split(":");
+  if (!isLocalKind(transport)) return undefined;
+  if (text.includes("\0")) throw invalid(text, "it contains a NUL byte");
+  if (transport === "dir") return { kind: transport, path: givenPath(text, [path, ...rest].join(":")), tag: undefined };
+  const tag = rest.length === 0 ? undefined : rest.join(":");
   if (tag === "") throw invalid(text, "there is nothing after the last colon");
-  return { kind: transport, path, tag };
+  return { kind: transport, path: givenPath(text, path), tag };
+}
+
+function givenPath(text: string, path: string): string {
+  if (path === "") throw invalid(text, "the path is missing");
+  return path;
 }
 
 function isLocalKind(transport: string): transport is LocalPlace["kind"] {

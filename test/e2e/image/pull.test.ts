@@ -177,6 +177,58 @@ describe("pull", () => {
     expect(server.requests).toHaveLength(requests);
   });
 
+  describe("from a place on disk", () => {
+    const FULL = "example.com/team/there:1";
+    let places: string;
+    beforeAll(async () => {
+      places = user.makeDirectory("places");
+      output(["cp", "-r", layout, `${places}/layout`]);
+      output(["chown", "-R", `${user.uid}:${user.gid}`, `${places}/layout`]);
+      const source = `oci:${places}/layout:latest`;
+      for (const place of [`oci:${places}/oci:${FULL}`, `oci-archive:${places}/oci.tar:${FULL}`, `dir:${places}/dir`]) {
+        expect(await user.bunker(["copy", "-q", source, place])).toMatchObject({ status: 0, errors: "" });
+      }
+      const archive = `docker-archive:${places}/docker.tar:${FULL}`;
+      expect(await user.bunker(["copy", "-q", source, archive])).toMatchObject({ status: 0, errors: "" });
+      output(["gzip", "-k", `${places}/docker.tar`]);
+    });
+    afterAll(() => rmSync(places, { recursive: true }));
+
+    test.each([
+      ["oci:PLACES/oci", FULL],
+      [`oci:PLACES/oci:${FULL}`, FULL],
+      ["oci-archive:PLACES/oci.tar", FULL],
+      ["docker-archive:PLACES/docker.tar", FULL],
+      ["docker-archive:PLACES/docker.tar.gz", FULL],
+      [`docker-archive:PLACES/docker.tar:${FULL}`, FULL],
+      ["oci:PLACES/layout:latest", undefined],
+      ["dir:PLACES/dir", undefined],
+    ])("%s", async (written, name) => {
+      const place = written.replace("PLACES", places);
+      const pulled = await user.bunker(["pull", "-q", "--policy", "missing", place]);
+      const id = (await user.bunker(["images", "-q", "--no-trunc"])).output;
+      expect(pulled).toEqual({ status: 0, output: name === undefined ? id : `${name}\n`, errors: "" });
+      const shown = (await user.bunker(["images", "--format", "{{.Repository}}:{{.Tag}}"])).output;
+      expect(shown).toBe(`${name ?? "<none>:<none>"}\n`);
+      // The layers were unpacked.
+      expect(await user.run(["--pull", "never", id.trim(), "echo", "hello"])).toMatchObject({ output: "hello\n" });
+    });
+
+    test("a relative one, with words", async () => {
+      const { output: said, errors } = await user.bunker(["pull", "oci:oci"], { directory: places });
+      expect(errors).toBe("");
+      expect(said).toMatch(/^[0-9a-f]{12}: Pulling fs layer\n/);
+      expect(said).toEndWith(`Status: Downloaded newer image for ${FULL}\n${FULL}\n`);
+    });
+
+    test("one that is not there, and all tags of one", async () => {
+      const missing = await user.bunker(["pull", `oci-archive:${places}/none`]);
+      expect(missing).toMatchObject({ status: 125, output: "", errors: expect.stringContaining("/none") });
+      const all = await user.bunker(["pull", "-a", `oci:${places}/oci`]);
+      expect(all).toMatchObject({ status: 125, output: "", errors: expect.stringContaining("bunker load -i") });
+    });
+  });
+
   test("that wants what is newer makes do with what is here when the registry does not answer", async () => {
     const newer = (name: string) => user.bunker(["pull", "-q", "--retry-delay", "10ms", "--policy", "newer", name]);
     expect(await newer(nameOf("latest"))).toMatchObject({ status: 0, output: `${nameOf("latest")}\n`, errors: "" });
