@@ -5,7 +5,7 @@ import type { KeepOpen } from "../../sys/remove-tree.ts";
 import { Signal } from "../../sys/signal.ts";
 import { recordContainerEvent } from "../events/journal.ts";
 import { removeUsersTree } from "../ownership.ts";
-import { lockContainer, sweep } from "../state/container-directory.ts";
+import { isHeld, isHeldForLonger, lockContainer, sweep } from "../state/container-directory.ts";
 import { containerDirectory } from "../state/container-lock.ts";
 import {
   type Container,
@@ -19,6 +19,7 @@ import { deleteEndpoints } from "../state/networks.ts";
 import { connectToSupervisor, tell } from "../supervisor/connect.ts";
 import { releaseVolumes } from "../volumes/remove-volume.ts";
 import { foundAgain, lookUpContainer } from "./find-container.ts";
+import { beginPatience, isHeldForAMoment } from "./held-for-a-moment.ts";
 import { waitForUnhinderedEnd } from "./held-up-end.ts";
 
 /**
@@ -55,6 +56,7 @@ export function removeContainer(
 ): void {
   const { id } = container;
   let isKilled = false;
+  const isPatient = beginPatience();
   for (;;) {
     using lock = lockContainer(data, id);
     if (lock !== undefined) {
@@ -74,12 +76,14 @@ export function removeContainer(
       throw busy(now, `removal of container ${now.name} is already in progress`);
     }
     if (!force) {
-      if (now.status === "created" || now.status === "exited") {
-        // Its directory is gone, or a command is just starting it.
-        if (hasDirectory(data, id)) throw busy(now, "another command is working on it");
+      const isIdle = now.status === "created" || now.status === "exited";
+      if (isIdle && !hasDirectory(data, id)) {
         if (deleteIdleContainer(database, id)) return;
         continue;
       }
+      const isCopied = !isHeldForLonger(data, id) && isHeld(data, id);
+      if (!isCopied && isHeldForAMoment(now) && isPatient()) continue;
+      if (isIdle) throw busy(now, "another command is working on it");
       throw new BunkerError({
         code: "container_running",
         operation: "remove container",

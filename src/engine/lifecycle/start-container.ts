@@ -46,6 +46,7 @@ import { beginChanges } from "../volumes/begin-changes.ts";
 import { type BegunStart, mayEndEarly, openChannels, supervisorOf } from "./begin-start.ts";
 import { containerResources } from "./container-resources.ts";
 import { findContainer } from "./find-container.ts";
+import { beginPatience, isHeldForAMoment } from "./held-for-a-moment.ts";
 import { openNetwork } from "./open-network.ts";
 import { stopSignalOf, stopTimeoutOf } from "./stop-container.ts";
 
@@ -402,14 +403,18 @@ function boundariesOf(mountPoints: readonly MountPoint[]): ReadonlyMap<string, B
 const COPY_INTERVAL = 5;
 
 /**
- * Takes a container that is not running, to start it, and waits for copies of its files.
+ * Takes a container that is not running, to start it, and waits for copies of its files and for who has it for a moment.
  * @returns undefined when it runs already
  * @throws BunkerError `container_busy`, `no_such_container`
  */
 export function takeToStart(database: StateDatabase, data: string, id: string): StartableContainer | undefined {
-  const lock = lockUncopied(data, id);
-  if (lock === undefined) {
-    const { status, name } = findContainer(database, data, id);
+  const isPatient = beginPatience();
+  for (;;) {
+    const lock = lockUncopied(data, id);
+    if (lock !== undefined) return startable(database, data, id, lock);
+    const container = findContainer(database, data, id);
+    if (isHeldForAMoment(container) && isPatient()) continue;
+    const { status, name } = container;
     if (status === "running" || status === "restarting" || status === "paused") return undefined;
     throw new BunkerError({
       code: "container_busy",
@@ -419,6 +424,9 @@ export function takeToStart(database: StateDatabase, data: string, id: string): 
       exitStatus: 1,
     });
   }
+}
+
+function startable(database: StateDatabase, data: string, id: string, lock: ContainerLock): StartableContainer {
   try {
     const { name, definition } = findContainer(database, data, id);
     return { id, name, definition, lock, configuration: readConfiguration(data, id) };

@@ -55,12 +55,15 @@ export function stopContainer(
   const signal = parseSignal(options.signal ?? stopSignalOf(container.definition));
   const { isRestart = false } = options;
   const timeout = options.timeout ?? stopTimeoutOf(container.definition);
+  // However many supervisors have to be told.
+  const recorded = new Set<number>();
   for (;;) {
     using socket = supervisorOf(database, data, container.id);
     if (socket === undefined) return;
     const send = (number: number): void => {
       // Before its end goes on record.
-      recordContainerEvent(data, "kill", container, { signal: String(number) });
+      if (!recorded.has(number)) recordContainerEvent(data, "kill", container, { signal: String(number) });
+      recorded.add(number);
       tell(socket, { kind: "signal", signal: number, isStop: true, isStopCommand: true, isRestart });
     };
     tell(socket, { kind: "wait" });
@@ -81,14 +84,16 @@ export function killContainer(database: StateDatabase, data: string, container: 
   // SIGKILL and the container's own stop signal mean that the user wants its end, as with Docker.
   const isStop = number === Signal.SIGKILL || number === parseSignal(stopSignalOf(container.definition));
   const endsPolicy = isStop && container.definition.restart.name !== "no";
+  let isRecorded = false;
   for (let isTold = false; ; ) {
     using socket = supervisorOf(database, data, container.id);
     if (socket === undefined) {
       if (isTold) return;
       throw notRunning("kill container", container);
     }
-    // Before its end goes on record.
-    recordContainerEvent(data, "kill", container, { signal: String(number) });
+    // Before its end goes on record; once, however many supervisors have to be told.
+    if (!isRecorded) recordContainerEvent(data, "kill", container, { signal: String(number) });
+    isRecorded = true;
     if (!tell(socket, { kind: "signal", signal: number, isStop })) continue;
     const isDone =
       number === Signal.SIGKILL

@@ -286,16 +286,15 @@ describe("at once", () => {
       return 4 - losers.length;
     };
     const gone = "bunker: No such container: both\n";
-    const busy = "another command is working on it\n";
     for (let round = 0; round < 2; round++) {
       await create();
       // One that runs already is started, as Docker has it.
-      await expectOneWinner(["start", "both"], [`bunker: start container both: ${busy}`]);
+      expect(await expectOneWinner(["start", "both"], [])).toBe(4);
       expect(await bunker("ps", "--format", "{{.Names}}")).toBe("both\n");
       await expectOneWinner(["rm", "-f", "both"], [gone]);
       await create();
       const underWay = "bunker: remove container both: removal of container both is already in progress\n";
-      expect(await expectOneWinner(["rm", "both"], [gone, `bunker: remove container both: ${busy}`, underWay])).toBe(1);
+      expect(await expectOneWinner(["rm", "both"], [gone, underWay])).toBe(1);
       expect(await bunker("ps", "-aq")).toBe("");
     }
   });
