@@ -41,13 +41,15 @@ export const inspect = defineCommand(
         print(JSON.stringify(inspectMember(store, text, member), undefined, INDENT));
         return 0;
       }
-      const local = findListIfThere(store, text);
+      const name = text.replace(/^docker:\/\//, "");
+      // A name with a transport is the registry's.
+      const local = name === text ? findListIfThere(store, text) : undefined;
       await using reader =
         local === undefined
-          ? new RegistryReader(registries, parseReference(text.replace(/^docker:\/\//, "")), signal)
+          ? new RegistryReader(registries, parseReference(name), signal)
           : openListReader(store, local, registries, signal);
       const manifest = await reader.readManifest();
-      const shown = options.verbose ? await describe(reader, manifest, text) : parse(manifest);
+      const shown = options.verbose ? await describe(reader, manifest, name) : parse(manifest);
       print(JSON.stringify(shown, undefined, INDENT));
       return 0;
     });
@@ -65,8 +67,8 @@ function parse({ bytes }: Manifest): unknown {
 }
 
 /** As `docker manifest inspect --verbose`: of an image one object, of a list one for each image. */
-async function describe(reader: ImageReader, root: Manifest, text: string): Promise<unknown> {
-  const repository = fullRepository(parseReference(text.replace(/^docker:\/\//, "")));
+async function describe(reader: ImageReader, root: Manifest, name: string): Promise<unknown> {
+  const repository = fullRepository(parseReference(name));
   const one = (manifest: Manifest, platform?: unknown) => {
     const { mediaType, digest, bytes } = manifest;
     return {

@@ -132,6 +132,13 @@ test("a list's name means its image for this machine, or the whole list where a 
   expect(whole).toEqual([[expect.stringMatching(/^sha256:/), "docker.io/library/list:latest"]]);
   expect(await ok("manifest", "push", "list", `${registry.host}/meant/list:1`)).toBe(`${whole[0][0]}\n`);
   expect(await ok("push", "list", `${registry.host}/meant/list:2`)).toContain(`digest: ${whole[0][0]}`);
+  // With a transport it is the registry's, whatever is here.
+  const remote = `${registry.host}/meant/list:1`;
+  expect(await inspect(`docker://${remote}`)).toEqual(await inspect(remote));
+  await ok("manifest", "create", remote, "app:arm64");
+  expect((await inspect(remote)).manifests).toHaveLength(1);
+  expect((await inspect(`docker://${remote}`)).manifests).toHaveLength(2);
+  await ok("manifest", "rm", remote);
   // A second name is a list's as well, and neither takes names of its images away.
   await ok("tag", "list", "other:1");
   expect(await inspect("other:1")).toEqual(await inspect("list"));
