@@ -1,5 +1,5 @@
 import { dataDirectory } from "../../engine/data-directory.ts";
-import { type MountedImage, mountedImages, mountImage } from "../../engine/images/image-mount.ts";
+import { checkMayMount, type MountedImage, mountedImages, mountImage } from "../../engine/images/image-mount.ts";
 import { openImageStore } from "../../image/store/image-store.ts";
 import { defineCommand } from "../command.ts";
 import { warning } from "../messages.ts";
@@ -29,6 +29,7 @@ export const mount = defineCommand(
     const names = all ? store.list().map(({ id }) => id) : operands;
     const mounted: MountedImage[] = isListing ? mountedImages(store) : [];
     let status = 0;
+    if (names.length > 0) checkMayMount();
     for (const name of names) {
       try {
         mounted.push(await mountImage(store, name, warning));

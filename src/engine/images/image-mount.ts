@@ -28,16 +28,23 @@ export interface MountedImage {
 }
 
 /**
- * Mounts an image; unpacks it first where that was not done yet.
+ * Sees that images can be mounted here at all.
+ * @throws BunkerError `not_root`
+ */
+export function checkMayMount(): void {
+  checkRoot("mount");
+}
+
+/**
+ * Mounts an image, as root; unpacks it first where that was not done yet.
  * @param name by which the image is looked up
- * @throws BunkerError `not_root`, `image_not_found`, and what `unpackLayers` and the mount throw
+ * @throws BunkerError `image_not_found`, and what `unpackLayers` and the mount throw
  */
 export async function mountImage(
   store: ImageStore,
   name: string,
   onWarning: (message: string) => void,
 ): Promise<MountedImage> {
-  checkRoot("mount");
   const { directory } = store;
   chooseUnionDriver(unionSupport(directory), directory);
   const { mapping } = ownershipOf({ kind: "default" }, directory);

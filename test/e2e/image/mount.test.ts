@@ -121,6 +121,9 @@ describe("what goes wrong", () => {
         /^bunker: mount an image: only root of a user namespace .*\nhint: .*bunker unshare/,
       ),
     });
+    // Once, however many images there are.
+    const { errors } = await theUser().bunker(["image", "mount", "--all"]);
+    expect(errors.match(/only root of a user namespace/g)).toHaveLength(1);
   });
 
   test.each<[script: string, errors: RegExp]>([
