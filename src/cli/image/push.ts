@@ -73,9 +73,9 @@ export const push = defineCommand(
         await using reader =
           packing === undefined ? stored : openRecompressedReader(stored, packing, store.directory, signal);
         const target = place.kind === "registry" ? fullRepository(place.reference) : formatLocalPlace(place);
+        await using writer = await openPushDestination(place, registries, signal);
         if (target !== begun) output.begin(target);
         begun = target;
-        await using writer = await openPushDestination(place, registries, signal);
         const wish = { images: "all", manifestKind, signal, onProgress: output.event } as const;
         const { root } = await copyImage(reader, writer, wish);
         const image = store.findIfThere(name, platform);

@@ -5,6 +5,7 @@
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError } from "../../sys/error.ts";
 import { statusIfThere } from "../../sys/named-file.ts";
+import { FileMode, isType } from "../../sys/stat.ts";
 import { fullRepository, type Reference } from "../reference.ts";
 import { type Endpoint, pullEndpoints, pushEndpoint, registryEndpoint } from "./configuration/endpoints.ts";
 import { type RegistriesFile, readRegistriesFiles } from "./configuration/registries-file.ts";
@@ -105,6 +106,7 @@ export class Registries implements Disposable {
       } = this.#settings;
       const needsLogin = credentials === undefined && !withoutLogin;
       if (needsLogin && authFile !== undefined) checkAuthFile(authFile);
+      if (certificateDirectory !== undefined) checkCertificateDirectory(certificateDirectory);
       client = new RegistryClient({
         registry,
         insecure: tlsVerify === undefined ? insecure : !tlsVerify,
@@ -149,5 +151,21 @@ function checkAuthFile(path: string): void {
     object: path,
     errno: Errno.ENOENT,
     hint: "bunker login --authfile FILE makes such a file.",
+  });
+}
+
+/**
+ * The same of a directory with certificates, also where none is needed in the end.
+ * @throws BunkerError `invalid_certificates`
+ */
+function checkCertificateDirectory(path: string): void {
+  const status = statusIfThere(path);
+  if (status !== undefined && isType(status, FileMode.directory)) return;
+  throw new BunkerError({
+    code: "invalid_certificates",
+    operation: "read the certificates in",
+    object: path,
+    errno: status === undefined ? Errno.ENOENT : Errno.ENOTDIR,
+    hint: "Give a directory that has them: *.crt of authorities, *.cert and *.key of the client.",
   });
 }
