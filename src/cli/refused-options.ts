@@ -50,6 +50,11 @@ const NO_DECRYPTION: Refusal = {
   hint: "Decrypt it first with a tool that does.",
 };
 
+const NO_SIGNATURE_POLICY: Refusal = {
+  reason: "Bunker checks no signatures, so there is no policy about them",
+  hint: "Name images by their digests (NAME@sha256:…) to have those and no others.",
+};
+
 const OWN_RUNTIME: Refusal = {
   reason: "Bunker runs containers itself",
   hint: "Leave it out.",
@@ -104,6 +109,7 @@ const OF_NEW_CONTAINERS: Readonly<Record<string, Refusal>> = {
     reason: "what systemd mounts in memory has no size of its own",
     hint: "--tmpfs /run:size=BYTES mounts it with one.",
   },
+  "signature-policy": NO_SIGNATURE_POLICY,
   "storage-opt": {
     reason: "only root of the host may set quotas",
     hint: "--read-only with --tmpfs DIRECTORY:size=BYTES bounds what a container writes.",
@@ -255,7 +261,7 @@ const OF_BUILDS: Readonly<Record<string, Refusal>> = {
   "sbom-scanner-command": NO_PACKAGE_LISTS,
   "sbom-scanner-image": NO_PACKAGE_LISTS,
   "sign-by": NO_SIGNATURES,
-  "signature-policy": NO_SIGNATURES,
+  "signature-policy": NO_SIGNATURE_POLICY,
   "skip-unused-stages": { reason: "stages that the target does not need are never built", hint: "Leave it out." },
   "source-policy-file": NO_POLICIES,
   "stage-labels": NO_STAGE_IMAGES,
@@ -284,6 +290,7 @@ const OF_IMAGES_ON_THEIR_WAY: Readonly<Record<string, Refusal>> = {
   "sign-by-sigstore": NO_SIGNATURES,
   "sign-by-sigstore-private-key": NO_SIGNATURES,
   "sign-passphrase-file": NO_SIGNATURES,
+  "signature-policy": NO_SIGNATURE_POLICY,
 };
 
 const NO_DRIVER_OPTIONS: Refusal = {
@@ -329,6 +336,7 @@ const OF_COPIES: Readonly<Record<string, Refusal>> = {
   },
   "dest-registry-token": LOGIN_NOT_TOKEN,
   "dest-shared-blob-dir": WHOLE_LAYOUTS,
+  policy: NO_SIGNATURE_POLICY,
   "sign-identity": NO_SIGNATURES,
   "src-daemon-host": NO_DAEMON,
   "src-registry-token": LOGIN_NOT_TOKEN,
@@ -365,11 +373,13 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
     },
   },
   "image rm": OF_REMOVALS,
+  load: { "signature-policy": NO_SIGNATURE_POLICY },
   "manifest push": OF_IMAGES_ON_THEIR_WAY,
   "network connect": OF_PLACES_ON_NETWORKS,
   "network create": OF_NETWORKS,
   "network inspect": OF_INSPECTED_NETWORKS,
   ps: { p: NO_PODS, pod: NO_PODS },
+  pull: { "decryption-key": NO_DECRYPTION, "signature-policy": NO_SIGNATURE_POLICY },
   push: OF_IMAGES_ON_THEIR_WAY,
   rm: {
     link: { reason: "links are a container's own", hint: "bunker network disconnect takes a container off a network." },
@@ -389,6 +399,7 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
     "l3-cache-schema": RESOURCE_CONTROL,
     "mem-bw-schema": RESOURCE_CONTROL,
   },
+  save: { "signature-policy": NO_SIGNATURE_POLICY },
   "secret create": {
     "driver-opt": NO_DRIVER_OPTIONS,
     "driver-opts": NO_DRIVER_OPTIONS,
@@ -428,7 +439,10 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, Refusal>>>> = {
 export function refusedOption(command: string, option: string): BunkerError | undefined {
   const refusals =
     REFUSALS[
-      command.replace(/^bunker (?:container |(?:buildx|builder) (?=build$)|image (?=(?:build|copy|push)$))?/, "")
+      command.replace(
+        /^bunker (?:container |(?:buildx|builder) (?=build$)|image (?=(?:build|copy|load|pull|push|save)$))?/,
+        "",
+      )
     ] ?? {};
   // Every object has a member `constructor`, and no command such an option.
   const refusal = Object.hasOwn(refusals, option) ? refusals[option] : undefined;

@@ -29,6 +29,10 @@ test.each([
   ["copy", "src-daemon-host", "not copied from or to a daemon"],
   ["rmi", "platform", "go with its name"],
   ["image rm", "platform", "go with its name"],
+  ["pull", "signature-policy", "checks no signatures"],
+  ["image load", "signature-policy", "checks no signatures"],
+  ["run", "signature-policy", "checks no signatures"],
+  ["push", "signature-policy", "checks no signatures"],
   ["image prune", "external", "containers of other tools"],
 ])("bunker %s says why it has no --%s", (command, option, reason) => {
   expect(refusedOption(`bunker ${command}`, option)?.message).toContain(reason);
