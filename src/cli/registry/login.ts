@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
-import { readRegistriesFiles } from "../../image/registry/configuration/registries-file.ts";
+import { dataDirectory } from "../../engine/data-directory.ts";
+import { readSecret } from "../../engine/secrets/secret-data.ts";
+import { openSecrets } from "../../engine/state/secrets.ts";
 import { findCredentials, keepCredentials } from "../../image/registry/credentials/credential-store.ts";
 import type { Credentials } from "../../image/registry/credentials/credentials.ts";
 import { logIn } from "../../image/registry/log-in.ts";
@@ -9,9 +11,10 @@ import { defineCommand } from "../command.ts";
 import { warning } from "../messages.ts";
 import { flag, single } from "../option.ts";
 import { print } from "../print.ts";
+import { loginPlaces } from "./login-places.ts";
 import { ask, askSecretly } from "./prompt.ts";
 import { parseLoginName } from "./registry-name.ts";
-import { connectionOptions, registrySettings } from "./registry-options.ts";
+import { connectionOptions, loginFileOptions, registrySettings } from "./registry-options.ts";
 
 const STANDARD_INPUT = 0;
 /** 128 + SIGINT */
@@ -22,6 +25,7 @@ export const login = defineCommand(
   {
     options: {
       ...connectionOptions,
+      ...loginFileOptions,
       getLogin: flag({ name: "get-login", description: "Show who is logged in to the registry" }),
       password: single({
         name: "password",
@@ -31,6 +35,12 @@ export const login = defineCommand(
         parse: (text) => text,
       }),
       passwordStdin: flag({ name: "password-stdin", description: "Read the password from standard input" }),
+      secret: single({
+        name: "secret",
+        valueName: "SECRET",
+        description: "Take the password from a secret; the user name is the secret's unless given",
+        parse: String,
+      }),
       verbose: flag({ name: "verbose", short: "v", description: "Say where the login is kept" }),
       user: single({ name: "username", short: "u", valueName: "USER", description: "The user name", parse: String }),
     },
@@ -43,7 +53,7 @@ export const login = defineCommand(
     const { registry, name } = parseLoginName(server);
     const settings = registrySettings(options);
     const verify = (credentials: Credentials) => logIn(settings, registry, credentials, warning);
-    const places = { file: options.authFile, helpers: readRegistriesFiles().credentialHelpers };
+    const places = loginPlaces(options);
     // Where a helper that is to keep logins cannot even be asked, it is told before the password is asked for. An entry
     // that is none is about to be replaced.
     const known = await findCredentials(places, name, (error) => {
@@ -55,8 +65,9 @@ export const login = defineCommand(
       print(knownUser ?? "<token>");
       return 0;
     }
-    const { user, password, passwordStdin } = options;
-    if (known !== undefined && user === undefined && password === undefined && !passwordStdin) {
+    const { user, password, passwordStdin, secret } = options;
+    const asksForNothing = user === undefined && password === undefined && !passwordStdin && secret === undefined;
+    if (known !== undefined && asksForNothing) {
       print("Authenticating with existing credentials...");
       if (await isAccepted(verify(known))) {
         print("Login Succeeded");
@@ -64,7 +75,7 @@ export const login = defineCommand(
       }
       warning(`${registry} does not accept the login that is kept`);
     }
-    const credentials = readCredentials(options, knownUser);
+    const credentials = secret === undefined ? readCredentials(options, knownUser) : secretCredentials(options, secret);
     if (credentials === undefined) return INTERRUPTED_STATUS;
     await verify(credentials);
     const { place, isPlain, failures } = await keepCredentials(places, name, credentials);
@@ -100,7 +111,7 @@ function readCredentials(
   }
   if (given.passwordStdin) {
     if (given.user === undefined) throw refusal("--password-stdin needs --username");
-    return checked(given.user, readFileSync(STANDARD_INPUT, "utf8").replace(/\r?\n$/, ""));
+    return checked(given.user, withoutLineEnd(readFileSync(STANDARD_INPUT, "utf8")));
   }
   if ((given.user === undefined || given.password === undefined) && !isTerminal(STANDARD_INPUT)) {
     throw refusal("there is no terminal to ask for the login", "Give --username and --password-stdin.");
@@ -109,6 +120,25 @@ function readCredentials(
   const user = given.user ?? (ask(`Username${suggestion}: `).trim() || (knownUser ?? ""));
   const password = given.password ?? askSecretly("Password: ");
   return password === undefined ? undefined : checked(user, password);
+}
+
+/** The login whose password is a secret, as Podman has it. */
+function secretCredentials(
+  given: { readonly user: string | undefined; readonly password: string | undefined; readonly passwordStdin: boolean },
+  name: string,
+): Credentials {
+  if (given.password !== undefined || given.passwordStdin) {
+    throw refusal(`--secret and ${given.passwordStdin ? "--password-stdin" : "--password"} exclude each other`);
+  }
+  const data = dataDirectory();
+  using database = openSecrets(data);
+  const { secret, content } = readSecret(database, data, name);
+  return checked(given.user ?? secret.name, withoutLineEnd(content.toString("utf8")));
+}
+
+/** Files and pipes end with a line end that is no part of the password. */
+function withoutLineEnd(text: string): string {
+  return text.replace(/\r?\n$/, "");
 }
 
 function checked(user: string, password: string): Credentials {

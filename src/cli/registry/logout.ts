@@ -1,4 +1,3 @@
-import { readRegistriesFiles } from "../../image/registry/configuration/registries-file.ts";
 import {
   forgetCredentials,
   type LoginPlaces,
@@ -11,8 +10,9 @@ import { warning } from "../messages.ts";
 import { flag } from "../option.ts";
 import { print } from "../print.ts";
 import { reportError } from "../report-error.ts";
+import { loginPlaces } from "./login-places.ts";
 import { parseLoginName } from "./registry-name.ts";
-import { connectionOptions } from "./registry-options.ts";
+import { loginFileOptions } from "./registry-options.ts";
 
 const FAILURE_STATUS = 1;
 
@@ -21,18 +21,19 @@ export const logout = defineCommand(
   {
     options: {
       all: flag({ name: "all", short: "a", description: "Forget the logins for all registries" }),
-      authFile: connectionOptions.authFile,
+      ...loginFileOptions,
     },
     required: [],
     optional: "[SERVER]",
     optionalLimit: 1,
     failureStatus: FAILURE_STATUS,
   },
-  async ({ options: { all, authFile }, operands: [server] }) => {
+  async ({ options, operands: [server] }) => {
+    const { all } = options;
     if (all && server !== undefined) {
       throw new BunkerError({ code: "unexpected_operand", operation: "--all and a registry exclude each other" });
     }
-    const places = { file: authFile, helpers: readRegistriesFiles().credentialHelpers };
+    const places = loginPlaces(options);
     if (all) return logOutOfAll(places);
     const { name } = parseLoginName(server ?? "docker.io");
     const found = await forgetCredentials(places, name);

@@ -41,6 +41,16 @@ export const registryOptions = {
   }),
 } as const;
 
+/** Which file has the logins, for those who change it; Podman's options. */
+export const loginFileOptions = {
+  authFile: connectionOptions.authFile,
+  dockerFile: {
+    ...connectionOptions.authFile,
+    name: "compat-auth-file",
+    description: "The same, where the file is for Docker",
+  },
+} as const;
+
 /** How often, and when, to ask again after failures that may pass; Podman's names. */
 export const retryOptions = {
   retries: single({

@@ -148,6 +148,48 @@ test("a login in Docker's file of old is used, and stays after a logout, which s
   }
 });
 
+test("a password may be a secret", async () => {
+  const create = (name: string, content: string) =>
+    user.bunker(["secret", "create", name, "-"], { input: content }).then(({ status }) => expect(status).toBe(0));
+  await create("alice", "wonderland\n");
+  await create("wrong", "looking glass");
+  expect((await login(["--secret", "alice", registry.host])).output).toBe("Login Succeeded\n");
+  expect((await login(["--get-login", registry.host])).output).toBe("alice\n");
+  expect(await login(["--secret", "wrong", "-u", "alice", registry.host])).toMatchObject({ status: 1, output: "" });
+  expect(await login(["--secret", "none", registry.host])).toMatchObject({
+    status: 1,
+    errors: expect.stringContaining("No such secret: none"),
+  });
+  expect(await login(["--secret", "alice", "--password-stdin", registry.host])).toMatchObject({
+    status: 1,
+    errors: expect.stringContaining("--secret and --password-stdin exclude each other"),
+  });
+});
+
+test("a login can be kept for Docker", async () => {
+  const path = join(user.home, "docker.json");
+  const file = ["--compat-auth-file", path];
+  const given = (words: readonly string[]) =>
+    login([...file, "-u", "alice", "--password-stdin", ...words], { input: "wonderland" });
+  expect((await given([registry.host])).output).toBe("Login Succeeded\n");
+  const auth = Buffer.from("alice:wonderland").toString("base64");
+  expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ auths: { [registry.host]: { auth } } });
+  expect(existsSync(authFile)).toBe(false);
+  expect((await login([...file, "--get-login", registry.host])).output).toBe("alice\n");
+  expect(await given([`${registry.host}/team`])).toMatchObject({
+    status: 1,
+    errors: expect.stringContaining("logins for whole registries only"),
+  });
+  expect(await given(["--authfile", path, registry.host])).toMatchObject({
+    status: 1,
+    errors: expect.stringContaining("--authfile and --compat-auth-file exclude each other"),
+  });
+  expect(await user.bunker(["logout", ...file, registry.host])).toMatchObject({
+    status: 0,
+    output: `Removing login credentials for ${registry.host}\n`,
+  });
+});
+
 test("--password warns", async () => {
   const { status, errors } = await login(["--username=alice", "-p", "wonderland", `http://${registry.host}/v2/`]);
   expect(errors).toStartWith("warning: --password shows the password to other users of this machine");

@@ -32,6 +32,8 @@ import { type OnFailure, orFailure } from "./or-failure.ts";
 export interface LoginPlaces {
   /** The only file to look into (`--authfile`); undefined for the usual ones. */
   readonly file: string | undefined;
+  /** Whether that file is one of Docker's, for which alone it is then (`--compat-auth-file`). */
+  readonly isForDocker?: boolean;
   /** `credential-helpers` of registries.conf. */
   readonly helpers: readonly string[];
 }
@@ -80,7 +82,7 @@ export async function keepCredentials(
   const taking = isPart && ordered.includes(undefined) ? [undefined] : ordered;
   const failures: BunkerError[] = [];
   for (const helper of taking) {
-    const kept = await orFailure(keepAt(helper, places.file, name, credentials), (error) => failures.push(error));
+    const kept = await orFailure(keepAt(helper, places, name, credentials), (error) => failures.push(error));
     if (kept !== undefined) return { ...kept, failures };
   }
   throw failures[0] ?? new Error("there is at least one place for logins");
@@ -140,7 +142,9 @@ export async function listLogins(places: LoginPlaces): Promise<LoginList> {
 }
 
 /** The helpers, with undefined for the files. A file that the user names counts first where the list has no files. */
-function inOrder({ file, helpers }: LoginPlaces): readonly (CredentialHelper | undefined)[] {
+function inOrder({ file, helpers, isForDocker }: LoginPlaces): readonly (CredentialHelper | undefined)[] {
+  // Docker knows nothing of helpers of registries.conf.
+  if (isForDocker === true) return [undefined];
   const names = namedFile(file) !== undefined && !helpers.includes(AUTH_FILES) ? [AUTH_FILES, ...helpers] : helpers;
   return names.map((program) =>
     program === AUTH_FILES ? undefined : { program, namedBy: "credential-helpers of registries.conf" },
@@ -149,11 +153,11 @@ function inOrder({ file, helpers }: LoginPlaces): readonly (CredentialHelper | u
 
 async function keepAt(
   helper: CredentialHelper | undefined,
-  file: string | undefined,
+  { file, isForDocker }: LoginPlaces,
   name: string,
   credentials: Credentials,
 ): Promise<KeptLogin> {
-  if (helper === undefined) return await keepInFiles(file, name, credentials);
+  if (helper === undefined) return await keepInFiles(file, name, credentials, isForDocker);
   if (name !== registryOf(name)) throw noPartsOfRegistry(helper, name);
   await storeInHelper(helper, name, credentials);
   return { place: `docker-credential-${helper.program}`, isPlain: false };

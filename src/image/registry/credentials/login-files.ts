@@ -92,6 +92,7 @@ export async function findInFiles(
 /**
  * Keeps a login: where there is one for the registry already, else with Docker's helper where there is one, else in
  * `~/.config/containers/auth.json`.
+ * @param isForDocker whether Docker is to find it: Docker has a key of its own for its Hub, and no logins for parts
  * @throws BunkerError `invalid_auth_file`, `auth_file_unreadable`, `auth_file_unwritable`, `credential_helper_failed`;
  *   `invalid_login` for a part of a registry whose logins a helper has
  */
@@ -99,8 +100,10 @@ export async function keepInFiles(
   file: string | undefined,
   name: string,
   credentials: Credentials,
+  isForDocker = false,
 ): Promise<KeptLogin> {
   const [registry = ""] = name.split("/");
+  if (isForDocker && name !== registry) throw noPartsForDocker(registry, name);
   const files = authFiles(file).map((path) => ({ path, content: readAuthFile(path) }));
   const hasHelper = ({ path, content }: (typeof files)[number]) =>
     content !== undefined && helperFor(path, content, registry) !== undefined;
@@ -115,8 +118,19 @@ export async function keepInFiles(
     return { place: `docker-credential-${helper.program}`, isPlain: false };
   }
   const keys = content === undefined ? [] : exactKeys(content, name);
-  changeAuthFile(path, keys.length === 0 ? [name] : keys, credentials);
+  const newKey = isForDocker && name === "docker.io" ? DOCKER_HUB_KEY : name;
+  changeAuthFile(path, keys.length === 0 ? [newKey] : keys, credentials);
   return { place: path, isPlain: true };
+}
+
+function noPartsForDocker(registry: string, name: string): BunkerError {
+  return new BunkerError({
+    code: "invalid_login",
+    operation: "keep the login for",
+    object: name,
+    reason: "files of Docker's have logins for whole registries only",
+    hint: `Log in to ${registry}, or give the file by --authfile.`,
+  });
 }
 
 /**

@@ -137,6 +137,15 @@ test("of a login that was killed nothing is left by the next one", async () => {
   expect(await find(only(path), "example.com")).toEqual(ALICE);
 });
 
+test("a file for Docker has the key that Docker has for its Hub", async () => {
+  const path = join(directory, "docker.json");
+  const places = { ...only(path), helpers: ["missing"], isForDocker: true };
+  expect(await keepCredentials(places, "docker.io", ALICE)).toMatchObject({ place: path });
+  expect(Object.keys(JSON.parse(readFileSync(path, "utf8")).auths)).toEqual(["https://index.docker.io/v1/"]);
+  expect(await find(places, "docker.io")).toEqual(ALICE);
+  await expect(keepCredentials(places, "docker.io/alice", ALICE)).rejects.toThrow("for whole registries only");
+});
+
 test("a file that is a link stays one", async () => {
   const target = write("elsewhere/auth.json", "");
   symlinkSync(target, join(directory, "link.json"));
