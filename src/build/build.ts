@@ -8,6 +8,7 @@ import { ownershipOf } from "../engine/ownership.ts";
 import type { Digest } from "../image/digest.ts";
 import { hostPlatform, type Platform } from "../image/platform.ts";
 import { openImageStore } from "../image/store/image-store.ts";
+import { OpenBlobs } from "../image/store/open-blobs.ts";
 import { nearestName } from "../nearest-name.ts";
 import { BunkerError } from "../sys/error.ts";
 import type { BuildOptions } from "./build-options.ts";
@@ -150,11 +151,12 @@ async function attemptBuild(
   }
   using cleanup = new DisposableStack();
   const store = cleanup.use(openImageStore(data));
+  const blobs = cleanup.use(new OpenBlobs(store));
   const cache = cleanup.use(new BuildCache(data, ownership.mapping, builder.isRoot));
   const remote = cleanup.use(builder.isRoot ? await openRemoteCaches(options, observer) : undefined);
   const bases = cleanup.use(new BaseLayers(data, ownership.mapping, (message) => observer.warn(message), signal));
   const session: BuildSession = {
-    ...{ data, ownership, store, cache, remote, bases, observer, signal, ...builder },
+    ...{ data, ownership, store, blobs, cache, remote, bases, observer, signal, ...builder },
     fail: (cause) => failing.abort(cause),
     processors: new Slots(options.jobs ?? availableParallelism()),
     steps: new Map<never, Promise<Root>>(),

@@ -2,8 +2,12 @@ import { type PolicySubject, pullByPolicy } from "../../engine/images/pull-polic
 import type { PullPolicy, PullRequest } from "../../engine/images/pull-request.ts";
 import { type Digest, digestOf } from "../../image/digest.ts";
 import { parseDocument } from "../../image/documents.ts";
+import type { Image } from "../../image/image.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
+import type { ImageStore } from "../../image/store/image-store.ts";
+import type { OpenBlobs } from "../../image/store/open-blobs.ts";
+import type { StoredImage } from "../../image/store/stored-image.ts";
 import { needRoot } from "../hand-over.ts";
 import type { BaseImage } from "../layers/base-image.ts";
 import { Vertex } from "../progress.ts";
@@ -100,9 +104,11 @@ async function copyFromLayout(
 }
 
 /** @param shown as the Dockerfile has it, in full */
-function openBase({ store }: BuildSession, name: string, platform: Platform, shown: string): BaseImage {
+function openBase({ store, blobs }: BuildSession, name: string, platform: Platform, shown: string): BaseImage {
+  // Until its blobs are open. They are needed at the end, whoever has removed the image by then.
+  using _ = store.rely();
   const stored = store.find(name, platform);
-  const image = store.open(stored, name);
+  const image = openImage(store, blobs, stored, name);
   const repositoryDigest = stored.repositoryDigests.find((each) => shown.startsWith(each.split("@")[0] ?? each));
   const digest = repositoryDigest?.split("@")[1];
   return {
@@ -112,6 +118,15 @@ function openBase({ store }: BuildSession, name: string, platform: Platform, sho
     shownName: digest === undefined || shown.includes("@") ? shown : `${shown}@${digest}`,
     key: digestOf(Buffer.from(`image ${image.layers.at(-1)?.chainId ?? "scratch"}`)),
   };
+}
+
+function openImage(store: ImageStore, blobs: OpenBlobs, stored: StoredImage, name: string): Image {
+  const image = store.open(stored, name);
+  const layers = image.layers.map(({ blob, ...layer }) => {
+    const path = layer.digest === undefined ? undefined : blobs.find(layer.digest);
+    return { ...layer, blob: { ...blob, path: path ?? blob.path } };
+  });
+  return { ...image, layers };
 }
 
 /** Whether commands of a platform can be run on this machine without help. */

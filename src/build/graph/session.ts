@@ -3,6 +3,7 @@ import type { Ownership } from "../../engine/ownership.ts";
 import type { Digest } from "../../image/digest.ts";
 import type { RegistrySettings } from "../../image/registry/registry-settings.ts";
 import type { ImageStore } from "../../image/store/image-store.ts";
+import type { OpenBlobs } from "../../image/store/open-blobs.ts";
 import type { BuilderArguments } from "../builder-arguments.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import type { ContextKeys } from "../files/context-keys.ts";
@@ -21,6 +22,8 @@ export interface BuildSession {
   /** Whether this process is root of the namespace that files of stages are for; see hand-over.ts. */
   readonly isRoot: boolean;
   readonly store: ImageStore;
+  /** Those of images and packed layers that this build goes on from. */
+  readonly blobs: OpenBlobs;
   readonly cache: BuildCache;
   /** Undefined where no cache elsewhere was named. */
   readonly remote: RemoteCaches | undefined;

@@ -140,7 +140,7 @@ export function readerOfBuiltImages(
     async *readBlob({ digest }, { signal, offset = 0 }) {
       const file = files.get(digest);
       if (file === undefined) yield (documents.get(digest) ?? Buffer.alloc(0)).subarray(offset);
-      else yield* streamBlob({ path: file.path, offset: 0, size: file.size }, signal, offset);
+      else yield* streamBlob({ path: file.path, offset: 0, size: file.size }, signal, offset, digest);
     },
     [Symbol.asyncDispose]: async () => {},
   };

@@ -109,10 +109,10 @@ export async function packWhole(
 }
 
 /** What an image brings. */
-function baseLayers({ store }: BuildSession, { base }: Root): readonly PackedLayer[] {
+function baseLayers({ blobs }: BuildSession, { base }: Root): readonly PackedLayer[] {
   return (base?.stored.layers ?? []).map(({ mediaType, digest, size, diffId }) => ({
     ...{ mediaType, digest, size, diffId },
-    path: store.blobPath(digest) ?? "",
+    path: blobs.get(digest),
   }));
 }
 
@@ -143,10 +143,10 @@ async function packOnce(
   staging: string,
   contentOf: () => Promise<ArchiveContent>,
 ): Promise<PackedLayer> {
-  const { cache, store, observer } = session;
+  const { cache, blobs, observer } = session;
   const known = cache.findBlob(layer, form);
   const present =
-    known === undefined ? undefined : (store.blobPath(known.digest) ?? (await session.remote?.fetched(known.digest)));
+    known === undefined ? undefined : (blobs.find(known.digest) ?? (await session.remote?.fetched(known.digest)));
   if (known !== undefined && present !== undefined) return { ...known, path: present };
   needRoot(session);
   const warn = (message: string) => observer.warn(`${layer.description}: ${message}`);

@@ -16,6 +16,7 @@ import { hostPlatform } from "../../image/platform.ts";
 import type { ImageStore } from "../../image/store/image-store.ts";
 import { storeImage } from "../../image/store/load-images.ts";
 import { type LayerFile, readerOfNewImage } from "../../image/store/new-image.ts";
+import { OpenBlobs } from "../../image/store/open-blobs.ts";
 import type { StoredImage } from "../../image/store/stored-image.ts";
 import { sourceDateEpoch } from "../../image/transport/source-date-epoch.ts";
 import { BunkerError } from "../../sys/error.ts";
@@ -87,7 +88,8 @@ export async function commitContainer(
   options: CommitOptions,
 ): Promise<CommittedImage> {
   const layers = layersOf("commit", data, container);
-  const base = findBase(store, container, options.squash);
+  using blobs = new OpenBlobs(store);
+  const base = openBase(store, blobs, container, options.squash);
   const parameters = options.changes.reduce<ConfigurationParameters>(
     (changed, change) => change(changed),
     parametersOf(container, options.includeVolumes),
@@ -131,7 +133,7 @@ export async function commitContainer(
     mediaType,
     digest,
     size,
-    path: store.blobPath(digest) ?? "",
+    path: blobs.get(digest),
   }));
   if (!isEmpty) files.push({ ...packed, path });
   const { format, name, signal } = options;
@@ -146,9 +148,19 @@ function historyOf(history: readonly object[], layers: number): object[] {
   return [...history, ...Array.from({ length: Math.max(0, layers - known) }, () => ({}))];
 }
 
-/** The image that a container was made from; undefined only where everything is packed anyway. */
-function findBase(store: ImageStore, { definition }: Container, squash: boolean): StoredImage | undefined {
+/**
+ * The image that a container was made from, whose layers stay until the new image has them; undefined only where everything
+ * is packed anyway.
+ */
+function openBase(
+  store: ImageStore,
+  blobs: OpenBlobs,
+  { definition }: Container,
+  squash: boolean,
+): StoredImage | undefined {
+  using _ = store.rely();
   const found = store.findIfThere(definition.imageId);
+  for (const { digest } of squash ? [] : (found?.layers ?? [])) blobs.get(digest);
   if (found !== undefined || squash) return found;
   throw new BunkerError({
     code: "image_not_found",

@@ -6,7 +6,7 @@
  * wrong and which `docker save` does not state; the digests decide what is right.
  */
 import { BunkerError } from "../../sys/error.ts";
-import { type BlobLocation, bytesAt } from "../blob.ts";
+import { type BlobLocation, bytesAt, unreadable } from "../blob.ts";
 import { detectCompression, SIGNATURE_SIZE } from "../compression.ts";
 import { type Digest, DigestHasher, splitDigest } from "../digest.ts";
 import { type Compression, type DecompressionBuffers, decompress, type PackedSource } from "./decompress.ts";
@@ -20,9 +20,15 @@ export interface PackedLayer extends PackedSource, AsyncDisposable {
 /**
  * Opens a packed layer in a file.
  * @param digest of the packed bytes, unless they are not to be verified
+ * @throws BunkerError `image_not_found`, `image_unreadable`
  */
 export async function openPackedLayer(blob: BlobLocation, digest: Digest | undefined): Promise<PackedLayer> {
-  const file = await process.getBuiltinModule("node:fs/promises").open(blob.path);
+  const file = await process
+    .getBuiltinModule("node:fs/promises")
+    .open(blob.path)
+    .catch((cause) => {
+      throw unreadable(blob.path, cause);
+    });
   const hasher = digest === undefined ? undefined : new DigestHasher(splitDigest(digest).algorithm);
   let position = 0;
   return {

@@ -41,7 +41,7 @@ export function readerOfNewImage({ name, configuration, layers, format }: NewIma
     async *readBlob(descriptor, { signal, offset = 0 }) {
       const layer = layers.find(({ digest }) => digest === descriptor.digest);
       if (layer === undefined) yield configuration.subarray(offset);
-      else yield* streamBlob({ path: layer.path, offset: 0, size: layer.size }, signal, offset);
+      else yield* streamBlob({ path: layer.path, offset: 0, size: layer.size }, signal, offset, layer.digest);
     },
     [Symbol.asyncDispose]: async () => {},
   };

@@ -186,6 +186,37 @@ test("leaves nothing broken when it is killed or interrupted, however far it has
   }
 });
 
+test("has its image whole though the image that it begins with is removed meanwhile", async () => {
+  const { user } = suite;
+  await suite.built(suite.context({ Dockerfile: "FROM busybox\nRUN echo base > /base\n" }), ["-t", "base"]);
+  const script = "touch /c/begun; while [ ! -e /c/go ]; do usleep 1000; done";
+  const context = suite.context({
+    Dockerfile: `FROM base\nRUN --mount=type=cache,id=removed,target=/c ${script}\nRUN echo done > /done\n`,
+  });
+  const build = user.start([user.bunkerPath, "build", "-q", "-t", "removed-base", context]);
+  await eventually(
+    () => existsSync(join(cacheMount("removed"), "begun")),
+    () => "the command to begin",
+  );
+  for (const words of [
+    ["rmi", "base"],
+    ["image", "prune", "-f"],
+  ]) {
+    expect(await user.bunker(words)).toMatchObject({ status: 0, errors: "" });
+  }
+  await suite.built(
+    suite.context({ Dockerfile: "FROM busybox\nRUN --mount=type=cache,id=removed,target=/c touch /c/go\n" }),
+  );
+  expect(await finish(build)).toMatchObject({ status: 0, errors: "" });
+  // Not from what the cache has unpacked.
+  const archive = join(user.makeDirectory("removed-base"), "image.tar");
+  expect(await user.bunker(["save", "-q", "-o", archive, "removed-base"])).toMatchObject({ status: 0, errors: "" });
+  expect((await user.bunker(["rmi", "removed-base"])).status).toBe(0);
+  expect((await user.bunker(["builder", "prune", "-af"])).status).toBe(0);
+  expect((await user.bunker(["load", "-q", "-i", archive])).status).toBe(0);
+  expect(await suite.inside("removed-base", "cat /base /done")).toBe("base\ndone\n");
+});
+
 test("says that a command was killed", async () => {
   const { build, context } = await startWaiting("command");
   const victims = suite.user.processes().filter((pid) => readCommandLine(pid).startsWith("/bin/sh -c touch /c/begun"));
