@@ -26,8 +26,8 @@ export async function internal(words: readonly string[]): Promise<number> {
     }
     case "health": {
       const { checkHealth } = await import("../engine/health/check-health.ts");
-      const { STARTUP_GOES_ON } = await import("../engine/health/startup-status.ts");
-      return (await checkHealth(first, second, third === "starting")) ? STARTUP_GOES_ON : 0;
+      const { PHASE_STATUS } = await import("../engine/health/phase-status.ts");
+      return PHASE_STATUS[await checkHealth(first, second, third === "starting")];
     }
     case "remove-image": {
       const { removeUnusedImage } = await import("../engine/images/remove-unused-image.ts");

@@ -29,3 +29,13 @@ export function parseGoDuration(text: string): number | undefined {
   }
   return Math.round(sign === "-" ? -sum : sum);
 }
+
+/** Writes a duration as Go does: `500ms`, `1.5s`, `1m0s`, `2h0m30s`. */
+export function formatGoDuration(milliseconds: number): string {
+  if (milliseconds > 0 && milliseconds < 1000) return `${milliseconds}ms`;
+  const minutes = Math.floor(milliseconds / 60_000);
+  const hours = Math.floor(minutes / 60);
+  const seconds = `${(milliseconds % 60_000) / 1000}s`;
+  if (hours > 0) return `${hours}h${minutes % 60}m${seconds}`;
+  return minutes > 0 ? `${minutes}m${seconds}` : seconds;
+}

@@ -4,6 +4,7 @@
  * of code and memory is there only while it runs.
  */
 import { readSync } from "node:fs";
+import { formatGoDuration } from "../../notation/go-duration.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { poll } from "../../sys/poll.ts";
@@ -19,6 +20,7 @@ import type { HealthCheck } from "../state/container-definition.ts";
 import { newContainerId } from "../state/container-directory.ts";
 import { type Container, type Health, openContainers, recordHealth } from "../state/containers.ts";
 import { newHealth } from "./health-check.ts";
+import type { HealthPhase } from "./phase-status.ts";
 
 /** As much of a check's output as Docker keeps, and so many results. */
 const OUTPUT_LENGTH = 4096;
@@ -26,36 +28,41 @@ const RESULTS = 5;
 /** What is kept where no length is set; also what a pipe holds. */
 const LONGEST_OUTPUT = 65_536;
 const TIMED_OUT = -1;
+/** Of images that name no other by SHELL. */
+const DEFAULT_SHELL = ["/bin/sh", "-c"];
 
 /**
  * Checks a container's health once and records the result.
  * @param isStarting whether failures do not count yet
- * @returns whether the check that comes before those of the health has still to succeed
+ * @returns how far the checks have come
  */
-export async function checkHealth(data: string, id: string, isStarting: boolean): Promise<boolean> {
+export async function checkHealth(data: string, id: string, isStarting: boolean): Promise<HealthPhase> {
   using database = openContainers(data);
   const container = findContainer(database, data, id);
   const { health: check } = container.definition;
-  if (check === undefined || container.status !== "running") return false;
+  if (check === undefined) return "known";
   const before = container.health ?? newHealth(check);
+  if (container.status !== "running") return phaseOf(before);
   const { startup } = check;
   const isStartup = startup !== undefined && before.startupSuccesses !== undefined;
   const result = await execute(data, container, check, isStartup ? startup : check);
   const after = isStartup
     ? startupAfter(before, result, check, startup)
     : healthAfter(before, result, check, isStarting);
-  const now = findContainer(database, data, id);
   // Meanwhile it may have ended, and begun anew.
-  if (now.status !== "running" || now.pid !== container.pid) return false;
-  recordHealth(database, id, after);
+  if (!recordHealth(database, container, after)) return phaseOf(before);
   if (isStartup) {
-    if (startup.retries > 0 && after.failingStreak >= startup.retries) await restart(database, data, now);
-    return after.startupSuccesses !== undefined;
+    if (startup.retries > 0 && after.failingStreak >= startup.retries) await restart(database, data, container);
+  } else if (after.status !== before.status) {
+    recordContainerEvent(data, `health_status: ${after.status}`, container);
+    if (after.status === "unhealthy") await actOn(database, data, container);
   }
-  if (after.status === before.status) return false;
-  recordContainerEvent(data, `health_status: ${after.status}`, container);
-  if (after.status === "unhealthy") await actOn(database, data, now);
-  return false;
+  return phaseOf(after);
+}
+
+function phaseOf({ status, startupSuccesses }: Health): HealthPhase {
+  if (startupSuccesses !== undefined) return "startup";
+  return status === "starting" ? "starting" : "known";
 }
 
 // What starts containers is more than a check needs.
@@ -117,11 +124,11 @@ function logAfter({ log }: Health, result: Health["log"][number], check: HealthC
 async function execute(
   data: string,
   container: Container,
-  { longestOutput = OUTPUT_LENGTH }: HealthCheck,
+  { longestOutput = OUTPUT_LENGTH, shell = DEFAULT_SHELL }: HealthCheck,
   { test, timeout }: Pick<HealthCheck, "test" | "timeout">,
 ): Promise<Health["log"][number]> {
   const [kind, ...words] = test;
-  const command = kind === "CMD-SHELL" ? ["/bin/sh", "-c", ...words] : kind === "CMD" ? words : test;
+  const command = kind === "CMD-SHELL" ? [...shell, ...words] : kind === "CMD" ? words : test;
   const outputLength = longestOutput === 0 ? LONGEST_OUTPUT : longestOutput;
   const start = Date.now();
   const { inner, outer } = makeStreams(false);
@@ -144,7 +151,8 @@ async function execute(
     const end = waitForExit(launched.pid);
     said.read();
     if (!isInTime) {
-      const output = `Health check exceeded timeout (${timeout}ms): ${said.text}`;
+      const reason = `Health check exceeded timeout (${formatGoDuration(timeout)})`;
+      const output = said.text === "" ? reason : `${reason}: ${said.text}`;
       return { start, end: Date.now(), exitStatus: TIMED_OUT, output };
     }
     const exitStatus = "exitCode" in end ? end.exitCode : 128 + end.signal;

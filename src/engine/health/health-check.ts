@@ -21,9 +21,14 @@ export function newHealth({ startup }: HealthCheck): Health {
 
 /**
  * The health check of a container: what the user says, what the image says, and Docker's defaults, in this order.
+ * @param shell what the image has scripts executed by
  * @returns undefined for none
  */
-export function healthCheckOf(options: HealthOptions, image: ImageHealthCheck | undefined): HealthCheck | undefined {
+export function healthCheckOf(
+  options: HealthOptions,
+  image: ImageHealthCheck | undefined,
+  shell: readonly string[] | null | undefined,
+): HealthCheck | undefined {
   if (options.disabled) return undefined;
   const test = options.command === undefined ? [...(image?.Test ?? [])] : ["CMD-SHELL", options.command];
   if (test.length === 0 || test[0] === "NONE") return undefined;
@@ -31,6 +36,7 @@ export function healthCheckOf(options: HealthOptions, image: ImageHealthCheck | 
     given || Math.round((nanoseconds ?? 0) / 1e6) || otherwise;
   return {
     test,
+    shell: shell == null || shell.length === 0 ? undefined : [...shell],
     interval: milliseconds(options.interval, image?.Interval, 30 * SECOND),
     timeout: milliseconds(options.timeout, image?.Timeout, 30 * SECOND),
     startPeriod: milliseconds(options.startPeriod, image?.StartPeriod, 0),

@@ -395,7 +395,7 @@ export async function createContainer(
       pidFile: options.pidFile,
       healthAction: options.healthAction,
       log: options.log,
-      health: healthCheckOf(options.health, root.image.healthcheck),
+      health: healthCheckOf(options.health, root.image.healthcheck, root.image.shell),
       network: networkMode(options),
       joined: resolved.joined,
       namedDevices: options.namedDevices,

@@ -12,6 +12,7 @@ export type ImageConfiguration = Partial<
     | "stopSignal"
     | "labels"
     | "healthcheck"
+    | "shell"
     | "exposedPorts"
     | "volumes"
   >

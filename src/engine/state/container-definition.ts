@@ -20,6 +20,8 @@ const healthCheckSchema = lazily(() =>
   v.object({
     /** `["CMD", …]` or `["CMD-SHELL", script]`. */
     test: v.array(v.string()),
+    /** What executes a script, if the image says something else than `/bin/sh -c`. */
+    shell: v.optional(v.array(v.string())),
     interval: v.number(),
     timeout: v.number(),
     startPeriod: v.number(),

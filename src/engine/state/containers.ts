@@ -302,9 +302,19 @@ export function recordStatus(database: StateDatabase, id: string, status: Contai
   database.run(UPDATE_STATUS, status, id);
 }
 
-/** Records the results of health checks. */
-export function recordHealth(database: StateDatabase, id: string, health: Health): void {
-  database.run("UPDATE container SET health = ? WHERE id = ?", JSON.stringify(health), id);
+/**
+ * Records the results of health checks.
+ * @param container as it was when the last check began
+ * @returns false when it does not run any more, or has been started again since
+ */
+export function recordHealth(
+  database: StateDatabase,
+  { id, pid }: Pick<Container, "id" | "pid">,
+  health: Health,
+): boolean {
+  const text = JSON.stringify(health);
+  const isItsRun = "id = ? AND pid = ? AND status = 'running'";
+  return database.run(`UPDATE container SET health = ? WHERE ${isItsRun}`, text, id, pid ?? null) > 0;
 }
 
 /** Records another restart policy. Whoever sees the container's end reads it then. */

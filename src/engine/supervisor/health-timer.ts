@@ -1,5 +1,5 @@
 import { Event, type Reactor, Timer } from "../../sys/reactor.ts";
-import { STARTUP_GOES_ON } from "../health/startup-status.ts";
+import { PHASE_STATUS } from "../health/phase-status.ts";
 import { spawnInternal } from "./children.ts";
 import type { Supervise } from "./protocol.ts";
 
@@ -11,7 +11,8 @@ export class HealthTimer implements Disposable {
   constructor(reactor: Reactor, health: NonNullable<Supervise["health"]>, data: string, id: string) {
     this.#reactor = reactor;
     const begin = performance.now();
-    const isStarting = () => performance.now() - begin < health.startPeriod;
+    let isKnown = false;
+    const isStarting = () => !isKnown && performance.now() - begin < health.startPeriod;
     let { startupInterval } = health;
     const arm = () => {
       const regular = isStarting() ? Math.min(health.startInterval, health.interval) : health.interval;
@@ -21,7 +22,9 @@ export class HealthTimer implements Disposable {
       this.#timer.acknowledge();
       const phase = isStarting() ? "starting" : "started";
       const check = spawnInternal(reactor, ["health", data, id, phase], (exitStatus) => {
-        if (exitStatus !== STARTUP_GOES_ON) startupInterval = undefined;
+        // Any other says that the check itself has failed.
+        if (exitStatus === PHASE_STATUS.starting || exitStatus === PHASE_STATUS.known) startupInterval = undefined;
+        if (exitStatus === PHASE_STATUS.known) isKnown = true;
         if (!this.#isDisposed) arm();
       });
       if (check === undefined) arm();

@@ -40,8 +40,8 @@ const superviseSchema = v.object({
   /** Seconds after which the container is killed. */
   runTimeout: v.optional(v.number()),
   /**
-   * Milliseconds between health checks; `startInterval` applies during the first `startPeriod`, `startupInterval` as long
-   * as a check that comes before them has not succeeded.
+   * Milliseconds between health checks; `startInterval` applies during the first `startPeriod` as long as no check has
+   * told anything, `startupInterval` as long as a check that comes before them has not succeeded.
    */
   health: v.optional(
     v.object({

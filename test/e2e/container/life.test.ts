@@ -164,6 +164,50 @@ describe("a container in the background", () => {
     await bunker("rm", "-f", "patient");
   });
 
+  test("is checked for its health by the image's shell, and told which time was exceeded", async () => {
+    await bunker("create", "--name", "source", suite.image, "true");
+    await bunker(
+      "commit",
+      "--squash",
+      "--change",
+      'SHELL ["/bin/sh", "-c", "echo by the shell: $0"]',
+      "source",
+      "shelled",
+    );
+    const run = (name: string, image: string, command: string) => {
+      const check = ["--health-cmd", command, "--health-interval", "50ms", "--health-timeout", "1500ms"];
+      return bunker("run", "-d", "--name", name, ...check, image, "sleep", "1000");
+    };
+    await run("shelled", "shelled", "hello");
+    await run("late", suite.image, "echo begun; sleep 1000");
+    await run("silent", suite.image, "sleep 1000");
+    const first = async (name: string) => {
+      const format = "{{with .State.Health.Log}}{{json (index . 0)}}{{end}}";
+      let found = "";
+      while (found === "") found = (await bunker("inspect", "--format", format, name)).trim();
+      return JSON.parse(found);
+    };
+    expect(await first("shelled")).toMatchObject({ ExitCode: 0, Output: "by the shell: hello\n" });
+    const exceeded = "Health check exceeded timeout (1.5s)";
+    expect(await first("late")).toMatchObject({ ExitCode: -1, Output: `${exceeded}: begun\n` });
+    expect(await first("silent")).toMatchObject({ ExitCode: -1, Output: exceeded });
+    await bunker("rm", "-f", "source", "shelled", "late", "silent");
+    await bunker("rmi", "shelled");
+  });
+
+  test("is checked less often when it is healthy, also at its beginning", async () => {
+    const check = ["--health-interval", "1h", "--health-start-period", "1h", "--health-start-interval", "20ms"];
+    const checks = (name: string) => bunker("inspect", "--format", "{{len .State.Health.Log}}", name);
+    const run = (name: string, command: string) =>
+      bunker("run", "-d", "--name", name, ...check, "--health-cmd", command, suite.image, "sleep", "1000");
+    await run("well", "true");
+    while ((await checks("well")) === "0\n");
+    await run("ill", "false");
+    while ((await checks("ill")) !== "5\n");
+    expect(await checks("well")).toBe("1\n");
+    await bunker("rm", "-f", "well", "ill");
+  });
+
   test("is checked for its health though the executable that started it has been removed", async () => {
     const older = `${suite.user.directory}/older`;
     copyFileSync(suite.user.bunkerPath, older);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseByteCount } from "../../../src/notation/byte-count.ts";
 import { MalformedFields, parseFields } from "../../../src/notation/comma-separated-fields.ts";
-import { parseGoDuration } from "../../../src/notation/go-duration.ts";
+import { formatGoDuration, parseGoDuration } from "../../../src/notation/go-duration.ts";
 
 describe("parseFields", () => {
   test.each<[string, string[]]>([
@@ -34,6 +34,18 @@ test.each([
   ["1 s", undefined],
 ])("the duration %j is %p ns", (text, nanoseconds) => {
   expect(parseGoDuration(text)).toBe(nanoseconds);
+});
+
+test.each([
+  [1, "1ms"],
+  [999, "999ms"],
+  [1000, "1s"],
+  [1500, "1.5s"],
+  [60_000, "1m0s"],
+  [7_230_250, "2h0m30.25s"],
+  [0, "0s"],
+])("%p ms are written %j", (milliseconds, text) => {
+  expect(formatGoDuration(milliseconds)).toBe(text);
 });
 
 test.each([

@@ -70,7 +70,7 @@ describe("the health check of a container", () => {
   const image = { Test: ["CMD", "/check"], Interval: 2e9, Retries: 5 };
 
   test("is the image's, with Docker's defaults", () => {
-    expect(healthCheckOf(none, image)).toEqual({
+    expect(healthCheckOf(none, image, undefined)).toEqual({
       test: ["CMD", "/check"],
       interval: 2000,
       timeout: 30_000,
@@ -81,16 +81,23 @@ describe("the health check of a container", () => {
   });
 
   test("the user's command and numbers come first", () => {
-    expect(healthCheckOf({ ...none, command: "exit 1", interval: 10, retries: 1 }, image)).toMatchObject({
+    expect(healthCheckOf({ ...none, command: "exit 1", interval: 10, retries: 1 }, image, undefined)).toMatchObject({
       test: ["CMD-SHELL", "exit 1"],
       interval: 10,
       retries: 1,
     });
   });
 
+  test("is executed by the image's shell", () => {
+    const bash = ["/bin/bash", "-c"];
+    expect(healthCheckOf(none, image, bash)?.shell).toEqual(bash);
+    expect(healthCheckOf({ ...none, command: "exit 1" }, undefined, bash)?.shell).toEqual(bash);
+    for (const nothing of [[], null]) expect(healthCheckOf(none, image, nothing)?.shell).toBeUndefined();
+  });
+
   test("there is none without a test, with NONE, and when the user says so", () => {
-    expect(healthCheckOf(none, undefined)).toBeUndefined();
-    expect(healthCheckOf(none, { Test: ["NONE"] })).toBeUndefined();
-    expect(healthCheckOf({ ...none, disabled: true }, image)).toBeUndefined();
+    expect(healthCheckOf(none, undefined, undefined)).toBeUndefined();
+    expect(healthCheckOf(none, { Test: ["NONE"] }, undefined)).toBeUndefined();
+    expect(healthCheckOf({ ...none, disabled: true }, image, undefined)).toBeUndefined();
   });
 });
