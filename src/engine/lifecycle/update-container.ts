@@ -6,7 +6,7 @@ import { recordContainerEvent } from "../events/journal.ts";
 import { readConfiguration } from "../state/container-configuration.ts";
 import type { RestartPolicy } from "../state/container-definition.ts";
 import { containerDirectory } from "../state/container-lock.ts";
-import { type Container, recordRestartPolicy } from "../state/containers.ts";
+import { type Container, containerWithId, recordRestartPolicy } from "../state/containers.ts";
 import { replaceConfiguration } from "../state/replace-configuration.ts";
 
 /** What is to be changed of a container. */
@@ -37,8 +37,12 @@ export function updateContainer(
       exitStatus: 1,
     });
   }
-  if (resources !== undefined) updateLimits(data, container, resources);
-  if (restart !== undefined) recordRestartPolicy(database, container, restart);
+  // One update after the other: each writes again what others may have changed since the container was looked for.
+  database.transaction(() => {
+    const now = containerWithId(database, container.id) ?? container;
+    if (resources !== undefined) updateLimits(data, now, resources);
+    if (restart !== undefined) recordRestartPolicy(database, now, restart);
+  });
   recordContainerEvent(data, "update", container);
 }
 

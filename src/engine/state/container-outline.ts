@@ -46,8 +46,8 @@ export function recordedOutlines(database: StateDatabase): ContainerOutline[] | 
     const { image, status } = row;
     const command: unknown = JSON.parse(row.command ?? "null");
     if (typeof image !== "string" || !isListOfTexts(command)) return undefined;
-    const published = status === "running" ? row.ports : NO_PORTS;
     const isUp = status === "running" || status === "paused";
+    const published = isUp ? row.ports : NO_PORTS;
     const exposed = isUp ? (row.exposed_ports ?? NONE_EXPOSED) : NONE_EXPOSED;
     outlines.push({
       id: row.id,

@@ -120,7 +120,7 @@ function containerOf(row: Row): Container {
     restartCount: row.restart_count,
     stoppedByUser: row.stopped_by_user === 1,
     health: row.health === null ? undefined : v.parse(healthText(), row.health),
-    ports: row.status === "running" ? parsePorts(row.ports) : [],
+    ports: row.status === "running" || row.status === "paused" ? parsePorts(row.ports) : [],
     cgroup: row.cgroup ?? undefined,
     outOfMemory: row.out_of_memory === 1,
     mountNamespace: row.mount_namespace ?? undefined,
@@ -226,10 +226,15 @@ export function recordStart(
   );
 }
 
-/** Records why a container could not be started, with the status that `run` ends with. */
+/**
+ * Records why a container could not be started, with the status that `run` ends with. As with Docker one that has run
+ * before is as it was after that.
+ */
 export function recordFailedStart(database: StateDatabase, id: string, error: string, exitStatus: number): void {
   database.run(
-    "UPDATE container SET status = 'created', pid = NULL, error = ?, exit_status = ? WHERE id = ?",
+    `UPDATE container SET status = CASE WHEN started IS NULL THEN 'created' ELSE 'exited' END,
+     finished = CASE WHEN pid IS NULL THEN finished ELSE ? END, pid = NULL, error = ?, exit_status = ? WHERE id = ?`,
+    Date.now(),
     error,
     exitStatus,
     id,

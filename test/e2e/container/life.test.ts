@@ -94,6 +94,33 @@ describe("a container in the background", () => {
     await bunker("rm", "none");
   });
 
+  test("that cannot start again has exited as before, and says why", async () => {
+    const source = suite.user.makeDirectory("source");
+    await bunker("run", "--name", "once", "--mount", `type=bind,source=${source},target=/mnt`, suite.image, "true");
+    rmSync(source, { recursive: true });
+    expect((await suite.user.bunker(["start", "once"])).status).toBe(1);
+    expect(await state("once")).toBe("exited 125\n");
+    expect(await bunker("inspect", "--format", "{{.State.Error}}", "once")).toContain("bind mount on /mnt");
+    await bunker("rm", "once");
+  });
+
+  test("has all that several commands change of it at once", async () => {
+    await bunker("create", "--name", "changed", suite.image, "true");
+    const changes = [
+      ["--memory", "100m"],
+      ["--pids-limit", "9"],
+      ["--cpu-shares", "77"],
+      ["--cpus", "0.5"],
+      ["--cpuset-cpus", "0"],
+      ["--restart", "on-failure:3"],
+    ];
+    await Promise.all(changes.map((change) => bunker("update", ...change, "changed")));
+    const members = ["Memory", "PidsLimit", "CpuShares", "NanoCpus", "CpusetCpus", "RestartPolicy.Name"];
+    const format = members.map((member) => `{{.HostConfig.${member}}}`).join(" ");
+    expect(await bunker("inspect", "--format", format, "changed")).toBe("104857600 9 77 500000000 0 on-failure\n");
+    await bunker("rm", "changed");
+  });
+
   test("is what two commands at once agree on: one removes it, both start it", async () => {
     await bunker("create", "--name", "twice", suite.image, "sh", "-c", idle);
     const started = await Promise.all([1, 2].map(() => suite.user.bunker(["start", "twice"])));

@@ -6,7 +6,6 @@ import { runPoststopHooks } from "../../../../src/engine/devices/container-devic
 import { listOutlines } from "../../../../src/engine/lifecycle/list-outlines.ts";
 import { finishContainer, settleContainers } from "../../../../src/engine/lifecycle/settle-container.ts";
 import { containerComponent } from "../../../../src/engine/state/container-component.ts";
-import type { ContainerDefinition } from "../../../../src/engine/state/container-definition.ts";
 import { isHeld, lockContainer, makeContainerDirectory } from "../../../../src/engine/state/container-directory.ts";
 import {
   insertContainer,
@@ -18,30 +17,10 @@ import {
 } from "../../../../src/engine/state/containers.ts";
 import { openStateDatabase, type StateDatabase } from "../../../../src/state/state-database.ts";
 import { check, SystemCall, systemCall } from "../../../../src/sys/system-call.ts";
+import { definition } from "../fixtures/container-definition.ts";
 
 const F_DUPFD = 0;
 const LOOPBACK = [0, 0, 0xffff, 0x7f000001] as const;
-
-const definition: ContainerDefinition = {
-  image: "image",
-  imageId: "",
-  command: ["true"],
-  labels: {},
-  annotations: {},
-  terminal: false,
-  openInput: false,
-  inputOnce: false,
-  init: false,
-  remove: false,
-  defaultFilter: true,
-  root: { kind: "directory", path: "/" },
-  mountPoints: [],
-  restart: { name: "no", maximumRetryCount: 0 },
-  log: { driver: "none", maximumFiles: 1, compress: false },
-  cgroups: { mode: "enabled" },
-  network: "none",
-  shown: { hostConfiguration: {}, configuration: {} },
-};
 
 let data: string;
 let database: StateDatabase;
