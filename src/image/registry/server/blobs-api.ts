@@ -38,7 +38,7 @@ export class BlobsApi {
     if (method === "HEAD") this.#hold(repository, digest);
     const size = statSync(path, { throwIfNoEntry: false })?.size;
     if (size === undefined) throw new ApiError("BLOB_UNKNOWN", "there is no such blob");
-    const range = parseRange(request.headers.range, size);
+    const range = method === "HEAD" ? undefined : parseRange(request.headers.range, size);
     if (range === "unsatisfiable") {
       response.writeHead(416, { "content-range": `bytes */${size}` }).end();
       return;
@@ -154,8 +154,12 @@ function accepted(response: ServerResponse, status: number, repository: string, 
 function rangeStart(request: IncomingMessage): number | undefined {
   const range = request.headers["content-range"];
   if (range === undefined) return undefined;
-  const [, start] = /^(?:bytes )?(\d+)-\d+/.exec(range) ?? [];
+  const [, start, end] = /^(?:bytes )?(\d+)-(\d+)/.exec(range) ?? [];
   if (start === undefined) throw new ApiError("BLOB_UPLOAD_INVALID", "Content-Range is not START-END");
+  const length = request.headers["content-length"];
+  if (length !== undefined && Number(length) !== Number(end) - Number(start) + 1) {
+    throw new ApiError("SIZE_INVALID", "the chunk has another length than its Content-Range", 400);
+  }
   return Number(start);
 }
 

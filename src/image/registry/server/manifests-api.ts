@@ -70,8 +70,9 @@ export class ManifestsApi {
       case "PUT":
         return this.#put(request, response, repository, digest ?? at);
       case "DELETE": {
-        const found = this.#find(repository, digest ?? at);
-        this.#contents.remove(repository, digest === undefined ? { tag: at } : { digest: found.digest });
+        this.#find(repository, digest ?? at);
+        if (digest !== undefined) this.#refuseMember(repository, digest);
+        this.#contents.remove(repository, digest === undefined ? { tag: at } : { digest });
         response.writeHead(202, { "content-length": 0 }).end();
         return;
       }
@@ -97,6 +98,14 @@ export class ManifestsApi {
     });
     if (wanted !== null) response.setHeader("oci-filters-applied", "artifactType");
     return { schemaVersion: 2, mediaType: INDEX_MEDIA_TYPE, manifests };
+  }
+
+  /** What an index names is there as long as the index is, so it cannot be deleted before. */
+  #refuseMember(repository: string, digest: Digest): void {
+    const ofRepository = this.#contents.manifests().filter((manifest) => manifest.repository === repository);
+    const index = ofRepository.find((manifest) => this.#findInIndexes([manifest], digest, repository) !== undefined);
+    if (index === undefined) return;
+    throw new ApiError("UNSUPPORTED", `it is one of the manifests of ${index.digest}, which has to be deleted first`);
   }
 
   async #put(request: IncomingMessage, response: ServerResponse, repository: string, at: string): Promise<void> {

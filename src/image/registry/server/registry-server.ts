@@ -117,6 +117,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, apis: 
   const [, repository = "", kind, last = ""] = ROUTE.exec(decodePath(url.pathname)) ?? [];
   if (kind === undefined) throw new ApiError("UNSUPPORTED", "no such part of the API", 404);
   if (!isServedRepository(repository)) throw new ApiError("NAME_INVALID", "that is no repository's name");
+  const isList = kind === "referrers" || kind === "tags";
+  if (isList && !READING.includes(method)) throw new ApiError("UNSUPPORTED", "lists are only read");
   switch (kind) {
     case "blobs":
       return apis.blobs.blob(request, response, repository, last);
@@ -127,8 +129,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, apis: 
     case "referrers":
       return sendJson(request, response, apis.manifests.referrers(repository, last, url, response), INDEX_MEDIA_TYPE);
     default:
-      if (last !== "list" || !READING.includes(method))
-        throw new ApiError("UNSUPPORTED", "no such part of the API", 404);
+      if (last !== "list") throw new ApiError("UNSUPPORTED", "no such part of the API", 404);
       return sendJson(request, response, sendTags(apis.contents, repository, url, response));
   }
 }

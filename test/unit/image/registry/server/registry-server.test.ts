@@ -127,12 +127,109 @@ test("an index is taken after its images, which are found through it", async () 
   await copy(reader, writer);
   expect((await put()).status).toBe(201);
   expect((await send("GET", `listed/manifests/${manifest.digest}`)).status).toBe(200);
+  // The index would go on to name it, and it would be there still.
+  const remove = (at: string) => send("DELETE", `listed/manifests/${at}`);
+  expect(await refusal(remove(manifest.digest))).toEqual([405, "UNSUPPORTED"]);
+  expect((await send("GET", `listed/manifests/${manifest.digest}`)).status).toBe(200);
   // Only the index is left to lead to it.
   const kept = JSON.parse(readFileSync(`${directory}/index.json`, "utf8"));
   kept.manifests = kept.manifests.filter((each: { digest: string }) => each.digest !== manifest.digest);
   writeFileSync(`${directory}/index.json`, JSON.stringify(kept));
   expect((await send("GET", `listed/manifests/${manifest.digest}`)).status).toBe(200);
+  expect(await refusal(remove(manifest.digest))).toEqual([405, "UNSUPPORTED"]);
   expect(await refusal(send("GET", `unlisted/manifests/${manifest.digest}`))).toEqual([404, "NAME_UNKNOWN"]);
+  expect((await remove(digestOf(index))).status).toBe(202);
+  expect(await refusal(remove(manifest.digest))).toEqual([404, "NAME_UNKNOWN"]);
+});
+
+test("a manifest that was of an index is deleted after it", async () => {
+  const { manifest, reader } = memoryImage([noise(1_000)]);
+  await using writer = openWriter(`${server.address}/parts@${manifest.digest}`);
+  await copy(reader, writer);
+  const entry = { mediaType: MANIFEST_TYPE, digest: manifest.digest, size: manifest.bytes.length };
+  const inner = JSON.stringify({ schemaVersion: 2, mediaType: INDEX_TYPE, manifests: [entry] });
+  const innerEntry = { mediaType: INDEX_TYPE, digest: digestOf(inner), size: inner.length };
+  const outer = JSON.stringify({ schemaVersion: 2, mediaType: INDEX_TYPE, manifests: [innerEntry] });
+  for (const [at, index] of [[digestOf(inner), inner] as const, ["1", outer] as const]) {
+    expect((await send("PUT", `parts/manifests/${at}`, { "content-type": INDEX_TYPE }, index)).status).toBe(201);
+  }
+  const remove = (at: string) => send("DELETE", `parts/manifests/${at}`);
+  for (const digest of [manifest.digest, digestOf(inner)]) {
+    expect(await refusal(remove(digest))).toEqual([405, "UNSUPPORTED"]);
+  }
+  for (const digest of [digestOf(outer), digestOf(inner), manifest.digest]) {
+    expect((await remove(digest)).status).toBe(202);
+    expect((await send("GET", `parts/manifests/${digest}`)).status).toBe(404);
+  }
+});
+
+test("what has no body has no range either", async () => {
+  const blob = noise(1_000);
+  await send("POST", `ranges/blobs/uploads/?digest=${digestOf(blob)}`, {}, blob);
+  const { status, headers } = await send("HEAD", `ranges/blobs/${digestOf(blob)}`, { range: "bytes=100-199" });
+  expect([status, headers.get("content-range"), headers.get("content-length")]).toEqual([200, null, "1000"]);
+});
+
+test("answers carry all that the specification says", async () => {
+  const blob = noise(1_000);
+  const digest = digestOf(blob);
+  const config = Buffer.from("{}");
+  const shown = async (names: readonly string[], answer: Promise<Response>) => {
+    const { status, headers } = await answer;
+    return [status, ...names.map((name) => headers.get(name))];
+  };
+  expect(await shown(["content-type"], send("GET", ""))).toEqual([200, "application/json"]);
+  expect((await send("HEAD", `all/blobs/${digest}`)).status).toBe(404);
+  const opened = await send("POST", "all/blobs/uploads/");
+  const path = opened.headers.get("location")?.replace("/v2/", "") ?? "";
+  expect([opened.status, path]).toEqual([202, expect.stringMatching(/^all\/blobs\/uploads\/./)]);
+  const names = ["location", "range"];
+  const patched = await shown(names, send("PATCH", path, { "content-range": "0-399" }, blob.subarray(0, 400)));
+  expect(patched).toEqual([202, `/v2/${path}`, "0-399"]);
+  const wrong = send("PATCH", path, { "content-range": "400-401" }, blob.subarray(400));
+  expect(await refusal(wrong)).toEqual([400, "SIZE_INVALID"]);
+  expect(await shown(names, send("GET", path))).toEqual([204, `/v2/${path}`, "0-399"]);
+  const put = send("PUT", `${path}?digest=${digest}`, { "content-range": "400-999" }, blob.subarray(400));
+  const whole = ["docker-content-digest", "location"];
+  expect(await shown(whole, put)).toEqual([201, digest, `/v2/all/blobs/${digest}`]);
+  const about = ["docker-content-digest", "content-length", "content-type"];
+  expect(await shown(about, send("HEAD", `all/blobs/${digest}`))).toEqual([
+    ...[200, digest, "1000", "application/octet-stream"],
+  ]);
+  const mounted = await shown(whole, send("POST", `other/blobs/uploads/?mount=${digest}&from=all`));
+  expect(mounted).toEqual([201, digest, `/v2/other/blobs/${digest}`]);
+
+  await send("POST", `all/blobs/uploads/?digest=${digestOf(config)}`, {}, config);
+  const part = (bytes: Buffer, mediaType: string) => ({ mediaType, digest: digestOf(bytes), size: bytes.length });
+  const subject = { mediaType: MANIFEST_TYPE, digest: digestOf("not here yet"), size: 12 };
+  const manifest = JSON.stringify({
+    ...{ schemaVersion: 2, mediaType: MANIFEST_TYPE, subject, annotations: { of: "mine" } },
+    ...{ config: part(config, "application/vnd.example"), layers: [part(blob, "application/octet-stream")] },
+  });
+  const sent = send("PUT", "all/manifests/1", { "content-type": MANIFEST_TYPE }, manifest);
+  expect(await shown([...whole, "oci-subject"], sent)).toEqual([
+    ...[201, digestOf(manifest), `/v2/all/manifests/${digestOf(manifest)}`, subject.digest],
+  ]);
+  for (const at of ["1", digestOf(manifest)]) {
+    const answers = ["HEAD", "GET"].map((method) => shown(about, send(method, `all/manifests/${at}`)));
+    const expected = [200, digestOf(manifest), String(manifest.length), MANIFEST_TYPE];
+    expect(await Promise.all(answers)).toEqual([expected, expected]);
+  }
+  const referrers = (query: string) => send("GET", `all/referrers/${subject.digest}${query}`);
+  const filtered = await shown(["oci-filters-applied", "content-type"], referrers("?artifactType=none"));
+  expect(filtered).toEqual([200, "artifactType", INDEX_TYPE]);
+  expect(await shown(["oci-filters-applied"], referrers(""))).toEqual([200, null]);
+  expect(await (await referrers("")).json()).toEqual({
+    ...{ schemaVersion: 2, mediaType: INDEX_TYPE },
+    manifests: [
+      {
+        ...part(Buffer.from(manifest), MANIFEST_TYPE),
+        ...{ artifactType: "application/vnd.example", annotations: { of: "mine" } },
+      },
+    ],
+  });
+  expect((await send("DELETE", `all/manifests/${digestOf(manifest)}`)).status).toBe(202);
+  expect((await send("GET", "all/manifests/1")).status).toBe(404);
 });
 
 test("uploads: whole, in chunks, resumed, out of order, cancelled", async () => {
@@ -266,6 +363,8 @@ test.each<[string, string, string, [number, string], Record<string, string>]>([
   ["the tags of one", "GET", "a/tags/list", [404, "NAME_UNKNOWN"], {}],
   ["a tag that is none", "GET", "a/manifests/-x", [400, "TAG_INVALID"], {}],
   ["the deletion of a blob", "DELETE", `a/blobs/${digestOf("missing")}`, [405, "UNSUPPORTED"], {}],
+  ["the deletion of tags", "DELETE", "a/tags/list", [405, "UNSUPPORTED"], {}],
+  ["the deletion of referrers", "DELETE", `a/referrers/${digestOf("missing")}`, [405, "UNSUPPORTED"], {}],
   ["another API", "GET", "a/b/c", [404, "UNSUPPORTED"], {}],
   ["a page of the Web's", "GET", "", [403, "DENIED"], { host: "rebound.example.com:5000" }],
 ])("%s is refused", async (_name, method, path, expected, headers) => {
