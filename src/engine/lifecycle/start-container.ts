@@ -448,7 +448,8 @@ function lockUncopied(data: string, id: string): ContainerLock | undefined {
 
 /**
  * Starts a container again as its restart policy asks: called by the supervisor of the run before, which then ends.
- * @returns the pid of its new supervisor, a child of the caller's; undefined when there is no such container any more
+ * @returns the pid of its new supervisor, a child of the caller's; undefined when there is no such container any more, and
+ *   when it cannot be started, which is on record then
  */
 export async function restartFromSupervisor(
   data: string,
@@ -470,8 +471,10 @@ export async function restartFromSupervisor(
     return started.supervisor;
   } catch (error) {
     recordStatus(database, id, "exited");
+    // Any other is not on record.
+    if (!(error instanceof BunkerError)) throw error;
     lock.release();
-    throw error;
+    return undefined;
   }
 }
 

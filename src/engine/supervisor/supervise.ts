@@ -574,7 +574,9 @@ class Supervisor {
       const signal = late.next();
       if (signal !== undefined && successor !== undefined) process.kill(successor, signal);
     } catch (error) {
+      // Before anybody else has the container in hand.
       await this.tellFailure(error);
+      this.#lock.release();
     }
     // Its successor's alone from now on.
     this.#lock[Symbol.dispose]();

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { release, totalmem } from "node:os";
-import { eventually } from "../../unprivileged-user.ts";
+import { eventually, kill } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
 const suite = containerSuite();
@@ -160,6 +160,18 @@ describe("a container in the background", () => {
     await bunker("stop", "always");
     expect(await state("always")).toBe("exited 1\n");
     await bunker("rm", "again", "always");
+  });
+
+  test("has on record why its policy could not start it again", async () => {
+    const source = suite.user.makeDirectory("source");
+    const options = ["--name", "again", "--restart", "always", "--mount", `type=bind,source=${source},target=/mnt`];
+    await bunker("run", "-d", ...options, suite.image, "sleep", "1000");
+    rmSync(source, { recursive: true });
+    kill(Number(await bunker("inspect", "--format", "{{.State.Pid}}", "again")));
+    await untilState("again", "exited 125");
+    const error = `bind mount on /mnt: find ${source}: ENOENT\n`;
+    expect(await bunker("inspect", "--format", "{{.State.Error}}", "again")).toBe(error);
+    expect(await bunker("rm", "again")).toBe("again\n");
   });
 
   test("is checked for its health", async () => {
