@@ -37,8 +37,12 @@ export function pruneContainers(fits: (container: Container) => boolean): {
     try {
       removeContainer(database, data, container, { force: false, volumes: false });
     } catch (error) {
-      // Somebody has just started it, or is removing it.
-      if (error instanceof BunkerError && ["container_running", "container_busy"].includes(error.code)) continue;
+      // Somebody has just started it, or is removing it, or has.
+      if (
+        error instanceof BunkerError &&
+        ["container_running", "container_busy", "no_such_container"].includes(error.code)
+      )
+        continue;
       throw error;
     }
     ids.push(container.id);

@@ -26,8 +26,8 @@ export function pruneNetworks(fits: (network: Network) => boolean): readonly str
     try {
       removeNetwork(database, data, network);
     } catch (error) {
-      // A container has just begun to use it.
-      if (error instanceof BunkerError && error.code === "network_in_use") continue;
+      // A container has just begun to use it, or somebody has removed it.
+      if (error instanceof BunkerError && ["network_in_use", "no_such_network"].includes(error.code)) continue;
       throw error;
     }
     names.push(network.name);

@@ -60,8 +60,8 @@ export function pruneVolumes(fits: (volume: Volume) => boolean): {
     try {
       removeVolume(database, data, volume);
     } catch (error) {
-      // A container has just begun to use it.
-      if (error instanceof BunkerError && error.code === "volume_in_use") continue;
+      // A container has just begun to use it, or somebody has removed it.
+      if (error instanceof BunkerError && ["volume_in_use", "no_such_volume"].includes(error.code)) continue;
       throw error;
     }
     names.push(volume.name);

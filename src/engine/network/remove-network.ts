@@ -6,16 +6,18 @@ import { lookUpContainer } from "../lifecycle/find-container.ts";
 import { removeContainer } from "../lifecycle/remove-container.ts";
 import { stopContainer } from "../lifecycle/stop-container.ts";
 import { activeEndpoints, currentEndpoints, deleteNetwork, type Network } from "../state/networks.ts";
+import { findNetwork } from "./find-network.ts";
 import { networkDirectory } from "./network-directory.ts";
 
 /**
  * Removes a network that no container uses. Those that are on it and do not run will miss it when they start.
- * @throws BunkerError `network_in_use`
+ * @throws BunkerError `network_in_use`; `no_such_network` when somebody else has removed it meanwhile
  */
 export function removeNetwork(database: StateDatabase, data: string, network: Network): void {
   const { id, name } = network;
   const endpoints = database.transaction(
     () => {
+      findNetwork(database, id);
       // What killed commands have left is no place.
       currentEndpoints(database, data, id);
       const found = activeEndpoints(database, data, id);

@@ -9,17 +9,18 @@ import { BunkerError } from "../../sys/error.ts";
 import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { recordVolumeEvent } from "../events/journal.ts";
 import { removeUsersTree } from "../ownership.ts";
-import { deleteVolume, forgetUses, usersOf, type Volume } from "../state/volumes.ts";
+import { deleteVolume, findVolume, forgetUses, usersOf, type Volume } from "../state/volumes.ts";
 import { putAside } from "./create-volume.ts";
 import { volumesDirectory } from "./volume-directory.ts";
 
 /**
  * Removes a volume that nobody uses.
- * @throws BunkerError `volume_in_use`
+ * @throws BunkerError `volume_in_use`; `no_such_volume` when somebody else has removed it meanwhile
  */
 export function removeVolume(database: StateDatabase, data: string, { name }: Volume): void {
   const users = database.transaction(
     () => {
+      findVolume(database, name);
       const found = usersOf(database, data, name);
       if (found.length === 0) forget(database, data, name);
       return found;

@@ -207,6 +207,35 @@ test("a container whose config.json a power failure has emptied is told of, show
 });
 
 describe("at once", () => {
+  test("several prune what is not used, while it also goes by itself, and each thing is said to be gone once", async () => {
+    for (let round = 0; round < 4; round++) {
+      const names = Array.from({ length: 6 }, (_, index) => `pruned-${index}`);
+      for (const name of names) {
+        await bunker("network", "create", name);
+        await bunker("volume", "create", name);
+      }
+      const created = names.map((name) => ["create", "--name", name, "--network", "none", suite.image, "true"]);
+      await Promise.all(created.map((words) => bunker(...words)));
+      const passing = names.map(() => suite.user.bunker(["run", "--rm", "--network", "none", suite.image, "true"]));
+      const pruned = await Promise.all(
+        [["container"], ["network"], ["volume"], ["container"], ["network"], ["volume"]].map(([kind = ""]) =>
+          bunker(kind, "prune", "-f", ...(kind === "volume" ? ["-a"] : [])).then((output) => ({ kind, output })),
+        ),
+      );
+      // A container that has not begun yet may be pruned.
+      await Promise.all(passing);
+      for (const kind of ["network", "volume"]) {
+        const lines = pruned.filter((one) => one.kind === kind).flatMap(({ output }) => output.split("\n"));
+        expect(lines.filter((line) => line.startsWith("pruned-")).toSorted()).toEqual(names);
+      }
+      const ids = pruned
+        .flatMap(({ kind, output }) => (kind === "container" ? output.split("\n") : []))
+        .filter((line) => /^[0-9a-f]{64}$/.test(line));
+      expect(ids.length).toBeGreaterThanOrEqual(names.length);
+      expect(new Set(ids).size).toBe(ids.length);
+    }
+  });
+
   test("fifty containers start in the background", async () => {
     const names = Array.from({ length: 50 }, (_, index) => `c${index}`);
     const words = (name: string) => ["run", "-d", "--name", name, "--network", "none", suite.image, "sleep", "1000"];
