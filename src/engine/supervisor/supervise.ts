@@ -31,6 +31,7 @@
  */
 import { acceptConnection } from "../../sys/accept-connection.ts";
 import { setBlocking } from "../../sys/blocking.ts";
+import { Errno } from "../../sys/errno.ts";
 import { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { type Received, receiveMessage, sendMessage } from "../../sys/message-socket.ts";
 import { type ProcessEnd, waitForExit } from "../../sys/process.ts";
@@ -55,6 +56,8 @@ interface Connection {
   readonly socket: FileDescriptor;
   readonly parse: RequestParser;
   waits: boolean;
+  /** Answers that it has no room for yet. Until it has taken them, what it asks for next waits as well. */
+  readonly answers: string[];
 }
 
 /** Reads a request; undefined for what is none. */
@@ -300,9 +303,13 @@ class Supervisor {
   }
 
   #connect(socket: FileDescriptor, parse: RequestParser): Connection {
-    const connection: Connection = { socket, parse, waits: false };
+    const connection: Connection = { socket, parse, waits: false, answers: [] };
     this.#connections.add(connection);
     this.#reactor.add(socket.number, Event.IN, () => {
+      if (connection.answers.length > 0) {
+        this.#goOnAnswering(connection);
+        return;
+      }
       const received = receiveMessage(socket.number, false);
       if (received.kind === "end") this.#disconnect(connection);
       else if (received.kind === "message") this.#handle(connection, received);
@@ -398,8 +405,20 @@ class Supervisor {
     new OutputCopier(this.#reactor, terminal, undefined, () => {});
   }
 
-  #answer(connection: Connection, answer: Answer): void {
-    sendMessage(connection.socket.number, JSON.stringify(answer));
+  #answer({ socket, answers }: Connection, answer: Answer): void {
+    const text = JSON.stringify(answer);
+    if (answers.length === 0 && sendMessage(socket.number, text) !== -Errno.EAGAIN) return;
+    answers.push(text);
+    this.#reactor.change(socket.number, Event.OUT);
+  }
+
+  #goOnAnswering({ socket, answers }: Connection): void {
+    for (let text = answers[0]; text !== undefined; text = answers[0]) {
+      // That somebody has gone is seen when he is listened to again.
+      if (sendMessage(socket.number, text) === -Errno.EAGAIN) return;
+      answers.shift();
+    }
+    this.#reactor.change(socket.number, Event.IN);
   }
 
   /** Answers whoever may have gone meanwhile. */

@@ -194,6 +194,35 @@ print(len(answers), all(answer == {"kind": "status", "lostBytes": 0} for answer 
   await bunker("rm", "-f", "asked");
 });
 
+test("a supervisor answers all that somebody asks who takes the answers late", async () => {
+  const id = (await bunker("run", "-d", "--name", "asked", suite.image, "sleep", "1000")).trim();
+  const script = `
+import array, fcntl, os, socket, termios
+os.chdir("${suite.user.data}/containers/${id}")
+pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+pair[0].setblocking(False)
+answer, room = b'{"kind":"status","lostBytes":0}', 0
+try:
+    while True: room += pair[0].send(answer) > 0
+except BlockingIOError: pass
+def waiting():
+    length = array.array("i", [0])
+    fcntl.ioctl(caller, termios.FIONREAD, length)
+    return length[0]
+def is_asleep():
+    with open("/proc/${supervisorOf(id)}/stat") as file: return file.read().rpartition(") ")[2].startswith("S")
+caller = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+caller.connect("supervisor")
+# Those that have no room for their answers have room where they wait themselves.
+asked = room + room // 2
+for _ in range(asked): caller.send(b'{"kind":"status"}')
+while waiting() < room * len(answer) or not is_asleep(): pass
+caller.shutdown(socket.SHUT_WR)
+print(asked - len(list(iter(lambda: caller.recv(65536), b""))))`;
+  expect(await suite.user.execute(["python3", "-c", script])).toEqual({ status: 0, output: "0\n", errors: "" });
+  await bunker("rm", "-f", "asked");
+});
+
 test("what a supervisor has failed of is on record", async () => {
   const create = ["create", "--name", "failing", "--health-cmd", "true", suite.image, ...asAlice];
   const id = (await bunker(...create)).trim();
