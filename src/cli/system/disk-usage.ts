@@ -3,6 +3,7 @@
  * that the summary and the table of each kind come from the same figures.
  */
 
+import { hiddenFields } from "../format/hidden-fields.ts";
 import { humanSize } from "../format/human-size.ts";
 import type { ListDescription } from "../format/list-output.ts";
 import type { Structure } from "../format/template/value.ts";
@@ -34,18 +35,23 @@ export const usageList: ListDescription = {
     Size: "SIZE",
     TotalCount: "TOTAL",
     Type: "TYPE",
+    // Podman's.
+    RawReclaimable: "RAW RECLAIMABLE",
+    RawSize: "RAW SIZE",
+    Total: "TOTAL",
   },
   columns: ["Type", "TotalCount", "Active", "Size", "Reclaimable"],
 };
 
-/** The row of a kind in the table of all. */
+/** The row of a kind in the table of all; with Podman's fields. */
 export function usageRow({ type, total, active, size, reclaimable }: UsageKind): Structure {
   const share = size > 0 ? ` (${Math.floor((reclaimable * 100) / size)}%)` : "";
-  return {
+  const row = {
     Active: String(active),
     Reclaimable: humanSize(reclaimable, DIGITS) + share,
     Size: humanSize(size, DIGITS),
     TotalCount: String(total),
     Type: type,
   };
+  return hiddenFields(row, { RawReclaimable: reclaimable, RawSize: size, Total: total });
 }

@@ -12,6 +12,8 @@ test("system df counts what a container has written, also where only it may look
     const { output, errors } = await user.bunker(["system", "df", "--format", format]);
     expect(errors).toBe("");
     expect(output).toContain("Containers 1 0 5kB 5kB (100%)\n");
+    const podmans = ["system", "df", "--format", "{{.Type}} {{.Total}} {{.RawSize}} {{.RawReclaimable}}"];
+    expect((await user.bunker(podmans)).output).toContain("Containers 1 5000 5000\n");
     expect((await user.bunker(["system", "df", "-v"])).output).toMatch(
       /\n[0-9a-f]{12} +\S+ +"sh -c .*…" +0 +5kB +.* ago +Exited \(0\) .*ago +writer\n/,
     );
