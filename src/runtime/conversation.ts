@@ -8,18 +8,16 @@ import type { Slot } from "../launch/operation.ts";
 import type { LaunchProgram } from "../launch/program.ts";
 import { Errno } from "../sys/errno.ts";
 import { BunkerError } from "../sys/error.ts";
-import { FileDescriptor } from "../sys/file-descriptor.ts";
+import type { FileDescriptor } from "../sys/file-descriptor.ts";
 import { allocate, type Memory } from "../sys/memory.ts";
 import { waitForExit } from "../sys/process.ts";
 import { endsWithin } from "../sys/process-identity.ts";
 import { openProcess } from "../sys/reactor.ts";
 import { Signal } from "../sys/signal.ts";
-import { connectUnix, sendDescriptors } from "../sys/socket.ts";
 import { check, SystemCall, systemCall } from "../sys/system-call.ts";
-import { OCI_VERSION, type State } from "./state.ts";
 
 /** Between two looks whether something is noted that is noted in a moment. */
-const NOTING_SECONDS = 0.0002;
+export const NOTING_SECONDS = 0.0002;
 
 /** The parties: the child that was launched, its program, and the runtime's end of their socket pair. */
 export interface Conversation {
@@ -111,51 +109,17 @@ export function awaitFirst(conversation: Conversation, first: Slot): { pid: numb
 }
 
 /**
- * Fetches the seccomp listener from the child and sends it, with the container's state, to its agent.
- * @param slot where the program stores the listener's descriptor, plus one
- * @throws BunkerError
+ * Kills and reaps whatever there is of a process that could not be created.
+ * @param stayingParent the launched process if it is to reap the container's: let go, it ends by itself
  */
-export function passListener(
-  conversation: Conversation,
-  slot: Slot,
-  container: { readonly pid: number; readonly pidfd: FileDescriptor },
-  listener: { readonly path: string; readonly metadata: string | undefined },
-  state: State,
-): void {
-  // The child cannot say that the filter is there: it may already wait for the agent's answer in its next call.
-  while (conversation.program.read(slot) === 0) {
-    if (endsWithin(container.pidfd, NOTING_SECONDS)) throw failureOf(conversation);
-  }
-  const number = conversation.program.read(slot) - 1;
-  const fetched = systemCall(SystemCall.pidfd_getfd, container.pidfd.number, number, 0);
-  if (fetched < 0) {
-    throw new BunkerError({
-      code: "seccomp_listener_refused",
-      operation: "take the seccomp listener of",
-      object: `process ${container.pid}`,
-      errno: -fetched,
-      hint: "a kernel.yama.ptrace_scope above 1 forbids it",
-    });
-  }
-  using descriptor = new FileDescriptor(fetched);
-  using agent = connectUnix(listener.path);
-  const message = {
-    ociVersion: OCI_VERSION,
-    fds: ["seccompFd"],
-    pid: container.pid,
-    metadata: listener.metadata ?? "",
-    state,
-  };
-  sendDescriptors(agent.number, Buffer.from(JSON.stringify(message)), [descriptor.number]);
-}
-
-/** Kills and reaps whatever there is of a process that could not be created. */
 export function abandon(
   child: ObservedProcess,
   container: { readonly pid: number; readonly pidfd: FileDescriptor },
+  stayingParent?: Disposable,
 ): void {
-  for (const one of new Set([child, container])) {
-    systemCall(SystemCall.pidfd_send_signal, one.pidfd.number, Signal.SIGKILL, 0, 0);
+  for (const one of new Set([container, child])) {
+    if (one === child && stayingParent !== undefined) stayingParent[Symbol.dispose]();
+    else systemCall(SystemCall.pidfd_send_signal, one.pidfd.number, Signal.SIGKILL, 0, 0);
     try {
       waitForExit(one.pid);
     } catch {

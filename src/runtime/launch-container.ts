@@ -24,15 +24,7 @@ import {
 import type { Configuration, Linux } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType } from "./configuration/namespaces.ts";
 import { finishContainerProgram, hasHooksAtCreation } from "./container-program.ts";
-import {
-  awaitFirst,
-  awaitSuccessor,
-  type Conversation,
-  expectByte,
-  failureOf,
-  passListener,
-  sendByte,
-} from "./conversation.ts";
+import { awaitFirst, awaitSuccessor, type Conversation, expectByte, failureOf, sendByte } from "./conversation.ts";
 import { runHostHooks } from "./host-hooks.ts";
 import { openIdMapNamespace } from "./id-map/id-map-namespace.ts";
 import type { IdMap } from "./id-map/id-mapping.ts";
@@ -46,6 +38,7 @@ import {
   writeIdMap,
 } from "./id-map/write-id-map.ts";
 import { awaitExec, type LaunchedContainer, leadToExec } from "./launched-container.ts";
+import { passListener } from "./pass-listener.ts";
 import { type Boundary, planMounts } from "./planned-mounts.ts";
 import { arenaSize } from "./process-program.ts";
 import { checkSecurityModules, isPipe, processSettingOf } from "./process-setting.ts";

@@ -26,13 +26,15 @@ import { namespaceOf } from "../sys/namespace.ts";
 import { socketPair } from "../sys/socket.ts";
 import type { EnteredConfiguration, Process } from "./configuration/configuration.ts";
 import { NamespaceFlag, type NamespaceType, namespaceFile } from "./configuration/namespaces.ts";
-import { awaitSuccessor, type Conversation, passListener } from "./conversation.ts";
+import { awaitSuccessor, type Conversation } from "./conversation.ts";
 import { isPrivileged } from "./id-map/write-id-map.ts";
 import { awaitExec, type LaunchedContainer, leadToExec } from "./launched-container.ts";
+import type { passListener } from "./pass-listener.ts";
 import { arenaSize, closeOnExec, emitProcess, emitStandardStreams } from "./process-program.ts";
 import { isPipe, processSettingOf } from "./process-setting.ts";
 import type { CompiledFilter } from "./seccomp/compile.ts";
 import type { State } from "./state.ts";
+import type { StayingParent } from "./staying-parent.ts";
 import { makeTerminal } from "./steps/console.ts";
 import { openDirectory, writeFile } from "./steps/files.ts";
 import { becomeNotDumpable, setPersonality, setProcessorAffinity } from "./steps/process-attributes.ts";
@@ -48,10 +50,14 @@ export interface LaunchProcessOptions {
   readonly configuration: EnteredConfiguration;
   readonly process: Process;
   readonly preservedDescriptors: number;
+  /** Reaps the process where its container's end waits for that, as nobody else is going to; disposed of by the launch. */
+  readonly stayingParent?: StayingParent | undefined;
   /** Descriptors that become the standard streams when there is no terminal; the runtime's own without it. */
   readonly standardStreams?: readonly [number, number, number] | undefined;
   /** The compiled filter of `linux.seccomp`, if that is there; seccomp/filter-of.ts. */
   readonly seccomp: CompiledFilter | undefined;
+  /** Has to be there when that filter has a listener. */
+  readonly passListener: typeof passListener | undefined;
   readonly onWarning: ((message: string) => void) | undefined;
   readonly onProgram: ((program: LaunchProgram) => void) | undefined;
 }
@@ -105,15 +111,17 @@ function supplementaryGroups(
 export function launchProcess(options: LaunchProcessOptions): LaunchedContainer {
   const { state, pidfd, configuration, process, seccomp } = options;
   const flags = differingNamespaces(state.pid, configuration);
-  const [ours, theirs] = socketPair();
   using cleanup = new DisposableStack();
+  const given = cleanup.use(options.stayingParent);
+  const stayingParent = (flags & NamespaceFlag.pid) === 0 ? undefined : given;
+  const [ours, theirs] = socketPair();
   cleanup.use(ours);
   cleanup.use(theirs);
 
   const setting = {
     ...processSettingOf(process, seccomp, options.onWarning),
     socket: theirs.number,
-    closed: [ours.number],
+    closed: [ours.number, ...(stayingParent?.held ?? [])],
     standardStreams: options.standardStreams,
     ownedStreams: [0, 1, 2].filter((number) => isPipe(options.standardStreams?.[number] ?? number)),
     preservedDescriptors: options.preservedDescriptors,
@@ -128,6 +136,7 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
   programOwner.use(program);
   const successor = program.slot("process pid");
   const listener = program.slot("listener plus one");
+  stayingParent?.emitFork(program, options.cgroup);
   const proc = openDirectory(program, "/proc", "host's /proc");
   if (process.oomScoreAdj !== undefined) {
     const value = String(process.oomScoreAdj);
@@ -167,19 +176,23 @@ export function launchProcess(options: LaunchProcessOptions): LaunchedContainer 
   emitProcess(program, process, setting, { proc, terminal, listener, beforeExec: () => {} });
   options.onProgram?.(program);
 
-  const child = launch(program, { flags: 0, ...(options.cgroup === undefined ? {} : { cgroup: options.cgroup }) });
+  const { cgroup } = options;
+  const child = launch(program, { flags: 0, ...(cgroup === undefined || stayingParent ? {} : { cgroup }) });
   theirs.close();
   const conversation: Conversation = { child, program, socket: ours };
   programOwner.move();
   return leadToExec(conversation, {
     hasTerminal: terminal !== undefined,
     isSupervised: false,
+    stayingParent,
     begin: (found) => {
-      if ((flags & NamespaceFlag.pid) !== 0) found(awaitSuccessor(conversation, successor));
+      if (stayingParent !== undefined) found(stayingParent.awaitSuccessor(conversation, successor));
+      else if ((flags & NamespaceFlag.pid) !== 0) found(awaitSuccessor(conversation, successor));
     },
     finish: ({ pid, pidfd }) => {
       if (seccomp?.listener !== undefined) {
-        passListener(conversation, listener, { pid, pidfd }, seccomp.listener, { ...state, pid });
+        if (options.passListener === undefined) throw new Error("nobody passes the listener on");
+        options.passListener(conversation, listener, { pid, pidfd }, seccomp.listener, { ...state, pid });
       }
       awaitExec(conversation);
     },

@@ -38,6 +38,8 @@ export interface Talk {
   readonly finish: (process: FoundProcess) => void;
   /** Whether the launched process stays, as the parent of the container's. */
   readonly isSupervised: boolean;
+  /** The launched process if it is to reap the container's: disposing of this lets it go. */
+  readonly stayingParent?: Disposable | undefined;
 }
 
 /**
@@ -47,7 +49,7 @@ export interface Talk {
  */
 export function leadToExec(conversation: Conversation, talk: Talk): LaunchedContainer {
   const { child, program } = conversation;
-  const { isSupervised } = talk;
+  const { isSupervised, stayingParent } = talk;
   const owned = new DisposableStack();
   owned.use(program);
   let process: FoundProcess = child;
@@ -69,7 +71,7 @@ export function leadToExec(conversation: Conversation, talk: Talk): LaunchedCont
       [Symbol.dispose]: () => owned.dispose(),
     };
   } catch (error) {
-    abandon(child, process);
+    abandon(child, process, stayingParent);
     owned.dispose();
     throw error;
   }

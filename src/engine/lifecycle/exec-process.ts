@@ -1,7 +1,8 @@
 /*
  * A further process in a container, as a child of the command that asks for it. It has the container's own process as its
- * model: what the command does not say is taken from there. Whoever has started it waits for it; if that command is
- * killed, the process goes on without its streams, as with Docker, and ends with the container.
+ * model: what the command does not say is taken from there. Whoever has started it waits for it, or leaves a process that
+ * does (runtime/staying-parent.ts); if that command is killed, the process goes on without its streams, as with Docker, and
+ * ends with the container.
  */
 
 import { callersCapabilities } from "../../runtime/callers-capabilities.ts";
@@ -19,7 +20,6 @@ import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { openFile } from "../../sys/named-file.ts";
 import { OpenFlag } from "../../sys/open.ts";
 import { openIdentified } from "../../sys/process-identity.ts";
-import { readInRoot } from "../../sys/read-in-root.ts";
 import { retellError } from "../../sys/retell-error.ts";
 import type { Streams } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
@@ -40,6 +40,8 @@ export interface ExecOptions {
   readonly user: string | undefined;
   readonly workingDirectory: string | undefined;
   readonly privileged: boolean;
+  /** Whether whoever starts it leaves at once. */
+  readonly detach?: boolean;
   /** How many descriptors from 3 on it gets of this process's. */
   readonly preservedDescriptors?: number;
   readonly consoleSize: { readonly height: number; readonly width: number } | undefined;
@@ -68,6 +70,7 @@ export async function startExec(
   const told = { id, name, definition: summary };
   const event = { execID: options.id };
   recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, told, event);
+  const seccomp = await filterFor(configuration, summary.defaultFilter);
   const launched = launchedOrRefused({
     state: { ociVersion: OCI_VERSION, id, status: "running", pid, bundle: containerDirectory(data, id) },
     pidfd,
@@ -76,7 +79,11 @@ export async function startExec(
     preservedDescriptors: checkedDescriptors(options.preservedDescriptors ?? 0),
     cgroup: cgroup?.number,
     standardStreams: streams === undefined ? undefined : [streams[0].number, streams[1].number, streams[2].number],
-    seccomp: await filterFor(configuration, summary.defaultFilter),
+    seccomp,
+    passListener:
+      seccomp?.listener === undefined ? undefined : (await import("../../runtime/pass-listener.ts")).passListener,
+    stayingParent:
+      options.detach === true ? new (await import("../../runtime/staying-parent.ts")).StayingParent() : undefined,
     onWarning: undefined,
     onProgram: undefined,
   });
@@ -150,6 +157,7 @@ function splitEntry(entry: string): [name: string, value: string] {
  */
 async function userIn(pid: number, user: string) {
   const { lookUpUser } = await import("../specification/user-lookup.ts");
+  const { readInRoot } = await import("../../sys/read-in-root.ts");
   using root = openFile(`/proc/${pid}/root`, OpenFlag.O_PATH | OpenFlag.O_DIRECTORY);
   const read = (path: string) => readInRoot(root.number, path) ?? "";
   try {

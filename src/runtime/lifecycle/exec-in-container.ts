@@ -5,6 +5,7 @@ import { Signal } from "../../sys/signal.ts";
 import type { Configuration, Process } from "../configuration/configuration.ts";
 import { launchProcess } from "../launch-process.ts";
 import type { LaunchedContainer } from "../launched-container.ts";
+import { passListener } from "../pass-listener.ts";
 import { checkedDescriptors } from "../preserved-descriptors.ts";
 import { filterOf } from "../seccomp/filter-of.ts";
 import { containerCgroup } from "./container-cgroup.ts";
@@ -60,6 +61,7 @@ export function execInContainer(directory: ContainerDirectory, options: ExecOpti
     process: furtherProcessWithHome(options.process, state.pid),
     preservedDescriptors: checkedDescriptors(options.preservedDescriptors),
     seccomp: filterOf(options.configuration, onDebug),
+    passListener,
     onWarning: onDebug,
     onProgram: onDebug === undefined ? undefined : (program) => onDebug(program.describe()),
   });

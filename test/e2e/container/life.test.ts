@@ -1,7 +1,9 @@
 /* The life of a container that outlives its command: from create to rm, and what others may do to it meanwhile. */
 import { describe, expect, test } from "bun:test";
-import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { release, totalmem } from "node:os";
+import { REAPER_NAME } from "../../../src/runtime/staying-parent.ts";
+import { processStatus } from "../../../src/sys/process-identity.ts";
 import { eventually, kill } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
@@ -16,6 +18,22 @@ async function bunker(...words: string[]): Promise<string> {
 
 const state = (name: string) => bunker("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", name);
 const idle = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done";
+
+/** The processes with this command line that have not ended. */
+function processesOf(commandLine: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => commandLineOf(pid) === commandLine);
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return "";
+  }
+}
 
 async function untilState(name: string, wanted: string): Promise<void> {
   for (let found = ""; found !== `${wanted}\n`; ) found = await state(name);
@@ -413,6 +431,53 @@ describe("exec", () => {
     await bunker("rm", "-f", "room");
     const gone = await suite.user.bunker(["exec", "room", "true"]);
     expect(gone).toMatchObject({ status: 1, errors: "bunker: No such container: room\n" });
+  });
+
+  test("has a parent that waits for a process of exec -d, so that nothing of it holds up the container's end", async () => {
+    await bunker("run", "-d", "--name", "room", suite.image, "sleep", "1000");
+    await bunker("exec", "-d", "room", "sleep", "1001");
+    await bunker("exec", "-dt", "room", "sleep", "1002");
+    const parents = ["sleep\x001001\0", "sleep\x001002\0"].map((words) => {
+      const [pid] = processesOf(words);
+      return pid === undefined ? undefined : processStatus(pid)?.parent;
+    });
+    expect(parents.map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"))).toEqual(
+      [REAPER_NAME, REAPER_NAME].map((name) => `${name}\0`),
+    );
+    // Nothing of it is in the way of anybody: no descriptor is open, and it is in a session of its own.
+    for (const pid of parents) {
+      expect(readdirSync(`/proc/${pid}/fd`)).toEqual([]);
+      expect(readlinkSync(`/proc/${pid}/cwd`)).toBe("/");
+      expect(readFileSync(`/proc/${pid}/stat`, "utf8").split(" ").slice(4, 6)).toEqual([String(pid), String(pid)]);
+    }
+    // One that ends is reaped at once, and its parent goes.
+    await bunker("exec", "room", "sh", "-c", "kill $(pidof sleep | tr ' ' '\n' | grep -v '^1$' | head -n 1)");
+    await eventually(
+      () => parents.filter((pid) => pid !== undefined && processStatus(pid) !== undefined).length === 1,
+      () => "one of the parents to end",
+    );
+    await bunker("rm", "-f", "room");
+    await eventually(
+      () => parents.every((pid) => pid === undefined || processStatus(pid) === undefined),
+      () => "the other parent to end",
+    );
+    expect(processesOf("sleep\x001001\0")).toEqual([]);
+  });
+
+  test("tells why a process of exec -d does not start, and leaves nothing", async () => {
+    await bunker("run", "-d", "--name", "room", suite.image, "sleep", "1000");
+    const before = processesOf(`${REAPER_NAME}\0`);
+    for (const [words, status] of [
+      [["room", "missing"], 127],
+      [["room", "/etc/passwd"], 126],
+      [["-w", "/missing", "room", "true"], 127],
+      [["-t", "room", "missing"], 127],
+    ] as const) {
+      expect(await suite.user.bunker(["exec", "-d", ...words])).toMatchObject({ status, output: "" });
+    }
+    expect(processesOf(`${REAPER_NAME}\0`)).toEqual(before);
+    expect(await bunker("exec", "room", "sh", "-c", "ls -d /proc/[0-9]* | wc -l")).toMatch(/^[1-4]\n$/);
+    await bunker("rm", "-f", "room");
   });
 
   test("finds its container by all that it is called by, and gives the process its limits", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { LaunchProgram } from "../../../src/launch/program.ts";
-import { passListener } from "../../../src/runtime/conversation.ts";
+import { passListener } from "../../../src/runtime/pass-listener.ts";
 import { memoryAt } from "../../../src/sys/memory-at.ts";
 import { openProcess } from "../../../src/sys/reactor.ts";
 import { redirectingCalls } from "../../../src/sys/redirected-calls.ts";
