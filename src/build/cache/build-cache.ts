@@ -213,17 +213,24 @@ export class BuildCache implements Disposable {
    * @param directory of the unpacked layers
    */
   share({ id }: BuiltLayer, directory: string, name: string): void {
-    const known = this.state.get<{ name: string }>("SELECT name FROM build_chain WHERE layer = ?", id);
-    if (known !== undefined && lstatSync(`${directory}/${known.name}`, { throwIfNoEntry: false })?.isSymbolicLink())
-      return;
-    if (lstatSync(`${directory}/${name}`, { throwIfNoEntry: false }) !== undefined) return;
-    this.state.run("INSERT OR REPLACE INTO build_chain VALUES (?, ?)", id, name);
-    try {
-      symlinkSync(`../build/layers/${id}`, `${directory}/${name}`);
-    } catch (error) {
-      // Somebody has unpacked it meanwhile.
-      if (errnoOf(error) !== Errno.EEXIST) throw error;
-    }
+    const statusOf = (each: string) => lstatSync(`${directory}/${each}`, { throwIfNoEntry: false });
+    const isNeedless = () => {
+      const known = this.state.get<{ name: string }>("SELECT name FROM build_chain WHERE layer = ?", id);
+      const isShared = known !== undefined && statusOf(known.name)?.isSymbolicLink() === true;
+      return isShared || statusOf(name) !== undefined;
+    };
+    if (isNeedless()) return;
+    this.state.transaction(() => {
+      // Another build may have given it another name meanwhile.
+      if (isNeedless()) return;
+      this.state.run("INSERT OR REPLACE INTO build_chain VALUES (?, ?)", id, name);
+      try {
+        symlinkSync(`../build/layers/${id}`, `${directory}/${name}`);
+      } catch (error) {
+        // Somebody has unpacked it meanwhile.
+        if (errnoOf(error) !== Errno.EEXIST) throw error;
+      }
+    });
   }
 
   /** Notes that the directory of a cache mount is used. */

@@ -112,6 +112,50 @@ test("takes out by itself what is beyond its size, and what images have does not
   expect(() => left("much")).toThrow("expected a size such as 20g");
 });
 
+test("leaves images what several builds have shared at the same time under different names", async () => {
+  const names = Array.from({ length: 300 }, (_, index) => `layer-${index}`);
+  {
+    using cache = new BuildCache(data);
+    for (const name of names) add(cache, name);
+  }
+  mkdirSync(`${data}/layers`);
+  const script = `
+    import { existsSync } from "node:fs";
+    import { BuildCache } from ${JSON.stringify(join(import.meta.dir, "../../../../src/build/cache/build-cache.ts"))};
+    import { digestOf } from ${JSON.stringify(join(import.meta.dir, "../../../../src/image/digest.ts"))};
+    const [data, own, names] = [process.env.DATA, process.env.OWN, JSON.parse(process.env.NAMES)];
+    using cache = new BuildCache(data);
+    const layers = names.map((name) => cache.find(digestOf(Buffer.from(name))).at(-1));
+    console.log("ready");
+    for await (const _ of Bun.stdin.stream()) break;
+    for (const [place, layer] of layers.entries()) cache.share(layer, data + "/layers", own + "-" + place);
+  `;
+  const builds = ["one", "other"].map((own) =>
+    Bun.spawn([process.execPath, "-e", script], {
+      env: { ...process.env, DATA: data, OWN: own, NAMES: JSON.stringify(names) },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    }),
+  );
+  try {
+    for (const { stdout } of builds) for await (const _ of stdout) break;
+    for (const { stdin } of builds) {
+      stdin.write("go");
+      stdin.flush();
+    }
+    expect(await Promise.all(builds.map(({ exited }) => exited))).toEqual([0, 0]);
+  } finally {
+    for (const build of builds) build.kill("SIGKILL");
+  }
+  using cache = new BuildCache(data);
+  pruneCache(cache, data, everything);
+  expect(readdirSync(`${data}/build/layers`)).toEqual([]);
+  const left = readdirSync(`${data}/layers`);
+  expect(left).toHaveLength(names.length);
+  expect(left.filter((name) => !existsSync(`${data}/layers/${name}/diff/file`))).toEqual([]);
+});
+
 test("computes what may stay", () => {
   const keep = (used: number, limits: object, free = 0) =>
     bytesToKeep(used, { ...WITHOUT_LIMITS, ...limits }, { free });
