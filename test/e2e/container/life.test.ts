@@ -114,12 +114,20 @@ describe("a container in the background", () => {
 
   test("that cannot start again has exited as before, and says why", async () => {
     const source = suite.user.makeDirectory("source");
-    await bunker("run", "--name", "once", "--mount", `type=bind,source=${source},target=/mnt`, suite.image, "true");
+    await bunker(
+      "run",
+      "--name",
+      "unmounted",
+      "--mount",
+      `type=bind,source=${source},target=/mnt`,
+      suite.image,
+      "true",
+    );
     rmSync(source, { recursive: true });
-    expect((await suite.user.bunker(["start", "once"])).status).toBe(1);
-    expect(await state("once")).toBe("exited 125\n");
-    expect(await bunker("inspect", "--format", "{{.State.Error}}", "once")).toContain("bind mount on /mnt");
-    await bunker("rm", "once");
+    expect((await suite.user.bunker(["start", "unmounted"])).status).toBe(1);
+    expect(await state("unmounted")).toBe("exited 125\n");
+    expect(await bunker("inspect", "--format", "{{.State.Error}}", "unmounted")).toContain("bind mount on /mnt");
+    await bunker("rm", "unmounted");
   });
 
   test("has all that several commands change of it at once", async () => {
@@ -219,37 +227,6 @@ describe("a container in the background", () => {
     expect(Log[0].Output).toStartWith("first\n");
     expect(Log[0].Output).toHaveLength(4096);
     await bunker("rm", "-f", "patient");
-  });
-
-  test("is checked for its health by the image's shell, and told which time was exceeded", async () => {
-    await bunker("create", "--name", "source", suite.image, "true");
-    await bunker(
-      "commit",
-      "--squash",
-      "--change",
-      'SHELL ["/bin/sh", "-c", "echo by the shell: $0"]',
-      "source",
-      "shelled",
-    );
-    const run = (name: string, image: string, command: string) => {
-      const check = ["--health-cmd", command, "--health-interval", "50ms", "--health-timeout", "1500ms"];
-      return bunker("run", "-d", "--name", name, ...check, image, "sleep", "1000");
-    };
-    await run("shelled", "shelled", "hello");
-    await run("late", suite.image, "echo begun; sleep 1000");
-    await run("silent", suite.image, "sleep 1000");
-    const first = async (name: string) => {
-      const format = "{{with .State.Health.Log}}{{json (index . 0)}}{{end}}";
-      let found = "";
-      while (found === "") found = (await bunker("inspect", "--format", format, name)).trim();
-      return JSON.parse(found);
-    };
-    expect(await first("shelled")).toMatchObject({ ExitCode: 0, Output: "by the shell: hello\n" });
-    const exceeded = "Health check exceeded timeout (1.5s)";
-    expect(await first("late")).toMatchObject({ ExitCode: -1, Output: `${exceeded}: begun\n` });
-    expect(await first("silent")).toMatchObject({ ExitCode: -1, Output: exceeded });
-    await bunker("rm", "-f", "source", "shelled", "late", "silent");
-    await bunker("rmi", "shelled");
   });
 
   test("is checked less often when it is healthy, also at its beginning", async () => {
@@ -394,6 +371,37 @@ describe("a container in the background", () => {
       ),
     );
     expect((await events("event=prune")).at(-1)).toMatch(/^prune /);
+  });
+
+  test("is checked for its health by the image's shell, and told which time was exceeded", async () => {
+    await bunker("create", "--name", "source", suite.image, "true");
+    await bunker(
+      "commit",
+      "--squash",
+      "--change",
+      'SHELL ["/bin/sh", "-c", "echo by the shell: $0"]',
+      "source",
+      "shelled",
+    );
+    const run = (name: string, image: string, command: string) => {
+      const check = ["--health-cmd", command, "--health-interval", "50ms", "--health-timeout", "1500ms"];
+      return bunker("run", "-d", "--name", name, ...check, image, "sleep", "1000");
+    };
+    await run("shelled", "shelled", "hello");
+    await run("late", suite.image, "echo begun; sleep 1000");
+    await run("silent", suite.image, "sleep 1000");
+    const first = async (name: string) => {
+      const format = "{{with .State.Health.Log}}{{json (index . 0)}}{{end}}";
+      let found = "";
+      while (found === "") found = (await bunker("inspect", "--format", format, name)).trim();
+      return JSON.parse(found);
+    };
+    expect(await first("shelled")).toMatchObject({ ExitCode: 0, Output: "by the shell: hello\n" });
+    const exceeded = "Health check exceeded timeout (1.5s)";
+    expect(await first("late")).toMatchObject({ ExitCode: -1, Output: `${exceeded}: begun\n` });
+    expect(await first("silent")).toMatchObject({ ExitCode: -1, Output: exceeded });
+    await bunker("rm", "-f", "source", "shelled", "late", "silent");
+    await bunker("rmi", "shelled");
   });
 });
 
