@@ -18,7 +18,16 @@ import type { RootNamespace } from "../../runtime/root-namespace.ts";
 import { type ByteString, encodeText } from "../../sys/byte-string.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
-import { Lock, lock, makeDirectoryAt, renameAt, setUmask, synchronize, synchronizeFileSystem } from "../../sys/file.ts";
+import {
+  Lock,
+  lock,
+  makeDirectoryAt,
+  renameAt,
+  setUmask,
+  synchronize,
+  synchronizeFileSystem,
+  unlinkAt,
+} from "../../sys/file.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { compileReadily } from "../../sys/just-in-time.ts";
 import { removeTreeAt } from "../../sys/remove-tree.ts";
@@ -110,7 +119,11 @@ export async function unpackLayers(
     using directory = openDirectory(`${store}/layers`);
     for (const { layer, name } of works) {
       const visible = encodeText(layerName(layer, options.mapping));
-      check(renameAt(storeLock.staging.number, name, directory.number, visible), "publish the layer", layer.diffId);
+      const publish = () => renameAt(storeLock.staging.number, name, directory.number, visible);
+      let result = publish();
+      // What is there and no layer is the link to one that the build cache had, and has lost.
+      if (result === -Errno.ENOTDIR && unlinkAt(directory.number, visible) === 0) result = publish();
+      check(result, "publish the layer", layer.diffId);
     }
     check(synchronize(directory.number), "write to disk", `${store}/layers`);
     losses.forEach(options.onWarning);

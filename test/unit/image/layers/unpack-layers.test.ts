@@ -1,5 +1,15 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { makeImage } from "../image-builder.ts";
 import { archive, type Member } from "../tar-builder.ts";
 import { enter, list, onlyLayer, type Place, places, run, unpack, workspace } from "./unpacked.ts";
@@ -70,6 +80,16 @@ describe.each([...places])("in place %s", (place) => {
     const { outcome } = unpackArchive(place, [{ name: ".wh.gone" }, { name: "link", type: "1", linkName: "gone" }]);
     expect(outcome.error?.message).toContain('"link": it is a hard link to "gone", which this layer does not have');
     expect(outcome.left).toEqual([]);
+  });
+
+  test("a layer takes the place of a link that leads nowhere", () => {
+    const { path, store, layer } = unpackArchive(place, [{ name: "file", content: "one" }]);
+    const shown = dirname(layer());
+    rmSync(shown, { recursive: true });
+    symlinkSync("../build/layers/lost", shown);
+    expect(unpack(place, `oci:${path}/image`, store)).toMatchObject({ error: undefined, left: [] });
+    expect(readFileSync(`${layer()}/file`, "utf8")).toBe("one");
+    expect(lstatSync(shown).isDirectory()).toBe(true);
   });
 
   test("a default access control list of a file means nothing", () => {
