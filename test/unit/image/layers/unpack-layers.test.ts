@@ -87,7 +87,8 @@ describe.each([...places])("in place %s", (place) => {
     const shown = dirname(layer());
     rmSync(shown, { recursive: true });
     symlinkSync("../build/layers/lost", shown);
-    expect(unpack(place, `oci:${path}/image`, store)).toMatchObject({ error: undefined, left: [] });
+    const { error, left } = unpack(place, `oci:${path}/image`, store);
+    expect({ error, left }).toEqual({ error: undefined, left: [] });
     expect(readFileSync(`${layer()}/file`, "utf8")).toBe("one");
     expect(lstatSync(shown).isDirectory()).toBe(true);
   });
