@@ -81,28 +81,38 @@ export function layoutContents(directory: string, staging: LayoutStaging | undef
       const annotations =
         tag === undefined ? { [REPOSITORY_ANNOTATION]: repository } : { [TAG_ANNOTATION]: `${repository}:${tag}` };
       change((entries) => [
-        ...entries.filter((entry) => !isReplaced(servedManifest(entry), { repository, tag, digest })),
+        ...withoutTag(entries, repository, tag).filter(
+          (entry) => !isUntagged(servedManifest(entry), repository, digest),
+        ),
         { mediaType, digest, size, annotations },
       ]);
     },
     remove: (repository, which) =>
-      change((entries) =>
-        entries.filter((entry) => {
-          const served = servedManifest(entry);
-          if (served?.repository !== repository) return true;
-          return "tag" in which ? served.tag !== which.tag : served.digest !== which.digest;
-        }),
-      ),
+      change((entries) => {
+        if ("tag" in which) return withoutTag(entries, repository, which.tag);
+        return entries.filter((entry) => !isOf(servedManifest(entry), repository, which.digest));
+      }),
   };
 }
 
-/** Whether an entry goes when another comes: the same tag's, or the same manifest without one. */
-function isReplaced(
-  present: ServedManifest | undefined,
-  added: Pick<ServedManifest, "repository" | "tag" | "digest">,
-): boolean {
-  if (present?.repository !== added.repository || present.tag !== added.tag) return false;
-  return added.tag !== undefined || present.digest === added.digest;
+/** Takes a tag away from what it stands for, which is still known by its digest: somebody may have pinned that. */
+function withoutTag(entries: readonly Entry[], repository: string, tag: string | undefined): readonly Entry[] {
+  if (tag === undefined) return entries;
+  return entries.flatMap((entry) => {
+    const served = servedManifest(entry);
+    if (served?.repository !== repository || served.tag !== tag) return [entry];
+    const { mediaType, digest, size } = entry;
+    const isKnown = entries.some((other) => other !== entry && isOf(servedManifest(other), repository, digest));
+    return isKnown ? [] : [{ mediaType, digest, size, annotations: { [REPOSITORY_ANNOTATION]: repository } }];
+  });
+}
+
+function isOf(served: ServedManifest | undefined, repository: string, digest: string): boolean {
+  return served?.repository === repository && served.digest === digest;
+}
+
+function isUntagged(served: ServedManifest | undefined, repository: string, digest: string): boolean {
+  return isOf(served, repository, digest) && served?.tag === undefined;
 }
 
 function servedManifest({ mediaType, digest, size, annotations }: Entry): ServedManifest | undefined {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { digestOf } from "../../../../../src/image/digest.ts";
+import { type Digest, digestOf } from "../../../../../src/image/digest.ts";
 import { parseReference } from "../../../../../src/image/reference.ts";
 import { listRepositories, listTags } from "../../../../../src/image/registry/lists.ts";
 import { listReferrers } from "../../../../../src/image/registry/referrers.ts";
@@ -160,6 +160,27 @@ test("a manifest that was of an index is deleted after it", async () => {
   for (const digest of [digestOf(outer), digestOf(inner), manifest.digest]) {
     expect((await remove(digest)).status).toBe(202);
     expect((await send("GET", `parts/manifests/${digest}`)).status).toBe(404);
+  }
+});
+
+test("whoever has pinned a manifest finds it though its tag has moved on, or was deleted", async () => {
+  const images = [memoryImage([noise(1_000)]), memoryImage([noise(1_000)])];
+  const found = async (at: string) => (await send("GET", `pinned/manifests/${at}`)).status;
+  // There and back.
+  for (const image of [...images, ...images]) {
+    await using writer = openWriter(`${server.address}/pinned:1`);
+    await copy(image.reader, writer);
+    expect(await (await send("GET", "pinned/manifests/1")).text()).toBe(image.manifest.bytes.toString());
+  }
+  const digests = images.map(({ manifest }) => manifest.digest);
+  expect(await Promise.all(digests.map(found))).toEqual([200, 200]);
+  const entries = JSON.parse(readFileSync(`${directory}/index.json`, "utf8")).manifests;
+  expect(entries.filter(({ digest }: { digest: Digest }) => digests.includes(digest))).toHaveLength(2);
+  expect((await send("DELETE", "pinned/manifests/1")).status).toBe(202);
+  expect(await Promise.all([...digests, "1"].map(found))).toEqual([200, 200, 404]);
+  for (const digest of digests) {
+    expect((await send("DELETE", `pinned/manifests/${digest}`)).status).toBe(202);
+    expect(await found(digest)).toBe(404);
   }
 });
 
