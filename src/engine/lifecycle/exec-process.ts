@@ -19,7 +19,7 @@ import { BunkerError } from "../../sys/error.ts";
 import type { FileDescriptor } from "../../sys/file-descriptor.ts";
 import { openFile } from "../../sys/named-file.ts";
 import { OpenFlag } from "../../sys/open.ts";
-import { openIdentified } from "../../sys/process-identity.ts";
+import { endsWithin, openIdentified } from "../../sys/process-identity.ts";
 import { retellError } from "../../sys/retell-error.ts";
 import type { Streams } from "../attach/attachment.ts";
 import { recordContainerEvent } from "../events/journal.ts";
@@ -71,7 +71,7 @@ export async function startExec(
   const event = { execID: options.id };
   recordContainerEvent(data, `exec_create: ${options.command.join(" ")}`, told, event);
   const seccomp = await filterFor(configuration, summary.defaultFilter);
-  const launched = launchedOrRefused({
+  const launched = launchedOrRefused(container, {
     state: { ociVersion: OCI_VERSION, id, status: "running", pid, bundle: containerDirectory(data, id) },
     pidfd,
     configuration,
@@ -92,10 +92,14 @@ export async function startExec(
 }
 
 /** Launches a process; where its directory is no use the exit status is what Docker has for that. */
-function launchedOrRefused(process: Parameters<typeof launchProcess>[0]): LaunchedContainer {
+function launchedOrRefused(
+  container: RunningContainer,
+  process: Parameters<typeof launchProcess>[0],
+): LaunchedContainer {
   try {
     return launchProcess(process);
   } catch (error) {
+    if (endsWithin(process.pidfd, 0)) throw notRunning("execute in container", container);
     if (!(error instanceof BunkerError) || error.operation !== CHANGE_DIRECTORY) throw error;
     throw retellError(error, { exitStatus: error.errno === Errno.EACCES ? 126 : 127 });
   }

@@ -1,7 +1,7 @@
 import { BunkerError } from "../../sys/error.ts";
 import type { Container } from "../state/containers.ts";
 
-/** The error for a container that has to run for what was asked. */
+/** The error for a container that has to run for what was asked; one that is on record as running has just ended. */
 export function notRunning(
   operation: string,
   { name, id, status }: Pick<Container, "name" | "id" | "status">,
@@ -10,7 +10,7 @@ export function notRunning(
     code: "container_not_running",
     operation,
     object: name,
-    reason: `container ${id.slice(0, 12)} is not running, it is ${status}`,
+    reason: `container ${id.slice(0, 12)} is not running, it ${status === "running" ? "has just ended" : `is ${status}`}`,
     exitStatus: 1,
   });
 }

@@ -1,6 +1,6 @@
 /* What commands do that come in the moment in which somebody else has a container in hand. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { eventually, finish, kill, openFiles } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
 
@@ -44,6 +44,35 @@ test.each(["start", "rm"])("%s waits until the end of a container is on record t
   const left = await bunker("ps", "-a", "--format", "{{.Names}} {{.State}}");
   expect(left).toBe(command === "start" ? "ended running\n" : "");
   if (command === "start") await bunker("rm", "-f", "ended");
+});
+
+test("exec tells of a container that has just ended, however far it has come itself", async () => {
+  const hasEnded =
+    /^bunker: execute in container ended: container [0-9a-f]{12} is not running, it (has just ended|is exited)\n$/;
+  await bunker("run", "-d", "--name", "ended", suite.image, "sleep", "1000");
+  const pid = Number(await bunker("inspect", "--format", "{{.State.Pid}}", "ended"));
+  {
+    await using _ = await withholdDatabase();
+    kill(pid);
+    await eventually(
+      () => !existsSync(`/proc/${pid}/exe`),
+      () => "the container's process to end",
+    );
+    const { status, errors } = await suite.user.bunker(["exec", "ended", "true"]);
+    expect(status).toBe(1);
+    expect(errors).toMatch(hasEnded);
+  }
+  await bunker("rm", "-f", "ended");
+  for (let round = 0; round < 10; round++) {
+    await bunker("run", "-d", "--name", "ended", "--network", "none", suite.image, "usleep", "40000");
+    const words = ["exec", "ended", "true"];
+    for (const { status, errors } of await Promise.all([1, 2, 3, 4, 5].map(() => suite.user.bunker(words)))) {
+      // The command itself may have been killed with the container.
+      if (status === 0 || status === 137) expect(errors).toBe("");
+      else expect({ status, errors }).toEqual({ status: 1, errors: expect.stringMatching(hasEnded) });
+    }
+    await bunker("rm", "-f", "ended");
+  }
 });
 
 /** Whether a timer of a process has run out that it has not looked at since. */

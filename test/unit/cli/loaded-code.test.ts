@@ -95,10 +95,10 @@ function usersOf(chunks: readonly string[], wanted = FILE_SYSTEM): string[] {
 describe("what is loaded for", () => {
   test.each([
     ["run", 383_000],
-    ["exec", 125_000],
+    ["exec", 125_500],
     ["version", 22_600],
     ["ps", 51_600],
-    ["build", 365_000],
+    ["build", 365_500],
     ["work as root", 117_700],
     ["a build as root", 358_000],
     ["a supervisor", 44_300],
