@@ -165,6 +165,8 @@ export class BuildCache implements Disposable {
     const size = treeSize(`${staging}/diff`);
     writeFileSync(`${staging}/${SIZE_FILE}`, String(size));
     renameSync(staging, this.#layerPath(id));
+    // Before anybody who prunes can find it.
+    this.#lockLayer(id);
     const now = Date.now();
     this.state.transaction(() => {
       this.state.run(
@@ -177,7 +179,6 @@ export class BuildCache implements Disposable {
       for (const key of keys) this.#putKey(key, id);
     });
     this.#hasNew = true;
-    this.#lockLayer(id);
     return { id, description, size, created: created ?? now, directory: `${this.#layerPath(id)}/diff` };
   }
 
