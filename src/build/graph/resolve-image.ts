@@ -2,12 +2,8 @@ import { type PolicySubject, pullByPolicy } from "../../engine/images/pull-polic
 import type { PullPolicy, PullRequest } from "../../engine/images/pull-request.ts";
 import { type Digest, digestOf } from "../../image/digest.ts";
 import { parseDocument } from "../../image/documents.ts";
-import type { Image } from "../../image/image.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../../image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../image/reference.ts";
-import type { ImageStore } from "../../image/store/image-store.ts";
-import type { OpenBlobs } from "../../image/store/open-blobs.ts";
-import type { StoredImage } from "../../image/store/stored-image.ts";
 import { needRoot } from "../hand-over.ts";
 import type { BaseImage } from "../layers/base-image.ts";
 import { Vertex } from "../progress.ts";
@@ -108,7 +104,7 @@ function openBase({ store, blobs }: BuildSession, name: string, platform: Platfo
   // Until its blobs are open. They are needed at the end, whoever has removed the image by then.
   using _ = store.rely();
   const stored = store.find(name, platform);
-  const image = openImage(store, blobs, stored, name);
+  const image = blobs.image(stored, name);
   const repositoryDigest = stored.repositoryDigests.find((each) => shown.startsWith(each.split("@")[0] ?? each));
   const digest = repositoryDigest?.split("@")[1];
   return {
@@ -118,15 +114,6 @@ function openBase({ store, blobs }: BuildSession, name: string, platform: Platfo
     shownName: digest === undefined || shown.includes("@") ? shown : `${shown}@${digest}`,
     key: digestOf(Buffer.from(`image ${image.layers.at(-1)?.chainId ?? "scratch"}`)),
   };
-}
-
-function openImage(store: ImageStore, blobs: OpenBlobs, stored: StoredImage, name: string): Image {
-  const image = store.open(stored, name);
-  const layers = image.layers.map(({ blob, ...layer }) => {
-    const path = layer.digest === undefined ? undefined : blobs.find(layer.digest);
-    return { ...layer, blob: { ...blob, path: path ?? blob.path } };
-  });
-  return { ...image, layers };
 }
 
 /** Whether commands of a platform can be run on this machine without help. */

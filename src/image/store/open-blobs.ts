@@ -1,7 +1,9 @@
 import { BunkerError } from "../../sys/error.ts";
 import { type OpenFile, openFile } from "../blob.ts";
 import type { Digest } from "../digest.ts";
+import type { Image } from "../image.ts";
 import { type ImageStore, missingBlob } from "./image-store.ts";
+import type { StoredImage } from "./stored-image.ts";
 
 /**
  * Blobs of a store that somebody needs for a while. They are open, so that their bytes stay, whoever removes the images
@@ -38,6 +40,21 @@ export class OpenBlobs implements Disposable {
     const path = this.find(digest);
     if (path === undefined) throw missingBlob(digest, this.#store.directory);
     return path;
+  }
+
+  /**
+   * Opens the layers of an image, as far as they are there.
+   * @param name as for `ImageStore.open`
+   * @returns the image, whose layers are read from here
+   * @throws BunkerError as `ImageStore.open`, `image_unreadable`
+   */
+  image(stored: StoredImage, name: string): Image {
+    const image = this.#store.open(stored, name);
+    const layers = image.layers.map((layer) => {
+      const path = layer.digest === undefined ? undefined : this.find(layer.digest);
+      return path === undefined ? layer : { ...layer, blob: { ...layer.blob, path } };
+    });
+    return { ...image, layers };
   }
 
   #open(digest: Digest): OpenFile | undefined {

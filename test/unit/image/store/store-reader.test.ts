@@ -2,10 +2,12 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { digestOf } from "../../../../src/image/digest.ts";
 import { directoryFiles } from "../../../../src/image/layout-files.ts";
 import { hostPlatform } from "../../../../src/image/platform.ts";
 import { collectGarbage } from "../../../../src/image/store/collect-garbage.ts";
 import { type ImageStore, openImageStore } from "../../../../src/image/store/image-store.ts";
+import { OpenBlobs } from "../../../../src/image/store/open-blobs.ts";
 import { openStoreReader } from "../../../../src/image/store/store-reader.ts";
 import { StoreWriter } from "../../../../src/image/store/store-writer.ts";
 import { copyImage } from "../../../../src/image/transport/copy-image.ts";
@@ -97,6 +99,23 @@ test("an image that is being read can be read to its end, although it is removed
   }
   expect(openBlobs()).toEqual([]);
   expect(() => openStoreReader(store, "read:1", undefined)).toThrow("no such image");
+  expect(openBlobs()).toEqual([]);
+});
+
+test("so can the layers of one that is only unpacked", async () => {
+  writeLayout(layout, [writeImage(layout, [base, top], { architecture })]);
+  await fill([]);
+  {
+    using blobs = new OpenBlobs(store);
+    const { layers } = blobs.image(store.find("read:1"), "read:1");
+    const digests = layers.flatMap(({ digest }) => digest ?? []);
+    removeEverything();
+    expect(digests.map((digest) => digestOf(readFileSync(blobs.get(digest))))).toEqual(digests);
+    expect(layers.map(({ blob }) => digestOf(readFileSync(blob.path)))).toEqual(digests);
+    const missing = digestOf(Buffer.from("missing"));
+    expect(blobs.find(missing)).toBeUndefined();
+    expect(() => blobs.get(missing)).toThrow(`read ${missing}: it is not in ${store.directory}`);
+  }
   expect(openBlobs()).toEqual([]);
 });
 
