@@ -1,12 +1,14 @@
 /*
  * A volume comes into being in one transaction: its directory and its row, and the use that it is made for. A directory
- * without a row was left by a command that was killed in the middle, or by a power cut; it is put aside.
+ * without a row was left by a command that was killed in the middle, or by a power cut; it is put aside. A row without a
+ * directory was left by one that was removing the volume: it is empty then.
  */
 
 import { outerId } from "../../runtime/id-map/id-mapping.ts";
 import type { StateDatabase } from "../../state/state-database.ts";
 import { Errno } from "../../sys/errno.ts";
 import { BunkerError, errnoOf } from "../../sys/error.ts";
+import { exists } from "../../sys/named-file.ts";
 import { nodeFileSystem } from "../../sys/node-modules.ts";
 import { recordVolumeEvent } from "../events/journal.ts";
 import { ownershipOf } from "../ownership.ts";
@@ -51,16 +53,20 @@ export function takeVolume(
       exitStatus: 1,
     });
   }
-  const owner = ownerOf(data, volumeKind(options));
+  const kind = volumeKind(options);
+  const present = lookUpVolume(database, name);
+  const owner = ownerOf(data, present === undefined ? kind : volumeKind(present.options));
   const taken = database.transaction(
     () => {
       const known = lookUpVolume(database, name);
       const volume = known ?? { ...request, created: Date.now() };
-      if (known === undefined) {
+      // One that was being removed by a command that was killed has a row and no directory.
+      if (known === undefined || !exists(volumeDirectory(data, name))) {
         makeDirectory(data, name);
         if (owner !== undefined) giveTo(data, volumeContent(data, name), owner);
-        insertVolume(database, volume);
-      } else if (Object.keys(options).length > 0 && !Bun.deepEquals(known.options, options)) {
+      }
+      if (known === undefined) insertVolume(database, volume);
+      else if (Object.keys(options).length > 0 && !Bun.deepEquals(known.options, options)) {
         throw new BunkerError({
           code: "volume_conflict",
           operation: "create volume",
@@ -72,7 +78,7 @@ export function takeVolume(
       if (container !== undefined) noteUse(database, name, container, request.isAnonymous);
       return { volume, isNew: known === undefined };
     },
-    { durable: lookUpVolume(database, name) === undefined },
+    { durable: present === undefined },
   );
   if (taken.isNew) recordVolumeEvent(data, "create", name);
   return taken.volume;

@@ -1,6 +1,6 @@
 /* Volumes: made, populated, shared, listed and removed, by a user with subordinate ids and by one without. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { volumesLayout } from "../../fixtures/images.ts";
 import type { UserName } from "../../unprivileged-user.ts";
 import { containerSuite } from "../run/suite.ts";
@@ -138,6 +138,17 @@ describe.each<UserName>(["bunker-test", "bunker-bare"])("volumes of %s", (userNa
     writeFileSync(`${staging}/half`, "");
     expect(await shell(["-v", "app:/srv/app"], "ls /srv/app")).toBe("a\nb\nhard\nlink\n");
     expect(existsSync(staging)).toBe(false);
+  });
+
+  test("one whose removal was killed between its files and its row is empty, and can be used", async () => {
+    for (const name of ["one", "two"]) {
+      await shell(["-v", `${name}:/data`], "echo old >/data/old");
+      const directory = `${suite.user.data}/volumes`;
+      renameSync(`${directory}/${name}`, `${directory}/.removed-${name}`);
+    }
+    expect(await shell(["-v", "one:/data"], "ls /data; echo new >/data/new; cat /data/new")).toBe("new\n");
+    await bunker("volume", "create", "two");
+    expect(await shell(["-v", "two:/data"], "ls /data")).toBe("");
   });
 
   test("a command that is killed at any time leaves an empty volume or a whole one", async () => {
