@@ -30,12 +30,24 @@ export function parseGoDuration(text: string): number | undefined {
   return Math.round(sign === "-" ? -sum : sum);
 }
 
-/** Writes a duration as Go does: `500ms`, `1.5s`, `1m0s`, `2h0m30s`. */
-export function formatGoDuration(milliseconds: number): string {
-  if (milliseconds > 0 && milliseconds < 1000) return `${milliseconds}ms`;
-  const minutes = Math.floor(milliseconds / 60_000);
+/**
+ * Writes a duration as Go's `Duration.String` does: `1h0m30.5s`, and below a second `1.5ms`.
+ * @param nanoseconds not negative
+ */
+export function formatGoDuration(nanoseconds = 0): string {
+  if (nanoseconds === 0) return "0s";
+  if (nanoseconds < 1e9) return `${decimal(nanoseconds, 1e6)}ms`;
+  const minutes = Math.floor(nanoseconds / 60e9);
+  const seconds = `${decimal(nanoseconds - minutes * 60e9, 1e9)}s`;
+  if (minutes === 0) return seconds;
   const hours = Math.floor(minutes / 60);
-  const seconds = `${(milliseconds % 60_000) / 1000}s`;
-  if (hours > 0) return `${hours}h${minutes % 60}m${seconds}`;
-  return minutes > 0 ? `${minutes}m${seconds}` : seconds;
+  return hours === 0 ? `${minutes}m${seconds}` : `${hours}h${minutes % 60}m${seconds}`;
+}
+
+/** All digits, without zeros at the end. */
+function decimal(value: number, unit: number): string {
+  const fraction = String(value % unit)
+    .padStart(String(unit).length - 1, "0")
+    .replace(/0+$/, "");
+  return `${Math.floor(value / unit)}${fraction === "" ? "" : `.${fraction}`}`;
 }

@@ -4,6 +4,7 @@
  */
 
 import type { ConfigurationParameters } from "../../image/configuration-parameters.ts";
+import { formatGoDuration } from "../../notation/go-duration.ts";
 import { quoteText } from "../../notation/go-quote.ts";
 import { exposedPorts } from "./exposed-ports.ts";
 import type { Healthcheck, Instruction } from "./instruction.ts";
@@ -84,30 +85,11 @@ function quoted(words: readonly string[]): string {
 function printedHealthcheck(check: Healthcheck): string {
   const members = [
     `Test:[${check.Test.join(" ")}]`,
-    `Interval:${goDuration(check.Interval)}`,
-    `Timeout:${goDuration(check.Timeout)}`,
-    `StartPeriod:${goDuration(check.StartPeriod)}`,
-    `StartInterval:${goDuration(check.StartInterval)}`,
+    `Interval:${formatGoDuration(check.Interval)}`,
+    `Timeout:${formatGoDuration(check.Timeout)}`,
+    `StartPeriod:${formatGoDuration(check.StartPeriod)}`,
+    `StartInterval:${formatGoDuration(check.StartInterval)}`,
     `Retries:${check.Retries ?? 0}`,
   ];
   return `{${members.join(" ")}}`;
-}
-
-/** Go's `Duration.String`: `1h0m30.5s`, and below a second `1.5ms`. */
-function goDuration(nanoseconds = 0): string {
-  if (nanoseconds === 0) return "0s";
-  if (nanoseconds < 1e9) return `${decimal(nanoseconds, 1e6)}ms`;
-  const minutes = Math.floor(nanoseconds / 60e9);
-  const seconds = `${decimal(nanoseconds - minutes * 60e9, 1e9)}s`;
-  if (minutes === 0) return seconds;
-  const hours = Math.floor(minutes / 60);
-  return hours === 0 ? `${minutes}m${seconds}` : `${hours}h${minutes % 60}m${seconds}`;
-}
-
-/** All digits, without zeros at the end. */
-function decimal(value: number, unit: number): string {
-  const fraction = String(value % unit)
-    .padStart(String(unit).length - 1, "0")
-    .replace(/0+$/, "");
-  return `${Math.floor(value / unit)}${fraction === "" ? "" : `.${fraction}`}`;
 }

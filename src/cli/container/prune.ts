@@ -11,6 +11,9 @@ import { humanSize } from "../format/human-size.ts";
 import { print } from "../print.ts";
 import { isAlive } from "./status-text.ts";
 
+/** The errors of containers that need not, or cannot, be removed any more. */
+const PASSED_OVER: readonly string[] = ["container_running", "container_busy", "no_such_container"];
+
 /** `bunker container prune`. */
 export const prune = definePrune("container prune", "all stopped containers", (fits) => {
   const { ids, reclaimed } = pruneContainers(({ created, definition: { labels } }) => fits({ created, labels }));
@@ -38,11 +41,7 @@ export function pruneContainers(fits: (container: Container) => boolean): {
       removeContainer(database, data, container, { force: false, volumes: false });
     } catch (error) {
       // Somebody has just started it, or is removing it, or has.
-      if (
-        error instanceof BunkerError &&
-        ["container_running", "container_busy", "no_such_container"].includes(error.code)
-      )
-        continue;
+      if (error instanceof BunkerError && PASSED_OVER.includes(error.code)) continue;
       throw error;
     }
     ids.push(container.id);

@@ -151,7 +151,7 @@ async function execute(
     const end = waitForExit(launched.pid);
     said.read();
     if (!isInTime) {
-      const reason = `Health check exceeded timeout (${formatGoDuration(timeout)})`;
+      const reason = `Health check exceeded timeout (${formatGoDuration(timeout * 1e6)})`;
       const output = said.text === "" ? reason : `${reason}: ${said.text}`;
       return { start, end: Date.now(), exitStatus: TIMED_OUT, output };
     }
